@@ -1,0 +1,31 @@
+"""Signing up announces itself: users that carry the mark get their event into the journal and the stream."""
+
+from actors.domain.messages import UserCreated
+from actors.runtime.ports import Commit, EventStream, FencedError, Journal, Recorded
+from actors.storage.users import UserMarks
+
+PAGE = 100
+
+
+class Announcements:
+    """Sweeps the marks that signing up leaves. A sweep that stops half-way is done again: ids make repeats harmless."""
+
+    def __init__(self, users: UserMarks, journal: Journal, stream: EventStream, *, writer: str) -> None:
+        self._users = users
+        self._journal = journal
+        self._stream = stream
+        self._writer = writer
+        self._seq = 0
+
+    async def sweep(self) -> None:
+        """Announces who is marked. Raises StoreUnavailableError."""
+        for user_id, created_at in await self._users.unannounced(PAGE):
+            record = Recorded(f"user:{user_id}", 1, created_at, UserCreated(user_id))
+            commit = Commit(self._writer, self._seq + 1, created_at, (record.key,), (record,))
+            self._seq += 1
+            try:
+                await self._journal.append(commit)
+            except FencedError:
+                pass  # an earlier sweep came this far
+            await self._stream.publish([commit])
+            await self._users.announced(user_id)

@@ -1,0 +1,605 @@
+"""Everything that actors say to each other: commands (imperative), events (past tense) and refusals (the rule).
+
+Instants are milliseconds since the epoch in UTC, on the database's clock; durations are milliseconds; prices are
+integers of cents; ids are 24 hexadecimal digits.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+Instant: TypeAlias = int
+
+
+class TicketStatus(StrEnum):
+    AVAILABLE = "available"
+    RESERVED = "reserved"
+    SOLD = "sold"
+    WITHDRAWN = "withdrawn"
+
+
+class OrderStatus(StrEnum):
+    CREATED = "created"
+    AWAITING_PAYMENT = "awaiting:payment"
+    COMPLETE = "complete"
+    CANCELLED = "cancelled"
+
+
+class CancelReason(StrEnum):
+    BUYER = "buyer"
+    EXPIRED = "expired"
+    DECLINED = "declined"
+    REFUNDED = "refunded"
+    CAPTURE_FAILED = "capture_failed"
+    WITHDRAWN = "withdrawn"
+
+
+class ChargeStatus(StrEnum):
+    CREATED = "created"
+    AUTHORISED = "authorised"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    VOIDED = "voided"
+    REFUNDED = "refunded"
+
+
+class ChargeStep(StrEnum):
+    """The calls to Stripe; each has its own idempotency key."""
+
+    CREATE = "create"
+    CONFIRM = "confirm"
+    CAPTURE = "capture"
+    VOID = "void"
+    REFUND = "refund"
+
+
+# What the messages carry
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What a seller says of a ticket, all of it replaced by an edit."""
+
+    title: str
+    price: int
+    currency: str
+    description: str | None = None
+    category: str | None = None
+    venue: str | None = None
+    city: str | None = None
+    starts_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One purchase. Every order event carries it whole, so a document can be written from any one event."""
+
+    id: str
+    ticket_id: str
+    seller_id: str
+    buyer_id: str
+    title: str
+    price: int
+    currency: str
+    status: OrderStatus
+    created_at: Instant
+    expires_at: Instant
+    updated_at: Instant
+    version: int = 1
+    attempt: int = 1
+    extended: bool = False
+    charge_id: str | None = None
+    cancel_reason: CancelReason | None = None
+    request: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it still holds its ticket without having bought it."""
+        return self.status in (OrderStatus.CREATED, OrderStatus.AWAITING_PAYMENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One attempt to take the money of one order; amount, currency and payment method never change."""
+
+    id: str
+    order_id: str
+    ticket_id: str
+    buyer_id: str
+    attempt: int
+    amount: int
+    currency: str
+    payment_method: str = field(repr=False)
+    status: ChargeStatus
+    created_at: Instant
+    updated_at: Instant
+    version: int = 1
+    stripe_id: str | None = None
+    stripe_refund_id: str | None = None
+    failure: str | None = None
+    action_required: bool = False
+    tries: tuple[str, ...] = ()
+    request: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether Stripe may hold money for it that is neither taken nor given back."""
+        return self.status in (ChargeStatus.CREATED, ChargeStatus.AUTHORISED)
+
+
+# Commands to a ticket
+
+
+@dataclass(frozen=True, slots=True)
+class CreateTicket:
+    """Lists a ticket. `request` is a digest of what was asked: the same id with another one is refused."""
+
+    ticket_id: str
+    seller_id: str
+    details: Details
+    request: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EditTicket:
+    ticket_id: str
+    user_id: str
+    details: Details
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawTicket:
+    ticket_id: str
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTicket:
+    ticket_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class WakeTicket:
+    """Brings a ticket into memory, so that its timer runs; a hold that is due ends."""
+
+    ticket_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """Holds the ticket for `window` ms at the price of now, or of `expected_price` if that is still the price."""
+
+    ticket_id: str
+    order_id: str
+    buyer_id: str
+    window: int
+    expected_price: int | None = None
+    max_holds: int | None = None
+    request: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOrder:
+    """The buyer gives the ticket back, also while it is being paid, until the sale."""
+
+    ticket_id: str
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartPayment:
+    """Marks the order as being paid. With less than `grace` ms left the hold is extended, once, to that."""
+
+    ticket_id: str
+    order_id: str
+    grace: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sell:
+    """The point of no return: only the order that holds the ticket, only for the held price."""
+
+    ticket_id: str
+    order_id: str
+    charge_id: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The payment of this attempt failed: the order ends, or is open again when another attempt is allowed."""
+
+    ticket_id: str
+    order_id: str
+    attempt: int
+    max_attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Revoke:
+    """Takes a sale back whose money could not be collected."""
+
+    ticket_id: str
+    order_id: str
+    reason: CancelReason
+
+
+@dataclass(frozen=True, slots=True)
+class Expire:
+    """The time of this order is over; releases only the hold that it names."""
+
+    ticket_id: str
+    order_id: str
+
+
+TicketCommand: TypeAlias = (
+    CreateTicket
+    | EditTicket
+    | WithdrawTicket
+    | ReadTicket
+    | WakeTicket
+    | Reserve
+    | CancelOrder
+    | StartPayment
+    | Sell
+    | Release
+    | Revoke
+    | Expire
+)
+
+
+# Commands to an order (its purchase)
+
+
+@dataclass(frozen=True, slots=True)
+class Pay:
+    """Carries the payment of an order through; `request` names the client's attempt when it sent a key."""
+
+    order_id: str
+    payment_method: str = field(repr=False)
+    request: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResumePurchase:
+    """Finishes a purchase that stood still, one way or the other."""
+
+    order_id: str
+
+
+# Commands to a charge
+
+
+@dataclass(frozen=True, slots=True)
+class Authorise:
+    """Asks Stripe to set the money of this attempt aside; creates the charge on first sight."""
+
+    charge: Charge
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    charge_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """The order is over without a sale by this charge: void what is open, refund what was taken."""
+
+    charge_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCharge:
+    charge_id: str
+
+
+# What PaymentActor tells its own charges, after Stripe answered
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCharge:
+    charge: Charge
+
+
+@dataclass(frozen=True, slots=True)
+class StartTry:
+    """Raises the number of tries of a step, before it is used in an idempotency key."""
+
+    charge_id: str
+    step: ChargeStep
+
+
+@dataclass(frozen=True, slots=True)
+class RecordIntent:
+    charge_id: str
+    stripe_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordActionRequired:
+    charge_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordAuthorised:
+    charge_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordCaptured:
+    charge_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFailed:
+    charge_id: str
+    failure: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordVoided:
+    charge_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRefunded:
+    charge_id: str
+    stripe_refund_id: str
+
+
+ChargeCommand: TypeAlias = (
+    ReadCharge
+    | OpenCharge
+    | StartTry
+    | RecordIntent
+    | RecordActionRequired
+    | RecordAuthorised
+    | RecordCaptured
+    | RecordFailed
+    | RecordVoided
+    | RecordRefunded
+)
+
+
+# Events
+
+
+@dataclass(frozen=True, slots=True)
+class TicketCreated:
+    seller_id: str
+    details: Details
+    request: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TicketUpdated:
+    details: Details
+
+
+@dataclass(frozen=True, slots=True)
+class TicketWithdrawn:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCreated:
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAwaitingPayment:
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReopened:
+    """A payment failed and another attempt is allowed: the order is `created` again and keeps its end."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCompleted:
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCancelled:
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class OrderExpired:
+    order: Order
+
+
+OrderEvent: TypeAlias = (
+    OrderCreated | OrderAwaitingPayment | OrderReopened | OrderCompleted | OrderCancelled | OrderExpired
+)
+TicketEvent: TypeAlias = TicketCreated | TicketUpdated | TicketWithdrawn | OrderEvent
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeCreated:
+    charge: Charge
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeTried:
+    """A step is about to be tried again under a new idempotency key."""
+
+    charge: Charge
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeIntentCreated:
+    charge: Charge
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeActionRequired:
+    charge: Charge
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeAuthorised:
+    charge: Charge
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeCompleted:
+    charge: Charge
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeFailed:
+    charge: Charge
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeVoided:
+    charge: Charge
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeRefunded:
+    charge: Charge
+
+
+ChargeEvent: TypeAlias = (
+    ChargeCreated
+    | ChargeTried
+    | ChargeIntentCreated
+    | ChargeActionRequired
+    | ChargeAuthorised
+    | ChargeCompleted
+    | ChargeFailed
+    | ChargeVoided
+    | ChargeRefunded
+)
+
+
+@dataclass(frozen=True, slots=True)
+class UserCreated:
+    """Somebody signed up. An id only: the journal never holds a person's data."""
+
+    user_id: str
+
+
+UserEvent: TypeAlias = UserCreated
+Event: TypeAlias = TicketEvent | ChargeEvent | UserEvent
+
+
+# Refusals: a rule said no; nothing was written
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The root of all refusals. A refusal is an answer, not an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound(Refusal):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class NotYours(Refusal):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyReserved(Refusal):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadySold(Refusal):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyWithdrawn(Refusal):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class EventBegun(Refusal):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTicket(Refusal):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class PriceChanged(Refusal):
+    price: int
+
+
+@dataclass(frozen=True, slots=True)
+class TooManyHolds(Refusal):
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestMismatch(Refusal):
+    """The id was made by another request: an Idempotency-Key was used again for something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderOver(Refusal):
+    """The order does not hold the ticket (any more); its document says how it ended, if it ever was."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderComplete(Refusal):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class WrongAmount(Refusal):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidTransition(Refusal):
+    """The charge is past this step."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownPaymentMethod(Refusal):
+    """Stripe knows no such payment method; the order is left alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overloaded(Refusal):
+    """The mailbox is full; ask again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable(Refusal):
+    """The outcome is not known in time: the database or the actor does not answer. Asking again is safe."""
+
+
+# Answers
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeAnswer:
+    """A charge, and what a browser needs when the card wants 3-D Secure."""
+
+    charge: Charge
+    client_secret: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentAnswer:
+    """How a payment stands: the order, its charge, and what a browser needs when the card wants 3-D Secure."""
+
+    order: Order
+    charge: Charge
+    client_secret: str | None = field(default=None, repr=False)
+    fresh: bool = False

@@ -1,0 +1,45 @@
+"""Money is an integer of cents, never a float; only the HTTP edge speaks major units."""
+
+from decimal import Decimal, InvalidOperation
+
+MIN_CENTS = 50
+MAX_CENTS = 99_999_999
+DECIMALS = 2
+
+
+def cents(amount: int | float | str) -> int:
+    """The cents of an amount in major units, such as 12.5, "12.50" or 12.
+
+    Raises ValueError, with a sentence fit for a user, when it is no number, has more than two decimals or lies
+    outside 0.50 to 999,999.99.
+    """
+    if isinstance(amount, bool):
+        raise ValueError("price must be a number")
+    try:
+        # A float's repr is the shortest text that reads back as the same float: 19.99 stays 19.99.
+        value = Decimal(amount if isinstance(amount, int) else str(amount).strip()) if _short(amount) else Decimal("NaN")
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite():
+        raise ValueError("price must be a number")
+    if not Decimal(MIN_CENTS).scaleb(-DECIMALS) <= value <= Decimal(MAX_CENTS).scaleb(-DECIMALS):
+        raise ValueError("price must be between 0.50 and 999,999.99")
+    scaled = value.scaleb(DECIMALS)
+    if scaled != scaled.to_integral_value():
+        raise ValueError("price must have at most two decimals")
+    return int(scaled)
+
+
+def major(amount: int) -> float:
+    """The amount of cents as a JSON number in major units; exact to the cent in the whole allowed range."""
+    return amount / 100
+
+
+def spoken(amount: int) -> str:
+    """The amount of cents as people write it: 1250 is "12.50"."""
+    return f"{amount // 100:,}.{amount % 100:02d}"
+
+
+def _short(amount: int | float | str) -> bool:
+    """Keeps Decimal away from texts of a million digits."""
+    return not isinstance(amount, str) or (len(amount) <= 32 and "_" not in amount)

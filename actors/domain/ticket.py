@@ -1,0 +1,303 @@
+"""What may happen to a ticket: `decide` says which events follow from a command, `evolve` what they change."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from actors.domain.messages import (
+    AlreadyReserved,
+    AlreadySold,
+    AlreadyWithdrawn,
+    CancelOrder,
+    CancelReason,
+    CreateTicket,
+    Details,
+    EditTicket,
+    EventBegun,
+    Expire,
+    Instant,
+    NotFound,
+    NotYours,
+    Order,
+    OrderAwaitingPayment,
+    OrderCancelled,
+    OrderComplete,
+    OrderCompleted,
+    OrderCreated,
+    OrderEvent,
+    OrderExpired,
+    OrderOver,
+    OrderReopened,
+    OrderStatus,
+    OwnTicket,
+    PriceChanged,
+    ReadTicket,
+    Refusal,
+    Release,
+    RequestMismatch,
+    Reserve,
+    Revoke,
+    Sell,
+    StartPayment,
+    TicketCommand,
+    TicketCreated,
+    TicketEvent,
+    TicketStatus,
+    TicketUpdated,
+    TicketWithdrawn,
+    TooManyHolds,
+    WakeTicket,
+    WithdrawTicket,
+    WrongAmount,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A ticket as its events left it. `order` is the one that holds or has bought it, and None otherwise."""
+
+    id: str
+    seller_id: str
+    details: Details
+    version: int
+    created_at: Instant
+    updated_at: Instant
+    order: Order | None = None
+    withdrawn: bool = False
+    request: str | None = None
+
+    @property
+    def status(self) -> TicketStatus:
+        if self.withdrawn:
+            return TicketStatus.WITHDRAWN
+        if self.order is None:
+            return TicketStatus.AVAILABLE
+        return TicketStatus.RESERVED if self.order.is_open else TicketStatus.SOLD
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a decision rests on besides the ticket: the buyer's other open holds and an order that already exists."""
+
+    open_holds: int = 0
+    earlier_order: Order | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TicketAnswer:
+    """What a ticket answers: itself, the order that the command was about, and whether this command changed it."""
+
+    ticket: Ticket
+    order: Order | None = None
+    fresh: bool = False
+
+
+Decision = tuple[TicketEvent, ...] | Refusal
+UNCHANGED: tuple[TicketEvent, ...] = ()
+NO_SURROUNDINGS = Surroundings()
+
+
+def due(ticket: Ticket | None, now: Instant) -> OrderExpired | None:
+    """The expiry that is due now, so that a late timer never lets a late payment win. To be applied before deciding."""
+    order = ticket.order if ticket else None
+    if order is None or not order.is_open or now < order.expires_at:
+        return None
+    return OrderExpired(_ended(order, CancelReason.EXPIRED, now))
+
+
+def decide(
+    ticket: Ticket | None, command: TicketCommand, now: Instant, surroundings: Surroundings = NO_SURROUNDINGS
+) -> Decision:
+    """The events that follow from the command, none when it repeats what already holds, or the rule that refuses it."""
+    if ticket is None:
+        return _create(command) if isinstance(command, CreateTicket) else NotFound()
+    match command:
+        case CreateTicket():
+            return _unchanged_if(ticket.seller_id == command.seller_id and ticket.request == command.request)
+        case ReadTicket() | WakeTicket():
+            return UNCHANGED
+        case EditTicket() | WithdrawTicket() if command.user_id != ticket.seller_id:
+            return NotYours()
+        case Reserve() if surroundings.earlier_order is not None:
+            # The order came into being before and must not be revived; the caller is told how it stands.
+            return _unchanged_if(_same_request(surroundings.earlier_order, command))
+    return _HANDLERS[ticket.status](ticket, command, now, surroundings)
+
+
+def _create(command: CreateTicket) -> Decision:
+    return (TicketCreated(command.seller_id, command.details, command.request),)
+
+
+def _when_available(ticket: Ticket, command: TicketCommand, now: Instant, surroundings: Surroundings) -> Decision:
+    match command:
+        case Reserve():
+            return _reserve(ticket, command, now, surroundings)
+        case EditTicket(details=details):
+            return UNCHANGED if details == ticket.details else (TicketUpdated(details),)
+        case WithdrawTicket():
+            return (TicketWithdrawn(),)
+    return OrderOver()
+
+
+def _when_reserved(ticket: Ticket, command: TicketCommand, now: Instant, _: Surroundings) -> Decision:
+    order = _order_of(ticket)
+    match command:
+        case Reserve(order_id=order.id):
+            return _unchanged_if(_same_request(order, command))
+        case Reserve(buyer_id=order.buyer_id, expected_price=None | order.price):
+            return UNCHANGED
+        case Reserve(buyer_id=order.buyer_id):
+            return PriceChanged(order.price)
+        case Reserve(buyer_id=ticket.seller_id):
+            return OwnTicket()
+        case Reserve() | EditTicket() | WithdrawTicket():
+            return AlreadyReserved()
+        case CancelOrder(order_id=order.id):
+            return (OrderCancelled(_ended(order, CancelReason.BUYER, now)),)
+        case StartPayment(order_id=order.id, grace=grace):
+            return _start_payment(order, grace, now)
+        case Sell(order_id=order.id):
+            return _sell(order, command, now)
+        case Release(order_id=order.id):
+            return _release(order, command, now)
+        case Revoke(order_id=order.id, reason=reason):
+            return (OrderCancelled(_ended(order, reason, now)),)
+        case Expire(order_id=order.id):
+            return UNCHANGED  # `due` has not ended it, so its time is not over: it was extended
+    return OrderOver()
+
+
+def _when_sold(ticket: Ticket, command: TicketCommand, now: Instant, _: Surroundings) -> Decision:
+    order = _order_of(ticket)
+    match command:
+        case Reserve(order_id=order.id):
+            return _unchanged_if(_same_request(order, command))
+        case Reserve() | EditTicket() | WithdrawTicket():
+            return AlreadySold()
+        case Sell(order_id=order.id, charge_id=order.charge_id):
+            return UNCHANGED
+        case Revoke(order_id=order.id, reason=reason):
+            return (OrderCancelled(_ended(order, reason, now)),)
+        case CancelOrder(order_id=order.id) | StartPayment(order_id=order.id) | Release(order_id=order.id):
+            return OrderComplete()
+    return OrderOver()
+
+
+def _when_withdrawn(_ticket: Ticket, command: TicketCommand, _now: Instant, _: Surroundings) -> Decision:
+    match command:
+        case WithdrawTicket():
+            return UNCHANGED
+        case Reserve() | EditTicket():
+            return AlreadyWithdrawn()
+    return OrderOver()
+
+
+Handler = Callable[[Ticket, TicketCommand, Instant, Surroundings], Decision]
+_HANDLERS: dict[TicketStatus, Handler] = {
+    TicketStatus.AVAILABLE: _when_available,
+    TicketStatus.RESERVED: _when_reserved,
+    TicketStatus.SOLD: _when_sold,
+    TicketStatus.WITHDRAWN: _when_withdrawn,
+}
+
+
+def _reserve(ticket: Ticket, command: Reserve, now: Instant, surroundings: Surroundings) -> Decision:
+    details = ticket.details
+    if command.buyer_id == ticket.seller_id:
+        return OwnTicket()
+    if details.starts_at is not None and details.starts_at <= now:
+        return EventBegun()
+    if command.expected_price not in (None, details.price):
+        return PriceChanged(details.price)
+    if command.max_holds is not None and surroundings.open_holds >= command.max_holds:
+        return TooManyHolds(command.max_holds)
+    return (
+        OrderCreated(
+            Order(
+                id=command.order_id,
+                ticket_id=ticket.id,
+                seller_id=ticket.seller_id,
+                buyer_id=command.buyer_id,
+                title=details.title,
+                price=details.price,
+                currency=details.currency,
+                status=OrderStatus.CREATED,
+                created_at=now,
+                expires_at=now + command.window,
+                updated_at=now,
+                request=command.request,
+            )
+        ),
+    )
+
+
+def _start_payment(order: Order, grace: int, now: Instant) -> Decision:
+    if order.status is OrderStatus.AWAITING_PAYMENT:
+        return UNCHANGED
+    extended = order.extended or order.expires_at - now < grace
+    expires_at = order.expires_at if order.extended else max(order.expires_at, now + grace)
+    awaiting = _next(order, now, OrderStatus.AWAITING_PAYMENT)
+    return (OrderAwaitingPayment(replace(awaiting, extended=extended, expires_at=expires_at)),)
+
+
+def _sell(order: Order, command: Sell, now: Instant) -> Decision:
+    if command.amount != order.price:
+        return WrongAmount()
+    return (OrderCompleted(replace(_next(order, now, OrderStatus.COMPLETE), charge_id=command.charge_id)),)
+
+
+def _release(order: Order, command: Release, now: Instant) -> Decision:
+    if command.attempt != order.attempt or order.status is OrderStatus.CREATED:
+        return UNCHANGED  # a repeat: this attempt's failure has been dealt with
+    if command.attempt < command.max_attempts:
+        return (OrderReopened(replace(_next(order, now, OrderStatus.CREATED), attempt=order.attempt + 1)),)
+    return (OrderCancelled(_ended(order, CancelReason.DECLINED, now)),)
+
+
+def _ended(order: Order, reason: CancelReason, now: Instant) -> Order:
+    return replace(_next(order, now, OrderStatus.CANCELLED), cancel_reason=reason)
+
+
+def _next(order: Order, now: Instant, status: OrderStatus) -> Order:
+    return replace(order, status=status, updated_at=now, version=order.version + 1)
+
+
+def _same_request(order: Order, command: Reserve) -> bool:
+    return (order.buyer_id, order.ticket_id, order.request) == (command.buyer_id, command.ticket_id, command.request)
+
+
+def _unchanged_if(same: bool) -> Decision:  # noqa: FBT001 - reads as a sentence
+    return UNCHANGED if same else RequestMismatch()
+
+
+def _order_of(ticket: Ticket) -> Order:
+    if ticket.order is None:
+        raise ValueError(f"ticket {ticket.id} is {ticket.status} without an order")
+    return ticket.order
+
+
+def evolve(ticket: Ticket | None, event: TicketEvent, at: Instant, ticket_id: str) -> Ticket:
+    """The ticket after the event; its version is one higher, the first is 1."""
+    match event:
+        case TicketCreated():
+            return Ticket(ticket_id, event.seller_id, event.details, 1, at, at, request=event.request)
+        case _ if ticket is None:
+            raise ValueError(f"{type(event).__name__} before TicketCreated of ticket {ticket_id}")
+        case TicketUpdated():
+            ticket = replace(ticket, details=event.details)
+        case TicketWithdrawn():
+            ticket = replace(ticket, withdrawn=True)
+        case _:
+            ticket = replace(ticket, order=_order_after(event))
+    return replace(ticket, version=ticket.version + 1, updated_at=at)
+
+
+def _order_after(event: OrderEvent) -> Order | None:
+    return None if event.order.status is OrderStatus.CANCELLED else event.order
+
+
+
+def fold(ticket: Ticket | None, events: Iterable[tuple[TicketEvent, Instant]], ticket_id: str) -> Ticket | None:
+    """The ticket after all the events, each with its instant, in order of version."""
+    for event, at in events:
+        ticket = evolve(ticket, event, at, ticket_id)
+    return ticket

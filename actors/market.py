@@ -1,0 +1,19 @@
+"""What the market offers to its callers: the messages that can be sent, and what comes back."""
+
+from typing import Protocol
+
+from actors.domain.messages import Pay, PaymentAnswer, Refusal, TicketCommand
+from actors.domain.ticket import TicketAnswer
+
+
+class Market(Protocol):
+    """The caller's side of all actors. Asking again with the same ids is always safe."""
+
+    async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal:
+        """The ticket's answer, durable when it arrives; Unavailable or Overloaded when there is none in time."""
+
+    async def pay(self, command: Pay) -> PaymentAnswer | Refusal:
+        """Carries the payment of an order through, and says how it stands."""
+
+    async def is_ready(self) -> bool:
+        """Whether the database and the actors answer."""

@@ -1,0 +1,33 @@
+"""OrderActor: runs one purchase at a time per order."""
+
+import asyncio
+from collections.abc import Sequence
+
+from actors.cluster import Actors
+from actors.connections import Connections
+from actors.domain.messages import Pay, PaymentAnswer, Refusal, ResumePurchase
+from actors.host_actor import HostActor
+from actors.purchase import Purchases
+from actors.runtime.ports import Instant
+
+
+class OrderActor(HostActor):
+    """Carries purchases through tickets and charges. Has no journal of its own: those two have."""
+
+    _purchases: Purchases
+
+    async def start(self, connections: Connections) -> None:
+        self._purchases = Purchases(
+            Actors(self.settings, connections.clock),
+            connections.queries,
+            connections.clock,
+            grace=self.settings.payment_grace_ms,
+            attempts=self.settings.payment_attempts,
+        )
+
+    async def handle(
+        self, messages: Sequence[Pay | ResumePurchase], deadline: Instant
+    ) -> list[PaymentAnswer | Refusal]:
+        self.counters.deliveries += 1
+        self.counters.messages += len(messages)
+        return list(await asyncio.gather(*(self._purchases.handle(message) for message in messages)))

@@ -1,0 +1,31 @@
+"""PaymentActor: owns charges, and is the only one that talks to Stripe."""
+
+from collections.abc import Sequence
+
+from actors.charges import ChargeBehaviour
+from actors.connections import Connections, keep_running
+from actors.domain.messages import ChargeAnswer, ChargeCommand, Charge, Refusal
+from actors.host_actor import HostActor
+from actors.payments import PaymentCommand, Payments, handle_all
+from actors.runtime.host import Host
+from actors.runtime.ports import Instant
+from actors.stripe.account import open_account
+
+
+class PaymentActor(HostActor):
+    """Hosts charges and takes them from step to step at Stripe."""
+
+    _payments: Payments
+
+    async def start(self, connections: Connections) -> None:
+        carry_on = connections.carry_on(writer=self.writer, host=self.name)
+        behaviour = ChargeBehaviour(connections.queries)
+        host: Host[Charge, ChargeCommand] = connections.host(behaviour, carry_on, writer=self.writer)
+        self.counters = host.counters
+        stripe = open_account(self.settings, connections.database)
+        self._payments = Payments(host, stripe, connections.clock)
+        keep_running(carry_on.run(), host.run())
+
+    async def handle(self, messages: Sequence[PaymentCommand], deadline: Instant) -> list[ChargeAnswer | Refusal]:
+        """Charges go on when their caller has given up: what was begun at Stripe is to be known."""
+        return await handle_all(self._payments, messages)

@@ -1,0 +1,117 @@
+"""Events to documents: what the lists and the reads by id of orders and charges are answered from."""
+
+import re
+import unicodedata
+from functools import partial
+
+from actors.domain.codec import Document, decode, encode
+from actors.domain.messages import (
+    Charge,
+    ChargeEvent,
+    Order,
+    OrderCreated,
+    OrderExpired,
+    OrderStatus,
+    TicketCreated,
+    TicketStatus,
+    TicketUpdated,
+    TicketWithdrawn,
+)
+from actors.domain.ticket import Ticket
+from actors.runtime.ports import Projection, Recorded
+
+NO_START = 999_999_999_999_999
+# A cold ticket is loaded from its document and the commits beyond it, so a document may lag by this many versions
+# before it is written without need. Reserving and releasing alone write no ticket document: lists look at the orders.
+LARGEST_LAG = 8
+
+_WORD = re.compile(r"\w+")
+
+
+def words_of(*texts: str | None) -> list[str]:
+    """The words that a search finds, in any case, each once; the same function reads tickets and questions."""
+    found: dict[str, None] = {}
+    for text in texts:
+        found.update(dict.fromkeys(_WORD.findall(unicodedata.normalize("NFKC", text or "").casefold())))
+    return list(found)
+
+
+def ticket_projections(recorded: Recorded, ticket: Ticket) -> list[Projection]:
+    """The documents that an event of a ticket changes."""
+    event = recorded.event
+    document = partial(ticket_document, ticket)
+    match event:
+        case TicketCreated() | TicketUpdated() | TicketWithdrawn():
+            is_new = isinstance(event, TicketCreated)
+            return [Projection("tickets", ticket.id, ticket.version, document, is_new=is_new)]
+        case _:
+            order: Order = event.order
+            projections = [
+                Projection(
+                    "orders",
+                    order.id,
+                    order.version,
+                    partial(order_document, order),
+                    is_new=isinstance(event, OrderCreated),
+                    urgent=not isinstance(event, OrderExpired),  # nobody waits for an expiry
+                )
+            ]
+            if ticket.status is TicketStatus.SOLD or order.charge_id or recorded.version % LARGEST_LAG == 0:
+                projections.append(Projection("tickets", ticket.id, ticket.version, document, urgent=False))
+            return projections
+
+
+def charge_projections(event: ChargeEvent) -> list[Projection]:
+    """The document of a charge, which nobody reads before its payment is answered."""
+    charge = event.charge
+    return [Projection("charges", charge.id, charge.version, partial(charge_document, charge), is_new=charge.version == 1)]
+
+
+def ticket_document(ticket: Ticket) -> Document:
+    """The ticket as stored, with the fields that pages are sorted and searched by."""
+    details = ticket.details
+    document = encode(ticket)
+    document["_id"] = document.pop("id")
+    document["status"] = ticket.status.value
+    document["words"] = words_of(details.title, details.description, details.venue, details.city)
+    document["by_newest"] = f"{ticket.created_at:015d}{ticket.id}"
+    document["by_price"] = f"{details.price:010d}{ticket.id}"
+    document["by_start"] = f"{NO_START if details.starts_at is None else details.starts_at:015d}{ticket.id}"
+    return document
+
+
+def order_document(order: Order) -> Document:
+    """The order as stored.
+
+    `due_at` is there only while it is open and `awaiting_since` only while it is being paid: they index what the
+    Supervisor may have to wake or to resume.
+    """
+    document = encode(order)
+    document["_id"] = document.pop("id")
+    document["by_newest"] = f"{order.created_at:015d}{order.id}"
+    if order.is_open:
+        document["due_at"] = order.expires_at
+    if order.status is OrderStatus.AWAITING_PAYMENT:
+        document["awaiting_since"] = order.updated_at
+    return document
+
+
+def charge_document(charge: Charge) -> Document:
+    """The charge as stored. `open_since` is there only while Stripe may still hold money for it."""
+    document = encode(charge)
+    document["_id"] = document.pop("id")
+    if charge.is_open:
+        document["open_since"] = charge.updated_at
+    return document
+
+
+def ticket_of(document: Document) -> Ticket:
+    return decode(Ticket, {**document, "id": document["_id"]})
+
+
+def order_of(document: Document) -> Order:
+    return decode(Order, {**document, "id": document["_id"]})
+
+
+def charge_of(document: Document) -> Charge:
+    return decode(Charge, {**document, "id": document["_id"]})

@@ -1,0 +1,218 @@
+"""What OrderActor does: carries one purchase at a time per order through the ticket and the charge.
+
+It keeps no state of its own. Wherever a purchase stopped, asking the ticket and the charge tells how to go on.
+"""
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Protocol
+
+from actors.domain.charge import charge_id
+from actors.domain.messages import (
+    Authorise,
+    CancelReason,
+    Capture,
+    Charge,
+    ChargeAnswer,
+    ChargeStatus,
+    NotFound,
+    Order,
+    OrderComplete,
+    OrderOver,
+    OrderStatus,
+    Pay,
+    PaymentAnswer,
+    ReadCharge,
+    Refusal,
+    Release,
+    RequestMismatch,
+    ResumePurchase,
+    Revoke,
+    Sell,
+    Settle,
+    StartPayment,
+    TicketCommand,
+    Unavailable,
+    UnknownPaymentMethod,
+    WrongAmount,
+)
+from actors.domain.ticket import TicketAnswer
+from actors.payments import PaymentCommand
+from actors.runtime.ports import Clock, StoreUnavailableError
+
+# A client is answered within this many seconds; the purchase itself goes on and the order can be polled.
+ANSWER_SECONDS = 12.0
+
+Outcome = PaymentAnswer | Refusal
+
+
+class Counterparts(Protocol):
+    """Whom a purchase talks to. Asking again is always safe."""
+
+    async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal: ...
+
+    async def ask_charge(self, command: PaymentCommand) -> ChargeAnswer | Refusal: ...
+
+
+class PurchaseQueries(Protocol):
+    """What a purchase reads. Both raise StoreUnavailableError."""
+
+    async def orders(self, ids: Collection[str]) -> dict[str, Order]:
+        """The stored orders: enough to know the ticket, not to know how the order stands now."""
+
+    async def charges_of(self, order_id: str) -> list[Charge]:
+        """All attempts to pay an order, in order."""
+
+
+class Purchases:
+    """The purchases that run in this actor. Two clicks on *pay* meet here: the second waits for the first."""
+
+    def __init__(
+        self, counterparts: Counterparts, queries: PurchaseQueries, clock: Clock, *, grace: int, attempts: int
+    ) -> None:
+        """`grace` is in ms: how much time a payment gets that starts late. `attempts` is how many may fail."""
+        self._counterparts = counterparts
+        self._queries = queries
+        self._clock = clock
+        self._grace = grace
+        self._attempts = attempts
+        self._running: dict[str, asyncio.Task[Outcome]] = {}
+
+    async def handle(self, command: Pay | ResumePurchase) -> Outcome:
+        """How the payment stands, `fresh` only for the one that made it; a refusal when there is nothing to pay."""
+        running = self._running.get(command.order_id)
+        joined = running is not None
+        if running is None:
+            running = self._running[command.order_id] = asyncio.create_task(self._carry(command))
+            running.add_done_callback(lambda _: self._running.pop(command.order_id, None))
+        try:
+            # Shielded: a client that goes away, or an answer that takes too long, does not stop a purchase.
+            outcome = await asyncio.wait_for(asyncio.shield(running), ANSWER_SECONDS)
+        except TimeoutError:
+            return await self._pending(command.order_id)
+        except StoreUnavailableError:
+            return Unavailable()
+        return replace(outcome, fresh=False) if joined and isinstance(outcome, PaymentAnswer) else outcome
+
+    async def _pending(self, order_id: str) -> Outcome:
+        try:
+            order = (await self._queries.orders([order_id])).get(order_id)
+            charges = await self._queries.charges_of(order_id)
+        except StoreUnavailableError:
+            return Unavailable()
+        return PaymentAnswer(order, charges[-1]) if order and charges else Unavailable()
+
+    async def _carry(self, command: Pay | ResumePurchase) -> Outcome:
+        order = (await self._queries.orders([command.order_id])).get(command.order_id)
+        if order is None:
+            return NotFound()
+        if isinstance(command, ResumePurchase):
+            return await self._resume(order)
+        started = await self._counterparts.ask_ticket(StartPayment(order.ticket_id, order.id, self._grace))
+        match started:
+            case TicketAnswer(order=Order() as held):
+                return await self._pay(held, self._new_charge(held, command))
+            case OrderComplete():
+                return await self._paid(order, command)
+            case OrderOver():
+                await self._settle(order)
+        return started if isinstance(started, Refusal) else Unavailable()
+
+    def _new_charge(self, order: Order, command: Pay) -> Charge:
+        now = self._clock.now()
+        return Charge(
+            id=charge_id(order.id, order.attempt),
+            order_id=order.id,
+            ticket_id=order.ticket_id,
+            buyer_id=order.buyer_id,
+            attempt=order.attempt,
+            amount=order.price,
+            currency=order.currency,
+            payment_method=command.payment_method,
+            status=ChargeStatus.CREATED,
+            created_at=now,
+            updated_at=now,
+            request=command.request,
+        )
+
+    async def _pay(self, order: Order, charge: Charge) -> Outcome:
+        """From the authorisation on. The charge may have come any distance already."""
+        answer = await self._counterparts.ask_charge(Authorise(charge))
+        match answer:
+            case ChargeAnswer(charge=Charge(status=ChargeStatus.AUTHORISED) as authorised):
+                return await self._sell(order, authorised)
+            case ChargeAnswer(charge=Charge(status=ChargeStatus.COMPLETED) as completed):
+                return await self._sell(order, completed)
+            case ChargeAnswer(charge=Charge(status=ChargeStatus.FAILED | ChargeStatus.VOIDED) as failed):
+                return await self._release(order, failed, self._attempts)
+            case ChargeAnswer(charge=unknown, client_secret=secret):
+                return PaymentAnswer(order, unknown, secret)
+            case UnknownPaymentMethod():
+                # The client's mistake, not the card's: the order is open again whatever the number of attempts.
+                await self._counterparts.ask_ticket(
+                    Release(order.ticket_id, order.id, order.attempt, max_attempts=order.attempt + 1)
+                )
+        return answer
+
+    async def _release(self, order: Order, charge: Charge, attempts: int) -> Outcome:
+        release = Release(order.ticket_id, order.id, order.attempt, max_attempts=attempts)
+        released = await self._counterparts.ask_ticket(release)
+        after = released.order if isinstance(released, TicketAnswer) and released.order else order
+        return PaymentAnswer(after, charge)
+
+    async def _sell(self, order: Order, charge: Charge) -> Outcome:
+        sell = Sell(order.ticket_id, order.id, charge.id, charge.amount)
+        sold = await self._counterparts.ask_ticket(sell)
+        match sold:
+            case TicketAnswer(order=Order() as bought, fresh=fresh):
+                return await self._capture(bought, charge, fresh=fresh)
+            case OrderOver() | WrongAmount():
+                # The order's end is in the journal, or the amount is wrong: the money goes back.
+                await self._counterparts.ask_charge(Settle(charge.id))
+                return sold
+        return PaymentAnswer(order, charge)  # not known: the Supervisor has it resumed
+
+    async def _capture(self, order: Order, charge: Charge, *, fresh: bool) -> Outcome:
+        """The sale is in the journal, so the money may be taken."""
+        answer = await self._counterparts.ask_charge(Capture(charge.id))
+        captured = answer.charge if isinstance(answer, ChargeAnswer) else charge
+        if captured.status in (ChargeStatus.VOIDED, ChargeStatus.FAILED):
+            await self._counterparts.ask_ticket(Revoke(order.ticket_id, order.id, CancelReason.CAPTURE_FAILED))
+            return OrderOver()
+        return PaymentAnswer(order, captured, fresh=fresh)
+
+    async def _paid(self, order: Order, command: Pay) -> Outcome:
+        """The order was sold before: its charge, taken now if that is still to be done."""
+        stored = (await self._queries.orders([order.id])).get(order.id, order)
+        attempt_id = stored.charge_id or charge_id(order.id, order.attempt)
+        answer = await self._counterparts.ask_charge(ReadCharge(attempt_id))
+        if isinstance(answer, Refusal):
+            return answer
+        charge = answer.charge
+        if command.request == charge.request is not None and command.payment_method != charge.payment_method:
+            return RequestMismatch()
+        complete = replace(stored, status=OrderStatus.COMPLETE, charge_id=charge.id)
+        return await self._capture(complete, charge, fresh=False)
+
+    async def _resume(self, order: Order) -> Outcome:
+        """Goes on with what was begun: the last attempt's charge says how far it came."""
+        charges = await self._queries.charges_of(order.id)
+        if not charges:
+            return Unavailable()  # no charge, no money: the hold ends by itself, or its buyer asks again
+        charge = charges[-1]
+        started = await self._counterparts.ask_ticket(StartPayment(order.ticket_id, order.id, grace=0))
+        match started:
+            case TicketAnswer(order=Order(attempt=charge.attempt) as held):
+                return await self._pay(held, charge)
+            case OrderComplete():
+                return await self._capture(order, charge, fresh=False)
+            case OrderOver():
+                await self._settle(order)
+        return started if isinstance(started, Refusal) else Unavailable()
+
+    async def _settle(self, order: Order) -> None:
+        """The order's end is in the journal: no attempt may keep any money."""
+        for charge in await self._queries.charges_of(order.id):
+            if charge.is_open or charge.status is ChargeStatus.COMPLETED:
+                await self._counterparts.ask_charge(Settle(charge.id))

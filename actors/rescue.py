@@ -1,0 +1,131 @@
+"""What the Supervisor does about the journal when somebody died: carry commits on, wake holds, resume purchases."""
+
+from collections.abc import Awaitable, Callable, Mapping, Set
+from typing import Any, Protocol
+
+import structlog
+
+from actors import names
+from actors.domain.messages import Instant, Order, Refusal, ResumePurchase, TicketCommand, WakeTicket
+from actors.domain.ticket import TicketAnswer
+from actors.runtime.journal import recover
+from actors.runtime.ports import Behaviour, Clock, DocumentStore, EventStream, Journal, Marks
+
+DAY = 24 * 3600 * 1000
+# A dead writer is looked at again, since its last insert may still be on the way.
+LOOK_AGAIN = 60_000
+# Holds are woken this long before their end, so that there is time for it.
+WAKE_AHEAD = 60_000
+WAKE_PAGE = 2_000
+# A purchase takes milliseconds, at most three times Stripe's 10 s; standing still for this long it has lost its actor
+# or waits for its buyer, and asking Stripe again does no harm.
+STANDS_STILL = 10_000
+RESUME_PAGE = 200
+
+logger = structlog.get_logger(__name__)
+
+
+class RescueStore(Protocol):
+    """What is read to find those in need. All raise StoreUnavailableError."""
+
+    async def orders_due(self, after: Instant, before: Instant, most: int) -> list[Order]:
+        """The open orders whose time ends in [after, before), the earliest first."""
+
+    async def standing_still(self, since: Instant, most: int) -> set[str]:
+        """The orders that are being paid, or whose charge is open, and that nothing happened to since the instant."""
+
+
+class WriterMarks(Protocol):
+    async def save(self, marks: Marks) -> None: ...
+
+    async def all_since(self, instant: Instant) -> list[Marks]: ...
+
+
+class Rescuers(Protocol):
+    """Whom the Supervisor sends."""
+
+    async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal: ...
+
+    async def resume(self, command: ResumePurchase) -> Any: ...  # noqa: ANN401 - its outcome is looked at next time
+
+
+Together = Callable[..., Awaitable[list[Any]]]
+
+
+class Rescue:
+    """One round after the other; everything it does may be done twice."""
+
+    def __init__(  # noqa: PLR0913 - the seams of the design
+        self,
+        behaviours: Mapping[str, Behaviour[Any, Any]],
+        journal: Journal,
+        documents: DocumentStore,
+        stream: EventStream,
+        marks: WriterMarks,
+        store: RescueStore,
+        rescuers: Rescuers,
+        clock: Clock,
+        together: Together,
+    ) -> None:
+        """`behaviours` by kind of host; `together` runs awaitables side by side, such as asyncio.gather."""
+        self._behaviours = behaviours
+        self._journal = journal
+        self._documents = documents
+        self._stream = stream
+        self._marks = marks
+        self._store = store
+        self._rescuers = rescuers
+        self._clock = clock
+        self._together = together
+        self._look_at: dict[str, Instant] = {}
+        self._known_writers: set[str] = set()
+        self._woken_until: Instant = 0
+        self._resumed: dict[str, Instant] = {}
+
+    async def round(self, live: Mapping[str, str], awaited: Set[str]) -> None:
+        """`live` says which writer each host is now, `awaited` are hosts that have not said so yet.
+
+        Raises StoreUnavailableError; the next round begins where this one stopped.
+        """
+        await self._recover(set(live.values()), awaited)
+        await self._wake(set(live.values()))
+        await self._resume()
+
+    async def _recover(self, live: Set[str], awaited: Set[str]) -> None:
+        now = self._clock.now()
+        for marks in await self._marks.all_since(now - DAY):
+            # While its host is silent a writer may live; it is replaced within seconds, and then it is dead.
+            if marks.writer in live or marks.host in awaited or now < self._look_at.get(marks.writer, 0):
+                continue
+            behaviour = self._behaviours[names.kind_of(marks.host)]
+            after = await recover(behaviour, self._journal, self._documents, self._stream, marks)
+            if after != marks:
+                await self._marks.save(after)
+                logger.info("writer_recovered", writer=marks.writer, commits=after.applied - marks.applied)
+            self._look_at[marks.writer] = now + LOOK_AGAIN
+
+    async def _wake(self, live: Set[str]) -> None:
+        """Each hold is woken once in its last minute, and again when a host has lost its memory."""
+        now = self._clock.now()
+        if not live <= self._known_writers:
+            self._woken_until = 0
+        until = now + WAKE_AHEAD
+        while True:
+            orders = await self._store.orders_due(self._woken_until, until, WAKE_PAGE)
+            answers = await self._together(
+                *(self._rescuers.ask_ticket(WakeTicket(order.ticket_id)) for order in orders)
+            )
+            if any(isinstance(answer, Refusal) for answer in answers):
+                return  # a host does not answer yet: all of these are woken again in the next round
+            if len(orders) < WAKE_PAGE:
+                break
+            self._woken_until = orders[-1].expires_at
+        self._woken_until = until
+        self._known_writers = set(live)
+
+    async def _resume(self) -> None:
+        now = self._clock.now()
+        self._resumed = {order: at for order, at in self._resumed.items() if now - at < STANDS_STILL}
+        still = await self._store.standing_still(now - STANDS_STILL, RESUME_PAGE) - self._resumed.keys()
+        self._resumed.update(dict.fromkeys(still, now))
+        await self._together(*(self._rescuers.resume(ResumePurchase(order_id)) for order_id in still))

@@ -1,0 +1,114 @@
+"""The caller's side of the actors: collects messages for a host while earlier calls to it are in flight.
+
+One call costs about a millisecond of CPU, one message a few microseconds, so messages travel together.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from actors.domain.messages import Overloaded, Unavailable
+from actors.runtime.ports import Clock, HostUnreachableError, Instant, Reply, Transport
+
+FIRST_BACKOFF = 0.05
+LONGEST_BACKOFF = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class LaneLimits:
+    """Bounds of one lane: calls in flight, messages a call, messages waiting."""
+
+    in_flight: int = 2
+    batch: int = 500
+    waiting: int = 10_000
+
+
+# A payment takes as long as Stripe takes, so each travels alone and none waits for another's answer.
+ONE_BY_ONE = LaneLimits(in_flight=256, batch=1)
+
+
+@dataclass(slots=True)
+class GatewayCounters:
+    """What this gateway did so far, for metrics and benchmarks."""
+
+    calls: int = 0
+    messages: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    message: Any
+    deadline: Instant
+    reply: asyncio.Future[Reply]
+
+
+class Gateway:
+    """Asks hosts. Asking again is safe, so what has an unknown outcome is sent again until the deadline."""
+
+    def __init__(self, transport: Transport, clock: Clock, limits: LaneLimits | None = None) -> None:
+        self.counters = GatewayCounters()
+        self._transport = transport
+        self._clock = clock
+        self._limits = limits or LaneLimits()
+        self._lanes: dict[str, _Lane] = {}
+
+    async def ask(self, host: str, message: Any, patience: int) -> Reply:  # noqa: ANN401 - any message
+        """The host's reply within `patience` ms; Overloaded or Unavailable when there is none."""
+        lane = self._lanes.get(host)
+        if lane is None:
+            lane = self._lanes[host] = _Lane(host, self._limits, self._transport, self._clock, self.counters)
+        return await lane.ask(message, self._clock.now() + patience)
+
+
+class _Lane:
+    def __init__(
+        self, host: str, limits: LaneLimits, transport: Transport, clock: Clock, counters: GatewayCounters
+    ) -> None:
+        self._host = host
+        self._limits = limits
+        self._transport = transport
+        self._clock = clock
+        self._counters = counters
+        self._waiting: deque[_Waiting] = deque()
+        self._calls: set[asyncio.Task[None]] = set()
+        self._starting = 0
+
+    async def ask(self, message: Any, deadline: Instant) -> Reply:  # noqa: ANN401 - any message
+        if len(self._waiting) >= self._limits.waiting:
+            return Overloaded()
+        loop = asyncio.get_running_loop()
+        reply: asyncio.Future[Reply] = loop.create_future()
+        self._waiting.append(_Waiting(message, deadline, reply))
+        if len(self._calls) < self._limits.in_flight and self._starting * self._limits.batch < len(self._waiting):
+            # Not now but soon: what arrives in the same pass of the event loop goes along.
+            self._starting += 1
+            call = loop.create_task(self._send_all())
+            self._calls.add(call)
+            call.add_done_callback(self._calls.discard)
+        return await reply
+
+    async def _send_all(self) -> None:
+        self._starting -= 1
+        while self._waiting:
+            batch = [self._waiting.popleft() for _ in range(min(self._limits.batch, len(self._waiting)))]
+            replies = await self._send(batch)
+            for waiting, reply in zip(batch, replies, strict=True):
+                if not waiting.reply.done():
+                    waiting.reply.set_result(reply)
+
+    async def _send(self, batch: Sequence[_Waiting]) -> Sequence[Reply]:
+        deadline = max(waiting.deadline for waiting in batch)
+        messages = [waiting.message for waiting in batch]
+        backoff = FIRST_BACKOFF
+        self._counters.messages += len(batch)
+        while (left := (deadline - self._clock.now()) / 1000) > 0:
+            self._counters.calls += 1
+            try:
+                async with asyncio.timeout(left):
+                    return await self._transport.call(self._host, messages, deadline)
+            except (HostUnreachableError, TimeoutError):
+                await asyncio.sleep(min(backoff, max(left, 0)))
+                backoff = min(backoff * 2, LONGEST_BACKOFF)
+        return [Unavailable()] * len(batch)

@@ -1,0 +1,337 @@
+"""A host runs the mailbox of many entities of one kind in turns: decide in memory, commit once, then reply.
+
+The journal is the judge. Nothing here is safe because there is one host: it is safe because a commit that rests on
+stale memory cannot be appended, and an answer that writes nothing is checked against the journal before it leaves.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic
+
+from actors.domain.messages import Overloaded, Unavailable
+from actors.runtime.carry_on import CarryOn
+from actors.runtime.journal import load, next_key
+from actors.runtime.mailbox import Delivery, Letter, Mailbox
+from actors.runtime.ports import (
+    Behaviour,
+    Clock,
+    Command,
+    Commit,
+    FencedError,
+    Instant,
+    Journal,
+    Projection,
+    Recorded,
+    Reply,
+    State,
+    StoreUnavailableError,
+)
+from actors.runtime.timers import Timers
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one host: letters waiting, letters a turn, entities in memory, turns whose documents are being written,
+    times that a letter may be fenced, and milliseconds until a timer that found no database fires again."""
+
+    mailbox: int = 20_000
+    turn: int = 500
+    entities: int = 200_000
+    finishing: int = 8
+    fenced: int = 20
+    retry_after: int = 1_000
+
+
+@dataclass(slots=True)
+class Counters:
+    """What the host did so far, for metrics and benchmarks."""
+
+    deliveries: int = 0
+    messages: int = 0
+    turns: int = 0
+    commits: int = 0
+    events: int = 0
+    fenced: int = 0
+
+
+@dataclass(slots=True)
+class _Turn(Generic[State]):
+    letters: list[Letter]
+    at: Instant
+    states: dict[str, State | None] = field(default_factory=dict)
+    records: list[Recorded] = field(default_factory=list)
+    claims: list[str] = field(default_factory=list)
+    changed: set[str] = field(default_factory=set)
+    resting: set[str] = field(default_factory=set)
+    replies: list[tuple[Letter, Reply]] = field(default_factory=list)
+    found: list[Projection] = field(default_factory=list)
+
+
+class Host(Generic[State, Command]):
+    """One incarnation of one host. Start with `run`, talk to it with `deliver`."""
+
+    def __init__(
+        self,
+        behaviour: Behaviour[State, Command],
+        journal: Journal,
+        clock: Clock,
+        carry_on: CarryOn,
+        *,
+        writer: str,
+        limits: Limits | None = None,
+        fence_reads: bool = False,
+    ) -> None:
+        self.writer = writer
+        self.counters = Counters()
+        self.timers = Timers(clock, self._fire)
+        self._behaviour = behaviour
+        self._journal = journal
+        self._clock = clock
+        self._carry_on = carry_on
+        self._limits = limits or Limits()
+        self._fence_reads = fence_reads
+        self._mailbox = Mailbox(self._limits.mailbox)
+        self._states: OrderedDict[str, State] = OrderedDict()
+        self._seq = 0
+        self._store_away = False
+        self._finishing: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Runs turns and timers until cancelled."""
+        alarm = asyncio.create_task(self.timers.run(), name="timers")
+        try:
+            while True:
+                await self._turn(await self._mailbox.take(self._limits.turn))
+        finally:
+            alarm.cancel()
+
+    async def deliver(self, commands: Sequence[Command], deadline: Instant) -> list[Reply]:
+        """The replies in order: what the behaviour answers, a Refusal, Overloaded, or Unavailable.
+
+        Every reply that depends on the journal leaves after it is in the journal.
+        """
+        self.counters.deliveries += 1
+        self.counters.messages += len(commands)
+        if self._store_away:
+            return [Unavailable()] * len(commands)
+        if not self._mailbox.has_room(len(commands)):
+            return [Overloaded()] * len(commands)
+        delivery = Delivery(len(commands))
+        self._mailbox.put(Letter(command, deadline, delivery, place) for place, command in enumerate(commands))
+        await delivery.done
+        return delivery.replies
+
+    def has_timer_within(self, milliseconds: int) -> bool:
+        """Whether a timer is due in that time."""
+        next_at = self.timers.next_at()
+        return next_at is not None and next_at < self._clock.now() + milliseconds
+
+    def _fire(self, commands: Sequence[Command]) -> None:
+        self._mailbox.put(Letter(command, deadline=0) for command in commands)
+
+    async def _turn(self, letters: list[Letter]) -> None:
+        self.counters.turns += 1
+        turn: _Turn[State] = _Turn(self._drop_late(letters), self._clock.now())
+        try:
+            await self._load(turn)
+            for letter in turn.letters:
+                self._decide(turn, letter)
+            if turn.records:
+                await self._commit(turn)
+        except FencedError:
+            self._decide_again(turn.replies)
+            return
+        except StoreUnavailableError:
+            self._give_up(turn)
+            return
+        # No await since the commit: its documents are noted before anyone can ask which commits are applied.
+        self._keep(turn)
+        urgent = self._project(turn)
+        await self._finish(urgent, await self._fenced(turn))
+
+    def _drop_late(self, letters: list[Letter]) -> list[Letter]:
+        """A message past its deadline is dropped before its decision: its caller has gone and may ask again."""
+        now = self._clock.now()
+        in_time: list[Letter] = []
+        for letter in letters:
+            if letter.delivery is None or now <= letter.deadline:
+                in_time.append(letter)
+            else:
+                letter.answer(Unavailable())
+        return in_time
+
+    async def _load(self, turn: _Turn[State]) -> None:
+        behaviour = self._behaviour
+        cold: set[str] = set()
+        for letter in turn.letters:
+            entity_id = behaviour.entity_id(letter.command)
+            state = turn.states.setdefault(entity_id, self._states.get(entity_id))
+            if state is None and (letter.fenced or not behaviour.starts_fresh(letter.command)):
+                cold.add(entity_id)
+        if cold:
+            loaded = await load(behaviour, self._journal, cold)
+            turn.states.update(loaded.states)
+            turn.found = loaded.projections
+        commands = [letter.command for letter in turn.letters]
+        await behaviour.gather(commands, careful=any(letter.fenced for letter in turn.letters))
+
+    def _decide(self, turn: _Turn[State], letter: Letter) -> None:
+        """An exception fails its own message only: what it would have changed is not kept."""
+        behaviour, command = self._behaviour, letter.command
+        entity_id = behaviour.entity_id(command)
+        before = state = turn.states[entity_id]
+        now = max(turn.at, behaviour.updated_at(state))
+        events: list[Any] = []
+        try:
+            expired = behaviour.due(state, now)
+            if expired is not None:
+                events.append(expired)
+                state = behaviour.evolve(state, expired, now, entity_id)
+            decided = behaviour.decide(state, command, now)
+            for event in decided.events:
+                events.append(event)
+                state = behaviour.evolve(state, event, now, entity_id)
+            reply = decided.refusal or behaviour.reply(_existing(state), command, decided)
+        except Exception:  # noqa: BLE001 - the rule: one message's bug must not take the turn down
+            self._carry_on.failed(command)
+            letter.answer(Unavailable())
+            return
+        turn.states[entity_id] = state
+        turn.replies.append((letter, reply))
+        if not events and (self._fence_reads or not behaviour.is_read(command)):
+            turn.resting.add(entity_id)
+        for version, event in enumerate(events, start=behaviour.version(before) + 1):
+            turn.records.append(Recorded(f"{behaviour.kind}:{entity_id}", version, now, event))
+            turn.claims.extend(behaviour.claims(event))
+            turn.changed.add(entity_id)
+            behaviour.noticed(event)
+
+    async def _commit(self, turn: _Turn[State]) -> None:
+        keys = (*(record.key for record in turn.records), *turn.claims)
+        commit = Commit(self.writer, self._seq + 1, turn.at, keys, tuple(turn.records))
+        await self._append_until_known(commit)
+        self._seq = commit.seq
+        self.counters.commits += 1
+        self.counters.events += len(turn.records)
+        self._carry_on.committed(commit)
+
+    async def _append_until_known(self, commit: Commit) -> None:
+        """Repeats the insert with the same id until its outcome is known; nothing is decided meanwhile.
+
+        Until then new messages are told at once that the database is away.
+        """
+        delay = 0.05
+        while True:
+            try:
+                await self._journal.append(commit)
+            except StoreUnavailableError:
+                self._store_away = True
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 1.0)
+            except FencedError:
+                self._store_away = False
+                raise
+            else:
+                self._store_away = False
+                return
+
+    async def _fenced(self, turn: _Turn[State]) -> list[tuple[Letter, Reply]]:
+        """The replies that may leave.
+
+        Those that write nothing rest on memory alone: where another writer has the next version they are decided
+        again, and where the journal cannot be asked their outcome is not known.
+        """
+        resting = {
+            next_key(self._behaviour, entity_id, turn.states[entity_id]): entity_id
+            for entity_id in turn.resting - turn.changed
+        }
+        if not resting:
+            return turn.replies
+        try:
+            stale = {resting[key] for key in await self._journal.taken(resting)}
+        except StoreUnavailableError:
+            unknown = set(resting.values())
+            return [(letter, Unavailable() if self._is_for(letter, unknown) else reply) for letter, reply in turn.replies]
+        if not stale:
+            return turn.replies
+        self._decide_again([pair for pair in turn.replies if self._is_for(pair[0], stale)])
+        return [pair for pair in turn.replies if not self._is_for(pair[0], stale)]
+
+    def _is_for(self, letter: Letter, entity_ids: set[str]) -> bool:
+        return self._behaviour.entity_id(letter.command) in entity_ids
+
+    def _decide_again(self, undecided: Sequence[tuple[Letter, Reply]]) -> None:
+        """Forgets what these letters rested on and puts them back, to be decided on what is true."""
+        self.counters.fenced += 1
+        letters = [letter for letter, _ in undecided]
+        self._forget(letters)
+        for letter in letters:
+            letter.fenced += 1
+            if letter.fenced > self._limits.fenced:
+                letter.answer(Unavailable())
+        self._mailbox.put_back([letter for letter in letters if letter.fenced <= self._limits.fenced])
+
+    def _give_up(self, turn: _Turn[State]) -> None:
+        self._forget(turn.letters)
+        for letter in turn.letters:
+            letter.answer(Unavailable())
+        again_at = self._clock.now() + self._limits.retry_after
+        for letter in turn.letters:
+            if letter.delivery is None:
+                self.timers.arm(again_at, letter.command)
+
+    def _forget(self, letters: Sequence[Letter]) -> None:
+        for letter in letters:
+            self._states.pop(self._behaviour.entity_id(letter.command), None)
+        self._behaviour.forget([letter.command for letter in letters])
+
+    def _keep(self, turn: _Turn[State]) -> None:
+        for entity_id, state in turn.states.items():
+            if state is None:
+                continue
+            self._states[entity_id] = state
+            self._states.move_to_end(entity_id)
+            timer = self._behaviour.timer(state)
+            if timer is not None:
+                self.timers.arm(*timer)
+        while len(self._states) > self._limits.entities:
+            self._states.popitem(last=False)
+
+    def _project(self, turn: _Turn[State]) -> list[Projection]:
+        projections = list(turn.found)
+        for record in turn.records:
+            entity_id = record.entity.partition(":")[2]
+            projections.extend(self._behaviour.projections(record, _existing(turn.states[entity_id])))
+        return self._carry_on.project(projections)
+
+    async def _finish(self, urgent: list[Projection], replies: list[tuple[Letter, Reply]]) -> None:
+        """Writes what the replies promise and sends them, while the next turn already runs."""
+        if not urgent:
+            _send(replies)
+            return
+        while len(self._finishing) >= self._limits.finishing:
+            await asyncio.wait(self._finishing, return_when=asyncio.FIRST_COMPLETED)
+        task = asyncio.create_task(self._finish_later(urgent, replies))
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
+
+    async def _finish_later(self, urgent: Sequence[Projection], replies: Sequence[tuple[Letter, Reply]]) -> None:
+        # A later turn's documents may be written before these: each is whole and guarded by its version.
+        try:
+            await self._carry_on.write(urgent)
+        except StoreUnavailableError:
+            replies = [(letter, Unavailable()) for letter, _ in replies]
+        _send(replies)
+
+
+def _send(replies: Sequence[tuple[Letter, Reply]]) -> None:
+    for letter, reply in replies:
+        letter.answer(reply)
+
+
+def _existing(state: State | None) -> State:
+    if state is None:
+        raise LookupError("an accepted command leaves an entity")
+    return state

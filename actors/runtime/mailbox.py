@@ -1,0 +1,77 @@
+"""What waits for a turn: letters, each with a deadline and a place for its reply."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from actors.runtime.ports import Instant, Reply
+
+
+class Delivery:
+    """The letters that arrived in one call. One future for all of them, not one for each."""
+
+    __slots__ = ("_missing", "done", "replies")
+
+    def __init__(self, size: int) -> None:
+        self.replies: list[Reply] = [None] * size
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._missing = size
+
+    def answer(self, place: int, reply: Reply) -> None:
+        """Fills one place; the last one lets the call return."""
+        self.replies[place] = reply
+        self._missing -= 1
+        if not self._missing and not self.done.done():
+            self.done.set_result(None)
+
+
+class Letter:
+    """One message. Internal letters (a timer's) have no delivery and nobody waits for them.
+
+    `fenced` counts how often it was decided on what turned out to be stale.
+    """
+
+    __slots__ = ("command", "deadline", "delivery", "fenced", "place")
+
+    def __init__(self, command: Any, deadline: Instant, delivery: Delivery | None = None, place: int = 0) -> None:  # noqa: ANN401 - any message
+        self.command = command
+        self.deadline = deadline
+        self.delivery = delivery
+        self.place = place
+        self.fenced = 0
+
+    def answer(self, reply: Reply) -> None:
+        if self.delivery is not None:
+            self.delivery.answer(self.place, reply)
+
+
+class Mailbox:
+    """A bounded queue of letters; a timer's letters come from what is already held and are let in always."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._letters: deque[Letter] = deque()
+        self._filled = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._letters)
+
+    def has_room(self, count: int) -> bool:
+        return len(self._letters) + count <= self._limit
+
+    def put(self, letters: Iterable[Letter]) -> None:
+        self._letters.extend(letters)
+        self._filled.set()
+
+    def put_back(self, letters: Sequence[Letter]) -> None:
+        """Returns letters to the front, in their order."""
+        self._letters.extendleft(reversed(letters))
+        self._filled.set()
+
+    async def take(self, most: int) -> list[Letter]:
+        """Waits until there is at least one letter."""
+        while not self._letters:
+            self._filled.clear()
+            await self._filled.wait()
+        return [self._letters.popleft() for _ in range(min(most, len(self._letters)))]

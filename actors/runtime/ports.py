@@ -1,0 +1,190 @@
+"""The seams of the runtime: what a host reaches outside of itself, so that it runs on Ray and in a simulation alike."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+Instant = int
+State = TypeVar("State")
+Command = TypeVar("Command")
+Event = Any
+Reply = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One event of one entity, such as `ticket:5f…`; versions of an entity have no gaps and start at 1."""
+
+    entity: str
+    version: int
+    at: Instant
+    event: Event
+
+    @property
+    def key(self) -> str:
+        """The journal key that only one commit can ever own."""
+        return version_key(self.entity, self.version)
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One turn of one writer. `seq` counts a writer's commits from 1."""
+
+    writer: str
+    seq: int
+    at: Instant
+    keys: tuple[str, ...]
+    records: tuple[Recorded, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """One whole document as the journal says it is, made when it is written: many are overtaken before that.
+
+    `is_new` when its entity came into being in the same commit; `urgent` when the reply waits for it.
+    """
+
+    collection: str
+    id: str
+    version: int
+    document: Callable[[], dict[str, Any]]
+    is_new: bool = False
+    urgent: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """How far a writer's commits were carried on: into the documents, and into the event stream."""
+
+    writer: str
+    host: str
+    applied: int
+    published: int
+    at: Instant
+
+
+class StoreUnavailableError(Exception):
+    """The database did not answer. Whether a write happened is not known."""
+
+
+class FencedError(Exception):
+    """Another writer owns a key of this commit: what this host remembers is stale. Nothing was written."""
+
+
+class HostUnreachableError(Exception):
+    """The host died or was replaced. Whether it handled the messages is not known."""
+
+
+class Clock(Protocol):
+    def now(self) -> Instant:
+        """Milliseconds since the epoch on the database's clock."""
+
+
+class Journal(Protocol):
+    """The judge: an append-only list of commits in which a key exists once."""
+
+    async def append(self, commit: Commit) -> None:
+        """Durable when it returns, also when the same commit was there already.
+
+        Raises FencedError or StoreUnavailableError.
+        """
+
+    async def owning(self, keys: Collection[str]) -> list[Commit]:
+        """The commits that own any of the keys. Raises StoreUnavailableError."""
+
+    async def taken(self, keys: Collection[str]) -> set[str]:
+        """Those of the keys that some commit owns. Raises StoreUnavailableError."""
+
+    async def after(self, writer: str, seq: int, limit: int) -> list[Commit]:
+        """A writer's commits beyond `seq` in order, at most `limit`. Raises StoreUnavailableError."""
+
+
+class DocumentStore(Protocol):
+    async def write(self, projections: Sequence[Projection]) -> None:
+        """Writes each document unless a newer version of it is there. Raises StoreUnavailableError."""
+
+
+class MarkStore(Protocol):
+    async def save(self, marks: Marks) -> None:
+        """Keeps a writer's marks; they never go back. Raises StoreUnavailableError."""
+
+
+class EventStream(Protocol):
+    async def publish(self, commits: Sequence[Commit]) -> None:
+        """Appends the commits' events in order. Raises StoreUnavailableError; repeats carry the same event ids."""
+
+
+class Transport(Protocol):
+    async def call(self, host: str, messages: Sequence[Any], deadline: Instant) -> list[Reply]:
+        """One reply for each message, in order. Raises HostUnreachableError."""
+
+
+@dataclass(slots=True)
+class Decided(Generic[State]):
+    """What a command led to: its events, or a refusal, and what it was decided on."""
+
+    events: tuple[Event, ...]
+    refusal: Any
+    surroundings: Any
+
+
+class Behaviour(Protocol[State, Command]):
+    """What a kind of entity does with its messages; everything here but `load` and `gather` is pure."""
+
+    kind: str
+
+    def entity_id(self, command: Command) -> str:
+        """The id of the entity that the command is for."""
+
+    def starts_fresh(self, command: Command) -> bool:
+        """Whether the entity probably does not exist yet, so that loading it can be left to the fence."""
+
+    def is_read(self, command: Command) -> bool:
+        """Whether the command can never change anything."""
+
+    async def load(self, ids: Collection[str]) -> dict[str, State]:
+        """The documents that exist, in one query. Raises StoreUnavailableError."""
+
+    async def gather(self, commands: Sequence[Command], *, careful: bool) -> None:
+        """Fetches what deciding these commands needs besides their entities, in one query per collection.
+
+        `careful` after a fenced commit: then also what is usually left to the fence.
+        """
+
+    def decide(self, state: State | None, command: Command, now: Instant) -> Decided[State]:
+        """The decision, with the surroundings that `gather` fetched."""
+
+    def due(self, state: State | None, now: Instant) -> Event | None:
+        """The event that time alone causes, to be applied before any command."""
+
+    def evolve(self, state: State | None, event: Event, at: Instant, entity_id: str) -> State:
+        """The state after the event."""
+
+    def version(self, state: State | None) -> int:
+        """The state's version, 0 for none."""
+
+    def updated_at(self, state: State | None) -> Instant:
+        """The instant of the last event: time never goes backwards for an entity."""
+
+    def claims(self, event: Event) -> tuple[str, ...]:
+        """Journal keys that the event owns besides its version."""
+
+    def reply(self, state: State, command: Command, decided: Decided[State]) -> Reply:
+        """The answer to an accepted command."""
+
+    def noticed(self, event: Event) -> None:
+        """Told of every event when it is decided; forgotten again with `forget` if its commit fails."""
+
+    def forget(self, commands: Sequence[Command]) -> None:
+        """Drops what was gathered for these commands."""
+
+    def timer(self, state: State) -> tuple[Instant, Command] | None:
+        """When this entity wants to be woken, and by which command."""
+
+    def projections(self, recorded: Recorded, state: State) -> list[Projection]:
+        """The documents that the event changes; `state` is that after the turn."""
+
+
+def version_key(entity: str, version: int) -> str:
+    """The journal key of one version of one entity."""
+    return f"{entity}:{version}"

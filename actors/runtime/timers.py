@@ -1,0 +1,62 @@
+"""The alarm clock inside an actor: a heap of instants and one task that sleeps until the next."""
+
+import asyncio
+import heapq
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import Any
+
+from actors.runtime.ports import Clock, Instant
+
+# The database's clock may be set while we sleep, so a sleep is cut into pieces of at most this many seconds.
+LONGEST_SLEEP = 1.0
+
+
+class Timers:
+    """Calls `fire` with all commands whose instant has come. What a late or double alarm does, the command decides."""
+
+    def __init__(self, clock: Clock, fire: Callable[[Sequence[Any]], None]) -> None:
+        self._clock = clock
+        self._fire = fire
+        self._heap: list[tuple[Instant, int, Any]] = []
+        self._armed: dict[Any, Instant] = {}
+        self._order = count()
+        self._earlier = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def arm(self, at: Instant, command: Any) -> None:  # noqa: ANN401 - any message
+        """Fires the command at `at`; arming it again for the same instant changes nothing."""
+        if self._armed.get(command) == at:
+            return
+        self._armed[command] = at
+        heapq.heappush(self._heap, (at, next(self._order), command))
+        if self._heap[0][0] == at:
+            self._earlier.set()
+
+    def next_at(self) -> Instant | None:
+        return self._heap[0][0] if self._heap else None
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        while True:
+            self._fire_due()
+            self._earlier.clear()
+            next_at = self.next_at()
+            wait = None if next_at is None else min((next_at - self._clock.now()) / 1000, LONGEST_SLEEP)
+            try:
+                await asyncio.wait_for(self._earlier.wait(), wait)
+            except TimeoutError:
+                continue
+
+    def _fire_due(self) -> None:
+        now = self._clock.now()
+        due: list[Any] = []
+        while self._heap and self._heap[0][0] <= now:
+            at, _, command = heapq.heappop(self._heap)
+            if self._armed.get(command) == at:  # otherwise it was armed anew for another instant
+                del self._armed[command]
+                due.append(command)
+        if due:
+            self._fire(due)

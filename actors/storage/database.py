@@ -1,0 +1,77 @@
+"""The connection to MongoDB: how long it waits, what its failures mean, and the indexes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+from pymongo import ASCENDING, AsyncMongoClient, IndexModel
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
+
+from actors.domain.codec import Document
+from actors.runtime.ports import StoreUnavailableError
+
+Database = AsyncDatabase[Document]
+DEFAULT_NAME = "holdfast"
+logger = structlog.get_logger(__name__)
+
+INDEXES = {
+    "journal": [IndexModel([("keys", ASCENDING)], unique=True)],
+    "tickets": [
+        IndexModel([("status", ASCENDING), ("by_newest", ASCENDING)]),
+        IndexModel([("status", ASCENDING), ("by_price", ASCENDING)]),
+        IndexModel([("status", ASCENDING), ("by_start", ASCENDING)]),
+        IndexModel([("seller_id", ASCENDING), ("by_newest", ASCENDING)]),
+        IndexModel([("words", ASCENDING)]),
+    ],
+    "orders": [
+        IndexModel([("buyer_id", ASCENDING), ("by_newest", ASCENDING)]),
+        IndexModel([("ticket_id", ASCENDING)]),
+        IndexModel([("due_at", ASCENDING)], sparse=True),
+        IndexModel([("awaiting_since", ASCENDING)], sparse=True),
+    ],
+    "charges": [IndexModel([("order_id", ASCENDING)]), IndexModel([("open_since", ASCENDING)], sparse=True)],
+    "cursors": [IndexModel([("at", ASCENDING)])],
+}
+
+
+def connect(url: str) -> AsyncMongoClient[Document]:
+    """A client that acknowledges writes once they are on disk, and that gives up within seconds.
+
+    Repeats are ours to make: the driver's own would hide that an outcome is not known.
+    """
+    return AsyncMongoClient(
+        url,
+        w="majority",
+        journal=True,
+        retryWrites=False,
+        retryReads=False,
+        serverSelectionTimeoutMS=1_000,
+        connectTimeoutMS=1_000,
+        socketTimeoutMS=10_000,
+        appname="holdfast",
+    )
+
+
+def database_of(client: AsyncMongoClient[Document]) -> Database:
+    """The database that the URL names, `holdfast` when it names none."""
+    return client.get_default_database(DEFAULT_NAME)
+
+
+async def create_indexes(database: Database) -> None:
+    """Creates what is missing. Raises StoreUnavailableError."""
+    with reaching_the_database():
+        for collection, indexes in INDEXES.items():
+            await database[collection].create_indexes(indexes)
+
+
+@contextmanager
+def reaching_the_database() -> Iterator[None]:
+    """Turns every failure of the database but duplicate keys into StoreUnavailableError: its outcome is not known."""
+    try:
+        yield
+    except (DuplicateKeyError, BulkWriteError):
+        raise
+    except PyMongoError as error:
+        logger.warning("database_unavailable", error=type(error).__name__)
+        raise StoreUnavailableError(type(error).__name__) from error

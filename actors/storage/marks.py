@@ -1,0 +1,32 @@
+"""The cursors collection: how far each writer's commits were carried on."""
+
+from actors.domain.codec import Document
+from actors.runtime.ports import Instant, Marks
+from actors.storage.database import Database, reaching_the_database
+
+
+class MongoMarks:
+    """Marks in MongoDB, one document for each writer. All methods raise StoreUnavailableError."""
+
+    def __init__(self, database: Database) -> None:
+        self._cursors = database["cursors"]
+
+    async def save(self, marks: Marks) -> None:
+        document: Document = {
+            "_id": marks.writer,
+            "host": marks.host,
+            "applied": marks.applied,
+            "published": marks.published,
+            "at": marks.at,
+        }
+        with reaching_the_database():
+            await self._cursors.replace_one({"_id": marks.writer}, document, upsert=True)
+
+    async def all_since(self, instant: Instant) -> list[Marks]:
+        """The marks of the writers that were saved at or after the instant."""
+        with reaching_the_database():
+            found = await self._cursors.find({"at": {"$gte": instant}}).to_list()
+        return [
+            Marks(document["_id"], document["host"], document["applied"], document["published"], document["at"])
+            for document in found
+        ]

@@ -1,0 +1,162 @@
+"""The only place that touches the Stripe SDK."""
+
+import logging
+from collections.abc import Awaitable, Mapping
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import aiohttp
+import stripe
+
+from actors.stripe.errors import OutcomeUnknown, StripeFailure, failure_of
+from actors.stripe.resources import Intent, Refund, intent_of, refund_of
+
+if TYPE_CHECKING:
+    from stripe.params import PaymentIntentCreateParams
+
+# The version that stripe 16.1 was generated from. Pinned, so that an update of the package cannot change how
+# Stripe answers without a change here. From 2026-09-30 on, payment_method_types is refused.
+API_VERSION = "2026-10-28.endive"
+TIMEOUT_SECONDS = 10
+
+Answer = TypeVar("Answer")
+
+
+def connect(*, api_key: str, api_base: str | None, http_client: stripe.HTTPClient | None = None) -> "Stripe":
+    """A client for the account of `api_key`.
+
+    `api_base` replaces https://api.stripe.com; `http_client` replaces the network (the sandbox's). Nothing is sent yet.
+    """
+    # The SDK writes request bodies, answers and Stripe's echoing error texts to this logger at DEBUG and INFO.
+    logging.getLogger("stripe").setLevel(logging.WARNING)
+    # Otherwise it writes an id into the home directory and sends it, with the platform and timings, with every request.
+    stripe.enable_telemetry = False
+    transport = http_client or stripe.AIOHTTPClient(timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS))
+    client = stripe.StripeClient(
+        api_key,
+        stripe_version=API_VERSION,
+        base_addresses={"api": api_base} if api_base else None,
+        # Retries are the caller's: only it knows the deadline, and a saved 500 needs a new idempotency key.
+        max_network_retries=0,
+        http_client=transport,
+    )
+    return Stripe(client, transport)
+
+
+class Stripe:
+    """Payments at Stripe: amounts in minor units, money held on the card first and captured later.
+
+    Every method raises a `StripeFailure` (see `actors.stripe.errors`) and never an error of the SDK.
+    A repeat under the same idempotency key returns what the first request returned, failures included.
+    """
+
+    def __init__(self, client: stripe.StripeClient, transport: stripe.HTTPClient) -> None:
+        self._client = client
+        self._transport = transport
+
+    async def create_intent(
+        self,
+        *,
+        amount: int,
+        currency: str,
+        payment_method: str,
+        metadata: Mapping[str, str],
+        idempotency_key: str,
+    ) -> Intent:
+        """An unconfirmed intent to hold `amount` on a card; nothing is charged before `confirm`.
+
+        `payment_method` is a payment method (`pm_…`) or a card token (`tok_…`).
+        Raises UnknownPaymentMethod, and Rejected for an amount or currency that Stripe does not take.
+        """
+        params = {
+            "amount": amount,
+            "currency": currency,
+            "capture_method": "manual",
+            # Cards only, and so no redirects. Excludes automatic_payment_methods.
+            "allowed_payment_method_types": ["card"],
+            "metadata": dict(metadata),
+            **_payment_method_params(payment_method),
+        }
+        return intent_of(
+            await _settled(
+                self._client.v1.payment_intents.create_async(
+                    # The SDK's types leave out payment_method_data[card], which Stripe takes for tokens.
+                    cast("PaymentIntentCreateParams", params),
+                    {"idempotency_key": idempotency_key},
+                )
+            )
+        )
+
+    async def confirm(self, intent_id: str, *, idempotency_key: str) -> Intent:
+        """Hold the money on the card: the intent is then in requires_capture, or requires_action for 3-D Secure.
+
+        Raises CardDeclined, NotFound, InvalidState.
+        """
+        return intent_of(
+            await _settled(
+                self._client.v1.payment_intents.confirm_async(intent_id, options={"idempotency_key": idempotency_key})
+            )
+        )
+
+    async def capture(self, intent_id: str, *, amount: int, idempotency_key: str) -> Intent:
+        """Take `amount` of the held money and let go of the rest; the intent has then succeeded.
+
+        Raises InvalidState when the hold is gone or already captured, Rejected above the held amount, NotFound.
+        """
+        return intent_of(
+            await _settled(
+                self._client.v1.payment_intents.capture_async(
+                    intent_id, {"amount_to_capture": amount}, {"idempotency_key": idempotency_key}
+                )
+            )
+        )
+
+    async def cancel(self, intent_id: str, *, idempotency_key: str) -> Intent:
+        """Let go of the held money, or give up an intent that holds none.
+
+        Raises InvalidState when the intent has succeeded or was cancelled under another key, NotFound.
+        """
+        return intent_of(
+            await _settled(
+                self._client.v1.payment_intents.cancel_async(intent_id, options={"idempotency_key": idempotency_key})
+            )
+        )
+
+    async def retrieve(self, intent_id: str) -> Intent:
+        """The intent as it is now. Raises NotFound."""
+        return intent_of(await _settled(self._client.v1.payment_intents.retrieve_async(intent_id)))
+
+    async def refund(self, intent_id: str, *, amount: int, idempotency_key: str) -> Refund:
+        """Give back `amount` of what was captured.
+
+        Raises InvalidState when nothing (more) can be refunded, Rejected above what is left, NotFound.
+        """
+        return refund_of(
+            await _settled(
+                self._client.v1.refunds.create_async(
+                    {"payment_intent": intent_id, "amount": amount}, {"idempotency_key": idempotency_key}
+                )
+            )
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections; the client is not used again."""
+        await self._transport.close_async()  # type: ignore[no-untyped-call]  # the SDK leaves this method untyped
+
+
+def _payment_method_params(payment_method: str) -> dict[str, object]:
+    if payment_method.startswith("tok_"):
+        return {"payment_method_data": {"type": "card", "card": {"token": payment_method}}}
+    return {"payment_method": payment_method}
+
+
+async def _settled(request: Awaitable[Answer]) -> Answer:
+    failure: StripeFailure
+    try:
+        return await request
+    except stripe.StripeError as error:
+        failure = failure_of(error)
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        # The SDK wraps errors of sending but not of reading the body of the answer.
+        failure = OutcomeUnknown()
+    # Raised outside the except block: as its context, the SDK's error would carry bodies with secrets into tracebacks.
+    raise failure

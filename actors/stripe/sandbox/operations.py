@@ -1,0 +1,144 @@
+"""What may happen to an intent, and what Stripe says when it may not.
+
+Pure: time and ids come in. Each operation returns the intent to write and what the caller is told.
+Source: https://docs.stripe.com/payments/paymentintents/lifecycle and the error codes of the API reference.
+"""
+
+from dataclasses import dataclass, replace
+
+from actors.stripe.sandbox.cards import CARDS, Card
+from actors.stripe.sandbox.commands import CaptureIntent, ConfirmIntent, CreateIntent, CreateRefund
+from actors.stripe.sandbox.failures import Failure, invalid, unexpected_state
+from actors.stripe.sandbox.ids import IdFactory
+from actors.stripe.sandbox.payment_intent import PaymentIntent, Refund
+
+CANCELABLE = ("requires_payment_method", "requires_confirmation", "requires_action", "requires_capture")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The intent after an operation, and the answer: the refund or the failure when there is one, else the intent."""
+
+    intent: PaymentIntent
+    failure: Failure | None = None
+    refund: Refund | None = None
+
+
+def create(intent_id: str, command: CreateIntent, ids: IdFactory, now: int) -> Outcome:
+    """A new intent, unconfirmed."""
+    intent = PaymentIntent(
+        id=intent_id,
+        status="requires_payment_method",
+        amount=command.amount,
+        currency=command.currency,
+        capture_method=command.capture_method,
+        metadata=command.metadata,
+        created=now,
+        client_secret=f"{intent_id}_{ids('secret')}",
+    )
+    return Outcome(_with_card(intent, command.card, ids))
+
+
+def confirm(intent: PaymentIntent, command: ConfirmIntent, ids: IdFactory) -> Outcome:
+    """Charge the card. A declined card is taken off the intent, which waits for another."""
+    if intent.status not in ("requires_payment_method", "requires_confirmation", "requires_action"):
+        return Outcome(
+            intent,
+            unexpected_state(f"You cannot confirm this PaymentIntent because it has already {_became(intent)}."),
+        )
+    intent = _with_card(intent, command.card, ids)
+    if intent.card is None:
+        return Outcome(
+            intent, unexpected_state("You cannot confirm this PaymentIntent because it's missing a payment method.")
+        )
+    card = CARDS[intent.card]
+    if card.wants_authentication:
+        return Outcome(replace(intent, status="requires_action"))
+    charge = ids("ch")
+    if card.decline:
+        failure = replace(card.decline, charge=charge)
+        return Outcome(
+            replace(
+                intent,
+                status="requires_payment_method",
+                payment_method=None,
+                card=None,
+                latest_charge=charge,
+                last_payment_error=failure,
+            ),
+            failure,
+        )
+    held = replace(intent, status="requires_capture", latest_charge=charge, last_payment_error=None)
+    if intent.capture_method == "manual":
+        return Outcome(held)
+    return Outcome(replace(held, status="succeeded", amount_received=intent.amount))
+
+
+def capture(intent: PaymentIntent, command: CaptureIntent) -> Outcome:
+    """Take the held money, or a part of it; the rest is let go."""
+    if intent.status == "succeeded":
+        return Outcome(
+            intent,
+            unexpected_state("This PaymentIntent could not be captured because it has already been captured."),
+        )
+    if intent.status != "requires_capture":
+        return Outcome(
+            intent,
+            unexpected_state(
+                f"This PaymentIntent could not be captured because it has a status of {intent.status}. "
+                "Only a PaymentIntent with one of the following statuses may be captured: requires_capture."
+            ),
+        )
+    amount = intent.amount if command.amount is None else command.amount
+    if amount > intent.amount_capturable:
+        return Outcome(
+            intent,
+            invalid(
+                "The requested capture amount is greater than the amount you can capture for this charge.",
+                code="amount_too_large",
+                param="amount_to_capture",
+            ),
+        )
+    return Outcome(replace(intent, status="succeeded", amount_received=amount))
+
+
+def cancel(intent: PaymentIntent, now: int) -> Outcome:
+    """Give the intent up, and let go of the money it holds."""
+    if intent.status not in CANCELABLE:
+        return Outcome(
+            intent,
+            unexpected_state(
+                f"You cannot cancel this PaymentIntent because it has a status of {intent.status}. "
+                f"Only a PaymentIntent with one of the following statuses may be canceled: {', '.join(CANCELABLE)}."
+            ),
+        )
+    return Outcome(replace(intent, status="canceled", canceled_at=now))
+
+
+def refund(intent: PaymentIntent, command: CreateRefund, refund_id: str, now: int) -> Outcome:
+    """Give back captured money, never more than is left of it."""
+    if intent.status != "succeeded":
+        return Outcome(intent, unexpected_state("This PaymentIntent does not have a successful charge to refund."))
+    if intent.amount_refundable == 0:
+        return Outcome(intent, invalid("The charge has already been refunded.", code="charge_already_refunded"))
+    amount = intent.amount_refundable if command.amount is None else command.amount
+    if amount > intent.amount_refundable:
+        return Outcome(
+            intent,
+            invalid(
+                f"Refund amount ({amount}) is greater than unrefunded amount on charge ({intent.amount_refundable})",
+                param="amount",
+            ),
+        )
+    given_back = Refund(refund_id, amount, now)
+    return Outcome(replace(intent, refunds=(*intent.refunds, given_back)), refund=given_back)
+
+
+def _with_card(intent: PaymentIntent, card: Card | None, ids: IdFactory) -> PaymentIntent:
+    if card is None:
+        return intent
+    return replace(intent, status="requires_confirmation", payment_method=ids("pm"), card=card.name)
+
+
+def _became(intent: PaymentIntent) -> str:
+    return "been canceled" if intent.status == "canceled" else "succeeded after being previously confirmed"

@@ -1,0 +1,161 @@
+"""How tickets behave in a host: the pure rules of `domain.ticket`, with what they need from the database."""
+
+from collections import OrderedDict
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from actors.domain import ticket as rules
+from actors.domain.messages import (
+    CreateTicket,
+    Expire,
+    Instant,
+    Order,
+    OrderCreated,
+    ReadTicket,
+    Refusal,
+    Reserve,
+    TicketCommand,
+    TicketEvent,
+    TicketUpdated,
+    TicketWithdrawn,
+)
+from actors.domain.messages import TicketCreated as _TicketCreated
+from actors.domain.ticket import Surroundings, Ticket, TicketAnswer
+from actors.projections import ticket_projections
+from actors.runtime.ports import Decided, Projection, Recorded
+
+KNOWN_BUYERS = 50_000
+
+
+class TicketQueries(Protocol):
+    """What tickets read from the database. All raise StoreUnavailableError."""
+
+    async def tickets(self, ids: Collection[str]) -> dict[str, Ticket]:
+        """The stored tickets."""
+
+    async def open_orders_of(self, buyer_ids: Collection[str]) -> list[Order]:
+        """The orders that these buyers hold tickets with."""
+
+    async def orders_in_journal(self, ids: Collection[str]) -> dict[str, Order]:
+        """The orders that came into being, as they are now."""
+
+
+class BuyerHolds:
+    """The open holds of the buyers seen lately: exact for what this host decides, a fairness limit across hosts."""
+
+    def __init__(self) -> None:
+        self._ends: OrderedDict[str, dict[str, Instant]] = OrderedDict()
+
+    def unknown(self, buyer_ids: Collection[str]) -> set[str]:
+        return {buyer_id for buyer_id in buyer_ids if buyer_id not in self._ends}
+
+    def learn(self, buyer_ids: Collection[str], orders: Sequence[Order]) -> None:
+        for buyer_id in buyer_ids:
+            self._ends[buyer_id] = {}
+        for order in orders:
+            self.note(order)
+        while len(self._ends) > KNOWN_BUYERS:
+            self._ends.popitem(last=False)
+
+    def note(self, order: Order) -> None:
+        ends = self._ends.get(order.buyer_id)
+        if ends is None:
+            return
+        if order.is_open:
+            ends[order.id] = order.expires_at
+        else:
+            ends.pop(order.id, None)
+
+    def count(self, buyer_id: str, now: Instant) -> int:
+        return sum(now < end for end in self._ends.get(buyer_id, {}).values())
+
+    def forget(self, buyer_id: str) -> None:
+        self._ends.pop(buyer_id, None)
+
+
+class TicketBehaviour:
+    """Tickets in a host; see runtime.ports.Behaviour for what each method promises."""
+
+    kind = "ticket"
+
+    def __init__(self, queries: TicketQueries) -> None:
+        self._queries = queries
+        self._holds = BuyerHolds()
+        self._earlier: dict[str, Order] = {}
+
+    def entity_id(self, command: TicketCommand) -> str:
+        return command.ticket_id
+
+    def starts_fresh(self, command: TicketCommand) -> bool:
+        return isinstance(command, CreateTicket)
+
+    def is_read(self, command: TicketCommand) -> bool:
+        return isinstance(command, ReadTicket)
+
+    async def load(self, ids: Collection[str]) -> dict[str, Ticket]:
+        return await self._queries.tickets(ids)
+
+    async def gather(self, commands: Sequence[TicketCommand], *, careful: bool) -> None:
+        reserves = [command for command in commands if isinstance(command, Reserve)]
+        unknown = self._holds.unknown({command.buyer_id for command in reserves if command.max_holds is not None})
+        if unknown:
+            self._holds.learn(unknown, await self._queries.open_orders_of(unknown))
+        # That an order came into being before is left to the key `order:<id>`; only after it said so it is looked up.
+        wanted = {command.order_id for command in reserves} if careful else set()
+        self._earlier = await self._queries.orders_in_journal(wanted) if wanted else {}
+
+    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decided[Ticket]:
+        surroundings = rules.NO_SURROUNDINGS
+        if isinstance(command, Reserve):
+            surroundings = Surroundings(
+                open_holds=self._holds.count(command.buyer_id, now),
+                earlier_order=self._earlier.get(command.order_id),
+            )
+        decision = rules.decide(ticket, command, now, surroundings)
+        if isinstance(decision, Refusal):
+            return Decided((), decision, surroundings)
+        return Decided(decision, None, surroundings)
+
+    def due(self, ticket: Ticket | None, now: Instant) -> TicketEvent | None:
+        return rules.due(ticket, now)
+
+    def evolve(self, ticket: Ticket | None, event: TicketEvent, at: Instant, entity_id: str) -> Ticket:
+        return rules.evolve(ticket, event, at, entity_id)
+
+    def version(self, ticket: Ticket | None) -> int:
+        return ticket.version if ticket else 0
+
+    def updated_at(self, ticket: Ticket | None) -> Instant:
+        return ticket.updated_at if ticket else 0
+
+    def claims(self, event: TicketEvent) -> tuple[str, ...]:
+        return (order_key(event.order.id),) if isinstance(event, OrderCreated) else ()
+
+    def reply(self, ticket: Ticket, command: TicketCommand, decided: Decided[Ticket]) -> TicketAnswer:
+        order = decided.surroundings.earlier_order or ticket.order
+        for event in decided.events:
+            if not isinstance(event, (_TicketCreated, TicketUpdated, TicketWithdrawn)):
+                order = event.order
+        return TicketAnswer(ticket, order, fresh=bool(decided.events))
+
+    def noticed(self, event: TicketEvent) -> None:
+        if not isinstance(event, (_TicketCreated, TicketUpdated, TicketWithdrawn)):
+            self._holds.note(event.order)
+
+    def forget(self, commands: Sequence[TicketCommand]) -> None:
+        for command in commands:
+            if isinstance(command, Reserve):
+                self._holds.forget(command.buyer_id)
+
+    def timer(self, ticket: Ticket) -> tuple[Instant, TicketCommand] | None:
+        if ticket.order is None or not ticket.order.is_open:
+            return None
+        return ticket.order.expires_at, Expire(ticket.id, ticket.order.id)
+
+    def projections(self, recorded: Recorded, ticket: Ticket) -> list[Projection]:
+        return ticket_projections(recorded, ticket)
+
+
+def order_key(order_id: str) -> str:
+    """The journal key that lets an order come into being once, ever."""
+    return f"order:{order_id}"

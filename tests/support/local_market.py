@@ -1,0 +1,144 @@
+"""The whole market in one process: the real hosts, purchases and payments on a real database, without Ray."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from bson import ObjectId
+
+from actors import names
+from actors.charges import ChargeBehaviour
+from actors.connections import Connections
+from actors.domain.messages import (
+    ChargeAnswer,
+    Pay,
+    PaymentAnswer,
+    Refusal,
+    ResumePurchase,
+    TicketCommand,
+)
+from actors.domain.ticket import TicketAnswer
+from actors.payments import PaymentCommand, Payments
+from actors.purchase import Purchases
+from actors.rescue import Rescue
+from actors.runtime.carry_on import CarryOn
+from actors.runtime.host import Host
+from actors.stripe.account import open_account
+from actors.tickets import TicketBehaviour
+from config.settings import Settings
+
+PATIENCE = 5_000
+
+
+@dataclass
+class RunningHost:
+    """A host with its jobs, which can be stopped dead as a killed process would."""
+
+    host: Host[Any, Any]
+    carry_on: CarryOn
+    jobs: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def kill(self) -> None:
+        for job in self.jobs:
+            job.cancel()
+        await asyncio.gather(*self.jobs, return_exceptions=True)
+
+
+class LocalMarket:
+    """Satisfies `actors.market.Market`. `tickets` and `payments` are the hosts of now; `start_tickets` makes another."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.connections = Connections(settings)
+        self.tickets: RunningHost
+        self.charges: RunningHost
+        self.payments: Payments
+        self.purchases: Purchases
+        self.stripe = open_account(settings, self.connections.database)
+        self._all: list[RunningHost] = []
+
+    def start(self) -> None:
+        self.tickets = self.start_tickets()
+        self.charges = self._start(ChargeBehaviour(self.connections.queries), "payments-0")
+        self.payments = Payments(self.charges.host, self.stripe, self.connections.clock)
+        self.purchases = Purchases(
+            self,
+            self.connections.queries,
+            self.connections.clock,
+            grace=self.settings.payment_grace_ms,
+            attempts=self.settings.payment_attempts,
+        )
+
+    def start_tickets(self, *, fence_reads: bool = False) -> RunningHost:
+        return self._start(TicketBehaviour(self.connections.queries), "tickets-0", fence_reads=fence_reads)
+
+    def _start(self, behaviour: Any, name: str, *, fence_reads: bool = False) -> RunningHost:
+        writer = f"{name}-{ObjectId()}"
+        carry_on = self.connections.carry_on(writer=writer, host=name)
+        host = self.connections.host(behaviour, carry_on, writer=writer, fence_reads=fence_reads)
+        running = RunningHost(host, carry_on, [asyncio.create_task(host.run()), asyncio.create_task(carry_on.run())])
+        for job in running.jobs:
+            job.add_done_callback(_tell_if_it_broke)
+        self._all.append(running)
+        return running
+
+    def rescue(self) -> Rescue:
+        behaviours = {
+            names.TICKETS: TicketBehaviour(self.connections.queries),
+            names.PAYMENTS: ChargeBehaviour(self.connections.queries),
+        }
+        own = self.connections
+        return Rescue(
+            behaviours, own.journal, own.documents, own.stream, own.marks, own.queries, self, own.clock, asyncio.gather
+        )
+
+    @property
+    def live(self) -> dict[str, str]:
+        return {"tickets-0": self.tickets.host.writer, "payments-0": self.charges.host.writer}
+
+    async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal:
+        (answer,) = await self.ask_host(self.tickets, [command])
+        return answer  # type: ignore[no-any-return]
+
+    async def ask_host(self, running: RunningHost, commands: Sequence[Any]) -> list[Any]:
+        return await running.host.deliver(commands, self.connections.clock.now() + PATIENCE)
+
+    async def ask_charge(self, command: PaymentCommand) -> ChargeAnswer | Refusal:
+        return await self.payments.handle(command)
+
+    async def pay(self, command: Pay) -> PaymentAnswer | Refusal:
+        return await self.purchases.handle(command)
+
+    async def resume(self, command: ResumePurchase) -> PaymentAnswer | Refusal:
+        return await self.purchases.handle(command)
+
+    async def is_ready(self) -> bool:
+        return True
+
+    async def stop(self) -> None:
+        for running in self._all:
+            await running.kill()
+        await self.stripe.aclose()
+        await self.connections.redis.aclose()
+        await self.connections.client.close()
+
+
+def _tell_if_it_broke(job: asyncio.Task[None]) -> None:
+    if not job.cancelled():
+        asyncio.get_running_loop().call_exception_handler({"message": "a job ended", "exception": job.exception()})
+
+
+@asynccontextmanager
+async def local_market(settings: Settings) -> AsyncIterator[LocalMarket]:
+    """A market that starts at once and leaves nothing running."""
+    from actors.storage.database import create_indexes  # noqa: PLC0415
+
+    market = LocalMarket(settings)
+    await create_indexes(market.connections.database)
+    market.start()
+    try:
+        yield market
+    finally:
+        await market.stop()
