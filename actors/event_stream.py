@@ -1,6 +1,5 @@
 """Committed events to one Redis Stream, for whoever wants to know: consumers, live pages, webhooks."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,7 +40,7 @@ class RedisEventStream:
                 for record in records:
                     pipeline.xadd(STREAM, _fields(record), maxlen=MAX_LENGTH, approximate=True)
                 await pipeline.execute()
-        except (RedisError, OSError, asyncio.TimeoutError) as error:
+        except (TimeoutError, RedisError, OSError) as error:
             logger.warning("event_stream_unavailable", error=type(error).__name__)
             raise StoreUnavailableError(type(error).__name__) from error
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from actors.charges import ChargeBehaviour
 from actors.connections import Connections, keep_running
-from actors.domain.messages import ChargeAnswer, ChargeCommand, Charge, Refusal
+from actors.domain.messages import Charge, ChargeAnswer, ChargeCommand, Refusal
 from actors.host_actor import HostActor
 from actors.payments import PaymentCommand, Payments, handle_all
 from actors.runtime.host import Host

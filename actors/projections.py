@@ -64,15 +64,21 @@ def ticket_projections(recorded: Recorded, ticket: Ticket) -> list[Projection]:
 def charge_projections(event: ChargeEvent) -> list[Projection]:
     """The document of a charge, which nobody reads before its payment is answered."""
     charge = event.charge
-    return [Projection("charges", charge.id, charge.version, partial(charge_document, charge), is_new=charge.version == 1)]
+    return [
+        Projection("charges", charge.id, charge.version, partial(charge_document, charge), is_new=charge.version == 1)
+    ]
 
 
 def ticket_document(ticket: Ticket) -> Document:
-    """The ticket as stored, with the fields that pages are sorted and searched by."""
+    """The ticket as stored, with the fields that pages are sorted and searched by.
+
+    Its `status` leaves out who holds it, which changes without a new document: lists look at the open orders for that.
+    """
     details = ticket.details
     document = encode(ticket)
     document["_id"] = document.pop("id")
-    document["status"] = ticket.status.value
+    held = ticket.status is TicketStatus.RESERVED
+    document["status"] = (TicketStatus.AVAILABLE if held else ticket.status).value
     document["words"] = words_of(details.title, details.description, details.venue, details.city)
     document["by_newest"] = f"{ticket.created_at:015d}{ticket.id}"
     document["by_price"] = f"{details.price:010d}{ticket.id}"

@@ -86,9 +86,7 @@ class Supervisor(HostActor):
 def _dedicated_names() -> set[str]:
     listed = ray.util.list_named_actors(all_namespaces=True)
     return {
-        actor["name"]
-        for actor in listed
-        if actor["namespace"] == names.NAMESPACE and names.is_dedicated(actor["name"])
+        actor["name"] for actor in listed if actor["namespace"] == names.NAMESPACE and names.is_dedicated(actor["name"])
     }
 
 

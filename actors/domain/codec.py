@@ -18,7 +18,7 @@ EVENT_TYPES = {event.__name__: event for event in get_args(messages.Event)}
 def encode(value: Any) -> Document:  # noqa: ANN401 - any message
     """The document of a message or state, without fields that are None."""
     document: Document = {}
-    for name in _names(cast(Hashable, type(value))):
+    for name in _names(cast("Hashable", type(value))):
         field = getattr(value, name)
         if field is None:
             continue
@@ -34,7 +34,7 @@ def encode(value: Any) -> Document:  # noqa: ANN401 - any message
 
 def decode(cls: type[T], document: Document) -> T:
     """The message or state of a document that `encode` made; fields that it lacks take their defaults."""
-    readers = _readers(cast(Hashable, cls))
+    readers = _readers(cast("Hashable", cls))
     return cls(**{name: readers[name](value) for name, value in document.items() if name in readers})
 
 
@@ -51,7 +51,7 @@ def decode_event(document: Document) -> messages.Event:
 
 @cache
 def _names(cls: Hashable) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(cast(Any, cls)))
+    return tuple(field.name for field in fields(cast("Any", cls)))
 
 
 @cache

@@ -7,7 +7,7 @@ MAX_CENTS = 99_999_999
 DECIMALS = 2
 
 
-def cents(amount: int | float | str) -> int:
+def cents(amount: float | str) -> int:
     """The cents of an amount in major units, such as 12.5, "12.50" or 12.
 
     Raises ValueError, with a sentence fit for a user, when it is no number, has more than two decimals or lies
@@ -17,7 +17,9 @@ def cents(amount: int | float | str) -> int:
         raise ValueError("price must be a number")
     try:
         # A float's repr is the shortest text that reads back as the same float: 19.99 stays 19.99.
-        value = Decimal(amount if isinstance(amount, int) else str(amount).strip()) if _short(amount) else Decimal("NaN")
+        value = (
+            Decimal(amount if isinstance(amount, int) else str(amount).strip()) if _short(amount) else Decimal("NaN")
+        )
     except InvalidOperation:
         value = Decimal("NaN")
     if not value.is_finite():
@@ -40,6 +42,6 @@ def spoken(amount: int) -> str:
     return f"{amount // 100:,}.{amount % 100:02d}"
 
 
-def _short(amount: int | float | str) -> bool:
+def _short(amount: float | str) -> bool:
     """Keeps Decimal away from texts of a million digits."""
     return not isinstance(amount, str) or (len(amount) <= 32 and "_" not in amount)

@@ -295,7 +295,6 @@ def _order_after(event: OrderEvent) -> Order | None:
     return None if event.order.status is OrderStatus.CANCELLED else event.order
 
 
-
 def fold(ticket: Ticket | None, events: Iterable[tuple[TicketEvent, Instant]], ticket_id: str) -> Ticket | None:
     """The ticket after all the events, each with its instant, in order of version."""
     for event, at in events:

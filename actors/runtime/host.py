@@ -34,7 +34,8 @@ from actors.runtime.timers import Timers
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds of one host: letters waiting, letters a turn, entities in memory, turns whose documents are being written,
-    times that a letter may be fenced, and milliseconds until a timer that found no database fires again."""
+    times that a letter may be fenced, and milliseconds until a timer that found no database fires again.
+    """
 
     mailbox: int = 20_000
     turn: int = 500
@@ -253,7 +254,9 @@ class Host(Generic[State, Command]):
             stale = {resting[key] for key in await self._journal.taken(resting)}
         except StoreUnavailableError:
             unknown = set(resting.values())
-            return [(letter, Unavailable() if self._is_for(letter, unknown) else reply) for letter, reply in turn.replies]
+            return [
+                (letter, Unavailable() if self._is_for(letter, unknown) else reply) for letter, reply in turn.replies
+            ]
         if not stale:
             return turn.replies
         self._decide_again([pair for pair in turn.replies if self._is_for(pair[0], stale)])

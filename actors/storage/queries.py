@@ -43,7 +43,12 @@ class Queries:
     async def orders_due(self, after: Instant, before: Instant, most: int) -> list[Order]:
         """The open orders whose time ends in [after, before), the earliest first."""
         with reaching_the_database():
-            found = await self._orders.find({"due_at": {"$gte": after, "$lt": before}}).sort("due_at", 1).limit(most).to_list()
+            found = (
+                await self._orders.find({"due_at": {"$gte": after, "$lt": before}})
+                .sort("due_at", 1)
+                .limit(most)
+                .to_list()
+            )
         return [order_of(document) for document in found]
 
     async def orders_in_journal(self, ids: Collection[str]) -> dict[str, Order]:

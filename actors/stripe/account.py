@@ -1,8 +1,8 @@
 """Which Stripe the market is paid through: the real one with STRIPE_KEY, the sandbox without."""
 
+from actors.storage.database import Database
 from actors.stripe.client import Stripe, connect
 from actors.stripe.sandbox import MongoLedger, Sandbox, SandboxHTTPClient
-from actors.storage.database import Database
 from config.settings import Settings
 
 SANDBOX_KEY = "sk_test_holdfast_sandbox"

@@ -25,6 +25,7 @@ from actors.purchase import Purchases
 from actors.rescue import Rescue
 from actors.runtime.carry_on import CarryOn
 from actors.runtime.host import Host
+from actors.runtime.ports import Behaviour
 from actors.stripe.account import open_account
 from actors.tickets import TicketBehaviour
 from config.settings import Settings
@@ -85,7 +86,7 @@ class LocalMarket:
         return running
 
     def rescue(self) -> Rescue:
-        behaviours = {
+        behaviours: dict[str, Behaviour[Any, Any]] = {
             names.TICKETS: TicketBehaviour(self.connections.queries),
             names.PAYMENTS: ChargeBehaviour(self.connections.queries),
         }

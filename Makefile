@@ -1,0 +1,44 @@
+# `make run` and `make test` are all that a newcomer needs: they make .venv themselves.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-fast lint format bench clean
+
+help:  ## Show what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+run: $(INSTALLED)  ## Start a market with everything it needs; Ctrl-C stops it
+	@exec $(BIN)/holdfast up
+
+test: $(INSTALLED)  ## Run every test
+	$(BIN)/pytest $(ARGS)
+
+test-fast: $(INSTALLED)  ## Run the tests that take seconds
+	$(BIN)/pytest -m 'not slow and not cluster and not browser' $(ARGS)
+
+lint: $(INSTALLED)  ## Check style and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(INSTALLED)  ## Put the code into shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(INSTALLED)  ## Measure what one machine carries
+	$(BIN)/python -m benchmarks
+
+clean:  ## Remove everything that was made here, the market's data excepted
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A half-made environment has no stamp and is made anew.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Holdfast needs Python 3.11 or newer: make PYTHON=python3.11 ..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing into .venv (about 500 MB; a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,dev]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""Measurements of one machine with everything on it. `make bench` runs them; nothing here is imported elsewhere."""

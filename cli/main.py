@@ -1,0 +1,71 @@
+"""The ``holdfast`` command."""
+
+import json
+import sys
+from importlib.metadata import version as installed_version
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cli import status as reporting
+from cli import up as running
+from config import settings as configuration
+from config.data_folder import DataFolderInUseError
+from config.embedded import ServerError
+from config.ports import NoFreePortsError
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Holdfast, a marketplace for tickets to live events."
+)
+
+_CANNOT_START = (running.StartError, DataFolderInUseError, NoFreePortsError, ServerError, OSError)
+
+
+@app.command()
+def up() -> None:
+    """Start a market and keep it running until Ctrl-C."""
+    settings = _settings()
+    try:
+        running.up(settings, Console(highlight=False, soft_wrap=True))
+    except _CANNOT_START as error:
+        _fail(str(error), exit_code=1)
+
+
+@app.command()
+def version() -> None:
+    """Print the installed version."""
+    typer.echo(installed_version("holdfast"))
+
+
+@app.command()
+def status(*, as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
+    """Show what each actor of the running market did so far."""
+    try:
+        pulses = reporting.pulses(_settings())
+    except reporting.NotRunningError as error:
+        _fail(str(error), exit_code=1)
+    if as_json:
+        typer.echo(json.dumps(pulses))
+        return
+    table = Table("actor", "process", *pulses[0]["counters"])
+    for pulse in pulses:
+        table.add_row(pulse["name"], str(pulse["pid"]), *(f"{count:,}" for count in pulse["counters"].values()))
+    Console().print(table)
+
+
+def _settings() -> configuration.Settings:
+    try:
+        return configuration.load()
+    except configuration.SettingsError as error:
+        _fail(str(error), exit_code=2)
+
+
+def _fail(message: str, exit_code: int) -> NoReturn:
+    sys.stderr.write(f"{message}\n")
+    raise typer.Exit(exit_code)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,89 @@
+"""The market child as ``holdfast up`` sees it."""
+
+import http.client
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from cli.lifeline import Pulse
+from config import data_folder
+from config.settings import Settings
+
+# Serve's own shutdown takes 2 to 4 s; what is left after this is ended by force.
+_STOP_SECONDS = 10
+# A beat comes every second; a machine under full load was seen to delay one by 3 s.
+_SILENCE_SECONDS = 30
+_FIRST_BEAT_SECONDS = 90
+
+
+class MarketChild:
+    """The process that runs Ray, the actors and the marketplace."""
+
+    name = "market"
+
+    def __init__(self, settings: Settings, environment: dict[str, str], end_remains: Callable[[], None]) -> None:
+        self._settings = settings
+        self._environment = environment
+        self._end_remains = end_remains
+        self.process = self._launch()
+
+    @property
+    def log(self) -> Path:
+        """Where the child writes what it has to say."""
+        return self._settings.data_dir / "logs" / "market.log"
+
+    def restart(self) -> None:
+        """End the child if it still runs and start it again. It is ready some 15 seconds later."""
+        self.stop()
+        # A killed Ray takes its workers along, but an HAProxy would go on to hold the port.
+        self._end_remains()
+        self.process = self._launch()
+
+    def stop(self) -> None:
+        """Ask the child to stop Ray in order, and end it by force after 10 seconds."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self._pulse.close()
+        data_folder.forget(self._settings.data_dir, self.name)
+
+    def hangs(self) -> bool:
+        """Return whether the child has been silent for 30 seconds, or for two minutes since its start."""
+        return self._pulse.silence() > _SILENCE_SECONDS
+
+    def is_ready(self) -> bool:
+        """Return whether the marketplace says that its database and actors answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._settings.http_port, timeout=2)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def last_words(self) -> str:
+        """Return the last lines that the child wrote."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-10:])
+
+    def _launch(self) -> "subprocess.Popen[bytes]":
+        self._pulse = Pulse(_FIRST_BEAT_SECONDS)
+        self.log.parent.mkdir(exist_ok=True)
+        with self.log.open("ab") as output:
+            process = self._pulse.spawn(
+                lambda line: subprocess.Popen(
+                    [sys.executable, "-m", "cli.market"],
+                    env=self._environment,
+                    stdin=line,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                )
+            )
+        data_folder.remember(self._settings.data_dir, self.name, process.pid)
+        return process

@@ -1,0 +1,39 @@
+"""``holdfast status``: what the actors of a running market did so far, asked of them through Ray."""
+
+import os
+from dataclasses import asdict
+from typing import Any, cast
+
+from config.settings import Settings
+
+ADDRESS_FILE = "ray.address"
+
+
+class NotRunningError(Exception):
+    """No market runs on this data folder."""
+
+
+def pulses(settings: Settings) -> list[dict[str, Any]]:
+    """Return the sign of life of every actor: name, writer, pid, node, counters.
+
+    Raises NotRunningError when no market runs on DATA_DIR.
+    """
+    note = settings.data_dir / ADDRESS_FILE
+    if not note.exists():
+        raise NotRunningError(f"no market runs on {settings.data_dir}: start one with `holdfast up`")
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str((settings.data_dir / "ray.token").resolve()))
+    import ray  # noqa: PLC0415 - Ray reads its settings when it is imported
+
+    from actors import names  # noqa: PLC0415 - as above
+
+    ray.init(address=note.read_text().strip(), namespace=names.NAMESPACE, log_to_driver=False, logging_level="ERROR")
+    try:
+        listed = cast("Any", ray.util.list_named_actors(all_namespaces=True))
+        handles = [
+            ray.get_actor(each["name"], names.NAMESPACE) for each in listed if each["namespace"] == names.NAMESPACE
+        ]
+        answers: list[Any] = ray.get([cast("Any", handle).ping.remote() for handle in handles], timeout=10)
+        return sorted((asdict(pulse) for pulse in answers), key=lambda pulse: str(pulse["name"]))
+    finally:
+        cast("Any", ray).shutdown()

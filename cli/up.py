@@ -1,0 +1,174 @@
+"""``holdfast up``: starts everything that one market needs, watches it, and stops all of it."""
+
+import itertools
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import structlog
+from rich.console import Console
+
+from cli import family, market
+from cli.ingress import IngressWatch
+from cli.market_child import MarketChild
+from cli.status import ADDRESS_FILE
+from cli.watch import Watch
+from config import data_folder, embedded, ports, ray_environment, secret_file
+from config.ports import MarketPorts
+from config.settings import Settings
+
+_LOOK_SECONDS = 0.5
+_LOOKS_PER_SEARCH = 4  # a search through all processes takes 10 ms: every two seconds it costs half a percent of a core
+_START_SECONDS = 180  # 15 on two idle cores, 60 on two busy ones
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+log = structlog.get_logger()
+
+
+class StartError(Exception):
+    """The market could not start; the message says what to do."""
+
+
+class _StopRequested(BaseException):
+    """Ctrl-C, SIGTERM, or the terminal is gone. No error: nothing on its way up may take it for one."""
+
+
+def up(settings: Settings, console: Console) -> None:
+    """Run a market in the foreground until SIGINT, SIGTERM or SIGHUP, and leave no process behind.
+
+    Raises StartError, DataFolderInUseError, NoFreePortsError, ServerError or OSError when it cannot start.
+    """
+    with data_folder.locked(settings.data_dir), ports.reserve() as own_ports:
+        family.adopt_orphans()
+        marker, before = family.adopt_marker(settings.data_dir)
+        _end_leftovers(settings, before)
+        _refuse_taken_ports(settings)
+        running = _Running(settings, own_ports, family.Family(marker), console)
+        try:
+            with _stop_requests():
+                running.start()
+                running.watch()
+        except _StopRequested:
+            pass
+        finally:
+            running.stop()
+
+
+class _Running:
+    """One market from its start to its stop."""
+
+    def __init__(self, settings: Settings, own_ports: MarketPorts, members: family.Family, console: Console) -> None:
+        self._settings = settings
+        self._ports = own_ports
+        self._family = members
+        self._console = console
+        self._servers: list[Watch] = []
+        self._market: MarketChild | None = None
+
+    def start(self) -> None:
+        began = time.monotonic()
+        environment = {
+            **os.environ,
+            **self._settings.environment(),
+            "DATA_DIR": str(self._settings.data_dir.resolve()),
+            "JWT_KEY": self._settings.session_key.get_secret_value(),
+            market.PORTS: str(self._ports.base),
+        }
+        secret_file.read_or_create(self._settings.data_dir / "ray.token")
+        if not ray_environment.has_haproxy():
+            self._console.print("HAProxy is not here (Ray brings it on Linux only): requests go through Python, slowly")
+        with self._console.status("starting the database"):
+            if self._settings.mongodb_url is None:
+                database = embedded.start_database(self._settings, self._ports.database)
+                self._servers.append(Watch(database))
+                environment["MONGODB_URL"] = database.url
+        with self._console.status("starting Redis"):
+            if self._settings.redis_url is None:
+                redis = embedded.start_redis(self._settings, self._ports.redis)
+                self._servers.append(Watch(redis))
+                environment["REDIS_URL"] = redis.url
+        with self._console.status("starting Ray and the market"):
+            self._market = MarketChild(self._settings, environment, self._end_remains)
+            self._wait_until_ready(self._market)
+        self._say_where(time.monotonic() - began)
+
+    def watch(self) -> None:
+        child = self._market
+        assert child is not None  # noqa: S101 - start() came first
+        watch_market, ingress = Watch(child), IngressWatch(self._family)
+        for turn in itertools.count():
+            time.sleep(_LOOK_SECONDS)
+            for watch in (*self._servers, watch_market):
+                watch.look()
+            if turn % _LOOKS_PER_SEARCH == 0:
+                self._family.look()
+                if ingress.is_lost(child.process.pid):
+                    log.warning("HAProxy is gone and did not come back: starting again", what=child.name)
+                    watch_market.replace()
+            if watch_market.is_new() and child.is_ready():
+                watch_market.settle()
+                log.info("ready again", what=child.name)
+
+    def stop(self) -> None:
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)  # it stops already, in bounded time
+        with self._console.status("stopping"):
+            (self._settings.data_dir / ADDRESS_FILE).unlink(missing_ok=True)
+            if self._market is not None:
+                self._market.stop()
+            for watch in reversed(self._servers):
+                watch.child.stop()
+            family.end(self._family.left(), patience_seconds=3)
+        self._console.print("stopped")
+
+    def _end_remains(self) -> None:
+        servers = {watch.child.process.pid for watch in self._servers}
+        family.end((each for each in self._family.left() if each.pid not in servers), patience_seconds=3)
+
+    def _wait_until_ready(self, child: MarketChild) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while not child.is_ready():
+            if child.process.poll() is not None or time.monotonic() > deadline:
+                raise StartError(f"the market did not start; the end of {child.log}:\n{child.last_words()}")
+            self._family.look()
+            time.sleep(0.2)
+
+    def _say_where(self, seconds: float) -> None:
+        data_dir = self._settings.data_dir.resolve()
+        self._console.print(f"Holdfast is ready after {seconds:.0f} s. Ctrl-C stops it.")
+        self._console.print(f"  marketplace    {self._settings.public_url}")
+        self._console.print(f"  API docs       {self._settings.public_url}/docs")
+        if self._settings.dashboard_port:
+            self._console.print(f"  Ray dashboard  http://localhost:{self._settings.dashboard_port}")
+            self._console.print(f"                 (it asks for the token in {data_dir / 'ray.token'})")
+        self._console.print(f"  data and logs  {data_dir}")
+
+
+@contextmanager
+def _stop_requests() -> Iterator[None]:
+    def request(_number: int, _frame: FrameType | None) -> None:
+        raise _StopRequested
+
+    for number in _SIGNALS:
+        signal.signal(number, request)
+    yield
+
+
+def _end_leftovers(settings: Settings, marker_before: str | None) -> None:
+    leftovers = set(data_folder.remembered(settings.data_dir).values())
+    if marker_before is not None:
+        leftovers.update(family.marked(marker_before))
+    if leftovers:
+        log.warning("ending what an earlier market on this folder left running", processes=len(leftovers))
+        family.end(leftovers, patience_seconds=8)
+    shutil.rmtree(ray_environment.runtime_folder(settings), ignore_errors=True)
+
+
+def _refuse_taken_ports(settings: Settings) -> None:
+    for name, port in (("HTTP_PORT", settings.http_port), ("DASHBOARD_PORT", settings.dashboard_port)):
+        if port and not ports.is_free(port):
+            raise StartError(f"port {port} is taken by another program: stop it, or set {name} to another port")

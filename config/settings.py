@@ -1,0 +1,148 @@
+"""Everything an operator can set, under the names of the environment variables (upper case) or ``.env``."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from config import refusals, secret_file
+from config.currencies import TWO_DECIMAL_CURRENCIES
+
+
+class SettingsError(Exception):
+    """Some settings cannot be used. ``lines`` says what to do about each, and never repeats a value."""
+
+    def __init__(self, lines: tuple[str, ...]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+def _two_decimal_currency(code: str) -> str:
+    if code.lower() not in TWO_DECIMAL_CURRENCIES:
+        raise ValueError("must be a currency with two decimals, as a lower-case ISO code such as usd or eur")
+    return code.lower()
+
+
+def _address(*schemes: str) -> AfterValidator:
+    def check(value: str) -> str:
+        address = urlsplit(value)
+        if address.scheme not in schemes or not address.netloc:
+            raise ValueError(f"must be an address that starts with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+        return value.rstrip("/")
+
+    return AfterValidator(check)
+
+
+def _long_enough_to_sign(key: SecretStr) -> SecretStr:
+    # RFC 7518 section 3.2: a key for HS256 has at least 256 bits.
+    if len(key.get_secret_value().encode()) < 32:  # noqa: PLR2004 - the rule above, in bytes
+        raise ValueError("must have at least 32 characters, for example the output of `openssl rand -hex 32`")
+    return key
+
+
+def _local_address(data: dict[str, Any]) -> str:
+    return f"http://localhost:{data.get('http_port', 8000)}"
+
+
+_WebAddress = Annotated[str, _address("http", "https")]
+
+
+class Settings(BaseSettings):
+    """The settings of one market. Raises ValidationError; ``load`` turns that into one clear line per mistake."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    holdfast_env: Literal["development", "test", "production"] = "development"
+    http_port: int = Field(default=8000, ge=1, le=65535)
+    dashboard_port: int = Field(default=8265, ge=0, le=65535)
+    data_dir: Path = Path(".holdfast")
+    # The addresses can hold passwords, so they stay out of the representation.
+    mongodb_url: Annotated[str, _address("mongodb", "mongodb+srv")] | None = Field(default=None, repr=False)
+    redis_url: Annotated[str, _address("redis", "rediss")] | None = Field(default=None, repr=False)
+    jwt_key: Annotated[SecretStr, AfterValidator(_long_enough_to_sign)] | None = None
+    stripe_key: SecretStr | None = None
+    stripe_api_base: _WebAddress | None = None
+    stripe_webhook_secret: SecretStr | None = None
+    stripe_publishable_key: str | None = None
+    public_url: _WebAddress = Field(default_factory=_local_address)
+    # NIST SP 800-63B-4: 15 when the password is the only factor; argon2 input stays small.
+    password_min_length: int = Field(default=15, ge=8, le=64)
+    reservation_seconds: int = Field(default=900, ge=1, le=86_400)
+    payment_grace_seconds: int = Field(default=60, ge=0, le=3_600)
+    payment_attempts: int = Field(default=1, ge=1, le=10)
+    max_holds_per_buyer: int = Field(default=10, ge=1, le=10_000)
+    rate_limits: bool = True
+    ticket_placement: Literal["shared", "dedicated"] = "shared"
+    ticket_actors: int = Field(default=1, ge=1, le=1_024)
+    order_actors: int = Field(default=1, ge=1, le=1_024)
+    payment_actors: int = Field(default=1, ge=1, le=1_024)
+    api_replicas: int = Field(default=1, ge=1, le=1_024)
+    currency: Annotated[str, AfterValidator(_two_decimal_currency)] = "usd"
+
+    @model_validator(mode="after")
+    def _refuse(self) -> Self:
+        lines = refusals.ports(self.http_port, self.dashboard_port)
+        if self.holdfast_env == "production":
+            lines += refusals.production(
+                missing=[name for name in refusals.NEEDED_IN_PRODUCTION if getattr(self, name) is None],
+                rate_limits=self.rate_limits,
+                public_url=self.public_url,
+            )
+        if lines:
+            raise ValueError("\n".join(lines))
+        return self
+
+    @property
+    def secure_cookies(self) -> bool:
+        """Whether browsers are told to send the session over https only: so when the public address is https."""
+        return self.public_url.startswith("https://")
+
+    @property
+    def sandbox_payments(self) -> bool:
+        """Whether payments go to the built-in sandbox instead of Stripe: so when there is no Stripe key."""
+        return self.stripe_key is None
+
+    @property
+    def reservation_window_ms(self) -> int:
+        """How long a ticket is held for its buyer, in milliseconds."""
+        return self.reservation_seconds * 1_000
+
+    @property
+    def payment_grace_ms(self) -> int:
+        """How much a hold may be extended for a payment that began in time, in milliseconds."""
+        return self.payment_grace_seconds * 1_000
+
+    @property
+    def session_key(self) -> SecretStr:
+        """The key that signs sessions: ``JWT_KEY``, or outside production one kept in ``DATA_DIR/jwt.key``.
+
+        Reads or makes the file, so ask once at start. Raises OSError when that fails.
+        """
+        return self.jwt_key or SecretStr(secret_file.read_or_create(self.data_dir / "jwt.key"))
+
+    def environment(self) -> dict[str, str]:
+        """Return these settings as environment variables, so that a child process loads the same ones."""
+        values = {name.upper(): value for name, value in self if value is not None}
+        return {name: _in_environment(value) for name, value in values.items()}
+
+
+def _in_environment(value: object) -> str:
+    match value:
+        case SecretStr():
+            return value.get_secret_value()
+        case bool():
+            return "on" if value else "off"
+        case _:
+            return str(value)
+
+
+def load() -> Settings:
+    """Return the settings of the environment and ``.env``. Raises SettingsError with one line per mistake."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError(tuple(refusals.explain(error))) from None

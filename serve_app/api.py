@@ -1,0 +1,33 @@
+"""The marketplace's HTTP API as one FastAPI app. Needs no Ray: tests call it as it is."""
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from serve_app import error_responses
+from serve_app.openapi import describe_sessions
+from serve_app.routes import health, orders, payments, tickets, users
+from serve_app.security.nosniff import NoSniff
+from serve_app.security.origin import SameOrigin
+from serve_app.services import Services
+
+
+def create_api(services: Services) -> FastAPI:
+    """Return the app over these services, which the caller opens and closes."""
+    api = FastAPI(
+        title="Holdfast",
+        summary="Tickets to live events: once you hold one, nobody can take it.",
+        version="1",
+        redoc_url=None,
+        redirect_slashes=False,
+        middleware=[
+            Middleware(NoSniff),
+            Middleware(error_responses.LastResort),
+            Middleware(SameOrigin, public_url=services.settings.public_url),
+        ],
+    )
+    api.state.services = services
+    error_responses.install(api)
+    for routes in (health, users, tickets, orders, payments):
+        api.include_router(routes.router)
+    describe_sessions(api, services.sessions.cookie)
+    return api

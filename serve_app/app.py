@@ -1,0 +1,67 @@
+"""The API as a Ray Serve application."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import structlog
+from fastapi import FastAPI
+from pymongo.errors import PyMongoError
+from ray import serve
+from ray.serve import Application
+
+from actors.cluster import connect
+from config.settings import Settings
+from serve_app import logs
+from serve_app.api import create_api
+from serve_app.services import Services, open_services
+
+_log = structlog.get_logger()
+_DATABASE_RETRY_SECONDS = 1.0
+
+
+@serve.ingress()
+class Api:
+    """One replica: stateless but for what it remembers of sessions."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._open = AsyncExitStack()
+
+    async def __serve_build_asgi_app__(self) -> FastAPI:
+        """Return the app over services that live as long as the replica. Waits while the database is away."""
+        logs.configure()
+        return create_api(await self._services())
+
+    async def __del__(self) -> None:
+        """Let go of the connections when the replica ends."""
+        await self._open.aclose()
+
+    async def _services(self) -> Services:
+        market = await connect(self._settings)
+        while True:
+            try:
+                return await self._open.enter_async_context(open_services(self._settings, market))
+            except PyMongoError as error:
+                _log.warning("waiting for the database", exception=type(error).__name__)
+                await asyncio.sleep(_DATABASE_RETRY_SECONDS)
+
+
+def build(settings: Settings) -> Application:
+    """Return the application; each replica opens its own connections. Addresses of database and Redis must be set."""
+    deployment = serve.deployment(
+        num_replicas=settings.api_replicas,
+        # A request mostly waits for an actor, and Serve's default of 5 would make buyers wait for each other.
+        max_ongoing_requests=2_000,
+        graceful_shutdown_timeout_s=10,
+        graceful_shutdown_wait_loop_s=0.5,
+        ray_actor_options={"num_cpus": 0.1},
+    )
+    return deployment(Api).bind(settings)
+
+
+def app_builder(args: dict[str, str]) -> Application:
+    """Return the application for a Serve config file: settings of the environment, overridden by the file's `args`.
+
+    Raises pydantic's ValidationError when settings cannot be used.
+    """
+    return build(Settings.model_validate(args))

@@ -1,0 +1,78 @@
+"""Request bodies: read with limits and parsed as strict JSON, in the handler, so that the session is checked first."""
+
+import asyncio
+import json
+from typing import Any
+
+from starlette.requests import Request
+
+from serve_app.errors import (
+    PayloadTooLargeError,
+    RequestTimeoutError,
+    RequestValidationError,
+    UnsupportedMediaTypeError,
+)
+
+LARGEST_BODY = 1_048_576
+# A body has at most 1 MiB; who needs longer for it keeps a place that others wait for.
+_BODY_SECONDS = 30.0
+
+_TOO_LARGE = "The body may have at most 1 MiB."
+_MALFORMED = "The body is not valid JSON in UTF-8."
+
+
+async def read_json(request: Request) -> object:
+    """Return the value of the JSON body.
+
+    Raises UnsupportedMediaTypeError, PayloadTooLargeError, RequestTimeoutError after 30 s, and RequestValidationError
+    for what is no JSON (RFC 8259): also NaN and Infinity, a name twice in an object, halves of surrogate pairs, nesting
+    deeper than the parser goes (about a thousand levels), and integers of more than 4,300 digits.
+    """
+    _check_type(request.headers.get("content-type", ""))
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            raw = await _read(request)
+    except TimeoutError:
+        raise RequestTimeoutError("The body did not arrive in time.") from None
+    try:
+        return parse(raw)
+    except (ValueError, RecursionError):  # UnicodeError and JSONDecodeError are ValueErrors
+        raise RequestValidationError({"": _MALFORMED}) from None
+
+
+def parse(raw: bytes) -> object:
+    """Return the value of the JSON text. Raises ValueError or RecursionError for what `read_json` refuses."""
+    value = json.loads(raw.decode(), object_pairs_hook=_object, parse_constant=_refuse)
+    if b"\\ud" in raw or b"\\uD" in raw:
+        json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair has no encoding
+    return value
+
+
+def _check_type(content_type: str) -> None:
+    media_type, _, parameters = content_type.lower().partition(";")
+    charset = parameters.strip().removeprefix("charset=").strip('"')
+    if media_type.strip() != "application/json" or charset not in {"", "utf-8"}:
+        raise UnsupportedMediaTypeError("Send the body as JSON, with the header Content-Type: application/json.")
+
+
+async def _read(request: Request) -> bytes:
+    length = request.headers.get("content-length", "0")
+    if not length.isdecimal() or int(length[:20]) > LARGEST_BODY:
+        raise PayloadTooLargeError(_TOO_LARGE)
+    raw = bytearray()
+    async for chunk in request.stream():
+        raw += chunk
+        if len(raw) > LARGEST_BODY:
+            raise PayloadTooLargeError(_TOO_LARGE)
+    return bytes(raw)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a name comes twice")
+    return value
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")

@@ -1,0 +1,101 @@
+"""Every error becomes `{"errors": [{"message", "field"?}]}` here, whoever raised it."""
+
+import traceback
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+import structlog
+from fastapi import FastAPI
+from pymongo.errors import ConnectionFailure, ExecutionTimeout, WTimeoutError
+from redis.exceptions import RedisError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from actors.runtime.ports import StoreUnavailableError
+from serve_app.errors import CustomError, DatabaseConnectionError, ServiceUnavailableError
+from serve_app.responses import error_response, json_response
+
+_log = structlog.get_logger()
+_SENTENCES = {
+    HTTPStatus.NOT_FOUND: "There is nothing here.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method.",
+}
+_UNEXPECTED = json_response(
+    {"errors": [{"message": "Something went wrong on our side. It is logged and will be looked at."}]},
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+)
+
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+
+
+def install(api: FastAPI) -> None:
+    """Make the app answer these exceptions in our format. What else is raised meets `LastResort`."""
+    handlers: dict[type[Exception], Handler] = {
+        CustomError: _custom,
+        HTTPException: _of_the_framework,
+        ClientDisconnect: _disconnected,
+        ConnectionFailure: _database_away,
+        ExecutionTimeout: _database_away,
+        WTimeoutError: _database_away,
+        StoreUnavailableError: _database_away,
+        RedisError: _redis_away,
+    }
+    for exception, handler in handlers.items():
+        api.add_exception_handler(exception, handler)
+
+
+class LastResort:
+    """Answers what nobody expected with 500. Logs where it came from, never its text: that may be input."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; answer 500 unless the response has begun, then let the server cut the connection."""
+        started = False
+
+        async def watch(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        except Exception as error:
+            _log.error("unexpected exception", exception=type(error).__name__, frames=_frames(error))
+            if started or scope["type"] != "http":
+                raise
+            await _UNEXPECTED(scope, receive, send)
+
+
+def _frames(error: Exception) -> list[str]:
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)[-8:]]
+
+
+async def _custom(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, CustomError):
+        raise TypeError(f"{type(error).__name__} is no CustomError") from error
+    return error_response(error)
+
+
+async def _of_the_framework(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise TypeError(f"{type(error).__name__} is no HTTPException") from error
+    sentence = _SENTENCES.get(HTTPStatus(error.status_code), "The request cannot be served.")
+    return json_response({"errors": [{"message": sentence}]}, error.status_code, error.headers)
+
+
+async def _disconnected(_request: Request, _error: Exception) -> Response:
+    return json_response({"errors": [{"message": "The request ended early."}]}, HTTPStatus.BAD_REQUEST)
+
+
+async def _database_away(_request: Request, error: Exception) -> Response:
+    _log.warning("database does not answer", exception=type(error).__name__)
+    return error_response(DatabaseConnectionError())
+
+
+async def _redis_away(_request: Request, error: Exception) -> Response:
+    _log.warning("redis does not answer", exception=type(error).__name__)
+    return error_response(ServiceUnavailableError())

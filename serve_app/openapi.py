@@ -1,0 +1,104 @@
+"""The truth about each route for `/docs`: bodies are parsed in the handlers, so FastAPI has to be told."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+
+from serve_app.errors import Errors
+from serve_app.idempotency import HEADER
+from serve_app.schemas.body import Body, Query
+
+_MEANINGS = {
+    HTTPStatus.BAD_REQUEST: "The request has the wrong shape; one entry per field",
+    HTTPStatus.UNAUTHORIZED: "Nobody is signed in, or the credentials are wrong",
+    HTTPStatus.PAYMENT_REQUIRED: "The payment was declined",
+    HTTPStatus.FORBIDDEN: "It belongs to somebody else, or the request came from another site",
+    HTTPStatus.NOT_FOUND: "There is no such thing",
+    HTTPStatus.CONFLICT: "The state does not allow it",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is over 1 MiB",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not declared as JSON",
+    HTTPStatus.TOO_MANY_REQUESTS: "A limit is used up; see Retry-After if it is there",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Busy, or the outcome is not known in time; see Retry-After, asking again is safe",
+}
+_KEY = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "description": "A repeat with the same key and body answers with what the first one made.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
+
+
+def documented(  # noqa: PLR0913 - each names one fact about a route
+    success: Mapping[int, Any],
+    errors: Sequence[int],
+    *,
+    body: type[Body] | None = None,
+    query: type[Query] | None = None,
+    signed_in: bool = False,
+    keyed: bool = False,
+) -> dict[str, Any]:
+    """Return the arguments that describe a route: models of its answers by status, and the statuses of its errors."""
+    statuses = {*errors, HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
+    statuses = {int(status) for status in (statuses if body else errors)}
+    extra: dict[str, Any] = {"parameters": [*_parameters(query), *([_KEY] if keyed else [])]}
+    if body:
+        schema = _without_titles(body.model_json_schema())
+        extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    if signed_in:
+        extra["security"] = [{"session": []}]
+    answers = {status: _answer(model) for status, model in success.items()}
+    return {
+        "status_code": next(iter(success)),
+        "response_model": None,
+        "responses": answers
+        | {status: {"model": Errors, "description": _MEANINGS[HTTPStatus(status)]} for status in sorted(statuses)}
+        | {"default": {"model": Errors, "description": "Anything else that went wrong"}},
+        "openapi_extra": extra,
+    }
+
+
+def describe_sessions(api: FastAPI, cookie: str) -> None:
+    """Add the session cookie to the description of the whole API."""
+    describe = api.openapi
+
+    def with_sessions() -> dict[str, Any]:
+        schema = describe()
+        schemes = schema.setdefault("components", {}).setdefault("securitySchemes", {})
+        schemes["session"] = {"type": "apiKey", "in": "cookie", "name": cookie}
+        return schema
+
+    # FastAPI's documented way to extend the description.
+    api.openapi = with_sessions  # type: ignore[method-assign]
+
+
+def _answer(model: Any) -> dict[str, Any]:  # noqa: ANN401 - any type that pydantic can describe
+    return {"description": "Done"} if model is None else {"description": "Done", "model": model}
+
+
+def _parameters(query: type[Query] | None) -> list[dict[str, Any]]:
+    if query is None:
+        return []
+    properties: dict[str, Any] = _without_titles(query.model_json_schema())["properties"]
+    return [
+        {"name": name, "in": "query", "required": False, "schema": _not_null(schema)}
+        for name, schema in properties.items()
+    ]
+
+
+def _not_null(schema: dict[str, Any]) -> dict[str, Any]:
+    kinds = [kind for kind in schema.get("anyOf", []) if kind != {"type": "null"}]
+    return kinds[0] if len(kinds) == 1 else {name: value for name, value in schema.items() if value is not None}
+
+
+def _without_titles(schema: Any) -> Any:  # noqa: ANN401 - JSON
+    """Drop the titles that pydantic makes of names; a property that is called `title` stays."""
+    if isinstance(schema, list):
+        return [_without_titles(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        name: _without_titles(part) for name, part in schema.items() if not (name == "title" and isinstance(part, str))
+    }

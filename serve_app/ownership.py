@@ -1,0 +1,16 @@
+"""Existence before ownership: 404, then 403."""
+
+from actors.domain.ids import is_id
+from actors.domain.messages import Order
+from serve_app.errors import ForbiddenError, NotFoundError
+from serve_app.services import Services
+
+
+async def own_order(services: Services, order_id: str, buyer_id: str) -> Order:
+    """Return the buyer's order. Raises NotFoundError, or ForbiddenError when somebody else made it."""
+    order = await services.queries.orders.by_id(order_id) if is_id(order_id) else None
+    if order is None:
+        raise NotFoundError("There is no such order.")
+    if order.buyer_id != buyer_id:
+        raise ForbiddenError("This order belongs to somebody else.")
+    return order

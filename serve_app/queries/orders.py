@@ -1,0 +1,47 @@
+"""The collection `orders`, as the journal's projections write it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pymongo import DESCENDING
+from pymongo.asynchronous.database import AsyncDatabase
+
+from actors.domain.messages import Instant, Order, OrderStatus
+from actors.projections import order_of
+from serve_app.paging import Page
+
+Document = dict[str, Any]
+
+_LIVE = [OrderStatus.CREATED.value, OrderStatus.AWAITING_PAYMENT.value, OrderStatus.COMPLETE.value]
+
+
+class Orders:
+    """Reads orders. All methods raise pymongo's ConnectionFailure when the database does not answer."""
+
+    def __init__(self, database: AsyncDatabase[Document]) -> None:
+        self._orders = database["orders"]
+
+    async def by_id(self, order_id: str) -> Order | None:
+        """Return the order of the id."""
+        document = await self._orders.find_one({"_id": order_id})
+        return order_of(document) if document else None
+
+    async def of_buyer(self, buyer_id: str, limit: int, after: str | None = None) -> Page[Order]:
+        """Return the buyer's orders, newest first."""
+        query: Document = {"buyer_id": buyer_id}
+        if after is not None:
+            query["by_newest"] = {"$lt": after}
+        found = await self._orders.find(query).sort("by_newest", DESCENDING).limit(limit + 1).to_list()
+        more = found[limit - 1]["by_newest"] if len(found) > limit else None
+        return Page([order_of(document) for document in found[:limit]], more)
+
+    async def live(self, ticket_ids: Sequence[str], now: Instant) -> dict[str, Order]:
+        """Return the order that holds or has bought each of the tickets, by ticket, in one query.
+
+        An order whose time is over holds nothing, also while its expiry is not written yet.
+        """
+        if not ticket_ids:
+            return {}
+        found = self._orders.find({"ticket_id": {"$in": list(ticket_ids)}, "status": {"$in": _LIVE}})
+        orders = [order_of(document) async for document in found]
+        return {order.ticket_id: order for order in orders if not order.is_open or now < order.expires_at}

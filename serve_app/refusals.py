@@ -1,0 +1,62 @@
+"""What a person is told for each refusal of the actors. A refusal that is missing here fails a test."""
+
+from collections.abc import Callable
+from typing import Any
+
+from actors.domain import messages
+from actors.domain.messages import PriceChanged, Refusal, TooManyHolds
+from actors.domain.money import spoken
+from serve_app.errors import (
+    ConflictError,
+    CustomError,
+    ForbiddenError,
+    NotFoundError,
+    RequestValidationError,
+    ServiceUnavailableError,
+    TooManyRequestsError,
+)
+
+
+def _price_changed(refusal: PriceChanged) -> CustomError:
+    return ConflictError(
+        f"The seller changed the price before you had the ticket. The price is now {spoken(refusal.price)}",
+        field="expectedPrice",
+    )
+
+
+def _too_many_holds(refusal: TooManyHolds) -> CustomError:
+    return TooManyRequestsError(
+        f"You already hold {refusal.limit} tickets that are not paid yet. Pay for one or cancel it first."
+    )
+
+
+def _conflict(message: str) -> Callable[[Any], CustomError]:
+    return lambda _: ConflictError(message)
+
+
+_ERRORS: dict[type[Refusal], Callable[[Any], CustomError]] = {
+    messages.NotFound: lambda _: NotFoundError("There is no such ticket or order."),
+    messages.NotYours: lambda _: ForbiddenError("This belongs to somebody else."),
+    messages.AlreadyReserved: _conflict("Somebody holds this ticket. It is for sale again if they let go."),
+    messages.AlreadySold: _conflict("This ticket is sold."),
+    messages.AlreadyWithdrawn: _conflict("The seller has withdrawn this ticket."),
+    messages.EventBegun: _conflict("The event has begun."),
+    messages.OwnTicket: _conflict("This is your own ticket."),
+    messages.PriceChanged: _price_changed,
+    messages.TooManyHolds: _too_many_holds,
+    messages.RequestMismatch: _conflict("This was asked before with other values: use a new Idempotency-Key."),
+    messages.OrderOver: _conflict("This order is over."),
+    messages.OrderComplete: _conflict("This order is paid and complete."),
+    messages.WrongAmount: _conflict("The amount is not the price of this order."),
+    messages.InvalidTransition: _conflict("The payment is past this step."),
+    messages.UnknownPaymentMethod: lambda _: RequestValidationError({"paymentMethod": "is not known to Stripe"}),
+    messages.Overloaded: lambda _: ServiceUnavailableError(),
+    messages.Unavailable: lambda _: ServiceUnavailableError(
+        "The answer did not come in time. Ask again with the same Idempotency-Key, or look at the order."
+    ),
+}
+
+
+def error_of(refusal: Refusal) -> CustomError:
+    """Return the error that says this refusal to a person."""
+    return _ERRORS[type(refusal)](refusal)

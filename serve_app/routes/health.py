@@ -1,0 +1,60 @@
+"""Whether this replica serves, and whether it can do its work."""
+
+import asyncio
+from http import HTTPStatus
+from typing import Literal, NotRequired
+
+from fastapi import APIRouter, Request, Response
+from redis.exceptions import RedisError
+from typing_extensions import TypedDict
+
+from serve_app.errors import ServiceUnavailableError
+from serve_app.openapi import documented
+from serve_app.responses import json_response
+from serve_app.services import Services, services_of
+
+router = APIRouter(tags=["health"])
+_ANSWER_SECONDS = 3.0
+
+
+class Health(TypedDict):
+    """How the market is. `degraded` names what is away although buying goes on."""
+
+    status: Literal["ok"]
+    degraded: NotRequired[list[str]]
+
+
+@router.get("/healthz", **documented({HTTPStatus.OK: Health}, ()))
+async def healthz(_request: Request) -> Response:
+    """Say that this replica serves. Touches nothing else: benchmarks compare with it."""
+    return json_response({"status": "ok"})
+
+
+@router.get("/readyz", **documented({HTTPStatus.OK: Health}, (HTTPStatus.SERVICE_UNAVAILABLE,)))
+async def readyz(request: Request) -> Response:
+    """Say whether the database and the actors answer; without Redis the market is ready but degraded."""
+    services = services_of(request)
+    is_ready, has_redis = await asyncio.gather(_market_answers(services), _redis_answers(services))
+    if not is_ready:
+        raise ServiceUnavailableError("The database or the actors do not answer.")
+    health: Health = {"status": "ok"}
+    if not has_redis:
+        health["degraded"] = ["redis"]
+    return json_response(health)
+
+
+async def _market_answers(services: Services) -> bool:
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            return await services.market.is_ready()
+    except TimeoutError:
+        return False
+
+
+async def _redis_answers(services: Services) -> bool:
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            await services.redis.ping()
+    except (RedisError, OSError, TimeoutError):
+        return False
+    return True

@@ -1,0 +1,114 @@
+"""Holding a ticket: reserving, looking at orders, letting go."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request, Response
+
+from actors.domain.messages import CancelOrder, NotYours, Order, OrderOver, Refusal, RequestMismatch, Reserve
+from serve_app.bodies import read_json
+from serve_app.idempotency import Identity, identify
+from serve_app.openapi import documented
+from serve_app.ownership import own_order
+from serve_app.paging import cursor_of, link_header
+from serve_app.refusals import error_of
+from serve_app.responses import json_response, no_content
+from serve_app.schemas.orders import OrderBody, OrderView, order_view
+from serve_app.schemas.searches import OrderSearch
+from serve_app.services import Services, services_of
+
+router = APIRouter(prefix="/api/orders", tags=["orders"])
+_UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE
+_OF_BUYERS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, _UNAVAILABLE)
+
+
+@router.post(
+    "",
+    **documented(
+        {HTTPStatus.CREATED: OrderView, HTTPStatus.OK: OrderView},
+        (*_OF_BUYERS, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS),
+        body=OrderBody,
+        signed_in=True,
+        keyed=True,
+    ),
+)
+async def create_order(request: Request) -> Response:
+    """Hold a ticket at its price; 200 with the order that is there when the caller already holds it."""
+    services = services_of(request)
+    buyer_id = services.sessions.require(request).user_id
+    body = OrderBody.of(await read_json(request), services.rules())
+    identity = identify(request, "orders", buyer_id, body)
+    earlier = await services.queries.orders.by_id(identity.id) if identity.is_keyed else None
+    if earlier is not None:
+        return _replayed(earlier, buyer_id, identity)
+    reserve = Reserve(
+        body.ticket_id,
+        identity.id,
+        buyer_id,
+        window=services.settings.reservation_window_ms,
+        expected_price=body.expected_price,
+        max_holds=services.settings.max_holds_per_buyer,
+        request=identity.request,
+    )
+    return await _reserved(services, reserve)
+
+
+@router.get(
+    "",
+    **documented(
+        {HTTPStatus.OK: list[OrderView]},
+        (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, _UNAVAILABLE),
+        query=OrderSearch,
+        signed_in=True,
+    ),
+)
+async def find_orders(request: Request) -> Response:
+    """List the caller's orders, newest first; `Link` leads to the next page."""
+    services = services_of(request)
+    buyer_id = services.sessions.require(request).user_id
+    search = OrderSearch.of(request.query_params, services.rules())
+    page = await services.queries.orders.of_buyer(buyer_id, search.limit, search.cursor)
+    cursor = cursor_of("newest", page.next_position) if page.next_position else None
+    link = link_header("/api/orders", search.echo(request.query_params), cursor)
+    return json_response([order_view(order) for order in page.items], headers=link)
+
+
+@router.get("/{order_id}", **documented({HTTPStatus.OK: OrderView}, _OF_BUYERS, signed_in=True))
+async def read_order(request: Request, order_id: str) -> Response:
+    """Return the order to its buyer."""
+    services = services_of(request)
+    buyer_id = services.sessions.require(request).user_id
+    return json_response(order_view(await own_order(services, order_id, buyer_id)))
+
+
+@router.delete(
+    "/{order_id}",
+    **documented({HTTPStatus.NO_CONTENT: None}, (*_OF_BUYERS, HTTPStatus.CONFLICT), signed_in=True),
+)
+async def cancel_order(request: Request, order_id: str) -> Response:
+    """Let go of the ticket, until it is sold; a repeat changes nothing."""
+    services = services_of(request)
+    buyer_id = services.sessions.require(request).user_id
+    order = await own_order(services, order_id, buyer_id)
+    answer = await services.market.ask_ticket(CancelOrder(order.ticket_id, order.id))
+    if isinstance(answer, Refusal) and not isinstance(answer, OrderOver):
+        raise error_of(answer)
+    return no_content()
+
+
+def _replayed(order: Order, buyer_id: str, identity: Identity) -> Response:
+    """Return the order that the key made before, as it is now, also when it is over."""
+    if (order.buyer_id, order.request) != (buyer_id, identity.request):
+        raise error_of(RequestMismatch())
+    return json_response(order_view(order))
+
+
+async def _reserved(services: Services, reserve: Reserve) -> Response:
+    answer = await services.market.ask_ticket(reserve)
+    if isinstance(answer, Refusal):
+        raise error_of(answer)
+    order = answer.order
+    if order is None or order.buyer_id != reserve.buyer_id:
+        raise error_of(NotYours())
+    # A random id is new unless the caller held the ticket before; a derived one may come from a lost answer.
+    is_new = order.id == reserve.order_id and (answer.fresh or reserve.request is None)
+    return json_response(order_view(order), HTTPStatus.CREATED if is_new else HTTPStatus.OK)

@@ -1,0 +1,90 @@
+"""Paying for an order."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request, Response
+
+from actors.domain.messages import CancelReason, ChargeStatus, OrderOver, Pay, PaymentAnswer, Refusal
+from serve_app.bodies import read_json
+from serve_app.errors import ConflictError, CustomError, PaymentDeclinedError
+from serve_app.idempotency import identify
+from serve_app.openapi import documented
+from serve_app.ownership import own_order
+from serve_app.refusals import error_of
+from serve_app.responses import json_response
+from serve_app.schemas.payments import (
+    PaymentBody,
+    PaymentView,
+    PendingPaymentView,
+    payment_view,
+    pending_payment_view,
+)
+from serve_app.services import Services, services_of
+
+router = APIRouter(prefix="/api/payments", tags=["payments"])
+
+_ENDINGS = {
+    CancelReason.BUYER: "You cancelled this order.",
+    CancelReason.EXPIRED: "The time to pay this order is over; its ticket is for sale again.",
+    CancelReason.DECLINED: "The payment was declined and the order cancelled; its ticket is for sale again.",
+    CancelReason.REFUNDED: "This order was cancelled and its payment refunded.",
+    CancelReason.CAPTURE_FAILED: "The payment could not be collected and the order was cancelled.",
+    CancelReason.WITHDRAWN: "This order was cancelled because the ticket was withdrawn.",
+}
+
+
+@router.post(
+    "",
+    **documented(
+        {HTTPStatus.CREATED: PaymentView, HTTPStatus.ACCEPTED: PendingPaymentView, HTTPStatus.OK: PaymentView},
+        (
+            HTTPStatus.UNAUTHORIZED,
+            HTTPStatus.PAYMENT_REQUIRED,
+            HTTPStatus.FORBIDDEN,
+            HTTPStatus.NOT_FOUND,
+            HTTPStatus.CONFLICT,
+            HTTPStatus.SERVICE_UNAVAILABLE,
+        ),
+        body=PaymentBody,
+        signed_in=True,
+        keyed=True,
+    ),
+)
+async def pay(request: Request) -> Response:
+    """Pay an order. 201 when the money is taken; 202 when it is not decided: confirm with the bank, or look again."""
+    services = services_of(request)
+    buyer_id = services.sessions.require(request).user_id
+    body = PaymentBody.of(await read_json(request), services.rules())
+    identity = identify(request, "payments", buyer_id, body)
+    order = await own_order(services, body.order_id, buyer_id)
+    # The request is named by its key: the same key with another payment method is refused.
+    answer = await services.market.pay(Pay(order.id, body.source, identity.id if identity.is_keyed else None))
+    if isinstance(answer, OrderOver):
+        raise await _ended(services, order.id, buyer_id)
+    if isinstance(answer, Refusal):
+        raise error_of(answer)
+    return await _paid(services, answer, buyer_id)
+
+
+async def _paid(services: Services, answer: PaymentAnswer, buyer_id: str) -> Response:
+    charge = answer.charge
+    match charge.status:
+        case ChargeStatus.COMPLETED:
+            return json_response(payment_view(charge), HTTPStatus.CREATED if answer.fresh else HTTPStatus.OK)
+        case ChargeStatus.FAILED:
+            raise _declined(answer)
+        case ChargeStatus.VOIDED | ChargeStatus.REFUNDED:
+            raise await _ended(services, charge.order_id, buyer_id)
+    return json_response(pending_payment_view(answer), HTTPStatus.ACCEPTED)
+
+
+def _declined(answer: PaymentAnswer) -> CustomError:
+    if answer.order.is_open:
+        return PaymentDeclinedError("The payment was declined. You still hold the ticket and can try again.")
+    return PaymentDeclinedError("The payment was declined. The order is cancelled and its ticket for sale again.")
+
+
+async def _ended(services: Services, order_id: str, buyer_id: str) -> CustomError:
+    """Return the error that says how the order ended. Its document says it as soon as its end is applied."""
+    order = await own_order(services, order_id, buyer_id)
+    return ConflictError(_ENDINGS[order.cancel_reason or CancelReason.EXPIRED])

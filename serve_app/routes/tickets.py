@@ -1,0 +1,126 @@
+"""Listing, finding, editing and withdrawing tickets."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request, Response
+
+from actors.domain.ids import is_id
+from actors.domain.messages import CreateTicket, EditTicket, ReadTicket, Refusal, TicketCommand, WithdrawTicket
+from actors.domain.ticket import TicketAnswer
+from serve_app.bodies import read_json
+from serve_app.errors import ForbiddenError, NotFoundError
+from serve_app.idempotency import identify
+from serve_app.openapi import documented
+from serve_app.paging import cursor_of, link_header
+from serve_app.queries.tickets import Wanted
+from serve_app.refusals import error_of
+from serve_app.responses import json_response, no_content
+from serve_app.schemas.history import HistoryEntry, history_entry
+from serve_app.schemas.searches import TicketSearch
+from serve_app.schemas.tickets import TicketBody, TicketView, ticket_view
+from serve_app.services import Services, services_of
+
+router = APIRouter(prefix="/api/tickets", tags=["tickets"])
+_UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE
+_OF_SELLERS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, _UNAVAILABLE)
+
+
+@router.get(
+    "",
+    **documented(
+        {HTTPStatus.OK: list[TicketView]},
+        (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, _UNAVAILABLE),
+        query=TicketSearch,
+    ),
+)
+async def find_tickets(request: Request) -> Response:
+    """List tickets for sale, or with `seller=me` one's own in every state; `Link` leads to the next page."""
+    services = services_of(request)
+    asks_for_own = request.query_params.get("seller") == "me"
+    seller_id = services.sessions.require(request).user_id if asks_for_own else None
+    search = TicketSearch.of(request.query_params, services.rules())
+    wanted = Wanted(search.sort, search.q, search.category, search.city, search.min_price, search.max_price, seller_id)
+    page = await services.queries.tickets.page(wanted, search.limit, search.cursor, services.clock())
+    cursor = cursor_of(search.sort, page.next_position) if page.next_position else None
+    link = link_header("/api/tickets", search.echo(request.query_params), cursor)
+    return json_response([ticket_view(ticket) for ticket in page.items], headers=link)
+
+
+@router.post(
+    "",
+    **documented(
+        {HTTPStatus.CREATED: TicketView, HTTPStatus.OK: TicketView},
+        (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, _UNAVAILABLE),
+        body=TicketBody,
+        signed_in=True,
+        keyed=True,
+    ),
+)
+async def create_ticket(request: Request) -> Response:
+    """List a ticket for sale."""
+    services = services_of(request)
+    seller_id = services.sessions.require(request).user_id
+    body = TicketBody.of(await read_json(request), services.rules())
+    identity = identify(request, "tickets", seller_id, body)
+    answer = await _ask(services, CreateTicket(identity.id, seller_id, body.details(), identity.request))
+    is_new = answer.fresh or not identity.is_keyed
+    return json_response(ticket_view(answer.ticket), HTTPStatus.CREATED if is_new else HTTPStatus.OK)
+
+
+@router.get("/{ticket_id}", **documented({HTTPStatus.OK: TicketView}, (HTTPStatus.NOT_FOUND, _UNAVAILABLE)))
+async def read_ticket(request: Request, ticket_id: str) -> Response:
+    """Return the ticket as it is now, in any state."""
+    answer = await _ask(services_of(request), ReadTicket(_existing(ticket_id)))
+    return json_response(ticket_view(answer.ticket))
+
+
+@router.put(
+    "/{ticket_id}",
+    **documented({HTTPStatus.OK: TicketView}, (*_OF_SELLERS, HTTPStatus.CONFLICT), body=TicketBody, signed_in=True),
+)
+async def edit_ticket(request: Request, ticket_id: str) -> Response:
+    """Replace all that a seller can say of the ticket; what is left out is removed. Not while somebody holds it."""
+    services = services_of(request)
+    user_id = services.sessions.require(request).user_id
+    body = TicketBody.of(await read_json(request), services.rules())
+    answer = await _ask(services, EditTicket(_existing(ticket_id), user_id, body.details()))
+    return json_response(ticket_view(answer.ticket))
+
+
+@router.delete(
+    "/{ticket_id}",
+    **documented({HTTPStatus.NO_CONTENT: None}, (*_OF_SELLERS, HTTPStatus.CONFLICT), signed_in=True),
+)
+async def withdraw_ticket(request: Request, ticket_id: str) -> Response:
+    """Take the ticket off the market; a repeat changes nothing. Not while somebody holds it."""
+    services = services_of(request)
+    user_id = services.sessions.require(request).user_id
+    await _ask(services, WithdrawTicket(_existing(ticket_id), user_id))
+    return no_content()
+
+
+@router.get("/{ticket_id}/history", **documented({HTTPStatus.OK: list[HistoryEntry]}, _OF_SELLERS, signed_in=True))
+async def read_history(request: Request, ticket_id: str) -> Response:
+    """Return all that happened to the seller's ticket, in order."""
+    services = services_of(request)
+    user_id = services.sessions.require(request).user_id
+    answer = await _ask(services, ReadTicket(_existing(ticket_id)))
+    if answer.ticket.seller_id != user_id:
+        raise ForbiddenError("Only the seller sees the history of a ticket.")
+    history = await services.queries.history.history(f"ticket:{ticket_id}")
+    return json_response([history_entry(recorded) for recorded in history])
+
+
+def _existing(ticket_id: str) -> str:
+    """Return the id. What cannot be one names no ticket: raises NotFoundError."""
+    if not is_id(ticket_id):
+        raise NotFoundError("There is no such ticket or order.")
+    return ticket_id
+
+
+async def _ask(services: Services, command: TicketCommand) -> TicketAnswer:
+    """Return the ticket's answer. Raises the error of its refusal."""
+    answer = await services.market.ask_ticket(command)
+    if isinstance(answer, Refusal):
+        raise error_of(answer)
+    return answer

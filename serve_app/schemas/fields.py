@@ -1,0 +1,153 @@
+"""The kinds of fields: each checks its text and says in words what is wrong with it."""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo, WithJsonSchema
+
+from actors.domain import money
+from actors.domain.ids import is_id
+from actors.domain.messages import Instant
+from serve_app.instants import instant_of
+from serve_app.schemas.body import Rules
+
+TITLE_LENGTH = 200
+DESCRIPTION_LENGTH = 5_000
+PLACE_LENGTH = 200
+# RFC 5321 section 4.5.3.1: 256 octets for a path, of which two are its angle brackets.
+EMAIL_LENGTH = 254
+PASSWORD_LENGTH = 128
+# The largest instant that still has a year of four digits.
+_LAST_INSTANT = 253_402_300_799_999
+
+Category: TypeAlias = Literal["sports", "concert", "theater", "comedy", "festival", "family", "other"]
+
+# The usual subset of RFC 5322 (dot-atoms, no comments, no quoted strings), with the letters of all scripts (RFC 6531).
+_ATOM = r"[\w!#$%&'*+/=?^`{|}~-]+"
+_LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
+_EMAIL = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+[^\W\d_][\w-]{{0,61}}[^\W_]")
+
+
+def rules_of(info: ValidationInfo) -> Rules:
+    """Return what the route gave to the validation."""
+    if not isinstance(info.context, Rules):
+        raise TypeError("validate with Body.of or Query.of")
+    return info.context
+
+
+def is_clean(text: str, *, allowed: str = "") -> bool:
+    """Whether the text has no control characters and no halves of surrogate pairs, which no encoding can carry."""
+    return not any(unicodedata.category(character) in {"Cc", "Cs"} and character not in allowed for character in text)
+
+
+def _text(longest: int, *, required: bool = False, allowed: str = "") -> Callable[[str | None], str | None]:
+    def check(text: str | None) -> str | None:
+        text = (text or "").strip()
+        if len(text) > longest or (required and not text):
+            raise ValueError(f"must have {'1 to' if required else 'at most'} {longest:,} characters")
+        if not is_clean(text, allowed=allowed):
+            raise ValueError("must not have control characters")
+        return text or None
+
+    return check
+
+
+def _cents(amount: object) -> int:
+    if not isinstance(amount, int | float | str):
+        raise ValueError("must be a number")  # noqa: TRY004 - pydantic collects ValueError
+    try:
+        return money.cents(amount)
+    except ValueError as error:
+        raise ValueError(str(error).removeprefix("price ")) from None
+
+
+def _optional_cents(amount: object) -> int | None:
+    return None if amount is None else _cents(amount)
+
+
+def _id(text: str) -> str:
+    if not is_id(text):
+        raise ValueError("must be an id of 24 hexadecimal digits")
+    return text
+
+
+def _future(value: object, info: ValidationInfo) -> Instant | None:
+    if value is None:
+        return None
+    try:
+        instant = instant_of(value) if isinstance(value, str) else -1
+    except ValueError:
+        instant = -1
+    if not 0 <= instant <= _LAST_INSTANT:
+        raise ValueError("must be a date and time with a zone, such as 2030-05-01T19:30:00Z")
+    if instant <= rules_of(info).now:
+        raise ValueError("must be in the future")
+    return instant
+
+
+def _market_currency(code: str | None, info: ValidationInfo) -> str:
+    currency = rules_of(info).currency
+    if code is not None and code.lower() != currency:
+        raise ValueError(f"must be {currency}, the currency of this market")
+    return currency
+
+
+def _email(text: str) -> str:
+    text = unicodedata.normalize("NFC", text.strip()) if is_clean(text) else ""
+    if len(text) > EMAIL_LENGTH or _EMAIL.fullmatch(text) is None:
+        raise ValueError("must be an email address")
+    return text
+
+
+def _new_password(text: str, info: ValidationInfo) -> str:
+    shortest = rules_of(info).password_min_length
+    if not shortest <= len(text) <= PASSWORD_LENGTH:
+        raise ValueError(f"must have {shortest} to {PASSWORD_LENGTH} characters")
+    return _password(text)
+
+
+def _password(text: str) -> str:
+    if not 1 <= len(text) <= PASSWORD_LENGTH:
+        raise ValueError(f"must have 1 to {PASSWORD_LENGTH} characters")
+    if not is_clean(text):
+        raise ValueError("must not have control characters")
+    return text
+
+
+def _schema(**schema: Any) -> WithJsonSchema:  # noqa: ANN401 - JSON Schema
+    return WithJsonSchema(schema)
+
+
+def _described(kind: str, **more: Any) -> WithJsonSchema:  # noqa: ANN401 - JSON Schema
+    return _schema(type=kind, **more)
+
+
+_PRICE = _schema(
+    description="Major units with at most two decimals; a numeric string is accepted.",
+    anyOf=[{"type": "number", "minimum": 0.5, "maximum": 999_999.99}, {"type": "string"}],
+    examples=[12.5],
+)
+
+Title = Annotated[
+    str, AfterValidator(_text(TITLE_LENGTH, required=True)), _described("string", minLength=1, maxLength=TITLE_LENGTH)
+]
+Description = Annotated[
+    str | None,
+    AfterValidator(_text(DESCRIPTION_LENGTH, allowed="\r\n\t")),
+    _described("string", maxLength=DESCRIPTION_LENGTH),
+]
+Place = Annotated[str | None, AfterValidator(_text(PLACE_LENGTH)), _described("string", maxLength=PLACE_LENGTH)]
+Price = Annotated[int, BeforeValidator(_cents), _PRICE]
+OptionalPrice = Annotated[int | None, BeforeValidator(_optional_cents), _PRICE]
+StartsAt = Annotated[Instant | None, BeforeValidator(_future), _described("string", format="date-time")]
+Currency = Annotated[str | None, AfterValidator(_market_currency), _described("string", examples=["usd"])]
+Id = Annotated[str, AfterValidator(_id), _described("string", pattern="^[0-9a-f]{24}$")]
+Email = Annotated[str, AfterValidator(_email), _described("string", format="email", maxLength=EMAIL_LENGTH)]
+NewPassword = Annotated[
+    str, AfterValidator(_new_password), _described("string", format="password", maxLength=PASSWORD_LENGTH)
+]
+Password = Annotated[
+    str, AfterValidator(_password), _described("string", format="password", minLength=1, maxLength=PASSWORD_LENGTH)
+]

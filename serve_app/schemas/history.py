@@ -1,0 +1,68 @@
+"""A ticket's past as its seller sees it."""
+
+from typing import Any, NotRequired
+
+from typing_extensions import TypedDict
+
+from actors.domain.messages import Order, OrderStatus, TicketCreated, TicketEvent, TicketUpdated, TicketWithdrawn
+from actors.domain.money import major
+from actors.runtime.ports import Recorded
+from serve_app.instants import iso
+from serve_app.schemas.tickets import details_view
+
+
+class HistoryEntry(TypedDict):
+    """One event. `version` is the ticket's after it, without gaps from 1."""
+
+    type: str
+    version: int
+    at: str
+    data: dict[str, Any]
+
+
+class PastOrder(TypedDict):
+    """What a seller may know of an order: of its buyer no more than the id."""
+
+    orderId: str
+    userId: str
+    status: OrderStatus
+    price: float
+    currency: str
+    expiresAt: str
+    cancelReason: NotRequired[str]
+
+
+def history_entry(recorded: Recorded) -> HistoryEntry:
+    """Return the event with prices in major units and instants in ISO 8601."""
+    return {
+        "type": type(recorded.event).__name__,
+        "version": recorded.version,
+        "at": iso(recorded.at),
+        "data": _data(recorded.event),
+    }
+
+
+def _data(event: TicketEvent) -> dict[str, Any]:
+    match event:
+        case TicketCreated(seller_id=seller_id, details=details):
+            return {"userId": seller_id, **details_view(details)}
+        case TicketUpdated(details=details):
+            return {**details_view(details)}
+        case TicketWithdrawn():
+            return {}
+        case _:
+            return {**_past_order(event.order)}
+
+
+def _past_order(order: Order) -> PastOrder:
+    view: PastOrder = {
+        "orderId": order.id,
+        "userId": order.buyer_id,
+        "status": order.status,
+        "price": major(order.price),
+        "currency": order.currency,
+        "expiresAt": iso(order.expires_at),
+    }
+    if order.cancel_reason is not None:
+        view["cancelReason"] = order.cancel_reason
+    return view

@@ -1,0 +1,61 @@
+"""Orders as clients send and see them."""
+
+from typing import NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from actors.domain.messages import CancelReason, Order, OrderStatus
+from actors.domain.money import major
+from serve_app.instants import iso
+from serve_app.schemas.body import Body
+from serve_app.schemas.fields import Id, OptionalPrice
+
+
+class OrderBody(Body):
+    """The ticket to hold. With `expectedPrice` only at that price; without it at the price in the answer."""
+
+    ticket_id: Id = Field(alias="ticketId")
+    expected_price: OptionalPrice = Field(default=None, alias="expectedPrice")
+
+
+class OrderedTicket(TypedDict):
+    """The ticket as it was when it was ordered."""
+
+    id: str
+    title: str
+    price: float
+
+
+class OrderView(TypedDict):
+    """An order. After `expiresAt` the ticket is for sale again unless it was paid."""
+
+    id: str
+    status: OrderStatus
+    cancelReason: NotRequired[CancelReason]
+    userId: str
+    price: float
+    currency: str
+    createdAt: str
+    expiresAt: str
+    version: int
+    ticket: OrderedTicket
+
+
+def order_view(order: Order) -> OrderView:
+    """Return what its buyer sees of the order."""
+    price = major(order.price)
+    view: OrderView = {
+        "id": order.id,
+        "status": order.status,
+        "userId": order.buyer_id,
+        "price": price,
+        "currency": order.currency,
+        "createdAt": iso(order.created_at),
+        "expiresAt": iso(order.expires_at),
+        "version": order.version,
+        "ticket": {"id": order.ticket_id, "title": order.title, "price": price},
+    }
+    if order.cancel_reason is not None:
+        view["cancelReason"] = order.cancel_reason
+    return view

@@ -1,0 +1,73 @@
+"""The parameters of lists."""
+
+import re
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
+
+from serve_app.paging import DEFAULT_LIMIT, LARGEST_LIMIT, position_in
+from serve_app.schemas.body import Query
+from serve_app.schemas.fields import PLACE_LENGTH, Category, is_clean
+
+Sort: TypeAlias = Literal["newest", "price", "-price", "startsAt"]
+
+_BOUND = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,2}))?")
+_QUESTION_LENGTH = 200
+
+
+def _limit(text: object) -> int:
+    if isinstance(text, str) and re.fullmatch(r"[0-9]{1,3}", text) and 1 <= int(text) <= LARGEST_LIMIT:
+        return int(text)
+    raise ValueError(f"must be a whole number from 1 to {LARGEST_LIMIT}")
+
+
+def _bound(text: object) -> int:
+    found = _BOUND.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        raise ValueError("must be an amount such as 12.50")
+    return int(found[1]) * 100 + int((found[2] or "").ljust(2, "0"))
+
+
+def _words(text: str) -> str:
+    if len(text) > _QUESTION_LENGTH or not is_clean(text):
+        raise ValueError(f"must have at most {_QUESTION_LENGTH} characters and no control characters")
+    return text
+
+
+def _position(cursor: str, info: ValidationInfo) -> str:
+    try:
+        return position_in(cursor, info.data.get("sort", "newest"))
+    except ValueError:
+        raise ValueError("is damaged or belongs to another list") from None
+
+
+_AMOUNT = WithJsonSchema({"type": "number", "minimum": 0})
+
+Limit = Annotated[
+    int, BeforeValidator(_limit), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": LARGEST_LIMIT})
+]
+# After validation it is the position that the cursor carried.
+Cursor = Annotated[str, AfterValidator(_position), WithJsonSchema({"type": "string"})]
+Bound = Annotated[int, BeforeValidator(_bound), _AMOUNT]
+Words = Annotated[str, AfterValidator(_words), WithJsonSchema({"type": "string", "maxLength": PLACE_LENGTH})]
+
+
+class TicketSearch(Query):
+    """Which tickets, in which order. Bounds are cents inside, inclusive; all conditions must hold."""
+
+    q: Words | None = None
+    category: Category | None = None
+    city: Words | None = None
+    min_price: Bound | None = Field(default=None, alias="minPrice")
+    max_price: Bound | None = Field(default=None, alias="maxPrice")
+    sort: Sort = "newest"
+    seller: Literal["me"] | None = None
+    limit: Limit = DEFAULT_LIMIT
+    cursor: Cursor | None = None
+
+
+class OrderSearch(Query):
+    """Which part of the list."""
+
+    limit: Limit = DEFAULT_LIMIT
+    cursor: Cursor | None = None

@@ -1,0 +1,97 @@
+"""Which sessions ended before their time: known in memory by every replica, so that requests wait for nothing."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+from pymongo.errors import PyMongoError
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from actors.domain.messages import Instant
+from serve_app.queries.revocations import RevocationRecords
+
+_log = structlog.get_logger()
+_CHANNEL = "holdfast:revocations"
+_POLL_SECONDS = 2.0
+_RECONNECT_SECONDS = 5.0
+_CANCEL_AGAIN_SECONDS = 0.1
+# Replicas stamp with their own clocks, and a stamp is older than its insert: look back further than both can differ.
+_OVERLAP_MS = 120_000
+_CLEANING_MS = 3_600_000
+
+
+class Revocations:
+    """The revoked sessions. MongoDB makes them last; Redis only tells other replicas sooner."""
+
+    def __init__(
+        self, records: RevocationRecords, redis: Redis, lifetime_ms: int, clock: Callable[[], Instant]
+    ) -> None:
+        self._records = records
+        self._redis = redis
+        self._lifetime = lifetime_ms
+        self._clock = clock
+        self._ends: dict[str, Instant] = {}
+        self._seen: Instant = 0
+        self._cleaned: Instant = 0
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def __contains__(self, session_id: str) -> bool:
+        return session_id in self._ends
+
+    async def start(self) -> None:
+        """Learn of all revocations, then keep learning. Raises pymongo's ConnectionFailure."""
+        await self.refresh()
+        self._tasks = [asyncio.create_task(self._keep_looking()), asyncio.create_task(self._keep_listening())]
+
+    async def stop(self) -> None:
+        """End the background work."""
+        pending = set(self._tasks)
+        while pending:
+            for task in pending:
+                task.cancel()
+            # While redis-py connects it can swallow a cancellation: one is not always enough.
+            _, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN_SECONDS)
+
+    async def revoke(self, session_id: str, expires_at: Instant) -> None:
+        """End the session for good: durable when this returns. Raises pymongo's ConnectionFailure."""
+        await self._records.add(session_id, self._clock(), expires_at)
+        self._ends[session_id] = expires_at
+        try:
+            await self._redis.publish(_CHANNEL, f"{session_id} {expires_at}")
+        except (RedisError, OSError, TimeoutError):
+            _log.warning("revocation is not broadcast; replicas see it at their next look")
+
+    async def refresh(self) -> None:
+        """Learn what is new and forget sessions that are over anyway. Raises pymongo's ConnectionFailure."""
+        now = self._clock()
+        oldest = now - self._lifetime - _OVERLAP_MS
+        new = await self._records.since(max(self._seen - _OVERLAP_MS, oldest))
+        if now - self._cleaned > _CLEANING_MS:
+            await self._records.drop_before(oldest)
+            self._cleaned = now
+        self._seen = now
+        self._ends = {session: end for session, end in (self._ends | new).items() if end > now}
+
+    async def _keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(_POLL_SECONDS)
+            try:
+                await self.refresh()
+            except PyMongoError:
+                _log.warning("revocations could not be read; trying again")
+
+    async def _keep_listening(self) -> None:
+        while True:
+            try:
+                await self._listen()
+            except (RedisError, OSError, TimeoutError):
+                await asyncio.sleep(_RECONNECT_SECONDS)
+
+    async def _listen(self) -> None:
+        async with self._redis.pubsub() as channel:
+            await channel.subscribe(_CHANNEL)
+            async for message in channel.listen():
+                if message["type"] == "message":
+                    session_id, _, end = message["data"].decode().partition(" ")
+                    self._ends[session_id] = int(end)

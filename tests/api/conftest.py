@@ -1,0 +1,48 @@
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+from bson import ObjectId
+from pydantic import SecretStr
+
+from actors.storage.database import Database, connect, create_indexes, database_of
+from config.settings import Settings
+from serve_app.api import create_api
+from serve_app.services import Services, open_services
+from tests.api.fake_market import FakeMarket, ManualClock
+from tests.api.world import World
+
+
+@pytest.fixture(scope="session")
+def settings(mongodb_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return Settings(
+        holdfast_env="test",
+        data_dir=tmp_path_factory.mktemp("api"),
+        mongodb_url=mongodb_url.replace("/holdfast", f"/api{ObjectId()}"),
+        redis_url=redis_url,
+        jwt_key=SecretStr("a key that only tests know and trust"),
+        max_holds_per_buyer=3,
+    )
+
+
+@pytest.fixture(scope="session")
+async def opened(settings: Settings) -> AsyncIterator[tuple[Services, Database, ManualClock]]:
+    """The services that all tests share: opening them for each would take longer than the tests."""
+    assert settings.mongodb_url
+    clock = ManualClock(time.time_ns() // 1_000_000)
+    async with connect(settings.mongodb_url) as client:
+        database = database_of(client)
+        await create_indexes(database)
+        async with open_services(settings, FakeMarket(database, clock), clock) as services:
+            yield services, database, clock
+
+
+@pytest.fixture
+async def world(opened: tuple[Services, Database, ManualClock]) -> World:
+    shared, database, clock = opened
+    for collection in ("tickets", "orders", "users"):
+        await database[collection].delete_many({})
+    market = FakeMarket(database, clock)
+    services = replace(shared, market=market, queries=replace(shared.queries, history=market))
+    return World(create_api(services), services, market, clock)

@@ -1,0 +1,301 @@
+"""An example request for every route and every status that its description promises."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any, NoReturn
+
+import httpx
+from pymongo.errors import ServerSelectionTimeoutError
+
+from actors.domain.messages import Unavailable
+from serve_app.queries.orders import Orders
+from serve_app.queries.revocations import RevocationRecords
+from serve_app.queries.tickets import Tickets
+from serve_app.queries.users import Users
+from serve_app.security.revocations import Revocations
+from serve_app.security.sessions import LIFETIME_MS, Sessions
+from tests.api.fake_market import DECLINED, SLOW
+from tests.api.world import JSON, NOBODY, TICKET, Person, World
+
+Example = Callable[[World], Awaitable[httpx.Response]]
+EXAMPLES: dict[tuple[str, str, int], Example] = {}
+ACCOUNT = {"email": "ada@example.com", "password": "a long enough password"}
+KEY = {"Idempotency-Key": "again"}
+ABROAD = {"Origin": "https://elsewhere.example"}
+BODY_ROUTES: dict[tuple[str, str], JSON] = {
+    ("POST", "/api/users/signup"): ACCOUNT,
+    ("POST", "/api/users/signin"): ACCOUNT,
+    ("POST", "/api/tickets"): TICKET,
+    ("PUT", "/api/tickets/{ticket_id}"): TICKET,
+    ("POST", "/api/orders"): {"ticketId": NOBODY},
+    ("POST", "/api/payments"): {"orderId": NOBODY, "paymentMethod": "pm_card_visa"},
+}
+SIGNED_IN = [
+    ("POST", "/api/tickets"), ("PUT", "/api/tickets/{ticket_id}"), ("DELETE", "/api/tickets/{ticket_id}"),
+    ("GET", "/api/tickets/{ticket_id}/history"), ("POST", "/api/orders"), ("GET", "/api/orders"),
+    ("GET", "/api/orders/{order_id}"), ("DELETE", "/api/orders/{order_id}"), ("POST", "/api/payments"),
+]  # fmt: skip
+CHANGING = [
+    *BODY_ROUTES, ("POST", "/api/users/signout"),
+    ("DELETE", "/api/tickets/{ticket_id}"), ("DELETE", "/api/orders/{order_id}"),
+]  # fmt: skip
+
+
+def example(method: str, path: str, status: int) -> Callable[[Example], Example]:
+    def keep(function: Example) -> Example:
+        EXAMPLES[method, path, status] = function
+        return function
+
+    return keep
+
+
+async def ask(person: Person, method: str, path: str, **more: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own
+    known = {"ticket_id": NOBODY, "order_id": NOBODY}
+    body = BODY_ROUTES.get((method, path))
+    if body is not None and not {"json", "content"} & set(more):
+        more["json"] = body
+    return await person.http.request(method, path.format(**known), **more)
+
+
+def simple(method: str, path: str, status: int, *, signed_in: bool = True, **more: Any) -> None:  # noqa: ANN401
+    async def send(world: World) -> httpx.Response:
+        return await ask(await world.someone() if signed_in else world.anyone(), method, path, **more)
+
+    EXAMPLES[method, path, status] = send
+
+
+for _method, _path in BODY_ROUTES:
+    simple(_method, _path, 400, json={})
+    simple(_method, _path, 413, content=b"x" * 1_048_577, headers={"Content-Type": "application/json"})
+    simple(_method, _path, 415, content=b"{}", headers={"Content-Type": "text/plain"})
+for _method, _path in SIGNED_IN:
+    simple(_method, _path, 401, signed_in=False)
+for _method, _path in CHANGING:
+    simple(_method, _path, 403, headers=ABROAD)
+for _method, _path in SIGNED_IN:
+    if "{" in _path or _method == "POST":
+        simple(_method, _path, 404)
+del EXAMPLES["POST", "/api/tickets", 404]
+simple("GET", "/healthz", 200)
+simple("GET", "/readyz", 200)
+simple("POST", "/api/users/signup", 201)
+simple("POST", "/api/users/signin", 401)
+simple("POST", "/api/users/signout", 200)
+simple("GET", "/api/users/currentuser", 200)
+simple("POST", "/api/tickets", 201)
+simple("GET", "/api/tickets", 400, params={"limit": "0"})
+simple("GET", "/api/tickets", 401, signed_in=False, params={"seller": "me"})
+simple("GET", "/api/tickets/{ticket_id}", 404)
+simple("GET", "/api/orders", 400, params={"cursor": "damaged"})
+
+
+@example("POST", "/api/users/signup", 200)
+async def _(world: World) -> httpx.Response:
+    await ask(world.anyone(), "POST", "/api/users/signup", headers=KEY)
+    return await ask(world.anyone(), "POST", "/api/users/signup", headers=KEY)
+
+
+@example("POST", "/api/users/signup", 409)
+async def _(world: World) -> httpx.Response:
+    await ask(world.anyone(), "POST", "/api/users/signup")
+    return await ask(world.anyone(), "POST", "/api/users/signup")
+
+
+@example("POST", "/api/users/signup", 429)
+async def _(world: World) -> httpx.Response:
+    for _ in range(600):
+        await world.services.limits.signup(world.address)
+    return await ask(world.anyone(), "POST", "/api/users/signup")
+
+
+@example("POST", "/api/users/signin", 200)
+async def _(world: World) -> httpx.Response:
+    await ask(world.anyone(), "POST", "/api/users/signup")
+    return await ask(world.anyone(), "POST", "/api/users/signin")
+
+
+@example("POST", "/api/users/signin", 429)
+async def _(world: World) -> httpx.Response:
+    account = {**ACCOUNT, "email": f"limited{world.address}@example.com"}
+    for _ in range(11):
+        response = await ask(world.anyone(), "POST", "/api/users/signin", json=account)
+    return response
+
+
+@example("GET", "/api/tickets", 200)
+async def _(world: World) -> httpx.Response:
+    await (await world.someone()).lists(city="Berlin", startsAt="2999-01-01T00:00:00Z")
+    return await ask(world.anyone(), "GET", "/api/tickets")
+
+
+@example("POST", "/api/tickets", 200)
+async def _(world: World) -> httpx.Response:
+    seller = await world.someone()
+    await ask(seller, "POST", "/api/tickets", headers=KEY)
+    return await ask(seller, "POST", "/api/tickets", headers=KEY)
+
+
+@example("POST", "/api/tickets", 409)
+async def _(world: World) -> httpx.Response:
+    seller = await world.someone()
+    await ask(seller, "POST", "/api/tickets", headers=KEY)
+    return await ask(seller, "POST", "/api/tickets", headers=KEY, json={**TICKET, "price": 7})
+
+
+@example("GET", "/api/tickets/{ticket_id}", 200)
+async def _(world: World) -> httpx.Response:
+    _, buyer, ticket, _ = await world.held()
+    return await buyer.http.get(f"/api/tickets/{ticket['id']}")
+
+
+@example("PUT", "/api/tickets/{ticket_id}", 200)
+async def _(world: World) -> httpx.Response:
+    seller = await world.someone()
+    return await seller.http.put(f"/api/tickets/{(await seller.lists())['id']}", json=TICKET)
+
+
+@example("PUT", "/api/tickets/{ticket_id}", 409)
+async def _(world: World) -> httpx.Response:
+    seller, _, ticket, _ = await world.held()
+    return await seller.http.put(f"/api/tickets/{ticket['id']}", json=TICKET)
+
+
+@example("DELETE", "/api/tickets/{ticket_id}", 204)
+async def _(world: World) -> httpx.Response:
+    seller = await world.someone()
+    return await seller.http.delete(f"/api/tickets/{(await seller.lists())['id']}")
+
+
+@example("DELETE", "/api/tickets/{ticket_id}", 409)
+async def _(world: World) -> httpx.Response:
+    seller, _, ticket, _ = await world.held()
+    return await seller.http.delete(f"/api/tickets/{ticket['id']}")
+
+
+@example("GET", "/api/tickets/{ticket_id}/history", 200)
+async def _(world: World) -> httpx.Response:
+    seller, _, ticket, _ = await world.held()
+    return await seller.http.get(f"/api/tickets/{ticket['id']}/history")
+
+
+@example("GET", "/api/tickets/{ticket_id}/history", 403)
+async def _(world: World) -> httpx.Response:
+    _, buyer, ticket, _ = await world.held()
+    return await buyer.http.get(f"/api/tickets/{ticket['id']}/history")
+
+
+@example("POST", "/api/orders", 201)
+async def _(world: World) -> httpx.Response:
+    ticket, buyer = await (await world.someone()).lists(), await world.someone()
+    return await buyer.http.post("/api/orders", json={"ticketId": ticket["id"]})
+
+
+@example("POST", "/api/orders", 200)
+async def _(world: World) -> httpx.Response:
+    _, buyer, ticket, _ = await world.held()
+    return await buyer.http.post("/api/orders", json={"ticketId": ticket["id"]})
+
+
+@example("POST", "/api/orders", 409)
+async def _(world: World) -> httpx.Response:
+    _, _, ticket, _ = await world.held()
+    return await (await world.someone()).http.post("/api/orders", json={"ticketId": ticket["id"]})
+
+
+@example("POST", "/api/orders", 429)
+async def _(world: World) -> httpx.Response:
+    seller, buyer = await world.someone(), await world.someone()
+    for _ in range(3):
+        await buyer.orders(await seller.lists())
+    return await buyer.http.post("/api/orders", json={"ticketId": (await seller.lists())["id"]})
+
+
+@example("GET", "/api/orders", 200)
+async def _(world: World) -> httpx.Response:
+    _, buyer, _, _ = await world.held()
+    return await buyer.http.get("/api/orders")
+
+
+@example("GET", "/api/orders/{order_id}", 200)
+async def _(world: World) -> httpx.Response:
+    _, buyer, _, order = await world.held()
+    await buyer.pays(order, DECLINED)
+    return await buyer.http.get(f"/api/orders/{order['id']}")
+
+
+@example("GET", "/api/orders/{order_id}", 403)
+async def _(world: World) -> httpx.Response:
+    seller, _, _, order = await world.held()
+    return await seller.http.get(f"/api/orders/{order['id']}")
+
+
+@example("DELETE", "/api/orders/{order_id}", 204)
+async def _(world: World) -> httpx.Response:
+    _, buyer, _, order = await world.held()
+    return await buyer.http.delete(f"/api/orders/{order['id']}")
+
+
+@example("DELETE", "/api/orders/{order_id}", 409)
+async def _(world: World) -> httpx.Response:
+    _, buyer, _, order = await world.held()
+    await buyer.pays(order)
+    return await buyer.http.delete(f"/api/orders/{order['id']}")
+
+
+def payment(status: int, *methods: str, cancelled: bool = False) -> None:
+    async def send(world: World) -> httpx.Response:
+        _, buyer, _, order = await world.held()
+        if cancelled:
+            await buyer.http.delete(f"/api/orders/{order['id']}")
+        for method in methods:
+            response = await buyer.pays(order, method)
+        return response
+
+    EXAMPLES["POST", "/api/payments", status] = send
+
+
+payment(201, "pm_card_visa")
+payment(200, "pm_card_visa", "pm_card_visa")
+payment(202, SLOW)
+payment(402, DECLINED)
+payment(409, "pm_card_visa", cancelled=True)
+
+
+def away(method: str, path: str) -> None:
+    """The route while neither actors nor database answer."""
+
+    async def send(world: World) -> httpx.Response:
+        person = await world.someone()
+        world.market.refusal, world.market.is_up = Unavailable(), False
+        _lose_the_database(world)
+        return await ask(person, method, path)
+
+    EXAMPLES[method, path, 503] = send
+
+
+class AwayDatabase:
+    """A database that does not answer, whatever it is asked."""
+
+    def __getitem__(self, _collection: str) -> "AwayDatabase":
+        return self
+
+    def __getattr__(self, operation: str) -> NoReturn:
+        raise ServerSelectionTimeoutError(operation)
+
+
+def _lose_the_database(world: World) -> None:
+    database: Any = AwayDatabase()
+    services, orders = world.services, Orders(database)
+    revocations = Revocations(RevocationRecords(database), services.redis, LIFETIME_MS, world.clock)
+    key = services.settings.session_key.get_secret_value()
+    world.api.state.services = replace(
+        services,
+        users=Users(database),
+        queries=replace(services.queries, orders=orders, tickets=Tickets(database, orders)),
+        sessions=Sessions(key, secure=False, revocations=revocations, clock=world.clock),
+    )
+
+
+for _route in {*SIGNED_IN, *BODY_ROUTES, *CHANGING, ("GET", "/readyz"), ("GET", "/api/tickets"),
+               ("GET", "/api/tickets/{ticket_id}"), ("GET", "/api/users/currentuser")}:  # fmt: skip
+    away(*_route)

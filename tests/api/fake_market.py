@@ -1,0 +1,169 @@
+"""A market in memory: the real rules of tickets, documents in the real database, and cards that do what they say."""
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+
+from actors.domain import ticket as rules
+from actors.domain.charge import charge_id
+from actors.domain.messages import (
+    Charge,
+    ChargeStatus,
+    Instant,
+    NotFound,
+    Order,
+    OrderComplete,
+    Pay,
+    PaymentAnswer,
+    Refusal,
+    Release,
+    RequestMismatch,
+    Reserve,
+    Sell,
+    StartPayment,
+    TicketCommand,
+    TicketEvent,
+    UnknownPaymentMethod,
+)
+from actors.domain.ticket import Surroundings, Ticket, TicketAnswer
+from actors.projections import order_document, ticket_document
+from actors.runtime.ports import Recorded
+from actors.storage.database import Database
+
+DECLINED, WANTS_3DS, SLOW, UNKNOWN = "pm_declined", "pm_3ds", "pm_slow", "pm_unknown"
+
+
+@dataclass
+class ManualClock:
+    """A clock that stands still until it is told."""
+
+    instant: Instant
+
+    def __call__(self) -> Instant:
+        return self.instant
+
+    def advance(self, seconds: float) -> None:
+        self.instant += int(seconds * 1_000)
+
+
+class FakeMarket:
+    """Satisfies `actors.market.Market`, and keeps the history of its tickets."""
+
+    def __init__(self, database: Database, clock: ManualClock) -> None:
+        self.refusal: Refusal | None = None
+        self.is_up = True
+        self.attempts = 1
+        self._database = database
+        self._clock = clock
+        self._tickets: dict[str, Ticket] = {}
+        self._orders: dict[str, Order] = {}
+        self._charges: dict[str, Charge] = {}
+        self._recorded: defaultdict[str, list[Recorded]] = defaultdict(list)
+
+    async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal:
+        if self.refusal is not None:
+            return self.refusal
+        answer = self._decide(command)
+        await self._project(command.ticket_id)
+        return answer
+
+    async def pay(self, command: Pay) -> PaymentAnswer | Refusal:
+        if self.refusal is not None:
+            return self.refusal
+        order = self._orders.get(command.order_id)
+        if order is None:
+            return NotFound()
+        answer = self._pay(order, command)
+        await self._project(order.ticket_id)
+        return answer
+
+    async def is_ready(self) -> bool:
+        return self.is_up
+
+    async def history(self, entity: str) -> list[Recorded]:
+        return self._recorded[entity]
+
+    def settle(self, order_id: str, status: ChargeStatus) -> None:
+        """Pretend that the charge of the order came to this."""
+        self._charges[order_id] = replace(self._charges[order_id], status=status)
+
+    def _decide(self, command: TicketCommand) -> TicketAnswer | Refusal:
+        now = self._clock()
+        ticket = self._tickets.get(command.ticket_id)
+        expiry = rules.due(ticket, now)
+        if expiry is not None:
+            self._apply(command.ticket_id, expiry)
+            ticket = self._tickets[command.ticket_id]
+        surroundings = self._surroundings(command) if isinstance(command, Reserve) else rules.NO_SURROUNDINGS
+        decision = rules.decide(ticket, command, now, surroundings)
+        if isinstance(decision, Refusal):
+            return decision
+        for event in decision:
+            self._apply(command.ticket_id, event)
+        after = self._tickets[command.ticket_id]
+        order = surroundings.earlier_order or after.order
+        for event in decision:
+            order = getattr(event, "order", order)
+        return TicketAnswer(after, order, fresh=bool(decision))
+
+    def _surroundings(self, command: Reserve) -> Surroundings:
+        held = sum(order.is_open and order.buyer_id == command.buyer_id for order in self._orders.values())
+        return Surroundings(held, self._orders.get(command.order_id))
+
+    def _apply(self, ticket_id: str, event: TicketEvent) -> None:
+        ticket = rules.evolve(self._tickets.get(ticket_id), event, self._clock(), ticket_id)
+        self._tickets[ticket_id] = ticket
+        order = getattr(event, "order", None)
+        if order is not None:
+            self._orders[order.id] = order
+        entity = f"ticket:{ticket_id}"
+        self._recorded[entity].append(Recorded(entity, ticket.version, self._clock(), event))
+
+    def _pay(self, order: Order, command: Pay) -> PaymentAnswer | Refusal:
+        if command.payment_method == UNKNOWN:
+            return UnknownPaymentMethod()
+        started = self._decide(StartPayment(order.ticket_id, order.id, grace=60_000))
+        charge = self._charges.get(order.id)
+        if isinstance(started, OrderComplete) and charge is not None:
+            if command.request == charge.request is not None and command.payment_method != charge.payment_method:
+                return RequestMismatch()
+            return PaymentAnswer(order, charge)
+        if isinstance(started, Refusal):
+            return started
+        return self._charge(order, command)
+
+    def _charge(self, order: Order, command: Pay) -> PaymentAnswer | Refusal:
+        now = self._clock()
+        attempt = charge_id(order.id, order.attempt)
+        charge = Charge(
+            attempt, order.id, order.ticket_id, order.buyer_id, order.attempt, order.price, order.currency,
+            command.payment_method, ChargeStatus.CREATED, now, now, stripe_id=f"pi_{attempt}", request=command.request,
+        )  # fmt: skip
+        charge = self._charges.get(order.id, charge)
+        secret: str | None = None
+        match command.payment_method:
+            case "pm_declined":
+                charge = replace(charge, status=ChargeStatus.FAILED)
+                self._decide(Release(order.ticket_id, order.id, order.attempt, max_attempts=self.attempts))
+            case "pm_3ds":
+                secret = f"{charge.stripe_id}_secret"
+            case "pm_slow":
+                pass
+            case _:
+                charge = replace(charge, status=ChargeStatus.COMPLETED)
+                self._decide(Sell(order.ticket_id, order.id, charge.id, charge.amount))
+        self._charges[order.id] = charge
+        fresh = charge.status is ChargeStatus.COMPLETED
+        return PaymentAnswer(self._orders[order.id], charge, secret, fresh=fresh)
+
+    async def _project(self, ticket_id: str) -> None:
+        """Write documents as the projections do: what nobody waits for lags, here as long as it can."""
+        ticket = self._tickets.get(ticket_id)
+        if ticket is None:
+            return
+        for recorded in self._recorded[f"ticket:{ticket_id}"]:
+            order = getattr(recorded.event, "order", None)
+            if order is not None:
+                document = order_document(self._orders[order.id])
+                await self._database["orders"].replace_one({"_id": order.id}, document, upsert=True)
+        document = ticket_document(replace(ticket, order=None))
+        await self._database["tickets"].replace_one({"_id": ticket_id}, document, upsert=True)

@@ -1,0 +1,116 @@
+from collections.abc import Iterator
+
+import pytest
+import structlog
+from fastapi import FastAPI
+from pymongo.errors import AutoReconnect, NetworkTimeout, ServerSelectionTimeoutError
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from actors.domain import messages
+from actors.domain.messages import Overloaded, PriceChanged, Refusal, TooManyHolds, Unavailable
+from actors.runtime.ports import StoreUnavailableError
+from serve_app.errors import CustomError, DatabaseConnectionError, RequestValidationError
+from serve_app.refusals import error_of
+from tests.api.world import NOBODY, TICKET, World, errors
+
+SECRET_INPUT = "4242424242424242"
+
+
+def all_refusals() -> Iterator[Refusal]:
+    for refusal in vars(messages).values():
+        if isinstance(refusal, type) and issubclass(refusal, Refusal) and refusal is not Refusal:
+            values = {PriceChanged: (1_250,), TooManyHolds: (10,)}.get(refusal, ())
+            yield refusal(*values)
+
+
+@pytest.mark.parametrize("refusal", list(all_refusals()), ids=lambda refusal: type(refusal).__name__)
+def test_every_refusal_is_told_in_a_sentence(refusal: Refusal) -> None:
+    error = error_of(refusal)
+    assert 400 <= error.status_code < 600
+    assert all(len(entry["message"].split()) > 2 for entry in error.serialize_errors())
+
+
+def test_the_root_of_errors_cannot_be_made() -> None:
+    with pytest.raises(TypeError):
+        CustomError()  # type: ignore[abstract]
+
+
+def test_the_named_errors_extend_the_root() -> None:
+    assert issubclass(RequestValidationError, CustomError)
+    assert issubclass(DatabaseConnectionError, CustomError)
+    assert RequestValidationError({"price": "must be a number"}).serialize_errors() == [
+        {"message": "price must be a number.", "field": "price"}
+    ]
+
+
+@pytest.mark.parametrize("path", ["/", "/api", "/api/tickets/", "/api/nothing", "/API/tickets", "/%00", "/.env"])
+async def test_an_unknown_address_is_not_found_in_our_format(world: World, path: str) -> None:
+    response = await world.anyone().http.get(path)
+    assert response.status_code == 404
+    assert errors(response)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("PATCH", "/api/tickets"), ("PUT", "/api/orders"), ("GET", "/api/payments")]
+)
+async def test_a_method_that_is_not_taken_is_405_with_those_that_are(world: World, method: str, path: str) -> None:
+    response = await world.anyone().http.request(method, path)
+    assert response.status_code == 405
+    assert errors(response)
+    assert response.headers["allow"]
+
+
+@pytest.mark.parametrize("refusal", [Unavailable(), Overloaded()])
+async def test_a_market_that_does_not_answer_is_503_with_a_time_to_wait(world: World, refusal: Refusal) -> None:
+    _, buyer, _, order = await world.held()
+    world.market.refusal = refusal
+    for response in (
+        await buyer.http.post("/api/tickets", json=TICKET),
+        await buyer.http.post("/api/orders", json={"ticketId": NOBODY}),
+        await buyer.pays(order),
+    ):
+        assert response.status_code == 503
+        assert int(response.headers["retry-after"]) >= 1
+        assert errors(response)
+
+
+@pytest.fixture
+def broken(world: World) -> dict[str, Exception]:
+    """The world's app with a route that raises what it is told to."""
+    failure: dict[str, Exception] = {}
+    api: FastAPI = world.api
+
+    @api.get("/broken")
+    async def broken_route() -> None:
+        raise failure["now"]
+
+    return failure
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ServerSelectionTimeoutError("x"), AutoReconnect("x"), NetworkTimeout("x"), StoreUnavailableError("x"),
+     RedisConnectionError("x")],
+    ids=lambda error: type(error).__name__,
+)  # fmt: skip
+async def test_a_lost_connection_is_503_with_a_time_to_wait(
+    world: World, broken: dict[str, Exception], error: Exception
+) -> None:
+    broken["now"] = error
+    response = await world.anyone().http.get("/broken")
+    assert response.status_code == 503
+    assert response.headers["retry-after"]
+    assert errors(response)
+
+
+async def test_a_crash_is_one_fixed_sentence_and_logged_without_input(
+    world: World, broken: dict[str, Exception]
+) -> None:
+    broken["now"] = ValueError(SECRET_INPUT)
+    with structlog.testing.capture_logs() as logs:
+        response = await world.anyone().http.get("/broken")
+    assert response.status_code == 500
+    assert len(errors(response)) == 1
+    [entry] = [log for log in logs if log["log_level"] == "error"]
+    assert entry["exception"] == "ValueError"
+    assert SECRET_INPUT not in response.text + repr(logs)

@@ -1,0 +1,131 @@
+import asyncio
+from collections import Counter
+
+import pytest
+
+from actors.domain.messages import ChargeStatus
+from tests.api.fake_market import DECLINED, SLOW, UNKNOWN, WANTS_3DS
+from tests.api.world import NOBODY, World, errors, fields
+
+
+async def test_a_paid_order_is_complete_and_its_ticket_sold(world: World) -> None:
+    _, buyer, ticket, order = await world.held()
+    response = await buyer.pays(order)
+    assert response.status_code == 201
+    charge = response.json()
+    assert charge == {**charge, "status": "completed", "orderId": order["id"]}
+    assert set(charge) == {"id", "status", "orderId", "stripeId"}
+    assert (await buyer.http.get(f"/api/orders/{order['id']}")).json()["status"] == "complete"
+    assert (await buyer.http.get(f"/api/tickets/{ticket['id']}")).json()["status"] == "sold"
+
+
+async def test_a_token_pays_as_well(world: World) -> None:
+    _, buyer, _, order = await world.held()
+    response = await buyer.http.post("/api/payments", json={"orderId": order["id"], "token": "tok_visa"})
+    assert response.status_code == 201
+
+
+async def test_paying_again_answers_with_the_same_charge(world: World) -> None:
+    _, buyer, _, order = await world.held()
+    first, again = await buyer.pays(order), await buyer.pays(order, "pm_another")
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+
+
+async def test_ten_simultaneous_payments_are_one_charge(world: World) -> None:
+    _, buyer, _, order = await world.held()
+    responses = await asyncio.gather(*(buyer.pays(order) for _ in range(10)))
+    assert Counter(response.status_code for response in responses) == {201: 1, 200: 9}
+    assert len({response.text for response in responses}) == 1
+
+
+async def test_a_card_that_wants_3d_secure_gets_a_client_secret(world: World) -> None:
+    _, buyer, _, order = await world.held()
+    response = await buyer.pays(order, WANTS_3DS)
+    assert response.status_code == 202
+    assert set(response.json()) == {"id", "status", "orderId", "clientSecret"}
+
+
+async def test_an_unknown_outcome_is_accepted_without_a_secret(world: World) -> None:
+    _, buyer, _, order = await world.held()
+    response = await buyer.pays(order, SLOW)
+    assert response.status_code == 202
+    assert set(response.json()) == {"id", "status", "orderId"}
+    assert (await buyer.http.get(f"/api/orders/{order['id']}")).json()["status"] == "awaiting:payment"
+
+
+async def test_a_declined_card_cancels_the_order(world: World) -> None:
+    _, buyer, ticket, order = await world.held()
+    response = await buyer.pays(order, DECLINED)
+    assert response.status_code == 402
+    assert "cancelled" in errors(response)[0]["message"]
+    assert (await buyer.http.get(f"/api/orders/{order['id']}")).json()["cancelReason"] == "declined"
+    assert (await buyer.http.get(f"/api/tickets/{ticket['id']}")).json()["status"] == "available"
+    assert (await buyer.pays(order)).status_code == 409
+
+
+async def test_a_declined_card_may_be_followed_by_another_when_attempts_are_left(world: World) -> None:
+    world.market.attempts = 2
+    _, buyer, _, order = await world.held()
+    response = await buyer.pays(order, DECLINED)
+    assert response.status_code == 402
+    assert "try again" in errors(response)[0]["message"]
+
+
+async def test_an_unknown_payment_method_leaves_the_order_alone(world: World) -> None:
+    _, buyer, _, order = await world.held()
+    response = await buyer.pays(order, UNKNOWN)
+    assert response.status_code == 400
+    assert fields(response) == {"paymentMethod"}
+    assert (await buyer.http.get(f"/api/orders/{order['id']}")).json()["status"] == "created"
+
+
+async def test_orders_that_are_over_cannot_be_paid_and_say_why(world: World) -> None:
+    _, buyer, _, cancelled = await world.held()
+    await buyer.http.delete(f"/api/orders/{cancelled['id']}")
+    _, late, _, expired = await world.held()
+    world.clock.advance(901)
+    for person, order, reason in ((buyer, cancelled, "You cancelled"), (late, expired, "time to pay")):
+        response = await person.pays(order)
+        assert response.status_code == 409
+        assert reason in errors(response)[0]["message"]
+
+
+@pytest.mark.parametrize("status", [ChargeStatus.REFUNDED, ChargeStatus.VOIDED])
+async def test_a_charge_that_was_given_back_is_a_conflict(world: World, status: ChargeStatus) -> None:
+    _, buyer, _, order = await world.held()
+    await buyer.pays(order)
+    world.market.settle(order["id"], status)
+    assert (await buyer.pays(order)).status_code == 409
+
+
+async def test_only_the_buyer_pays(world: World) -> None:
+    seller, _, _, order = await world.held()
+    assert (await world.anyone().pays(order)).status_code == 401
+    assert (await seller.pays(order)).status_code == 403
+    assert (await seller.pays({"id": NOBODY})).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "wrong"),
+    [
+        ({}, {"orderId"}),
+        ({"orderId": "no-id", "paymentMethod": 5}, {"orderId", "paymentMethod"}),
+        ({"orderId": NOBODY}, {"paymentMethod"}),
+        ({"orderId": NOBODY, "paymentMethod": None}, {"paymentMethod"}),
+        ({"orderId": NOBODY, "paymentMethod": ""}, {"paymentMethod"}),
+        ({"orderId": NOBODY, "paymentMethod": "pm_x", "token": "tok_x"}, {"token"}),
+        ({"orderId": NOBODY, "paymentMethod": "4242424242424242"}, {"paymentMethod"}),
+        ({"orderId": NOBODY, "paymentMethod": "pm_x\x00"}, {"paymentMethod"}),
+        ({"orderId": NOBODY, "paymentMethod": "../x"}, {"paymentMethod"}),
+        ({"orderId": NOBODY, "paymentMethod": "p" * 256}, {"paymentMethod"}),
+        ({"orderId": NOBODY, "paymentMethod": "pm_x", "number": "4242424242424242"}, {"number"}),
+        ({"orderId": NOBODY, "paymentMethod": "pm_x", "card": {"cvc": "123"}}, {"card"}),
+        ({"orderId": NOBODY, "paymentMethod": "pm_x", "cvc": "123"}, {"cvc"}),
+    ],
+)
+async def test_a_wrong_payment_is_refused(world: World, body: object, wrong: set[str]) -> None:
+    response = await (await world.someone()).http.post("/api/payments", json=body)
+    assert response.status_code == 400
+    assert fields(response) == wrong
+    assert "4242" not in response.text

@@ -1,0 +1,183 @@
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import ANY
+
+import pytest
+
+from serve_app.instants import iso
+from serve_app.paging import cursor_of
+from tests.api.world import Person, World, fields
+
+Value = str | int
+DAY_MS = 86_400_000
+
+
+async def titles(person: Person, **parameters: Value) -> list[str]:
+    response = await person.http.get("/api/tickets", params=parameters)
+    assert response.status_code == 200, response.text
+    return [ticket["title"] for ticket in response.json()]
+
+
+async def every_page(person: Person, path: str, **parameters: Value) -> list[list[dict[str, Any]]]:
+    pages = []
+    response = await person.http.get(path, params=parameters)
+    while True:
+        assert response.status_code == 200, response.text
+        pages.append(response.json())
+        if "next" not in response.links:
+            return pages
+        response = await person.http.get(response.links["next"]["url"])
+
+
+async def test_a_new_ticket_is_in_the_list_at_once(world: World) -> None:
+    seller = await world.someone()
+    ticket = await seller.lists()
+    response = await world.anyone().http.get("/api/tickets")
+    assert response.status_code == 200
+    assert response.json() == [ticket]
+
+
+async def test_tickets_that_are_held_sold_or_withdrawn_are_not_for_sale(world: World) -> None:
+    seller, buyer, held, _ = await world.held()
+    sold, withdrawn = await seller.lists(title="sold"), await seller.lists(title="withdrawn")
+    await buyer.pays(await buyer.orders(sold))
+    await seller.http.delete(f"/api/tickets/{withdrawn['id']}")
+    assert await titles(buyer) == []
+    own = (await seller.http.get("/api/tickets", params={"seller": "me"})).json()
+    assert {ticket["id"]: ticket["status"] for ticket in own} == {
+        held["id"]: "reserved", sold["id"]: "sold", withdrawn["id"]: "withdrawn"
+    }  # fmt: skip
+
+
+async def test_a_ticket_whose_hold_ran_out_is_for_sale_again(world: World) -> None:
+    _, buyer, ticket, _ = await world.held()
+    world.clock.advance(901)
+    assert await titles(buyer) == [ticket["title"]]
+
+
+async def test_one_sees_only_ones_own_with_seller_me(world: World) -> None:
+    seller, other = await world.someone(), await world.someone()
+    await seller.lists(title="mine")
+    await other.lists(title="theirs")
+    assert await titles(seller, seller="me") == ["mine"]
+
+
+async def test_seller_me_needs_a_session_and_takes_no_other_value(world: World) -> None:
+    anyone, seller = world.anyone(), await world.someone()
+    assert (await anyone.http.get("/api/tickets", params={"seller": "me"})).status_code == 401
+    response = await anyone.http.get("/api/tickets", params={"seller": seller.id})
+    assert response.status_code == 400
+    assert fields(response) == {"seller"}
+
+
+SORTS: list[tuple[str, Callable[[dict[str, Any]], Any]]] = [
+    ("newest", lambda ticket: -int(ticket["title"])),
+    ("price", lambda ticket: ticket["price"]),
+    ("-price", lambda ticket: -ticket["price"]),
+    ("startsAt", lambda ticket: ticket.get("startsAt", "9")),
+]
+
+
+@pytest.mark.parametrize(("sort", "rank"), SORTS)
+async def test_pages_hold_every_ticket_once_in_order(
+    world: World, sort: str, rank: Callable[[dict[str, Any]], Any]
+) -> None:
+    seller, buyer = await world.someone(), await world.someone()
+    tickets = []
+    for number in range(13):
+        starts_at = iso(world.clock() + (20 - number) * DAY_MS) if number % 3 else None
+        tickets.append(await seller.lists(title=str(number), price=5 + (number * 7) % 13, startsAt=starts_at))
+        world.clock.advance(1)
+    for ticket in tickets[3:6]:
+        await buyer.orders(ticket)
+    pages = await every_page(world.anyone(), "/api/tickets", sort=sort, limit=3)
+    listed = [ticket for page in pages for ticket in page]
+    assert [len(page) for page in pages] == [3, 3, 3, 1]
+    assert [rank(ticket) for ticket in listed] == sorted(rank(ticket) for ticket in listed)
+    assert {ticket["id"] for ticket in listed} == {ticket["id"] for ticket in tickets[:3] + tickets[6:]}
+
+
+async def test_a_page_is_filled_also_when_many_tickets_are_held(world: World) -> None:
+    seller = await world.someone()
+    tickets = [await seller.lists(title=str(number)) for number in range(12)]
+    for start in (6, 9):
+        buyer = await world.someone()
+        for ticket in tickets[start : start + 3]:
+            await buyer.orders(ticket)
+    assert len(await titles(world.anyone(), limit=4)) == 4
+
+
+async def test_filters_hold_together(world: World) -> None:
+    seller = await world.someone()
+    await seller.lists(title="Die Zauberflöte", city="Berlin", category="theater", price=20)
+    await seller.lists(title="Zauberei", city="New York", category="comedy", price=30)
+    await seller.lists(title="Finale", venue="Berlin Arena", category="sports", price=40)
+    anyone = world.anyone()
+    assert await titles(anyone, q="zauberflöte") == ["Die Zauberflöte"]
+    assert await titles(anyone, q="ZAUBERFLÖTE die") == ["Die Zauberflöte"]
+    assert await titles(anyone, q="zauber") == []
+    assert await titles(anyone, q="berlin") == ["Finale", "Die Zauberflöte"]
+    assert await titles(anyone, q="berlin", city="berlin") == ["Die Zauberflöte"]
+    assert await titles(anyone, city="NEW YORK") == ["Zauberei"]
+    assert await titles(anyone, city="York") == []
+    assert await titles(anyone, category="sports") == ["Finale"]
+    assert await titles(anyone, minPrice="20", maxPrice="30.00", sort="price") == ["Die Zauberflöte", "Zauberei"]
+    assert await titles(anyone, minPrice="20.01", sort="-price") == ["Finale", "Zauberei"]
+    assert await titles(anyone, q="$where .* !!") == []
+    assert await titles(anyone, q="!!!") == []
+    assert await titles(anyone, q="", category="", cursor="", limit="") == ["Finale", "Zauberei", "Die Zauberflöte"]
+
+
+async def test_what_has_begun_is_not_for_sale(world: World) -> None:
+    seller = await world.someone()
+    await seller.lists(title="soon", startsAt=iso(world.clock() + 60_000))
+    await seller.lists(title="later", startsAt=iso(world.clock() + DAY_MS))
+    assert await titles(seller, sort="startsAt") == ["soon", "later"]
+    world.clock.advance(60)
+    assert await titles(seller, sort="startsAt") == ["later"]
+    assert sorted(await titles(seller, seller="me")) == ["later", "soon"]
+
+
+async def test_the_link_to_the_next_page_keeps_the_filters(world: World) -> None:
+    seller = await world.someone()
+    for city in ("Berlin", "Paris", "Berlin"):
+        await seller.lists(title=city, city=city)
+    response = await world.anyone().http.get("/api/tickets?city=Berlin&limit=1&utm_source=x")
+    assert response.links["next"] == {"url": ANY, "rel": "next"}
+    assert "utm_source" not in response.headers["link"]
+    following = await world.anyone().http.get(response.links["next"]["url"])
+    assert [ticket["city"] for ticket in following.json()] == ["Berlin"]
+    assert "link" not in following.headers
+
+
+GOOD_CURSOR = cursor_of("newest", "0" * 15 + "a" * 24)
+WRONG_PARAMETERS = [
+    ("limit", "0"), ("limit", "101"), ("limit", "-1"), ("limit", "1.5"), ("limit", "x"), ("limit", "٣"),
+    ("limit", "9" * 5_000), ("sort", "title"), ("sort", "newest "), ("category", "opera"), ("minPrice", "x"),
+    ("minPrice", "-1"), ("maxPrice", "1.234"), ("maxPrice", "NaN"), ("maxPrice", "1e3"), ("minPrice", "9" * 5_000),
+    ("cursor", "x"), ("cursor", GOOD_CURSOR[:-1]), ("cursor", GOOD_CURSOR + "A"), ("cursor", "é"),
+    ("cursor", "A" + GOOD_CURSOR[1:]), ("cursor", cursor_of("price", "0" * 10 + "a" * 24)),
+    ("cursor", cursor_of("newest", "$gt")), ("cursor", "A" * 5_000), ("q", "\x00"), ("q", "x" * 201), ("city", "\x01"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG_PARAMETERS)
+async def test_a_wrong_parameter_is_named(world: World, name: str, value: str) -> None:
+    response = await world.anyone().http.get("/api/tickets", params={name: value})
+    assert response.status_code == 400
+    assert fields(response) == {name}
+
+
+async def test_all_wrong_parameters_are_named_at_once(world: World) -> None:
+    response = await world.anyone().http.get("/api/tickets?limit=0&sort=x&cursor=y&minPrice=z")
+    assert fields(response) == {"limit", "sort", "cursor", "minPrice"}
+
+
+async def test_orders_page_newest_first(world: World) -> None:
+    seller, buyer = await world.someone(), await world.someone()
+    made = []
+    for number in range(3):
+        made.append(await buyer.orders(await seller.lists(title=str(number))))
+        world.clock.advance(1)
+    pages = await every_page(buyer, "/api/orders", limit=2)
+    assert pages == [[made[2], made[1]], [made[0]]]

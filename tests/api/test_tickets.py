@@ -1,0 +1,185 @@
+from typing import Any
+
+import pytest
+
+from serve_app.instants import iso
+from tests.api.world import NOBODY, TICKET, World, errors, fields
+
+
+async def test_a_listed_ticket_can_be_read_by_anyone(world: World) -> None:
+    seller = await world.someone()
+    starts_at = iso(world.clock() + 86_400_000)
+    details = {"description": "Two\nlines", "category": "concert", "venue": "Park", "city": "Berlin"}
+    ticket = await seller.lists(**details, startsAt=starts_at)
+    assert ticket == {
+        "id": ticket["id"], "title": "Concert in the park", "price": 12.5, "currency": "usd", **details,
+        "startsAt": starts_at, "userId": seller.id, "orderId": None, "version": 1, "status": "available",
+        "createdAt": ticket["createdAt"], "updatedAt": ticket["updatedAt"],
+    }  # fmt: skip
+    response = await world.anyone().http.get(f"/api/tickets/{ticket['id']}")
+    assert response.status_code == 200
+    assert response.json() == ticket
+
+
+async def test_listing_needs_a_session(world: World) -> None:
+    response = await world.anyone().http.post("/api/tickets", json={})
+    assert response.status_code == 401
+    assert errors(response)
+
+
+WRONG_PRICES = [
+    "true", "null", '"true"', "[]", "{}", '""', '"abc"', "NaN", "Infinity", "-Infinity", "1e400", '"NaN"', '"Infinity"',
+    '"1e400"', "12.345", '"12.345"', "-1", "0", "0.49", "1000000", "999999.991", "1e-400", '"1_0"', "9" * 400, '"0x10"',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("price", WRONG_PRICES)
+async def test_a_price_is_a_number_of_cents_within_bounds(world: World, price: str) -> None:
+    seller = await world.someone()
+    response = await seller.http.post(
+        "/api/tickets", content=f'{{"title": "x", "price": {price}}}', headers={"Content-Type": "application/json"}
+    )
+    assert response.status_code == 400
+    assert fields(response) == ({""} if price in {"NaN", "Infinity", "-Infinity"} else {"price"})
+
+
+@pytest.mark.parametrize(
+    ("price", "kept"), [(0.5, 0.5), (999_999.99, 999_999.99), ("12.50", 12.5), (19.99, 19.99), ("7", 7), (1e2, 100)]
+)
+async def test_a_price_may_be_a_number_or_a_numeric_string(world: World, price: float | str, kept: float) -> None:
+    ticket = await (await world.someone()).lists(price=price)
+    assert ticket["price"] == kept
+
+
+WRONG_FIELDS: list[tuple[str, Any]] = [
+    ("title", ""), ("title", "   "), ("title", "x" * 201), ("title", 5), ("title", None), ("title", ["x"]),
+    ("title", "a\x00b"), ("title", "a\x1bb"), ("title", "a\nb"), ("title", True),
+    ("description", "x" * 5_001), ("description", "\x00"), ("description", 1), ("description", {}),
+    ("venue", "x" * 201), ("venue", "\x7f"), ("city", "x" * 201), ("city", False),
+    ("category", "opera"), ("category", ""), ("category", 1),
+    ("startsAt", "2020-01-01T00:00:00Z"), ("startsAt", "2999-01-01T00:00:00"), ("startsAt", "tomorrow"),
+    ("startsAt", 1_900_000_000), ("startsAt", "9999-12-31T23:59:59-12:00"), ("startsAt", "2999-01-01T25:00:00Z"),
+    ("startsAt", "0001-01-01T00:00:00+14:00"), ("startsAt", True), ("startsAt", ""),
+    ("currency", "eur"), ("currency", 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("field", "value"), WRONG_FIELDS)
+async def test_a_wrong_field_is_named(world: World, field: str, value: object) -> None:
+    seller = await world.someone()
+    response = await seller.http.post("/api/tickets", json={**TICKET, field: value})
+    assert response.status_code == 400
+    assert fields(response) == {field}
+
+
+async def test_all_wrong_fields_are_named_at_once(world: World) -> None:
+    seller = await world.someone()
+    body = {"price": True, "category": "opera", "city": 5, "startsAt": "soon"}
+    response = await seller.http.post("/api/tickets", json=body)
+    assert response.status_code == 400
+    assert fields(response) == {"title", "price", "category", "city", "startsAt"}
+
+
+async def test_a_misspelt_field_is_refused_and_not_repeated(world: World) -> None:
+    seller = await world.someone()
+    response = await seller.http.post("/api/tickets", json={**TICKET, "startAtt": "2999-01-01T00:00:00Z"})
+    assert response.status_code == 400
+    assert "startAtt" not in response.text
+    assert "startsAt" in response.text
+
+
+async def test_empty_optional_texts_count_as_left_out(world: World) -> None:
+    ticket = await (await world.someone()).lists(description="", venue=None, city="  ")
+    assert not {"description", "venue", "city"} & set(ticket)
+
+
+async def test_an_edit_replaces_everything(world: World) -> None:
+    seller = await world.someone()
+    ticket = await seller.lists(city="Berlin", category="concert")
+    response = await seller.http.put(f"/api/tickets/{ticket['id']}", json={"title": "Another", "price": "13"})
+    assert response.status_code == 200
+    edited = response.json()
+    assert (edited["title"], edited["price"], edited["version"]) == ("Another", 13, 2)
+    assert not {"city", "category"} & set(edited)
+
+
+async def test_a_ticket_can_be_read_changed_and_sent_back_whole(world: World) -> None:
+    seller = await world.someone()
+    ticket = await seller.lists(city="Berlin")
+    response = await seller.http.put(f"/api/tickets/{ticket['id']}", json={**ticket, "price": 20})
+    assert response.status_code == 200
+    assert (response.json()["price"], response.json()["city"]) == (20, "Berlin")
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+async def test_only_the_seller_changes_a_ticket(world: World, method: str) -> None:
+    seller, other = await world.someone(), await world.someone()
+    path = f"/api/tickets/{(await seller.lists())['id']}"
+    body = TICKET if method == "PUT" else None
+    assert (await world.anyone().http.request(method, path, json=body)).status_code == 401
+    assert (await other.http.request(method, path, json=body)).status_code == 403
+    assert (await other.http.request(method, f"/api/tickets/{NOBODY}", json=body)).status_code == 404
+    assert (await other.http.request(method, "/api/tickets/no-id", json=body)).status_code == 404
+
+
+async def test_checks_come_in_order_session_shape_existence_ownership_state(world: World) -> None:
+    seller, buyer, ticket, _ = await world.held()
+    path = f"/api/tickets/{ticket['id']}"
+    wrong = {"title": ""}
+    assert (await world.anyone().http.put("/api/tickets/no-id", json=wrong)).status_code == 401
+    assert (await buyer.http.put("/api/tickets/no-id", json=wrong)).status_code == 400
+    assert (await buyer.http.put("/api/tickets/no-id", json=TICKET)).status_code == 404
+    assert (await buyer.http.put(path, json=TICKET)).status_code == 403
+    assert (await seller.http.put(path, json=TICKET)).status_code == 409
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+async def test_a_reserved_or_sold_ticket_stays_as_it_is(world: World, method: str) -> None:
+    seller, buyer, ticket, order = await world.held()
+    path = f"/api/tickets/{ticket['id']}"
+    body = {**TICKET, "price": 99} if method == "PUT" else None
+    assert (await seller.http.request(method, path, json=body)).status_code == 409
+    await buyer.pays(order)
+    assert (await seller.http.request(method, path, json=body)).status_code == 409
+    sold = (await world.anyone().http.get(path)).json()
+    assert (sold["status"], sold["price"], sold["orderId"]) == ("sold", 12.5, order["id"])
+
+
+async def test_a_withdrawn_ticket_can_be_read_and_withdrawn_again_but_not_edited(world: World) -> None:
+    seller = await world.someone()
+    path = f"/api/tickets/{(await seller.lists())['id']}"
+    assert (await seller.http.delete(path)).status_code == 204
+    again = await seller.http.delete(path)
+    assert (again.status_code, again.content) == (204, b"")
+    assert (await world.anyone().http.get(path)).json()["status"] == "withdrawn"
+    assert (await seller.http.put(path, json=TICKET)).status_code == 409
+
+
+@pytest.mark.parametrize("ticket_id", [NOBODY, "no-id", "F" * 24, "%00", "a" * 5_000, "..%2f..", "%ff"])
+async def test_an_unknown_ticket_is_not_found(world: World, ticket_id: str) -> None:
+    response = await world.anyone().http.get(f"/api/tickets/{ticket_id}")
+    assert response.status_code == 404
+    assert errors(response)
+
+
+async def test_the_seller_sees_what_happened_in_order(world: World) -> None:
+    seller, buyer, ticket, order = await world.held()
+    await buyer.http.delete(f"/api/orders/{order['id']}")
+    response = await seller.http.get(f"/api/tickets/{ticket['id']}/history")
+    assert response.status_code == 200
+    assert [(entry["type"], entry["version"]) for entry in response.json()] == [
+        ("TicketCreated", 1), ("OrderCreated", 2), ("OrderCancelled", 3)
+    ]  # fmt: skip
+    assert response.json()[0]["data"] == {"userId": seller.id, **TICKET, "currency": "usd"}
+    assert response.json()[2]["data"] == {
+        "orderId": order["id"], "userId": buyer.id, "status": "cancelled", "price": 12.5, "currency": "usd",
+        "expiresAt": order["expiresAt"], "cancelReason": "buyer",
+    }  # fmt: skip
+
+
+async def test_nobody_else_sees_what_happened(world: World) -> None:
+    _, buyer, ticket, _ = await world.held()
+    path = f"/api/tickets/{ticket['id']}/history"
+    assert (await world.anyone().http.get(path)).status_code == 401
+    assert (await buyer.http.get(path)).status_code == 403
+    assert (await buyer.http.get(f"/api/tickets/{NOBODY}/history")).status_code == 404

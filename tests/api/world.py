@@ -1,0 +1,96 @@
+"""The people of the tests, and short ways to say what they do."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from bson import ObjectId
+from fastapi import FastAPI
+from starlette.responses import Response
+
+from serve_app.queries.users import User
+from serve_app.services import Services
+from tests.api.fake_market import FakeMarket, ManualClock
+
+JSON = dict[str, Any]
+BASE_URL = "http://localhost:8000"
+TICKET: JSON = {"title": "Concert in the park", "price": 12.5}
+NOBODY = "f" * 24
+
+
+@dataclass
+class Person:
+    """A client, signed in or not."""
+
+    http: httpx.AsyncClient
+    id: str = ""
+    email: str = ""
+
+    async def lists(self, **ticket: object) -> JSON:
+        response = await self.http.post("/api/tickets", json={**TICKET, **ticket})
+        assert response.status_code == 201, response.text
+        body: JSON = response.json()
+        return body
+
+    async def orders(self, ticket: JSON, **more: object) -> JSON:
+        response = await self.http.post("/api/orders", json={"ticketId": ticket["id"], **more})
+        assert response.status_code == 201, response.text
+        body: JSON = response.json()
+        return body
+
+    async def pays(self, order: JSON, method: str = "pm_card_visa", **headers: str) -> httpx.Response:
+        body = {"orderId": order["id"], "paymentMethod": method}
+        return await self.http.post("/api/payments", json=body, headers=headers)
+
+
+@dataclass
+class World:
+    """One market with nobody in it yet. Every world has its own database and its own network address."""
+
+    api: FastAPI
+    services: Services
+    market: FakeMarket
+    clock: ManualClock
+    address: str = field(default_factory=lambda: f"203.0.{secrets.randbelow(256)}.{secrets.randbelow(256)}")
+
+    def anyone(self, app: Callable[..., Any] | None = None) -> Person:
+        transport = httpx.ASGITransport(app or self.api, client=(self.address, 40_000))
+        return Person(httpx.AsyncClient(transport=transport, base_url=BASE_URL))
+
+    async def someone(self) -> Person:
+        """Somebody who is signed in; without the 40 ms of a password hash."""
+        person = self.anyone()
+        person.id = str(ObjectId())
+        person.email = f"{person.id}@example.com"
+        assert await self.services.users.add(User(person.id, person.email, "no hash", self.clock()))
+        response = Response()
+        self.services.sessions.begin(response, person.id)
+        cookie = response.headers["set-cookie"].partition(";")[0].partition("=")[2]
+        person.http.cookies.set(self.services.sessions.cookie, cookie)
+        return person
+
+    async def held(self) -> tuple[Person, Person, JSON, JSON]:
+        """A seller, a buyer, the ticket that the buyer holds, and the order."""
+        seller, buyer = await self.someone(), await self.someone()
+        ticket = await seller.lists()
+        return seller, buyer, ticket, await buyer.orders(ticket)
+
+
+def errors(response: httpx.Response) -> list[JSON]:
+    """The errors of a response, after a look at their format."""
+    body = response.json()
+    assert set(body) == {"errors"}
+    assert body["errors"]
+    for entry in body["errors"]:
+        assert set(entry) <= {"message", "field"}
+        assert isinstance(entry["message"], str)
+    assert response.headers["x-content-type-options"] == "nosniff"
+    listed: list[JSON] = body["errors"]
+    return listed
+
+
+def fields(response: httpx.Response) -> set[str]:
+    """The fields that the errors are about."""
+    return {entry.get("field", "") for entry in errors(response)}

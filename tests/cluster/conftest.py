@@ -1,0 +1,32 @@
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.client import Person
+from tests.support.running_market import RunningMarket, running_market
+
+People = Callable[[], Person]
+
+
+@pytest.fixture(scope="module")
+def market(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMarket]:
+    """A market with the settings that the module asks for in SETTINGS, or that a parameter gives."""
+    settings: dict[str, str | int] = {**getattr(request.module, "SETTINGS", {}), **getattr(request, "param", {})}
+    folder: Path = tmp_path_factory.mktemp("market")
+    with running_market(folder, **settings) as running:
+        yield running
+
+
+@pytest.fixture
+async def people(market: RunningMarket) -> AsyncIterator[People]:
+    """Make people; they leave at the end."""
+    here: list[Person] = []
+
+    def person() -> Person:
+        here.append(Person(market))
+        return here[-1]
+
+    yield person
+    for each in here:
+        await each.leaves()

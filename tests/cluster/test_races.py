@@ -1,0 +1,71 @@
+"""The two races of the mission, on the running market, wherever its tickets live."""
+
+import asyncio
+import random
+from collections import Counter
+
+import pytest
+
+from tests.cluster.conftest import People
+from tests.support.running_market import RunningMarket
+
+PLACEMENTS = pytest.mark.parametrize(
+    "market",
+    [{"ticket_placement": "shared", "ticket_actors": 2}, {"ticket_placement": "dedicated"}],
+    ids=["shared", "dedicated"],
+    indirect=True,
+    scope="module",
+)
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, PLACEMENTS]
+
+BUYERS = 200
+ROUNDS = 50
+
+
+async def test_of_two_hundred_buyers_at_once_exactly_one_gets_the_ticket(people: People) -> None:
+    seller = people()
+    ticket = await seller.lists()
+    answers = await asyncio.gather(*(people().reserves(ticket["id"]) for _ in range(BUYERS)))
+    assert Counter(answer.status_code for answer in answers) == {201: 1, 409: BUYERS - 1}
+    (won,) = [answer.json() for answer in answers if answer.status_code == 201]
+    now = (await seller.reads_ticket(ticket["id"])).json()
+    assert (now["status"], now["orderId"]) == ("reserved", won["id"])
+
+
+async def test_a_buyer_never_gets_a_price_that_the_rules_do_not_allow(people: People) -> None:
+    seller, buyer = people(), people()
+    ticket = await seller.lists(price=20)
+    seen: Counter[str] = Counter()
+    for round_number in range(ROUNDS):
+        assert (await seller.edits(ticket["id"], price=20)).status_code == 200
+        expects = {"expectedPrice": 20} if round_number % 2 else {}
+        edit, reserve = seller.edits(ticket["id"], price=30), buyer.reserves(ticket["id"], **expects)
+        # Both orders of sending, so that either side gets the chance to be first.
+        both = (edit, reserve) if random.random() < 0.5 else (reserve, edit)  # noqa: S311 - no secret
+        answers = {answer.request.method: answer for answer in await asyncio.gather(*both)}
+        edited, reserved = answers["PUT"], answers["POST"]
+        now = (await seller.reads_ticket(ticket["id"])).json()
+        outcome = (edited.status_code, reserved.status_code, now["price"], now["status"])
+        if reserved.status_code == 201:
+            assert reserved.json()["price"] == now["price"], "the price changed under a hold"
+        allowed = {
+            (409, 201, 20, "reserved"): "the buyer was first",
+            (200, 201, 30, "reserved"): "the seller was first, and the buyer had named no price",
+            (200, 409, 30, "available"): "the seller was first, and the buyer had named the old price",
+        }
+        assert outcome in allowed, outcome
+        if expects:
+            assert outcome != (200, 201, 30, "reserved"), "the buyer had named the old price"
+        seen[allowed[outcome]] += 1
+        if reserved.status_code == 201:
+            assert (await buyer.cancels(reserved.json()["id"])).status_code == 204
+    assert sum(seen.values()) == ROUNDS
+
+
+async def test_an_operator_can_tell_the_actors_apart(market: RunningMarket, people: People) -> None:
+    ticket = await people().lists()
+    assert (await people().reserves(ticket["id"])).status_code == 201
+    names = {pulse["name"] for pulse in market.status()}
+    assert {"tickets-0", "orders-0", "payments-0", "supervisor"} <= names
+    is_dedicated = market.environment["TICKET_PLACEMENT"] == "dedicated"
+    assert (f"ticket-{ticket['id']}" in names) == is_dedicated

@@ -1,0 +1,52 @@
+"""What all tests share: embedded servers, and the rule that a skipped test is a failed one where it has to run."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from config.embedded import start_database, start_redis
+from config.settings import Settings
+
+_NO_SKIPS = "HOLDFAST_NO_SKIPS"
+
+
+def pytest_configure() -> None:
+    # A developer's own settings are not those of the tests.
+    Settings.model_config["env_file"] = None
+    for name in Settings.model_fields:
+        os.environ.pop(name.upper(), None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if _skipped(session.config) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if skipped := _skipped(config):
+        terminalreporter.write_line(f"{skipped} skipped, and {_NO_SKIPS}=1 says that every test has to run", red=True)
+
+
+def _skipped(config: pytest.Config) -> int:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get(_NO_SKIPS) != "1" or not isinstance(reporter, pytest.TerminalReporter):
+        return 0
+    return len(reporter.getreports("skipped"))
+
+
+@pytest.fixture(scope="session")
+def mongodb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a database that lives as long as the test run. Use a database name of your own in it."""
+    server = start_database(Settings(data_dir=tmp_path_factory.mktemp("database")))
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Redis that lives as long as the test run."""
+    server = start_redis(Settings(data_dir=tmp_path_factory.mktemp("redis")))
+    yield server.url
+    server.stop()

@@ -1,0 +1,215 @@
+"""What each command does in each state of a ticket."""
+
+from typing import TypeAlias
+
+import pytest
+
+from actors.domain.messages import (
+    AlreadyReserved,
+    AlreadySold,
+    AlreadyWithdrawn,
+    CancelOrder,
+    CancelReason,
+    Details,
+    EditTicket,
+    Expire,
+    NotFound,
+    NotYours,
+    OrderAwaitingPayment,
+    OrderCancelled,
+    OrderComplete,
+    OrderCompleted,
+    OrderCreated,
+    OrderOver,
+    OwnTicket,
+    ReadTicket,
+    Refusal,
+    Release,
+    RequestMismatch,
+    Revoke,
+    Sell,
+    StartPayment,
+    TicketCommand,
+    TicketCreated,
+    TicketEvent,
+    TicketStatus,
+    TicketUpdated,
+    TicketWithdrawn,
+    WakeTicket,
+    WithdrawTicket,
+    WrongAmount,
+)
+from actors.domain.ticket import Ticket, decide, evolve, fold
+from tests.support.examples import (
+    ANOTHER,
+    ANOTHER_CHARGE,
+    ANOTHER_ORDER,
+    CANCELLATION,
+    CHARGE,
+    DETAILS,
+    EXPIRY,
+    GRACE,
+    NOW,
+    ORDER,
+    RELEASE,
+    SALE,
+    SELLER,
+    START,
+    TICKET,
+    WITHDRAWAL,
+    creation,
+    handle,
+    order_of,
+    reservation,
+    ticket_after,
+)
+
+Expected: TypeAlias = type[TicketEvent] | type[Refusal] | None
+
+STATES: dict[str, Ticket | None] = {
+    "unknown": None,
+    "available": ticket_after(creation()),
+    "reserved": ticket_after(creation(), reservation()),
+    "being paid": ticket_after(creation(), reservation(), START),
+    "sold": ticket_after(creation(), reservation(), START, SALE),
+    "withdrawn": ticket_after(creation(), WITHDRAWAL),
+}
+COMMANDS: dict[str, TicketCommand] = {
+    "create again": creation(),
+    "create for another request": creation(request="another"),
+    "edit": EditTicket(TICKET, SELLER, Details("Chamber music", 6_000, "usd")),
+    "edit into the same": EditTicket(TICKET, SELLER, DETAILS),
+    "edit by another": EditTicket(TICKET, ANOTHER, DETAILS),
+    "withdraw": WITHDRAWAL,
+    "withdraw by another": WithdrawTicket(TICKET, ANOTHER),
+    "read": ReadTicket(TICKET),
+    "wake": WakeTicket(TICKET),
+    "reserve": reservation(),
+    "reserve by the holder with another order": reservation(ANOTHER_ORDER),
+    "reserve by another": reservation(ANOTHER_ORDER, ANOTHER),
+    "reserve by the seller": reservation(ANOTHER_ORDER, SELLER),
+    "cancel": CANCELLATION,
+    "start payment": START,
+    "sell": SALE,
+    "sell for another charge": Sell(TICKET, ORDER, ANOTHER_CHARGE, DETAILS.price),
+    "sell for another amount": Sell(TICKET, ORDER, ANOTHER_CHARGE, DETAILS.price - 1),
+    "release": RELEASE,
+    "revoke": Revoke(TICKET, ORDER, CancelReason.CAPTURE_FAILED),
+    "expire": EXPIRY,
+}
+# One column for each state, in their order; None where nothing changes.
+TABLE: dict[str, tuple[Expected, ...]] = {
+    "create again": (TicketCreated, None, None, None, None, None),
+    "create for another request": (TicketCreated, *(RequestMismatch,) * 5),
+    "edit": (NotFound, TicketUpdated, AlreadyReserved, AlreadyReserved, AlreadySold, AlreadyWithdrawn),
+    "edit into the same": (NotFound, None, AlreadyReserved, AlreadyReserved, AlreadySold, AlreadyWithdrawn),
+    "edit by another": (NotFound, *(NotYours,) * 5),
+    "withdraw": (NotFound, TicketWithdrawn, AlreadyReserved, AlreadyReserved, AlreadySold, None),
+    "withdraw by another": (NotFound, *(NotYours,) * 5),
+    "read": (NotFound, None, None, None, None, None),
+    "wake": (NotFound, None, None, None, None, None),
+    "reserve": (NotFound, OrderCreated, None, None, None, AlreadyWithdrawn),
+    "reserve by the holder with another order": (NotFound, OrderCreated, None, None, AlreadySold, AlreadyWithdrawn),
+    "reserve by another": (NotFound, OrderCreated, AlreadyReserved, AlreadyReserved, AlreadySold, AlreadyWithdrawn),
+    "reserve by the seller": (NotFound, OwnTicket, OwnTicket, OwnTicket, AlreadySold, AlreadyWithdrawn),
+    "cancel": (NotFound, OrderOver, OrderCancelled, OrderCancelled, OrderComplete, OrderOver),
+    "start payment": (NotFound, OrderOver, OrderAwaitingPayment, None, OrderComplete, OrderOver),
+    "sell": (NotFound, OrderOver, OrderCompleted, OrderCompleted, None, OrderOver),
+    "sell for another charge": (NotFound, OrderOver, OrderCompleted, OrderCompleted, OrderOver, OrderOver),
+    "sell for another amount": (NotFound, OrderOver, WrongAmount, WrongAmount, OrderOver, OrderOver),
+    "release": (NotFound, OrderOver, None, OrderCancelled, OrderComplete, OrderOver),
+    "revoke": (NotFound, OrderOver, OrderCancelled, OrderCancelled, OrderCancelled, OrderOver),
+    "expire": (NotFound, OrderOver, None, None, OrderOver, OrderOver),
+}
+EVERY_PAIR = [
+    pytest.param(STATES[state], COMMANDS[name], expected, id=f"{name} when {state}")
+    for name, row in TABLE.items()
+    for state, expected in zip(STATES, row, strict=True)
+]
+
+
+def test_the_table_names_every_command() -> None:
+    assert TABLE.keys() == COMMANDS.keys()
+
+
+@pytest.mark.parametrize(("ticket", "command", "expected"), EVERY_PAIR)
+def test_a_command_does_in_a_state_what_the_table_says(
+    ticket: Ticket | None, command: TicketCommand, expected: Expected
+) -> None:
+    decision = decide(ticket, command, NOW)
+    if isinstance(decision, Refusal):
+        assert type(decision) is expected
+    else:
+        assert [type(event) for event in decision] == ([expected] if expected else [])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        CancelOrder(TICKET, ANOTHER_ORDER),
+        StartPayment(TICKET, ANOTHER_ORDER, GRACE),
+        Sell(TICKET, ANOTHER_ORDER, CHARGE, DETAILS.price),
+        Release(TICKET, ANOTHER_ORDER, 1, 1),
+        Revoke(TICKET, ANOTHER_ORDER, CancelReason.CAPTURE_FAILED),
+        Expire(TICKET, ANOTHER_ORDER),
+    ],
+    ids=lambda command: type(command).__name__,
+)
+@pytest.mark.parametrize("state", ["available", "reserved", "being paid", "sold", "withdrawn"])
+def test_an_order_that_does_not_hold_the_ticket_is_over(state: str, command: TicketCommand) -> None:
+    assert decide(STATES[state], command, NOW) == OrderOver()
+
+
+@pytest.mark.parametrize(("ticket", "command", "expected"), EVERY_PAIR)
+def test_a_command_that_was_accepted_changes_nothing_when_it_is_repeated(
+    ticket: Ticket | None, command: TicketCommand, expected: Expected
+) -> None:
+    after, events, refusal = handle(ticket, command)
+    if refusal is None and events:
+        again, repeated, _ = handle(after, command)
+        assert (again, repeated) == (after, ()), expected
+
+
+@pytest.mark.parametrize(("ticket", "command", "expected"), EVERY_PAIR)
+def test_every_event_raises_the_version_by_one(
+    ticket: Ticket | None, command: TicketCommand, expected: Expected
+) -> None:
+    after, events, _ = handle(ticket, command)
+    before = ticket.version if ticket else 0
+    assert (after.version if after else 0) == before + len(events), expected
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        ("available", TicketStatus.AVAILABLE),
+        ("reserved", TicketStatus.RESERVED),
+        ("being paid", TicketStatus.RESERVED),
+        ("sold", TicketStatus.SOLD),
+        ("withdrawn", TicketStatus.WITHDRAWN),
+    ],
+)
+def test_the_status_follows_from_the_order_and_the_withdrawal(state: str, status: TicketStatus) -> None:
+    ticket = STATES[state]
+    assert ticket is not None
+    assert ticket.status is status
+
+
+def test_folding_the_events_gives_the_ticket() -> None:
+    ticket: Ticket | None = None
+    events: list[TicketEvent] = []
+    for command in (creation(), reservation(), START, SALE):
+        ticket, new, _ = handle(ticket, command)
+        events.extend(new)
+    assert fold(None, [(event, NOW) for event in events], TICKET) == ticket
+
+
+def test_nothing_can_happen_to_a_ticket_before_it_was_created() -> None:
+    with pytest.raises(ValueError, match="before TicketCreated"):
+        evolve(None, TicketUpdated(DETAILS), NOW, TICKET)
+
+
+def test_an_order_event_carries_all_that_an_order_document_needs() -> None:
+    order = order_of(STATES["sold"])
+    assert (order.id, order.ticket_id, order.seller_id, order.charge_id) == (ORDER, TICKET, SELLER, CHARGE)
+    assert (order.title, order.price, order.currency) == (DETAILS.title, DETAILS.price, DETAILS.currency)

@@ -1,0 +1,191 @@
+"""Whatever is asked of a ticket, in whatever order, what Holdfast promises about it stays true."""
+
+import pytest
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from actors.domain.messages import (
+    CancelOrder,
+    CancelReason,
+    Details,
+    EditTicket,
+    Expire,
+    Order,
+    OrderCreated,
+    OrderStatus,
+    ReadTicket,
+    Refusal,
+    Release,
+    Revoke,
+    Sell,
+    StartPayment,
+    TicketCommand,
+    TicketEvent,
+    TicketStatus,
+    WithdrawTicket,
+)
+from actors.domain.ticket import Surroundings, Ticket, decide, fold
+from tests.support.examples import ANOTHER, BUYER, CHARGE, GRACE, NOW, SELLER, TICKET, creation, handle, reservation
+
+ORDERS = st.sampled_from(["d" * 24, "e" * 24, "f" * 24])
+BUYERS = st.sampled_from([BUYER, ANOTHER, SELLER])
+PRICES = st.sampled_from([4_000, 5_000, 6_000])
+ATTEMPTS = st.integers(1, 3)
+
+
+class AnyHistory(RuleBasedStateMachine):
+    """One ticket, as a host treats it: the clock never goes back, and orders come into being once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = NOW
+        self.ticket: Ticket | None = None
+        self.history: list[tuple[TicketEvent, int]] = []
+        self.orders: dict[str, Order] = {}
+
+    def send(self, command: TicketCommand, surroundings: Surroundings | None = None) -> Refusal | None:
+        before = self.ticket
+        self.ticket, events, refusal = self.handle(command, surroundings or Surroundings())
+        for event in events:
+            self.history.append((event, self.now))
+            self.check(before, event)
+        return refusal
+
+    def handle(
+        self, command: TicketCommand, surroundings: Surroundings
+    ) -> tuple[Ticket | None, tuple[TicketEvent, ...], Refusal | None]:
+        return handle(self.ticket, command, self.now, surroundings)
+
+    def check(self, before: Ticket | None, event: TicketEvent) -> None:
+        order: Order | None = getattr(event, "order", None)
+        if order is None:
+            return
+        if isinstance(event, OrderCreated):
+            assert order.id not in self.orders, "an order came into being twice"
+            assert before is not None
+            assert order.price == before.details.price
+        else:
+            known = self.orders[order.id]
+            assert known.status is not OrderStatus.CANCELLED, "an order that was over went on"
+            assert (order.price, order.buyer_id) == (known.price, known.buyer_id)
+            assert order.version == known.version + 1
+        self.orders[order.id] = order
+
+    @initialize()
+    def list_it(self) -> None:
+        self.send(creation())
+
+    @rule(milliseconds=st.sampled_from([0, 1, 1_000, GRACE - 1, GRACE, 900_000]))
+    def wait(self, milliseconds: int) -> None:
+        self.now += milliseconds
+
+    @rule(price=PRICES)
+    def edit(self, price: int) -> None:
+        self.send(EditTicket(TICKET, SELLER, Details("Chamber music", price, "usd")))
+
+    @rule(order_id=ORDERS, buyer_id=BUYERS, expected=st.none() | PRICES, window=st.sampled_from([GRACE, 900_000]))
+    def reserve(self, order_id: str, buyer_id: str, expected: int | None, window: int) -> None:
+        earlier = self.orders.get(order_id)
+        command = reservation(order_id, buyer_id, expected_price=expected, window=window)
+        self.send(command, Surroundings(earlier_order=earlier))
+        if earlier is None and order_id in self.orders:
+            assert expected in (None, self.orders[order_id].price)
+
+    @rule(order_id=ORDERS)
+    def start_payment(self, order_id: str) -> None:
+        ended = self.orders[order_id].expires_at if order_id in self.orders else 0
+        if self.send(StartPayment(TICKET, order_id, GRACE)) is None:
+            assert ended <= self.orders[order_id].expires_at <= max(ended, self.now + GRACE)
+
+    @rule(order_id=ORDERS, amount=PRICES)
+    def sell(self, order_id: str, amount: int) -> None:
+        known = self.orders.get(order_id)
+        if self.send(Sell(TICKET, order_id, CHARGE, amount)) is None and known is not None and known.is_open:
+            assert self.now < known.expires_at, "a late payment won"
+            assert amount == known.price
+
+    @rule(order_id=ORDERS, attempt=ATTEMPTS, most=ATTEMPTS)
+    def release(self, order_id: str, attempt: int, most: int) -> None:
+        self.send(Release(TICKET, order_id, attempt, most))
+
+    @rule(order_id=ORDERS, kind=st.sampled_from(["cancel", "revoke", "expire"]))
+    def end(self, order_id: str, kind: str) -> None:
+        commands: dict[str, TicketCommand] = {
+            "cancel": CancelOrder(TICKET, order_id),
+            "revoke": Revoke(TICKET, order_id, CancelReason.CAPTURE_FAILED),
+            "expire": Expire(TICKET, order_id),
+        }
+        self.send(commands[kind])
+
+    @rule()
+    def withdraw(self) -> None:
+        self.send(WithdrawTicket(TICKET, SELLER))
+
+    @rule()
+    def read(self) -> None:
+        self.send(ReadTicket(TICKET))
+
+    @invariant()
+    def at_most_one_order_lives(self) -> None:
+        living = [order for order in self.orders.values() if order.status is not OrderStatus.CANCELLED]
+        assert len(living) <= 1
+        assert (self.ticket.order if self.ticket else None) == (living[0] if living else None)
+
+    @invariant()
+    def the_price_does_not_change_under_an_order(self) -> None:
+        if self.ticket is not None and self.ticket.order is not None:
+            assert self.ticket.details.price == self.ticket.order.price
+
+    @invariant()
+    def versions_have_no_gaps(self) -> None:
+        assert (self.ticket.version if self.ticket else 0) == len(self.history)
+
+    @invariant()
+    def folding_the_events_gives_the_ticket(self) -> None:
+        assert fold(None, self.history, TICKET) == self.ticket
+
+    @invariant()
+    def what_was_withdrawn_is_held_by_nobody(self) -> None:
+        if self.ticket is not None and self.ticket.status is TicketStatus.WITHDRAWN:
+            assert self.ticket.order is None
+
+
+class WithoutEarlierOrders(AnyHistory):
+    """The protection against revived orders is off."""
+
+    def handle(
+        self, command: TicketCommand, surroundings: Surroundings
+    ) -> tuple[Ticket | None, tuple[TicketEvent, ...], Refusal | None]:
+        return super().handle(command, Surroundings(open_holds=surroundings.open_holds))
+
+
+class WithoutExpiry(AnyHistory):
+    """The protection against late payments is off."""
+
+    def handle(
+        self, command: TicketCommand, surroundings: Surroundings
+    ) -> tuple[Ticket | None, tuple[TicketEvent, ...], Refusal | None]:
+        decision = decide(self.ticket, command, self.now, surroundings)
+        if isinstance(decision, Refusal):
+            return self.ticket, (), decision
+        return fold(self.ticket, [(event, self.now) for event in decision], TICKET), decision, None
+
+
+FEW = settings(max_examples=40, stateful_step_count=30, deadline=None)
+SEARCH = settings(
+    max_examples=500, stateful_step_count=20, deadline=None, database=None, derandomize=True, phases=[Phase.generate]
+)
+
+TestAnyHistory = AnyHistory.TestCase
+TestAnyHistory.settings = FEW
+
+
+def test_the_search_finds_an_order_that_is_revived() -> None:
+    with pytest.raises(AssertionError, match="came into being twice"):
+        run_state_machine_as_test(WithoutEarlierOrders, settings=SEARCH)
+
+
+def test_the_search_finds_a_late_payment_that_wins() -> None:
+    with pytest.raises(AssertionError, match="a late payment won"):
+        run_state_machine_as_test(WithoutExpiry, settings=SEARCH)

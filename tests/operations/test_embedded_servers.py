@@ -1,0 +1,127 @@
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import redis
+from pymongo import MongoClient, WriteConcern
+
+from config import data_folder
+from config.embedded import Server, ServerError, start_database, start_redis
+from config.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path)
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Server]:
+    server = start_database(settings)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_server(settings: Settings) -> Iterator[Server]:
+    server = start_redis(settings)
+    yield server
+    server.stop()
+
+
+def kill(server: Server) -> None:
+    server.process.kill()
+    server.process.wait()
+
+
+def test_the_database_keeps_acknowledged_writes_and_its_port_when_killed_and_restarted(database: Server) -> None:
+    with MongoClient[dict[str, Any]](database.url) as client:
+        journal = client.get_default_database().get_collection(
+            "journal", write_concern=WriteConcern("majority", j=True)
+        )
+        journal.insert_one({"_id": "writer:1"})
+
+        kill(database)
+        assert not database.answers()
+        database.restart()
+
+        assert database.answers()
+        assert journal.find_one() == {"_id": "writer:1"}
+
+
+def test_redis_keeps_its_data_and_its_port_when_stopped_and_restarted(redis_server: Server) -> None:
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.set("seat", "A1")
+
+        redis_server.restart()
+
+        assert client.get("seat") == b"A1"
+
+
+def test_a_server_that_is_stopped_in_its_tracks_is_found_to_hang(
+    redis_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("config.embedded._QUESTION_EVERY_SECONDS", 0.0)
+    assert not redis_server.hangs()
+
+    redis_server.process.send_signal(signal.SIGSTOP)
+
+    assert [redis_server.hangs() for _ in range(3)] == [False, False, True]
+    redis_server.process.kill()
+
+
+def test_servers_listen_on_the_loopback_address_only(database: Server, redis_server: Server) -> None:
+    for server in (database, redis_server):
+        listening = {
+            connection.laddr.ip
+            for connection in psutil.Process(server.process.pid).net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN
+        }
+        assert listening == {"127.0.0.1"}
+
+
+def test_what_a_killed_market_left_running_is_found_again(redis_server: Server, settings: Settings) -> None:
+    left = data_folder.remembered(settings.data_dir)
+
+    assert {name: process.pid for name, process in left.items()} == {"redis": redis_server.process.pid}
+
+
+def test_a_process_that_only_has_the_pid_of_a_leftover_is_left_alone(settings: Settings) -> None:
+    here = psutil.Process()
+    data_folder.remember(settings.data_dir, "redis", here.pid)
+    (settings.data_dir / "pids" / "redis.json").write_text(
+        json.dumps({"pid": here.pid, "started": here.create_time() - 60})
+    )
+
+    assert data_folder.remembered(settings.data_dir) == {}
+
+
+def test_a_stopped_server_leaves_no_note(redis_server: Server, settings: Settings) -> None:
+    redis_server.stop()
+
+    assert data_folder.remembered(settings.data_dir) == {}
+
+
+def test_a_server_that_is_not_installed_is_a_clear_error(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+
+    with pytest.raises(ServerError, match="set REDIS_URL, install redis-server"):
+        start_redis(settings)
+
+
+def test_a_second_market_on_the_same_folder_is_refused(tmp_path: Path) -> None:
+    with data_folder.locked(tmp_path), pytest.raises(data_folder.DataFolderInUseError, match="set DATA_DIR"):
+        data_folder.locked(tmp_path).__enter__()
+
+
+def test_a_folder_is_free_again_after_its_market_ended(tmp_path: Path) -> None:
+    with data_folder.locked(tmp_path):
+        pass
+
+    with data_folder.locked(tmp_path):
+        pass

@@ -1,0 +1,148 @@
+import stat
+from pathlib import Path
+
+import pytest
+
+from config.ports import MarketPorts
+from config.ray_environment import ray_environment
+from config.settings import Settings, SettingsError, load
+
+PRODUCTION = {
+    "HOLDFAST_ENV": "production",
+    "JWT_KEY": "0123456789abcdef0123456789abcdef",
+    "STRIPE_KEY": "sk_live_example",
+    "MONGODB_URL": "mongodb://db/holdfast",
+    "REDIS_URL": "redis://redis/0",
+    "PUBLIC_URL": "https://tickets.example",
+}
+
+
+@pytest.fixture
+def lines_for(monkeypatch: pytest.MonkeyPatch) -> "Complaints":
+    return Complaints(monkeypatch)
+
+
+class Complaints:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+
+    def __call__(self, **environment: str) -> tuple[str, ...]:
+        for name, value in environment.items():
+            self._monkeypatch.setenv(name, value)
+        with pytest.raises(SettingsError) as refused:
+            load()
+        return refused.value.lines
+
+
+def test_nothing_has_to_be_set() -> None:
+    settings = load()
+
+    assert (settings.http_port, settings.public_url) == (8000, "http://localhost:8000")
+    assert settings.reservation_window_ms == 900_000
+    assert settings.sandbox_payments
+    assert not settings.secure_cookies
+
+
+def test_a_complete_production_configuration_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in PRODUCTION.items():
+        monkeypatch.setenv(name, value)
+
+    settings = load()
+
+    assert settings.secure_cookies
+    assert not settings.sandbox_payments
+
+
+@pytest.mark.parametrize("missing", ["JWT_KEY", "STRIPE_KEY", "MONGODB_URL", "REDIS_URL"])
+def test_production_refuses_to_start_without(missing: str, lines_for: Complaints) -> None:
+    (line,) = lines_for(**{name: value for name, value in PRODUCTION.items() if name != missing})
+
+    assert line.startswith(f"{missing} is missing: set it")
+
+
+@pytest.mark.parametrize(("name", "value"), [("RATE_LIMITS", "off"), ("PUBLIC_URL", "http://tickets.example")])
+def test_production_refuses(name: str, value: str, lines_for: Complaints) -> None:
+    (line,) = lines_for(**PRODUCTION | {name: value})
+
+    assert line.startswith(name)
+
+
+def test_each_mistake_gets_one_line_that_names_the_variable(lines_for: Complaints) -> None:
+    lines = lines_for(HTTP_PORT="http", RESERVATION_SECONDS="0", RATE_LIMITS="perhaps", TICKET_PLACEMENT="anywhere")
+
+    assert lines == (
+        "HTTP_PORT must be a whole number",
+        "RESERVATION_SECONDS must be greater than or equal to 1",
+        "RATE_LIMITS must be on or off",
+        "TICKET_PLACEMENT must be 'shared' or 'dedicated'",
+    )
+
+
+def test_no_line_repeats_a_secret(lines_for: Complaints) -> None:
+    lines = lines_for(JWT_KEY="too-short-a-secret", MONGODB_URL="http://user:hunter2@db", REDIS_URL="hunter3")
+
+    assert len(lines) == 3
+    assert not any(secret in "".join(lines) for secret in ("too-short-a-secret", "hunter2", "hunter3"))
+
+
+def test_neither_does_the_representation_of_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (PRODUCTION | {"MONGODB_URL": "mongodb://user:hunter2@db"}).items():
+        monkeypatch.setenv(name, value)
+
+    assert not any(secret in repr(load()) for secret in ("hunter2", PRODUCTION["JWT_KEY"], PRODUCTION["STRIPE_KEY"]))
+
+
+@pytest.mark.parametrize("currency", ["jpy", "kwd", "isk", "dollars"])
+def test_a_currency_without_two_decimals_is_refused(currency: str, lines_for: Complaints) -> None:
+    (line,) = lines_for(CURRENCY=currency)
+
+    assert line.startswith("CURRENCY must be a currency with two decimals")
+
+
+def test_the_marketplace_and_the_dashboard_cannot_share_a_port(lines_for: Complaints) -> None:
+    (line,) = lines_for(HTTP_PORT="9000", DASHBOARD_PORT="9000")
+
+    assert line.startswith("HTTP_PORT and DASHBOARD_PORT are the same")
+
+
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRIPE_KEY", "")
+
+    assert load().sandbox_payments
+
+
+def test_a_session_key_is_made_once_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
+    first = Settings(data_dir=tmp_path).session_key
+    second = Settings(data_dir=tmp_path).session_key
+
+    assert first.get_secret_value() == second.get_secret_value()
+    assert len(first.get_secret_value()) == 64
+    assert stat.S_IMODE((tmp_path / "jwt.key").stat().st_mode) == 0o600
+
+
+def test_a_child_process_loads_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (PRODUCTION | {"API_REPLICAS": "3"}).items():
+        monkeypatch.setenv(name, value)
+    original = load()
+
+    for name, value in original.environment().items():
+        monkeypatch.setenv(name, value)
+
+    assert load() == original
+
+
+def test_two_markets_share_no_port_and_no_path(tmp_path: Path) -> None:
+    one = ray_environment(Settings(data_dir=tmp_path / "one"), MarketPorts(20_000))
+    other = ray_environment(Settings(data_dir=tmp_path / "other"), MarketPorts(20_200))
+
+    own = {name for name in one if name.endswith(("_PORT", "_PATH", "_LOC", "_BASE", "_FILE"))}
+    assert len(own) == 14
+    assert not {one[name] for name in own} & {other[name] for name in own}
+
+
+def test_haproxys_socket_path_is_short_enough_whatever_the_data_folder_is_called(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / ("a long name " * 10))
+
+    socket = Path(ray_environment(settings, MarketPorts(20_000))["RAY_SERVE_HAPROXY_SOCKET_PATH"])
+
+    assert len(str(socket.parent / ("0" * 56) / socket.name)) <= 97

@@ -1,0 +1,162 @@
+"""The whole of ``holdfast up``: minutes, because it starts Ray."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cli import family
+from config import data_folder
+from config.ports import free_port
+
+pytestmark = [pytest.mark.slow, pytest.mark.cluster]
+
+ROOT = Path(__file__).parents[2]
+UP = [sys.executable, "-c", "from cli.main import app; app(['up'])"]
+READY_SECONDS = 120
+
+
+class Market:
+    """A market that was started the way an operator starts one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.http_port = free_port()
+        self._environment = {
+            **os.environ,
+            "DATA_DIR": str(folder),
+            "HTTP_PORT": str(self.http_port),
+            "DASHBOARD_PORT": "0",
+            "PYTHONPATH": str(ROOT),
+        }
+        self.process = self.start()
+
+    def start(self) -> "subprocess.Popen[str]":
+        self.process = subprocess.Popen(
+            UP,
+            env=self._environment,
+            cwd=self.folder.parent,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        return self.process
+
+    def is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/readyz", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def pid(self, name: str) -> int:
+        """Return the pid of a child; 0 while it is being replaced."""
+        try:
+            return int(json.loads((self.folder / "pids" / f"{name}.json").read_text())["pid"])
+        except FileNotFoundError:
+            return 0
+
+    def members(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def haproxy(self) -> psutil.Process | None:
+        return next((process for process in self.members() if process.name() == "haproxy"), None)
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
+    running = Market(tmp_path_factory.mktemp("market") / "data")
+    try:
+        until(running.is_ready, READY_SECONDS)
+        yield running
+    finally:
+        if running.process.poll() is None:
+            running.process.terminate()
+            running.process.communicate(timeout=30)
+        family.end(data_folder.remembered(running.folder).values(), patience_seconds=5)
+
+
+def until(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_a_second_market_on_its_folder_is_refused_with_one_line(market: Market) -> None:
+    refused = subprocess.run(
+        UP,
+        env={**os.environ, "DATA_DIR": str(market.folder), "PYTHONPATH": str(ROOT)},
+        cwd=market.folder.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert refused.returncode == 1
+    assert len(refused.stderr.splitlines()) == 1
+    assert "set DATA_DIR" in refused.stderr
+
+
+def test_a_killed_haproxy_comes_back(market: Market) -> None:
+    before = market.haproxy()
+    assert before is not None
+    before.kill()
+
+    until(lambda: market.haproxy() not in {None, before} and market.is_ready(), 30)
+
+
+@pytest.mark.parametrize("name", ["database", "redis"])
+def test_a_killed_server_comes_back(market: Market, name: str) -> None:
+    before = market.pid(name)
+    os.kill(before, signal.SIGKILL)
+
+    until(lambda: market.pid(name) not in {0, before} and market.is_ready(), 30)
+
+
+def test_a_killed_market_child_comes_back_alone(market: Market) -> None:
+    before, database = market.pid("market"), market.pid("database")
+    old = psutil.Process(before).children(recursive=True)
+    os.kill(before, signal.SIGKILL)
+
+    until(lambda: not any(is_alive(process) for process in old), 30)
+    until(market.is_ready, READY_SECONDS)
+
+    assert market.pid("market") != before
+    assert market.pid("database") == database
+
+
+def test_what_a_killed_holdfast_left_running_is_ended_at_the_next_start(market: Market) -> None:
+    left = market.members()
+    market.process.kill()
+    market.process.communicate()
+
+    market.start()
+    until(lambda: not any(is_alive(process) for process in left), 30)
+
+    until(market.is_ready, READY_SECONDS)
+
+
+def test_after_a_stop_nothing_is_left(market: Market) -> None:
+    members = market.members()
+    market.process.send_signal(signal.SIGINT)
+    output, _ = market.process.communicate(timeout=30)
+
+    assert market.process.returncode == 0
+    assert not [process for process in members if is_alive(process)]
+    assert "stopped" in output

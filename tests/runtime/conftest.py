@@ -1,0 +1,22 @@
+"""A market of its own for each test, in a database of its own."""
+
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import pytest
+from bson import ObjectId
+
+from config.settings import Settings
+from tests.support.local_market import LocalMarket, local_market
+
+
+@pytest.fixture
+def market_settings(mongodb_url: str, redis_url: str) -> Settings:
+    own = urlsplit(mongodb_url)._replace(path=f"/t{ObjectId()}").geturl()
+    return Settings(mongodb_url=own, redis_url=redis_url)
+
+
+@pytest.fixture
+async def market(market_settings: Settings) -> AsyncIterator[LocalMarket]:
+    async with local_market(market_settings) as market:
+        yield market

@@ -1,0 +1,55 @@
+"""Which host an id lives in: the same for everyone, evenly spread, and hardly changed by another host."""
+
+from collections import Counter
+
+import pytest
+
+from actors.runtime.placement import SharedPlacement
+from tests.support.examples import new_id
+
+IDS = [new_id() for _ in range(5_000)]
+
+
+def placed(hosts: int) -> dict[str, str]:
+    placement = SharedPlacement({"tickets": hosts})
+    return {entity_id: placement.host_of("tickets", entity_id) for entity_id in IDS}
+
+
+def test_one_host_has_everything() -> None:
+    assert set(placed(1).values()) == {"tickets-0"}
+
+
+def test_hosts_are_named_by_kind_and_number() -> None:
+    placement = SharedPlacement({"tickets": 2, "orders": 1})
+    assert placement.names("tickets") == ("tickets-0", "tickets-1")
+    assert placement.host_of("orders", IDS[0]) == "orders-0"
+
+
+@pytest.mark.parametrize("hosts", [2, 3, 8])
+def test_everyone_finds_the_same_host(hosts: int) -> None:
+    assert placed(hosts) == placed(hosts)
+
+
+def test_a_known_id_stays_where_it_is_in_the_next_release() -> None:
+    placement = SharedPlacement({"tickets": 4})
+    homes = [placement.host_of("tickets", f"{number:024x}") for number in range(8)]
+    assert homes == [f"tickets-{number}" for number in HOMES]
+
+
+HOMES = (0, 0, 0, 0, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("hosts", [2, 3, 8])
+def test_hosts_get_even_shares(hosts: int) -> None:
+    shares = Counter(placed(hosts).values())
+    fair = len(IDS) / hosts
+    assert len(shares) == hosts
+    assert all(0.85 * fair < share < 1.15 * fair for share in shares.values())
+
+
+@pytest.mark.parametrize("hosts", [1, 2, 3, 8])
+def test_another_host_takes_its_share_and_moves_nothing_else(hosts: int) -> None:
+    before, after = placed(hosts), placed(hosts + 1)
+    moved = {entity_id for entity_id in IDS if before[entity_id] != after[entity_id]}
+    assert {after[entity_id] for entity_id in moved} == {f"tickets-{hosts}"}
+    assert len(moved) == pytest.approx(len(IDS) / (hosts + 1), rel=0.2)

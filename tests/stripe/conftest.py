@@ -1,0 +1,96 @@
+"""Two ledgers, an embedded database that lives as long as the test run, and a Stripe client over the sandbox."""
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pymongo
+import pytest
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.database import AsyncDatabase
+
+from actors.stripe import Stripe, connect
+from actors.stripe.sandbox import Ledger, MemoryLedger, MongoLedger, Sandbox, SandboxHTTPClient
+from tests.stripe.wire import API_KEY, NOW, Wire
+
+START_SECONDS = 30
+
+
+@pytest.fixture(scope="session")
+def mongodb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database server of our own; ready when it answers a ping."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    storage = str(tmp_path_factory.mktemp("mongodb"))
+    url = f"mongodb://127.0.0.1:{port}"
+    command = _server_command(port, storage)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:  # noqa: S603  # a command of our own
+        try:
+            _wait_until_it_answers(url, server)
+            yield url
+        finally:
+            server.terminate()
+
+
+def _server_command(port: str, storage: str) -> list[str]:
+    if mongod := shutil.which("mongod"):
+        return [mongod, "--bind_ip", "127.0.0.1", "--port", port, "--dbpath", storage, "--quiet"]
+    secantusd = str(Path(sys.executable).parent / "secantusd-py")
+    return [secantusd, "--host", "127.0.0.1", "--port", port, "--storage-path", storage, "--log-level", "WARNING"]
+
+
+def _wait_until_it_answers(url: str, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    with pymongo.MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=200) as client:
+        while True:
+            try:
+                client.admin.command("ping")
+            except pymongo.errors.PyMongoError:
+                if server.poll() is not None or time.monotonic() > deadline:
+                    raise
+            else:
+                return
+
+
+@pytest.fixture
+async def database(mongodb_url: str) -> AsyncIterator[AsyncDatabase[dict[str, Any]]]:
+    """An empty database."""
+    async with AsyncMongoClient[dict[str, Any]](mongodb_url) as client:
+        name = f"stripe_{uuid.uuid4().hex}"
+        yield client[name]
+        await client.drop_database(name)
+
+
+@pytest.fixture(params=["memory", "mongo"])
+def ledger(request: pytest.FixtureRequest) -> Ledger:
+    """Each of the two ledgers, empty."""
+    if request.param == "memory":
+        return MemoryLedger()
+    return MongoLedger(request.getfixturevalue("database"))
+
+
+@pytest.fixture
+def sandbox(ledger: Ledger) -> Sandbox:
+    """A sandbox with a clock that stands still."""
+    return Sandbox(ledger, now=lambda: NOW)
+
+
+@pytest.fixture
+async def stripe(sandbox: Sandbox) -> AsyncIterator[Stripe]:
+    """Our client, the real SDK and the sandbox."""
+    client = connect(api_key=API_KEY, api_base=None, http_client=SandboxHTTPClient(sandbox))
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+def wire(sandbox: Sandbox) -> Wire:
+    """Requests as bytes, without the SDK."""
+    return Wire(SandboxHTTPClient(sandbox))

@@ -1,0 +1,223 @@
+"""A request is carried out once, however often, at whatever moment and in whichever process it is repeated."""
+
+import asyncio
+import json
+
+import pytest
+
+from actors.stripe import connect
+from actors.stripe.errors import OutcomeUnknown
+from actors.stripe.sandbox import Ledger, MemoryLedger, Sandbox, SandboxHTTPClient
+from actors.stripe.sandbox.ledger import Claim
+from actors.stripe.sandbox.payment_intent import Answer, PaymentIntent
+from tests.stripe.wire import API_KEY, HELD, Received, Wire
+
+CREATE = {"amount": 5000, "currency": "usd", "payment_method": "pm_card_visa", **HELD}
+INTENTS = "/v1/payment_intents"
+
+
+class InterleavingLedger(MemoryLedger):
+    """Lets other tasks run before every operation, as a database does."""
+
+    async def claim(self, claim: Claim) -> Claim:
+        await asyncio.sleep(0)
+        return await super().claim(claim)
+
+    async def load(self, intent_id: str) -> PaymentIntent | None:
+        await asyncio.sleep(0)
+        return await super().load(intent_id)
+
+    async def save(self, intent: PaymentIntent) -> bool:
+        await asyncio.sleep(0)
+        return await super().save(intent)
+
+
+class UnguardedLedger(InterleavingLedger):
+    """A ledger with the protection off: the last writer wins."""
+
+    async def save(self, intent: PaymentIntent) -> bool:
+        await asyncio.sleep(0)
+        self._intents[intent.id] = intent
+        return True
+
+
+class Crash(BaseException):
+    """The end of a process."""
+
+
+class CrashingLedger(MemoryLedger):
+    """The process dies at a save, counted from 1: right after it, or right before."""
+
+    def __init__(self, *, at: int, saves_first: bool) -> None:
+        super().__init__()
+        self._saves_left = at
+        self._saves_first = saves_first
+
+    async def save(self, intent: PaymentIntent) -> bool:
+        self._saves_left -= 1
+        if self._saves_left != 0:
+            return await super().save(intent)
+        if self._saves_first:
+            await super().save(intent)
+        raise Crash
+
+
+def wires(ledger: Ledger, processes: int) -> list[Wire]:
+    return [Wire(SandboxHTTPClient(Sandbox(ledger))) for _ in range(processes)]
+
+
+async def captured(wire: Wire) -> str:
+    intent_id = await wire.intent(payment_method="pm_card_visa")
+    await wire.post(f"{INTENTS}/{intent_id}/confirm", {})
+    await wire.post(f"{INTENTS}/{intent_id}/capture", {})
+    return intent_id
+
+
+async def refund_at_once(ledger: Ledger, keys: list[str]) -> list[Received]:
+    """A refund of 2000 of 5000 for each key, each from a process of its own."""
+    processes = wires(ledger, len(keys))
+    intent_id = await captured(processes[0])
+    fields = {"payment_intent": intent_id, "amount": 2000}
+    return await asyncio.gather(
+        *(wire.post("/v1/refunds", fields, key=key) for wire, key in zip(processes, keys, strict=True))
+    )
+
+
+def refunded(answers: list[Received]) -> int:
+    return sum(amount for _, amount in {(a.body["id"], a.body["amount"]) for a in answers if a.status == 200})
+
+
+async def test_a_repeat_is_answered_with_the_saved_answer_and_says_so(wire: Wire) -> None:
+    first = await wire.post(INTENTS, CREATE, key="key")
+    second = await wire.post(INTENTS, CREATE, key="key")
+    assert second.body == first.body
+    assert "Idempotent-Replayed" not in first.headers
+    assert second.headers["idempotent-replayed"] == "true"
+    assert second.headers["Idempotency-Key"] == "key"
+
+
+async def test_a_repeat_gets_the_old_answer_after_the_intent_has_moved_on(wire: Wire) -> None:
+    first = await wire.post(INTENTS, CREATE, key="key")
+    await wire.post(f"{INTENTS}/{first.body['id']}/cancel", {})
+    assert (await wire.post(INTENTS, CREATE, key="key")).body == first.body
+
+
+async def test_a_saved_decline_is_replayed_as_a_decline(wire: Wire) -> None:
+    intent_id = await wire.intent(payment_method="pm_card_chargeDeclined")
+    first = await wire.post(f"{INTENTS}/{intent_id}/confirm", {}, key="key")
+    second = await wire.post(f"{INTENTS}/{intent_id}/confirm", {}, key="key")
+    assert first.status == second.status == 402
+    assert second.body == first.body
+
+
+async def test_a_saved_server_error_is_replayed_until_the_key_changes(ledger: Ledger, wire: Wire) -> None:
+    intent_id = await wire.intent(payment_method="pm_card_visa")
+    stored = await ledger.load(intent_id)
+    assert stored is not None
+    error = Answer(500, json.dumps({"error": {"type": "api_error", "message": "Sorry"}}))
+    await ledger.save(stored.next_version("confirm:1", error))
+    again = await wire.post(f"{INTENTS}/{intent_id}/confirm", {}, key="confirm:1")
+    assert (again.status, again.headers["Idempotent-Replayed"]) == (500, "true")
+    assert (await wire.post(f"{INTENTS}/{intent_id}/confirm", {}, key="confirm:2")).status == 200
+
+
+async def test_a_key_with_other_parameters_is_refused(wire: Wire) -> None:
+    await wire.post(INTENTS, CREATE, key="key")
+    refused = await wire.post(INTENTS, {**CREATE, "amount": 6000}, key="key")
+    assert (refused.status, refused.error["type"]) == (400, "idempotency_error")
+
+
+async def test_a_key_at_another_endpoint_is_refused(wire: Wire) -> None:
+    made = await wire.post(INTENTS, CREATE, key="key")
+    refused = await wire.post(f"{INTENTS}/{made.body['id']}/confirm", {}, key="key")
+    assert (refused.status, refused.error["type"]) == (400, "idempotency_error")
+
+
+async def test_a_request_that_was_refused_by_its_parameters_leaves_its_key_free(wire: Wire) -> None:
+    assert (await wire.post(INTENTS, {**CREATE, "amount": 1}, key="key")).status == 400
+    assert (await wire.post(INTENTS, CREATE, key="key")).status == 200
+
+
+async def test_a_key_of_more_than_255_characters_is_refused(wire: Wire) -> None:
+    assert (await wire.post(INTENTS, CREATE, key="k" * 255)).status == 200
+    assert (await wire.post(INTENTS, CREATE, key="k" * 256)).status == 400
+
+
+async def test_requests_without_a_key_are_each_carried_out(wire: Wire) -> None:
+    first, second = await wire.post(INTENTS, CREATE), await wire.post(INTENTS, CREATE)
+    assert first.body["id"] != second.body["id"]
+
+
+async def test_two_requests_with_one_key_at_once_in_one_process_are_a_conflict() -> None:
+    (wire,) = wires(InterleavingLedger(), 1)
+    answers = await asyncio.gather(*(wire.post(INTENTS, CREATE, key="key") for _ in range(2)))
+    assert sorted(answer.status for answer in answers) == [200, 409]
+    conflict = next(answer for answer in answers if answer.status == 409)
+    assert conflict.error["code"] == "idempotency_key_in_use"
+
+
+async def test_a_conflict_is_an_unknown_outcome_to_our_client() -> None:
+    stripe = connect(api_key=API_KEY, api_base=None, http_client=SandboxHTTPClient(Sandbox(InterleavingLedger())))
+    requests = [
+        stripe.create_intent(
+            amount=5000, currency="usd", payment_method="pm_card_visa", metadata={}, idempotency_key="key"
+        )
+        for _ in range(2)
+    ]
+    results = await asyncio.gather(*requests, return_exceptions=True)
+    assert [type(result) for result in results if isinstance(result, BaseException)] == [OutcomeUnknown]
+
+
+async def test_processes_that_share_a_ledger_agree_on_the_answer_to_a_key(ledger: Ledger) -> None:
+    answers = await asyncio.gather(*(wire.post(INTENTS, CREATE, key="key") for wire in wires(ledger, 5)))
+    assert len({answer.body["id"] for answer in answers}) == 1
+    assert len({json.dumps(answer.body) for answer in answers}) == 1
+
+
+async def test_one_refund_is_made_when_processes_repeat_it_at_once(ledger: Ledger) -> None:
+    answers = await refund_at_once(ledger, ["key"] * 5)
+    assert refunded(answers) == 2000
+
+
+async def test_refunds_at_once_never_give_back_more_than_was_captured(ledger: Ledger) -> None:
+    answers = await refund_at_once(ledger, [f"key-{number}" for number in range(5)])
+    assert refunded(answers) == 4000
+    assert sorted(answer.status for answer in answers) == [200, 200, 400, 400, 400]
+
+
+async def test_the_harness_interleaves_refunds() -> None:
+    answers = await refund_at_once(InterleavingLedger(), [f"key-{number}" for number in range(5)])
+    assert refunded(answers) == 4000
+
+
+async def test_without_the_version_guard_too_much_is_given_back() -> None:
+    answers = await refund_at_once(UnguardedLedger(), [f"key-{number}" for number in range(5)])
+    assert refunded(answers) > 5000
+
+
+AFTER_OR_BEFORE_THE_SAVE = pytest.mark.parametrize("saves_first", [True, False])
+
+
+@AFTER_OR_BEFORE_THE_SAVE
+async def test_an_intent_is_made_once_when_a_crash_interrupts_it(*, saves_first: bool) -> None:
+    before, after = wires(CrashingLedger(at=1, saves_first=saves_first), 2)
+    with pytest.raises(Crash):
+        await before.post(INTENTS, CREATE, key="key")
+    made = await after.post(INTENTS, CREATE, key="key")
+    again = await after.post(INTENTS, CREATE, key="key")
+    assert made.status == 200
+    assert again.body == made.body
+
+
+@AFTER_OR_BEFORE_THE_SAVE
+async def test_a_refund_is_made_once_when_a_crash_interrupts_it(*, saves_first: bool) -> None:
+    before, after = wires(CrashingLedger(at=4, saves_first=saves_first), 2)
+    intent_id = await captured(before)
+    fields = {"payment_intent": intent_id, "amount": 2000}
+    with pytest.raises(Crash):
+        await before.post("/v1/refunds", fields, key="key")
+    made = await after.post("/v1/refunds", fields, key="key")
+    assert made.status == 200
+    assert (await after.get(f"/v1/refunds/{made.body['id']}")).body == made.body
+    rest = await after.post("/v1/refunds", {"payment_intent": intent_id})
+    assert rest.body["amount"] == 3000

@@ -1,0 +1,64 @@
+"""Journals on the real database that go wrong in one way each."""
+
+import asyncio
+from collections.abc import Collection
+
+from actors.runtime.ports import Commit, StoreUnavailableError
+from actors.storage.database import Database
+from actors.storage.journal import MongoJournal
+
+
+class GatedJournal(MongoJournal):
+    """Commits wait in front of the gate; `waiting` says how many do."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.gate = asyncio.Event()
+        self.waiting = 0
+
+    async def append(self, commit: Commit) -> None:
+        self.waiting += 1
+        await self.gate.wait()
+        self.waiting -= 1
+        await super().append(commit)
+
+
+class LosesAnswers(MongoJournal):
+    """Writes, and loses the first answers. `tried` are the commits that it was asked to append."""
+
+    def __init__(self, database: Database, times: int) -> None:
+        super().__init__(database)
+        self.tried: list[Commit] = []
+        self._times = times
+
+    async def append(self, commit: Commit) -> None:
+        self.tried.append(commit)
+        await super().append(commit)
+        if len(self.tried) <= self._times:
+            raise StoreUnavailableError("the answer was lost")
+
+
+class Away(MongoJournal):
+    """Cannot be reached while `away`. `tries` counts how often it was asked to append."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.away = False
+        self.tries = 0
+
+    async def append(self, commit: Commit) -> None:
+        self.tries += 1
+        self._check()
+        await super().append(commit)
+
+    async def owning(self, keys: Collection[str]) -> list[Commit]:
+        self._check()
+        return await super().owning(keys)
+
+    async def taken(self, keys: Collection[str]) -> set[str]:
+        self._check()
+        return await super().taken(keys)
+
+    def _check(self) -> None:
+        if self.away:
+            raise StoreUnavailableError("away")

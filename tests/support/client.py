@@ -1,0 +1,59 @@
+"""People at the market, over real HTTP."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+
+from tests.support.people import cookie_for
+from tests.support.running_market import RunningMarket
+
+
+class Person:
+    """Somebody who is signed in. Every method returns the response as it came."""
+
+    def __init__(self, market: RunningMarket) -> None:
+        self.id, cookie = cookie_for(market.key)
+        # HAProxy closes idle connections when it takes over a configuration, so a connection that broke before any
+        # answer is made anew, as browsers do.
+        transport = httpx.AsyncHTTPTransport(retries=2)
+        self._http = httpx.AsyncClient(base_url=market.url, headers={"Cookie": cookie}, timeout=30, transport=transport)
+
+    async def lists(self, price: float = 20, **details: Any) -> dict[str, Any]:  # noqa: ANN401 - any field
+        """List a ticket, and return it."""
+        answer = await self._http.post("/api/tickets", json={"title": "Hamlet", "price": price, **details})
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
+
+    async def edits(self, ticket_id: str, price: float) -> httpx.Response:
+        return await self._http.put(f"/api/tickets/{ticket_id}", json={"title": "Hamlet", "price": price})
+
+    async def reads_ticket(self, ticket_id: str) -> httpx.Response:
+        return await self._http.get(f"/api/tickets/{ticket_id}")
+
+    async def reserves(self, ticket_id: str, **fields: Any) -> httpx.Response:  # noqa: ANN401 - any field
+        return await self._http.post("/api/orders", json={"ticketId": ticket_id, **fields})
+
+    async def reads_order(self, order_id: str) -> httpx.Response:
+        return await self._http.get(f"/api/orders/{order_id}")
+
+    async def cancels(self, order_id: str) -> httpx.Response:
+        return await self._http.delete(f"/api/orders/{order_id}")
+
+    async def pays(self, order_id: str, method: str = "pm_card_visa") -> httpx.Response:
+        return await self._http.post("/api/payments", json={"orderId": order_id, "paymentMethod": method})
+
+    async def leaves(self) -> None:
+        await self._http.aclose()
+
+
+async def seconds_until(holds: Callable[[], Awaitable[bool]], at_most: float) -> float:
+    """Return the seconds until the condition holds; fail when it does not in time."""
+    began = time.monotonic()
+    while time.monotonic() - began < at_most:
+        if await holds():
+            return time.monotonic() - began
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"not within {at_most} s")

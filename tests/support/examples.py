@@ -1,0 +1,92 @@
+"""Ids, tickets and orders to test with, where nothing depends on what exactly they are."""
+
+from bson import ObjectId
+
+from actors.domain.messages import (
+    CancelOrder,
+    CreateTicket,
+    Details,
+    Expire,
+    Order,
+    Refusal,
+    Release,
+    Reserve,
+    Sell,
+    StartPayment,
+    TicketCommand,
+    TicketEvent,
+    WithdrawTicket,
+)
+from actors.domain.ticket import NO_SURROUNDINGS, Surroundings, Ticket, decide, due, evolve
+
+TICKET, SELLER, BUYER, ORDER, CHARGE = (digit * 24 for digit in "1abef")
+ANOTHER, ANOTHER_ORDER, ANOTHER_CHARGE = "c" * 24, "d" * 24, "9" * 24
+
+NOW = 1_700_000_000_000
+WINDOW = 900_000
+GRACE = 60_000
+DETAILS = Details("Chamber music", 5_000, "usd")
+
+
+def new_id() -> str:
+    return str(ObjectId())
+
+
+def creation(details: Details = DETAILS, request: str | None = None) -> CreateTicket:
+    return CreateTicket(TICKET, SELLER, details, request)
+
+
+def reservation(  # noqa: PLR0913 - all that a reservation can say
+    order_id: str = ORDER,
+    buyer_id: str = BUYER,
+    *,
+    ticket_id: str = TICKET,
+    window: int = WINDOW,
+    expected_price: int | None = None,
+    max_holds: int | None = None,
+    request: str | None = None,
+) -> Reserve:
+    return Reserve(ticket_id, order_id, buyer_id, window, expected_price, max_holds, request)
+
+
+def handle(
+    ticket: Ticket | None, command: TicketCommand, now: int = NOW, surroundings: Surroundings = NO_SURROUNDINGS
+) -> tuple[Ticket | None, tuple[TicketEvent, ...], Refusal | None]:
+    """What a host does with one message: the due expiry first, then the decision. Pure."""
+    expired = due(ticket, now)
+    events: list[TicketEvent] = [expired] if expired else []
+    if expired:
+        ticket = evolve(ticket, expired, now, TICKET)
+    decision = decide(ticket, command, now, surroundings)
+    if isinstance(decision, Refusal):
+        return ticket, tuple(events), decision
+    for event in decision:
+        events.append(event)
+        ticket = evolve(ticket, event, now, TICKET)
+    return ticket, tuple(events), None
+
+
+def ticket_after(*commands: TicketCommand, now: int = NOW) -> Ticket:
+    """The ticket after these commands, all of them accepted."""
+    ticket: Ticket | None = None
+    for command in commands:
+        ticket, _, refusal = handle(ticket, command, now)
+        if refusal is not None:
+            raise ValueError(f"{command} was refused: {refusal}")
+    if ticket is None:
+        raise ValueError("no command created the ticket")
+    return ticket
+
+
+def order_of(ticket: Ticket | None) -> Order:
+    if ticket is None or ticket.order is None:
+        raise ValueError("nobody holds the ticket")
+    return ticket.order
+
+
+START = StartPayment(TICKET, ORDER, GRACE)
+SALE = Sell(TICKET, ORDER, CHARGE, DETAILS.price)
+CANCELLATION = CancelOrder(TICKET, ORDER)
+RELEASE = Release(TICKET, ORDER, attempt=1, max_attempts=1)
+EXPIRY = Expire(TICKET, ORDER)
+WITHDRAWAL = WithdrawTicket(TICKET, SELLER)
