@@ -1,5 +1,7 @@
 """Signing up announces itself: users that carry the mark get their event into the journal and the stream."""
 
+import contextlib
+
 from actors.domain.messages import UserCreated
 from actors.runtime.ports import Commit, EventStream, FencedError, Journal, Recorded
 from actors.storage.users import UserMarks
@@ -23,9 +25,7 @@ class Announcements:
             record = Recorded(f"user:{user_id}", 1, created_at, UserCreated(user_id))
             commit = Commit(self._writer, self._seq + 1, created_at, (record.key,), (record,))
             self._seq += 1
-            try:
+            with contextlib.suppress(FencedError):  # an earlier sweep came this far
                 await self._journal.append(commit)
-            except FencedError:
-                pass  # an earlier sweep came this far
             await self._stream.publish([commit])
             await self._users.announced(user_id)

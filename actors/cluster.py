@@ -18,6 +18,7 @@ from actors.domain.messages import (
     EditTicket,
     Pay,
     PaymentAnswer,
+    PaymentCommand,
     ReadTicket,
     Refusal,
     ResumePurchase,
@@ -26,7 +27,6 @@ from actors.domain.messages import (
     WithdrawTicket,
 )
 from actors.domain.ticket import TicketAnswer
-from actors.payments import PaymentCommand
 from actors.runtime.gateway import ONE_BY_ONE, Gateway
 from actors.runtime.placement import SharedPlacement
 from actors.runtime.ports import Clock, HostUnreachableError, Instant, Reply
@@ -98,8 +98,9 @@ class RayTransport:
         return host in self._handles
 
     async def call(self, host: str, messages: Sequence[Any], deadline: Instant) -> list[Reply]:
+        """One reply for each message, in order. Raises HostUnreachableError."""
         try:
-            handle = self._handles[host] if host in self._handles else await self._look_up(host)
+            handle: Any = self._handles[host] if host in self._handles else await self._look_up(host)
             replies: list[Reply] = await handle.deliver.remote(messages, deadline)
         except (RayError, ValueError) as error:
             # ValueError: no actor has this name, yet or any more.

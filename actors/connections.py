@@ -43,6 +43,7 @@ class Connections:
         self.stream = RedisEventStream(self.redis)
 
     def carry_on(self, *, writer: str, host: str) -> CarryOn:
+        """What carries this writer's commits on."""
         return CarryOn(
             self.journal,
             self.documents,
@@ -51,12 +52,13 @@ class Connections:
             self.clock,
             writer=writer,
             host=host,
-            report=lambda event, command: logger.exception(event, host=host, command=command),
+            report=lambda event, command: logger.exception(event, host=host, command=command),  # noqa: LOG004 - in one
         )
 
     def host(
         self, behaviour: Behaviour[State, Any], carry_on: CarryOn, *, writer: str, fence_reads: bool = False
-    ) -> "Host[State, Any]":
+    ) -> Host[State, Any]:
+        """A host of this writer; `fence_reads` when another host may have the same entities in memory."""
         return Host(behaviour, self.journal, self.clock, carry_on, writer=writer, fence_reads=fence_reads)
 
 

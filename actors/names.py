@@ -14,6 +14,7 @@ def dedicated(ticket_id: str) -> str:
 
 
 def is_dedicated(name: str) -> bool:
+    """Whether this is a ticket's own process."""
     return name.startswith(DEDICATED_PREFIX)
 
 

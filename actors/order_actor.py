@@ -26,7 +26,7 @@ class OrderActor(HostActor):
         )
 
     async def handle(
-        self, messages: Sequence[Pay | ResumePurchase], deadline: Instant
+        self, messages: Sequence[Pay | ResumePurchase], _deadline: Instant
     ) -> list[PaymentAnswer | Refusal]:
         self.counters.deliveries += 1
         self.counters.messages += len(messages)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from actors.charges import ChargeBehaviour
 from actors.connections import Connections, keep_running
-from actors.domain.messages import Charge, ChargeAnswer, ChargeCommand, Refusal
+from actors.domain.messages import Charge, ChargeAnswer, ChargeCommand, PaymentCommand, Refusal
 from actors.host_actor import HostActor
-from actors.payments import PaymentCommand, Payments, handle_all
+from actors.payments import Payments, handle_all
 from actors.runtime.host import Host
 from actors.runtime.ports import Instant
 from actors.stripe.account import open_account
@@ -26,6 +26,6 @@ class PaymentActor(HostActor):
         self._payments = Payments(host, stripe, connections.clock)
         keep_running(carry_on.run(), host.run())
 
-    async def handle(self, messages: Sequence[PaymentCommand], deadline: Instant) -> list[ChargeAnswer | Refusal]:
+    async def handle(self, messages: Sequence[PaymentCommand], _deadline: Instant) -> list[ChargeAnswer | Refusal]:
         """Charges go on when their caller has given up: what was begun at Stripe is to be known."""
         return await handle_all(self._payments, messages)

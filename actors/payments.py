@@ -17,6 +17,7 @@ from actors.domain.messages import (
     ChargeStatus,
     ChargeStep,
     OpenCharge,
+    PaymentCommand,
     ReadCharge,
     RecordActionRequired,
     RecordAuthorised,
@@ -45,7 +46,6 @@ BACKOFF_SECONDS = 0.5
 UNKNOWN_METHOD = "unknown_payment_method"
 
 T = TypeVar("T")
-PaymentCommand = Authorise | Capture | Settle | ReadCharge
 
 
 class RefusedError(Exception):

@@ -112,12 +112,15 @@ def charge_document(charge: Charge) -> Document:
 
 
 def ticket_of(document: Document) -> Ticket:
+    """The ticket of its stored document."""
     return decode(Ticket, {**document, "id": document["_id"]})
 
 
 def order_of(document: Document) -> Order:
+    """The order of its stored document."""
     return decode(Order, {**document, "id": document["_id"]})
 
 
 def charge_of(document: Document) -> Charge:
+    """The charge of its stored document."""
     return decode(Charge, {**document, "id": document["_id"]})

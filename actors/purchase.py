@@ -23,6 +23,7 @@ from actors.domain.messages import (
     OrderStatus,
     Pay,
     PaymentAnswer,
+    PaymentCommand,
     ReadCharge,
     Refusal,
     Release,
@@ -38,7 +39,6 @@ from actors.domain.messages import (
     WrongAmount,
 )
 from actors.domain.ticket import TicketAnswer
-from actors.payments import PaymentCommand
 from actors.runtime.ports import Clock, StoreUnavailableError
 
 # A client is answered within this many seconds; the purchase itself goes on and the order can be polled.
@@ -50,9 +50,11 @@ Outcome = PaymentAnswer | Refusal
 class Counterparts(Protocol):
     """Whom a purchase talks to. Asking again is always safe."""
 
-    async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal: ...
+    async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal:
+        """The ticket's answer, or why there is none."""
 
-    async def ask_charge(self, command: PaymentCommand) -> ChargeAnswer | Refusal: ...
+    async def ask_charge(self, command: PaymentCommand) -> ChargeAnswer | Refusal:
+        """The charge as the command left it, or why there is none."""
 
 
 class PurchaseQueries(Protocol):

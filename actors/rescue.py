@@ -1,6 +1,7 @@
 """What the Supervisor does about the journal when somebody died: carry commits on, wake holds, resume purchases."""
 
-from collections.abc import Awaitable, Callable, Mapping, Set
+from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, Protocol
 
 import structlog
@@ -9,7 +10,7 @@ from actors import names
 from actors.domain.messages import Instant, Order, Refusal, ResumePurchase, TicketCommand, WakeTicket
 from actors.domain.ticket import TicketAnswer
 from actors.runtime.journal import recover
-from actors.runtime.ports import Behaviour, Clock, DocumentStore, EventStream, Journal, Marks
+from actors.runtime.ports import Behaviour, Clock, DocumentStore, EventStream, Journal, Marks, MarkStore
 
 DAY = 24 * 3600 * 1000
 # A dead writer is looked at again, since its last insert may still be on the way.
@@ -35,18 +36,21 @@ class RescueStore(Protocol):
         """The orders that are being paid, or whose charge is open, and that nothing happened to since the instant."""
 
 
-class WriterMarks(Protocol):
-    async def save(self, marks: Marks) -> None: ...
+class WriterMarks(MarkStore, Protocol):
+    """The marks of all writers."""
 
-    async def all_since(self, instant: Instant) -> list[Marks]: ...
+    async def all_since(self, instant: Instant) -> list[Marks]:
+        """The marks that were saved at or after the instant. Raises StoreUnavailableError."""
 
 
 class Rescuers(Protocol):
     """Whom the Supervisor sends."""
 
-    async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal: ...
+    async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal:
+        """The ticket's answer, or why there is none."""
 
-    async def resume(self, command: ResumePurchase) -> Any: ...  # noqa: ANN401 - its outcome is looked at next time
+    async def resume(self, command: ResumePurchase) -> object:
+        """Whatever came of it: the next round looks again."""
 
 
 Together = Callable[..., Awaitable[list[Any]]]
@@ -55,7 +59,7 @@ Together = Callable[..., Awaitable[list[Any]]]
 class Rescue:
     """One round after the other; everything it does may be done twice."""
 
-    def __init__(  # noqa: PLR0913 - the seams of the design
+    def __init__(  # noqa: PLR0913, PLR0917 - the seams of the design
         self,
         behaviours: Mapping[str, Behaviour[Any, Any]],
         journal: Journal,
@@ -82,7 +86,7 @@ class Rescue:
         self._woken_until: Instant = 0
         self._resumed: dict[str, Instant] = {}
 
-    async def round(self, live: Mapping[str, str], awaited: Set[str]) -> None:
+    async def round(self, live: Mapping[str, str], awaited: AbstractSet[str]) -> None:
         """`live` says which writer each host is now, `awaited` are hosts that have not said so yet.
 
         Raises StoreUnavailableError; the next round begins where this one stopped.
@@ -91,7 +95,7 @@ class Rescue:
         await self._wake(set(live.values()))
         await self._resume()
 
-    async def _recover(self, live: Set[str], awaited: Set[str]) -> None:
+    async def _recover(self, live: AbstractSet[str], awaited: AbstractSet[str]) -> None:
         now = self._clock.now()
         for marks in await self._marks.all_since(now - DAY):
             # While its host is silent a writer may live; it is replaced within seconds, and then it is dead.
@@ -104,7 +108,7 @@ class Rescue:
                 logger.info("writer_recovered", writer=marks.writer, commits=after.applied - marks.applied)
             self._look_at[marks.writer] = now + LOOK_AGAIN
 
-    async def _wake(self, live: Set[str]) -> None:
+    async def _wake(self, live: AbstractSet[str]) -> None:
         """Each hold is woken once in its last minute, and again when a host has lost its memory."""
         now = self._clock.now()
         if not live <= self._known_writers:

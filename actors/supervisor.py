@@ -53,7 +53,7 @@ class Supervisor(HostActor):
         self._announcements = Announcements(marks, connections.journal, connections.stream, writer=self.writer)
         keep_running(self._watch_over(), self._rescue_those_in_need())
 
-    async def handle(self, messages: Sequence[Any], deadline: Instant) -> list[Reply]:
+    async def handle(self, messages: Sequence[Any], _deadline: Instant) -> list[Reply]:
         """Nobody asks the Supervisor for anything."""
         return [Unavailable()] * len(messages)
 

@@ -131,7 +131,7 @@ class TicketBehaviour:
     def claims(self, event: TicketEvent) -> tuple[str, ...]:
         return (order_key(event.order.id),) if isinstance(event, OrderCreated) else ()
 
-    def reply(self, ticket: Ticket, command: TicketCommand, decided: Decided[Ticket]) -> TicketAnswer:
+    def reply(self, ticket: Ticket, _command: TicketCommand, decided: Decided[Ticket]) -> TicketAnswer:
         order = decided.surroundings.earlier_order or ticket.order
         for event in decided.events:
             if not isinstance(event, (_TicketCreated, TicketUpdated, TicketWithdrawn)):

@@ -146,7 +146,7 @@ def _figures(each: Round) -> dict[str, float]:
 def _print(console: Console, rounds: list[Round], connections: int) -> None:
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     table = Table(title=f"POST /api/orders on distinct tickets, {connections} connections ({machine})")
-    for heading in ("reservations/s", "p50 ms", "p99 ms", "commits each", "Ray calls each", "empty/s", "ratio", "wrong"):
+    for heading in ("orders/s", "p50 ms", "p99 ms", "commits each", "Ray calls each", "empty/s", "ratio", "wrong"):
         table.add_column(heading, justify="right")
     for each in rounds:
         figures = _figures(each)

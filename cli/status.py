@@ -1,5 +1,6 @@
 """``holdfast status``: what the actors of a running market did so far, asked of them through Ray."""
 
+import logging
 import os
 from dataclasses import asdict
 from typing import Any, cast
@@ -27,7 +28,9 @@ def pulses(settings: Settings) -> list[dict[str, Any]]:
 
     from actors import names  # noqa: PLC0415 - as above
 
-    ray.init(address=note.read_text().strip(), namespace=names.NAMESPACE, log_to_driver=False, logging_level="ERROR")
+    ray.init(
+        address=note.read_text().strip(), namespace=names.NAMESPACE, log_to_driver=False, logging_level=logging.ERROR
+    )
     try:
         listed = cast("Any", ray.util.list_named_actors(all_namespaces=True))
         handles = [

@@ -65,7 +65,7 @@ def decide(charge: Charge | None, command: ChargeCommand, now: Instant) -> Decis
     return _transition(charge, command, now)
 
 
-def _transition(charge: Charge, command: ChargeCommand, now: Instant) -> Decision:
+def _transition(charge: Charge, command: ChargeCommand, now: Instant) -> Decision:  # noqa: PLR0911 - a row a rule
     match command, charge.status:
         case RecordIntent(stripe_id=stripe_id), ChargeStatus.CREATED if charge.stripe_id is None:
             return (ChargeIntentCreated(_next(charge, now, stripe_id=stripe_id)),)

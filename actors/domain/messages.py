@@ -294,6 +294,9 @@ class ReadCharge:
     charge_id: str
 
 
+PaymentCommand: TypeAlias = Authorise | Capture | Settle | ReadCharge
+
+
 # What PaymentActor tells its own charges, after Stripe answered
 
 

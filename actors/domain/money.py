@@ -5,6 +5,7 @@ from decimal import Decimal, InvalidOperation
 MIN_CENTS = 50
 MAX_CENTS = 99_999_999
 DECIMALS = 2
+LONGEST_TEXT = 32
 
 
 def cents(amount: float | str) -> int:
@@ -14,7 +15,7 @@ def cents(amount: float | str) -> int:
     outside 0.50 to 999,999.99.
     """
     if isinstance(amount, bool):
-        raise ValueError("price must be a number")
+        raise ValueError("price must be a number")  # noqa: TRY004 - one kind of mistake, one kind of error
     try:
         # A float's repr is the shortest text that reads back as the same float: 19.99 stays 19.99.
         value = (
@@ -44,4 +45,4 @@ def spoken(amount: int) -> str:
 
 def _short(amount: float | str) -> bool:
     """Keeps Decimal away from texts of a million digits."""
-    return not isinstance(amount, str) or (len(amount) <= 32 and "_" not in amount)
+    return not isinstance(amount, str) or (len(amount) <= LONGEST_TEXT and "_" not in amount)

@@ -67,6 +67,7 @@ class Ticket:
 
     @property
     def status(self) -> TicketStatus:
+        """Which of the handlers below decides about it."""
         if self.withdrawn:
             return TicketStatus.WITHDRAWN
         if self.order is None:
@@ -138,7 +139,9 @@ def _when_available(ticket: Ticket, command: TicketCommand, now: Instant, surrou
     return OrderOver()
 
 
-def _when_reserved(ticket: Ticket, command: TicketCommand, now: Instant, _: Surroundings) -> Decision:
+def _when_reserved(  # noqa: C901, PLR0911 - a row a rule
+    ticket: Ticket, command: TicketCommand, now: Instant, _: Surroundings
+) -> Decision:
     order = _order_of(ticket)
     match command:
         case Reserve(order_id=order.id):

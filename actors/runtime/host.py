@@ -33,8 +33,10 @@ from actors.runtime.timers import Timers
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one host: letters waiting, letters a turn, entities in memory, turns whose documents are being written,
-    times that a letter may be fenced, and milliseconds until a timer that found no database fires again.
+    """Bounds of one host.
+
+    Letters waiting, letters a turn, entities in memory, turns whose documents are being written, times that a letter
+    may be fenced, and milliseconds until a timer that found no database fires again.
     """
 
     mailbox: int = 20_000
@@ -73,7 +75,7 @@ class _Turn(Generic[State]):
 class Host(Generic[State, Command]):
     """One incarnation of one host. Start with `run`, talk to it with `deliver`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the seams of the design
         self,
         behaviour: Behaviour[State, Command],
         journal: Journal,

@@ -42,6 +42,7 @@ class Letter:
         self.fenced = 0
 
     def answer(self, reply: Reply) -> None:
+        """Tells the caller, if there is one."""
         if self.delivery is not None:
             self.delivery.answer(self.place, reply)
 
@@ -58,9 +59,11 @@ class Mailbox:
         return len(self._letters)
 
     def has_room(self, count: int) -> bool:
+        """Whether so many more letters may come in."""
         return len(self._letters) + count <= self._limit
 
     def put(self, letters: Iterable[Letter]) -> None:
+        """Lets letters in, at the end."""
         self._letters.extend(letters)
         self._filled.set()
 

@@ -76,6 +76,8 @@ class HostUnreachableError(Exception):
 
 
 class Clock(Protocol):
+    """The one clock that decisions are made by."""
+
     def now(self) -> Instant:
         """Milliseconds since the epoch on the database's clock."""
 
@@ -100,21 +102,29 @@ class Journal(Protocol):
 
 
 class DocumentStore(Protocol):
+    """Where documents are kept; any applier may write any of them, twice and in any order."""
+
     async def write(self, projections: Sequence[Projection]) -> None:
         """Writes each document unless a newer version of it is there. Raises StoreUnavailableError."""
 
 
 class MarkStore(Protocol):
+    """Where writers' marks are kept."""
+
     async def save(self, marks: Marks) -> None:
         """Keeps a writer's marks; they never go back. Raises StoreUnavailableError."""
 
 
 class EventStream(Protocol):
+    """Where events go for whoever wants to know."""
+
     async def publish(self, commits: Sequence[Commit]) -> None:
         """Appends the commits' events in order. Raises StoreUnavailableError; repeats carry the same event ids."""
 
 
 class Transport(Protocol):
+    """The way to the hosts."""
+
     async def call(self, host: str, messages: Sequence[Any], deadline: Instant) -> list[Reply]:
         """One reply for each message, in order. Raises HostUnreachableError."""
 

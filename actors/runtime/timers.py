@@ -36,6 +36,7 @@ class Timers:
             self._earlier.set()
 
     def next_at(self) -> Instant | None:
+        """The instant of the next alarm, None without one."""
         return self._heap[0][0] if self._heap else None
 
     async def run(self) -> None:

@@ -23,9 +23,12 @@ class MongoJournal:
             with reaching_the_database():
                 await self._commits.insert_one(_document(commit))
         except DuplicateKeyError as error:
-            if "_id" not in (error.details or {}).get("keyPattern", {}):
+            # With our own id there, an earlier try of this very commit was written although its answer was lost. The
+            # error does not tell: its keys are there as well, and servers name either index.
+            with reaching_the_database():
+                is_ours = await self._commits.find_one({"_id": _id(commit.writer, commit.seq)}, {"_id": 1}) is not None
+            if not is_ours:
                 raise FencedError from error
-            # Our own id: an earlier try of this very commit was written although its answer was lost.
 
     async def owning(self, keys: Collection[str]) -> list[Commit]:
         with reaching_the_database():

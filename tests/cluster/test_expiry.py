@@ -58,9 +58,7 @@ async def test_holds_of_a_killed_actor_end_at_most_three_seconds_late(market: Ru
     assert await _lateness(seller, orders, at_most=3) >= 0
 
 
-async def test_holds_of_a_stopped_actor_end_at_most_fifteen_seconds_late(
-    market: RunningMarket, people: People
-) -> None:
+async def test_holds_of_a_stopped_actor_end_at_most_fifteen_seconds_late(market: RunningMarket, people: People) -> None:
     seller, buyer = people(), people()
     orders = await _held(seller, buyer)
     stopped = market.processes("ray::TicketActor")

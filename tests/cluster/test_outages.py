@@ -75,9 +75,9 @@ class TestOutages:
         async with Redis.from_url(market.redis_url) as client:
 
             async def all_are_published() -> bool:
-                entries = await client.xrevrange(STREAM, count=200)
-                types = [entry[b"type"].decode() for _, entry in entries if order_id.encode() in entry[b"data"]]
-                return {"OrderCreated", "OrderAwaitingPayment", "OrderCompleted", "ChargeCompleted"} <= set(types)
+                entries: Any = await client.xrevrange(STREAM, count=200)
+                types = {entry[b"type"].decode() for _, entry in entries if order_id.encode() in entry[b"data"]}
+                return {"OrderCreated", "OrderAwaitingPayment", "OrderCompleted", "ChargeCompleted"} <= types
 
             await seconds_until(all_are_published, 20)
 

@@ -31,7 +31,7 @@ def mongodb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     storage = str(tmp_path_factory.mktemp("mongodb"))
     url = f"mongodb://127.0.0.1:{port}"
     command = _server_command(port, storage)
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:  # noqa: S603  # a command of our own
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:  # a command of our own
         try:
             _wait_until_it_answers(url, server)
             yield url

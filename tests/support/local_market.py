@@ -15,12 +15,13 @@ from actors.domain.messages import (
     ChargeAnswer,
     Pay,
     PaymentAnswer,
+    PaymentCommand,
     Refusal,
     ResumePurchase,
     TicketCommand,
 )
 from actors.domain.ticket import TicketAnswer
-from actors.payments import PaymentCommand, Payments
+from actors.payments import Payments
 from actors.purchase import Purchases
 from actors.rescue import Rescue
 from actors.runtime.carry_on import CarryOn
@@ -48,7 +49,8 @@ class RunningHost:
 
 
 class LocalMarket:
-    """Satisfies `actors.market.Market`. `tickets` and `payments` are the hosts of now; `start_tickets` makes another."""
+    """Satisfies `actors.market.Market`. `tickets` and `charges` are the hosts of now;
+    `start_tickets` makes another."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -75,7 +77,7 @@ class LocalMarket:
     def start_tickets(self, *, fence_reads: bool = False) -> RunningHost:
         return self._start(TicketBehaviour(self.connections.queries), "tickets-0", fence_reads=fence_reads)
 
-    def _start(self, behaviour: Any, name: str, *, fence_reads: bool = False) -> RunningHost:
+    def _start(self, behaviour: Behaviour[Any, Any], name: str, *, fence_reads: bool = False) -> RunningHost:
         writer = f"{name}-{ObjectId()}"
         carry_on = self.connections.carry_on(writer=writer, host=name)
         host = self.connections.host(behaviour, carry_on, writer=writer, fence_reads=fence_reads)
