@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def main() -> int:
     console = Console()
     with tempfile.TemporaryDirectory(prog := "holdfast-bench-") as folder:
         console.print(f"starting a market of its own ({prog}…)")
-        with running_market(Path(folder)) as market, Progress(console=console) as progress:
+        with running_market(Path(folder), max_holds_per_buyer=10_000) as market, Progress(console=console) as progress:
             task = progress.add_task("measuring", total=asked.rounds)
             rounds = []
             for _ in range(asked.rounds):
@@ -73,7 +74,7 @@ def main() -> int:
 def _measure(market: RunningMarket, tickets: int, connections: int) -> Round:
     ids = _list_tickets(market, tickets)
     before = _ticket_counters(market)
-    reservations = run(market.port, list(_reservations(market, ids)), connections, _is_reserved, MOST_SECONDS)
+    reservations = run(market.port, list(_reservations(market, ids, connections)), connections, _is_reserved, MOST_SECONDS)
     after = _ticket_counters(market)
     empty = run(market.port, [request("GET", "/healthz")] * tickets, connections, _is_ok, MOST_SECONDS)
     done = max(len(reservations.latencies), 1)
@@ -103,10 +104,10 @@ def _list_tickets(market: RunningMarket, count: int) -> list[str]:
     return ids
 
 
-def _reservations(market: RunningMarket, ids: list[str]) -> Iterator[Request]:
-    """One buyer for each ticket, so that no limit of holds is met and no buyer's data is warm."""
-    for ticket_id in ids:
-        buyer, cookie = cookie_for(market.key)
+def _reservations(market: RunningMarket, ids: list[str], buyers: int) -> Iterator[Request]:
+    """As many buyers as connections, each of whom buys one ticket after the other."""
+    signed_in = cycle([cookie_for(market.key) for _ in range(buyers)])
+    for ticket_id, (buyer, cookie) in zip(ids, signed_in, strict=False):
         body = json.dumps({"ticketId": ticket_id}).encode()
         yield request("POST", "/api/orders", cookie=cookie, body=body, expected=f"{ticket_id} {buyer}")
 

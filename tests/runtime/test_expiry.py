@@ -5,7 +5,6 @@ import asyncio
 import pytest
 
 from actors.domain.messages import (
-    Expire,
     Instant,
     OrderExpired,
     OrderOver,
@@ -92,8 +91,6 @@ async def test_a_hold_whose_host_was_killed_ends_once_the_supervisor_woke_it(
     market.tickets = market.start_tickets()
     if rescued:
         await market.rescue().round(market.live, set())
-        await eventually(lambda: len(market.tickets.host.timers) == 0)
-        await market.ask_host(market.tickets, [Expire(ticket_id, "0" * 24)])
     # Without the Supervisor nobody knows of the hold, and the check sees that.
     await over(market, end + WINDOW)
     assert (hold.order_id in await expiries(market)) is rescued
@@ -101,8 +98,8 @@ async def test_a_hold_whose_host_was_killed_ends_once_the_supervisor_woke_it(
 
 async def test_a_hold_that_ended_while_nobody_lived_ends_when_it_is_woken(market: LocalMarket) -> None:
     (ticket_id,) = await listed(market)
-    hold = await held(market, ticket_id, window=1)
-    end = await end_of(market, ticket_id) if market.tickets.host._states[ticket_id].order else 0
+    hold = await held(market, ticket_id, window=WINDOW)
+    end = await end_of(market, ticket_id)
     await market.tickets.kill()
     await over(market, end)
     market.tickets = market.start_tickets()

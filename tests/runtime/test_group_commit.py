@@ -2,8 +2,6 @@
 
 import asyncio
 
-import pytest
-
 from actors.domain.messages import (
     CancelOrder,
     Instant,
@@ -19,8 +17,9 @@ from actors.domain.ticket import Ticket, TicketAnswer
 from actors.runtime.host import Host, Limits
 from actors.runtime.ports import Decided
 from actors.tickets import TicketBehaviour
-from tests.support.broken_journals import Away, GatedJournal, LosesAnswers
+from tests.support.broken_journals import Away, GatedJournal, LosesAnswers, TakesItsOwnForAnothers
 from tests.support.eventually import eventually
+from tests.support.journal_checks import orders
 from tests.support.local_market import PATIENCE, LocalMarket, RunningHost
 from tests.support.trading import a_hold, a_ticket, as_it_is, asked, expect, held, listed
 
@@ -100,13 +99,7 @@ async def test_what_arrives_while_a_commit_is_written_goes_into_the_next_one(mar
 
 # The journal is silent
 
-TAKEN_FOR_ANOTHERS = pytest.mark.xfail(
-    reason="SecantusDB names the index of the keys when a commit is appended again, and the host takes it for another's",
-    raises=AssertionError,
-)
 
-
-@TAKEN_FOR_ANOTHERS
 async def test_a_commit_whose_answer_was_lost_is_appended_once_under_the_same_id(market: LocalMarket) -> None:
     (ticket_id,) = await listed(market)
     journal = market.connections.journal = LosesAnswers(market.connections.database, times=3)
@@ -117,13 +110,23 @@ async def test_a_commit_whose_answer_was_lost_is_appended_once_under_the_same_id
     assert await market.connections.database["journal"].count_documents(own) == 1
 
 
-@TAKEN_FOR_ANOTHERS
-async def test_after_a_lost_answer_the_next_commit_has_the_next_id(market: LocalMarket) -> None:
+async def test_what_was_acknowledged_after_a_lost_answer_is_in_the_journal(market: LocalMarket) -> None:
     market.connections.journal = LosesAnswers(market.connections.database, times=1)
     market.tickets = market.start_tickets()
     (ticket_id,) = await listed(market)
-    await held(market, ticket_id)
+    hold = await held(market, ticket_id)
+    assert hold.order_id in await orders(market.connections.database)
     assert [commit.seq for commit in await market.connections.journal.after(market.tickets.host.writer, 0, 9)] == [1, 2]
+
+
+async def test_a_journal_that_does_not_know_its_own_commit_again_loses_the_next_and_the_check_sees_that(
+    market: LocalMarket,
+) -> None:
+    market.connections.journal = TakesItsOwnForAnothers(market.connections.database, times=1)
+    market.tickets = market.start_tickets()
+    (ticket_id,) = await listed(market)
+    hold = await held(market, ticket_id)
+    assert hold.order_id not in await orders(market.connections.database)
 
 
 # The journal is away

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Collection
 
-from actors.runtime.ports import Commit, StoreUnavailableError
+from actors.runtime.ports import Commit, FencedError, StoreUnavailableError
 from actors.storage.database import Database
 from actors.storage.journal import MongoJournal
 
@@ -36,6 +36,15 @@ class LosesAnswers(MongoJournal):
         await super().append(commit)
         if len(self.tried) <= self._times:
             raise StoreUnavailableError("the answer was lost")
+
+
+class TakesItsOwnForAnothers(LosesAnswers):
+    """Does not know again what it wrote itself."""
+
+    async def append(self, commit: Commit) -> None:
+        if await self.taken(commit.keys):
+            raise FencedError
+        await super().append(commit)
 
 
 class Away(MongoJournal):

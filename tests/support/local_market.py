@@ -43,9 +43,16 @@ class RunningHost:
     jobs: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def kill(self) -> None:
-        for job in self.jobs:
-            job.cancel()
-        await asyncio.gather(*self.jobs, return_exceptions=True)
+        """Ends everything that runs for this host, also what still writes documents behind its replies."""
+        # A driver may lose a cancellation that arrives together with its answer, so it is repeated.
+        while running := [task for task in asyncio.all_tasks() if self._has(task)]:
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running, timeout=0.1)
+
+    def _has(self, task: asyncio.Task[Any]) -> bool:
+        frame = getattr(task.get_coro(), "cr_frame", None)
+        return frame is not None and frame.f_locals.get("self") in (self.host, self.host.timers, self.carry_on)
 
 
 class LocalMarket:

@@ -1,0 +1,191 @@
+"""What the world is told: every committed event, in order, after its commit, also when Redis was away."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from redis.asyncio import Redis
+
+from actors.domain.messages import CancelOrder, Pay, PaymentAnswer
+from actors.domain.ticket import TicketAnswer
+from actors.event_stream import STREAM
+from actors.runtime.carry_on import BACKLOG, CarryOn
+from actors.runtime.ports import Commit, Marks, Projection, StoreUnavailableError
+from config.embedded import Server, start_redis
+from config.settings import Settings
+from tests.support.broken_journals import GatedJournal
+from tests.support.eventually import eventually
+from tests.support.journal_checks import records
+from tests.support.local_market import LocalMarket, local_market
+from tests.support.trading import a_hold, a_ticket, asked, expect, held, listed
+
+Entry = dict[bytes, bytes]
+
+
+async def entries(redis: Redis, *entities: str) -> list[Entry]:
+    """What the stream has of these entities, in its order."""
+    found: Any = await redis.xrange(STREAM)
+    return [fields for _, fields in found if fields[b"entity"].decode() in entities]
+
+
+async def published(market: LocalMarket, ticket_id: str, how_many: int) -> list[Entry]:
+    entity = f"ticket:{ticket_id}"
+
+    async def all_there() -> bool:
+        return len(await entries(market.connections.redis, entity)) >= how_many
+
+    await eventually(all_there)
+    return await entries(market.connections.redis, entity)
+
+
+async def some_trading(market: LocalMarket, ticket_id: str, rounds: int = 3) -> int:
+    """Reserves and cancels; returns the number of events of the ticket, its creation included."""
+    for _ in range(rounds):
+        hold = await held(market, ticket_id)
+        expect(TicketAnswer, await market.ask_ticket(CancelOrder(ticket_id, hold.order_id)))
+    return 1 + 2 * rounds
+
+
+async def test_events_are_published_in_the_order_of_a_tickets_versions(market: LocalMarket) -> None:
+    (ticket_id,) = await listed(market)
+    count = await some_trading(market, ticket_id)
+    found = await published(market, ticket_id, count)
+    assert [int(fields[b"version"]) for fields in found] == list(range(1, count + 1))
+    assert [fields[b"type"].decode() for fields in found[:3]] == ["TicketCreated", "OrderCreated", "OrderCancelled"]
+    assert [fields[b"id"].decode() for fields in found[:2]] == [f"ticket:{ticket_id}:1", f"ticket:{ticket_id}:2"]
+
+
+async def test_an_event_is_published_after_its_commit(market: LocalMarket) -> None:
+    journal = market.connections.journal = GatedJournal(market.connections.database)
+    host = market.start_tickets()
+    ticket = a_ticket()
+    listing = asyncio.create_task(asked(market, host, ticket))
+    await eventually(lambda: journal.waiting == 1)
+    await asyncio.wait([listing], timeout=0.2)
+    assert await entries(market.connections.redis, f"ticket:{ticket.ticket_id}") == []
+    journal.gate.set()
+    assert len(await published(market, ticket.ticket_id, 1)) == 1
+
+
+async def test_the_stream_tells_nothing_of_how_somebody_pays(market: LocalMarket) -> None:
+    (ticket_id,) = await listed(market)
+    hold = await held(market, ticket_id)
+    charge = expect(PaymentAnswer, await market.pay(Pay(hold.order_id, "pm_card_visa", "secret key"))).charge
+
+    async def is_completed() -> bool:
+        return any(one[b"type"] == b"ChargeCompleted" for one in await entries(market.connections.redis, entity))
+
+    entity = f"charge:{charge.id}"
+    await eventually(is_completed)
+    found = await entries(market.connections.redis, entity)
+    assert [one[b"type"].decode() for one in found] == ["ChargeCreated", "ChargeAuthorised", "ChargeCompleted"]
+    for fields in found:
+        assert b"pm_card_visa" not in fields[b"data"]
+        assert b"secret key" not in fields[b"data"]
+        assert orjson.loads(fields[b"data"])["charge"]["amount"] == 5_000
+
+
+# Redis is away
+
+
+@pytest.fixture
+async def own_redis(tmp_path: Path) -> AsyncIterator[Server]:
+    server = await asyncio.to_thread(start_redis, Settings(data_dir=tmp_path))
+    yield server
+    await asyncio.to_thread(server.stop)
+
+
+async def test_while_redis_is_away_buying_goes_on_and_its_events_follow(
+    market_settings: Settings, own_redis: Server
+) -> None:
+    settings = market_settings.model_copy(update={"redis_url": own_redis.url})
+    async with local_market(settings) as market:
+        (ticket_id,) = await listed(market)
+        await published(market, ticket_id, 1)
+        await asyncio.to_thread(own_redis.stop)
+        count = await some_trading(market, ticket_id)
+        hold = await held(market, ticket_id)
+        expect(PaymentAnswer, await market.pay(Pay(hold.order_id, "pm_card_visa")))
+        await asyncio.to_thread(own_redis.restart)
+        found = await published(market, ticket_id, count + 3)
+    assert [int(one[b"version"]) for one in found] == list(range(1, count + 4))
+
+
+async def test_what_a_dead_host_did_not_publish_is_published_by_the_supervisor(
+    market_settings: Settings, own_redis: Server
+) -> None:
+    settings = market_settings.model_copy(update={"redis_url": own_redis.url})
+    async with local_market(settings) as market:
+        await asyncio.to_thread(own_redis.stop)
+        (ticket_id,) = await listed(market)
+        expect(TicketAnswer, await market.ask_ticket(a_hold(ticket_id)))
+        await market.tickets.kill()
+        market.tickets = market.start_tickets()
+        await asyncio.to_thread(own_redis.restart)
+        await market.rescue().round(market.live, set())
+        found = await entries(market.connections.redis, f"ticket:{ticket_id}")
+        assert len(found) == len(await records(market.connections.database)) == 2
+
+
+# A backlog that overflows
+
+
+class Memory:
+    """Journal, documents, marks, stream and clock of one writer. The stream can be away."""
+
+    def __init__(self) -> None:
+        self.commits: list[Commit] = []
+        self.published: list[int] = []
+        self.away = True
+        self.read_back = 0
+
+    async def append(self, commit: Commit) -> None:
+        self.commits.append(commit)
+
+    async def after(self, writer: str, seq: int, limit: int) -> list[Commit]:  # noqa: ARG002 - there is one writer
+        await asyncio.sleep(0)
+        self.read_back += 1
+        return self.commits[seq : seq + limit]
+
+    async def owning(self, keys: object) -> list[Commit]: ...  # type: ignore[empty-body]
+
+    async def taken(self, keys: object) -> set[str]: ...  # type: ignore[empty-body]
+
+    async def write(self, projections: Sequence[Projection]) -> None: ...
+
+    async def save(self, marks: Marks) -> None: ...
+
+    async def publish(self, commits: Sequence[Commit]) -> None:
+        await asyncio.sleep(0)
+        if self.away:
+            raise StoreUnavailableError
+        self.published.extend(commit.seq for commit in commits)
+
+    def now(self) -> int:
+        return 0
+
+
+async def test_what_does_not_fit_the_publishers_backlog_is_read_back_from_the_journal() -> None:
+    memory = Memory()
+    carry_on = CarryOn(memory, memory, memory, memory, memory, writer="w", host="h", report=lambda *_: None)
+    running = asyncio.create_task(carry_on.run())
+
+    async def commit() -> None:
+        written = Commit("w", len(memory.commits) + 1, 0, (), ())
+        await memory.append(written)
+        carry_on.committed(written)
+
+    for _ in range(BACKLOG + 500):
+        await commit()
+    assert len(carry_on._backlog) == BACKLOG
+    memory.away = False
+    while len(memory.published) < BACKLOG + 400:
+        await commit()  # more arrives while it catches up
+        await asyncio.sleep(0)
+    await eventually(lambda: len(memory.published) >= len(memory.commits))
+    running.cancel()
+    assert memory.published == list(range(1, len(memory.commits) + 1))
+    assert memory.read_back > 0

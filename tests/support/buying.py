@@ -1,0 +1,104 @@
+"""Buying in a market under test, and what the sandbox's ledger says of the money."""
+
+from actors.domain.messages import ChargeAnswer, Order, Pay, PaymentCommand, Refusal, TicketCommand
+from actors.domain.ticket import TicketAnswer
+from actors.purchase import Counterparts, Purchases
+from actors.rescue import STANDS_STILL
+from actors.runtime.ports import Clock, Instant
+from tests.support.examples import WINDOW
+from tests.support.local_market import LocalMarket
+from tests.support.trading import held, listed
+
+VISA = "pm_card_visa"
+DECLINED = "pm_card_chargeDeclined"
+WANTS_ACTION = "pm_card_authenticationRequired"
+UNKNOWN = "pm_card_nobodyHasSuchOne"
+
+
+async def an_order(market: LocalMarket, *, window: int = WINDOW) -> Order:
+    """An order that holds a new ticket."""
+    (ticket_id,) = await listed(market)
+    hold = await held(market, ticket_id, window=window)
+    return (await market.connections.queries.orders([hold.order_id]))[hold.order_id]
+
+
+async def order_now(market: LocalMarket, order: Order) -> Order:
+    """The order as its document says."""
+    return (await market.connections.queries.orders([order.id]))[order.id]
+
+
+async def money(market: LocalMarket, order: Order) -> dict[str, int]:
+    """What the ledger has for an order: intents by status, and cents that were taken and given back."""
+    intents = await market.connections.database["sandbox_intents"].find({"metadata.orderId": order.id}).to_list()
+    found = {"taken": 0, "given back": 0}
+    for intent in intents:
+        found[intent["status"]] = found.get(intent["status"], 0) + 1
+        found["taken"] += intent["amount_received"]
+        found["given back"] += sum(refund["amount"] for refund in intent["refunds"])
+    return found
+
+
+def purchases(market: LocalMarket, counterparts: Counterparts) -> Purchases:
+    """An OrderActor of its own that talks to these counterparts."""
+    settings, own = market.settings, market.connections
+    return Purchases(
+        counterparts, own.queries, own.clock, grace=settings.payment_grace_ms, attempts=settings.payment_attempts
+    )
+
+
+class Interrupted:
+    """Counterparts of an actor that dies at one message: `before` it is sent, or after it was handled."""
+
+    def __init__(self, market: LocalMarket, at: type, *, before: bool) -> None:
+        self._market = market
+        self._at = at
+        self._before = before
+        self.died = False
+
+    async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal:
+        self._die(command, now=self._before)
+        answer = await self._market.ask_ticket(command)
+        self._die(command, now=not self._before)
+        return answer
+
+    async def ask_charge(self, command: PaymentCommand) -> ChargeAnswer | Refusal:
+        self._die(command, now=self._before)
+        answer = await self._market.ask_charge(command)
+        self._die(command, now=not self._before)
+        return answer
+
+    def _die(self, command: object, *, now: bool) -> None:
+        if isinstance(command, self._at) and now:
+            self.died = True
+            raise ActorDiedError
+
+
+class ActorDiedError(Exception):
+    """The process of an OrderActor ended."""
+
+
+async def pay_until_it_dies(market: LocalMarket, order: Order, at: type, *, before: bool) -> None:
+    interrupted = Interrupted(market, at, before=before)
+    try:
+        await purchases(market, interrupted).handle(Pay(order.id, VISA))
+    except ActorDiedError:
+        return
+    raise AssertionError(f"no {at.__name__} was sent")
+
+
+class Ahead:
+    """A clock that is ahead of another one, in ms."""
+
+    def __init__(self, clock: Clock, by: int) -> None:
+        self._clock = clock
+        self._by = by
+
+    def now(self) -> Instant:
+        return self._clock.now() + self._by
+
+
+async def rescued(market: LocalMarket) -> None:
+    """A round of the Supervisor, at a time when everything of now stands still."""
+    rescue = market.rescue()
+    rescue._clock = Ahead(market.connections.clock, STANDS_STILL + 1_000)
+    await rescue.round(market.live, set())
