@@ -74,7 +74,9 @@ def main() -> int:
 def _measure(market: RunningMarket, tickets: int, connections: int) -> Round:
     ids = _list_tickets(market, tickets)
     before = _ticket_counters(market)
-    reservations = run(market.port, list(_reservations(market, ids, connections)), connections, _is_reserved, MOST_SECONDS)
+    reservations = run(
+        market.port, list(_reservations(market, ids, connections)), connections, _is_reserved, MOST_SECONDS
+    )
     after = _ticket_counters(market)
     empty = run(market.port, [request("GET", "/healthz")] * tickets, connections, _is_ok, MOST_SECONDS)
     done = max(len(reservations.latencies), 1)

