@@ -85,8 +85,8 @@ class ChargeBehaviour:
     def noticed(self, event: ChargeEvent) -> None:
         """Nothing is gathered, so nothing is to be kept up."""
 
-    def forget(self, commands: Sequence[ChargeCommand]) -> None:
-        """Nothing is gathered, so nothing is to be dropped."""
+    def settle(self, *, committed: bool) -> None:
+        """As above."""
 
     def timer(self, _charge: Charge) -> None:
         return None

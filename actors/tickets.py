@@ -45,6 +45,8 @@ class BuyerHolds:
 
     def __init__(self) -> None:
         self._ends: OrderedDict[str, dict[str, Instant]] = OrderedDict()
+        # What was noted and is not in the journal yet: buyer, order, and its end before the note.
+        self._noted: list[tuple[str, str, Instant | None]] = []
 
     def unknown(self, buyer_ids: Collection[str]) -> set[str]:
         return {buyer_id for buyer_id in buyer_ids if buyer_id not in self._ends}
@@ -53,7 +55,7 @@ class BuyerHolds:
         for buyer_id in buyer_ids:
             self._ends[buyer_id] = {}
         for order in orders:
-            self.note(order)
+            self._ends[order.buyer_id][order.id] = order.expires_at
         while len(self._ends) > KNOWN_BUYERS:
             self._ends.popitem(last=False)
 
@@ -61,16 +63,24 @@ class BuyerHolds:
         ends = self._ends.get(order.buyer_id)
         if ends is None:
             return
-        if order.is_open:
-            ends[order.id] = order.expires_at
-        else:
-            ends.pop(order.id, None)
+        self._noted.append((order.buyer_id, order.id, ends.get(order.id)))
+        _set(ends, order.id, order.expires_at if order.is_open else None)
 
     def count(self, buyer_id: str, now: Instant) -> int:
         return sum(now < end for end in self._ends.get(buyer_id, {}).values())
 
-    def forget(self, buyer_id: str) -> None:
-        self._ends.pop(buyer_id, None)
+    def settle(self, *, committed: bool) -> None:
+        while self._noted:
+            buyer_id, order_id, before = self._noted.pop()
+            if not committed and buyer_id in self._ends:
+                _set(self._ends[buyer_id], order_id, before)
+
+
+def _set(ends: dict[str, Instant], order_id: str, end: Instant | None) -> None:
+    if end is None:
+        ends.pop(order_id, None)
+    else:
+        ends[order_id] = end
 
 
 class TicketBehaviour:
@@ -139,13 +149,14 @@ class TicketBehaviour:
         return TicketAnswer(ticket, order, fresh=bool(decided.events))
 
     def noticed(self, event: TicketEvent) -> None:
-        if not isinstance(event, (_TicketCreated, TicketUpdated, TicketWithdrawn)):
-            self._holds.note(event.order)
+        if isinstance(event, (_TicketCreated, TicketUpdated, TicketWithdrawn)):
+            return
+        self._holds.note(event.order)
+        if event.order.id in self._earlier:
+            self._earlier[event.order.id] = event.order
 
-    def forget(self, commands: Sequence[TicketCommand]) -> None:
-        for command in commands:
-            if isinstance(command, Reserve):
-                self._holds.forget(command.buyer_id)
+    def settle(self, *, committed: bool) -> None:
+        self._holds.settle(committed=committed)
 
     def timer(self, ticket: Ticket) -> tuple[Instant, TicketCommand] | None:
         if ticket.order is None or not ticket.order.is_open:

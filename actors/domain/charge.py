@@ -104,5 +104,8 @@ def _next(charge: Charge, now: Instant, **changes: object) -> Charge:
 
 
 def _same_payment(charge: Charge, asked: Charge) -> bool:
-    """A repeat may name another payment method without a key of its own: the first one counts."""
-    return asked.request is None or (asked.request, asked.payment_method) == (charge.request, charge.payment_method)
+    """Another wish to pay the same order may name another payment method: the first one counts.
+
+    Only the key of the first wish names what it was used for.
+    """
+    return asked.request is None or asked.request != charge.request or asked.payment_method == charge.payment_method

@@ -1,11 +1,13 @@
 """Money is an integer of cents, never a float; only the HTTP edge speaks major units."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 
 MIN_CENTS = 50
 MAX_CENTS = 99_999_999
 DECIMALS = 2
 LONGEST_TEXT = 32
+# Enough digits for every text that is read, so that no decimal is rounded away before it is counted.
+_EXACT = Context(prec=LONGEST_TEXT + DECIMALS)
 
 
 def cents(amount: float | str) -> int:
@@ -27,7 +29,7 @@ def cents(amount: float | str) -> int:
         raise ValueError("price must be a number")
     if not Decimal(MIN_CENTS).scaleb(-DECIMALS) <= value <= Decimal(MAX_CENTS).scaleb(-DECIMALS):
         raise ValueError("price must be between 0.50 and 999,999.99")
-    scaled = value.scaleb(DECIMALS)
+    scaled = value.scaleb(DECIMALS, _EXACT)
     if scaled != scaled.to_integral_value():
         raise ValueError("price must have at most two decimals")
     return int(scaled)

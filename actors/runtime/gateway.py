@@ -73,6 +73,7 @@ class _Lane:
         self._counters = counters
         self._waiting: deque[_Waiting] = deque()
         self._calls: set[asyncio.Task[None]] = set()
+        self._in_flight = 0
         self._starting = 0
 
     async def ask(self, message: Any, deadline: Instant) -> Reply:  # noqa: ANN401 - any message
@@ -81,9 +82,10 @@ class _Lane:
         loop = asyncio.get_running_loop()
         reply: asyncio.Future[Reply] = loop.create_future()
         self._waiting.append(_Waiting(message, deadline, reply))
-        if len(self._calls) < self._limits.in_flight and self._starting * self._limits.batch < len(self._waiting):
+        if self._in_flight < self._limits.in_flight and self._starting * self._limits.batch < len(self._waiting):
             # Not now but soon: what arrives in the same pass of the event loop goes along.
             self._starting += 1
+            self._in_flight += 1
             call = loop.create_task(self._send_all())
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
@@ -91,12 +93,25 @@ class _Lane:
 
     async def _send_all(self) -> None:
         self._starting -= 1
-        while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(self._limits.batch, len(self._waiting)))]
+        try:
+            while self._waiting:
+                await self._send_some()
+        finally:
+            # No await since nobody waited: who asks again on getting a reply finds this place free.
+            self._in_flight -= 1
+
+    async def _send_some(self) -> None:
+        batch = [self._waiting.popleft() for _ in range(min(self._limits.batch, len(self._waiting)))]
+        try:
             replies = await self._send(batch)
-            for waiting, reply in zip(batch, replies, strict=True):
+        except Exception as error:  # a bug of ours: its callers are told, those that wait behind it are served
+            for waiting in batch:
                 if not waiting.reply.done():
-                    waiting.reply.set_result(reply)
+                    waiting.reply.set_exception(error)
+            return
+        for waiting, reply in zip(batch, replies, strict=True):
+            if not waiting.reply.done():
+                waiting.reply.set_result(reply)
 
     async def _send(self, batch: Sequence[_Waiting]) -> Sequence[Reply]:
         deadline = max(waiting.deadline for waiting in batch)

@@ -144,11 +144,13 @@ class Host(Generic[State, Command]):
             if turn.records:
                 await self._commit(turn)
         except FencedError:
+            self._behaviour.settle(committed=False)
             self._decide_again(turn.replies)
             return
         except StoreUnavailableError:
             self._give_up(turn)
             return
+        self._behaviour.settle(committed=True)
         # No await since the commit: its documents are noted before anyone can ask which commits are applied.
         self._keep(turn)
         urgent = self._project(turn)
@@ -187,11 +189,13 @@ class Host(Generic[State, Command]):
         before = state = turn.states[entity_id]
         now = max(turn.at, behaviour.updated_at(state))
         events: list[Any] = []
+        expired = None
         try:
             expired = behaviour.due(state, now)
             if expired is not None:
                 events.append(expired)
                 state = behaviour.evolve(state, expired, now, entity_id)
+                behaviour.noticed(expired)  # true by the time alone, whatever comes of the command
             decided = behaviour.decide(state, command, now)
             for event in decided.events:
                 events.append(event)
@@ -209,7 +213,8 @@ class Host(Generic[State, Command]):
             turn.records.append(Recorded(f"{behaviour.kind}:{entity_id}", version, now, event))
             turn.claims.extend(behaviour.claims(event))
             turn.changed.add(entity_id)
-            behaviour.noticed(event)
+            if event is not expired:
+                behaviour.noticed(event)
 
     async def _commit(self, turn: _Turn[State]) -> None:
         keys = (*(record.key for record in turn.records), *turn.claims)
@@ -290,7 +295,6 @@ class Host(Generic[State, Command]):
     def _forget(self, letters: Sequence[Letter]) -> None:
         for letter in letters:
             self._states.pop(self._behaviour.entity_id(letter.command), None)
-        self._behaviour.forget([letter.command for letter in letters])
 
     def _keep(self, turn: _Turn[State]) -> None:
         for entity_id, state in turn.states.items():

@@ -183,10 +183,10 @@ class Behaviour(Protocol[State, Command]):
         """The answer to an accepted command."""
 
     def noticed(self, event: Event) -> None:
-        """Told of every event when it is decided; forgotten again with `forget` if its commit fails."""
+        """Told of every event as soon as it is decided, so that the rest of the turn is decided on it."""
 
-    def forget(self, commands: Sequence[Command]) -> None:
-        """Drops what was gathered for these commands."""
+    def settle(self, *, committed: bool) -> None:
+        """Told whether what was noticed since the last time came to be; what did not is to be taken back."""
 
     def timer(self, state: State) -> tuple[Instant, Command] | None:
         """When this entity wants to be woken, and by which command."""

@@ -42,7 +42,7 @@ class MongoDocuments:
     async def _replace(self, collection: str, projections: list[Projection]) -> None:
         if not projections:
             return
-        # Where a newer version is there the guard does not match and the upsert meets the `_id`: that is fine.
+        # Where a newer version is there the guard does not match and the upsert meets the `_id`.
         writes = [
             ReplaceOne({"_id": one.id, "version": {"$lt": one.version}}, one.document(), upsert=True)
             for one in projections
@@ -51,7 +51,16 @@ class MongoDocuments:
             with reaching_the_database():
                 await self._database[collection].bulk_write(writes, ordered=False)
         except BulkWriteError as error:
-            _duplicates(error)
+            met = [projections[place] for place in _duplicates(error)]
+            await self._replace_what_is_older(collection, met)
+
+    async def _replace_what_is_older(self, collection: str, projections: list[Projection]) -> None:
+        """What an upsert met is newer, or an older one that came between its guard and its insert."""
+        writes = [
+            ReplaceOne({"_id": one.id, "version": {"$lt": one.version}}, one.document()) for one in projections
+        ]
+        with reaching_the_database():
+            await self._database[collection].bulk_write(writes, ordered=False)
 
 
 def _duplicates(error: BulkWriteError) -> list[int]:

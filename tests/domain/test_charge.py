@@ -181,7 +181,6 @@ def test_the_same_key_with_another_payment_method_is_refused() -> None:
     assert decide(asked(request="key").charge, asked("pm_card_amex", request="key"), LATER) == RequestMismatch()
 
 
-@pytest.mark.xfail(reason="a key of its own is taken for a key that was used for something else", raises=AssertionError)
 @pytest.mark.parametrize("first_key", [None, "key"])
 def test_another_key_is_another_wish_to_pay_the_same_order(first_key: str | None) -> None:
     assert decide(asked(request=first_key).charge, asked(request="another key"), LATER) == ()

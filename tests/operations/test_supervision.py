@@ -14,10 +14,31 @@ from cli.lifeline import Pulse
 from cli.watch import Watch
 from config import ports
 
-LEAVES_AN_ORPHAN_WITHOUT_A_MARKER = """
+# A process of its own: everything that it started is its family, and the servers of these tests are ours.
+ENDS_ITS_FAMILY = """
 import subprocess, sys, time
-subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env={})
-time.sleep(60)
+import psutil
+from cli import family
+
+LEAVES_AN_ORPHAN_WITHOUT_A_MARKER = (
+    "import subprocess, sys, time;"
+    "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], env={});"
+    "time.sleep(60)"
+)
+members = family.Family("a market of this test")
+parent = subprocess.Popen([sys.executable, "-c", LEAVES_AN_ORPHAN_WITHOUT_A_MARKER])
+deadline = time.monotonic() + 10
+while not psutil.Process(parent.pid).children():
+    assert time.monotonic() < deadline
+    time.sleep(0.02)
+(orphan,) = psutil.Process(parent.pid).children()
+members.look()
+parent.kill()
+parent.wait()
+left = members.left()
+family.end(left, patience_seconds=5)
+assert orphan in left
+assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
 """
 
 
@@ -169,19 +190,7 @@ def test_processes_are_found_by_the_marker_and_only_by_the_right_one(monkeypatch
 
 
 def test_an_orphan_that_lost_its_marker_is_ended_with_the_rest() -> None:
-    members = family.Family("a market of this test")
-    parent = subprocess.Popen([sys.executable, "-c", LEAVES_AN_ORPHAN_WITHOUT_A_MARKER])
-    until(lambda: bool(psutil.Process(parent.pid).children()))
-    (orphan,) = psutil.Process(parent.pid).children()
-    members.look()
-    parent.kill()
-    parent.wait()
-
-    left = members.left()
-    family.end(left, patience_seconds=5)
-
-    assert orphan in left
-    assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
+    subprocess.run([sys.executable, "-c", ENDS_ITS_FAMILY], check=True, timeout=60)
 
 
 def test_a_copied_folder_does_not_claim_the_processes_of_the_original(

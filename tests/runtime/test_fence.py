@@ -158,7 +158,6 @@ async def test_without_its_claim_an_order_is_revived_and_the_check_sees_that(mar
     assert await created_twice(market.connections.database) == {hold.order_id}
 
 
-@pytest.mark.xfail(reason="the answer is the order as its lagging document has it", raises=AssertionError)
 async def test_a_reservation_that_arrives_again_after_its_end_answers_the_expired_order(market: LocalMarket) -> None:
     market.tickets = market._start(TicketsWithoutAlarm(market.connections.queries), "tickets-0")
     (ticket_id,) = await listed(market)

@@ -135,7 +135,6 @@ async def test_a_caller_that_went_away_does_not_take_the_others_with_it() -> Non
     assert await stays == "echo of stays"
 
 
-@pytest.mark.xfail(reason="a call that just ended still counts as in flight", raises=TimeoutError)
 @pytest.mark.parametrize("in_flight", [1, 2])
 async def test_a_caller_that_asks_again_at_once_is_answered(in_flight: int) -> None:
     transport = FakeTransport(is_open=False)

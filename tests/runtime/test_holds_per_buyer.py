@@ -105,9 +105,6 @@ class SlowDocuments(MongoDocuments):
         await super().write(projections)
 
 
-@pytest.mark.xfail(
-    reason="what a host knows of a buyer is forgotten whole when one message is fenced", raises=AssertionError
-)
 async def test_the_limit_is_exact_also_when_a_reservation_is_decided_again(market: LocalMarket, buyer: str) -> None:
     first, contested = await listed(market, 2)
     elsewhere = market.start_tickets()

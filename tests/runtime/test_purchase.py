@@ -192,7 +192,6 @@ async def test_a_key_that_arrives_again_answers_the_same(market: LocalMarket) ->
     assert (again.charge, again.fresh) == (first.charge, False)
 
 
-@pytest.mark.xfail(reason="a key of its own is taken for a key that was used for something else", raises=AssertionError)
 async def test_a_key_of_its_own_asks_how_a_payment_stands_that_is_not_finished(market: LocalMarket) -> None:
     order = await an_order(market)
     first = expect(PaymentAnswer, await market.pay(Pay(order.id, WANTS_ACTION, "key")))
