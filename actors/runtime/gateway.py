@@ -104,7 +104,7 @@ class _Lane:
         batch = [self._waiting.popleft() for _ in range(min(self._limits.batch, len(self._waiting)))]
         try:
             replies = await self._send(batch)
-        except Exception as error:  # a bug of ours: its callers are told, those that wait behind it are served
+        except Exception as error:  # noqa: BLE001 - a bug of ours: its callers are told, who waits behind is served
             for waiting in batch:
                 if not waiting.reply.done():
                     waiting.reply.set_exception(error)

@@ -56,9 +56,7 @@ class MongoDocuments:
 
     async def _replace_what_is_older(self, collection: str, projections: list[Projection]) -> None:
         """What an upsert met is newer, or an older one that came between its guard and its insert."""
-        writes = [
-            ReplaceOne({"_id": one.id, "version": {"$lt": one.version}}, one.document()) for one in projections
-        ]
+        writes = [ReplaceOne({"_id": one.id, "version": {"$lt": one.version}}, one.document()) for one in projections]
         with reaching_the_database():
             await self._database[collection].bulk_write(writes, ordered=False)
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
-import psutil
 import pytest
 
 from cli import family
@@ -17,7 +16,6 @@ from config import ports
 # A process of its own: everything that it started is its family, and the servers of these tests are ours.
 ENDS_ITS_FAMILY = """
 import subprocess, sys, time
-import psutil
 from cli import family
 
 LEAVES_AN_ORPHAN_WITHOUT_A_MARKER = (
