@@ -16,6 +16,7 @@ from config import ports
 # A process of its own: everything that it started is its family, and the servers of these tests are ours.
 ENDS_ITS_FAMILY = """
 import subprocess, sys, time
+import psutil
 from cli import family
 
 LEAVES_AN_ORPHAN_WITHOUT_A_MARKER = (
