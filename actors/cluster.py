@@ -19,7 +19,9 @@ from actors.domain.messages import (
     Pay,
     PaymentAnswer,
     PaymentCommand,
+    PurchaseCommand,
     ReadTicket,
+    RefundOrder,
     Refusal,
     ResumePurchase,
     TicketCommand,
@@ -156,11 +158,15 @@ class Actors:
         """Carries the payment of an order through, and says how it stands."""
         return await self._purchase(command)
 
+    async def refund(self, command: RefundOrder) -> PaymentAnswer | Refusal:
+        """Gives the money of a complete order back."""
+        return await self._purchase(command)
+
     async def resume(self, command: ResumePurchase) -> PaymentAnswer | Refusal:
         """Finishes a purchase that stood still."""
         return await self._purchase(command)
 
-    async def _purchase(self, command: Pay | ResumePurchase) -> PaymentAnswer | Refusal:
+    async def _purchase(self, command: PurchaseCommand) -> PaymentAnswer | Refusal:
         host = self._placement.host_of(names.ORDERS, command.order_id)
         answer: PaymentAnswer | Refusal = await self._slow.ask(host, command, PAYMENT_PATIENCE)
         return answer

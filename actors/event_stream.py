@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from actors.domain.codec import encode
-from actors.domain.messages import ChargeIntentCreated, ChargeTried
+from actors.domain.messages import ChargeIntentCreated, ChargeRefunding, ChargeTried
 from actors.runtime.ports import Commit, Recorded, StoreUnavailableError
 
 STREAM = "holdfast:events"
@@ -17,7 +17,7 @@ STREAM = "holdfast:events"
 MAX_LENGTH = 1_000_000
 
 # Steps between us and Stripe, of no meaning to anyone else.
-INTERNAL = (ChargeTried, ChargeIntentCreated)
+INTERNAL = (ChargeTried, ChargeIntentCreated, ChargeRefunding)
 # What a charge keeps for itself.
 PRIVATE = ("payment_method", "tries", "request")
 

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from actors.domain.messages import Pay, PaymentAnswer, Refusal, TicketCommand
+from actors.domain.messages import Pay, PaymentAnswer, RefundOrder, Refusal, ResumePurchase, TicketCommand
 from actors.domain.ticket import TicketAnswer
 
 
@@ -14,6 +14,12 @@ class Market(Protocol):
 
     async def pay(self, command: Pay) -> PaymentAnswer | Refusal:
         """Carries the payment of an order through, and says how it stands."""
+
+    async def refund(self, command: RefundOrder) -> PaymentAnswer | Refusal:
+        """Gives the money of a complete order back, and says how it stands."""
+
+    async def resume(self, command: ResumePurchase) -> PaymentAnswer | Refusal:
+        """Has a purchase go on, and says how it stands."""
 
     async def is_ready(self) -> bool:
         """Whether the database and the actors answer."""

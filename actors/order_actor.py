@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from actors.cluster import Actors
 from actors.connections import Connections
-from actors.domain.messages import Pay, PaymentAnswer, Refusal, ResumePurchase
+from actors.domain.messages import PaymentAnswer, PurchaseCommand, Refusal
 from actors.host_actor import HostActor
 from actors.purchase import Purchases
 from actors.runtime.ports import Instant
@@ -25,9 +25,7 @@ class OrderActor(HostActor):
             attempts=self.settings.payment_attempts,
         )
 
-    async def handle(
-        self, messages: Sequence[Pay | ResumePurchase], _deadline: Instant
-    ) -> list[PaymentAnswer | Refusal]:
+    async def handle(self, messages: Sequence[PurchaseCommand], _deadline: Instant) -> list[PaymentAnswer | Refusal]:
         self.counters.deliveries += 1
         self.counters.messages += len(messages)
         return list(await asyncio.gather(*(self._purchases.handle(message) for message in messages)))

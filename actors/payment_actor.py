@@ -22,10 +22,11 @@ class PaymentActor(HostActor):
         behaviour = ChargeBehaviour(connections.queries)
         host: Host[Charge, ChargeCommand] = connections.host(behaviour, carry_on, writer=self.writer)
         self.counters = host.counters
-        stripe = open_account(self.settings, connections.database)
-        self._payments = Payments(host, stripe, connections.clock)
-        keep_running(carry_on.run(), host.run())
+        account = open_account(self.settings, connections.database)
+        await account.prepare()
+        self._payments = Payments(host, account.stripe, connections.clock)
+        keep_running(carry_on.run(), host.run(), *account.jobs())
 
-    async def handle(self, messages: Sequence[PaymentCommand], _deadline: Instant) -> list[ChargeAnswer | Refusal]:
+    async def handle(self, messages: Sequence[PaymentCommand], deadline: Instant) -> list[ChargeAnswer | Refusal]:
         """Charges go on when their caller has given up: what was begun at Stripe is to be known."""
-        return await handle_all(self._payments, messages)
+        return await handle_all(self._payments, messages, deadline)

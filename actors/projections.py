@@ -11,7 +11,6 @@ from actors.domain.messages import (
     Order,
     OrderCreated,
     OrderExpired,
-    OrderStatus,
     TicketCreated,
     TicketStatus,
     TicketUpdated,
@@ -89,25 +88,25 @@ def ticket_document(ticket: Ticket) -> Document:
 def order_document(order: Order) -> Document:
     """The order as stored.
 
-    `due_at` is there only while it is open and `awaiting_since` only while it is being paid: they index what the
-    Supervisor may have to wake or to resume.
+    `due_at` is there only while it is open and `unsettled_since` only while its money is on the way: they index what
+    the Supervisor may have to wake or to resume.
     """
     document = encode(order)
     document["_id"] = document.pop("id")
     document["by_newest"] = f"{order.created_at:015d}{order.id}"
     if order.is_open:
         document["due_at"] = order.expires_at
-    if order.status is OrderStatus.AWAITING_PAYMENT:
-        document["awaiting_since"] = order.updated_at
+    if order.is_unsettled:
+        document["unsettled_since"] = order.updated_at
     return document
 
 
 def charge_document(charge: Charge) -> Document:
-    """The charge as stored. `open_since` is there only while Stripe may still hold money for it."""
+    """The charge as stored. `unsettled_since` is there only while Stripe may still hold money for it."""
     document = encode(charge)
     document["_id"] = document.pop("id")
     if charge.is_open:
-        document["open_since"] = charge.updated_at
+        document["unsettled_since"] = charge.updated_at
     return document
 
 

@@ -10,13 +10,16 @@ from typing import Protocol
 
 from actors.domain.charge import charge_id
 from actors.domain.messages import (
+    AbandonRefund,
     Authorise,
     CancelReason,
     Capture,
     Charge,
     ChargeAnswer,
     ChargeStatus,
+    NotCapturable,
     NotFound,
+    NotYours,
     Order,
     OrderComplete,
     OrderOver,
@@ -24,7 +27,11 @@ from actors.domain.messages import (
     Pay,
     PaymentAnswer,
     PaymentCommand,
+    PurchaseCommand,
     ReadCharge,
+    Reconcile,
+    RefundOrder,
+    RefundRefused,
     Refusal,
     Release,
     RequestMismatch,
@@ -33,6 +40,7 @@ from actors.domain.messages import (
     Sell,
     Settle,
     StartPayment,
+    StartRefund,
     TicketCommand,
     Unavailable,
     UnknownPaymentMethod,
@@ -79,23 +87,31 @@ class Purchases:
         self._clock = clock
         self._grace = grace
         self._attempts = attempts
-        self._running: dict[str, asyncio.Task[Outcome]] = {}
+        self._running: dict[str, tuple[type[PurchaseCommand], asyncio.Task[Outcome]]] = {}
 
-    async def handle(self, command: Pay | ResumePurchase) -> Outcome:
+    async def handle(self, command: PurchaseCommand) -> Outcome:
         """How the payment stands, `fresh` only for the one that made it; a refusal when there is nothing to pay."""
-        running = self._running.get(command.order_id)
-        joined = running is not None
-        if running is None:
-            running = self._running[command.order_id] = asyncio.create_task(self._carry(command))
-            running.add_done_callback(lambda _: self._running.pop(command.order_id, None))
         try:
-            # Shielded: a client that goes away, or an answer that takes too long, does not stop a purchase.
-            outcome = await asyncio.wait_for(asyncio.shield(running), ANSWER_SECONDS)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await self._meet(command)
         except TimeoutError:
             return await self._pending(command.order_id)
         except StoreUnavailableError:
             return Unavailable()
-        return replace(outcome, fresh=False) if joined and isinstance(outcome, PaymentAnswer) else outcome
+
+    async def _meet(self, command: PurchaseCommand) -> Outcome:
+        """Joins what runs for this order if it is the same wish, and otherwise waits for its end."""
+        while (running := self._running.get(command.order_id)) is not None:
+            kind, task = running
+            # Shielded: a client that goes away, or an answer that takes too long, does not stop a purchase.
+            outcome = await asyncio.shield(task)
+            if kind is type(command):
+                return replace(outcome, fresh=False) if isinstance(outcome, PaymentAnswer) else outcome
+        task = asyncio.create_task(self._carry(command))
+        self._running[command.order_id] = type(command), task
+        # Gone before anyone who waits for it is woken: done callbacks run in the order in which they were added.
+        task.add_done_callback(lambda _: self._running.pop(command.order_id, None))
+        return await asyncio.shield(task)
 
     async def _pending(self, order_id: str) -> Outcome:
         try:
@@ -105,12 +121,19 @@ class Purchases:
             return Unavailable()
         return PaymentAnswer(order, charges[-1]) if order and charges else Unavailable()
 
-    async def _carry(self, command: Pay | ResumePurchase) -> Outcome:
+    async def _carry(self, command: PurchaseCommand) -> Outcome:
         order = (await self._queries.orders([command.order_id])).get(command.order_id)
         if order is None:
             return NotFound()
-        if isinstance(command, ResumePurchase):
-            return await self._resume(order)
+        match command:
+            case Pay():
+                return await self._start(order, command)
+            case ResumePurchase(reconcile=reconcile):
+                return await self._resume(order, reconcile=reconcile)
+            case RefundOrder(user_id=user_id):
+                return await self._start_refund(order, user_id)
+
+    async def _start(self, order: Order, command: Pay) -> Outcome:
         started = await self._counterparts.ask_ticket(StartPayment(order.ticket_id, order.id, self._grace))
         match started:
             case TicketAnswer(order=Order() as held):
@@ -178,10 +201,14 @@ class Purchases:
     async def _capture(self, order: Order, charge: Charge, *, fresh: bool) -> Outcome:
         """The sale is in the journal, so the money may be taken."""
         answer = await self._counterparts.ask_charge(Capture(charge.id))
+        if isinstance(answer, NotCapturable):
+            revoked = await self._counterparts.ask_ticket(
+                Revoke(order.ticket_id, order.id, CancelReason.CAPTURE_FAILED)
+            )
+            if isinstance(revoked, TicketAnswer | OrderOver):
+                await self._counterparts.ask_charge(Settle(charge.id))
+                return OrderOver()
         captured = answer.charge if isinstance(answer, ChargeAnswer) else charge
-        if captured.status in (ChargeStatus.VOIDED, ChargeStatus.FAILED):
-            await self._counterparts.ask_ticket(Revoke(order.ticket_id, order.id, CancelReason.CAPTURE_FAILED))
-            return OrderOver()
         return PaymentAnswer(order, captured, fresh=fresh)
 
     async def _paid(self, order: Order, command: Pay) -> Outcome:
@@ -197,24 +224,77 @@ class Purchases:
         complete = replace(stored, status=OrderStatus.COMPLETE, charge_id=charge.id)
         return await self._capture(complete, charge, fresh=False)
 
-    async def _resume(self, order: Order) -> Outcome:
+    async def _resume(self, order: Order, *, reconcile: bool) -> Outcome:
         """Goes on with what was begun: the last attempt's charge says how far it came."""
         charges = await self._queries.charges_of(order.id)
         if not charges:
             return Unavailable()  # no charge, no money: the hold ends by itself, or its buyer asks again
         charge = charges[-1]
+        if order.status is OrderStatus.COMPLETE and not (reconcile or charge.is_open or order.refunding):
+            return PaymentAnswer(order, charge)  # a document is never ahead of the truth: nothing is left to do
         started = await self._counterparts.ask_ticket(StartPayment(order.ticket_id, order.id, grace=0))
         match started:
             case TicketAnswer(order=Order(attempt=charge.attempt) as held):
                 return await self._pay(held, charge)
             case OrderComplete():
-                return await self._capture(order, charge, fresh=False)
+                return await self._settle_sale(order, charge, reconcile=reconcile)
+            case OrderOver() if reconcile:
+                for known in charges:
+                    await self._counterparts.ask_charge(Reconcile(known.id))
             case OrderOver():
                 await self._settle(order)
         return started if isinstance(started, Refusal) else Unavailable()
+
+    async def _settle_sale(self, order: Order, charge: Charge, *, reconcile: bool) -> Outcome:
+        """The order was sold: takes what is to be taken, or goes on giving it back."""
+        if charge.status is ChargeStatus.AUTHORISED:
+            return await self._capture(order, charge, fresh=False)
+        if reconcile:
+            answer = await self._counterparts.ask_charge(Reconcile(charge.id))
+            if isinstance(answer, Refusal):
+                return answer
+            charge = answer.charge
+        if order.refunding or charge.status is ChargeStatus.REFUNDED:
+            return await self._refund(order, charge)
+        return PaymentAnswer(order, charge)
 
     async def _settle(self, order: Order) -> None:
         """The order's end is in the journal: no attempt may keep any money."""
         for charge in await self._queries.charges_of(order.id):
             if charge.is_open or charge.status is ChargeStatus.COMPLETED:
                 await self._counterparts.ask_charge(Settle(charge.id))
+
+    async def _start_refund(self, order: Order, user_id: str) -> Outcome:
+        """The seller's wish is in the journal before Stripe hears of it."""
+        if order.seller_id != user_id:
+            return NotYours()
+        charges = await self._queries.charges_of(order.id)
+        if order.cancel_reason is CancelReason.REFUNDED and charges:
+            return PaymentAnswer(order, charges[-1])  # a repeat: given back already
+        started = await self._counterparts.ask_ticket(StartRefund(order.ticket_id, order.id, user_id))
+        match started:
+            case TicketAnswer(order=Order(charge_id=str() as paid_by) as refunding):
+                answer = await self._counterparts.ask_charge(ReadCharge(paid_by))
+                return answer if isinstance(answer, Refusal) else await self._refund(refunding, answer.charge)
+        return started if isinstance(started, Refusal) else Unavailable()
+
+    async def _refund(self, order: Order, charge: Charge) -> Outcome:
+        """From the wish on. Only when the money is given back, the ticket is for sale again."""
+        if charge.status is ChargeStatus.AUTHORISED:
+            # Sold, but not captured yet: there is something to give back only after that.
+            captured = await self._counterparts.ask_charge(Capture(charge.id))
+            if isinstance(captured, Refusal):
+                return captured
+        answer = await self._counterparts.ask_charge(Settle(charge.id))
+        match answer:
+            case ChargeAnswer(charge=Charge(status=ChargeStatus.REFUNDED) as refunded):
+                revoke = Revoke(order.ticket_id, order.id, CancelReason.REFUNDED)
+                revoked = await self._counterparts.ask_ticket(revoke)
+                after = revoked.order if isinstance(revoked, TicketAnswer) and revoked.order else order
+                return PaymentAnswer(after, refunded)
+            case ChargeAnswer(charge=Charge(status=ChargeStatus.COMPLETED, refunding=False)):
+                await self._counterparts.ask_ticket(AbandonRefund(order.ticket_id, order.id))
+                return RefundRefused()
+            case ChargeAnswer(charge=pending):
+                return PaymentAnswer(order, pending)
+        return answer

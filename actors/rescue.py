@@ -1,4 +1,4 @@
-"""What the Supervisor does about the journal when somebody died: carry commits on, wake holds, resume purchases."""
+"""What the Supervisor does about the journal when somebody died: carry commits on and wake holds."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import structlog
 
 from actors import names
-from actors.domain.messages import Instant, Order, Refusal, ResumePurchase, TicketCommand, WakeTicket
+from actors.domain.messages import Instant, Order, Refusal, TicketCommand, WakeTicket
 from actors.domain.ticket import TicketAnswer
 from actors.runtime.journal import recover
 from actors.runtime.ports import Behaviour, Clock, DocumentStore, EventStream, Journal, Marks, MarkStore
@@ -18,10 +18,6 @@ LOOK_AGAIN = 60_000
 # Holds are woken this long before their end, so that there is time for it.
 WAKE_AHEAD = 60_000
 WAKE_PAGE = 2_000
-# A purchase takes milliseconds, at most three times Stripe's 10 s; standing still for this long it has lost its actor
-# or waits for its buyer, and asking Stripe again does no harm.
-STANDS_STILL = 10_000
-RESUME_PAGE = 200
 
 logger = structlog.get_logger(__name__)
 
@@ -31,9 +27,6 @@ class RescueStore(Protocol):
 
     async def orders_due(self, after: Instant, before: Instant, most: int) -> list[Order]:
         """The open orders whose time ends in [after, before), the earliest first."""
-
-    async def standing_still(self, since: Instant, most: int) -> set[str]:
-        """The orders that are being paid, or whose charge is open, and that nothing happened to since the instant."""
 
 
 class WriterMarks(MarkStore, Protocol):
@@ -48,9 +41,6 @@ class Rescuers(Protocol):
 
     async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal:
         """The ticket's answer, or why there is none."""
-
-    async def resume(self, command: ResumePurchase) -> object:
-        """Whatever came of it: the next round looks again."""
 
 
 Together = Callable[..., Awaitable[list[Any]]]
@@ -84,7 +74,6 @@ class Rescue:
         self._look_at: dict[str, Instant] = {}
         self._known_writers: set[str] = set()
         self._woken_until: Instant = 0
-        self._resumed: dict[str, Instant] = {}
 
     async def round(self, live: Mapping[str, str], awaited: AbstractSet[str]) -> None:
         """`live` says which writer each host is now, `awaited` are hosts that have not said so yet.
@@ -93,7 +82,6 @@ class Rescue:
         """
         await self._recover(set(live.values()), awaited)
         await self._wake(set(live.values()))
-        await self._resume()
 
     async def _recover(self, live: AbstractSet[str], awaited: AbstractSet[str]) -> None:
         now = self._clock.now()
@@ -126,10 +114,3 @@ class Rescue:
             self._woken_until = orders[-1].expires_at
         self._woken_until = until
         self._known_writers = set(live)
-
-    async def _resume(self) -> None:
-        now = self._clock.now()
-        self._resumed = {order: at for order, at in self._resumed.items() if now - at < STANDS_STILL}
-        still = await self._store.standing_still(now - STANDS_STILL, RESUME_PAGE) - self._resumed.keys()
-        self._resumed.update(dict.fromkeys(still, now))
-        await self._together(*(self._rescuers.resume(ResumePurchase(order_id)) for order_id in still))

@@ -16,10 +16,13 @@ from actors.cluster import Actors, host_names
 from actors.connections import Connections, keep_running
 from actors.domain.messages import Unavailable
 from actors.host_actor import HostActor
+from actors.notices import Notices
 from actors.rescue import Rescue
+from actors.resumption import Resumption
 from actors.runtime.placement import SharedPlacement
 from actors.runtime.ports import Instant, Reply, StoreUnavailableError
 from actors.storage.users import UserMarks
+from actors.storage.webhooks import WebhookInbox
 from actors.tickets import TicketBehaviour
 from actors.watch import EVERY_SECONDS, Watch
 
@@ -31,10 +34,12 @@ class Supervisor(HostActor):
 
     _watch: Watch
     _rescue: Rescue
+    _resumption: Resumption
     _announcements: Announcements
 
     async def start(self, connections: Connections) -> None:
         self._watch = Watch()
+        actors = Actors(self.settings, connections.clock)
         self._rescue = Rescue(
             {
                 names.TICKETS: TicketBehaviour(connections.queries),
@@ -45,13 +50,16 @@ class Supervisor(HostActor):
             connections.stream,
             connections.marks,
             connections.queries,
-            Actors(self.settings, connections.clock),
+            actors,
             connections.clock,
             asyncio.gather,
         )
+        inbox = WebhookInbox(connections.database)
+        notices = Notices(inbox, connections.queries, actors)
+        self._resumption = Resumption(connections.queries, inbox, notices, actors, connections.clock, asyncio.gather)
         marks = UserMarks(connections.database)
         self._announcements = Announcements(marks, connections.journal, connections.stream, writer=self.writer)
-        keep_running(self._watch_over(), self._rescue_those_in_need())
+        keep_running(self._watch_over(), self._rescue_those_in_need(), self._resume_purchases())
 
     async def handle(self, messages: Sequence[Any], _deadline: Instant) -> list[Reply]:
         """Nobody asks the Supervisor for anything."""
@@ -81,6 +89,15 @@ class Supervisor(HostActor):
             except StoreUnavailableError as error:
                 logger.warning("rescue_postponed", error=str(error))
             await asyncio.sleep(EVERY_SECONDS)
+
+    async def _resume_purchases(self) -> None:
+        # Apart from the rest: a slow answer of Stripe must not hold up a hold that is due.
+        while True:
+            await asyncio.sleep(EVERY_SECONDS)
+            try:
+                await self._resumption.round()
+            except StoreUnavailableError as error:
+                logger.warning("resumption_postponed", error=str(error))
 
 
 def _dedicated_names() -> set[str]:

@@ -1,5 +1,8 @@
 """Everything an operator can set, under the names of the environment variables (upper case) or ``.env``."""
 
+import hashlib
+import hmac
+import secrets
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -123,6 +126,19 @@ class Settings(BaseSettings):
         Reads or makes the file, so ask once at start. Raises OSError when that fails.
         """
         return self.jwt_key or SecretStr(secret_file.read_or_create(self.data_dir / "jwt.key"))
+
+    @property
+    def webhook_secret(self) -> SecretStr:
+        """What signs Stripe's announcements: ``STRIPE_WEBHOOK_SECRET``, or for the sandbox one made of the session key.
+
+        Without either it is a random one that signs nothing: purchases then go on by asking Stripe, some seconds later.
+        """
+        if self.stripe_webhook_secret is not None:
+            return self.stripe_webhook_secret
+        if not self.sandbox_payments:
+            return SecretStr(secrets.token_hex(32))
+        key = self.session_key.get_secret_value().encode()
+        return SecretStr("whsec_" + hmac.new(key, b"webhooks of the sandbox", hashlib.sha256).hexdigest())
 
     def environment(self) -> dict[str, str]:
         """Return these settings as environment variables, so that a child process loads the same ones."""

@@ -5,7 +5,7 @@ from starlette.middleware import Middleware
 
 from serve_app import error_responses
 from serve_app.openapi import describe_sessions
-from serve_app.routes import health, orders, payments, tickets, users
+from serve_app.routes import health, orders, payments, sandbox, tickets, users, webhooks
 from serve_app.security.nosniff import NoSniff
 from serve_app.security.origin import SameOrigin
 from serve_app.services import Services
@@ -27,7 +27,9 @@ def create_api(services: Services) -> FastAPI:
     )
     api.state.services = services
     error_responses.install(api)
-    for routes in (health, users, tickets, orders, payments):
+    for routes in (health, users, tickets, orders, payments, webhooks):
         api.include_router(routes.router)
+    if services.sandbox is not None:
+        api.include_router(sandbox.router)
     describe_sessions(api, services.sessions.cookie)
     return api

@@ -29,15 +29,23 @@ async def read_json(request: Request) -> object:
     deeper than the parser goes (about a thousand levels), and integers of more than 4,300 digits.
     """
     _check_type(request.headers.get("content-type", ""))
-    try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            raw = await _read(request)
-    except TimeoutError:
-        raise RequestTimeoutError("The body did not arrive in time.") from None
+    raw = await read_raw(request)
     try:
         return parse(raw)
     except (ValueError, RecursionError):  # UnicodeError and JSONDecodeError are ValueErrors
         raise RequestValidationError({"": _MALFORMED}) from None
+
+
+async def read_raw(request: Request) -> bytes:
+    """Return the body as it came.
+
+    Raises PayloadTooLargeError over 1 MiB, and RequestTimeoutError after 30 s.
+    """
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            return await _read(request)
+    except TimeoutError:
+        raise RequestTimeoutError("The body did not arrive in time.") from None
 
 
 def parse(raw: bytes) -> object:

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actors.runtime.ports import StoreUnavailableError
+from actors.stripe.sandbox import LedgerUnavailable
 from serve_app.errors import CustomError, DatabaseConnectionError, ServiceUnavailableError
 from serve_app.responses import error_response, json_response
 
@@ -40,6 +41,7 @@ def install(api: FastAPI) -> None:
         ExecutionTimeout: _database_away,
         WTimeoutError: _database_away,
         StoreUnavailableError: _database_away,
+        LedgerUnavailable: _database_away,
         RedisError: _redis_away,
     }
     for exception, handler in handlers.items():

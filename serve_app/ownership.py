@@ -6,11 +6,24 @@ from serve_app.errors import ForbiddenError, NotFoundError
 from serve_app.services import Services
 
 
+async def sold_order(services: Services, order_id: str, seller_id: str) -> Order:
+    """Return the order of the seller's ticket. Raises NotFoundError, or ForbiddenError when somebody else sold it."""
+    order = await _existing(services, order_id)
+    if order.seller_id != seller_id:
+        raise ForbiddenError("Only the seller of this ticket can refund it.")
+    return order
+
+
 async def own_order(services: Services, order_id: str, buyer_id: str) -> Order:
     """Return the buyer's order. Raises NotFoundError, or ForbiddenError when somebody else made it."""
+    order = await _existing(services, order_id)
+    if order.buyer_id != buyer_id:
+        raise ForbiddenError("This order belongs to somebody else.")
+    return order
+
+
+async def _existing(services: Services, order_id: str) -> Order:
     order = await services.queries.orders.by_id(order_id) if is_id(order_id) else None
     if order is None:
         raise NotFoundError("There is no such order.")
-    if order.buyer_id != buyer_id:
-        raise ForbiddenError("This order belongs to somebody else.")
     return order

@@ -1,5 +1,9 @@
-"""What may happen to a charge. A charge never goes back: created → authorised → completed → refunded, or an end."""
+"""What may happen to a charge: created → authorised → completed → refunded, or an end on the way.
 
+Only a refund that fails takes it back, from refunded to completed: the money is with us again.
+"""
+
+from collections.abc import Callable
 from dataclasses import replace
 
 from actors.domain.ids import derived_id
@@ -10,10 +14,13 @@ from actors.domain.messages import (
     ChargeCommand,
     ChargeCompleted,
     ChargeCreated,
+    ChargeDisputed,
     ChargeEvent,
     ChargeFailed,
     ChargeIntentCreated,
     ChargeRefunded,
+    ChargeRefundFailed,
+    ChargeRefunding,
     ChargeStatus,
     ChargeStep,
     ChargeTried,
@@ -26,9 +33,13 @@ from actors.domain.messages import (
     RecordActionRequired,
     RecordAuthorised,
     RecordCaptured,
+    RecordDispute,
     RecordFailed,
     RecordIntent,
     RecordRefunded,
+    RecordRefundFailed,
+    RecordRefunding,
+    RecordRefundPending,
     RecordVoided,
     Refusal,
     RequestMismatch,
@@ -60,28 +71,71 @@ def decide(charge: Charge | None, command: ChargeCommand, now: Instant) -> Decis
             return UNCHANGED if _same_payment(charge, asked) else RequestMismatch()
         case StartTry(step=step):
             return (ChargeTried(_next(charge, now, tries=(*charge.tries, step))),)
-        case RecordIntent(stripe_id=charge.stripe_id) | RecordRefunded(stripe_refund_id=charge.stripe_refund_id):
+        case RecordIntent(stripe_id=charge.stripe_id):
             return UNCHANGED
-    return _transition(charge, command, now)
+    return _HANDLERS[charge.status](charge, command, now)
 
 
-def _transition(charge: Charge, command: ChargeCommand, now: Instant) -> Decision:  # noqa: PLR0911 - a row a rule
-    match command, charge.status:
-        case RecordIntent(stripe_id=stripe_id), ChargeStatus.CREATED if charge.stripe_id is None:
+def _when_open(charge: Charge, command: ChargeCommand, now: Instant) -> Decision:
+    match command:
+        case RecordCaptured(refunding=refunding):
+            taken = _next(charge, now, status=ChargeStatus.COMPLETED, action_required=False, refunding=refunding)
+            return (ChargeCompleted(taken),)
+        case RecordVoided():
+            return (ChargeVoided(_next(charge, now, status=ChargeStatus.VOIDED)),)
+    return _when_created(charge, command, now) if charge.status is ChargeStatus.CREATED else _when_over(charge, command)
+
+
+def _when_created(charge: Charge, command: ChargeCommand, now: Instant) -> Decision:
+    match command:
+        case RecordIntent(stripe_id=stripe_id) if charge.stripe_id is None:
             return (ChargeIntentCreated(_next(charge, now, stripe_id=stripe_id)),)
-        case RecordActionRequired(), ChargeStatus.CREATED:
+        case RecordActionRequired():
             wanted = (ChargeActionRequired(_next(charge, now, action_required=True)),)
             return UNCHANGED if charge.action_required else wanted
-        case RecordAuthorised(), ChargeStatus.CREATED:
+        case RecordAuthorised():
             return (ChargeAuthorised(_next(charge, now, status=ChargeStatus.AUTHORISED, action_required=False)),)
-        case RecordCaptured(), ChargeStatus.CREATED | ChargeStatus.AUTHORISED:
-            return (ChargeCompleted(_next(charge, now, status=ChargeStatus.COMPLETED)),)
-        case RecordFailed(failure=failure), ChargeStatus.CREATED:
+        case RecordFailed(failure=failure):
             return (ChargeFailed(_next(charge, now, status=ChargeStatus.FAILED, failure=failure)),)
-        case RecordVoided(), ChargeStatus.CREATED | ChargeStatus.AUTHORISED:
-            return (ChargeVoided(_next(charge, now, status=ChargeStatus.VOIDED)),)
-        case RecordRefunded(stripe_refund_id=refund), ChargeStatus.COMPLETED:
-            return (ChargeRefunded(_next(charge, now, status=ChargeStatus.REFUNDED, stripe_refund_id=refund)),)
+    return InvalidTransition()
+
+
+def _when_taken(charge: Charge, command: ChargeCommand, now: Instant) -> Decision:  # noqa: PLR0911 - a row a rule
+    """Completed or refunded: the money was taken, and may go back or be asked for by the buyer's bank."""
+    is_back = charge.status is ChargeStatus.REFUNDED
+    match command:
+        case RecordDispute(disputed=charge.disputed) | RecordRefundPending(stripe_refund_id=charge.stripe_refund_id):
+            return UNCHANGED
+        case RecordDispute(disputed=disputed):
+            return (ChargeDisputed(_next(charge, now, disputed=disputed)),)
+        case RecordRefunding() if not is_back:
+            return UNCHANGED if charge.refunding else (ChargeRefunding(_next(charge, now, refunding=True)),)
+        case RecordRefundPending(stripe_refund_id=refund) if not is_back:
+            return (ChargeRefunding(_next(charge, now, refunding=True, stripe_refund_id=refund)),)
+        case RecordRefunded(stripe_refund_id=refund) if not is_back:
+            back = _next(charge, now, status=ChargeStatus.REFUNDED, refunding=False, stripe_refund_id=refund)
+            return (ChargeRefunded(back),)
+        case RecordRefundFailed(failure=failure):
+            if not (charge.refunding or is_back):
+                return UNCHANGED
+            return (ChargeRefundFailed(_after_a_failed_refund(charge, failure, now)),)
+    return _when_over(charge, command)
+
+
+def _after_a_failed_refund(charge: Charge, failure: str, now: Instant) -> Charge:
+    """The money is with us, and another refund would have another key."""
+    return _next(
+        charge,
+        now,
+        status=ChargeStatus.COMPLETED,
+        refunding=False,
+        stripe_refund_id=None,
+        failure=failure,
+        tries=(*charge.tries, ChargeStep.REFUND),
+    )
+
+
+def _when_over(charge: Charge, command: ChargeCommand, _now: Instant = 0) -> Decision:
     return UNCHANGED if _REACHED.get(type(command)) is charge.status else InvalidTransition()
 
 
@@ -91,6 +145,16 @@ _REACHED = {
     RecordFailed: ChargeStatus.FAILED,
     RecordVoided: ChargeStatus.VOIDED,
     RecordRefunded: ChargeStatus.REFUNDED,
+}
+
+Handler = Callable[[Charge, ChargeCommand, Instant], Decision]
+_HANDLERS: dict[ChargeStatus, Handler] = {
+    ChargeStatus.CREATED: _when_open,
+    ChargeStatus.AUTHORISED: _when_open,
+    ChargeStatus.COMPLETED: _when_taken,
+    ChargeStatus.REFUNDED: _when_taken,
+    ChargeStatus.FAILED: _when_over,
+    ChargeStatus.VOIDED: _when_over,
 }
 
 

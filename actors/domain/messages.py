@@ -88,6 +88,7 @@ class Order:
     version: int = 1
     attempt: int = 1
     extended: bool = False
+    refunding: bool = False
     charge_id: str | None = None
     cancel_reason: CancelReason | None = None
     request: str | None = None
@@ -97,10 +98,18 @@ class Order:
         """Whether it still holds its ticket without having bought it."""
         return self.status in (OrderStatus.CREATED, OrderStatus.AWAITING_PAYMENT)
 
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether its money is on the way: who finds it standing still is to carry it on."""
+        return self.status is OrderStatus.AWAITING_PAYMENT or self.refunding
+
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One attempt to take the money of one order; amount, currency and payment method never change."""
+    """One attempt to take the money of one order; amount, currency and payment method never change.
+
+    `refunding` while its money is to go back, and `disputed` is Stripe's word for how a dispute stands.
+    """
 
     id: str
     order_id: str
@@ -118,13 +127,15 @@ class Charge:
     stripe_refund_id: str | None = None
     failure: str | None = None
     action_required: bool = False
+    refunding: bool = False
+    disputed: str | None = None
     tries: tuple[str, ...] = ()
     request: str | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether Stripe may hold money for it that is neither taken nor given back."""
-        return self.status in (ChargeStatus.CREATED, ChargeStatus.AUTHORISED)
+        return self.status in (ChargeStatus.CREATED, ChargeStatus.AUTHORISED) or self.refunding
 
 
 # Commands to a ticket
@@ -225,6 +236,23 @@ class Revoke:
 
 
 @dataclass(frozen=True, slots=True)
+class StartRefund:
+    """The seller takes a sale back before the event; the order stays complete until its money is given back."""
+
+    ticket_id: str
+    order_id: str
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AbandonRefund:
+    """The money could not be given back: the sale stands."""
+
+    ticket_id: str
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Expire:
     """The time of this order is over; releases only the hold that it names."""
 
@@ -244,6 +272,8 @@ TicketCommand: TypeAlias = (
     | Sell
     | Release
     | Revoke
+    | StartRefund
+    | AbandonRefund
     | Expire
 )
 
@@ -262,9 +292,24 @@ class Pay:
 
 @dataclass(frozen=True, slots=True)
 class ResumePurchase:
-    """Finishes a purchase that stood still, one way or the other."""
+    """Finishes a purchase that stood still, one way or the other.
+
+    With `reconcile` Stripe is also asked about money that was settled before: it told of a refund or a dispute.
+    """
 
     order_id: str
+    reconcile: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RefundOrder:
+    """The seller gives the buyer the money back, and has the ticket for sale again."""
+
+    order_id: str
+    user_id: str
+
+
+PurchaseCommand: TypeAlias = Pay | ResumePurchase | RefundOrder
 
 
 # Commands to a charge
@@ -284,7 +329,14 @@ class Capture:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """The order is over without a sale by this charge: void what is open, refund what was taken."""
+    """The money is not to be kept, and that is in the journal: void what is open, refund what was taken."""
+
+    charge_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reconcile:
+    """Asks Stripe what became of money that was taken: whether it was given back or is disputed."""
 
     charge_id: str
 
@@ -294,7 +346,7 @@ class ReadCharge:
     charge_id: str
 
 
-PaymentCommand: TypeAlias = Authorise | Capture | Settle | ReadCharge
+PaymentCommand: TypeAlias = Authorise | Capture | Settle | Reconcile | ReadCharge
 
 
 # What PaymentActor tells its own charges, after Stripe answered
@@ -331,7 +383,10 @@ class RecordAuthorised:
 
 @dataclass(frozen=True, slots=True)
 class RecordCaptured:
+    """The money is taken; `refunding` when it is to go back because its order is over."""
+
     charge_id: str
+    refunding: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,9 +401,38 @@ class RecordVoided:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordRefunding:
+    """The money is to go back: noted before Stripe is asked."""
+
+    charge_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRefundPending:
+    """Stripe has the refund, and its end is open."""
+
+    charge_id: str
+    stripe_refund_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordRefunded:
     charge_id: str
     stripe_refund_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRefundFailed:
+    """The refund is refused or failed: the money is with us again."""
+
+    charge_id: str
+    failure: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordDispute:
+    charge_id: str
+    disputed: str
 
 
 ChargeCommand: TypeAlias = (
@@ -361,7 +445,11 @@ ChargeCommand: TypeAlias = (
     | RecordCaptured
     | RecordFailed
     | RecordVoided
+    | RecordRefunding
+    | RecordRefundPending
     | RecordRefunded
+    | RecordRefundFailed
+    | RecordDispute
 )
 
 
@@ -408,6 +496,20 @@ class OrderCompleted:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderRefunding:
+    """The money of a complete order is to go back."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRefundFailed:
+    """The money could not be given back: the order is complete as before."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
 class OrderCancelled:
     order: Order
 
@@ -418,7 +520,14 @@ class OrderExpired:
 
 
 OrderEvent: TypeAlias = (
-    OrderCreated | OrderAwaitingPayment | OrderReopened | OrderCompleted | OrderCancelled | OrderExpired
+    OrderCreated
+    | OrderAwaitingPayment
+    | OrderReopened
+    | OrderCompleted
+    | OrderRefunding
+    | OrderRefundFailed
+    | OrderCancelled
+    | OrderExpired
 )
 TicketEvent: TypeAlias = TicketCreated | TicketUpdated | TicketWithdrawn | OrderEvent
 
@@ -466,7 +575,28 @@ class ChargeVoided:
 
 
 @dataclass(frozen=True, slots=True)
+class ChargeRefunding:
+    """Its money is to go back; with `stripe_refund_id` Stripe is on it."""
+
+    charge: Charge
+
+
+@dataclass(frozen=True, slots=True)
 class ChargeRefunded:
+    charge: Charge
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeRefundFailed:
+    """The money is with us again, or still; `failure` says why."""
+
+    charge: Charge
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeDisputed:
+    """The buyer's bank asks for the money, or a dispute went on."""
+
     charge: Charge
 
 
@@ -479,7 +609,10 @@ ChargeEvent: TypeAlias = (
     | ChargeCompleted
     | ChargeFailed
     | ChargeVoided
+    | ChargeRefunding
     | ChargeRefunded
+    | ChargeRefundFailed
+    | ChargeDisputed
 )
 
 
@@ -563,6 +696,11 @@ class OrderComplete(Refusal):
 
 
 @dataclass(frozen=True, slots=True)
+class OrderNotPaid(Refusal):
+    """There is nothing to refund: the order holds its ticket but has not bought it."""
+
+
+@dataclass(frozen=True, slots=True)
 class WrongAmount(Refusal):
     pass
 
@@ -570,6 +708,16 @@ class WrongAmount(Refusal):
 @dataclass(frozen=True, slots=True)
 class InvalidTransition(Refusal):
     """The charge is past this step."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotCapturable(Refusal):
+    """The money that was set aside is no longer to be had, such as after Stripe's seven days."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRefused(Refusal):
+    """Stripe will not give the money back, such as while it is disputed; the sale stands."""
 
 
 @dataclass(frozen=True, slots=True)

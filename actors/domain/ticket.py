@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from actors.domain.messages import (
+    AbandonRefund,
     AlreadyReserved,
     AlreadySold,
     AlreadyWithdrawn,
@@ -25,7 +26,10 @@ from actors.domain.messages import (
     OrderCreated,
     OrderEvent,
     OrderExpired,
+    OrderNotPaid,
     OrderOver,
+    OrderRefundFailed,
+    OrderRefunding,
     OrderReopened,
     OrderStatus,
     OwnTicket,
@@ -38,6 +42,7 @@ from actors.domain.messages import (
     Revoke,
     Sell,
     StartPayment,
+    StartRefund,
     TicketCommand,
     TicketCreated,
     TicketEvent,
@@ -116,7 +121,7 @@ def decide(
             return _unchanged_if(ticket.seller_id == command.seller_id and ticket.request == command.request)
         case ReadTicket() | WakeTicket():
             return UNCHANGED
-        case EditTicket() | WithdrawTicket() if command.user_id != ticket.seller_id:
+        case EditTicket() | WithdrawTicket() | StartRefund() if command.user_id != ticket.seller_id:
             return NotYours()
         case Reserve() if surroundings.earlier_order is not None:
             # The order came into being before and must not be revived; the caller is told how it stands.
@@ -164,12 +169,16 @@ def _when_reserved(  # noqa: C901, PLR0911 - a row a rule
             return _release(order, command, now)
         case Revoke(order_id=order.id, reason=reason):
             return (OrderCancelled(_ended(order, reason, now)),)
+        case StartRefund(order_id=order.id):
+            return OrderNotPaid()
         case Expire(order_id=order.id):
             return UNCHANGED  # `due` has not ended it, so its time is not over: it was extended
     return OrderOver()
 
 
-def _when_sold(ticket: Ticket, command: TicketCommand, now: Instant, _: Surroundings) -> Decision:
+def _when_sold(  # noqa: PLR0911 - a row a rule
+    ticket: Ticket, command: TicketCommand, now: Instant, _: Surroundings
+) -> Decision:
     order = _order_of(ticket)
     match command:
         case Reserve(order_id=order.id):
@@ -180,6 +189,11 @@ def _when_sold(ticket: Ticket, command: TicketCommand, now: Instant, _: Surround
             return UNCHANGED
         case Revoke(order_id=order.id, reason=reason):
             return (OrderCancelled(_ended(order, reason, now)),)
+        case StartRefund(order_id=order.id):
+            return _start_refund(ticket, order, now)
+        case AbandonRefund(order_id=order.id):
+            stands = replace(_next(order, now, order.status), refunding=False)
+            return (OrderRefundFailed(stands),) if order.refunding else UNCHANGED
         case CancelOrder(order_id=order.id) | StartPayment(order_id=order.id) | Release(order_id=order.id):
             return OrderComplete()
     return OrderOver()
@@ -207,7 +221,7 @@ def _reserve(ticket: Ticket, command: Reserve, now: Instant, surroundings: Surro
     details = ticket.details
     if command.buyer_id == ticket.seller_id:
         return OwnTicket()
-    if details.starts_at is not None and details.starts_at <= now:
+    if _has_begun(ticket, now):
         return EventBegun()
     if command.expected_price not in (None, details.price):
         return PriceChanged(details.price)
@@ -256,8 +270,20 @@ def _release(order: Order, command: Release, now: Instant) -> Decision:
     return (OrderCancelled(_ended(order, CancelReason.DECLINED, now)),)
 
 
+def _start_refund(ticket: Ticket, order: Order, now: Instant) -> Decision:
+    if order.refunding:
+        return UNCHANGED
+    if _has_begun(ticket, now):
+        return EventBegun()
+    return (OrderRefunding(replace(_next(order, now, order.status), refunding=True)),)
+
+
+def _has_begun(ticket: Ticket, now: Instant) -> bool:
+    return ticket.details.starts_at is not None and ticket.details.starts_at <= now
+
+
 def _ended(order: Order, reason: CancelReason, now: Instant) -> Order:
-    return replace(_next(order, now, OrderStatus.CANCELLED), cancel_reason=reason)
+    return replace(_next(order, now, OrderStatus.CANCELLED), cancel_reason=reason, refunding=False)
 
 
 def _next(order: Order, now: Instant, status: OrderStatus) -> Order:

@@ -28,9 +28,14 @@ INDEXES = {
         IndexModel([("buyer_id", ASCENDING), ("by_newest", ASCENDING)]),
         IndexModel([("ticket_id", ASCENDING)]),
         IndexModel([("due_at", ASCENDING)], sparse=True),
-        IndexModel([("awaiting_since", ASCENDING)], sparse=True),
+        IndexModel([("unsettled_since", ASCENDING)], sparse=True),
     ],
-    "charges": [IndexModel([("order_id", ASCENDING)]), IndexModel([("open_since", ASCENDING)], sparse=True)],
+    "charges": [
+        IndexModel([("order_id", ASCENDING)]),
+        IndexModel([("stripe_id", ASCENDING)], sparse=True),
+        IndexModel([("unsettled_since", ASCENDING)], sparse=True),
+    ],
+    "webhook_events": [IndexModel([("at", ASCENDING)]), IndexModel([("unhandled_since", ASCENDING)], sparse=True)],
     "cursors": [IndexModel([("at", ASCENDING)])],
 }
 

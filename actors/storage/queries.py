@@ -2,6 +2,9 @@
 
 from collections.abc import Collection
 
+from pymongo.asynchronous.collection import AsyncCollection
+
+from actors.domain.codec import Document
 from actors.domain.messages import Charge, Instant, Order, TicketCreated, TicketUpdated, TicketWithdrawn
 from actors.domain.ticket import Ticket
 from actors.projections import charge_of, order_of, ticket_of
@@ -71,16 +74,49 @@ class Queries:
 
     async def charges_of(self, order_id: str) -> list[Charge]:
         """All attempts to pay an order, in order."""
-        with reaching_the_database():
-            found = await self._charges.find({"order_id": order_id}).to_list()
-        return sorted((charge_of(document) for document in found), key=lambda charge: charge.attempt)
+        return (await self.charges_by_order([order_id]))[order_id]
 
-    async def standing_still(self, since: Instant, most: int) -> set[str]:
-        """The orders that are being paid, or whose charge is open, and that nothing happened to since the instant."""
+    async def charges_by_order(self, order_ids: Collection[str]) -> dict[str, list[Charge]]:
+        """All attempts to pay each of the orders, in order."""
         with reaching_the_database():
-            orders = await self._orders.find({"awaiting_since": {"$lt": since}}, {"_id": 1}).limit(most).to_list()
-            charges = await self._charges.find({"open_since": {"$lt": since}}, {"order_id": 1}).limit(most).to_list()
-        return {order["_id"] for order in orders} | {charge["order_id"] for charge in charges}
+            found = await self._charges.find({"order_id": {"$in": list(order_ids)}}).to_list()
+        attempts: dict[str, list[Charge]] = {order_id: [] for order_id in order_ids}
+        for charge in sorted(map(charge_of, found), key=lambda charge: charge.attempt):
+            attempts[charge.order_id].append(charge)
+        return attempts
+
+    async def orders_of_intents(self, intent_ids: Collection[str]) -> dict[str, str]:
+        """The id of the order that each of Stripe's intents is to pay, where we know the intent."""
+        with reaching_the_database():
+            found = await self._charges.find(
+                {"stripe_id": {"$in": list(intent_ids)}}, {"stripe_id": 1, "order_id": 1}
+            ).to_list()
+        return {document["stripe_id"]: document["order_id"] for document in found}
+
+    async def unsettled_orders(self, after: Instant, before: Instant, most: int) -> list[tuple[Instant, str]]:
+        """Orders whose money is on the way and to which nothing happened since an instant in [after, before)."""
+        found = await self._unsettled(self._orders, after, before, most)
+        return [(document["unsettled_since"], document["_id"]) for document in found]
+
+    async def orders_of_unsettled_charges(
+        self, after: Instant, before: Instant, most: int
+    ) -> list[tuple[Instant, str]]:
+        """Orders with a charge that Stripe may hold money for and to which nothing happened since such an instant."""
+        found = await self._unsettled(self._charges, after, before, most)
+        return [(document["unsettled_since"], document["order_id"]) for document in found]
+
+    async def _unsettled(
+        self, collection: AsyncCollection[Document], after: Instant, before: Instant, most: int
+    ) -> list[Document]:
+        with reaching_the_database():
+            return await (
+                collection.find(
+                    {"unsettled_since": {"$gte": after, "$lt": before}}, {"unsettled_since": 1, "order_id": 1}
+                )
+                .sort("unsettled_since", 1)
+                .limit(most)
+                .to_list()
+            )
 
 
 def _order_in(event: object) -> Order | None:

@@ -1,16 +1,55 @@
 """Which Stripe the market is paid through: the real one with STRIPE_KEY, the sandbox without."""
 
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from actors.runtime.ports import StoreUnavailableError
 from actors.storage.database import Database
 from actors.stripe.client import Stripe, connect
-from actors.stripe.sandbox import MongoLedger, Sandbox, SandboxHTTPClient
+from actors.stripe.sandbox import Courier, LedgerUnavailable, MongoLedger, Sandbox, SandboxHTTPClient
 from config.settings import Settings
 
 SANDBOX_KEY = "sk_test_holdfast_sandbox"
+WEBHOOK_PATH = "/api/webhooks/stripe"
 
 
-def open_account(settings: Settings, database: Database) -> Stripe:
-    """The account to pay into; the sandbox's ledger is in our own database and survives every process."""
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The account to pay into. `sandbox` is there when its money is imaginary."""
+
+    stripe: Stripe
+    sandbox: Sandbox | None = None
+    courier: Courier | None = None
+
+    async def prepare(self) -> None:
+        """To be awaited before the first payment. Raises StoreUnavailableError.
+
+        The embedded database hangs when a collection gets its first document while an index of it is being made.
+        """
+        if self.sandbox is not None:
+            try:
+                await self.sandbox.ledger.create_indexes()
+            except LedgerUnavailable as error:
+                raise StoreUnavailableError("LedgerUnavailable") from error
+
+    def jobs(self) -> list[Coroutine[Any, Any, None]]:
+        """What is to run beside it: the sandbox announces what happened, as Stripe does by itself."""
+        return [self.courier.run()] if self.courier else []
+
+
+def open_account(settings: Settings, database: Database) -> Account:
+    """The account of the settings; the sandbox's ledger is in our own database and survives every process."""
     if settings.stripe_key is not None:
-        return connect(api_key=settings.stripe_key.get_secret_value(), api_base=settings.stripe_api_base)
-    sandbox = SandboxHTTPClient(Sandbox(MongoLedger(database)))
-    return connect(api_key=SANDBOX_KEY, api_base=None, http_client=sandbox)
+        return Account(connect(api_key=settings.stripe_key.get_secret_value(), api_base=settings.stripe_api_base))
+    sandbox = open_sandbox(database)
+    # Every node of the market serves HTTP, so the webhook is next door.
+    url = f"http://127.0.0.1:{settings.http_port}{WEBHOOK_PATH}"
+    courier = Courier(sandbox, url, settings.webhook_secret.get_secret_value())
+    stripe = connect(api_key=SANDBOX_KEY, api_base=None, http_client=SandboxHTTPClient(sandbox))
+    return Account(stripe, sandbox, courier)
+
+
+def open_sandbox(database: Database) -> Sandbox:
+    """The sandbox that everybody on this database shares."""
+    return Sandbox(MongoLedger(database))

@@ -1,14 +1,15 @@
 """The only place that touches the Stripe SDK."""
 
 import logging
-from collections.abc import Awaitable, Mapping
-from typing import TYPE_CHECKING, TypeVar, cast
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, cast
 
 import aiohttp
 import stripe
 
-from actors.stripe.errors import OutcomeUnknown, StripeFailure, failure_of
-from actors.stripe.resources import Intent, Refund, intent_of, refund_of
+from actors.stripe.pages import collected, items_of_pages
+from actors.stripe.resources import Dispute, Intent, Refund, dispute_of, intent_of, refund_of
+from actors.stripe.settled import settled
 
 if TYPE_CHECKING:
     from stripe.params import PaymentIntentCreateParams
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 # Stripe answers without a change here. From 2026-09-30 on, payment_method_types is refused.
 API_VERSION = "2026-10-28.endive"
 TIMEOUT_SECONDS = 10
-
-Answer = TypeVar("Answer")
 
 
 def connect(*, api_key: str, api_base: str | None, http_client: stripe.HTTPClient | None = None) -> "Stripe":
@@ -77,7 +76,7 @@ class Stripe:
             **_payment_method_params(payment_method),
         }
         return intent_of(
-            await _settled(
+            await settled(
                 self._client.v1.payment_intents.create_async(
                     # The SDK's types leave out payment_method_data[card], which Stripe takes for tokens.
                     cast("PaymentIntentCreateParams", params),
@@ -92,7 +91,7 @@ class Stripe:
         Raises CardDeclined, NotFound, InvalidState.
         """
         return intent_of(
-            await _settled(
+            await settled(
                 self._client.v1.payment_intents.confirm_async(intent_id, options={"idempotency_key": idempotency_key})
             )
         )
@@ -103,7 +102,7 @@ class Stripe:
         Raises InvalidState when the hold is gone or already captured, Rejected above the held amount, NotFound.
         """
         return intent_of(
-            await _settled(
+            await settled(
                 self._client.v1.payment_intents.capture_async(
                     intent_id, {"amount_to_capture": amount}, {"idempotency_key": idempotency_key}
                 )
@@ -116,14 +115,14 @@ class Stripe:
         Raises InvalidState when the intent has succeeded or was cancelled under another key, NotFound.
         """
         return intent_of(
-            await _settled(
+            await settled(
                 self._client.v1.payment_intents.cancel_async(intent_id, options={"idempotency_key": idempotency_key})
             )
         )
 
     async def retrieve(self, intent_id: str) -> Intent:
         """The intent as it is now. Raises NotFound."""
-        return intent_of(await _settled(self._client.v1.payment_intents.retrieve_async(intent_id)))
+        return intent_of(await settled(self._client.v1.payment_intents.retrieve_async(intent_id)))
 
     async def refund(self, intent_id: str, *, amount: int, idempotency_key: str) -> Refund:
         """Give back `amount` of what was captured.
@@ -131,12 +130,40 @@ class Stripe:
         Raises InvalidState when nothing (more) can be refunded, Rejected above what is left, NotFound.
         """
         return refund_of(
-            await _settled(
+            await settled(
                 self._client.v1.refunds.create_async(
                     {"payment_intent": intent_id, "amount": amount}, {"idempotency_key": idempotency_key}
                 )
             )
         )
+
+    async def retrieve_refund(self, refund_id: str) -> Refund:
+        """The refund as it is now. Raises NotFound."""
+        return refund_of(await settled(self._client.v1.refunds.retrieve_async(refund_id)))
+
+    async def refunds_of(self, intent_id: str) -> list[Refund]:
+        """Every refund of an intent, the newest first. Raises NotFound."""
+        return await collected(
+            items_of_pages(self._client.v1.refunds.list_async, refund_of, {"payment_intent": intent_id})
+        )
+
+    async def disputes_of(self, intent_id: str) -> list[Dispute]:
+        """Every dispute of an intent, the newest first. Raises NotFound."""
+        return await collected(
+            items_of_pages(self._client.v1.disputes.list_async, dispute_of, {"payment_intent": intent_id})
+        )
+
+    def intents(self, created_since: int | None = None) -> AsyncIterator[Intent]:
+        """Every intent made at or after `created_since` (seconds since 1970), the newest first."""
+        return items_of_pages(self._client.v1.payment_intents.list_async, intent_of, _created(created_since))
+
+    def refunds(self, created_since: int | None = None) -> AsyncIterator[Refund]:
+        """Every refund made at or after `created_since` (seconds since 1970), the newest first."""
+        return items_of_pages(self._client.v1.refunds.list_async, refund_of, _created(created_since))
+
+    def disputes(self, created_since: int | None = None) -> AsyncIterator[Dispute]:
+        """Every dispute opened at or after `created_since` (seconds since 1970), the newest first."""
+        return items_of_pages(self._client.v1.disputes.list_async, dispute_of, _created(created_since))
 
     async def aclose(self) -> None:
         """Close the connections; the client is not used again."""
@@ -149,14 +176,5 @@ def _payment_method_params(payment_method: str) -> dict[str, object]:
     return {"payment_method": payment_method}
 
 
-async def _settled(request: Awaitable[Answer]) -> Answer:
-    failure: StripeFailure
-    try:
-        return await request
-    except stripe.StripeError as error:
-        failure = failure_of(error)
-    except (aiohttp.ClientError, TimeoutError, OSError):
-        # The SDK wraps errors of sending but not of reading the body of the answer.
-        failure = OutcomeUnknown()
-    # Raised outside the except block: as its context, the SDK's error would carry bodies with secrets into tracebacks.
-    raise failure
+def _created(since: int | None) -> dict[str, object]:
+    return {} if since is None else {"created": {"gte": since}}

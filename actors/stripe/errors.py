@@ -102,6 +102,10 @@ class OutcomeUnknown(StripeFailure):
     definite = False
 
 
+class ServerFailed(OutcomeUnknown):
+    """Not definite. Stripe answered a 5xx, saves that answer under the key and replays it: repeat with a new key."""
+
+
 # What each class of the SDK is to us; the classes that are not here depend on more than their type.
 KINDS: tuple[tuple[type[stripe.StripeError], type[StripeFailure]], ...] = (
     (stripe.RateLimitError, RateLimited),
@@ -126,9 +130,13 @@ def failure_of(error: stripe.StripeError) -> StripeFailure:
             return kind(code, request_id)
     if isinstance(error, stripe.InvalidRequestError):
         return _invalid_request(code, error.param or "")(code, request_id)
-    if error.http_status is None or error.http_status == CONFLICT or error.http_status not in range(400, 500):
-        return OutcomeUnknown(code, request_id)
-    return Rejected(code, request_id)
+    return _by_status(error.http_status)(code, request_id)
+
+
+def _by_status(status: int | None) -> type[StripeFailure]:
+    if status is None or status == CONFLICT:
+        return OutcomeUnknown
+    return Rejected if status in range(400, 500) else ServerFailed
 
 
 def _invalid_request(code: str | None, param: str) -> type[StripeFailure]:

@@ -4,28 +4,39 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
 
-from actors.domain.messages import CancelOrder, NotYours, Order, OrderOver, Refusal, RequestMismatch, Reserve
+from actors.domain.messages import (
+    CancelOrder,
+    NotYours,
+    Order,
+    OrderOver,
+    OrderStatus,
+    RefundOrder,
+    Refusal,
+    RequestMismatch,
+    Reserve,
+)
 from serve_app.bodies import read_json
 from serve_app.idempotency import Identity, identify
 from serve_app.openapi import documented
-from serve_app.ownership import own_order
+from serve_app.ownership import own_order, sold_order
 from serve_app.paging import cursor_of, link_header
 from serve_app.refusals import error_of
 from serve_app.responses import json_response, no_content
 from serve_app.schemas.orders import OrderBody, OrderView, order_view
+from serve_app.schemas.payments import ChargeView, charge_view
 from serve_app.schemas.searches import OrderSearch
 from serve_app.services import Services, services_of
 
 router = APIRouter(prefix="/api/orders", tags=["orders"])
 _UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE
-_OF_BUYERS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, _UNAVAILABLE)
+_OF_OWNERS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, _UNAVAILABLE)
 
 
 @router.post(
     "",
     **documented(
         {HTTPStatus.CREATED: OrderView, HTTPStatus.OK: OrderView},
-        (*_OF_BUYERS, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS),
+        (*_OF_OWNERS, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS),
         body=OrderBody,
         signed_in=True,
         keyed=True,
@@ -72,7 +83,7 @@ async def find_orders(request: Request) -> Response:
     return json_response([order_view(order) for order in page.items], headers=link)
 
 
-@router.get("/{order_id}", **documented({HTTPStatus.OK: OrderView}, _OF_BUYERS, signed_in=True))
+@router.get("/{order_id}", **documented({HTTPStatus.OK: OrderView}, _OF_OWNERS, signed_in=True))
 async def read_order(request: Request, order_id: str) -> Response:
     """Return the order to its buyer."""
     services = services_of(request)
@@ -82,7 +93,7 @@ async def read_order(request: Request, order_id: str) -> Response:
 
 @router.delete(
     "/{order_id}",
-    **documented({HTTPStatus.NO_CONTENT: None}, (*_OF_BUYERS, HTTPStatus.CONFLICT), signed_in=True),
+    **documented({HTTPStatus.NO_CONTENT: None}, (*_OF_OWNERS, HTTPStatus.CONFLICT), signed_in=True),
 )
 async def cancel_order(request: Request, order_id: str) -> Response:
     """Let go of the ticket, until it is sold; a repeat changes nothing."""
@@ -93,6 +104,37 @@ async def cancel_order(request: Request, order_id: str) -> Response:
     if isinstance(answer, Refusal) and not isinstance(answer, OrderOver):
         raise error_of(answer)
     return no_content()
+
+
+@router.get("/{order_id}/charges", **documented({HTTPStatus.OK: list[ChargeView]}, _OF_OWNERS, signed_in=True))
+async def read_charges(request: Request, order_id: str) -> Response:
+    """Return every attempt to pay the order to its buyer, in order."""
+    services = services_of(request)
+    buyer_id = services.sessions.require(request).user_id
+    order = await own_order(services, order_id, buyer_id)
+    charges = await services.queries.charges.charges_of(order.id)
+    return json_response([charge_view(charge) for charge in charges])
+
+
+@router.post(
+    "/{order_id}/refund",
+    **documented(
+        {HTTPStatus.OK: OrderView, HTTPStatus.ACCEPTED: OrderView}, (*_OF_OWNERS, HTTPStatus.CONFLICT), signed_in=True
+    ),
+)
+async def refund_order(request: Request, order_id: str) -> Response:
+    """Give the buyer the money back, before the event begins, and have the ticket for sale again.
+
+    200 when that is done, again on a repeat; 202 while Stripe is on it: the order is complete until the money is back.
+    """
+    services = services_of(request)
+    seller_id = services.sessions.require(request).user_id
+    order = await sold_order(services, order_id, seller_id)
+    answer = await services.market.refund(RefundOrder(order.id, seller_id))
+    if isinstance(answer, Refusal):
+        raise error_of(answer)
+    is_done = answer.order.status is OrderStatus.CANCELLED
+    return json_response(order_view(answer.order), HTTPStatus.OK if is_done else HTTPStatus.ACCEPTED)
 
 
 def _replayed(order: Order, buyer_id: str, identity: Identity) -> Response:

@@ -17,7 +17,7 @@ from serve_app.refusals import error_of
 from serve_app.responses import json_response, no_content
 from serve_app.schemas.history import HistoryEntry, history_entry
 from serve_app.schemas.searches import TicketSearch
-from serve_app.schemas.tickets import TicketBody, TicketView, ticket_view
+from serve_app.schemas.tickets import OwnTicketView, TicketBody, TicketView, own_ticket_view, ticket_view
 from serve_app.services import Services, services_of
 
 router = APIRouter(prefix="/api/tickets", tags=["tickets"])
@@ -28,7 +28,7 @@ _OF_SELLERS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOU
 @router.get(
     "",
     **documented(
-        {HTTPStatus.OK: list[TicketView]},
+        {HTTPStatus.OK: list[OwnTicketView]},
         (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, _UNAVAILABLE),
         query=TicketSearch,
     ),
@@ -43,7 +43,8 @@ async def find_tickets(request: Request) -> Response:
     page = await services.queries.tickets.page(wanted, search.limit, search.cursor, services.clock())
     cursor = cursor_of(search.sort, page.next_position) if page.next_position else None
     link = link_header("/api/tickets", search.echo(request.query_params), cursor)
-    return json_response([ticket_view(ticket) for ticket in page.items], headers=link)
+    view = own_ticket_view if seller_id else ticket_view
+    return json_response([view(ticket) for ticket in page.items], headers=link)
 
 
 @router.post(

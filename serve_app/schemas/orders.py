@@ -1,6 +1,6 @@
 """Orders as clients send and see them."""
 
-from typing import NotRequired
+from typing import Literal, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -28,11 +28,15 @@ class OrderedTicket(TypedDict):
 
 
 class OrderView(TypedDict):
-    """An order. After `expiresAt` the ticket is for sale again unless it was paid."""
+    """An order. After `expiresAt` the ticket is for sale again unless it was paid.
+
+    `refunding` is there while its seller has it refunded and the money is not back yet.
+    """
 
     id: str
     status: OrderStatus
     cancelReason: NotRequired[CancelReason]
+    refunding: NotRequired[Literal[True]]
     userId: str
     price: float
     currency: str
@@ -58,4 +62,6 @@ def order_view(order: Order) -> OrderView:
     }
     if order.cancel_reason is not None:
         view["cancelReason"] = order.cancel_reason
+    if order.refunding:
+        view["refunding"] = True
     return view

@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, NotRequired, Self
+from typing import Annotated, ClassVar, Literal, NotRequired, Self
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from actors.domain.messages import Charge, ChargeStatus, PaymentAnswer
+from actors.domain.money import major
+from serve_app.instants import iso
 from serve_app.schemas.body import Body
 from serve_app.schemas.fields import Id
 
@@ -67,6 +69,43 @@ class PendingPaymentView(TypedDict):
     status: ChargeStatus
     orderId: str
     clientSecret: NotRequired[str]
+
+
+class ChargeView(PaymentView):
+    """One attempt to pay. `failure` is Stripe's code, `disputed` Stripe's word for how a dispute stands."""
+
+    attempt: int
+    amount: float
+    currency: str
+    createdAt: str
+    stripeRefundId: NotRequired[str]
+    failure: NotRequired[str]
+    refunding: NotRequired[Literal[True]]
+    disputed: NotRequired[str]
+
+
+def charge_view(charge: Charge) -> ChargeView:
+    """Return what the buyer sees of one attempt, the payment method excepted."""
+    view: ChargeView = {
+        "id": charge.id,
+        "status": charge.status,
+        "orderId": charge.order_id,
+        "attempt": charge.attempt,
+        "amount": major(charge.amount),
+        "currency": charge.currency,
+        "createdAt": iso(charge.created_at),
+    }
+    if charge.stripe_id is not None:
+        view["stripeId"] = charge.stripe_id
+    if charge.stripe_refund_id is not None:
+        view["stripeRefundId"] = charge.stripe_refund_id
+    if charge.failure is not None:
+        view["failure"] = charge.failure
+    if charge.refunding:
+        view["refunding"] = True
+    if charge.disputed is not None:
+        view["disputed"] = charge.disputed
+    return view
 
 
 def payment_view(charge: Charge) -> PaymentView:

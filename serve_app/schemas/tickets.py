@@ -1,6 +1,6 @@
 """Tickets as clients send and see them."""
 
-from typing import NotRequired
+from typing import Literal, NotRequired, cast
 
 from pydantic import Field, model_validator
 from typing_extensions import TypedDict
@@ -65,6 +65,21 @@ class TicketView(DetailsView):
     updatedAt: str
 
 
+class SaleView(TypedDict):
+    """To whom a ticket went is the buyer's matter; for how much is the seller's."""
+
+    orderId: str
+    price: float
+    currency: str
+    refunding: NotRequired[Literal[True]]
+
+
+class OwnTicketView(TicketView):
+    """A ticket as its seller sees it in their list: `sale` is there once it is sold."""
+
+    sale: NotRequired[SaleView]
+
+
 def details_view(details: Details) -> DetailsView:
     """Return the details with the price in major units, without what is not known."""
     view: DetailsView = {"title": details.title, "price": major(details.price), "currency": details.currency}
@@ -93,3 +108,15 @@ def ticket_view(ticket: Ticket) -> TicketView:
         "createdAt": iso(ticket.created_at),
         "updatedAt": iso(ticket.updated_at),
     }
+
+
+def own_ticket_view(ticket: Ticket) -> OwnTicketView:
+    """Return what the seller sees of the ticket: what anybody sees, and what it was sold for."""
+    view = cast("OwnTicketView", ticket_view(ticket))
+    order = ticket.order
+    if order is not None and not order.is_open:
+        sale: SaleView = {"orderId": order.id, "price": major(order.price), "currency": order.currency}
+        if order.refunding:
+            sale["refunding"] = True
+        view["sale"] = sale
+    return view

@@ -6,10 +6,14 @@ import pytest
 from bson import ObjectId
 from pydantic import SecretStr
 
+from actors.notices import Notices
 from actors.storage.database import Database, connect, create_indexes, database_of
+from actors.storage.queries import Queries as StoredEntities
+from actors.storage.webhooks import WebhookInbox
 from config.settings import Settings
 from serve_app.api import create_api
 from serve_app.services import Services, open_services
+from serve_app.stripe_webhooks import StripeWebhooks
 from tests.api.fake_market import FakeMarket, ManualClock
 from tests.api.world import World
 
@@ -41,8 +45,15 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Services, Database, 
 @pytest.fixture
 async def world(opened: tuple[Services, Database, ManualClock]) -> World:
     shared, database, clock = opened
-    for collection in ("tickets", "orders", "users"):
+    for collection in ("tickets", "orders", "users", "webhook_events"):
         await database[collection].delete_many({})
     market = FakeMarket(database, clock)
-    services = replace(shared, market=market, queries=replace(shared.queries, history=market))
-    return World(create_api(services), services, market, clock)
+    inbox = WebhookInbox(database)
+    notices = Notices(inbox, StoredEntities(database), market)
+    services = replace(
+        shared,
+        market=market,
+        queries=replace(shared.queries, history=market, charges=market),
+        webhooks=StripeWebhooks(shared.settings.webhook_secret.get_secret_value(), inbox, notices),
+    )
+    return World(create_api(services), services, market, clock, notices)

@@ -8,13 +8,18 @@ import httpx
 from pymongo.errors import ServerSelectionTimeoutError
 
 from actors.domain.messages import Unavailable
+from actors.storage.webhooks import WebhookInbox
+from actors.stripe import connect
+from actors.stripe.account import SANDBOX_KEY, open_sandbox
+from actors.stripe.sandbox import SandboxHTTPClient
 from serve_app.queries.orders import Orders
 from serve_app.queries.revocations import RevocationRecords
 from serve_app.queries.tickets import Tickets
 from serve_app.queries.users import Users
 from serve_app.security.revocations import Revocations
 from serve_app.security.sessions import LIFETIME_MS, Sessions
-from tests.api.fake_market import DECLINED, SLOW
+from serve_app.stripe_webhooks import StripeWebhooks
+from tests.api.fake_market import DECLINED, SLOW, SLOW_REFUND
 from tests.api.world import JSON, NOBODY, TICKET, Person, World
 
 Example = Callable[[World], Awaitable[httpx.Response]]
@@ -29,15 +34,18 @@ BODY_ROUTES: dict[tuple[str, str], JSON] = {
     ("PUT", "/api/tickets/{ticket_id}"): TICKET,
     ("POST", "/api/orders"): {"ticketId": NOBODY},
     ("POST", "/api/payments"): {"orderId": NOBODY, "paymentMethod": "pm_card_visa"},
+    ("POST", "/api/sandbox/authentications"): {"clientSecret": "pi_1_secret_1", "outcome": "succeeds"},
 }
 SIGNED_IN = [
     ("POST", "/api/tickets"), ("PUT", "/api/tickets/{ticket_id}"), ("DELETE", "/api/tickets/{ticket_id}"),
     ("GET", "/api/tickets/{ticket_id}/history"), ("POST", "/api/orders"), ("GET", "/api/orders"),
     ("GET", "/api/orders/{order_id}"), ("DELETE", "/api/orders/{order_id}"), ("POST", "/api/payments"),
+    ("GET", "/api/orders/{order_id}/charges"), ("POST", "/api/orders/{order_id}/refund"),
 ]  # fmt: skip
 CHANGING = [
     *BODY_ROUTES, ("POST", "/api/users/signout"),
     ("DELETE", "/api/tickets/{ticket_id}"), ("DELETE", "/api/orders/{order_id}"),
+    ("POST", "/api/orders/{order_id}/refund"), ("POST", "/api/webhooks/stripe"),
 ]  # fmt: skip
 
 
@@ -87,6 +95,9 @@ simple("GET", "/api/tickets", 400, params={"limit": "0"})
 simple("GET", "/api/tickets", 401, signed_in=False, params={"seller": "me"})
 simple("GET", "/api/tickets/{ticket_id}", 404)
 simple("GET", "/api/orders", 400, params={"cursor": "damaged"})
+simple("POST", "/api/webhooks/stripe", 400, content=b"{}")
+simple("POST", "/api/webhooks/stripe", 413, content=b"x" * 1_048_577)
+simple("POST", "/api/sandbox/authentications", 409)
 
 
 @example("POST", "/api/users/signup", 200)
@@ -242,6 +253,51 @@ async def _(world: World) -> httpx.Response:
     return await buyer.http.delete(f"/api/orders/{order['id']}")
 
 
+@example("GET", "/api/orders/{order_id}/charges", 200)
+async def _(world: World) -> httpx.Response:
+    _, buyer, _, order = await world.held()
+    await buyer.pays(order)
+    return await buyer.http.get(f"/api/orders/{order['id']}/charges")
+
+
+@example("GET", "/api/orders/{order_id}/charges", 403)
+async def _(world: World) -> httpx.Response:
+    seller, _, _, order = await world.held()
+    return await seller.http.get(f"/api/orders/{order['id']}/charges")
+
+
+def refund(status: int, method: str | None) -> None:
+    async def send(world: World) -> httpx.Response:
+        seller, buyer, _, order = await world.held()
+        if method is not None:
+            await buyer.pays(order, method)
+        return await seller.http.post(f"/api/orders/{order['id']}/refund")
+
+    EXAMPLES["POST", "/api/orders/{order_id}/refund", status] = send
+
+
+refund(200, "pm_card_visa")
+refund(202, SLOW_REFUND)
+refund(409, None)
+
+
+@example("POST", "/api/webhooks/stripe", 200)
+async def _(world: World) -> httpx.Response:
+    return await world.announces("payment_intent.succeeded", NOBODY)
+
+
+@example("POST", "/api/sandbox/authentications", 200)
+async def _(world: World) -> httpx.Response:
+    assert world.services.sandbox is not None
+    stripe = connect(api_key=SANDBOX_KEY, api_base=None, http_client=SandboxHTTPClient(world.services.sandbox))
+    intent = await stripe.create_intent(
+        amount=5_000, currency="usd", payment_method="pm_card_authenticationRequired", metadata={}, idempotency_key="1"
+    )
+    asked = await stripe.confirm(intent.id, idempotency_key="2")
+    body = {"clientSecret": asked.client_secret, "outcome": "succeeds"}
+    return await world.anyone().http.post("/api/sandbox/authentications", json=body)
+
+
 def payment(status: int, *methods: str, cancelled: bool = False) -> None:
     async def send(world: World) -> httpx.Response:
         _, buyer, _, order = await world.held()
@@ -293,9 +349,17 @@ def _lose_the_database(world: World) -> None:
         users=Users(database),
         queries=replace(services.queries, orders=orders, tickets=Tickets(database, orders)),
         sessions=Sessions(key, secure=False, revocations=revocations, clock=world.clock),
+        webhooks=StripeWebhooks(world.webhook_secret, WebhookInbox(database), world.notices),
+        sandbox=open_sandbox(database),
     )
 
 
 for _route in {*SIGNED_IN, *BODY_ROUTES, *CHANGING, ("GET", "/readyz"), ("GET", "/api/tickets"),
                ("GET", "/api/tickets/{ticket_id}"), ("GET", "/api/users/currentuser")}:  # fmt: skip
     away(*_route)
+
+
+@example("POST", "/api/webhooks/stripe", 503)
+async def _(world: World) -> httpx.Response:
+    _lose_the_database(world)
+    return await world.announces("payment_intent.succeeded", NOBODY)

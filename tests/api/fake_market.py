@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from actors.domain import ticket as rules
 from actors.domain.charge import charge_id
 from actors.domain.messages import (
+    CancelReason,
     Charge,
     ChargeStatus,
     Instant,
@@ -14,14 +15,19 @@ from actors.domain.messages import (
     OrderComplete,
     Pay,
     PaymentAnswer,
+    RefundOrder,
     Refusal,
     Release,
     RequestMismatch,
     Reserve,
+    ResumePurchase,
+    Revoke,
     Sell,
     StartPayment,
+    StartRefund,
     TicketCommand,
     TicketEvent,
+    Unavailable,
     UnknownPaymentMethod,
 )
 from actors.domain.ticket import Surroundings, Ticket, TicketAnswer
@@ -29,7 +35,7 @@ from actors.projections import order_document, ticket_document
 from actors.runtime.ports import Recorded
 from actors.storage.database import Database
 
-DECLINED, WANTS_3DS, SLOW, UNKNOWN = "pm_declined", "pm_3ds", "pm_slow", "pm_unknown"
+DECLINED, WANTS_3DS, SLOW, UNKNOWN, SLOW_REFUND = "pm_declined", "pm_3ds", "pm_slow", "pm_unknown", "pm_slow_refund"
 
 
 @dataclass
@@ -52,6 +58,7 @@ class FakeMarket:
         self.refusal: Refusal | None = None
         self.is_up = True
         self.attempts = 1
+        self.resumed: list[ResumePurchase] = []
         self._database = database
         self._clock = clock
         self._tickets: dict[str, Ticket] = {}
@@ -75,6 +82,29 @@ class FakeMarket:
         answer = self._pay(order, command)
         await self._project(order.ticket_id)
         return answer
+
+    async def refund(self, command: RefundOrder) -> PaymentAnswer | Refusal:
+        """Stripe gives money back at once, except for `pm_slow_refund`."""
+        if self.refusal is not None:
+            return self.refusal
+        order = self._orders[command.order_id]
+        started = self._decide(StartRefund(order.ticket_id, order.id, command.user_id))
+        if isinstance(started, Refusal):
+            return started
+        charge = self._charges[order.id]
+        if charge.payment_method != SLOW_REFUND:
+            charge = replace(charge, status=ChargeStatus.REFUNDED, stripe_refund_id="re_1")
+            self._decide(Revoke(order.ticket_id, order.id, CancelReason.REFUNDED))
+        self._charges[order.id] = charge
+        await self._project(order.ticket_id)
+        return PaymentAnswer(self._orders[order.id], charge)
+
+    async def resume(self, command: ResumePurchase) -> PaymentAnswer | Refusal:
+        self.resumed.append(command)
+        return Unavailable()
+
+    async def charges_of(self, order_id: str) -> list[Charge]:
+        return [self._charges[order_id]] if order_id in self._charges else []
 
     async def is_ready(self) -> bool:
         return self.is_up

@@ -1,6 +1,8 @@
 """The people of the tests, and short ways to say what they do."""
 
+import json
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +12,8 @@ from bson import ObjectId
 from fastapi import FastAPI
 from starlette.responses import Response
 
+from actors.notices import Notices
+from actors.stripe.webhooks import sign
 from serve_app.queries.users import User
 from serve_app.services import Services
 from tests.api.fake_market import FakeMarket, ManualClock
@@ -53,6 +57,7 @@ class World:
     services: Services
     market: FakeMarket
     clock: ManualClock
+    notices: Notices
     address: str = field(default_factory=lambda: f"203.0.{secrets.randbelow(256)}.{secrets.randbelow(256)}")
 
     def anyone(self, app: Callable[..., Any] | None = None) -> Person:
@@ -70,6 +75,23 @@ class World:
         cookie = response.headers["set-cookie"].partition(";")[0].partition("=")[2]
         person.http.cookies.set(self.services.sessions.cookie, cookie)
         return person
+
+    @property
+    def webhook_secret(self) -> str:
+        return self.services.settings.webhook_secret.get_secret_value()
+
+    async def announces(self, kind: str, order_id: str, *, event_id: str = "", seconds: float = 0) -> httpx.Response:
+        """Stripe announces something about an order, with a signature made so many seconds from now."""
+        event: JSON = {
+            "object": "event",
+            "id": event_id or f"evt_{ObjectId()}",
+            "type": kind,
+            "created": int(time.time()),
+            "data": {"object": {"object": "payment_intent", "id": "pi_1", "metadata": {"orderId": order_id}}},
+        }
+        raw = json.dumps(event).encode()
+        headers = {"Stripe-Signature": sign(raw, self.webhook_secret, time.time() + seconds)}
+        return await self.anyone().http.post("/api/webhooks/stripe", content=raw, headers=headers)
 
     async def held(self) -> tuple[Person, Person, JSON, JSON]:
         """A seller, a buyer, the ticket that the buyer holds, and the order."""

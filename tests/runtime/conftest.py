@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from bson import ObjectId
+from pydantic import SecretStr
 
 from config.settings import Settings
 from tests.support.local_market import LocalMarket, local_market
@@ -13,7 +14,7 @@ from tests.support.local_market import LocalMarket, local_market
 @pytest.fixture
 def market_settings(mongodb_url: str, redis_url: str) -> Settings:
     own = urlsplit(mongodb_url)._replace(path=f"/t{ObjectId()}").geturl()
-    return Settings(mongodb_url=own, redis_url=redis_url)
+    return Settings(mongodb_url=own, redis_url=redis_url, jwt_key=SecretStr("a key that only tests know and trust"))
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from actors.stripe import Stripe, connect
 from actors.stripe.sandbox import Ledger, MemoryLedger, MongoLedger, Sandbox, SandboxHTTPClient
-from tests.stripe.wire import API_KEY, NOW, Wire
+from tests.stripe.wire import API_KEY, Clock, Wire
 
 START_SECONDS = 30
 
@@ -68,18 +68,33 @@ async def database(mongodb_url: str) -> AsyncIterator[AsyncDatabase[dict[str, An
         await client.drop_database(name)
 
 
+@pytest.fixture
+async def mongo_ledger(database: AsyncDatabase[dict[str, Any]]) -> MongoLedger:
+    """An empty ledger in the database."""
+    ledger = MongoLedger(database)
+    await ledger.create_indexes()
+    return ledger
+
+
 @pytest.fixture(params=["memory", "mongo"])
 def ledger(request: pytest.FixtureRequest) -> Ledger:
     """Each of the two ledgers, empty."""
     if request.param == "memory":
         return MemoryLedger()
-    return MongoLedger(request.getfixturevalue("database"))
+    mongo_ledger: MongoLedger = request.getfixturevalue("mongo_ledger")
+    return mongo_ledger
 
 
 @pytest.fixture
-def sandbox(ledger: Ledger) -> Sandbox:
+def clock() -> Clock:
+    """The sandbox's clock."""
+    return Clock()
+
+
+@pytest.fixture
+def sandbox(ledger: Ledger, clock: Clock) -> Sandbox:
     """A sandbox with a clock that stands still."""
-    return Sandbox(ledger, now=lambda: NOW)
+    return Sandbox(ledger, now=clock)
 
 
 @pytest.fixture

@@ -9,10 +9,11 @@ import pytest
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
-from actors.stripe.sandbox import Ledger, LedgerUnavailable, MongoLedger
+from actors.stripe.sandbox import FaultPlan, Ledger, LedgerUnavailable, MongoLedger
 from actors.stripe.sandbox.failures import Failure
-from actors.stripe.sandbox.ledger import Claim
-from actors.stripe.sandbox.payment_intent import PaymentIntent, Refund, SavedAnswer
+from actors.stripe.sandbox.ledger import Claim, Span
+from actors.stripe.sandbox.notes import EventNote, PartNote
+from actors.stripe.sandbox.payment_intent import Dispute, PaymentIntent, Refund, SavedAnswer, Settlement
 
 NEW = PaymentIntent(
     id="pi_1",
@@ -34,8 +35,11 @@ FULL = replace(
     amount_received=5000,
     last_payment_error=Failure(402, "card_error", "Your card was declined.", "card_declined"),
     canceled_at=1_800_000_001,
-    refunds=(Refund("re_1", 100, 1_800_000_002), Refund("re_2", 200, 1_800_000_003)),
+    refunds=(Refund("re_1", 100, 1_800_000_002), Refund("re_2", 200, 1_800_000_003, "failed", "unknown")),
+    disputes=(Dispute("dp_1", 4900, 1_800_000_004, "won"),),
+    settlements=(Settlement("refund_fails", 1_800_000_005.5, "re_1"), Settlement("dispute_opens", 1_800_000_009.0)),
     answers=(SavedAnswer("key-1", 200, "{}"),),
+    changes=("chg_1", "chg_2"),
 )
 
 
@@ -98,9 +102,105 @@ async def test_of_many_writers_of_a_version_exactly_one_wins(ledger: Ledger, ver
 
 
 async def test_a_refund_leads_to_its_intent(ledger: Ledger) -> None:
-    await ledger.note_refund("re_1", "pi_1")
-    assert await ledger.intent_of_refund("re_1") == "pi_1"
-    assert await ledger.intent_of_refund("re_2") is None
+    note = PartNote("re_1", "refund", "pi_1", 1_800_000_000)
+    await ledger.note_parts([note])
+    assert await ledger.part("re_1") == note
+    assert await ledger.part("re_2") is None
+
+
+async def test_a_key_that_stands_for_a_failure_is_kept_as_such(ledger: Ledger) -> None:
+    broken = replace(claim("pi_1"), broken=True)
+    await ledger.claim(broken)
+    assert await ledger.claim(claim("pi_1")) == broken
+
+
+async def test_several_intents_are_loaded_at_once(ledger: Ledger) -> None:
+    other = replace(NEW, id="pi_2")
+    await ledger.save(NEW)
+    await ledger.save(other)
+    assert await ledger.load_all({"pi_1", "pi_2", "pi_3"}) == {"pi_1": NEW, "pi_2": other}
+
+
+# Ten objects, two a second; the newest first they are 9, 8, 7 and so on.
+TIMES = {f"x_{number}": 1_800_000_000 + number // 2 for number in range(10)}
+SPANS = [
+    (Span(100), "9876543210"),
+    (Span(3), "987"),
+    (Span(100, created_since=1_800_000_003), "9876"),
+    (Span(100, after=(1_800_000_003, "x_7")), "6543210"),
+    (Span(100, after=(1_800_000_003, "x_6")), "543210"),
+    (Span(2, created_since=1_800_000_001, after=(1_800_000_003, "x_6")), "54"),
+    (Span(100, created_since=1_800_000_004, after=(1_800_000_003, "x_6")), ""),
+]
+
+
+@pytest.mark.parametrize(("span", "expected"), SPANS)
+async def test_intents_are_listed_the_newest_first(ledger: Ledger, span: Span, expected: str) -> None:
+    for identity, created in TIMES.items():
+        await ledger.save(replace(NEW, id=identity, created=created))
+    assert [intent.id for intent in await ledger.intents(span)] == [f"x_{number}" for number in expected]
+
+
+@pytest.mark.parametrize(("span", "expected"), SPANS)
+async def test_parts_of_a_kind_are_listed_the_newest_first(ledger: Ledger, span: Span, expected: str) -> None:
+    await ledger.note_parts([PartNote(identity, "refund", "pi_1", created) for identity, created in TIMES.items()])
+    await ledger.note_parts([PartNote("dp_1", "dispute", "pi_1", 1_800_000_003)])
+    assert [part.id for part in await ledger.parts("refund", span)] == [f"x_{number}" for number in expected]
+
+
+async def test_intents_whose_settlement_is_due_are_found(ledger: Ledger) -> None:
+    for identity, times in (("none", ()), ("late", (20.0,)), ("due", (20.0, 10.0)), ("past", (5.0,))):
+        settlements = tuple(Settlement("dispute_opens", time) for time in times)
+        await ledger.save(replace(NEW, id=identity, settlements=settlements))
+    assert sorted(await ledger.intents_to_settle(10.0, 100)) == ["due", "past"]
+    assert len(await ledger.intents_to_settle(10.0, 1)) == 1
+    assert sorted(await ledger.intents_to_settle(4.0, 100)) == []
+
+
+def event(identity: str, due_at: float) -> EventNote:
+    return EventNote(identity, "some.type", "pi_1", 1, "chg_1", "{}", noted_at=1.5, due_at=due_at)
+
+
+async def test_due_events_are_found_the_longest_due_first(ledger: Ledger) -> None:
+    events = [event("evt_1", 3.0), event("evt_2", 1.0), event("evt_3", 2.0), event("evt_4", 9.0)]
+    await ledger.note_events(events)
+    assert await ledger.due_events(3.0, 100, ()) == [events[1], events[2], events[0]]
+    assert await ledger.due_events(3.0, 2, ()) == [events[1], events[2]]
+    assert await ledger.due_events(3.0, 100, {"evt_2", "evt_1"}) == [events[2]]
+
+
+async def test_events_are_removed_and_postponed_together(ledger: Ledger) -> None:
+    events = [event(f"evt_{number}", 1.0) for number in range(5)]
+    await ledger.note_events(events)
+    await ledger.remove_events(["evt_0", "evt_1", "evt_missing"])
+    await ledger.postpone_events(["evt_2", "evt_3", "evt_missing"], 7.5)
+    assert await ledger.due_events(7.0, 100, ()) == [events[4]]
+    later = await ledger.due_events(7.5, 100, {"evt_4"})
+    assert sorted(later, key=lambda one: one.id) == [replace(one, due_at=7.5, attempts=1) for one in events[2:4]]
+
+
+async def test_the_plan_of_faults_is_replaced_and_ended(ledger: Ledger) -> None:
+    assert await ledger.faults() is None
+    for plan in (FaultPlan(delay=0.5), FaultPlan(conflict=1, seed=7), None, None):
+        await ledger.set_faults(plan)
+        assert await ledger.faults() == plan
+
+
+async def test_an_intent_of_an_earlier_release_is_read(database: AsyncDatabase[dict[str, Any]]) -> None:
+    ledger = MongoLedger(database)
+    await ledger.save(NEW)
+    added = {"disputes": "", "settlements": "", "changes": ""}
+    await database["sandbox_intents"].update_one({"_id": "pi_1"}, {"$unset": added})
+    assert await ledger.load("pi_1") == NEW
+
+
+async def test_indexes_are_created_once_more_without_harm(database: AsyncDatabase[dict[str, Any]]) -> None:
+    ledger = MongoLedger(database)
+    for _ in range(2):
+        await ledger.create_indexes()
+    await ledger.save(NEW)
+    await ledger.create_indexes()
+    assert await ledger.load("pi_1") == NEW
 
 
 async def test_a_mongo_ledger_finds_what_another_process_wrote(database: AsyncDatabase[dict[str, Any]]) -> None:
@@ -123,3 +223,7 @@ async def test_a_mongo_ledger_without_its_database_says_so() -> None:
                 await ledger.save(NEW)
             with pytest.raises(LedgerUnavailable):
                 await ledger.claim(claim("pi_1"))
+            with pytest.raises(LedgerUnavailable):
+                await ledger.note_events([event("evt_1", 1.0)])
+            with pytest.raises(LedgerUnavailable):
+                await ledger.due_events(1.0, 1, ())

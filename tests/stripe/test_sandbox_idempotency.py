@@ -7,76 +7,23 @@ import pytest
 
 from actors.stripe import connect
 from actors.stripe.errors import OutcomeUnknown
-from actors.stripe.sandbox import Ledger, MemoryLedger, Sandbox, SandboxHTTPClient
-from actors.stripe.sandbox.ledger import Claim
-from actors.stripe.sandbox.payment_intent import Answer, PaymentIntent
+from actors.stripe.sandbox import Ledger, Sandbox, SandboxHTTPClient
+from actors.stripe.sandbox.payment_intent import SavedAnswer
+from tests.stripe.ledgers import Crash, CrashingLedger, InterleavingLedger, UnguardedLedger
 from tests.stripe.wire import API_KEY, HELD, Received, Wire
 
 CREATE = {"amount": 5000, "currency": "usd", "payment_method": "pm_card_visa", **HELD}
 INTENTS = "/v1/payment_intents"
 
 
-class InterleavingLedger(MemoryLedger):
-    """Lets other tasks run before every operation, as a database does."""
-
-    async def claim(self, claim: Claim) -> Claim:
-        await asyncio.sleep(0)
-        return await super().claim(claim)
-
-    async def load(self, intent_id: str) -> PaymentIntent | None:
-        await asyncio.sleep(0)
-        return await super().load(intent_id)
-
-    async def save(self, intent: PaymentIntent) -> bool:
-        await asyncio.sleep(0)
-        return await super().save(intent)
-
-
-class UnguardedLedger(InterleavingLedger):
-    """A ledger with the protection off: the last writer wins."""
-
-    async def save(self, intent: PaymentIntent) -> bool:
-        await asyncio.sleep(0)
-        self._intents[intent.id] = intent
-        return True
-
-
-class Crash(BaseException):
-    """The end of a process."""
-
-
-class CrashingLedger(MemoryLedger):
-    """The process dies at a save, counted from 1: right after it, or right before."""
-
-    def __init__(self, *, at: int, saves_first: bool) -> None:
-        super().__init__()
-        self._saves_left = at
-        self._saves_first = saves_first
-
-    async def save(self, intent: PaymentIntent) -> bool:
-        self._saves_left -= 1
-        if self._saves_left != 0:
-            return await super().save(intent)
-        if self._saves_first:
-            await super().save(intent)
-        raise Crash
-
-
 def wires(ledger: Ledger, processes: int) -> list[Wire]:
     return [Wire(SandboxHTTPClient(Sandbox(ledger))) for _ in range(processes)]
-
-
-async def captured(wire: Wire) -> str:
-    intent_id = await wire.intent(payment_method="pm_card_visa")
-    await wire.post(f"{INTENTS}/{intent_id}/confirm", {})
-    await wire.post(f"{INTENTS}/{intent_id}/capture", {})
-    return intent_id
 
 
 async def refund_at_once(ledger: Ledger, keys: list[str]) -> list[Received]:
     """A refund of 2000 of 5000 for each key, each from a process of its own."""
     processes = wires(ledger, len(keys))
-    intent_id = await captured(processes[0])
+    intent_id = await processes[0].captured()
     fields = {"payment_intent": intent_id, "amount": 2000}
     return await asyncio.gather(
         *(wire.post("/v1/refunds", fields, key=key) for wire, key in zip(processes, keys, strict=True))
@@ -114,8 +61,8 @@ async def test_a_saved_server_error_is_replayed_until_the_key_changes(ledger: Le
     intent_id = await wire.intent(payment_method="pm_card_visa")
     stored = await ledger.load(intent_id)
     assert stored is not None
-    error = Answer(500, json.dumps({"error": {"type": "api_error", "message": "Sorry"}}))
-    await ledger.save(stored.next_version("confirm:1", error))
+    error = SavedAnswer("confirm:1", 500, json.dumps({"error": {"type": "api_error", "message": "Sorry"}}))
+    await ledger.save(stored.next_version("chg_1", error))
     again = await wire.post(f"{INTENTS}/{intent_id}/confirm", {}, key="confirm:1")
     assert (again.status, again.headers["Idempotent-Replayed"]) == (500, "true")
     assert (await wire.post(f"{INTENTS}/{intent_id}/confirm", {}, key="confirm:2")).status == 200
@@ -212,7 +159,7 @@ async def test_an_intent_is_made_once_when_a_crash_interrupts_it(*, saves_first:
 @AFTER_OR_BEFORE_THE_SAVE
 async def test_a_refund_is_made_once_when_a_crash_interrupts_it(*, saves_first: bool) -> None:
     before, after = wires(CrashingLedger(at=4, saves_first=saves_first), 2)
-    intent_id = await captured(before)
+    intent_id = await before.captured()
     fields = {"payment_intent": intent_id, "amount": 2000}
     with pytest.raises(Crash):
         await before.post("/v1/refunds", fields, key="key")

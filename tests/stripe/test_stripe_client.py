@@ -86,6 +86,14 @@ async def test_a_decline_can_be_read_from_the_intent_later(stripe: Stripe) -> No
     assert (found.error_code, found.decline_code) == ("card_declined", "insufficient_funds")
 
 
+async def test_a_decline_without_a_decline_code_can_be_read_later_too(stripe: Stripe) -> None:
+    made = await intent(stripe, "pm_card_chargeDeclinedExpiredCard")
+    with pytest.raises(CardDeclined):
+        await stripe.confirm(made.id, idempotency_key="confirm")
+    found = await stripe.retrieve(made.id)
+    assert (found.error_code, found.decline_code) == ("expired_card", None)
+
+
 async def test_a_card_that_wants_3d_secure_leaves_the_intent_waiting_for_the_buyer(stripe: Stripe) -> None:
     made = await intent(stripe, "pm_card_authenticationRequired")
     confirmed = await stripe.confirm(made.id, idempotency_key="confirm")

@@ -13,6 +13,17 @@ NOW = 1_800_000_000.5
 HELD = {"capture_method": "manual", "allowed_payment_method_types[0]": "card"}
 
 
+class Clock:
+    """Stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.time = NOW
+
+    def __call__(self) -> float:
+        """Seconds since 1970."""
+        return self.time
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
     """An answer."""
@@ -57,3 +68,10 @@ class Wire:
         """The id of a new intent of 50.00 usd."""
         made = await self.post("/v1/payment_intents", {"amount": 5000, "currency": "usd", **HELD, **fields})
         return str(made.body["id"])
+
+    async def captured(self, payment_method: str = "pm_card_visa") -> str:
+        """The id of a new intent of 50.00 usd whose money is taken."""
+        intent_id = await self.intent(payment_method=payment_method)
+        await self.post(f"/v1/payment_intents/{intent_id}/confirm", {})
+        await self.post(f"/v1/payment_intents/{intent_id}/capture", {})
+        return intent_id

@@ -3,7 +3,7 @@
 from actors.domain.messages import ChargeAnswer, Order, Pay, PaymentCommand, Refusal, TicketCommand
 from actors.domain.ticket import TicketAnswer
 from actors.purchase import Counterparts, Purchases
-from actors.rescue import STANDS_STILL
+from actors.resumption import STANDS_STILL
 from actors.runtime.ports import Clock, Instant
 from tests.support.examples import WINDOW
 from tests.support.local_market import LocalMarket
@@ -99,6 +99,7 @@ class Ahead:
 
 async def rescued(market: LocalMarket) -> None:
     """A round of the Supervisor, at a time when everything of now stands still."""
-    rescue = market.rescue()
-    rescue._clock = Ahead(market.connections.clock, STANDS_STILL + 1_000)
+    rescue, resumption = market.rescue(), market.resumption()
+    rescue._clock = resumption._clock = Ahead(market.connections.clock, STANDS_STILL + 1_000)
     await rescue.round(market.live, set())
+    await resumption.round()

@@ -16,22 +16,27 @@ from actors.domain.messages import (
     Pay,
     PaymentAnswer,
     PaymentCommand,
+    RefundOrder,
     Refusal,
     ResumePurchase,
     TicketCommand,
 )
 from actors.domain.ticket import TicketAnswer
+from actors.notices import Notices
 from actors.payments import Payments
 from actors.purchase import Purchases
 from actors.rescue import Rescue
+from actors.resumption import Resumption
 from actors.runtime.carry_on import CarryOn
 from actors.runtime.host import Host
 from actors.runtime.ports import Behaviour
+from actors.storage.webhooks import WebhookInbox
 from actors.stripe.account import open_account
 from actors.tickets import TicketBehaviour
 from config.settings import Settings
 
 PATIENCE = 5_000
+PAYMENT_PATIENCE = 20_000
 
 
 @dataclass
@@ -66,7 +71,8 @@ class LocalMarket:
         self.charges: RunningHost
         self.payments: Payments
         self.purchases: Purchases
-        self.stripe = open_account(settings, self.connections.database)
+        self.account = open_account(settings, self.connections.database)
+        self.stripe = self.account.stripe
         self._all: list[RunningHost] = []
 
     def start(self) -> None:
@@ -104,6 +110,11 @@ class LocalMarket:
             behaviours, own.journal, own.documents, own.stream, own.marks, own.queries, self, own.clock, asyncio.gather
         )
 
+    def resumption(self) -> Resumption:
+        own = self.connections
+        inbox = WebhookInbox(own.database)
+        return Resumption(own.queries, inbox, Notices(inbox, own.queries, self), self, own.clock, asyncio.gather)
+
     @property
     def live(self) -> dict[str, str]:
         return {"tickets-0": self.tickets.host.writer, "payments-0": self.charges.host.writer}
@@ -116,9 +127,12 @@ class LocalMarket:
         return await running.host.deliver(commands, self.connections.clock.now() + PATIENCE)
 
     async def ask_charge(self, command: PaymentCommand) -> ChargeAnswer | Refusal:
-        return await self.payments.handle(command)
+        return await self.payments.handle(command, self.connections.clock.now() + PAYMENT_PATIENCE)
 
     async def pay(self, command: Pay) -> PaymentAnswer | Refusal:
+        return await self.purchases.handle(command)
+
+    async def refund(self, command: RefundOrder) -> PaymentAnswer | Refusal:
         return await self.purchases.handle(command)
 
     async def resume(self, command: ResumePurchase) -> PaymentAnswer | Refusal:
@@ -147,6 +161,7 @@ async def local_market(settings: Settings) -> AsyncIterator[LocalMarket]:
 
     market = LocalMarket(settings)
     await create_indexes(market.connections.database)
+    await market.account.prepare()
     market.start()
     try:
         yield market

@@ -1,13 +1,26 @@
 """A Stripe of our own, reached through the official SDK.
 
-Read `payment_intent.py` (what an intent is), `operations.py` (what may happen to it), `sandbox.py` (how a request
-is answered once and only once), then the two ledgers.
+Read `payment_intent.py` (what an intent is), `operations.py` (what may happen to it), `idempotency.py` (how a request
+is answered once and only once), `changes.py` and `courier.py` (how it is announced), then the two ledgers.
 """
 
+from actors.stripe.sandbox.authentication import NothingToAuthenticateError
+from actors.stripe.sandbox.courier import Courier
+from actors.stripe.sandbox.faults import FaultPlan
 from actors.stripe.sandbox.http_client import SandboxHTTPClient
 from actors.stripe.sandbox.ledger import Ledger, LedgerUnavailable
 from actors.stripe.sandbox.memory_ledger import MemoryLedger
 from actors.stripe.sandbox.mongo_ledger import MongoLedger
 from actors.stripe.sandbox.sandbox import Sandbox
 
-__all__ = ["Ledger", "LedgerUnavailable", "MemoryLedger", "MongoLedger", "Sandbox", "SandboxHTTPClient"]
+__all__ = [
+    "Courier",
+    "FaultPlan",
+    "Ledger",
+    "LedgerUnavailable",
+    "MemoryLedger",
+    "MongoLedger",
+    "NothingToAuthenticateError",
+    "Sandbox",
+    "SandboxHTTPClient",
+]

@@ -1,19 +1,26 @@
 """The test cards (https://docs.stripe.com/testing): what a payment method or token does when it is charged."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from actors.stripe.sandbox.failures import Failure
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A test card. At most one of `decline` and `wants_authentication` is set; with neither it is approved."""
+    """A test card. At most one of `decline` and `wants_authentication` is set; with neither it is approved.
+
+    `refunds` says how giving its money back goes: at once, later, or it fails later. `disputed`: what was captured is
+    disputed later.
+    """
 
     name: str
     brand: str
     last4: str
     decline: Failure | None = None
     wants_authentication: bool = False
+    refunds: Literal["at_once", "pending", "failing"] = "at_once"
+    disputed: bool = False
 
 
 def _declined(name: str, last4: str, code: str, decline_code: str | None, message: str) -> Card:
@@ -54,6 +61,9 @@ _CARDS = (
     Card("authenticationRequired", "visa", "3184", wants_authentication=True),
     Card("threeDSecure2Required", "visa", "3220", wants_authentication=True),
     Card("threeDSecureRequired", "visa", "3063", wants_authentication=True),
+    Card("pendingRefund", "visa", "7726", refunds="pending"),  # https://docs.stripe.com/testing#refunds
+    Card("refundFail", "visa", "5126", refunds="failing"),
+    Card("createDispute", "visa", "0259", disputed=True),  # https://docs.stripe.com/testing#disputes
 )
 CARDS = {card.name: card for card in _CARDS}
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from actors.stripe.sandbox.cards import Card, card_of
 from actors.stripe.sandbox.currencies import MAXIMUM_AMOUNT, MINIMUM_AMOUNTS
@@ -47,7 +48,14 @@ class CreateRefund:
     amount: int | None
 
 
-Command = CreateIntent | ConfirmIntent | CaptureIntent | CancelIntent | CreateRefund
+@dataclass(frozen=True, slots=True)
+class EndDispute:
+    """Answer a dispute with one of Stripe's test evidences, or give in."""
+
+    status: Literal["won", "lost"]
+
+
+Command = CreateIntent | ConfirmIntent | CaptureIntent | CancelIntent | CreateRefund | EndDispute
 
 
 def read_create_intent(form: Form) -> CreateIntent:
@@ -91,6 +99,24 @@ def read_cancel_intent(_form: Form) -> CancelIntent:
 def read_create_refund(form: Form) -> CreateRefund:
     """Refuses amounts that are no positive integers."""
     return CreateRefund(form.required("payment_intent"), _positive(form, "amount"))
+
+
+def read_close_dispute(_form: Form) -> EndDispute:
+    """There is nothing to read."""
+    return EndDispute("lost")
+
+
+def read_update_dispute(form: Form) -> EndDispute:
+    """Refuses evidence that the sandbox's bank does not understand."""
+    match form.group("evidence"):
+        case {"uncategorized_text": "winning_evidence"}:
+            return EndDispute("won")
+        case {"uncategorized_text": "losing_evidence"}:
+            return EndDispute("lost")
+        case _:
+            raise RequestRefused(
+                invalid("The sandbox takes winning_evidence or losing_evidence", param="evidence[uncategorized_text]")
+            )
 
 
 def _refuse_amount(amount: int, currency: str) -> None:

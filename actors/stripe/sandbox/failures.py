@@ -64,6 +64,15 @@ KEY_WITH_OTHER_ENDPOINT = Failure(
     "Keys for idempotent requests can only be used for the same endpoint they were first used for. "
     "Try using another key if you meant to execute a different request.",
 )
+TOO_MANY_REQUESTS = Failure(
+    429,
+    "invalid_request_error",
+    "Request rate limit exceeded. You can learn more about rate limits here https://docs.stripe.com/rate-limits.",
+    "rate_limit",
+)
+SERVER_ERROR = Failure(
+    500, "api_error", "Sorry! There was an error while talking to one of our backends. Support has been notified."
+)
 KEY_IN_USE = Failure(
     409,
     "idempotency_error",

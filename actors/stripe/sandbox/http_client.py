@@ -7,16 +7,23 @@ from urllib.parse import urlsplit
 import stripe
 from multidict import CIMultiDict
 
+from actors.stripe.sandbox.failures import KEY_IN_USE, TOO_MANY_REQUESTS
 from actors.stripe.sandbox.form import fields_of
 from actors.stripe.sandbox.ids import IdFactory, random_id
 from actors.stripe.sandbox.ledger import LedgerUnavailable
-from actors.stripe.sandbox.sandbox import Request, Sandbox
+from actors.stripe.sandbox.payment_intent import Answer
+from actors.stripe.sandbox.request import Request
+from actors.stripe.sandbox.sandbox import Sandbox
+from actors.stripe.sandbox.shapes import failure_answer
 
 TIMEOUT_SECONDS = 10.0
 
 
 class SandboxHTTPClient(stripe.HTTPClient):
-    """Hands the SDK's requests to a sandbox. Asynchronous and without streams; the rest raises NotImplementedError."""
+    """Hands the SDK's requests to a sandbox, with the faults of its plan.
+
+    Asynchronous and without streams; the rest raises NotImplementedError.
+    """
 
     name = "sandbox"
 
@@ -40,15 +47,16 @@ class SandboxHTTPClient(stripe.HTTPClient):
             fields=fields_of(post_data or parts.query),
             api_key=_bearer(received.get("Authorization")),
             idempotency_key=received.get("Idempotency-Key"),
+            id=self._ids("req"),
         )
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                answer = await self._sandbox.answer(request)
-        except (LedgerUnavailable, TimeoutError) as error:
+                answer = await self._answer(request)
+        except (LedgerUnavailable, TimeoutError, ConnectionResetError) as error:
             message = "The sandbox did not answer"
             raise stripe.APIConnectionError(message) from error  # type: ignore[no-untyped-call]  # untyped in the SDK
         # The SDK looks headers up in either case, as it can with the headers of a real HTTP library.
-        sent: CIMultiDict[str] = CIMultiDict({"Content-Type": "application/json", "Request-Id": self._ids("req")})
+        sent: CIMultiDict[str] = CIMultiDict({"Content-Type": "application/json", "Request-Id": request.id})
         if "Stripe-Version" in received:
             sent["Stripe-Version"] = received["Stripe-Version"]
         if request.idempotency_key is not None:
@@ -56,6 +64,23 @@ class SandboxHTTPClient(stripe.HTTPClient):
         if answer.replayed:
             sent["Idempotent-Replayed"] = "true"
         return answer.body.encode(), answer.status, sent
+
+    async def _answer(self, request: Request) -> Answer:
+        plan, strikes = await self._sandbox.faults.plan(), self._sandbox.faults.strikes
+        if strikes(plan.delay):
+            await asyncio.sleep(plan.delay_seconds)
+        if strikes(plan.connection_reset):
+            raise ConnectionResetError
+        if strikes(plan.rate_limit):
+            return failure_answer(TOO_MANY_REQUESTS)
+        if request.method != "post":
+            return await self._sandbox.answer(request)
+        if strikes(plan.conflict):
+            return failure_answer(KEY_IN_USE)
+        answer = await self._sandbox.answer(request, breaks=strikes(plan.server_error))
+        if strikes(plan.lost_answer):
+            raise ConnectionResetError
+        return answer
 
     def sleep_async(self, secs: float) -> Awaitable[None]:
         """Used by the SDK between its retries."""

@@ -1,4 +1,4 @@
-"""What may happen to an intent, and what Stripe says when it may not.
+"""What may happen to an intent until its money is taken, and what Stripe says when it may not.
 
 Pure: time and ids come in. Each operation returns the intent to write and what the caller is told.
 Source: https://docs.stripe.com/payments/paymentintents/lifecycle and the error codes of the API reference.
@@ -7,21 +7,21 @@ Source: https://docs.stripe.com/payments/paymentintents/lifecycle and the error 
 from dataclasses import dataclass, replace
 
 from actors.stripe.sandbox.cards import CARDS, Card
-from actors.stripe.sandbox.commands import CaptureIntent, ConfirmIntent, CreateIntent, CreateRefund
+from actors.stripe.sandbox.commands import CaptureIntent, ConfirmIntent, CreateIntent
 from actors.stripe.sandbox.failures import Failure, invalid, unexpected_state
 from actors.stripe.sandbox.ids import IdFactory
-from actors.stripe.sandbox.payment_intent import PaymentIntent, Refund
+from actors.stripe.sandbox.payment_intent import Dispute, PaymentIntent, Refund, Settlement
 
 CANCELABLE = ("requires_payment_method", "requires_confirmation", "requires_action", "requires_capture")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The intent after an operation, and the answer: the refund or the failure when there is one, else the intent."""
+    """The intent after an operation, and the answer: the failure or its part if there is one, else the intent."""
 
     intent: PaymentIntent
     failure: Failure | None = None
-    refund: Refund | None = None
+    part: Refund | Dispute | None = None
 
 
 def create(intent_id: str, command: CreateIntent, ids: IdFactory, now: int) -> Outcome:
@@ -39,8 +39,11 @@ def create(intent_id: str, command: CreateIntent, ids: IdFactory, now: int) -> O
     return Outcome(_with_card(intent, command.card, ids))
 
 
-def confirm(intent: PaymentIntent, command: ConfirmIntent, ids: IdFactory) -> Outcome:
-    """Charge the card. A declined card is taken off the intent, which waits for another."""
+def confirm(intent: PaymentIntent, command: ConfirmIntent, ids: IdFactory, settled_at: float) -> Outcome:
+    """Charge the card. A declined card is taken off the intent, which waits for another.
+
+    `settled_at`, here and below, is when what follows without a request will happen, in seconds since 1970.
+    """
     if intent.status not in ("requires_payment_method", "requires_confirmation", "requires_action"):
         return Outcome(
             intent,
@@ -54,8 +57,8 @@ def confirm(intent: PaymentIntent, command: ConfirmIntent, ids: IdFactory) -> Ou
     card = CARDS[intent.card]
     if card.wants_authentication:
         return Outcome(replace(intent, status="requires_action"))
-    charge = ids("ch")
     if card.decline:
+        charge = ids("ch")
         failure = replace(card.decline, charge=charge)
         return Outcome(
             replace(
@@ -68,13 +71,16 @@ def confirm(intent: PaymentIntent, command: ConfirmIntent, ids: IdFactory) -> Ou
             ),
             failure,
         )
-    held = replace(intent, status="requires_capture", latest_charge=charge, last_payment_error=None)
-    if intent.capture_method == "manual":
-        return Outcome(held)
-    return Outcome(replace(held, status="succeeded", amount_received=intent.amount))
+    return Outcome(charged(intent, ids, settled_at))
 
 
-def capture(intent: PaymentIntent, command: CaptureIntent) -> Outcome:
+def charged(intent: PaymentIntent, ids: IdFactory, settled_at: float) -> PaymentIntent:
+    """The intent after its card was approved: the money is held, or taken when it is not to be captured by hand."""
+    held = replace(intent, status="requires_capture", latest_charge=ids("ch"), last_payment_error=None)
+    return held if intent.capture_method == "manual" else _taken(held, intent.amount, settled_at)
+
+
+def capture(intent: PaymentIntent, command: CaptureIntent, settled_at: float) -> Outcome:
     """Take the held money, or a part of it; the rest is let go."""
     if intent.status == "succeeded":
         return Outcome(
@@ -99,7 +105,7 @@ def capture(intent: PaymentIntent, command: CaptureIntent) -> Outcome:
                 param="amount_to_capture",
             ),
         )
-    return Outcome(replace(intent, status="succeeded", amount_received=amount))
+    return Outcome(_taken(intent, amount, settled_at))
 
 
 def cancel(intent: PaymentIntent, now: int) -> Outcome:
@@ -115,23 +121,11 @@ def cancel(intent: PaymentIntent, now: int) -> Outcome:
     return Outcome(replace(intent, status="canceled", canceled_at=now))
 
 
-def refund(intent: PaymentIntent, command: CreateRefund, refund_id: str, now: int) -> Outcome:
-    """Give back captured money, never more than is left of it."""
-    if intent.status != "succeeded":
-        return Outcome(intent, unexpected_state("This PaymentIntent does not have a successful charge to refund."))
-    if intent.amount_refundable == 0:
-        return Outcome(intent, invalid("The charge has already been refunded.", code="charge_already_refunded"))
-    amount = intent.amount_refundable if command.amount is None else command.amount
-    if amount > intent.amount_refundable:
-        return Outcome(
-            intent,
-            invalid(
-                f"Refund amount ({amount}) is greater than unrefunded amount on charge ({intent.amount_refundable})",
-                param="amount",
-            ),
-        )
-    given_back = Refund(refund_id, amount, now)
-    return Outcome(replace(intent, refunds=(*intent.refunds, given_back)), refund=given_back)
+def _taken(intent: PaymentIntent, amount: int, settled_at: float) -> PaymentIntent:
+    taken = replace(intent, status="succeeded", amount_received=amount)
+    if intent.card is None or not CARDS[intent.card].disputed:
+        return taken
+    return replace(taken, settlements=(*taken.settlements, Settlement("dispute_opens", settled_at)))
 
 
 def _with_card(intent: PaymentIntent, card: Card | None, ids: IdFactory) -> PaymentIntent:

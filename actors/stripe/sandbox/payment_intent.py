@@ -41,6 +41,27 @@ class Refund:
     id: str
     amount: int
     created: int
+    status: Literal["pending", "succeeded", "failed"] = "succeeded"
+    failure_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """The buyer's bank asks for the money back, all of it; in minor units, `created` in seconds since 1970."""
+
+    id: str
+    amount: int
+    created: int
+    status: Literal["needs_response", "won", "lost"] = "needs_response"
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What happens to captured money without a request, at `due_at` seconds since 1970."""
+
+    action: Literal["refund_succeeds", "refund_fails", "dispute_opens"]
+    due_at: float
+    refund_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +70,8 @@ class PaymentIntent:
 
     The intent holds its refunds and its saved answers, so that one write changes the money and remembers under which
     key it did so. Without that a crash between two writes would lose the answer, and the repeat would act again.
-    `version` counts the writes; 0 has not been written yet.
+    `version` counts the writes; 0 has not been written yet. `changes` names each write, so that what was noted for a
+    write that lost its race can be told from what was noted for the one that won it.
     """
 
     id: str
@@ -68,7 +90,10 @@ class PaymentIntent:
     last_payment_error: Failure | None = None
     canceled_at: int | None = None
     refunds: tuple[Refund, ...] = ()
+    disputes: tuple[Dispute, ...] = ()
+    settlements: tuple[Settlement, ...] = ()
     answers: tuple[SavedAnswer, ...] = ()
+    changes: tuple[str, ...] = ()
 
     @property
     def amount_capturable(self) -> int:
@@ -78,7 +103,26 @@ class PaymentIntent:
     @property
     def amount_refundable(self) -> int:
         """What was captured and has not been given back."""
-        return self.amount_received - sum(refund.amount for refund in self.refunds)
+        return self.amount_received - self.amount_refunded
+
+    @property
+    def amount_refunded(self) -> int:
+        """What has been, or is being, given back."""
+        return sum(refund.amount for refund in self.refunds if refund.status != "failed")
+
+    @property
+    def is_disputed(self) -> bool:
+        """Whether the buyer's bank has the money, or may get it."""
+        return any(dispute.status != "won" for dispute in self.disputes)
+
+    def part(self, part_id: str) -> Refund | Dispute | None:
+        """The refund or dispute with this id."""
+        return next((part for part in self.parts if part.id == part_id), None)
+
+    @property
+    def parts(self) -> tuple[Refund | Dispute, ...]:
+        """All that has an id of its own."""
+        return (*self.refunds, *self.disputes)
 
     def answer_to(self, key: str) -> Answer | None:
         """The answer saved under an idempotency key."""
@@ -87,7 +131,7 @@ class PaymentIntent:
                 return Answer(saved.status, saved.body, replayed=True)
         return None
 
-    def next_version(self, key: str, answer: Answer) -> "PaymentIntent":
-        """The intent to write next, with the answer that this write stands for."""
-        saved = SavedAnswer(key, answer.status, answer.body)
-        return replace(self, version=self.version + 1, answers=(*self.answers, saved))
+    def next_version(self, change_id: str, saved: SavedAnswer | None = None) -> "PaymentIntent":
+        """The intent to write next, with the name of this write and the answer that it stands for, if any."""
+        answers = self.answers if saved is None else (*self.answers, saved)
+        return replace(self, version=self.version + 1, answers=answers, changes=(*self.changes, change_id))

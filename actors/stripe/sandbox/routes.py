@@ -10,6 +10,8 @@ from actors.stripe.sandbox.commands import Command
 from actors.stripe.sandbox.form import Form
 
 INTENTS = "/v1/payment_intents"
+REFUNDS = "/v1/refunds"
+DISPUTES = "/v1/disputes"
 
 # Every POST route: its path, and what reads its form.
 COMMANDS: tuple[tuple[re.Pattern[str], Callable[[Form], Command]], ...] = (
@@ -17,11 +19,15 @@ COMMANDS: tuple[tuple[re.Pattern[str], Callable[[Form], Command]], ...] = (
     (re.compile(rf"{INTENTS}/(?P<id>\w+)/confirm"), commands.read_confirm_intent),
     (re.compile(rf"{INTENTS}/(?P<id>\w+)/capture"), commands.read_capture_intent),
     (re.compile(rf"{INTENTS}/(?P<id>\w+)/cancel"), commands.read_cancel_intent),
-    (re.compile(r"/v1/refunds"), commands.read_create_refund),
+    (re.compile(REFUNDS), commands.read_create_refund),
+    (re.compile(rf"{DISPUTES}/(?P<id>\w+)"), commands.read_update_dispute),
+    (re.compile(rf"{DISPUTES}/(?P<id>\w+)/close"), commands.read_close_dispute),
 )
-LOOKUPS: tuple[tuple[re.Pattern[str], Literal["intent", "refund"]], ...] = (
-    (re.compile(rf"{INTENTS}/(?P<id>\w+)"), "intent"),
-    (re.compile(r"/v1/refunds/(?P<id>\w+)"), "refund"),
+# Every GET route: with an id one object, without a list.
+LOOKUPS: tuple[tuple[re.Pattern[str], Literal["intent", "refund", "dispute"]], ...] = (
+    (re.compile(rf"{INTENTS}(?:/(?P<id>\w+))?"), "intent"),
+    (re.compile(rf"{REFUNDS}(?:/(?P<id>\w+))?"), "refund"),
+    (re.compile(rf"{DISPUTES}(?:/(?P<id>\w+))?"), "dispute"),
 )
 
 
@@ -35,10 +41,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """An object that a GET asks for."""
+    """What a GET asks for: an object, or the list of its kind when there is no id."""
 
-    kind: Literal["intent", "refund"]
-    object_id: str
+    kind: Literal["intent", "refund", "dispute"]
+    object_id: str | None
 
 
 def read_command(path: str, form: Form) -> Order | None:

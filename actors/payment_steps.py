@@ -1,0 +1,138 @@
+"""The calls that a charge makes to Stripe: each under the key of its current try, repeated as Stripe wants it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from itertools import count
+from typing import TypeVar
+
+from actors.domain.charge import idempotency_key
+from actors.domain.messages import (
+    Charge,
+    ChargeCommand,
+    ChargeStep,
+    Instant,
+    ReadCharge,
+    Refusal,
+    StartTry,
+    Unavailable,
+)
+from actors.runtime.host import Host
+from actors.runtime.ports import Clock
+from actors.stripe import errors
+from actors.stripe.client import Stripe
+from actors.stripe.resources import Intent, Refund
+
+# A message to a charge that lives in this very process, in ms.
+PATIENCE = 10_000
+TRIES = 4
+FIRST_BACKOFF_SECONDS = 0.25
+
+T = TypeVar("T")
+
+
+class RefusedError(Exception):
+    """A message to the charge was refused; carries the refusal out of a sequence of steps."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(type(refusal).__name__)
+        self.refusal = refusal
+
+
+class Steps:
+    """The steps of charges at Stripe. All raise errors.StripeFailure, and RefusedError when the charge refuses."""
+
+    def __init__(self, charges: Host[Charge, ChargeCommand], stripe: Stripe, clock: Clock) -> None:
+        self.stripe = stripe
+        self._charges = charges
+        self._clock = clock
+
+    async def read(self, charge_id: str) -> Charge:
+        """The charge as it is."""
+        return await self.tell(ReadCharge(charge_id))
+
+    async def tell(self, command: ChargeCommand) -> Charge:
+        """The charge after the command, which is in the journal by then. Raises RefusedError."""
+        (reply,) = await self._charges.deliver([command], self._clock.now() + PATIENCE)
+        if isinstance(reply, Charge):
+            return reply
+        raise RefusedError(reply if isinstance(reply, Refusal) else Unavailable())
+
+    async def create(self, charge: Charge, deadline: Instant) -> Intent:
+        """An intent for the charge, unconfirmed: it takes nothing, so one that was made in vain does no harm."""
+
+        async def call(key: str) -> Intent:
+            return await self.stripe.create_intent(
+                amount=charge.amount,
+                currency=charge.currency,
+                payment_method=charge.payment_method,
+                metadata={"orderId": charge.order_id, "chargeId": charge.id},
+                idempotency_key=key,
+            )
+
+        return await self._try(charge, ChargeStep.CREATE, deadline, call)
+
+    async def confirm(self, charge: Charge, deadline: Instant) -> Intent:
+        """Sets the money aside. Stripe refuses to confirm twice."""
+        intent_id = intent_id_of(charge)
+        return await self._try(
+            charge, ChargeStep.CONFIRM, deadline, lambda key: self.stripe.confirm(intent_id, idempotency_key=key)
+        )
+
+    async def capture(self, charge: Charge, deadline: Instant) -> Intent:
+        """Takes the money. Stripe refuses to capture twice."""
+        intent_id = intent_id_of(charge)
+        return await self._try(
+            charge,
+            ChargeStep.CAPTURE,
+            deadline,
+            lambda key: self.stripe.capture(intent_id, amount=charge.amount, idempotency_key=key),
+        )
+
+    async def cancel(self, charge: Charge, deadline: Instant) -> Intent:
+        """Lets go of the money. Stripe refuses to cancel what was captured."""
+        intent_id = intent_id_of(charge)
+        return await self._try(
+            charge, ChargeStep.VOID, deadline, lambda key: self.stripe.cancel(intent_id, idempotency_key=key)
+        )
+
+    async def refund(self, charge: Charge, deadline: Instant) -> Refund:
+        """Gives the money back. Whoever repeats this looks at Stripe's refunds first: a new key would refund again."""
+        intent_id = intent_id_of(charge)
+        return await self._try(
+            charge,
+            ChargeStep.REFUND,
+            deadline,
+            lambda key: self.stripe.refund(intent_id, amount=charge.amount, idempotency_key=key),
+        )
+
+    async def _try(self, charge: Charge, step: ChargeStep, deadline: Instant, call: Callable[[str], Awaitable[T]]) -> T:
+        """Calls Stripe until it answers, a few times and not beyond the deadline.
+
+        Without an answer the same key is asked again: Stripe then tells what the first call did. After a 5xx that would
+        only replay it, so the number of the try is raised, in the journal before it is used in a key.
+        """
+        backoff = FIRST_BACKOFF_SECONDS
+        for attempt in count(1):
+            try:
+                return await call(idempotency_key(charge, step))
+            except errors.ServerFailed:
+                charge = await self.tell(StartTry(charge.id, step))
+                if step is ChargeStep.REFUND or self._is_last(attempt, backoff, deadline):
+                    raise
+            except (errors.OutcomeUnknown, errors.RateLimited):
+                if self._is_last(attempt, backoff, deadline):
+                    raise
+            # The charge may be changed meanwhile by another process; its journal then refuses what we record.
+            await asyncio.sleep(backoff)
+            backoff *= 2
+        raise AssertionError("count never ends")
+
+    def _is_last(self, attempt: int, backoff: float, deadline: Instant) -> bool:
+        return attempt >= TRIES or self._clock.now() + int(backoff * 1000) >= deadline
+
+
+def intent_id_of(charge: Charge) -> str:
+    """The id of the charge's intent. Raises RefusedError while there is none."""
+    if charge.stripe_id is None:
+        raise RefusedError(Unavailable())
+    return charge.stripe_id

@@ -1,0 +1,86 @@
+"""Money that goes back: refunds of charges that were completed, and what Stripe tells of them and of disputes later."""
+
+import structlog
+
+from actors.domain.messages import (
+    Charge,
+    ChargeStatus,
+    Instant,
+    RecordDispute,
+    RecordRefunded,
+    RecordRefundFailed,
+    RecordRefunding,
+    RecordRefundPending,
+)
+from actors.payment_steps import Steps, intent_id_of
+from actors.stripe import errors
+from actors.stripe.resources import Refund
+
+# https://docs.stripe.com/api/refunds/object#refund_object-status; `pending` and `requires_action` are open.
+FAILED = ("failed", "canceled")
+
+logger = structlog.get_logger(__name__)
+
+
+class Refunds:
+    """Gives back what was taken, once. A refund is of the whole amount: the market sells no part of a ticket."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+
+    async def give_back(self, charge: Charge, deadline: Instant) -> Charge:
+        """The charge refunded, being refunded, or completed as before when Stripe refuses.
+
+        Raises errors.StripeFailure when the outcome is not known.
+        """
+        if charge.refunding:
+            # Somebody began before us. A key is forgotten after a day, so Stripe is asked for its refunds, not trusted
+            # to know the key (https://docs.stripe.com/api/idempotent_requests).
+            earlier = await self._whole_refund(charge)
+            if earlier is not None:
+                return await self._record(charge, earlier)
+        else:
+            charge = await self._steps.tell(RecordRefunding(charge.id))
+        try:
+            refund = await self._steps.refund(charge, deadline)
+        except (errors.InvalidState, errors.Rejected) as refused:
+            # Given back already, perhaps by hand in Stripe's dashboard, or not to be had, as while it is disputed.
+            earlier = await self._whole_refund(charge)
+            if earlier is not None:
+                return await self._record(charge, earlier)
+            return await self._failed(charge, refused.code or "refused")
+        return await self._record(charge, refund)
+
+    async def reconcile(self, charge: Charge) -> Charge:
+        """The charge as Stripe has it: refunds that ended or were made by hand, and disputes."""
+        if charge.status not in (ChargeStatus.COMPLETED, ChargeStatus.REFUNDED):
+            return charge
+        intent_id = intent_id_of(charge)
+        disputes = await self._steps.stripe.disputes_of(intent_id)
+        if disputes and disputes[0].status != charge.disputed:
+            charge = await self._steps.tell(RecordDispute(charge.id, disputes[0].status))
+            # For the operator: evidence is to be given in Stripe's dashboard, within days.
+            logger.error("charge_disputed", charge=charge.id, order=charge.order_id, status=charge.disputed)
+        refund = await self._whole_refund(charge)
+        if refund is not None:
+            return await self._record(charge, refund)
+        failed = [one for one in await self._steps.stripe.refunds_of(intent_id) if one.status in FAILED]
+        return await self._failed(charge, failed[0].failure_reason or "failed") if failed else charge
+
+    async def _whole_refund(self, charge: Charge) -> Refund | None:
+        refunds = await self._steps.stripe.refunds_of(intent_id_of(charge))
+        whole = [one for one in refunds if one.amount == charge.amount and one.status not in FAILED]
+        return whole[0] if whole else None
+
+    async def _record(self, charge: Charge, refund: Refund) -> Charge:
+        if refund.status == "succeeded":
+            return await self._steps.tell(RecordRefunded(charge.id, refund.id))
+        if refund.status in FAILED:
+            return await self._failed(charge, refund.failure_reason or "failed")
+        return await self._steps.tell(RecordRefundPending(charge.id, refund.id))
+
+    async def _failed(self, charge: Charge, reason: str) -> Charge:
+        if charge.refunding or charge.status is ChargeStatus.REFUNDED:
+            # For the operator: the buyer is to be paid back another way if the order is over.
+            logger.error("refund_failed", charge=charge.id, order=charge.order_id, reason=reason)
+        return await self._steps.tell(RecordRefundFailed(charge.id, reason))

@@ -1,0 +1,125 @@
+"""What the Supervisor does about purchases: those that stand still go on, and announcements that nobody handled."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from actors.domain.messages import Instant, ResumePurchase
+from actors.notices import BATCH, Notices
+from actors.runtime.ports import Clock
+from actors.storage.webhooks import Announcement
+
+# A purchase takes milliseconds, at most three times Stripe's 10 s; standing still for this long it has lost its actor
+# or waits for its buyer, and asking Stripe again does no harm.
+STANDS_STILL = 10_000
+# Who still waits, for the buyer's bank or for Stripe, is asked less and less often.
+LONGEST_PAUSE = 60_000
+PAGE = 200
+# Whoever accepted an announcement handles it within a second.
+LEFT_ALONE = 5_000
+# An announcement whose order nobody knows by then is about something else of the same account.
+GIVEN_UP = 3_600_000
+# Stripe sends an event again for three days, and for a month when an operator asks it to.
+KEPT = 35 * 24 * 3_600_000
+CLEANING = 3_600_000
+
+Together = Callable[..., Awaitable[list[Any]]]
+Found = Sequence[tuple[Instant, str]]
+
+
+class ResumptionStore(Protocol):
+    """What is read to find purchases that stand still. All raise StoreUnavailableError."""
+
+    async def unsettled_orders(self, after: Instant, before: Instant, most: int) -> Found:
+        """Orders whose money is on the way, since an instant in [after, before)."""
+
+    async def orders_of_unsettled_charges(self, after: Instant, before: Instant, most: int) -> Found:
+        """Orders with a charge that Stripe may hold money for, since such an instant."""
+
+
+class Inbox(Protocol):
+    """Where announcements are kept. All raise StoreUnavailableError."""
+
+    async def unhandled(self, after: Instant, before: Instant, most: int) -> list[Announcement]:
+        """Those that arrived in [after, before) and were not handled."""
+
+    async def forget_before(self, at: Instant) -> None:
+        """Drops what arrived before the instant."""
+
+
+class Resumes(Protocol):
+    """Whoever can have a purchase go on."""
+
+    async def resume(self, command: ResumePurchase) -> object:
+        """Whatever came of it: the next round looks again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pause:
+    until: Instant
+    length: int
+
+
+class Resumption:
+    """One round after the other, each with the next page of what stands still, so that nobody is left out."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - the seams of the design
+        self,
+        store: ResumptionStore,
+        inbox: Inbox,
+        notices: Notices,
+        market: Resumes,
+        clock: Clock,
+        together: Together,
+    ) -> None:
+        """`together` runs awaitables side by side, such as asyncio.gather."""
+        self._inbox = inbox
+        self._notices = notices
+        self._market = market
+        self._clock = clock
+        self._together = together
+        self._pages = [_Page(store.unsettled_orders), _Page(store.orders_of_unsettled_charges)]
+        self._unhandled = 0
+        self._pauses: dict[str, _Pause] = {}
+        self._cleaned: Instant = 0
+
+    async def round(self) -> None:
+        """Raises StoreUnavailableError; what was done until then may be done again."""
+        now = self._clock.now()
+        await self._resume(now)
+        await self._catch_up(now)
+        if now - self._cleaned > CLEANING:
+            await self._inbox.forget_before(now - KEPT)
+            self._cleaned = now
+
+    async def _resume(self, now: Instant) -> None:
+        self._pauses = {order: pause for order, pause in self._pauses.items() if now < pause.until + LONGEST_PAUSE}
+        still: dict[str, None] = {}
+        for page in self._pages:
+            still.update(dict.fromkeys(await page.next(now - STANDS_STILL)))
+        due = [order for order in still if order not in self._pauses or self._pauses[order].until <= now]
+        for order in due:
+            length = min(self._pauses[order].length * 2, LONGEST_PAUSE) if order in self._pauses else STANDS_STILL
+            self._pauses[order] = _Pause(now + length, length)
+        await self._together(*(self._market.resume(ResumePurchase(order)) for order in due))
+
+    async def _catch_up(self, now: Instant) -> None:
+        """Announcements whose replica died before it handled them, or whose object was not known yet."""
+        found = await self._inbox.unhandled(max(self._unhandled, now - GIVEN_UP), now - LEFT_ALONE, BATCH)
+        self._unhandled = found[-1].at if len(found) == BATCH else 0
+        await self._notices.handle(found)
+
+
+class _Page:
+    """A walk through what one query finds, from the start again when it is through."""
+
+    def __init__(self, find: Callable[[Instant, Instant, int], Awaitable[Found]]) -> None:
+        self._find = find
+        self._after = 0
+
+    async def next(self, before: Instant) -> list[str]:
+        found = await self._find(self._after, before, PAGE)
+        last = found[-1][0] if found else 0
+        # A whole page of one and the same instant would otherwise be found for ever.
+        self._after = (last + 1 if last == self._after else last) if len(found) == PAGE else 0
+        return [order_id for _, order_id in found]

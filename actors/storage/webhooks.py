@@ -1,0 +1,71 @@
+"""The collection `webhook_events`: what Stripe announced, each announcement once."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from pymongo.errors import DuplicateKeyError
+
+from actors.domain.codec import Document
+from actors.runtime.ports import Instant
+from actors.storage.database import Database, reaching_the_database
+from actors.stripe.webhooks import WebhookEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What is kept of an announcement: enough to ask Stripe. `at` is when it arrived."""
+
+    id: str
+    type: str
+    at: Instant
+    intent_id: str | None
+    order_id: str | None
+
+
+class WebhookInbox:
+    """Announcements and which of them are handled. All methods raise StoreUnavailableError."""
+
+    def __init__(self, database: Database) -> None:
+        self._events = database["webhook_events"]
+
+    async def add(self, event: WebhookEvent, at: Instant) -> Announcement | None:
+        """Keeps the announcement durably; None when it was here before."""
+        document: Document = {
+            "_id": event.id,
+            "type": event.type,
+            "at": at,
+            "intent_id": event.intent_id,
+            "order_id": event.order_id,
+            "unhandled_since": at,
+        }
+        try:
+            with reaching_the_database():
+                await self._events.insert_one(document)
+        except DuplicateKeyError:
+            return None
+        return _announcement(document)
+
+    async def unhandled(self, after: Instant, before: Instant, most: int) -> list[Announcement]:
+        """Announcements that arrived in [after, before) and were not handled, the oldest first."""
+        with reaching_the_database():
+            found = await (
+                self._events.find({"unhandled_since": {"$gte": after, "$lt": before}})
+                .sort("unhandled_since", 1)
+                .limit(most)
+                .to_list()
+            )
+        return [_announcement(document) for document in found]
+
+    async def handled(self, event_ids: Collection[str]) -> None:
+        """Notes that these need no more attention, in one command."""
+        with reaching_the_database():
+            await self._events.update_many({"_id": {"$in": list(event_ids)}}, {"$unset": {"unhandled_since": ""}})
+
+    async def forget_before(self, at: Instant) -> None:
+        """Drops announcements that arrived before the instant."""
+        with reaching_the_database():
+            await self._events.delete_many({"at": {"$lt": at}})
+
+
+def _announcement(document: Document) -> Announcement:
+    return Announcement(document["_id"], document["type"], document["at"], document["intent_id"], document["order_id"])

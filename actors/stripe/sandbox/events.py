@@ -1,0 +1,104 @@
+"""Which changes Stripe announces, and how (https://docs.stripe.com/api/events/types)."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from actors.stripe.client import API_VERSION
+from actors.stripe.sandbox.ids import IdFactory
+from actors.stripe.sandbox.notes import EventNote
+from actors.stripe.sandbox.payment_intent import Dispute, PaymentIntent, Refund
+from actors.stripe.sandbox.shapes import Shape, charge_shape, intent_shape, part_shape
+
+CREATED = "payment_intent.created"
+FAILED = "payment_intent.payment_failed"
+# What an intent's new status is announced as; the other statuses are not announced.
+STATUSES = {
+    "requires_action": "payment_intent.requires_action",
+    "requires_capture": "payment_intent.amount_capturable_updated",
+    "succeeded": "payment_intent.succeeded",
+    "canceled": "payment_intent.canceled",
+}
+EVENT_TYPES = frozenset(
+    {
+        CREATED,
+        FAILED,
+        *STATUSES.values(),
+        "charge.refunded",
+        "refund.created",
+        "refund.updated",
+        "refund.failed",
+        "charge.dispute.created",
+        "charge.dispute.closed",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """When a change is made, in seconds since 1970, and by which request; by none when time or the bank makes it."""
+
+    at: float
+    request_id: str | None = None
+    idempotency_key: str | None = None
+
+
+def events_of(
+    before: PaymentIntent | None, after: PaymentIntent, cause: Cause, ids: IdFactory
+) -> tuple[EventNote, ...]:
+    """What to announce once `after`, whose last change this is, has been saved."""
+    return tuple(_note(one, after, cause, ids("evt")) for one in _announcements(before, after))
+
+
+def _note(announcement: tuple[str, Shape], after: PaymentIntent, cause: Cause, event_id: str) -> EventNote:
+    event_type, shape = announcement
+    event = {
+        "id": event_id,
+        "object": "event",
+        "api_version": API_VERSION,
+        "created": int(cause.at),
+        "data": {"object": shape},
+        "livemode": False,
+        "pending_webhooks": 1,
+        "request": {"id": cause.request_id, "idempotency_key": cause.idempotency_key},
+        "type": event_type,
+    }
+    return EventNote(
+        id=event_id,
+        type=event_type,
+        intent_id=after.id,
+        version=after.version,
+        change_id=after.changes[-1],
+        body=json.dumps(event),
+        noted_at=cause.at,
+        due_at=cause.at,
+    )
+
+
+def _announcements(before: PaymentIntent | None, after: PaymentIntent) -> Iterator[tuple[str, Shape]]:
+    if before is None:
+        yield CREATED, intent_shape(after)
+        return
+    if before.status != after.status and after.status in STATUSES:
+        yield STATUSES[after.status], intent_shape(after)
+    # Two buyers' errors may be equal, so leaving requires_action counts too.
+    has_failed = before.last_payment_error != after.last_payment_error or before.status == "requires_action"
+    if after.status == "requires_payment_method" and has_failed:
+        yield FAILED, intent_shape(after)
+    for part in after.parts:
+        earlier = before.part(part.id)
+        if part != earlier:
+            yield from _of_part(part, after, is_new=earlier is None)
+
+
+def _of_part(part: Refund | Dispute, intent: PaymentIntent, *, is_new: bool) -> Iterator[tuple[str, Shape]]:
+    shape = part_shape(part, intent)
+    if isinstance(part, Dispute):
+        yield ("charge.dispute.created" if is_new else "charge.dispute.closed"), shape
+    elif is_new:
+        yield "refund.created", shape
+        yield "charge.refunded", charge_shape(intent)
+    else:
+        yield "refund.updated", shape
+        if part.status == "failed":
+            yield "refund.failed", shape

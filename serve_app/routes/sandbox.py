@@ -1,0 +1,57 @@
+"""What a buyer does in their bank's dialog, for the sandbox. With a real Stripe key these routes do not exist."""
+
+from http import HTTPStatus
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import AfterValidator, Field
+from typing_extensions import TypedDict
+
+from actors.stripe.sandbox import NothingToAuthenticateError
+from serve_app.bodies import read_json
+from serve_app.errors import ConflictError, NotFoundError
+from serve_app.openapi import documented
+from serve_app.responses import json_response
+from serve_app.schemas.body import Body
+from serve_app.services import services_of
+
+router = APIRouter(prefix="/api/sandbox", tags=["sandbox"])
+_LONGEST_SECRET = 255
+
+
+def _secret(text: str) -> str:
+    if not 1 <= len(text) <= _LONGEST_SECRET:
+        raise ValueError("must be the clientSecret of a payment")
+    return text
+
+
+class Authentication(Body):
+    """What the buyer answers their bank."""
+
+    client_secret: Annotated[str, AfterValidator(_secret)] = Field(alias="clientSecret")
+    outcome: Literal["succeeds", "fails"]
+
+
+class AuthenticatedView(TypedDict):
+    """The empty answer of an authentication."""
+
+
+@router.post(
+    "/authentications",
+    **documented(
+        {HTTPStatus.OK: AuthenticatedView},
+        (HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE),
+        body=Authentication,
+    ),
+)
+async def authenticate(request: Request) -> Response:
+    """Answer the bank's question about a payment that wants 3-D Secure, as Stripe's own dialog does."""
+    services = services_of(request)
+    if services.sandbox is None:
+        raise NotFoundError  # so it is only when somebody mounts this route beside a real account
+    body = Authentication.of(await read_json(request), services.rules())
+    try:
+        await services.sandbox.authenticate(body.client_secret, succeeds=body.outcome == "succeeds")
+    except NothingToAuthenticateError:
+        raise ConflictError("No payment with this clientSecret waits for its buyer.") from None
+    return json_response({})

@@ -1,0 +1,40 @@
+"""What Stripe tells us."""
+
+from http import HTTPStatus
+from typing import Literal
+
+from fastapi import APIRouter, Request, Response
+from typing_extensions import TypedDict
+
+from serve_app.bodies import read_raw
+from serve_app.openapi import documented
+from serve_app.responses import json_response
+from serve_app.services import services_of
+
+router = APIRouter(prefix="/api/webhooks", tags=["webhooks"])
+
+
+class ReceivedView(TypedDict):
+    """The announcement is kept, or was before."""
+
+    received: Literal[True]
+
+
+@router.post(
+    "/stripe",
+    **documented(
+        {HTTPStatus.OK: ReceivedView},
+        (
+            HTTPStatus.BAD_REQUEST,
+            HTTPStatus.FORBIDDEN,
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            HTTPStatus.SERVICE_UNAVAILABLE,
+        ),
+    ),
+)
+async def receive(request: Request) -> Response:
+    """Take an announcement of Stripe, signed over its very bytes. Only a 503 asks Stripe to send it again."""
+    services = services_of(request)
+    raw = await read_raw(request)
+    await services.webhooks.accept(raw, request.headers.get("stripe-signature"), services.clock())
+    return json_response({"received": True})

@@ -1,0 +1,39 @@
+"""Stripe's announcements as they arrive: checked, kept once, and handled in a moment."""
+
+import time
+
+import structlog
+
+from actors.domain.messages import Instant
+from actors.notices import WANTED, Notices
+from actors.storage.webhooks import WebhookInbox
+from actors.stripe.webhooks import BadWebhookError, read_event
+from serve_app.errors import RequestValidationError
+
+_log = structlog.get_logger()
+
+
+class StripeWebhooks:
+    """Accepts announcements. Whoever has the secret is Stripe."""
+
+    def __init__(self, secret: str, inbox: WebhookInbox, notices: Notices) -> None:
+        self._secret = secret
+        self._inbox = inbox
+        self._notices = notices
+
+    async def accept(self, raw: bytes, signature: str | None, at: Instant) -> None:
+        """Keep the announcement if it is new and of use; it is durable when this returns.
+
+        Raises RequestValidationError for what Stripe did not sign, and StoreUnavailableError; then it is sent again.
+        """
+        try:
+            # The machine's clock, as Stripe's signature is about real time.
+            event = read_event(raw, signature, self._secret, time.time())
+        except BadWebhookError as error:
+            _log.warning("webhook refused", reason=str(error))
+            raise RequestValidationError({"": f"{error}."}) from None
+        if event.type not in WANTED:
+            return
+        announcement = await self._inbox.add(event, at)
+        if announcement is not None:
+            self._notices.note(announcement)

@@ -1,0 +1,172 @@
+"""Which changes are announced, once each, whatever dies between two writes."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from actors.stripe.client import API_VERSION
+from actors.stripe.sandbox import Ledger, Sandbox, SandboxHTTPClient
+from actors.stripe.sandbox.delivery import verdict
+from actors.stripe.sandbox.notes import EventNote
+from tests.stripe.ledgers import Crash, CrashingLedger, CredulousLedger, InterleavingLedger, SaveFirstLedger
+from tests.stripe.wire import HELD, NOW, Clock, Wire
+
+INTENTS = "/v1/payment_intents"
+
+
+async def announced(ledger: Ledger) -> list[EventNote]:
+    """The events that a courier would deliver, in the order in which they were noted."""
+    events = await ledger.due_events(NOW + 1000, 100, ())
+    intents = await ledger.load_all({event.intent_id for event in events})
+    return [event for event in events if verdict(event, intents.get(event.intent_id), NOW) == "deliver"]
+
+
+async def types(ledger: Ledger) -> list[str]:
+    return [event.type for event in await announced(ledger)]
+
+
+def object_of(event: EventNote) -> dict[str, Any]:
+    subject: dict[str, Any] = json.loads(event.body)["data"]["object"]
+    return subject
+
+
+def wires(ledger: Ledger, processes: int) -> list[Wire]:
+    return [Wire(SandboxHTTPClient(Sandbox(ledger, now=lambda: NOW))) for _ in range(processes)]
+
+
+async def test_a_purchase_is_announced_step_by_step(wire: Wire, ledger: Ledger) -> None:
+    await wire.captured()
+    assert sorted(await types(ledger)) == [
+        "payment_intent.amount_capturable_updated",
+        "payment_intent.created",
+        "payment_intent.succeeded",
+    ]
+
+
+async def test_an_event_is_shaped_as_stripes(wire: Wire, ledger: Ledger) -> None:
+    made = await wire.post(INTENTS, {"amount": 5000, "currency": "usd", **HELD}, key="key")
+    (event,) = await announced(ledger)
+    assert json.loads(event.body) == {
+        "id": event.id,
+        "object": "event",
+        "api_version": API_VERSION,
+        "created": int(NOW),
+        "data": {"object": made.body},
+        "livemode": False,
+        "pending_webhooks": 1,
+        "request": {"id": made.headers["Request-Id"], "idempotency_key": "key"},
+        "type": "payment_intent.created",
+    }
+    assert event.id.startswith("evt_")
+
+
+@pytest.mark.parametrize(
+    ("payment_method", "path", "event_type"),
+    [
+        ("pm_card_authenticationRequired", "confirm", "payment_intent.requires_action"),
+        ("pm_card_chargeDeclined", "confirm", "payment_intent.payment_failed"),
+        ("pm_card_visa", "cancel", "payment_intent.canceled"),
+    ],
+)
+async def test_what_becomes_of_an_intent_is_announced(
+    wire: Wire, ledger: Ledger, payment_method: str, path: str, event_type: str
+) -> None:
+    intent_id = await wire.intent(payment_method=payment_method)
+    await wire.post(f"{INTENTS}/{intent_id}/{path}", {})
+    found = [event for event in await announced(ledger) if event.type == event_type]
+    assert [object_of(event)["id"] for event in found] == [intent_id]
+
+
+async def test_each_decline_is_announced(wire: Wire, ledger: Ledger) -> None:
+    intent_id = await wire.intent(payment_method="pm_card_chargeDeclined")
+    for _ in range(2):
+        await wire.post(f"{INTENTS}/{intent_id}/confirm", {"payment_method": "pm_card_chargeDeclined"})
+    assert (await types(ledger)).count("payment_intent.payment_failed") == 2
+
+
+async def test_a_refund_is_announced_as_a_refund_and_of_its_charge(wire: Wire, ledger: Ledger) -> None:
+    intent_id = await wire.captured()
+    made = await wire.post("/v1/refunds", {"payment_intent": intent_id, "amount": 2000})
+    found = {event.type: object_of(event) for event in await announced(ledger)}
+    assert found["refund.created"] == made.body
+    charge = found["charge.refunded"]
+    assert (charge["object"], charge["id"], charge["payment_intent"]) == ("charge", made.body["charge"], intent_id)
+    assert (charge["amount_refunded"], charge["refunded"]) == (2000, False)
+
+
+async def test_what_was_refused_and_what_is_repeated_is_not_announced(wire: Wire, ledger: Ledger) -> None:
+    intent_id = await wire.captured()
+    before = await types(ledger)
+    await wire.post(f"{INTENTS}/{intent_id}/cancel", {})
+    for _ in range(2):
+        await wire.post("/v1/refunds", {"payment_intent": intent_id}, key="key")
+    assert sorted(await types(ledger)) == sorted([*before, "refund.created", "charge.refunded"])
+
+
+async def test_a_change_is_announced_when_its_process_dies_right_after_saving_it() -> None:
+    ledger = CrashingLedger(at=2, saves_first=True)
+    before, after = wires(ledger, 2)
+    intent_id = await before.intent(payment_method="pm_card_visa")
+    with pytest.raises(Crash):
+        await before.post(f"{INTENTS}/{intent_id}/confirm", {}, key="key")
+    assert await types(ledger) == ["payment_intent.created", "payment_intent.amount_capturable_updated"]
+    await after.post(f"{INTENTS}/{intent_id}/confirm", {}, key="key")
+    assert await types(ledger) == ["payment_intent.created", "payment_intent.amount_capturable_updated"]
+
+
+async def test_without_the_notes_first_a_crash_loses_the_event() -> None:
+    ledger = SaveFirstLedger()
+    before, after = wires(ledger, 2)
+    intent_id = await before.intent(payment_method="pm_card_visa")
+    ledger.crashes = True
+    with pytest.raises(Crash):
+        await before.post(f"{INTENTS}/{intent_id}/confirm", {}, key="key")
+    ledger.crashes = False
+    assert (await after.post(f"{INTENTS}/{intent_id}/confirm", {}, key="key")).status == 200
+    assert await types(ledger) == ["payment_intent.created"]
+
+
+async def test_a_change_that_was_never_saved_is_not_announced() -> None:
+    ledger = CrashingLedger(at=2, saves_first=False)
+    before, after = wires(ledger, 2)
+    intent_id = await before.intent(payment_method="pm_card_visa")
+    with pytest.raises(Crash):
+        await before.post(f"{INTENTS}/{intent_id}/confirm", {}, key="key")
+    assert len(await ledger.due_events(NOW, 100, ())) == 2
+    assert await types(ledger) == ["payment_intent.created"]
+    await after.post(f"{INTENTS}/{intent_id}/confirm", {}, key="key")
+    assert await types(ledger) == ["payment_intent.created", "payment_intent.amount_capturable_updated"]
+
+
+async def confirmed_at_once(ledger: Ledger) -> None:
+    processes = wires(ledger, 5)
+    intent_id = await processes[0].intent(payment_method="pm_card_visa")
+    await asyncio.gather(*(wire.post(f"{INTENTS}/{intent_id}/confirm", {}, key="key") for wire in processes))
+
+
+async def test_a_change_that_lost_its_race_is_not_announced(ledger: Ledger) -> None:
+    await confirmed_at_once(ledger)
+    assert (await types(ledger)).count("payment_intent.amount_capturable_updated") == 1
+
+
+async def test_the_harness_makes_changes_that_lose_their_race() -> None:
+    ledger = InterleavingLedger()
+    await confirmed_at_once(ledger)
+    assert len(await ledger.due_events(NOW, 100, ())) > 2
+    assert (await types(ledger)).count("payment_intent.amount_capturable_updated") == 1
+
+
+async def test_without_the_names_of_changes_a_lost_race_is_announced() -> None:
+    ledger = CredulousLedger()
+    await confirmed_at_once(ledger)
+    assert (await types(ledger)).count("payment_intent.amount_capturable_updated") > 1
+
+
+async def test_an_event_is_left_alone_while_its_change_may_still_be_saved(ledger: Ledger, clock: Clock) -> None:
+    await Wire(SandboxHTTPClient(Sandbox(ledger, now=clock))).intent()
+    (event,) = await ledger.due_events(NOW, 100, ())
+    assert verdict(event, None, NOW + 1) == "leave"
+    assert verdict(event, None, NOW + 3) == "postpone"
+    assert verdict(event, None, NOW + 3 * 24 * 3600 + 1) == "forget"
