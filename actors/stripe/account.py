@@ -16,9 +16,10 @@ WEBHOOK_PATH = "/api/webhooks/stripe"
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The account to pay into. `sandbox` is there when its money is imaginary."""
+    """The account to pay into. The sandbox's parts are there when its money is imaginary."""
 
     stripe: Stripe
+    ledger: MongoLedger | None = None
     sandbox: Sandbox | None = None
     courier: Courier | None = None
 
@@ -27,9 +28,9 @@ class Account:
 
         The embedded database hangs when a collection gets its first document while an index of it is being made.
         """
-        if self.sandbox is not None:
+        if self.ledger is not None:
             try:
-                await self.sandbox.ledger.create_indexes()
+                await self.ledger.create_indexes()
             except LedgerUnavailable as error:
                 raise StoreUnavailableError("LedgerUnavailable") from error
 
@@ -42,12 +43,13 @@ def open_account(settings: Settings, database: Database) -> Account:
     """The account of the settings; the sandbox's ledger is in our own database and survives every process."""
     if settings.stripe_key is not None:
         return Account(connect(api_key=settings.stripe_key.get_secret_value(), api_base=settings.stripe_api_base))
-    sandbox = open_sandbox(database)
+    ledger = MongoLedger(database)
+    sandbox = Sandbox(ledger)
     # Every node of the market serves HTTP, so the webhook is next door.
     url = f"http://127.0.0.1:{settings.http_port}{WEBHOOK_PATH}"
     courier = Courier(sandbox, url, settings.webhook_secret.get_secret_value())
     stripe = connect(api_key=SANDBOX_KEY, api_base=None, http_client=SandboxHTTPClient(sandbox))
-    return Account(stripe, sandbox, courier)
+    return Account(stripe, ledger, sandbox, courier)
 
 
 def open_sandbox(database: Database) -> Sandbox:
