@@ -1,5 +1,6 @@
 """The ``holdfast`` command."""
 
+import asyncio
 import json
 import sys
 from importlib.metadata import version as installed_version
@@ -9,8 +10,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from actors.runtime.ports import StoreUnavailableError
+from actors.stripe.errors import StripeFailure
+from cli import load as loading
 from cli import status as reporting
 from cli import up as running
+from cli import verify as verification
 from config import settings as configuration
 from config.data_folder import DataFolderInUseError
 from config.embedded import ServerError
@@ -37,6 +42,42 @@ def up() -> None:
 def version() -> None:
     """Print the installed version."""
     typer.echo(installed_version("holdfast"))
+
+
+@app.command()
+def verify(*, as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
+    """Compare the orders with what Stripe has, to the cent. Exits with 1 when a rule does not hold."""
+    try:
+        found = asyncio.run(verification.report(reporting.with_database(_settings())))
+    except reporting.NotRunningError as error:
+        _fail(str(error), exit_code=1)
+    except (StoreUnavailableError, StripeFailure) as error:
+        _fail(f"the books could not be read: {error}", exit_code=1)
+    if as_json:
+        typer.echo(json.dumps(verification.as_json(found)))
+    else:
+        verification.show(found, Console(highlight=False))
+    if found.violations:
+        raise typer.Exit(1)
+
+
+@app.command()
+def load(
+    *,
+    purchases: Annotated[int, typer.Option(min=1, max=1_000_000, help="how many to make")] = 200,
+    buyers: Annotated[int, typer.Option(min=1, max=500, help="how many buy at a time")] = 16,
+    faults: Annotated[float, typer.Option(min=0, max=1, help="how likely each of the sandbox's faults is")] = 0.0,
+    seed: Annotated[int, typer.Option(help="for the same faults and cards again")] = 1,
+) -> None:
+    """Buy tickets at the running market, with the sandbox failing on demand, and say what came of it."""
+    plan = loading.Plan(purchases, buyers, faults, seed)
+    try:
+        result = asyncio.run(loading.run(reporting.with_database(_settings()), plan))
+    except (reporting.NotRunningError, loading.LoadError) as error:
+        _fail(str(error), exit_code=1)
+    loading.show(result, Console(highlight=False))
+    if result.wrong:
+        raise typer.Exit(1)
 
 
 @app.command()

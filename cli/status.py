@@ -8,10 +8,24 @@ from typing import Any, cast
 from config.settings import Settings
 
 ADDRESS_FILE = "ray.address"
+DATABASE_FILE = "database.address"
 
 
 class NotRunningError(Exception):
     """No market runs on this data folder."""
+
+
+def with_database(settings: Settings) -> Settings:
+    """Return the settings with the address of the running market's database.
+
+    Raises NotRunningError when it is embedded and no market runs on DATA_DIR.
+    """
+    if settings.mongodb_url is not None:
+        return settings
+    note = settings.data_dir / DATABASE_FILE
+    if not note.exists():
+        raise NotRunningError(f"no market runs on {settings.data_dir}: start one with `holdfast up`")
+    return settings.model_copy(update={"mongodb_url": note.read_text().strip()})
 
 
 def pulses(settings: Settings) -> list[dict[str, Any]]:

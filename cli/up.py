@@ -15,7 +15,7 @@ from rich.console import Console
 from cli import family, market
 from cli.ingress import IngressWatch
 from cli.market_child import MarketChild
-from cli.status import ADDRESS_FILE
+from cli.status import ADDRESS_FILE, DATABASE_FILE
 from cli.watch import Watch
 from config import data_folder, embedded, ports, ray_environment, secret_file
 from config.ports import MarketPorts
@@ -86,6 +86,7 @@ class _Running:
                 database = embedded.start_database(self._settings, self._ports.database)
                 self._servers.append(Watch(database))
                 environment["MONGODB_URL"] = database.url
+                (self._settings.data_dir / DATABASE_FILE).write_text(database.url)
         with self._console.status("starting Redis"):
             if self._settings.redis_url is None:
                 redis = embedded.start_redis(self._settings, self._ports.redis)
@@ -117,7 +118,8 @@ class _Running:
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)  # it stops already, in bounded time
         with self._console.status("stopping"):
-            (self._settings.data_dir / ADDRESS_FILE).unlink(missing_ok=True)
+            for note in (ADDRESS_FILE, DATABASE_FILE):
+                (self._settings.data_dir / note).unlink(missing_ok=True)
             if self._market is not None:
                 self._market.stop()
             for watch in reversed(self._servers):

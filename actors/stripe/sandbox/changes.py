@@ -1,6 +1,6 @@
 """The one way in which an intent changes: note what the change announces, then save it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from actors.stripe.sandbox.events import Cause, events_of
 from actors.stripe.sandbox.ids import IdFactory
@@ -12,10 +12,11 @@ from actors.stripe.sandbox.payment_intent import Dispute, PaymentIntent, Refund,
 class Changes:
     """Writes to the ledger. Every method may raise LedgerUnavailable; the change may then have been saved."""
 
-    def __init__(self, ledger: Ledger, now: Callable[[], float], ids: IdFactory) -> None:
+    def __init__(self, ledger: Ledger, now: Callable[[], float], ids: IdFactory, announced: Collection[str]) -> None:
         self._ledger = ledger
         self._now = now
         self._ids = ids
+        self._announced = frozenset(announced)
         self._listeners: list[Callable[[], None]] = []
 
     def when_announced(self, listener: Callable[[], None]) -> None:
@@ -28,7 +29,7 @@ class Changes:
         """Save a change; False, and nothing changed, when somebody else wrote since `before` was loaded."""
         written = after.next_version(self._ids("chg"), answer)
         parts = [_note(part, written.id) for part in written.parts if before is None or before.part(part.id) is None]
-        events = events_of(before, written, cause, self._ids)
+        events = [event for event in events_of(before, written, cause, self._ids) if event.type in self._announced]
         # Notes first. When we end before the save they lead to nothing, and nobody delivers them. The other way round
         # a change that was saved would never be announced.
         if parts:

@@ -1,12 +1,13 @@
 """Stripe's front door: authentication and routes, and what happens without a request."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from random import Random
 
 from actors.stripe.sandbox import shapes
 from actors.stripe.sandbox.authentication import authenticated, intent_id_of
 from actors.stripe.sandbox.changes import Changes
+from actors.stripe.sandbox.events import EVENT_TYPES
 from actors.stripe.sandbox.failures import NO_API_KEY, UNKNOWN_ROUTE, WRONG_API_KEY, RequestRefused
 from actors.stripe.sandbox.fault_watch import FaultWatch
 from actors.stripe.sandbox.form import Form
@@ -30,7 +31,7 @@ class Sandbox:
     faults of the ledger's plan.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the seams of the sandbox
         self,
         ledger: Ledger,
         *,
@@ -38,13 +39,15 @@ class Sandbox:
         ids: IdFactory = random_id,
         settle_seconds: float = SETTLE_SECONDS,
         random: Random | None = None,
+        announced: Collection[str] = EVENT_TYPES,
     ) -> None:
+        """`announced` are the types of events that somebody wants; the others are not even noted."""
         self.ledger = ledger
         self.now = now
         self.faults = FaultWatch(ledger, now, random or Random())  # noqa: S311  # for faults, not for secrets
         self._ids = ids
         self._settle_seconds = settle_seconds
-        self._changes = Changes(ledger, now, ids)
+        self._changes = Changes(ledger, now, ids, announced)
         self._once_only = OnceOnly(ledger, self._changes, now=now, ids=ids, settle_seconds=settle_seconds)
         self._lookups = Lookups(ledger)
 

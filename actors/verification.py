@@ -1,0 +1,169 @@
+"""The ledger check: what the orders say and what Stripe has are the same, to the cent.
+
+Pure: whoever asks brings the orders, the charges, and Stripe's own lists.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from actors.domain.messages import Charge, ChargeStatus, Instant, Order, OrderStatus
+from actors.stripe.resources import Dispute, Intent, Refund
+
+# Money of an order that is over, or of a sale, is taken or given back within seconds; who is still at it after this
+# long, in ms, will not get there by itself.
+STUCK_AFTER = 120_000
+HOLDS_OR_TOOK_MONEY = ("requires_capture", "processing", "succeeded")
+NOT_GIVEN_BACK = ("failed", "canceled")
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A rule that does not hold, and the id of what breaks it."""
+
+    rule: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """All that is compared."""
+
+    orders: Mapping[str, Order]
+    charges: Mapping[str, Charge]
+    intents: Sequence[Intent]
+    refunds: Sequence[Refund]
+    disputes: Sequence[Dispute]
+
+
+@dataclass(slots=True)
+class Report:
+    """What was checked. Sums are cents by currency; `in_progress` is what may still change by itself."""
+
+    orders: int = 0
+    completed: int = 0
+    charges: int = 0
+    intents: int = 0
+    foreign_intents: int = 0
+    unconfirmed_intents: int = 0
+    in_progress: int = 0
+    sold: Counter[str] = field(default_factory=Counter)
+    captured: Counter[str] = field(default_factory=Counter)
+    refunded: Counter[str] = field(default_factory=Counter)
+    disputed: Counter[str] = field(default_factory=Counter)
+    violations: set[Violation] = field(default_factory=set)
+
+
+def check(books: Books, now: Instant) -> Report:
+    """Compares the books. Disputed money is counted apart: the bank has it until the dispute is decided."""
+    return _Check(books, now).report()
+
+
+class _Check:
+    def __init__(self, books: Books, now: Instant) -> None:
+        self._books = books
+        self._now = now
+        self._report = Report()
+        self._given_back: Counter[str] = Counter()
+        for refund in books.refunds:
+            if refund.intent_id is not None and refund.status not in NOT_GIVEN_BACK:
+                self._given_back[refund.intent_id] += refund.amount
+        self._disputed = {dispute.intent_id for dispute in books.disputes}
+        self._intents: dict[str, list[Intent]] = defaultdict(list)
+        self._of_orders: dict[str, list[Charge]] = defaultdict(list)
+
+    def report(self) -> Report:
+        report, books = self._report, self._books
+        report.orders, report.charges = len(books.orders), len(books.charges)
+        for charge in books.charges.values():
+            self._of_orders[charge.order_id].append(charge)
+            if charge.order_id not in books.orders:
+                self._violated("every charge has its order", charge.id)
+        self._sort_intents()
+        for order in books.orders.values():
+            self._check_order(order)
+        self._check_tickets(books.orders.values())
+        self._compare_sums()
+        return report
+
+    def _sort_intents(self) -> None:
+        for intent in self._books.intents:
+            charge_id = intent.metadata.get("chargeId")
+            if charge_id is None:
+                self._report.foreign_intents += 1
+                continue
+            self._report.intents += 1
+            self._intents[charge_id].append(intent)
+            charge = self._books.charges.get(charge_id)
+            if intent.status in HOLDS_OR_TOOK_MONEY and (charge is None or charge.stripe_id != intent.id):
+                self._violated("every payment at Stripe has its charge", intent.id)
+            if intent.status in ("requires_confirmation", "requires_payment_method"):
+                self._report.unconfirmed_intents += 1
+            if intent.status == "requires_capture" and charge is not None and not charge.is_open:
+                self._violated("no authorisation is left open", intent.id)
+        for charge_id, intents in self._intents.items():
+            if len(intents) > 1:
+                self._violated("a charge has one payment at Stripe", charge_id)
+
+    def _check_order(self, order: Order) -> None:
+        charges = self._of_orders[order.id]
+        is_sold = order.status is OrderStatus.COMPLETE
+        unsettled = [charge for charge in charges if charge.is_open]
+        if order.is_open or order.is_unsettled or unsettled:
+            changed = max([order.updated_at, *(charge.updated_at for charge in unsettled)])
+            since = max(changed, order.expires_at if order.is_open else 0)
+            if self._now - since > STUCK_AFTER:
+                self._violated("what is begun is ended", order.id)
+            self._report.in_progress += 1
+        kept = sum(self._kept(charge) for charge in charges)
+        if is_sold:
+            self._report.completed += 1
+            paid = self._books.charges.get(order.charge_id or "")
+            if paid is None or (paid.status is not ChargeStatus.COMPLETED and not paid.is_open and not order.refunding):
+                self._violated("a completed order has a completed charge", order.id)
+            elif not (paid.is_open or order.refunding) and kept != self._owed(order, charges):
+                self._violated("a completed order is paid its price, once", order.id)
+        elif not order.is_open and kept and not unsettled and not self._is_disputed(charges):
+            self._violated("an order that is over keeps no money", order.id)
+
+    def _owed(self, order: Order, charges: Sequence[Charge]) -> int:
+        return 0 if self._is_disputed(charges) else order.price
+
+    def _is_disputed(self, charges: Sequence[Charge]) -> bool:
+        return any(charge.stripe_id in self._disputed for charge in charges)
+
+    def _kept(self, charge: Charge) -> int:
+        """Cents that were taken for the charge and are neither given back nor asked for by a bank."""
+        return sum(self._kept_of(intent) for intent in self._intents[charge.id])
+
+    def _kept_of(self, intent: Intent) -> int:
+        return 0 if intent.id in self._disputed else intent.amount_received - self._given_back[intent.id]
+
+    def _check_tickets(self, orders: Iterable[Order]) -> None:
+        sold = Counter(order.ticket_id for order in orders if order.status is OrderStatus.COMPLETE)
+        for ticket_id, times in sold.items():
+            if times > 1:
+                self._violated("a ticket is sold once", ticket_id)
+
+    def _compare_sums(self) -> None:
+        """To the cent, over everything that is not in progress."""
+        report = self._report
+        for intents in self._intents.values():
+            for intent in intents:
+                if intent.id in self._disputed:
+                    report.disputed[intent.currency] += intent.amount_received
+                else:
+                    report.captured[intent.currency] += intent.amount_received
+                    report.refunded[intent.currency] += self._given_back[intent.id]
+        for order in self._books.orders.values():
+            if order.status is OrderStatus.COMPLETE and not self._is_disputed(self._of_orders[order.id]):
+                report.sold[order.currency] += order.price
+        for currency in report.sold | report.captured:
+            if (
+                not report.in_progress
+                and report.captured[currency] - report.refunded[currency] != report.sold[currency]
+            ):
+                self._violated("captured less refunded is what was sold", currency)
+
+    def _violated(self, rule: str, subject: str) -> None:
+        self._report.violations.add(Violation(rule, subject))

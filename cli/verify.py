@@ -1,0 +1,82 @@
+"""``holdfast verify``: compares the orders with what Stripe has, to the cent."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from actors.books import verified
+from actors.domain.money import spoken
+from actors.storage.clock import DatabaseClock
+from actors.storage.database import connect, database_of
+from actors.stripe.account import open_account
+from actors.verification import Report, Violation
+from config.settings import Settings
+
+_SHOWN = 20
+
+
+async def report(settings: Settings) -> Report:
+    """Return what was found. The database's address must be set.
+
+    Raises StoreUnavailableError when the database does not answer, and errors.StripeFailure when Stripe does not.
+    """
+    async with connect(str(settings.mongodb_url)) as client:
+        database = database_of(client)
+        account = open_account(settings, database)
+        clock = DatabaseClock(database)
+        await clock.refresh()
+        try:
+            return await verified(database, account.stripe, clock)
+        finally:
+            await account.stripe.aclose()
+
+
+def as_json(found: Report) -> dict[str, Any]:
+    """Return the report for programs; sums are in cents."""
+    return {
+        "orders": found.orders,
+        "completedOrders": found.completed,
+        "charges": found.charges,
+        "payments": found.intents,
+        "foreignPayments": found.foreign_intents,
+        "unconfirmedPayments": found.unconfirmed_intents,
+        "inProgress": found.in_progress,
+        "sold": dict(found.sold),
+        "captured": dict(found.captured),
+        "refunded": dict(found.refunded),
+        "disputed": dict(found.disputed),
+        "violations": [{"rule": each.rule, "id": each.id} for each in _sorted(found)],
+    }
+
+
+def show(found: Report, console: Console) -> None:
+    """Print what was checked and what is wrong."""
+    table = Table("checked", "")
+    for name, count in (
+        ("orders", found.orders),
+        ("of them complete", found.completed),
+        ("charges", found.charges),
+        ("payments at Stripe", found.intents),
+        ("of them never confirmed, harmless", found.unconfirmed_intents),
+        ("payments that are not ours", found.foreign_intents),
+        ("orders still in progress", found.in_progress),
+    ):
+        table.add_row(name, f"{count:,}")
+    for name, sums in (
+        ("captured", found.captured),
+        ("refunded", found.refunded),
+        ("completed orders", found.sold),
+        ("disputed, apart", found.disputed),
+    ):
+        table.add_row(name, ", ".join(f"{spoken(cents)} {currency}" for currency, cents in sorted(sums.items())) or "-")
+    console.print(table)
+    for violation in _sorted(found)[:_SHOWN]:
+        console.print(f"[red]violated:[/red] {violation.rule}: {violation.id}")
+    if len(found.violations) > _SHOWN:
+        console.print(f"and {len(found.violations) - _SHOWN} more; --json lists all")
+    console.print("no violation" if not found.violations else f"{len(found.violations)} violations")
+
+
+def _sorted(found: Report) -> list[Violation]:
+    return sorted(found.violations, key=lambda violation: (violation.rule, violation.id))

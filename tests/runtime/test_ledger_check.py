@@ -1,0 +1,117 @@
+"""The ledger check on the real market, and what it finds when one of the protections of payments is off."""
+
+import secrets
+from collections.abc import Mapping
+
+import pytest
+
+from actors.books import read
+from actors.domain.messages import CancelOrder, Capture, Charge, Order, Pay, PaymentAnswer, ResumePurchase, Sell
+from actors.payments import Payments
+from actors.purchase import Counterparts, Outcome, Purchases
+from actors.stripe.client import Stripe
+from actors.stripe.errors import OutcomeUnknown
+from actors.stripe.resources import Intent
+from actors.verification import check
+from tests.support.buying import DECLINED, VISA, ActorDiedError, Interrupted, an_order, rescued
+from tests.support.local_market import LocalMarket
+from tests.support.trading import expect
+
+
+async def violated(market: LocalMarket) -> set[str]:
+    books = await read(market.connections.database, market.stripe)
+    return {violation.rule for violation in check(books, market.connections.clock.now()).violations}
+
+
+def purchases_of(market: LocalMarket, kind: type[Purchases], counterparts: Counterparts) -> Purchases:
+    own = market.connections
+    return kind(counterparts, own.queries, own.clock, grace=0, attempts=1)
+
+
+async def test_a_market_that_sold_and_declined_and_refunded_breaks_no_rule(market: LocalMarket) -> None:
+    for method in (VISA, VISA, DECLINED):
+        expect(PaymentAnswer, await market.pay(Pay((await an_order(market)).id, method)))
+    assert await violated(market) == set()
+
+
+# Idempotency keys
+
+
+class LosesTheFirstAnswer(Stripe):
+    """Makes every intent, and does not tell of the first."""
+
+    lost = False
+    keeps_keys = True
+
+    async def create_intent(
+        self, *, amount: int, currency: str, payment_method: str, metadata: Mapping[str, str], idempotency_key: str
+    ) -> Intent:
+        intent = await super().create_intent(
+            amount=amount,
+            currency=currency,
+            payment_method=payment_method,
+            metadata=metadata,
+            idempotency_key=idempotency_key if self.keeps_keys else secrets.token_hex(),
+        )
+        if not self.lost:
+            self.lost = True
+            raise OutcomeUnknown
+        return intent
+
+
+@pytest.mark.parametrize("keeps_keys", [True, False])
+async def test_without_idempotency_keys_a_charge_has_two_payments_and_the_check_sees_that(
+    market: LocalMarket, *, keeps_keys: bool
+) -> None:
+    stripe = LosesTheFirstAnswer(market.stripe._client, market.stripe._transport)
+    stripe.keeps_keys = keeps_keys
+    market.payments = Payments(market.charges.host, stripe, market.connections.clock)
+    expect(PaymentAnswer, await market.pay(Pay((await an_order(market)).id, VISA)))
+    assert stripe.lost
+    assert await violated(market) == (set() if keeps_keys else {"a charge has one payment at Stripe"})
+
+
+# Capture only after the sale is in the journal
+
+
+class CapturesBeforeTheSale(Purchases):
+    async def _sell(self, order: Order, charge: Charge) -> Outcome:
+        await self._counterparts.ask_charge(Capture(charge.id))
+        return await super()._sell(order, charge)
+
+
+@pytest.mark.parametrize("kind", [Purchases, CapturesBeforeTheSale])
+async def test_when_money_is_taken_before_the_sale_it_is_kept_without_one_and_the_check_sees_that(
+    market: LocalMarket, kind: type[Purchases]
+) -> None:
+    order = await an_order(market)
+    with pytest.raises(ActorDiedError):
+        await purchases_of(market, kind, Interrupted(market, Sell, before=True)).handle(Pay(order.id, VISA))
+    await market.ask_ticket(CancelOrder(order.ticket_id, order.id))
+    await rescued(market)
+    expected = {"an order that is over keeps no money", "captured less refunded is what was sold"}
+    assert await violated(market) == (set() if kind is Purchases else expected)
+
+
+# Void only after the end of the order is in the journal
+
+
+class VoidsWithoutAskingTheTicket(Purchases):
+    async def _resume(self, order: Order, *, reconcile: bool) -> Outcome:
+        await self._settle(order)
+        return await super()._resume(order, reconcile=reconcile)
+
+
+@pytest.mark.parametrize("kind", [Purchases, VoidsWithoutAskingTheTicket])
+async def test_when_money_is_let_go_before_the_end_a_ticket_is_sold_for_nothing_and_the_check_sees_that(
+    market: LocalMarket, kind: type[Purchases]
+) -> None:
+    order = await an_order(market)
+    dies_after_the_sale = Interrupted(market, Capture, before=True)
+    with pytest.raises(ActorDiedError):
+        await purchases_of(market, Purchases, dies_after_the_sale).handle(Pay(order.id, VISA))
+    await purchases_of(market, kind, market).handle(ResumePurchase(order.id))
+    await rescued(market)
+    rules = await violated(market)
+    assert ("a completed order has a completed charge" in rules) == (kind is not Purchases)
+    assert bool(rules) == (kind is not Purchases)
