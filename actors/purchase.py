@@ -87,7 +87,7 @@ class Purchases:
         self._clock = clock
         self._grace = grace
         self._attempts = attempts
-        self._running: dict[str, tuple[type[PurchaseCommand], asyncio.Task[Outcome]]] = {}
+        self._running: dict[str, tuple[object, asyncio.Task[Outcome]]] = {}
 
     async def handle(self, command: PurchaseCommand) -> Outcome:
         """How the payment stands, `fresh` only for the one that made it; a refusal when there is nothing to pay."""
@@ -102,13 +102,13 @@ class Purchases:
     async def _meet(self, command: PurchaseCommand) -> Outcome:
         """Joins what runs for this order if it is the same wish, and otherwise waits for its end."""
         while (running := self._running.get(command.order_id)) is not None:
-            kind, task = running
+            wish, task = running
             # Shielded: a client that goes away, or an answer that takes too long, does not stop a purchase.
             outcome = await asyncio.shield(task)
-            if kind is type(command):
+            if wish == _wish(command):
                 return replace(outcome, fresh=False) if isinstance(outcome, PaymentAnswer) else outcome
         task = asyncio.create_task(self._carry(command))
-        self._running[command.order_id] = type(command), task
+        self._running[command.order_id] = _wish(command), task
         # Gone before anyone who waits for it is woken: done callbacks run in the order in which they were added.
         task.add_done_callback(lambda _: self._running.pop(command.order_id, None))
         return await asyncio.shield(task)
@@ -298,3 +298,8 @@ class Purchases:
             case ChargeAnswer(charge=pending):
                 return PaymentAnswer(order, pending)
         return answer
+
+
+def _wish(command: PurchaseCommand) -> object:
+    """What makes two messages the same wish for an order; not the payment method: whichever comes first pays."""
+    return type(command), isinstance(command, ResumePurchase) and command.reconcile
