@@ -1,0 +1,51 @@
+"""The commands say in one line what is wrong, and what to do."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.running_market import HOLDFAST, RunningMarket
+
+
+def run(folder: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = {**RunningMarket(folder).environment, **settings}
+    return subprocess.run(
+        [HOLDFAST, *words], env=environment, cwd=folder, check=False, capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.mark.parametrize("command", ["status", "verify", "load"])
+def test_without_a_market_a_command_says_how_to_start_one(tmp_path: Path, command: str) -> None:
+    done = run(tmp_path, command)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert "holdfast up" in done.stderr
+
+
+def test_a_database_that_does_not_answer_is_told_in_one_line(tmp_path: Path) -> None:
+    done = run(tmp_path, "verify", MONGODB_URL="mongodb://127.0.0.1:1/holdfast")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "the books could not be read" in done.stderr
+
+
+def test_a_load_without_a_market_at_its_port_is_told_in_one_line(tmp_path: Path) -> None:
+    done = run(tmp_path, "load", MONGODB_URL="mongodb://127.0.0.1:1/holdfast")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "does not answer" in done.stderr
+
+
+@pytest.mark.parametrize("words", [("load", "--faults", "2"), ("load", "--purchases", "0"), ("load", "--buyers", "x")])
+def test_options_out_of_bounds_are_refused(tmp_path: Path, words: tuple[str, ...]) -> None:
+    assert run(tmp_path, *words).returncode == 2
+
+
+def test_faults_are_refused_where_real_money_is_paid(tmp_path: Path) -> None:
+    done = run(
+        tmp_path, "load", "--faults", "0.1", MONGODB_URL="mongodb://127.0.0.1:1/holdfast", STRIPE_KEY="sk_test_example"
+    )
+    assert done.returncode == 1
+    assert "unset STRIPE_KEY" in done.stderr
