@@ -247,7 +247,7 @@ class Purchases:
 
     async def _settle_sale(self, order: Order, charge: Charge, *, reconcile: bool) -> Outcome:
         """The order was sold: takes what is to be taken, or goes on giving it back."""
-        if charge.status is ChargeStatus.AUTHORISED:
+        if charge.status is ChargeStatus.AUTHORISED and not order.refunding:
             return await self._capture(order, charge, fresh=False)
         if reconcile:
             answer = await self._counterparts.ask_charge(Reconcile(charge.id))
@@ -279,27 +279,42 @@ class Purchases:
         return started if isinstance(started, Refusal) else Unavailable()
 
     async def _refund(self, order: Order, charge: Charge) -> Outcome:
-        """From the wish on. Only when the money is given back, the ticket is for sale again."""
-        if charge.status is ChargeStatus.AUTHORISED:
-            # Sold, but not captured yet: there is something to give back only after that.
-            captured = await self._counterparts.ask_charge(Capture(charge.id))
-            if isinstance(captured, Refusal):
-                return captured
+        """From the wish on. Only when the money is given back, the ticket is for sale again.
+
+        Money that was only set aside so far is let go instead: there is nothing to give back then.
+        """
+        if _refund_failed_since(order, charge):
+            return await self._abandon_refund(order)
         answer = await self._counterparts.ask_charge(Settle(charge.id))
         match answer:
-            case ChargeAnswer(charge=Charge(status=ChargeStatus.REFUNDED) as refunded):
+            case ChargeAnswer(charge=Charge(status=ChargeStatus.REFUNDED | ChargeStatus.VOIDED) as refunded):
                 revoke = Revoke(order.ticket_id, order.id, CancelReason.REFUNDED)
                 revoked = await self._counterparts.ask_ticket(revoke)
                 after = revoked.order if isinstance(revoked, TicketAnswer) and revoked.order else order
                 return PaymentAnswer(after, refunded)
             case ChargeAnswer(charge=Charge(status=ChargeStatus.COMPLETED, refunding=False)):
-                await self._counterparts.ask_ticket(AbandonRefund(order.ticket_id, order.id))
-                return RefundRefused()
+                return await self._abandon_refund(order)
             case ChargeAnswer(charge=pending):
                 return PaymentAnswer(order, pending)
         return answer
 
+    async def _abandon_refund(self, order: Order) -> Outcome:
+        await self._counterparts.ask_ticket(AbandonRefund(order.ticket_id, order.id))
+        return RefundRefused()
+
+
+def _refund_failed_since(order: Order, charge: Charge) -> bool:
+    """Whether this wish for a refund came to nothing, at Stripe and on record: then it is not begun anew by itself."""
+    is_kept = charge.status is ChargeStatus.COMPLETED and not charge.refunding and charge.failure is not None
+    return order.refunding and is_kept and charge.updated_at > order.updated_at
+
 
 def _wish(command: PurchaseCommand) -> object:
     """What makes two messages the same wish for an order; not the payment method: whichever comes first pays."""
-    return type(command), isinstance(command, ResumePurchase) and command.reconcile
+    match command:
+        case Pay():
+            return Pay
+        case ResumePurchase(reconcile=reconcile):
+            return ResumePurchase, reconcile
+        case RefundOrder(user_id=user_id):
+            return RefundOrder, user_id

@@ -33,6 +33,8 @@ class Refunds:
 
         Raises errors.StripeFailure when the outcome is not known.
         """
+        if charge.stripe_refund_id is not None:
+            return await self._record(charge, await self._steps.stripe.retrieve_refund(charge.stripe_refund_id))
         if charge.refunding:
             # Somebody began before us. A key is forgotten after a day, so Stripe is asked for its refunds, not trusted
             # to know the key (https://docs.stripe.com/api/idempotent_requests).

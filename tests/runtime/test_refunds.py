@@ -1,0 +1,480 @@
+"""Refunds through the ticket, the charge and the sandbox: the money goes back once, and then the ticket is for sale."""
+
+import asyncio
+import time
+from dataclasses import replace
+
+import pytest
+
+from actors.domain.messages import (
+    CancelOrder,
+    CancelReason,
+    Capture,
+    Charge,
+    ChargeStatus,
+    EventBegun,
+    NotFound,
+    NotYours,
+    Order,
+    OrderNotPaid,
+    OrderOver,
+    OrderStatus,
+    Pay,
+    PaymentAnswer,
+    RefundOrder,
+    RefundRefused,
+    ResumePurchase,
+    Revoke,
+    Settle,
+    StartRefund,
+    TicketStatus,
+)
+from actors.domain.ticket import TicketAnswer
+from actors.payments import Payments
+from actors.stripe.client import Stripe
+from actors.stripe.errors import OutcomeUnknown, ServerFailed
+from actors.stripe.resources import Intent, Refund
+from actors.stripe.sandbox.sandbox import SETTLE_SECONDS
+from tests.support.buying import (
+    VISA,
+    ActorDiedError,
+    Interrupted,
+    an_order,
+    money,
+    order_now,
+    pay_until_it_dies,
+    purchases,
+    rescued,
+)
+from tests.support.eventually import eventually
+from tests.support.examples import DETAILS, new_id
+from tests.support.local_market import LocalMarket
+from tests.support.trading import a_ticket, as_it_is, expect, held
+
+PRICE = 5_000
+PENDING_REFUND = "pm_card_pendingRefund"
+FAILING_REFUND = "pm_card_refundFail"
+DISPUTED = "pm_card_createDispute"
+TAKEN = {"succeeded": 1, "taken": PRICE, "given back": 0}
+GIVEN_BACK = {"succeeded": 1, "taken": PRICE, "given back": PRICE}
+
+
+async def a_sale(market: LocalMarket, method: str = VISA) -> Order:
+    """An order that was paid."""
+    order = await an_order(market)
+    return expect(PaymentAnswer, await market.pay(Pay(order.id, method))).order
+
+
+def refund_of(order: Order) -> RefundOrder:
+    return RefundOrder(order.id, order.seller_id)
+
+
+async def charge_of(market: LocalMarket, order: Order) -> Charge:
+    (charge,) = await market.connections.queries.charges_of(order.id)
+    return charge
+
+
+async def refunds_at_stripe(market: LocalMarket, order: Order) -> list[str]:
+    """How the refunds of an order stand in the ledger."""
+    intents = await market.connections.database["sandbox_intents"].find({"metadata.orderId": order.id}).to_list()
+    return [refund["status"] for intent in intents for refund in intent["refunds"]]
+
+
+async def later(market: LocalMarket) -> None:
+    """Whatever the bank of the buyer does by itself has happened."""
+    sandbox = market.account.sandbox
+    assert sandbox is not None
+    sandbox.now = lambda: time.time() + SETTLE_SECONDS + 1
+    await sandbox.settle_due()
+
+
+async def is_given_back(market: LocalMarket, order: Order) -> None:
+    """Fails unless the order is over, its money was given back once, and its ticket is for sale."""
+    now = await order_now(market, order)
+    assert (now.status, now.cancel_reason, now.refunding) == (OrderStatus.CANCELLED, CancelReason.REFUNDED, False)
+    assert (await charge_of(market, order)).status is ChargeStatus.REFUNDED
+    assert (await as_it_is(market, order.ticket_id)).status is TicketStatus.AVAILABLE
+    assert await refunds_at_stripe(market, order) == ["succeeded"]
+    assert await money(market, order) == GIVEN_BACK
+
+
+async def stands(market: LocalMarket, order: Order) -> None:
+    """Fails unless the sale is as it was, with nothing on the way."""
+    now, charge = await order_now(market, order), await charge_of(market, order)
+    assert (now.status, now.refunding, now.cancel_reason) == (OrderStatus.COMPLETE, False, None)
+    assert (charge.status, charge.refunding) == (ChargeStatus.COMPLETED, False)
+    assert (await as_it_is(market, order.ticket_id)).status is TicketStatus.SOLD
+
+
+async def test_a_seller_gives_the_money_back_and_has_the_ticket_for_sale_again(market: LocalMarket) -> None:
+    order = await a_sale(market)
+    answer = expect(PaymentAnswer, await market.refund(refund_of(order)))
+    assert (answer.order.status, answer.order.cancel_reason) == (OrderStatus.CANCELLED, CancelReason.REFUNDED)
+    assert answer.charge.status is ChargeStatus.REFUNDED
+    await is_given_back(market, order)
+    assert (await held(market, order.ticket_id)).order_id != order.id
+
+
+async def test_asking_for_a_refund_again_answers_the_same_and_gives_nothing_more(market: LocalMarket) -> None:
+    order = await a_sale(market)
+    first = expect(PaymentAnswer, await market.refund(refund_of(order)))
+    again = expect(PaymentAnswer, await market.refund(refund_of(order)))
+    assert (again.order, again.charge) == (first.order, first.charge)
+    await is_given_back(market, order)
+
+
+async def test_a_refund_asked_for_again_leaves_the_next_order_of_the_ticket_alone(market: LocalMarket) -> None:
+    order = await a_sale(market)
+    await market.refund(refund_of(order))
+    hold = await held(market, order.ticket_id)
+    assert expect(PaymentAnswer, await market.refund(refund_of(order))).order.id == order.id
+    ticket = await as_it_is(market, order.ticket_id)
+    assert ticket.order is not None
+    assert ticket.order.id == hold.order_id
+
+
+async def test_only_the_seller_takes_a_sale_back(market: LocalMarket) -> None:
+    order = await a_sale(market)
+    for somebody in (order.buyer_id, new_id()):
+        assert await market.refund(RefundOrder(order.id, somebody)) == NotYours()
+    await stands(market, order)
+    assert await money(market, order) == TAKEN
+
+
+async def test_an_order_that_does_not_exist_is_not_refunded(market: LocalMarket) -> None:
+    assert await market.refund(RefundOrder(new_id(), new_id())) == NotFound()
+
+
+async def test_an_order_that_is_not_paid_has_nothing_to_refund(market: LocalMarket) -> None:
+    order = await an_order(market)
+    assert await market.refund(refund_of(order)) == OrderNotPaid()
+    assert (await order_now(market, order)).status is OrderStatus.CREATED
+
+
+async def test_an_order_that_was_cancelled_has_nothing_to_refund(market: LocalMarket) -> None:
+    order = await an_order(market)
+    expect(TicketAnswer, await market.ask_ticket(CancelOrder(order.ticket_id, order.id)))
+    assert await market.refund(refund_of(order)) == OrderOver()
+
+
+async def test_once_the_event_has_begun_a_sale_stands(market: LocalMarket) -> None:
+    begins = market.connections.clock.now() + 1_000
+    (listed,) = await market.ask_host(market.tickets, [a_ticket(replace(DETAILS, starts_at=begins))])
+    hold = await held(market, expect(TicketAnswer, listed).ticket.id)
+    order = expect(PaymentAnswer, await market.pay(Pay(hold.order_id, VISA))).order
+    await eventually(lambda: market.connections.clock.now() >= begins)
+    assert await market.refund(refund_of(order)) == EventBegun()
+    await stands(market, order)
+
+
+# Refunds that end later
+
+
+async def test_while_a_refund_is_pending_the_order_is_complete_and_its_money_on_the_way(market: LocalMarket) -> None:
+    order = await a_sale(market, PENDING_REFUND)
+    answer = expect(PaymentAnswer, await market.refund(refund_of(order)))
+    assert (answer.order.status, answer.order.refunding) == (OrderStatus.COMPLETE, True)
+    assert (answer.charge.status, answer.charge.refunding) == (ChargeStatus.COMPLETED, True)
+    assert (await as_it_is(market, order.ticket_id)).status is TicketStatus.SOLD
+    assert await refunds_at_stripe(market, order) == ["pending"]
+
+
+async def test_a_pending_refund_that_is_asked_for_again_stays_one_refund(market: LocalMarket) -> None:
+    order = await a_sale(market, PENDING_REFUND)
+    await market.refund(refund_of(order))
+    await rescued(market)
+    assert expect(PaymentAnswer, await market.refund(refund_of(order))).order.refunding
+    assert await refunds_at_stripe(market, order) == ["pending"]
+
+
+async def test_when_a_pending_refund_is_through_its_announcement_ends_the_order(market: LocalMarket) -> None:
+    order = await a_sale(market, PENDING_REFUND)
+    await market.refund(refund_of(order))
+    await later(market)
+    await market.resume(ResumePurchase(order.id, reconcile=True))
+    await is_given_back(market, order)
+
+
+async def test_when_a_pending_refund_is_through_unannounced_the_supervisor_ends_the_order(market: LocalMarket) -> None:
+    order = await a_sale(market, PENDING_REFUND)
+    await market.refund(refund_of(order))
+    await later(market)
+    await rescued(market)
+    await is_given_back(market, order)
+
+
+async def fails_in_the_end(market: LocalMarket, order: Order) -> None:
+    """The pending refund of the order comes back from the bank."""
+    failing = {"$set": {"settlements.0.action": "refund_fails"}}
+    intents = market.connections.database["sandbox_intents"]
+    assert (await intents.update_one({"metadata.orderId": order.id}, failing)).modified_count == 1
+    await later(market)
+    assert await refunds_at_stripe(market, order) == ["failed"]
+
+
+async def test_when_a_pending_refund_fails_its_announcement_lets_the_sale_stand(market: LocalMarket) -> None:
+    order = await a_sale(market, PENDING_REFUND)
+    await market.refund(refund_of(order))
+    await fails_in_the_end(market, order)
+    await market.resume(ResumePurchase(order.id, reconcile=True))
+    await rescued(market)
+    await stands(market, order)
+    assert await refunds_at_stripe(market, order) == ["failed"]
+
+
+async def test_when_a_pending_refund_fails_unannounced_the_supervisor_lets_the_sale_stand(market: LocalMarket) -> None:
+    order = await a_sale(market, PENDING_REFUND)
+    await market.refund(refund_of(order))
+    await fails_in_the_end(market, order)
+    await rescued(market)
+    await stands(market, order)
+    assert await refunds_at_stripe(market, order) == ["failed"]
+
+
+# Refunds that Stripe refuses, or that fail when they had succeeded
+
+
+async def test_a_refund_that_stripe_refuses_lets_the_sale_stand(market: LocalMarket) -> None:
+    order = await a_sale(market, DISPUTED)
+    await later(market)
+    assert await market.refund(refund_of(order)) == RefundRefused()
+    await stands(market, order)
+    assert (await charge_of(market, order)).failure == "charge_disputed"
+    assert await money(market, order) == TAKEN
+
+
+async def test_a_refund_that_stripe_refused_is_not_tried_again_by_the_supervisor(market: LocalMarket) -> None:
+    order = await a_sale(market, DISPUTED)
+    await later(market)
+    await market.refund(refund_of(order))
+    charge = await charge_of(market, order)
+    await rescued(market)
+    assert await charge_of(market, order) == charge
+    await stands(market, order)
+
+
+async def test_a_refund_that_stripe_refused_can_be_asked_for_again_when_the_dispute_is_won(market: LocalMarket) -> None:
+    order = await a_sale(market, DISPUTED)
+    await later(market)
+    assert await market.refund(refund_of(order)) == RefundRefused()
+    won = {"$set": {"disputes.0.status": "won"}}
+    await market.connections.database["sandbox_intents"].update_one({"metadata.orderId": order.id}, won)
+    expect(PaymentAnswer, await market.refund(refund_of(order)))
+    await is_given_back(market, order)
+
+
+async def test_a_refund_that_fails_after_it_succeeded_brings_the_money_back_on_record(market: LocalMarket) -> None:
+    order = await a_sale(market, FAILING_REFUND)
+    await market.refund(refund_of(order))
+    await is_given_back(market, order)
+    await later(market)
+    await market.resume(ResumePurchase(order.id, reconcile=True))
+    charge = await charge_of(market, order)
+    assert (charge.status, charge.refunding, charge.failure) == (ChargeStatus.COMPLETED, False, "lost_or_stolen_card")
+    assert (await order_now(market, order)).cancel_reason is CancelReason.REFUNDED
+
+
+async def test_a_refund_that_failed_is_not_repeated_by_itself(market: LocalMarket) -> None:
+    order = await a_sale(market, FAILING_REFUND)
+    await market.refund(refund_of(order))
+    await later(market)
+    await market.resume(ResumePurchase(order.id, reconcile=True))
+    charge, ended = await charge_of(market, order), await order_now(market, order)
+    for _ in range(3):
+        await rescued(market)
+        await market.resume(ResumePurchase(order.id, reconcile=True))
+    assert (await charge_of(market, order), await order_now(market, order)) == (charge, ended)
+    assert await refunds_at_stripe(market, order) == ["failed"]
+
+
+# Processes that end on the way
+
+AFTER_THE_WISH = [
+    pytest.param(StartRefund, False, id="after the wish"),
+    pytest.param(Settle, True, id="before the money"),
+    pytest.param(Settle, False, id="after the money"),
+    pytest.param(Revoke, True, id="before the end of the order"),
+    pytest.param(Revoke, False, id="after the end of the order"),
+]
+
+
+async def refund_until_it_dies(market: LocalMarket, order: Order, at: type, *, before: bool) -> None:
+    with pytest.raises(ActorDiedError):
+        await purchases(market, Interrupted(market, at, before=before)).handle(refund_of(order))
+
+
+@pytest.mark.parametrize(("at", "before"), AFTER_THE_WISH)
+async def test_a_refund_that_died_is_finished_by_the_supervisor(market: LocalMarket, at: type, *, before: bool) -> None:
+    order = await a_sale(market)
+    await refund_until_it_dies(market, order, at, before=before)
+    await rescued(market)
+    await is_given_back(market, order)
+
+
+@pytest.mark.parametrize(("at", "before"), [*AFTER_THE_WISH, pytest.param(StartRefund, True, id="before the wish")])
+async def test_a_refund_that_died_can_be_asked_for_again(market: LocalMarket, at: type, *, before: bool) -> None:
+    order = await a_sale(market)
+    await refund_until_it_dies(market, order, at, before=before)
+    answer = expect(PaymentAnswer, await market.refund(refund_of(order)))
+    assert answer.order.cancel_reason is CancelReason.REFUNDED
+    await is_given_back(market, order)
+
+
+async def test_a_refund_that_died_before_the_wish_leaves_the_sale_alone(market: LocalMarket) -> None:
+    order = await a_sale(market)
+    await refund_until_it_dies(market, order, StartRefund, before=True)
+    await rescued(market)
+    await stands(market, order)
+    assert await money(market, order) == TAKEN
+
+
+async def test_without_the_supervisor_a_refund_that_died_is_not_finished_and_the_check_sees_that(
+    market: LocalMarket,
+) -> None:
+    order = await a_sale(market)
+    await refund_until_it_dies(market, order, Settle, before=True)
+    with pytest.raises(AssertionError):
+        await is_given_back(market, order)
+    assert (await order_now(market, order)).refunding
+
+
+async def test_the_refund_of_a_sale_that_was_not_captured_lets_the_money_go(market: LocalMarket) -> None:
+    order = await an_order(market)
+    await pay_until_it_dies(market, order, Capture, before=True)
+    expect(PaymentAnswer, await market.refund(refund_of(order)))
+    now = await order_now(market, order)
+    assert (now.status, now.cancel_reason) == (OrderStatus.CANCELLED, CancelReason.REFUNDED)
+    assert (await as_it_is(market, order.ticket_id)).status is TicketStatus.AVAILABLE
+    assert (await charge_of(market, order)).status is ChargeStatus.VOIDED
+    assert await money(market, order) == {"canceled": 1, "taken": 0, "given back": 0}
+
+
+# Many at once
+
+
+async def test_of_two_simultaneous_refunds_one_is_made_at_stripe(market: LocalMarket) -> None:
+    order = await a_sale(market)
+    answers = await asyncio.gather(market.refund(refund_of(order)), market.refund(refund_of(order)))
+    ended = [expect(PaymentAnswer, answer) for answer in answers]
+    assert {answer.charge.status for answer in ended} == {ChargeStatus.REFUNDED}
+    await is_given_back(market, order)
+
+
+async def test_of_simultaneous_refunds_at_different_actors_one_is_made_at_stripe(market: LocalMarket) -> None:
+    order = await a_sale(market)
+    actors = [purchases(market, market) for _ in range(5)]
+    await asyncio.gather(*(actor.handle(refund_of(order)) for actor in actors))
+    await is_given_back(market, order)
+
+
+async def test_a_payment_and_then_a_refund_at_once_have_each_its_own_answer(market: LocalMarket) -> None:
+    order = await an_order(market)
+    paid, back = await asyncio.gather(market.pay(Pay(order.id, VISA)), market.refund(refund_of(order)))
+    sold, ended = expect(PaymentAnswer, paid), expect(PaymentAnswer, back)
+    assert (sold.fresh, sold.order.status, sold.charge.status) == (True, OrderStatus.COMPLETE, ChargeStatus.COMPLETED)
+    assert (ended.order.status, ended.charge.status) == (OrderStatus.CANCELLED, ChargeStatus.REFUNDED)
+    await is_given_back(market, order)
+
+
+async def test_a_refund_and_then_a_payment_at_once_have_each_its_own_answer(market: LocalMarket) -> None:
+    order = await a_sale(market)
+    back, paid = await asyncio.gather(market.refund(refund_of(order)), market.pay(Pay(order.id, VISA)))
+    assert expect(PaymentAnswer, back).charge.status is ChargeStatus.REFUNDED
+    assert paid == OrderOver()
+    await is_given_back(market, order)
+
+
+async def test_a_refund_by_somebody_else_meets_the_sellers_and_is_refused(market: LocalMarket) -> None:
+    order = await a_sale(market)
+    theirs, others = await asyncio.gather(
+        market.refund(refund_of(order)), market.refund(RefundOrder(order.id, order.buyer_id))
+    )
+    assert isinstance(theirs, PaymentAnswer)
+    assert others == NotYours()
+
+
+async def test_a_seller_who_meets_a_refund_by_somebody_else_is_heard(market: LocalMarket) -> None:
+    order = await a_sale(market)
+    others, theirs = await asyncio.gather(
+        market.refund(RefundOrder(order.id, order.buyer_id)), market.refund(refund_of(order))
+    )
+    assert others == NotYours()
+    expect(PaymentAnswer, theirs)
+    await is_given_back(market, order)
+
+
+# Answers that are lost
+
+
+class LosesAnswers(Stripe):
+    """Makes refunds and does not tell, as long as it `loses`. With `forgets` it does not know its keys again."""
+
+    loses = True
+    forgets = False
+
+    def __init__(self, market: LocalMarket) -> None:
+        super().__init__(market.stripe._client, market.stripe._transport)
+        self.keys: list[str] = []
+
+    async def refund(self, intent_id: str, *, amount: int, idempotency_key: str) -> Refund:
+        self.keys.append(idempotency_key)
+        key = f"{idempotency_key}-{len(self.keys)}" if self.forgets else idempotency_key
+        refund = await super().refund(intent_id, amount=amount, idempotency_key=key)
+        if self.loses:
+            raise OutcomeUnknown
+        return refund
+
+
+def losing(market: LocalMarket) -> LosesAnswers:
+    stripe = LosesAnswers(market)
+    market.payments = Payments(market.charges.host, stripe, market.connections.clock)
+    return stripe
+
+
+async def test_a_refund_whose_answer_is_lost_is_made_once(market: LocalMarket) -> None:
+    order = await a_sale(market)
+    stripe = losing(market)
+    answer = expect(PaymentAnswer, await market.refund(refund_of(order)))
+    assert (answer.order.refunding, answer.charge.refunding) == (True, True)
+    assert len(stripe.keys) > 1
+    assert set(stripe.keys) == {f"charge:{answer.charge.id}:refund:1"}
+    stripe.loses = False
+    await rescued(market)
+    await is_given_back(market, order)
+
+
+async def test_a_refund_whose_key_stripe_has_forgotten_is_made_once(market: LocalMarket) -> None:
+    order = await a_sale(market)
+    stripe = losing(market)
+    await market.refund(refund_of(order))
+    stripe.loses, stripe.forgets = False, True
+    asked = len(stripe.keys)
+    await rescued(market)
+    assert len(stripe.keys) == asked
+    await is_given_back(market, order)
+
+
+class CapturesNothing(Stripe):
+    """Fails whenever it is to take money, without doing it."""
+
+    async def capture(self, intent_id: str, *, amount: int, idempotency_key: str) -> Intent:
+        raise ServerFailed(f"{intent_id} {amount} {idempotency_key}")
+
+
+async def test_a_refund_of_a_sale_that_cannot_be_captured_yet_ends_with_the_ticket_for_sale(
+    market: LocalMarket,
+) -> None:
+    order = await an_order(market)
+    await pay_until_it_dies(market, order, Capture, before=True)
+    own = market.payments
+    failing = CapturesNothing(market.stripe._client, market.stripe._transport)
+    market.payments = Payments(market.charges.host, failing, market.connections.clock)
+    answer = await market.refund(refund_of(order))
+    market.payments = own
+    for _ in range(3):
+        await rescued(market)
+    ended = await order_now(market, order)
+    assert ended.status is OrderStatus.CANCELLED, answer
+    found = await money(market, order)
+    assert found["taken"] == found["given back"]
+    assert (await as_it_is(market, order.ticket_id)).status is TicketStatus.AVAILABLE
