@@ -16,7 +16,6 @@ from actors.domain.messages import (
     Charge,
     NotFound,
     Order,
-    OrderStatus,
     Overloaded,
     PaymentAnswer,
     Refusal,
@@ -139,7 +138,7 @@ class Notices:
         return of_intents | named
 
     async def _old_news(self, order_ids: Collection[str]) -> set[str]:
-        """Those of the orders that are bought and paid, or over without money on the way."""
+        """Those of the orders that have no money on the way."""
         if not order_ids:
             return set()
         orders = await self._queries.orders(order_ids)
@@ -147,9 +146,7 @@ class Notices:
         return {
             order_id
             for order_id, order in orders.items()
-            if order.status in (OrderStatus.COMPLETE, OrderStatus.CANCELLED)
-            and not order.is_unsettled
-            and not any(charge.is_open for charge in charges[order_id])
+            if not order.is_unsettled and not any(charge.is_open for charge in charges[order_id])
         }
 
 

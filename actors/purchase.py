@@ -230,6 +230,8 @@ class Purchases:
         if not charges:
             return Unavailable()  # no charge, no money: the hold ends by itself, or its buyer asks again
         charge = charges[-1]
+        if order.status is OrderStatus.CREATED:
+            return PaymentAnswer(order, charge)  # that attempt failed, and its buyer may make another
         if order.status is OrderStatus.COMPLETE and not (reconcile or charge.is_open or order.refunding):
             return PaymentAnswer(order, charge)  # a document is never ahead of the truth: nothing is left to do
         started = await self._counterparts.ask_ticket(StartPayment(order.ticket_id, order.id, grace=0))

@@ -1,6 +1,6 @@
 """What the Supervisor does about purchases: those that stand still go on, and announcements that nobody handled."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,17 +24,16 @@ KEPT = 35 * 24 * 3_600_000
 CLEANING = 3_600_000
 
 Together = Callable[..., Awaitable[list[Any]]]
-Found = Sequence[tuple[Instant, str]]
 
 
 class ResumptionStore(Protocol):
     """What is read to find purchases that stand still. All raise StoreUnavailableError."""
 
-    async def unsettled_orders(self, after: Instant, before: Instant, most: int) -> Found:
-        """Orders whose money is on the way, since an instant in [after, before)."""
+    async def unsettled_orders(self, before: Instant, skip: int, most: int) -> list[str]:
+        """Orders whose money is on the way and that nothing happened to since `before`, the longest first."""
 
-    async def orders_of_unsettled_charges(self, after: Instant, before: Instant, most: int) -> Found:
-        """Orders with a charge that Stripe may hold money for, since such an instant."""
+    async def orders_of_unsettled_charges(self, before: Instant, skip: int, most: int) -> list[str]:
+        """Orders with a charge that Stripe may hold money for and that nothing happened to since `before`."""
 
 
 class Inbox(Protocol):
@@ -111,15 +110,16 @@ class Resumption:
 
 
 class _Page:
-    """A walk through what one query finds, from the start again when it is through."""
+    """A walk through what one query finds, from the start again when it is through.
 
-    def __init__(self, find: Callable[[Instant, Instant, int], Awaitable[Found]]) -> None:
+    What is settled meanwhile moves the rest forward, so a walk may miss some: the next one finds them.
+    """
+
+    def __init__(self, find: Callable[[Instant, int, int], Awaitable[list[str]]]) -> None:
         self._find = find
-        self._after = 0
+        self._skip = 0
 
     async def next(self, before: Instant) -> list[str]:
-        found = await self._find(self._after, before, PAGE)
-        last = found[-1][0] if found else 0
-        # A whole page of one and the same instant would otherwise be found for ever.
-        self._after = (last + 1 if last == self._after else last) if len(found) == PAGE else 0
-        return [order_id for _, order_id in found]
+        found = await self._find(before, self._skip, PAGE)
+        self._skip = self._skip + PAGE if len(found) == PAGE else 0
+        return found

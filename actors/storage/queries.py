@@ -93,27 +93,22 @@ class Queries:
             ).to_list()
         return {document["stripe_id"]: document["order_id"] for document in found}
 
-    async def unsettled_orders(self, after: Instant, before: Instant, most: int) -> list[tuple[Instant, str]]:
-        """Orders whose money is on the way and to which nothing happened since an instant in [after, before)."""
-        found = await self._unsettled(self._orders, after, before, most)
-        return [(document["unsettled_since"], document["_id"]) for document in found]
+    async def unsettled_orders(self, before: Instant, skip: int, most: int) -> list[str]:
+        """Orders whose money is on the way and that nothing happened to since `before`, the longest first."""
+        return [document["_id"] for document in await self._unsettled(self._orders, before, skip, most)]
 
-    async def orders_of_unsettled_charges(
-        self, after: Instant, before: Instant, most: int
-    ) -> list[tuple[Instant, str]]:
-        """Orders with a charge that Stripe may hold money for and to which nothing happened since such an instant."""
-        found = await self._unsettled(self._charges, after, before, most)
-        return [(document["unsettled_since"], document["order_id"]) for document in found]
+    async def orders_of_unsettled_charges(self, before: Instant, skip: int, most: int) -> list[str]:
+        """Orders with a charge that Stripe may hold money for and that nothing happened to since `before`."""
+        return [document["order_id"] for document in await self._unsettled(self._charges, before, skip, most)]
 
     async def _unsettled(
-        self, collection: AsyncCollection[Document], after: Instant, before: Instant, most: int
+        self, collection: AsyncCollection[Document], before: Instant, skip: int, most: int
     ) -> list[Document]:
         with reaching_the_database():
             return await (
-                collection.find(
-                    {"unsettled_since": {"$gte": after, "$lt": before}}, {"unsettled_since": 1, "order_id": 1}
-                )
+                collection.find({"unsettled_since": {"$lt": before}}, {"order_id": 1})
                 .sort("unsettled_since", 1)
+                .skip(skip)
                 .limit(most)
                 .to_list()
             )

@@ -56,4 +56,4 @@ async def world(opened: tuple[Services, Database, ManualClock]) -> World:
         queries=replace(shared.queries, history=market, charges=market),
         webhooks=StripeWebhooks(shared.settings.webhook_secret.get_secret_value(), inbox, notices),
     )
-    return World(create_api(services), services, market, clock, notices)
+    return World(create_api(services), services, database, market, clock, notices)

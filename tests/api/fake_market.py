@@ -88,6 +88,8 @@ class FakeMarket:
         if self.refusal is not None:
             return self.refusal
         order = self._orders[command.order_id]
+        if order.cancel_reason is CancelReason.REFUNDED:
+            return PaymentAnswer(order, self._charges[order.id])
         started = self._decide(StartRefund(order.ticket_id, order.id, command.user_id))
         if isinstance(started, Refusal):
             return started

@@ -35,16 +35,18 @@ BODY_ROUTES = [
     ("PUT", f"/api/tickets/{NOBODY}", ("title", "price", "description", "category", "city", "startsAt", "version")),
     ("POST", "/api/orders", ("ticketId", "expectedPrice")),
     ("POST", "/api/payments", ("orderId", "paymentMethod", "token", "card")),
+    ("POST", "/api/sandbox/authentications", ("clientSecret", "outcome")),
 ]
 ID_ROUTES = [
     ("GET", "/api/tickets/{}"), ("PUT", "/api/tickets/{}"), ("DELETE", "/api/tickets/{}"),
     ("GET", "/api/tickets/{}/history"), ("GET", "/api/orders/{}"), ("DELETE", "/api/orders/{}"),
+    ("GET", "/api/orders/{}/charges"), ("POST", "/api/orders/{}/refund"),
 ]  # fmt: skip
 EVERY_ROUTE = [
     *((method, path) for method, path, _ in BODY_ROUTES),
     *((method, path.format(NOBODY)) for method, path in ID_ROUTES),
     ("GET", "/api/tickets"), ("GET", "/api/orders"), ("GET", "/api/users/currentuser"), ("POST", "/api/users/signout"),
-    ("GET", "/healthz"), ("GET", "/readyz"),
+    ("POST", "/api/webhooks/stripe"), ("GET", "/healthz"), ("GET", "/readyz"),
 ]  # fmt: skip
 JSON_TYPE = {"Content-Type": "application/json"}
 

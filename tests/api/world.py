@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from starlette.responses import Response
 
 from actors.notices import Notices
+from actors.storage.database import Database
 from actors.stripe.webhooks import sign
 from serve_app.queries.users import User
 from serve_app.services import Services
@@ -55,6 +56,7 @@ class World:
 
     api: FastAPI
     services: Services
+    database: Database
     market: FakeMarket
     clock: ManualClock
     notices: Notices

@@ -231,6 +231,41 @@ async def test_when_a_pending_refund_fails_unannounced_the_supervisor_lets_the_s
     assert await refunds_at_stripe(market, order) == ["failed"]
 
 
+async def the_second_wish_came_to_nothing(market: LocalMarket) -> Order:
+    """An order whose first refund failed; Stripe broke down when it was asked for the second, and did not make it."""
+    order = await a_sale(market, PENDING_REFUND)
+    await market.refund(refund_of(order))
+    await fails_in_the_end(market, order)
+    await market.resume(ResumePurchase(order.id, reconcile=True))
+    own, broken = market.payments, RefundsNothing(market.stripe._client, market.stripe._transport)
+    market.payments = Payments(market.charges.host, broken, market.connections.clock)
+    assert expect(PaymentAnswer, await market.refund(refund_of(order))).order.refunding
+    market.payments = own
+    return order
+
+
+class RefundsNothing(Stripe):
+    """Fails whenever it is to give money back, without doing it."""
+
+    async def refund(self, intent_id: str, *, amount: int, idempotency_key: str) -> Refund:
+        raise ServerFailed(f"{intent_id} {amount} {idempotency_key}")
+
+
+async def test_a_refund_after_one_that_failed_is_carried_on_by_the_supervisor(market: LocalMarket) -> None:
+    order = await the_second_wish_came_to_nothing(market)
+    await rescued(market)
+    assert await refunds_at_stripe(market, order) == ["failed", "pending"]
+    assert (await order_now(market, order)).refunding
+
+
+async def test_old_news_of_a_refund_that_failed_does_not_end_the_next_one(market: LocalMarket) -> None:
+    order = await the_second_wish_came_to_nothing(market)
+    await market.resume(ResumePurchase(order.id, reconcile=True))
+    await rescued(market)
+    assert await refunds_at_stripe(market, order) == ["failed", "pending"]
+    assert (await order_now(market, order)).refunding
+
+
 # Refunds that Stripe refuses, or that fail when they had succeeded
 
 
@@ -284,6 +319,20 @@ async def test_a_refund_that_failed_is_not_repeated_by_itself(market: LocalMarke
         await rescued(market)
         await market.resume(ResumePurchase(order.id, reconcile=True))
     assert (await charge_of(market, order), await order_now(market, order)) == (charge, ended)
+    assert await refunds_at_stripe(market, order) == ["failed"]
+
+
+@pytest.mark.parametrize("command", [Pay, ResumePurchase])
+async def test_a_refund_that_failed_for_an_order_that_is_over_is_the_operators_and_nobody_elses(
+    market: LocalMarket, command: type
+) -> None:
+    # The operator may have paid the buyer back another way: a refund that is made again would be money twice.
+    order = await a_sale(market, FAILING_REFUND)
+    await market.refund(refund_of(order))
+    await later(market)
+    await market.resume(ResumePurchase(order.id, reconcile=True))
+    again = Pay(order.id, VISA) if command is Pay else ResumePurchase(order.id)
+    assert await market.purchases.handle(again) == OrderOver()
     assert await refunds_at_stripe(market, order) == ["failed"]
 
 
