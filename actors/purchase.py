@@ -261,9 +261,12 @@ class Purchases:
         return PaymentAnswer(order, charge)
 
     async def _settle(self, order: Order) -> None:
-        """The order's end is in the journal: no attempt may keep any money."""
+        """The order's end is in the journal: no attempt may keep any money.
+
+        One whose refund failed is the operator's, who may have paid the buyer back another way.
+        """
         for charge in await self._queries.charges_of(order.id):
-            if charge.is_open or charge.status is ChargeStatus.COMPLETED:
+            if charge.is_open or (charge.status is ChargeStatus.COMPLETED and charge.failure is None):
                 await self._counterparts.ask_charge(Settle(charge.id))
 
     async def _start_refund(self, order: Order, user_id: str) -> Outcome:

@@ -63,11 +63,11 @@ class Refunds:
             charge = await self._steps.tell(RecordDispute(charge.id, disputes[0].status))
             # For the operator: evidence is to be given in Stripe's dashboard, within days.
             logger.error("charge_disputed", charge=charge.id, order=charge.order_id, status=charge.disputed)
+        if charge.stripe_refund_id is not None:
+            # Of this one and no other: an earlier refund that failed says nothing of the one that is on its way.
+            return await self._record(charge, await self._steps.stripe.retrieve_refund(charge.stripe_refund_id))
         refund = await self._whole_refund(charge)
-        if refund is not None:
-            return await self._record(charge, refund)
-        failed = [one for one in await self._steps.stripe.refunds_of(intent_id) if one.status in FAILED]
-        return await self._failed(charge, failed[0].failure_reason or "failed") if failed else charge
+        return await self._record(charge, refund) if refund is not None else charge
 
     async def _whole_refund(self, charge: Charge) -> Refund | None:
         refunds = await self._steps.stripe.refunds_of(intent_id_of(charge))
