@@ -3,9 +3,12 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+# GPL-3, so it is run and never imported, from an environment of its own.
+LOCALSTRIPE := localstripe==1.15.10
+PEERS := .venv-peers/$(LOCALSTRIPE)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast lint format bench clean
+.PHONY: help run test test-fast peers lint format bench clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -17,7 +20,10 @@ test: $(INSTALLED)  ## Run every test
 	$(BIN)/pytest $(ARGS)
 
 test-fast: $(INSTALLED)  ## Run the tests that take seconds
-	$(BIN)/pytest -m 'not slow and not cluster and not browser' $(ARGS)
+	$(BIN)/pytest -m 'not slow and not cluster and not browser and not peer' $(ARGS)
+
+peers: $(INSTALLED) $(PEERS)  ## Run the payments against localstripe, a Stripe of somebody else's
+	$(BIN)/pytest -m peer tests/peers $(ARGS)
 
 lint: $(INSTALLED)  ## Check style and types
 	$(BIN)/ruff format --check .
@@ -32,7 +38,7 @@ bench: $(INSTALLED)  ## Measure what one machine carries
 	$(BIN)/python -m benchmarks
 
 clean:  ## Remove everything that was made here, the market's data excepted
-	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-peers build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A half-made environment has no stamp and is made anew.
@@ -41,4 +47,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing into .venv (about 500 MB; a few minutes the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,dev]'
+	@touch $@
+
+$(PEERS): constraints.txt
+	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt '$(LOCALSTRIPE)'
 	@touch $@

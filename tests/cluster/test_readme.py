@@ -1,4 +1,4 @@
-"""The README's first purchase, run as it stands there."""
+"""What the README has people type, run as it stands there."""
 
 import re
 import shutil
@@ -14,20 +14,39 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 README = Path(__file__).parents[2] / "README.md"
 
 
-def test_the_first_purchase_of_the_readme_ends_with_a_complete_order(market: RunningMarket, tmp_path: Path) -> None:
-    after_the_mark = README.read_text().partition("tests/cluster/test_readme.py -->")[2]
-    block = re.search(r"```sh\n(.*?)```", after_the_mark, re.DOTALL)
-    assert block is not None
+def blocks() -> list[str]:
+    """The first purchase, and what the section on payments does after it."""
+    marked = README.read_text().partition("tests/cluster/test_readme.py -->")[2]
+    return re.findall(r"```sh\n(.*?)```", marked, re.DOTALL)[:2]
+
+
+def typed(market: RunningMarket, folder: Path, script: str) -> str:
+    """What a person sees who types this."""
     bash = shutil.which("bash")
     assert bash is not None
     done = subprocess.run(
-        [bash, "-euo", "pipefail", "-c", block[1]],
-        cwd=tmp_path,
+        [bash, "-euo", "pipefail", "-c", script],
+        cwd=folder,
         env={**market.environment, "HOST": market.url},
         capture_output=True,
         text=True,
         check=True,
+        timeout=60,
     )
-    assert '"status":"complete"' in done.stdout
-    assert '"status":"completed"' in done.stdout
-    assert '"errors"' in done.stdout, "the seller was to be refused a new price"
+    return done.stdout
+
+
+def test_the_first_purchase_of_the_readme_ends_with_a_complete_order(market: RunningMarket, tmp_path: Path) -> None:
+    shown = typed(market, tmp_path, blocks()[0])
+    assert '"status":"complete"' in shown
+    assert '"status":"completed"' in shown
+    assert '"errors"' in shown, "the seller was to be refused a new price"
+
+
+def test_the_refund_and_the_3d_secure_of_the_readme_end_with_a_complete_order(
+    market: RunningMarket, tmp_path: Path
+) -> None:
+    bought, more = blocks()
+    shown = typed(market, tmp_path, f"{bought}\necho AND THEN\n{more}").partition("AND THEN")[2]
+    assert '"cancelReason":"refunded"' in shown
+    assert '"status":"complete"' in shown
