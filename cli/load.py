@@ -17,7 +17,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from actors.storage.database import connect, database_of
-from actors.stripe.sandbox import FaultPlan, MongoLedger
+from actors.stripe.sandbox import FaultPlan, LedgerUnavailable, MongoLedger
 from config.settings import Settings
 
 # A day at a box office: most cards pay, some are declined, some want their owner.
@@ -104,11 +104,26 @@ async def _faults(settings: Settings, plan: Plan) -> AsyncIterator[None]:
     )  # fmt: skip
     async with connect(str(settings.mongodb_url)) as client:
         ledger = MongoLedger(database_of(client))
-        await ledger.set_faults(faults)
+        await _set_faults(ledger, faults)
         try:
             yield
         finally:
-            await ledger.set_faults(None)
+            await _set_faults(ledger, None)
+
+
+async def _set_faults(ledger: MongoLedger, faults: FaultPlan | None) -> None:
+    """A database under load may need more than one question."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            await ledger.set_faults(faults)
+        except LedgerUnavailable:
+            if time.monotonic() > deadline:
+                wanted = "on" if faults else "off: run `holdfast load --faults 0.01 --purchases 1` to have that done"
+                raise LoadError(f"the database does not answer, so the faults could not be turned {wanted}") from None
+            await asyncio.sleep(PAUSE_SECONDS)
+        else:
+            return
 
 
 def _session(settings: Settings) -> aiohttp.ClientSession:
