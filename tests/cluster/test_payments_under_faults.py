@@ -20,7 +20,7 @@ PURCHASES = 2_000
 FAULTS = 0.05
 BUYERS = 64
 # Often enough that purchases meet it in every step, rarely enough that there is time to make some.
-BETWEEN_KILLS_SECONDS = (4.0, 12.0)
+BETWEEN_KILLS_SECONDS = (8.0, 20.0)
 LONGEST_LOAD_SECONDS = 600
 SETTLING_SECONDS = 240
 
