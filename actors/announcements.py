@@ -2,9 +2,9 @@
 
 import contextlib
 
+from actors.connections import UserMarks
 from actors.domain.messages import UserCreated
 from actors.runtime.ports import Commit, EventStream, FencedError, Journal, Recorded
-from actors.storage.users import UserMarks
 
 PAGE = 100
 

@@ -1,53 +1,35 @@
-"""The actors on Ray: how they are created and found, and how messages reach them."""
+"""The actors on Ray: how they are created and found, how messages reach them, and how a silent one is replaced."""
 
 import asyncio
+import contextlib
+import os
+import signal
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
 import ray
 import structlog
+from bson import ObjectId
 from ray.actor import ActorHandle
 from ray.exceptions import RayError
 
 from actors import names
-from actors.connections import Connections, keep_running
-from actors.domain.messages import (
-    ChargeAnswer,
-    CreateTicket,
-    EditTicket,
-    Pay,
-    PaymentAnswer,
-    PaymentCommand,
-    PurchaseCommand,
-    ReadTicket,
-    RefundOrder,
-    Refusal,
-    ResumePurchase,
-    TicketCommand,
-    Unavailable,
-    WithdrawTicket,
-)
-from actors.domain.ticket import TicketAnswer
-from actors.runtime.gateway import ONE_BY_ONE, Gateway
-from actors.runtime.placement import SharedPlacement
+from actors.connections import Connections
+from actors.pulse import Pulse
+from actors.routing import Actors, shared_names
 from actors.runtime.ports import Clock, HostUnreachableError, Instant, Reply
-from actors.watch import watch
+from actors.servers import Servers
+from actors.watch import EVERY_SECONDS, watch
 from config.settings import Settings
 
-# How long a caller waits, in ms. A purchase answers after 12 s at the latest; see purchase.ANSWER_SECONDS.
-TICKET_PATIENCE = 5_000
-PAYMENT_PATIENCE = 20_000
-
-# The class of each kind of actor, imported only where one is created: they import this module.
+# The class of each kind of actor, imported only where one is created.
 CLASSES = {
     names.TICKETS: ("actors.ticket_actor", "TicketActor"),
     names.ORDERS: ("actors.order_actor", "OrderActor"),
     names.PAYMENTS: ("actors.payment_actor", "PaymentActor"),
     names.SUPERVISOR: ("actors.supervisor", "Supervisor"),
 }
-# Routed to the shared hosts also when tickets in use have processes of their own.
-FOR_SHARED_HOSTS = (CreateTicket, EditTicket, WithdrawTicket, ReadTicket)
 
 logger = structlog.get_logger(__name__)
 
@@ -67,24 +49,13 @@ def create(name: str, settings: Settings) -> ActorHandle[Any]:
         max_task_retries=0,
         max_concurrency=10_000,
         enable_task_events=False,
-    ).remote(name, settings)
+    ).remote(name, settings, RaySystem())
     return handle
-
-
-def host_names(settings: Settings) -> dict[str, int]:
-    """How many actors of each kind share the ids of that kind."""
-    return {
-        names.TICKETS: settings.ticket_actors,
-        names.ORDERS: settings.order_actors,
-        names.PAYMENTS: settings.payment_actors,
-    }
 
 
 def start(settings: Settings) -> None:
     """Creates all actors that the settings ask for; those that exist stay. Ray is to be connected."""
-    placement = SharedPlacement(host_names(settings))
-    everyone = [name for kind in host_names(settings) for name in placement.names(kind)]
-    handles = [create(name, settings) for name in (*everyone, names.SUPERVISOR)]
+    handles = [create(name, settings) for name in (*shared_names(settings), names.SUPERVISOR)]
     ray.get([handle.ping.remote() for handle in handles])
 
 
@@ -120,70 +91,73 @@ class RayTransport:
         return handle
 
 
-class Actors:
-    """Everyone's way to the actors: API replicas, OrderActor and Supervisor alike. Satisfies `market.Market`."""
+class RayFleet:
+    """All actors, as Ray lists them; see pulse.Fleet for what each method promises."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
-        self._dedicated = settings.ticket_placement == "dedicated"
-        self._placement = SharedPlacement(host_names(settings))
-        self._transport = RayTransport(settings)
-        self._tickets = Gateway(self._transport, clock)
-        self._slow = Gateway(self._transport, clock, ONE_BY_ONE)
+    async def ping(self, name: str) -> Pulse:
+        """The actor's sign of life."""
+        pulse: Pulse = await self._call(name, "ping")
+        return pulse
 
-    async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal:
-        """The ticket's answer, durable when it arrives; Unavailable or Overloaded when there is none in time."""
-        shared = self._placement.host_of(names.TICKETS, command.ticket_id)
-        if not self._dedicated or isinstance(command, FOR_SHARED_HOSTS):
-            return await self._ask_ticket(shared, command)
-        own = names.dedicated(command.ticket_id)
-        if not self._transport.knows(own):
-            # A process is started only for a ticket that exists.
-            found = await self._ask_ticket(shared, ReadTicket(command.ticket_id))
-            if isinstance(found, Refusal):
-                return found
-        return await self._ask_ticket(own, command)
+    async def dedicated(self) -> set[str]:
+        """The names of the tickets that have actors of their own."""
+        listed = await asyncio.to_thread(ray.util.list_named_actors, all_namespaces=True)
+        of_ours = (actor["name"] for actor in listed if actor["namespace"] == names.NAMESPACE)
+        return {name for name in of_ours if names.is_dedicated(name)}
 
-    async def _ask_ticket(self, host: str, command: TicketCommand) -> TicketAnswer | Refusal:
-        answer: TicketAnswer | Refusal = await self._tickets.ask(host, command, TICKET_PATIENCE)
-        return answer
+    async def replace(self, name: str, pulse: Pulse | None) -> None:
+        """Kills the process itself where it is ours to kill: a stopped one does not hear Ray either."""
+        if pulse is not None and pulse.node_id == ray.get_runtime_context().get_node_id():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pulse.pid, signal.SIGKILL)
+        with contextlib.suppress(RayError, ValueError):
+            ray.kill(ray.get_actor(name, names.NAMESPACE), no_restart=False)
 
-    async def ask_charge(self, command: PaymentCommand) -> ChargeAnswer | Refusal:
-        """The charge as the command left it."""
-        charge_id = getattr(command, "charge_id", None) or command.charge.id  # type: ignore[union-attr]
-        host = self._placement.host_of(names.PAYMENTS, charge_id)
-        answer: ChargeAnswer | Refusal = await self._slow.ask(host, command, PAYMENT_PATIENCE)
-        return answer
+    async def retire(self, name: str) -> None:
+        """Ends an idle actor; the call never returns when it does."""
+        with contextlib.suppress(HostUnreachableError, TimeoutError):
+            await asyncio.wait_for(self._call(name, "retire"), EVERY_SECONDS)
 
-    async def pay(self, command: Pay) -> PaymentAnswer | Refusal:
-        """Carries the payment of an order through, and says how it stands."""
-        return await self._purchase(command)
+    async def _call(self, name: str, method: str) -> Any:  # noqa: ANN401 - whatever the method answers
+        try:
+            handle = await asyncio.to_thread(ray.get_actor, name, names.NAMESPACE)
+            return await getattr(handle, method).remote()
+        except (RayError, ValueError) as error:
+            raise HostUnreachableError(name) from error
 
-    async def refund(self, command: RefundOrder) -> PaymentAnswer | Refusal:
-        """Gives the money of a complete order back."""
-        return await self._purchase(command)
 
-    async def resume(self, command: ResumePurchase) -> PaymentAnswer | Refusal:
-        """Finishes a purchase that stood still."""
-        return await self._purchase(command)
+class RaySystem:
+    """Actors on Ray; see system.System for what each method promises."""
 
-    async def _purchase(self, command: PurchaseCommand) -> PaymentAnswer | Refusal:
-        host = self._placement.host_of(names.ORDERS, command.order_id)
-        answer: PaymentAnswer | Refusal = await self._slow.ask(host, command, PAYMENT_PATIENCE)
-        return answer
+    def new_id(self) -> str:
+        """An id that no process on any node makes again."""
+        return str(ObjectId())
 
-    async def is_ready(self) -> bool:
-        """Whether the ticket hosts answer, and so the database does."""
-        reads = (
-            self._tickets.ask(host, ReadTicket("0" * 24), TICKET_PATIENCE // 2)
-            for host in self._placement.names(names.TICKETS)
-        )
-        return not any(isinstance(reply, Unavailable) for reply in await asyncio.gather(*reads))
+    def place(self) -> tuple[int, str]:
+        """This process and its node."""
+        return os.getpid(), ray.get_runtime_context().get_node_id()
+
+    def connect(self, settings: Settings) -> Connections:
+        """The servers that the settings name."""
+        return Servers(settings)
+
+    def actors(self, settings: Settings, clock: Clock) -> Actors:
+        """The way to the other actors."""
+        return Actors(settings, RayTransport(settings), clock)
+
+    def fleet(self) -> RayFleet:
+        """All actors."""
+        return RayFleet()
+
+    def end_actor(self) -> None:
+        """Ends this actor for good."""
+        ray.actor.exit_actor()  # type: ignore[no-untyped-call]
 
 
 async def connect(settings: Settings) -> Actors:
     """The way to the actors for an API replica, which also watches over the Supervisor."""
-    connections = Connections(settings)
+    system = RaySystem()
+    connections = system.connect(settings)
     await connections.clock.refresh()
-    actors = Actors(settings, connections.clock)
-    keep_running(connections.clock.run(), watch([names.SUPERVISOR]))
-    return actors
+    connections.keep_running(connections.clock.run(), watch(system.fleet(), [names.SUPERVISOR]))
+    return system.actors(settings, connections.clock)

@@ -1,46 +1,70 @@
-"""The wiring that every process of the market shares: its database, its clock, its event stream."""
+"""What one process of the market reaches outside of itself: servers in production, fakes in a simulation."""
 
 import asyncio
-import os
+from abc import ABC, abstractmethod
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
-from redis.asyncio import Redis
 
-from actors.event_stream import RedisEventStream
+from actors import notices, resumption
+from actors.charges import ChargeQueries
+from actors.notices import NoticeQueries
+from actors.purchase import PurchaseQueries
+from actors.rescue import RescueStore, WriterMarks
+from actors.resumption import ResumptionStore
 from actors.runtime.carry_on import CarryOn
+from actors.runtime.clock import SharedClock
 from actors.runtime.host import Host
-from actors.runtime.ports import Behaviour, State
-from actors.storage.clock import DatabaseClock
-from actors.storage.database import connect, database_of
-from actors.storage.documents import MongoDocuments
-from actors.storage.journal import MongoJournal
-from actors.storage.marks import MongoMarks
-from actors.storage.queries import Queries
+from actors.runtime.ports import Behaviour, DocumentStore, EventStream, Instant, Journal, State
+from actors.stripe.account import Account
+from actors.tickets import TicketQueries
 from config.settings import Settings
 
-REDIS_SECONDS = 2.0
 logger = structlog.get_logger(__name__)
 
 
-class Connections:
-    """What one process is connected to. To be made inside of its event loop; nothing is sent yet."""
+class Stored(TicketQueries, ChargeQueries, PurchaseQueries, NoticeQueries, RescueStore, ResumptionStore, Protocol):
+    """Everything that actors read from the database."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.client = connect(_required(settings.mongodb_url, "MONGODB_URL"))
-        self.database = database_of(self.client)
-        self.redis = Redis.from_url(
-            _required(settings.redis_url, "REDIS_URL"),
-            socket_timeout=REDIS_SECONDS,
-            socket_connect_timeout=REDIS_SECONDS,
-        )
-        self.clock = DatabaseClock(self.database)
-        self.journal = MongoJournal(self.database)
-        self.documents = MongoDocuments(self.database)
-        self.marks = MongoMarks(self.database)
-        self.queries = Queries(self.database)
-        self.stream = RedisEventStream(self.redis)
+
+class Inbox(notices.Inbox, resumption.Inbox, Protocol):
+    """Where Stripe's announcements are kept."""
+
+
+class UserMarks(Protocol):
+    """The marks that say whose sign-up is still to be announced. All methods raise StoreUnavailableError."""
+
+    async def unannounced(self, most: int) -> list[tuple[str, Instant]]:
+        """The ids of marked users and when they signed up."""
+
+    async def announced(self, user_id: str) -> None:
+        """Takes the mark away."""
+
+
+class Connections(ABC):
+    """To be made inside of the process's event loop; nothing is sent yet."""
+
+    clock: SharedClock
+    journal: Journal
+    documents: DocumentStore
+    marks: WriterMarks
+    queries: Stored
+    stream: EventStream
+    inbox: Inbox
+    user_marks: UserMarks
+
+    @abstractmethod
+    async def prepare(self) -> None:
+        """Sees to it that keys are unique before anybody commits. Raises StoreUnavailableError."""
+
+    @abstractmethod
+    def open_account(self, settings: Settings) -> Account:
+        """The account at Stripe to pay into."""
+
+    @abstractmethod
+    def end_process(self) -> None:
+        """Ends this process at once."""
 
     def carry_on(self, *, writer: str, host: str) -> CarryOn:
         """What carries this writer's commits on."""
@@ -61,23 +85,15 @@ class Connections:
         """A host of this writer; `fence_reads` when another host may have the same entities in memory."""
         return Host(behaviour, self.journal, self.clock, carry_on, writer=writer, fence_reads=fence_reads)
 
+    def keep_running(self, *jobs: Coroutine[Any, Any, None]) -> list[asyncio.Task[None]]:
+        """Runs jobs that never end. One that ends all the same is a bug: the process ends, and Ray starts it anew."""
+        tasks = [asyncio.create_task(job) for job in jobs]
+        for task in tasks:
+            task.add_done_callback(self._ended)
+        return tasks
 
-def keep_running(*jobs: Coroutine[Any, Any, None]) -> list[asyncio.Task[None]]:
-    """Runs jobs that never end. One that ends all the same is a bug: the process ends, and Ray starts it anew."""
-    tasks = [asyncio.create_task(job) for job in jobs]
-    for task in tasks:
-        task.add_done_callback(_end_process)
-    return tasks
-
-
-def _end_process(task: asyncio.Task[None]) -> None:
-    if task.cancelled():
-        return
-    logger.critical("job_ended", job=task.get_name(), exc_info=task.exception())
-    os._exit(1)
-
-
-def _required(address: str | None, name: str) -> str:
-    if address is None:
-        raise ValueError(f"{name} is not set")
-    return address
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            return
+        logger.critical("job_ended", job=task.get_name(), exc_info=task.exception())
+        self.end_process()

@@ -1,45 +1,31 @@
 """What the Ray actors have in common: they start when first spoken to, answer batches, and tell how they are."""
 
 import asyncio
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import ray
 import structlog
-from bson import ObjectId
 
-from actors.connections import Connections, keep_running
+from actors.connections import Connections
 from actors.domain.messages import Unavailable
+from actors.pulse import Pulse
 from actors.runtime.host import Counters
 from actors.runtime.ports import Instant, Reply, StoreUnavailableError
-from actors.storage.database import create_indexes
+from actors.system import System
 from config.settings import Settings
 
 logger = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Pulse:
-    """An actor's sign of life: who it is, where it runs, what it did, and whether it may be ended."""
-
-    name: str
-    writer: str
-    pid: int
-    node_id: str
-    counters: Counters
-    idle: bool = False
-
-
 class HostActor:
     """An actor that others talk to by name. Subclasses say how they start and what they answer."""
 
-    def __init__(self, name: str, settings: Settings) -> None:
+    def __init__(self, name: str, settings: Settings, system: System) -> None:
         self.name = name
         self.settings = settings
+        self.system = system
         # A new incarnation is a new writer: nothing that an earlier one left half-done can be taken for ours.
-        self.writer = f"{name}-{ObjectId()}"
+        self.writer = f"{name}-{system.new_id()}"
         self.counters = Counters()
         self._started: asyncio.Task[None] | None = None
 
@@ -59,8 +45,7 @@ class HostActor:
         """Answers as long as the event loop turns; starts an actor that Ray has just restarted."""
         if self._started is None:
             self._begin()
-        node_id = ray.get_runtime_context().get_node_id()
-        return Pulse(self.name, self.writer, os.getpid(), node_id, self.counters, self.is_idle())
+        return Pulse(self.name, self.writer, *self.system.place(), self.counters, self.is_idle())
 
     async def start(self, connections: Connections) -> None:
         """Builds what this actor needs and starts its jobs. Raises StoreUnavailableError; it is called again then."""
@@ -84,13 +69,13 @@ class HostActor:
         return self._started
 
     async def _start(self) -> None:
-        connections = Connections(self.settings)
+        connections = self.system.connect(self.settings)
         # Nobody commits before the keys are unique.
-        await create_indexes(connections.database)
+        await connections.prepare()
         await connections.clock.refresh()
         await self.start(connections)
-        keep_running(connections.clock.run())
-        logger.info("actor_started", actor=self.name, writer=self.writer, pid=os.getpid())
+        connections.keep_running(connections.clock.run())
+        logger.info("actor_started", actor=self.name, writer=self.writer)
 
     def _start_again_if_it_failed(self, started: asyncio.Task[None]) -> None:
         if started.cancelled() or started.exception() is not None:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 
-from actors.cluster import Actors
 from actors.connections import Connections
 from actors.domain.messages import PaymentAnswer, PurchaseCommand, Refusal
 from actors.host_actor import HostActor
@@ -18,7 +17,7 @@ class OrderActor(HostActor):
 
     async def start(self, connections: Connections) -> None:
         self._purchases = Purchases(
-            Actors(self.settings, connections.clock),
+            self.system.actors(self.settings, connections.clock),
             connections.queries,
             connections.clock,
             grace=self.settings.payment_grace_ms,

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 
 from actors.charges import ChargeBehaviour
-from actors.connections import Connections, keep_running
+from actors.connections import Connections
 from actors.domain.messages import Charge, ChargeAnswer, ChargeCommand, PaymentCommand, Refusal
 from actors.host_actor import HostActor
 from actors.payments import Payments, handle_all
 from actors.runtime.host import Host
 from actors.runtime.ports import Instant
-from actors.stripe.account import open_account
 
 
 class PaymentActor(HostActor):
@@ -22,10 +21,10 @@ class PaymentActor(HostActor):
         behaviour = ChargeBehaviour(connections.queries)
         host: Host[Charge, ChargeCommand] = connections.host(behaviour, carry_on, writer=self.writer)
         self.counters = host.counters
-        account = open_account(self.settings, connections.database)
+        account = connections.open_account(self.settings)
         await account.prepare()
         self._payments = Payments(host, account.stripe, connections.clock)
-        keep_running(carry_on.run(), host.run(), *account.jobs())
+        connections.keep_running(carry_on.run(), host.run(), *account.jobs())
 
     async def handle(self, messages: Sequence[PaymentCommand], deadline: Instant) -> list[ChargeAnswer | Refusal]:
         """Charges go on when their caller has given up: what was begun at Stripe is to be known."""

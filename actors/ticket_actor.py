@@ -3,9 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-import ray
-
-from actors.connections import Connections, keep_running
+from actors.connections import Connections
 from actors.domain.messages import Refusal, TicketCommand
 from actors.domain.ticket import Ticket, TicketAnswer
 from actors.host_actor import HostActor
@@ -32,7 +30,7 @@ class TicketActor(HostActor):
         self._host = connections.host(behaviour, carry_on, writer=self.writer, fence_reads=fence_reads)
         self.counters = self._host.counters
         self._spoken_to = asyncio.get_running_loop().time()
-        keep_running(carry_on.run(), self._host.run())
+        connections.keep_running(carry_on.run(), self._host.run())
 
     async def handle(self, messages: Sequence[TicketCommand], deadline: Instant) -> list[TicketAnswer | Refusal]:
         self._spoken_to = asyncio.get_running_loop().time()
@@ -47,4 +45,4 @@ class TicketActor(HostActor):
     async def retire(self) -> None:
         """Ends this process if it is idle; the next message to its ticket starts another."""
         if self.is_idle():
-            ray.actor.exit_actor()  # type: ignore[no-untyped-call]
+            self.system.end_actor()

@@ -2,17 +2,12 @@
 
 import asyncio
 import contextlib
-import os
-import signal
 from collections.abc import Iterable
-from typing import Any
 
-import ray
 import structlog
-from ray.exceptions import RayError
 
-from actors import names
-from actors.host_actor import Pulse
+from actors.pulse import Fleet, Pulse
+from actors.runtime.ports import HostUnreachableError
 
 EVERY_SECONDS = 1.0
 # Measured: Ray itself does nothing about a stopped process within 50 s.
@@ -22,16 +17,17 @@ logger = structlog.get_logger(__name__)
 
 
 class Watch:
-    """Knows when each actor last gave a sign of life, and kills the silent ones so that Ray replaces them."""
+    """Knows when each actor last gave a sign of life, and has the silent ones replaced."""
 
-    def __init__(self) -> None:
+    def __init__(self, fleet: Fleet) -> None:
         self.pulses: dict[str, Pulse] = {}
+        self._fleet = fleet
         self._heard: dict[str, float] = {}
 
     async def look(self, watched: Iterable[str]) -> None:
         """Listens to all of them once, for a second at most."""
-        watched = set(watched)
-        for name in set(self.pulses) - watched:
+        watched = sorted(set(watched))
+        for name in [known for known in self.pulses if known not in watched]:
             del self.pulses[name]
         await asyncio.gather(*(self._listen(name) for name in watched))
 
@@ -39,29 +35,20 @@ class Watch:
         now = asyncio.get_running_loop().time()
         heard = self._heard.setdefault(name, now)
         try:
-            handle: Any = await asyncio.to_thread(ray.get_actor, name, names.NAMESPACE)
-            self.pulses[name] = await asyncio.wait_for(handle.ping.remote(), EVERY_SECONDS)
-        except (RayError, ValueError, TimeoutError) as error:
+            self.pulses[name] = await asyncio.wait_for(self._fleet.ping(name), EVERY_SECONDS)
+        except (HostUnreachableError, TimeoutError) as error:
             if now - heard >= SILENT_SECONDS:
-                self._replace(name, error)
+                logger.error("actor_silent", actor=name, seconds=SILENT_SECONDS, error=type(error).__name__)
+                with contextlib.suppress(HostUnreachableError):
+                    await self._fleet.replace(name, self.pulses.get(name))
                 self._heard[name] = now  # and time to start
         else:
             self._heard[name] = asyncio.get_running_loop().time()
 
-    def _replace(self, name: str, error: Exception) -> None:
-        logger.error("actor_silent", actor=name, seconds=SILENT_SECONDS, error=type(error).__name__)
-        pulse = self.pulses.get(name)
-        # A stopped process does not hear Ray either; on our own node the kernel ends it at once.
-        if pulse is not None and pulse.node_id == ray.get_runtime_context().get_node_id():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pulse.pid, signal.SIGKILL)
-        with contextlib.suppress(RayError, ValueError):
-            ray.kill(ray.get_actor(name, names.NAMESPACE), no_restart=False)
 
-
-async def watch(watched: list[str]) -> None:
+async def watch(fleet: Fleet, watched: list[str]) -> None:
     """Watches over these actors until cancelled."""
-    own = Watch()
+    own = Watch(fleet)
     while True:
         await own.look(watched)
         await asyncio.sleep(EVERY_SECONDS)

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from actors.books import verified
 from actors.domain.money import spoken
-from actors.storage.clock import DatabaseClock
+from actors.storage.clock import database_clock
 from actors.storage.database import connect, database_of
 from actors.stripe.account import open_account
 from actors.verification import Report, Violation
@@ -24,7 +24,7 @@ async def report(settings: Settings) -> Report:
     async with connect(str(settings.mongodb_url)) as client:
         database = database_of(client)
         account = open_account(settings, database)
-        clock = DatabaseClock(database)
+        clock = database_clock(database)
         await clock.refresh()
         try:
             return await verified(database, account.stripe, clock)

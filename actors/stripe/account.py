@@ -9,6 +9,7 @@ from actors.storage.database import Database
 from actors.stripe.client import Stripe, connect
 from actors.stripe.sandbox import Courier, LedgerUnavailable, MongoLedger, Sandbox, SandboxHTTPClient
 from actors.stripe.sandbox.courier import WANTED
+from actors.stripe.sandbox.endpoint import Endpoint
 from config.settings import Settings
 
 SANDBOX_KEY = "sk_test_holdfast_sandbox"
@@ -48,7 +49,7 @@ def open_account(settings: Settings, database: Database) -> Account:
     sandbox = Sandbox(ledger, announced=WANTED)
     # Every node of the market serves HTTP, so the webhook is next door.
     url = f"http://127.0.0.1:{settings.http_port}{WEBHOOK_PATH}"
-    courier = Courier(sandbox, url, settings.webhook_secret.get_secret_value())
+    courier = Courier(sandbox, Endpoint(url, settings.webhook_secret.get_secret_value()))
     stripe = connect(api_key=SANDBOX_KEY, api_base=None, http_client=SandboxHTTPClient(sandbox))
     return Account(stripe, ledger, sandbox, courier)
 

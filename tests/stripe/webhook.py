@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from actors.stripe.sandbox import Courier, Sandbox
+from actors.stripe.sandbox.endpoint import Endpoint
 from actors.stripe.webhooks import read_event
 
 SECRET = "whsec_test"
@@ -76,7 +77,7 @@ async def delivering(courier: Courier) -> AsyncIterator[None]:
 
 def courier_to(webhook: Webhook, sandbox: Sandbox, **options: Any) -> Courier:  # noqa: ANN401  # the courier's own
     """A courier that looks for events often."""
-    return Courier(sandbox, webhook.url, SECRET, **{"poll_seconds": 0.01, **options})
+    return Courier(sandbox, Endpoint(webhook.url, SECRET), **{"poll_seconds": 0.01, **options})
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -10,7 +10,6 @@ from bson import ObjectId
 
 from actors import names
 from actors.charges import ChargeBehaviour
-from actors.connections import Connections
 from actors.domain.messages import (
     ChargeAnswer,
     Pay,
@@ -30,6 +29,7 @@ from actors.resumption import Resumption
 from actors.runtime.carry_on import CarryOn
 from actors.runtime.host import Host
 from actors.runtime.ports import Behaviour
+from actors.servers import Servers
 from actors.storage.webhooks import WebhookInbox
 from actors.stripe.account import open_account
 from actors.tickets import TicketBehaviour
@@ -66,7 +66,7 @@ class LocalMarket:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.connections = Connections(settings)
+        self.connections = Servers(settings)
         self.tickets: RunningHost
         self.charges: RunningHost
         self.payments: Payments

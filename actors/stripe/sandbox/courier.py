@@ -27,21 +27,20 @@ class Courier:
     """Delivers until it is cancelled. What is not answered with a 2xx is delivered again, later and later, for 3 days.
 
     Several couriers may share a ledger; an event may then be delivered twice, as it may be after a crash. `types` are
-    the events that are wanted, the others are forgotten. `secret` signs; `url` is where the webhook is.
+    the events that are wanted, the others are forgotten. `endpoint` is the webhook.
     """
 
     def __init__(
         self,
         sandbox: Sandbox,
-        url: str,
-        secret: str,
+        endpoint: Endpoint,
         *,
         types: Collection[str] = WANTED,
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
         self._sandbox = sandbox
         self._ledger = sandbox.ledger
-        self._endpoint = Endpoint(url, secret)
+        self._endpoint = endpoint
         self._types = frozenset(types)
         self._poll_seconds = poll_seconds
         self._plan = FaultPlan()

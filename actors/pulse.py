@@ -1,0 +1,34 @@
+"""An actor's sign of life."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from actors.runtime.host import Counters
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """Who an actor is, where it runs, what it did, and whether it may be ended."""
+
+    name: str
+    writer: str
+    pid: int
+    node_id: str
+    counters: Counters
+    idle: bool = False
+
+
+class Fleet(Protocol):
+    """All actors, as whoever watches over them sees them. What fails raises HostUnreachableError."""
+
+    async def ping(self, name: str) -> Pulse:
+        """The actor's sign of life; waits as long as there is none."""
+
+    async def dedicated(self) -> set[str]:
+        """The names of the tickets that have actors of their own."""
+
+    async def replace(self, name: str, pulse: Pulse | None) -> None:
+        """Ends the actor that last gave this pulse and has another started."""
+
+    async def retire(self, name: str) -> None:
+        """Ends the actor if it is idle; it is not started again before somebody needs it."""

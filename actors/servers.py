@@ -1,0 +1,59 @@
+"""The servers that a process of the market is connected to: MongoDB, Redis, and Stripe or its sandbox."""
+
+import os
+
+from redis.asyncio import Redis
+
+from actors.connections import Connections
+from actors.event_stream import RedisEventStream
+from actors.storage.clock import database_clock
+from actors.storage.database import connect, create_indexes, database_of
+from actors.storage.documents import MongoDocuments
+from actors.storage.journal import MongoJournal
+from actors.storage.marks import MongoMarks
+from actors.storage.queries import Queries
+from actors.storage.users import UserMarks
+from actors.storage.webhooks import WebhookInbox
+from actors.stripe.account import Account, open_account
+from config.settings import Settings
+
+REDIS_SECONDS = 2.0
+
+
+class Servers(Connections):
+    """Connected to the servers that the settings name."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.client = connect(_required(settings.mongodb_url, "MONGODB_URL"))
+        self.database = database_of(self.client)
+        self.redis = Redis.from_url(
+            _required(settings.redis_url, "REDIS_URL"),
+            socket_timeout=REDIS_SECONDS,
+            socket_connect_timeout=REDIS_SECONDS,
+        )
+        self.clock = database_clock(self.database)
+        self.journal = MongoJournal(self.database)
+        self.documents = MongoDocuments(self.database)
+        self.marks = MongoMarks(self.database)
+        self.queries = Queries(self.database)
+        self.stream = RedisEventStream(self.redis)
+        self.inbox = WebhookInbox(self.database)
+        self.user_marks = UserMarks(self.database)
+
+    async def prepare(self) -> None:
+        """Creates the indexes that are missing. Raises StoreUnavailableError."""
+        await create_indexes(self.database)
+
+    def open_account(self, settings: Settings) -> Account:
+        """The real account with STRIPE_KEY, the sandbox's without."""
+        return open_account(settings, self.database)
+
+    def end_process(self) -> None:
+        """Without waiting for anything: what is half-done is for the Supervisor to finish."""
+        os._exit(1)
+
+
+def _required(address: str | None, name: str) -> str:
+    if address is None:
+        raise ValueError(f"{name} is not set")
+    return address
