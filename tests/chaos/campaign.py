@@ -5,13 +5,13 @@ import json
 import subprocess
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import psutil
 
 from tests.chaos.judgement import broken_promise, is_trouble, longest_gap, served_again_after, slowest, wrong_answers
 from tests.chaos.nemeses import Nemesis, Strike, found
+from tests.chaos.outcome import Hit, Outcome
 from tests.chaos.probe import Probe
 from tests.chaos.records import Answer, Purchase, Reservation, Verb
 from tests.support.running_market import HOLDFAST, RunningMarket
@@ -23,34 +23,6 @@ SETTLING_SECONDS = 150.0
 READERS = 16
 
 Item = TypeVar("Item")
-
-
-@dataclass(slots=True)
-class Hit:
-    """One strike. Seconds from it until everybody was served again, and until another process stood in."""
-
-    served_after: float
-    replaced_after: float | None
-    gap: float
-    slowest: float
-    # From the moment at which what was away had come back.
-    served_after_return: float | None = None
-
-
-@dataclass(slots=True)
-class Outcome:
-    """All strikes of one nemesis, and what was found afterwards."""
-
-    nemesis: str
-    hits: list[Hit] = field(default_factory=list)
-    reservations: int = 0
-    refused: int = 0
-    broken: int = 0
-    wrong: list[str] = field(default_factory=list)
-    acknowledged: int = 0
-    lost: list[str] = field(default_factory=list)
-    violations: list[Any] = field(default_factory=list)
-    in_progress: int = 0
 
 
 async def struck(market: RunningMarket, probe: Probe, nemesis: Nemesis, patience: float = 60.0) -> Hit:
