@@ -58,7 +58,9 @@ class Operation:
         told = " ".join(f"{name}={value}" for name, value in self.answer.items() if name != "items")
         about = f" of {self.order}" if self.order and self.kind is not Kind.RESERVE else ""
         outcome = self.status if self.is_certain else f"unknown ({self.status or 'no answer'})"
-        return f"{self.invoked:9.3f} {until}  {self.process:<12} {self.kind}{about} {wanted} -> {outcome} {told}".rstrip()
+        return (
+            f"{self.invoked:9.3f} {until}  {self.process:<12} {self.kind}{about} {wanted} -> {outcome} {told}".rstrip()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Operations in the order of their invocation. `wall - monotonic` relates the clock of holds to ours, in seconds."""
+    """Operations in the order of their invocation. `wall` and `monotonic` are one instant, by both clocks, in seconds."""
 
     operations: tuple[Operation, ...]
     wall: float
