@@ -73,7 +73,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Operations in the order of their invocation. `wall` and `monotonic` are one instant, by both clocks, in seconds."""
+    """Operations in the order of their invocation. `wall` and `monotonic` are one instant by both clocks, in seconds."""
 
     operations: tuple[Operation, ...]
     wall: float

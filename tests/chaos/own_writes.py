@@ -66,12 +66,20 @@ class _Strongest:
     def __init__(self, told: Sequence[Told]) -> None:
         """`told` is in the order of time."""
         self._since = [each.since for each in told]
-        self._newest = list(accumulate(told, lambda best, each: max(best, each, key=lambda one: one.version)))
-        self._final = list(accumulate(told, lambda best, each: best if best.final else each))
+        self._newest = list(accumulate(told, _newer))
+        self._final = list(accumulate(told, _first_final))
 
     def before(self, instant: float) -> set[Told]:
         place = bisect_left(self._since, instant)
         return {self._newest[place - 1], self._final[place - 1]} if place else set()
+
+
+def _newer(best: Told, each: Told) -> Told:
+    return each if each.version > best.version else best
+
+
+def _first_final(best: Told, each: Told) -> Told:
+    return best if best.final else each
 
 
 def _left_out(operation: Operation, told: Sequence[Told]) -> Iterator[Missing]:
