@@ -1,4 +1,4 @@
-"""What people asked of the market and were told, as `holdfast load --contended --history FILE` wrote it down."""
+"""What people asked of the market and were told, as `holdfast load --history FILE` wrote it down."""
 
 import json
 import math
@@ -73,7 +73,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Operations in the order of their invocation. `wall` and `monotonic` are one instant by both clocks, in seconds."""
+    """Operations in the order of their invocation. `wall` and `monotonic` are one instant by two clocks, in seconds."""
 
     operations: tuple[Operation, ...]
     wall: float
