@@ -38,16 +38,16 @@ class Rival:
 
     async def acts(self, witness: Witness) -> None:
         """Do one thing, and perhaps look whether the market shows it."""
-        ticket = self._places.any_ticket(self._chance)
-        if ticket is None:
-            await self._look_at_orders(witness)
-            return
-        ticket.left -= 1
-        known = [order for order in self._orders if order.ticket is ticket]
-        if not known or self._chance.random() < 0.4:  # noqa: PLR2004 - shares of the day
+        known = [order for order in self._orders if order.ticket.left > 0]
+        if known and self._chance.random() < 0.65:  # noqa: PLR2004 - shares of the day
+            order = self._chance.choice(known)
+            order.ticket.left -= 1
+            await self._go_on(witness, order)
+        elif (ticket := self._places.any_ticket(self._chance)) is not None:
+            ticket.left -= 1
             await self._approach(witness, ticket)
         else:
-            await self._go_on(witness, self._chance.choice(known))
+            await self._look_at_orders(witness)
 
     async def _approach(self, witness: Witness, ticket: HotTicket) -> None:
         if self._chance.random() < 0.25:  # noqa: PLR2004 - as above

@@ -1,6 +1,7 @@
 """What one was told of one's own writes is in what one reads afterwards, or something newer.
 
-Documents may lag for other people's changes by moments, never for one's own acknowledged ones.
+Documents may lag for other people's changes by moments, never for one's own acknowledged ones. A refusal is no write of
+one's own: an order that one cannot pay any more because its time was over may still look open for a moment.
 """
 
 from bisect import bisect_left
@@ -27,6 +28,7 @@ class Told:
     version: int = 0
     final: str | None = None
     created_at: str = ""
+    price: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def unseen_writes(history: History, sightings: Sightings) -> Iterator[Missing]:
                 yield Missing("a read is older than what its reader was told", each.by.ticket, each.by, seen.by)
     for operation in history.operations:
         if operation.is_certain and operation.kind is Kind.READ_ORDER and operation.status != OK:
-            for each in strongest[operation.person, operation.order or ""].before(operation.invoked):
+            for each in list(strongest[operation.person, operation.order or ""].before(operation.invoked))[:1]:
                 yield Missing("an order that was told of is not found", each.by.ticket, each.by, operation)
         elif operation.is_certain and operation.status == OK and operation.kind in LISTS:
             yield from _left_out(operation, told.get(operation.person, []))
@@ -113,12 +115,12 @@ def _told(operation: Operation) -> Iterator[Told]:
             yield Told(order, person, since, operation, final="cancelled")
         case Kind.PAY, 200 | 201:
             yield Told(order, person, since, operation, final="complete")
-        case Kind.PAY, 402 | 409:
+        case Kind.PAY, 402:
             yield Told(order, person, since, operation, final="cancelled")
         case Kind.LIST, 200 | 201:
             yield Told(ticket, person, since, operation, answer["version"], created_at=answer["createdAt"])
         case Kind.EDIT, 200:
-            yield Told(ticket, person, since, operation, answer["version"])
+            yield Told(ticket, person, since, operation, answer["version"], price=answer["price"])
         case Kind.WITHDRAW, 204:
             yield Told(ticket, person, since, operation, final="withdrawn")
 
@@ -135,8 +137,7 @@ def _about(seen: OrderSeen | TicketSeen) -> str:
 
 
 def _shows(seen: OrderSeen | TicketSeen, told: Told) -> bool:
-    if seen.version < told.version:
-        return False
     if isinstance(seen, OrderSeen):
-        return told.final in (None, seen.status)
-    return told.final is None or seen.is_withdrawn
+        return seen.version >= told.version and told.final in (None, seen.status)
+    # Versions count holds too, which write no document of the ticket: the price is what its seller was told.
+    return (seen.version >= told.version or seen.price == told.price) and (told.final is None or seen.is_withdrawn)

@@ -7,7 +7,7 @@ from typing import Any
 from tests.chaos.history import History, Kind, Operation
 from tests.chaos.sequential_model import Ticket, order_of
 
-OK, CREATED = 200, 201
+OK = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +94,10 @@ class Sightings:
             case Kind.OWN_TICKETS, 200:
                 for item in operation.answer["items"]:
                     self._note_ticket(operation, item)
-            case Kind.READ_ORDER | Kind.RESERVE, 200 | 201:
-                if operation.ticket is not None and not _was_asked_of_the_actor(operation):
-                    self._note_order(operation, operation.ticket, operation.answer)
+            case Kind.READ_ORDER, 200:
+                self._note_order(operation, operation.ticket or "", operation.answer)
+            case Kind.RESERVE, 200 | 201 if _is_of_the_document(operation):
+                self._note_order(operation, operation.ticket or "", operation.answer)
 
     def _note_order(self, operation: Operation, ticket_id: str, shown: Mapping[str, Any]) -> None:
         self.orders.setdefault(ticket_id, []).append(
@@ -129,6 +130,10 @@ class Sightings:
         )
 
 
-def _was_asked_of_the_actor(operation: Operation) -> bool:
-    """Whether the answer is of the actor: a repeat of a request with a key is answered from the order's document."""
-    return operation.kind is Kind.RESERVE and operation.status == OK and "key" not in operation.arguments
+def _is_of_the_document(operation: Operation) -> bool:
+    """Whether the answer may tell how the order stood at another moment than that of reserving.
+
+    A repeat of a request with a key is answered from the order's document, and one within the market with the order as
+    it was by then.
+    """
+    return "key" in operation.arguments if operation.status == OK else operation.answer["version"] > 1
