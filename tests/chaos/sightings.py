@@ -136,4 +136,4 @@ def _is_of_the_document(operation: Operation) -> bool:
     A repeat of a request with a key is answered from the order's document, and one within the market with the order as
     it was by then.
     """
-    return "key" in operation.arguments if operation.status == OK else operation.answer["version"] > 1
+    return "key" in operation.arguments if operation.status == OK else operation.answer.get("version", 1) > 1
