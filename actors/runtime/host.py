@@ -68,6 +68,7 @@ class _Turn(Generic[State]):
     claims: list[str] = field(default_factory=list)
     changed: set[str] = field(default_factory=set)
     resting: set[str] = field(default_factory=set)
+    refused: dict[Letter, str] = field(default_factory=dict)
     replies: list[tuple[Letter, Reply]] = field(default_factory=list)
     found: list[Projection] = field(default_factory=list)
 
@@ -209,6 +210,10 @@ class Host(Generic[State, Command]):
         turn.replies.append((letter, reply))
         if not events and (self._fence_reads or not behaviour.is_read(command)):
             turn.resting.add(entity_id)
+        if decided.refusal is not None and not letter.fenced:
+            claim = behaviour.claim_of(command)
+            if claim is not None:
+                turn.refused[letter] = claim
         for version, event in enumerate(events, start=behaviour.version(before) + 1):
             turn.records.append(Recorded(f"{behaviour.kind}:{entity_id}", version, now, event))
             turn.claims.extend(behaviour.claims(event))
@@ -249,25 +254,33 @@ class Host(Generic[State, Command]):
         """The replies that may leave.
 
         Those that write nothing rest on memory alone: where another writer has the next version they are decided
-        again, and where the journal cannot be asked their outcome is not known.
+        again, and where the journal cannot be asked their outcome is not known. A refusal of what took effect before,
+        sent again because its answer was lost, is decided again with care.
         """
         resting = {
             next_key(self._behaviour, entity_id, turn.states[entity_id]): entity_id
             for entity_id in turn.resting - turn.changed
         }
-        if not resting:
+        if not resting and not turn.refused:
             return turn.replies
         try:
-            stale = {resting[key] for key in await self._journal.taken(resting)}
+            taken = await self._journal.taken({*resting, *turn.refused.values()})
         except StoreUnavailableError:
             unknown = set(resting.values())
             return [
-                (letter, Unavailable() if self._is_for(letter, unknown) else reply) for letter, reply in turn.replies
+                (letter, Unavailable() if letter in turn.refused or self._is_for(letter, unknown) else reply)
+                for letter, reply in turn.replies
             ]
-        if not stale:
+        stale = {entity_id for key, entity_id in resting.items() if key in taken}
+        repeats = {letter for letter, claim in turn.refused.items() if claim in taken}
+        if not stale and not repeats:
             return turn.replies
-        self._decide_again([pair for pair in turn.replies if self._is_for(pair[0], stale)])
-        return [pair for pair in turn.replies if not self._is_for(pair[0], stale)]
+        leaving: list[tuple[Letter, Reply]] = []
+        undecided: list[tuple[Letter, Reply]] = []
+        for pair in turn.replies:
+            (undecided if pair[0] in repeats or self._is_for(pair[0], stale) else leaving).append(pair)
+        self._decide_again(undecided)
+        return leaving
 
     def _is_for(self, letter: Letter, entity_ids: set[str]) -> bool:
         return self._behaviour.entity_id(letter.command) in entity_ids

@@ -179,6 +179,9 @@ class Behaviour(Protocol[State, Command]):
     def claims(self, event: Event) -> tuple[str, ...]:
         """Journal keys that the event owns besides its version."""
 
+    def claim_of(self, command: Command) -> str | None:
+        """The journal key that is owned if this very command took effect before: then it is not to be refused."""
+
     def reply(self, state: State, command: Command, decided: Decided[State]) -> Reply:
         """The answer to an accepted command."""
 
