@@ -8,7 +8,7 @@ LOCALSTRIPE := localstripe==1.15.10
 PEERS := .venv-peers/$(LOCALSTRIPE)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast peers lint format bench clean
+.PHONY: help run test test-fast peers chaos lint format bench clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -24,6 +24,9 @@ test-fast: $(INSTALLED)  ## Run the tests that take seconds
 
 peers: $(INSTALLED) $(PEERS)  ## Run the payments against localstripe, a Stripe of somebody else's
 	$(BIN)/pytest -m peer tests/peers $(ARGS)
+
+chaos: $(INSTALLED)  ## Kill and stop everything under load, some 20 minutes; NEMESES=TicketActor,database chooses
+	@NEMESES='$(NEMESES)' DURATION='$(DURATION)' $(BIN)/python -m tests.chaos
 
 lint: $(INSTALLED)  ## Check style and types
 	$(BIN)/ruff format --check .

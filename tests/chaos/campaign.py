@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 
 import psutil
 
-from tests.chaos.judgement import broken_promise, is_trouble, longest_gap, served_again_after, slowest, wrong_answers
+from tests.chaos.judgement import broken_promise, is_trouble, wrong_answers
 from tests.chaos.nemeses import Nemesis, Strike, found
 from tests.chaos.outcome import Hit, Outcome
+from tests.chaos.outcome import hit as hit_of
 from tests.chaos.probe import Probe
-from tests.chaos.records import Answer, Purchase, Reservation, Verb
+from tests.chaos.records import Purchase, Reservation, Verb
 from tests.support.running_market import HOLDFAST, RunningMarket
 
 # Who was served for this long is served again; shorter, and the next failure would still belong to the same fault.
@@ -32,34 +33,30 @@ async def struck(market: RunningMarket, probe: Probe, nemesis: Nemesis, patience
     deadline = strike.at + nemesis.limit + patience
     replaced = await _replaced(market, nemesis, strike, deadline)
     await _steady(probe, nemesis.watched, strike.returned_at or strike.at, deadline - time.monotonic())
-    now = time.monotonic()
-    served = served_again_after(probe.answers, nemesis.watched, strike.at)
-    assert served is not None
-    gap = longest_gap(probe.answers, nemesis.watched, strike.at, now)
-    hit = Hit(served, replaced, gap, slowest(probe.answers, nemesis.watched, strike.at))
+    hit = hit_of(probe.answers, nemesis.watched, strike.at, time.monotonic(), replaced_after=replaced)
     if strike.returned_at is not None:
-        hit.served_after_return = max(0.0, strike.at + served - strike.returned_at)
+        hit.served_after_return = max(0.0, strike.at + hit.served_after - strike.returned_at)
     return hit
 
 
-async def run(market: RunningMarket, probe: Probe, nemesis: Nemesis, times: int | None = None) -> Outcome:
+async def run(
+    market: RunningMarket,
+    probe: Probe,
+    nemesis: Nemesis,
+    times: int | None = None,
+    on_hit: Callable[[Hit], None] = lambda _hit: None,
+) -> Outcome:
     """Strike `times`, and see afterwards whether all is as it was acknowledged. The probe pauses for that."""
-    outcome = Outcome(nemesis.name)
+    outcome = Outcome(nemesis.name, nemesis.limit)
     first = len(probe.answers)
     for _ in range(times or nemesis.times):
         outcome.hits.append(await struck(market, probe, nemesis))
+        on_hit(outcome.hits[-1])
     await probe.pause()
-    judge(outcome, nemesis, probe.answers[first:])
+    outcome.count(probe.answers[first:])
+    outcome.wrong = wrong_answers(probe.answers[first:], may_break=bool(nemesis.may_break))
     await audit(market, probe, outcome)
     return outcome
-
-
-def judge(outcome: Outcome, nemesis: Nemesis, answers: list[Answer]) -> None:
-    reservations = [answer for answer in answers if answer.verb is Verb.RESERVE]
-    outcome.reservations = len(reservations)
-    outcome.refused = sum(answer.status == 503 for answer in answers)
-    outcome.broken = sum(answer.status is None for answer in answers)
-    outcome.wrong = wrong_answers(answers, may_break=bool(nemesis.may_break))
 
 
 async def audit(market: RunningMarket, probe: Probe, outcome: Outcome) -> None:

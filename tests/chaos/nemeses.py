@@ -120,6 +120,7 @@ NEMESES = {
         Nemesis("Redis killed", REDIS, kill, limit=1),
         Nemesis("GCS killed", GCS, kill, limit=90, may_break=WHOLE_MARKET),
         Nemesis("GCS stopped", GCS, stop, limit=120, may_break=WHOLE_MARKET),
+        Nemesis("raylet stopped", RAYLET, stop, limit=120, may_break=WHOLE_MARKET),
         Nemesis("raylet killed", RAYLET, kill, limit=90, may_break=WHOLE_MARKET),
     )
 }

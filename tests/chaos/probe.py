@@ -21,6 +21,8 @@ EVERY_SECONDS = 0.05
 STOCK = 600
 LISTERS = 4
 CANCEL_ONE_IN = 4
+# A payment costs what twenty reservations cost.
+PAY_ONE_IN = 20
 ANSWER_SECONDS = 30.0
 PAUSE_SECONDS = 0.5
 
@@ -31,7 +33,7 @@ class Probe:
     Every reservation is of a new ticket by somebody new, so no limit and no earlier hold can refuse it.
     """
 
-    def __init__(self, market: RunningMarket, pay_one_in: int = 20) -> None:
+    def __init__(self, market: RunningMarket, pay_one_in: int = PAY_ONE_IN, stock: int = STOCK) -> None:
         self.answers: list[Answer] = []
         self.purchases: list[Purchase] = []
         # Reservations whose answer did not say whether they were made.
@@ -41,6 +43,7 @@ class Probe:
         # Moments at which there was nothing to reserve: then the probe measured nothing.
         self.starved = 0
         self.pay_one_in = pay_one_in
+        self._wanted_stock = stock
         self._key = market.key
         self._seller = cookie_for(market.key)[1]
         self._stock: deque[tuple[str, float]] = deque()
@@ -59,7 +62,7 @@ class Probe:
     async def go_on(self) -> None:
         """Start asking; return once there is a stock of tickets."""
         self._running = [asyncio.create_task(self._list()) for _ in range(LISTERS)]
-        await eventually(lambda: len(self._stock) >= STOCK, ANSWER_SECONDS)
+        await eventually(lambda: len(self._stock) >= self._wanted_stock, ANSWER_SECONDS)
         self._running.append(asyncio.create_task(self._reserve_on_time()))
 
     async def pause(self) -> None:
@@ -116,7 +119,7 @@ class Probe:
 
     async def _list(self) -> None:
         while True:
-            if len(self._stock) >= STOCK:
+            if len(self._stock) >= self._wanted_stock:
                 await asyncio.sleep(EVERY_SECONDS)
                 continue
             self._listed += 1
@@ -195,9 +198,9 @@ class Probe:
 
 
 @asynccontextmanager
-async def probing(market: RunningMarket, pay_one_in: int = 20) -> AsyncIterator[Probe]:
+async def probing(market: RunningMarket, pay_one_in: int = PAY_ONE_IN, stock: int = STOCK) -> AsyncIterator[Probe]:
     """A probe that asks until the context ends."""
-    probe = Probe(market, pay_one_in)
+    probe = Probe(market, pay_one_in, stock)
     try:
         await probe.go_on()
         yield probe
