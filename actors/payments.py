@@ -16,6 +16,7 @@ from actors.domain.messages import (
     ChargeCommand,
     ChargeStatus,
     Instant,
+    InvalidTransition,
     NotCapturable,
     OpenCharge,
     PaymentCommand,
@@ -64,7 +65,10 @@ class Payments:
             try:
                 return await self._handle(command, deadline)
             except RefusedError as refused:
-                return refused.refusal
+                if not isinstance(refused.refusal, InvalidTransition):
+                    return refused.refusal
+                # Another process took the charge further meanwhile: how it stands now is the answer.
+                logger.info("charge_went_on", charge=charge_id, command=type(command).__name__)
             except errors.StripeFailure as failure:
                 report = logger.error if failure.definite else logger.warning
                 report("stripe_failed", charge=charge_id, command=type(command).__name__, failure=str(failure))
