@@ -42,6 +42,8 @@ from actors.stripe.client import Stripe
 from actors.stripe.resources import Intent
 
 UNKNOWN_METHOD = "unknown_payment_method"
+NOT_OVER = (ChargeStatus.CREATED, ChargeStatus.AUTHORISED, ChargeStatus.COMPLETED)
+TAKEN = (ChargeStatus.COMPLETED, ChargeStatus.REFUNDED)
 
 logger = structlog.get_logger(__name__)
 
@@ -82,11 +84,11 @@ class Payments:
             case Authorise(charge=charge):
                 return await self._authorise(await self._steps.tell(OpenCharge(charge)), deadline)
             case Capture(charge_id=charge_id):
-                return await self._capture(await self._steps.read(charge_id), deadline)
+                return await self._capture(await self._steps.read(charge_id, [ChargeStatus.AUTHORISED]), deadline)
             case Settle(charge_id=charge_id):
-                return Answer(await self._settle(await self._steps.read(charge_id), deadline))
+                return Answer(await self._settle(await self._steps.read(charge_id, NOT_OVER), deadline))
             case Reconcile(charge_id=charge_id):
-                return Answer(await self._refunds.reconcile(await self._steps.read(charge_id)))
+                return Answer(await self._refunds.reconcile(await self._steps.read(charge_id, TAKEN)))
             case ReadCharge(charge_id=charge_id):
                 return Answer(await self._steps.read(charge_id))
 

@@ -14,15 +14,11 @@ class MongoMarks:
         self._cursors = database["cursors"]
 
     async def save(self, marks: Marks) -> None:
-        document: Document = {
-            "_id": marks.writer,
-            "host": marks.host,
-            "applied": marks.applied,
-            "published": marks.published,
-            "at": marks.at,
-        }
+        # The writer and the Supervisor may save at the same time, when it was thought dead.
+        further = {"applied": marks.applied, "published": marks.published, "at": marks.at}
+        update: Document = {"$max": further, "$setOnInsert": {"host": marks.host}}
         with reaching_the_database():
-            await self._cursors.replace_one({"_id": marks.writer}, document, upsert=True)
+            await self._cursors.update_one({"_id": marks.writer}, update, upsert=True)
 
     async def published(self, writers: Collection[str]) -> dict[str, int]:
         with reaching_the_database():

@@ -129,7 +129,14 @@ class Tables:
         return [one.entity for one in found[skip : skip + most]]
 
     def save_marks(self, marks: Marks) -> None:
-        self.marks[marks.writer] = marks
+        before = self.marks.get(marks.writer, marks)
+        self.marks[marks.writer] = Marks(
+            marks.writer,
+            before.host,
+            max(before.applied, marks.applied),
+            max(before.published, marks.published),
+            max(before.at, marks.at),
+        )
 
     def marks_since(self, instant: Instant) -> list[Marks]:
         return [marks for marks in self.marks.values() if marks.at >= instant]
