@@ -5,10 +5,12 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 # GPL-3, so it is run and never imported, from an environment of its own.
 LOCALSTRIPE := localstripe==1.15.10
+SEEDS ?= 1000
+FIRST ?= 0
 PEERS := .venv-peers/$(LOCALSTRIPE)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast peers chaos lint format bench clean
+.PHONY: help run test test-fast simulate peers chaos lint format bench clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -21,6 +23,9 @@ test: $(INSTALLED)  ## Run every test
 
 test-fast: $(INSTALLED)  ## Run the tests that take seconds
 	$(BIN)/pytest -m 'not slow and not cluster and not browser and not peer' $(ARGS)
+
+simulate: $(INSTALLED)  ## Simulate SEEDS=1000 markets in which things go wrong, or one SEED=7 with its trace
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST)) $(ARGS)
 
 peers: $(INSTALLED) $(PEERS)  ## Run the payments against localstripe, a Stripe of somebody else's
 	$(BIN)/pytest -m peer tests/peers $(ARGS)

@@ -27,5 +27,5 @@ class Announcements:
             self._seq += 1
             with contextlib.suppress(FencedError):  # an earlier sweep came this far
                 await self._journal.append(commit)
-            await self._stream.publish([commit])
+            await self._stream.publish([record])
             await self._users.announced(user_id)

@@ -45,7 +45,7 @@ class ChargeBehaviour:
         return isinstance(command, OpenCharge)
 
     def is_read(self, command: ChargeCommand) -> bool:
-        return isinstance(command, ReadCharge)
+        return isinstance(command, ReadCharge) and not command.fenced
 
     async def load(self, ids: Collection[str]) -> dict[str, Charge]:
         return await self._queries.charges(ids)

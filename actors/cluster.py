@@ -18,7 +18,7 @@ from actors import names
 from actors.connections import Connections
 from actors.pulse import Pulse
 from actors.routing import Actors, shared_names
-from actors.runtime.ports import Clock, HostUnreachableError, Instant, Reply
+from actors.runtime.ports import Clock, HostUnreachableError, Instant, Reply, StoreUnavailableError
 from actors.servers import Servers
 from actors.watch import EVERY_SECONDS, watch
 from config.settings import Settings
@@ -30,6 +30,8 @@ CLASSES = {
     names.PAYMENTS: ("actors.payment_actor", "PaymentActor"),
     names.SUPERVISOR: ("actors.supervisor", "Supervisor"),
 }
+
+DATABASE_RETRY_SECONDS = 1.0
 
 logger = structlog.get_logger(__name__)
 
@@ -159,9 +161,18 @@ class RaySystem:
 
 
 async def connect(settings: Settings) -> Actors:
-    """The way to the actors for an API replica, which also watches over the Supervisor."""
+    """The way to the actors for an API replica, which also watches over the Supervisor.
+
+    Waits while the database is away: deadlines are on its clock.
+    """
     system = RaySystem()
     connections = system.connect(settings)
-    await connections.clock.refresh()
+    while True:
+        try:
+            await connections.clock.refresh()
+        except StoreUnavailableError:
+            await asyncio.sleep(DATABASE_RETRY_SECONDS)
+        else:
+            break
     connections.keep_running(connections.clock.run(), watch(system.fleet(), [names.SUPERVISOR]))
     return system.actors(settings, connections.clock)

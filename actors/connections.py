@@ -79,8 +79,12 @@ class Connections(ABC):
             self.clock,
             writer=writer,
             host=host,
-            report=lambda event, command: logger.exception(event, host=host, command=command),  # noqa: LOG004 - in one
+            report=lambda event, command: self.report(event, host, command),
         )
+
+    def report(self, event: str, host: str, command: str) -> None:
+        """Tells of a message whose handling raised; called from the except clause."""
+        logger.exception(event, host=host, command=command)  # noqa: LOG004 - in one
 
     def host(
         self, behaviour: Behaviour[State, Any], carry_on: CarryOn, *, writer: str, fence_reads: bool = False

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from actors.domain.codec import encode
 from actors.domain.messages import ChargeIntentCreated, ChargeRefunding, ChargeTried
-from actors.runtime.ports import Commit, Recorded, StoreUnavailableError
+from actors.runtime.ports import Recorded, StoreUnavailableError
 
 STREAM = "holdfast:events"
 # The journal keeps everything; the stream keeps what a consumer that was away for a while may have missed.
@@ -30,9 +30,9 @@ class RedisEventStream:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def publish(self, commits: Sequence[Commit]) -> None:
-        """Appends the commits' events in order, in one round trip. Raises StoreUnavailableError."""
-        records = [record for commit in commits for record in commit.records if not isinstance(record.event, INTERNAL)]
+    async def publish(self, records: Sequence[Recorded]) -> None:
+        """Appends the events in order, in one round trip. Raises StoreUnavailableError."""
+        records = [record for record in records if not isinstance(record.event, INTERNAL)]
         if not records:
             return
         try:

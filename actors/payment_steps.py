@@ -1,7 +1,7 @@
 """The calls that a charge makes to Stripe: each under the key of its current try, repeated as Stripe wants it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from itertools import count
 from typing import TypeVar
 
@@ -9,6 +9,7 @@ from actors.domain.charge import idempotency_key
 from actors.domain.messages import (
     Charge,
     ChargeCommand,
+    ChargeStatus,
     ChargeStep,
     Instant,
     ReadCharge,
@@ -46,9 +47,13 @@ class Steps:
         self._charges = charges
         self._clock = clock
 
-    async def read(self, charge_id: str) -> Charge:
-        """The charge as it is."""
-        return await self.tell(ReadCharge(charge_id))
+    async def read(self, charge_id: str, wanted: Collection[ChargeStatus] = ()) -> Charge:
+        """The charge as it is, if it is in one of the wanted states.
+
+        In any other nothing will be done, so memory is not taken at its word: another process may have gone on.
+        """
+        charge = await self.tell(ReadCharge(charge_id))
+        return charge if charge.status in wanted else await self.tell(ReadCharge(charge_id, fenced=True))
 
     async def tell(self, command: ChargeCommand) -> Charge:
         """The charge after the command, which is in the journal by then. Raises RefusedError."""

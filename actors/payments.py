@@ -16,6 +16,7 @@ from actors.domain.messages import (
     ChargeCommand,
     ChargeStatus,
     Instant,
+    InvalidTransition,
     NotCapturable,
     OpenCharge,
     PaymentCommand,
@@ -41,6 +42,8 @@ from actors.stripe.client import Stripe
 from actors.stripe.resources import Intent
 
 UNKNOWN_METHOD = "unknown_payment_method"
+NOT_OVER = (ChargeStatus.CREATED, ChargeStatus.AUTHORISED, ChargeStatus.COMPLETED)
+TAKEN = (ChargeStatus.COMPLETED, ChargeStatus.REFUNDED)
 
 logger = structlog.get_logger(__name__)
 
@@ -64,7 +67,10 @@ class Payments:
             try:
                 return await self._handle(command, deadline)
             except RefusedError as refused:
-                return refused.refusal
+                if not isinstance(refused.refusal, InvalidTransition):
+                    return refused.refusal
+                # Another process took the charge further meanwhile: how it stands now is the answer.
+                logger.info("charge_went_on", charge=charge_id, command=type(command).__name__)
             except errors.StripeFailure as failure:
                 report = logger.error if failure.definite else logger.warning
                 report("stripe_failed", charge=charge_id, command=type(command).__name__, failure=str(failure))
@@ -78,11 +84,11 @@ class Payments:
             case Authorise(charge=charge):
                 return await self._authorise(await self._steps.tell(OpenCharge(charge)), deadline)
             case Capture(charge_id=charge_id):
-                return await self._capture(await self._steps.read(charge_id), deadline)
+                return await self._capture(await self._steps.read(charge_id, [ChargeStatus.AUTHORISED]), deadline)
             case Settle(charge_id=charge_id):
-                return Answer(await self._settle(await self._steps.read(charge_id), deadline))
+                return Answer(await self._settle(await self._steps.read(charge_id, NOT_OVER), deadline))
             case Reconcile(charge_id=charge_id):
-                return Answer(await self._refunds.reconcile(await self._steps.read(charge_id)))
+                return Answer(await self._refunds.reconcile(await self._steps.read(charge_id, TAKEN)))
             case ReadCharge(charge_id=charge_id):
                 return Answer(await self._steps.read(charge_id))
 

@@ -8,6 +8,8 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Protocol
 
+import structlog
+
 from actors.domain.charge import charge_id
 from actors.domain.messages import (
     AbandonRefund,
@@ -53,6 +55,8 @@ from actors.runtime.ports import Clock, StoreUnavailableError
 ANSWER_SECONDS = 12.0
 
 Outcome = PaymentAnswer | Refusal
+
+logger = structlog.get_logger(__name__)
 
 
 class Counterparts(Protocol):
@@ -110,8 +114,14 @@ class Purchases:
         task = asyncio.create_task(self._carry(command))
         self._running[command.order_id] = _wish(command), task
         # Gone before anyone who waits for it is woken: done callbacks run in the order in which they were added.
-        task.add_done_callback(lambda _: self._running.pop(command.order_id, None))
+        task.add_done_callback(lambda ended: self._ended(command.order_id, ended))
         return await asyncio.shield(task)
+
+    def _ended(self, order_id: str, task: asyncio.Task[Outcome]) -> None:
+        self._running.pop(order_id, None)
+        # Its caller may have been answered long ago; the Supervisor has the purchase resumed.
+        if not task.cancelled() and task.exception() is not None:
+            logger.warning("purchase_stopped", order=order_id, error=repr(task.exception()))
 
     async def _pending(self, order_id: str) -> Outcome:
         try:

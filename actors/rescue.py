@@ -1,6 +1,6 @@
 """What the Supervisor does about the journal when somebody died: carry commits on and wake holds."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from actors.domain.messages import Instant, Order, Refusal, TicketCommand, WakeT
 from actors.domain.ticket import TicketAnswer
 from actors.runtime.journal import recover
 from actors.runtime.ports import Behaviour, Clock, DocumentStore, EventStream, Journal, Marks, MarkStore
+from actors.runtime.publisher import Publisher
 
 DAY = 24 * 3600 * 1000
 # A dead writer is looked at again, since its last insert may still be on the way.
@@ -18,6 +19,10 @@ LOOK_AGAIN = 60_000
 # Holds are woken this long before their end, so that there is time for it.
 WAKE_AHEAD = 60_000
 WAKE_PAGE = 2_000
+# A hold that is over for this long has no timer: whoever decided it was replaced, or was never known to us. Until its
+# document is written, which may take longer, it is woken once in so long.
+OVERDUE = 10_000
+WAKE_AGAIN = 60_000
 
 logger = structlog.get_logger(__name__)
 
@@ -65,7 +70,7 @@ class Rescue:
         self._behaviours = behaviours
         self._journal = journal
         self._documents = documents
-        self._stream = stream
+        self._publisher = Publisher(journal, stream, marks)
         self._marks = marks
         self._store = store
         self._rescuers = rescuers
@@ -74,6 +79,7 @@ class Rescue:
         self._look_at: dict[str, Instant] = {}
         self._known_writers: set[str] = set()
         self._woken_until: Instant = 0
+        self._woken_late: dict[str, Instant] = {}
 
     async def round(self, live: Mapping[str, str], awaited: AbstractSet[str]) -> None:
         """`live` says which writer each host is now, `awaited` are hosts that have not said so yet.
@@ -82,6 +88,7 @@ class Rescue:
         """
         await self._recover(set(live.values()), awaited)
         await self._wake(set(live.values()))
+        await self._wake_overdue()
 
     async def _recover(self, live: AbstractSet[str], awaited: AbstractSet[str]) -> None:
         now = self._clock.now()
@@ -90,7 +97,7 @@ class Rescue:
             if marks.writer in live or marks.host in awaited or now < self._look_at.get(marks.writer, 0):
                 continue
             behaviour = self._behaviours[names.kind_of(marks.host)]
-            after = await recover(behaviour, self._journal, self._documents, self._stream, marks)
+            after = await recover(behaviour, self._journal, self._documents, self._publisher, marks)
             if after != marks:
                 await self._marks.save(after)
                 logger.info("writer_recovered", writer=marks.writer, commits=after.applied - marks.applied)
@@ -104,13 +111,23 @@ class Rescue:
         until = now + WAKE_AHEAD
         while True:
             orders = await self._store.orders_due(self._woken_until, until, WAKE_PAGE)
-            answers = await self._together(
-                *(self._rescuers.ask_ticket(WakeTicket(order.ticket_id)) for order in orders)
-            )
-            if any(isinstance(answer, Refusal) for answer in answers):
+            if not await self._wake_all(orders):
                 return  # a host does not answer yet: all of these are woken again in the next round
             if len(orders) < WAKE_PAGE:
                 break
             self._woken_until = orders[-1].expires_at
         self._woken_until = until
         self._known_writers = set(live)
+
+    async def _wake_overdue(self) -> None:
+        now = self._clock.now()
+        overdue = await self._store.orders_due(0, now - OVERDUE, WAKE_PAGE)
+        self._woken_late = {one.id: self._woken_late[one.id] for one in overdue if one.id in self._woken_late}
+        asleep = [one for one in overdue if self._woken_late.get(one.id, 0) <= now - WAKE_AGAIN]
+        if await self._wake_all(asleep):
+            self._woken_late.update({order.id: now for order in asleep})
+
+    async def _wake_all(self, orders: Sequence[Order]) -> bool:
+        """Whether every host answered."""
+        answers = await self._together(*(self._rescuers.ask_ticket(WakeTicket(order.ticket_id)) for order in orders))
+        return not any(isinstance(answer, Refusal) for answer in answers)

@@ -346,7 +346,10 @@ class Reconcile:
 
 @dataclass(frozen=True, slots=True)
 class ReadCharge:
+    """`fenced`: what is remembered is checked against the journal, since something is to rest on it."""
+
     charge_id: str
+    fenced: bool = False
 
 
 PaymentCommand: TypeAlias = Authorise | Capture | Settle | Reconcile | ReadCharge

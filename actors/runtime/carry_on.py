@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -19,6 +19,7 @@ from actors.runtime.ports import (
     Projection,
     StoreUnavailableError,
 )
+from actors.runtime.publisher import Publisher
 
 # Documents that nobody waits for are left to quiet moments: a guarded replace costs the embedded database 2 ms, ten
 # times an insert. While the host is busy only a fiftieth of what waits is written every half second, so that the
@@ -52,7 +53,7 @@ class CarryOn:
     ) -> None:
         self._journal = journal
         self._documents = documents
-        self._stream = stream
+        self._publisher = Publisher(journal, stream, marks)
         self._marks = marks
         self._clock = clock
         self._report = report
@@ -61,17 +62,23 @@ class CarryOn:
         self._published = 0
         self._dirty: dict[tuple[str, str], tuple[int, Projection]] = {}
         self._writing: set[tuple[str, str]] = set()
+        # The documents of an entity that somebody was promised, or waits for, and that are not written yet.
+        self._promised: dict[str, set[tuple[str, str]]] = {}
         self._backlog: deque[Commit] = deque()
         self._fill = asyncio.Event()
+        self._noted = asyncio.Event()
         self._last_commit = 0.0
 
     async def run(self) -> None:
-        """Announces the writer, then publishes, writes and marks until cancelled."""
-        await self._save_marks()
+        """Publishes, writes and marks until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._publish(), name="publish")
             tasks.create_task(self._write_lazily(), name="write-lazily")
             tasks.create_task(self._mark(), name="mark")
+
+    async def announce(self) -> None:
+        """Leaves a mark. To be awaited before the first commit: a writer without one is rescued by nobody."""
+        await self._save_marks()
 
     def committed(self, commit: Commit) -> None:
         """Takes note of a commit that is in the journal."""
@@ -88,14 +95,23 @@ class CarryOn:
     def project(self, projections: Sequence[Projection]) -> list[Projection]:
         """Takes note of documents to be written, and returns those that a reply waits for."""
         urgent: list[Projection] = []
+        self._noted.set()
         for projection in newest(projections):
             place = (projection.collection, projection.id)
             since, waiting = self._dirty.get(place, (self._committed, projection))
             if waiting.version <= projection.version:
                 self._dirty[place] = (since, replace(projection, is_new=projection.is_new or waiting.is_new))
             if projection.urgent:
+                self._promised.setdefault(projection.entity, set()).add(place)
                 urgent.append(self._dirty[place][1])
         return urgent
+
+    def promised(self, entity_ids: Collection[str]) -> list[Projection]:
+        """Documents of these entities that are being written: who repeats a command waits for them as well."""
+        if not self._promised:
+            return []
+        places = {place for entity_id in entity_ids for place in self._promised.get(entity_id, ())}
+        return [self._dirty[place][1] for place in sorted(places)]
 
     async def write(self, projections: Sequence[Projection]) -> None:
         """Writes documents that somebody waits for; raises StoreUnavailableError after some seconds of trying.
@@ -123,6 +139,14 @@ class CarryOn:
             waiting = self._dirty.get(place)
             if waiting is not None and waiting[1].version <= projection.version:
                 del self._dirty[place]
+                self._keep_promise(projection.entity, place)
+
+    def _keep_promise(self, entity_id: str, place: tuple[str, str]) -> None:
+        places = self._promised.get(entity_id)
+        if places is not None:
+            places.discard(place)
+            if not places:
+                del self._promised[entity_id]
 
     @property
     def applied(self) -> int:
@@ -131,6 +155,9 @@ class CarryOn:
 
     async def _write_lazily(self) -> None:
         while True:
+            if not self._dirty:
+                self._noted.clear()
+                await self._noted.wait()
             quiet = asyncio.get_running_loop().time() - self._last_commit >= QUIET_SECONDS
             most = QUIET_BATCH if quiet else max(1, len(self._dirty) // BUSY_SHARE)
             waiting = (note[1] for place, note in self._dirty.items() if place not in self._writing)
@@ -158,7 +185,7 @@ class CarryOn:
         if not self._backlog:
             self._backlog.extend(await self._journal.after(self._saved.writer, self._published, PUBLISH_BATCH))
         batch = list(islice(self._backlog, PUBLISH_BATCH))
-        await self._stream.publish(batch)
+        await self._publisher.publish(batch)
         # Nothing else takes from the left, so what was published is what stands there now.
         for commit in batch:
             self._backlog.popleft()

@@ -1,12 +1,19 @@
 """One clock for all hosts: the database's, kept by the monotonic clock between looks at it."""
 
 import asyncio
+import contextlib
+import math
 import time
 from collections.abc import Awaitable, Callable
 
 from actors.runtime.ports import Instant, StoreUnavailableError
 
 REFRESH_SECONDS = 10.0
+# An answer was made some time between asking and hearing. One that took this long is asked for again, a few times.
+GOOD_SECONDS = 0.1
+TRIES = 3
+# Seconds that a monotonic clock may be off after one second: ten times what quartz is.
+DRIFT = 5e-4
 
 
 class SharedClock:
@@ -23,23 +30,31 @@ class SharedClock:
         self._ask = ask
         self._monotonic = monotonic
         self._offset = own() - monotonic()
+        self._looked = monotonic()
+        self._error = math.inf
 
     def now(self) -> Instant:
         """Milliseconds since the epoch."""
         return int((self._monotonic() + self._offset) * 1000)
 
     async def refresh(self) -> None:
-        """Asks the database once; while it is away the offset stays as it was."""
-        asked = self._monotonic()
-        try:
+        """Asks the database. Of its answers the one counts that is least unsure, also among those of earlier looks.
+
+        Raises StoreUnavailableError: nobody decides anything before the first answer.
+        """
+        for _ in range(TRIES):
+            asked = self._monotonic()
             answer = await self._ask()
-        except StoreUnavailableError:
-            return
-        # The answer was made about half way between asking and hearing.
-        self._offset = answer - (asked + self._monotonic()) / 2
+            heard = self._monotonic()
+            error = (heard - asked) / 2
+            if error < self._error + DRIFT * (heard - self._looked):
+                self._offset, self._error, self._looked = answer - (asked + heard) / 2, error, heard
+            if heard - asked <= GOOD_SECONDS:
+                return
 
     async def run(self) -> None:
-        """Keeps the offset fresh until cancelled."""
+        """Keeps the offset fresh until cancelled; while the database is away it stays as it was."""
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
-            await self.refresh()
+            with contextlib.suppress(StoreUnavailableError):
+                await self.refresh()

@@ -104,6 +104,7 @@ class Host(Generic[State, Command]):
 
     async def run(self) -> None:
         """Runs turns and timers until cancelled."""
+        await self._carry_on.announce()
         alarm = asyncio.create_task(self.timers.run(), name="timers")
         try:
             while True:
@@ -326,7 +327,9 @@ class Host(Generic[State, Command]):
         for record in turn.records:
             entity_id = record.entity.partition(":")[2]
             projections.extend(self._behaviour.projections(record, _existing(turn.states[entity_id])))
-        return self._carry_on.project(projections)
+        urgent = self._carry_on.project(projections)
+        # A repeat changes nothing, but tells of an order all the same.
+        return urgent + self._carry_on.promised(turn.resting - turn.changed)
 
     async def _finish(self, urgent: list[Projection], replies: list[tuple[Letter, Reply]]) -> None:
         """Writes what the replies promise and sends them, while the next turn already runs."""

@@ -9,13 +9,13 @@ from actors.runtime.ports import (
     Command,
     Commit,
     DocumentStore,
-    EventStream,
     Journal,
     Marks,
     Projection,
     State,
     version_key,
 )
+from actors.runtime.publisher import Publisher
 
 RECOVERY_BATCH = 100
 
@@ -62,7 +62,7 @@ async def recover(
     behaviour: Behaviour[State, Command],
     journal: Journal,
     documents: DocumentStore,
-    stream: EventStream,
+    publisher: Publisher,
     marks: Marks,
 ) -> Marks:
     """Carries on what a writer committed and did not carry on itself, and returns its marks after that.
@@ -76,7 +76,7 @@ async def recover(
         applied = commits[-1].seq
     published = marks.published
     while commits := await journal.after(marks.writer, published, RECOVERY_BATCH):
-        await stream.publish(commits)
+        await publisher.publish(commits)
         published = commits[-1].seq
     return Marks(marks.writer, marks.host, applied, published, marks.at)
 

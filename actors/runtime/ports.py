@@ -41,11 +41,13 @@ class Commit:
 class Projection:
     """One whole document as the journal says it is, made when it is written: many are overtaken before that.
 
-    `is_new` when its entity came into being in the same commit; `urgent` when the reply waits for it.
+    `entity` is the id of the one that it tells of, such as a ticket for its order's document. `is_new` when the
+    document's subject came into being in the same commit; `urgent` when the reply waits for it.
     """
 
     collection: str
     id: str
+    entity: str
     version: int
     document: Callable[[], dict[str, Any]]
     is_new: bool = False
@@ -97,6 +99,12 @@ class Journal(Protocol):
     async def taken(self, keys: Collection[str]) -> set[str]:
         """Those of the keys that some commit owns. Raises StoreUnavailableError."""
 
+    async def places_of(self, keys: Collection[str]) -> set[tuple[str, int]]:
+        """Writer and seq of the commits that own any of the keys, without their events.
+
+        Raises StoreUnavailableError.
+        """
+
     async def after(self, writer: str, seq: int, limit: int) -> list[Commit]:
         """A writer's commits beyond `seq` in order, at most `limit`. Raises StoreUnavailableError."""
 
@@ -114,12 +122,15 @@ class MarkStore(Protocol):
     async def save(self, marks: Marks) -> None:
         """Keeps a writer's marks; they never go back. Raises StoreUnavailableError."""
 
+    async def published(self, writers: Collection[str]) -> dict[str, int]:
+        """Up to which commit each writer's events are in the stream. Raises StoreUnavailableError."""
+
 
 class EventStream(Protocol):
     """Where events go for whoever wants to know."""
 
-    async def publish(self, commits: Sequence[Commit]) -> None:
-        """Appends the commits' events in order. Raises StoreUnavailableError; repeats carry the same event ids."""
+    async def publish(self, records: Sequence[Recorded]) -> None:
+        """Appends the events in order. Raises StoreUnavailableError; repeats carry the same event ids."""
 
 
 class Transport(Protocol):

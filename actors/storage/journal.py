@@ -40,6 +40,11 @@ class MongoJournal:
             found = await self._commits.find({"keys": {"$in": list(wanted)}}, {"keys": 1}).to_list()
         return {key for document in found for key in document["keys"] if key in wanted}
 
+    async def places_of(self, keys: Collection[str]) -> set[tuple[str, int]]:
+        with reaching_the_database():
+            found = await self._commits.find({"keys": {"$in": list(keys)}}, {"_id": 1}).to_list()
+        return {_place(document["_id"]) for document in found}
+
     async def after(self, writer: str, seq: int, limit: int) -> list[Commit]:
         span = {"$gt": _id(writer, seq), "$lt": f"{writer}:~"}
         with reaching_the_database():
@@ -62,6 +67,11 @@ def _id(writer: str, seq: int) -> str:
     return f"{writer}:{seq:0{SEQ_DIGITS}d}"
 
 
+def _place(commit_id: str) -> tuple[str, int]:
+    writer, _, seq = commit_id.rpartition(":")
+    return writer, int(seq)
+
+
 def _document(commit: Commit) -> Document:
     return {
         "_id": _id(commit.writer, commit.seq),
@@ -76,7 +86,7 @@ def _event(record: Recorded) -> Document:
 
 
 def _commit(document: Document) -> Commit:
-    writer, _, seq = document["_id"].rpartition(":")
+    writer, seq = _place(document["_id"])
     events: Sequence[Document] = document["events"]
     records = tuple(Recorded(event["entity"], event["version"], event["at"], decode_event(event)) for event in events)
-    return Commit(writer, int(seq), document["at"], tuple(document["keys"]), records)
+    return Commit(writer, seq, document["at"], tuple(document["keys"]), records)

@@ -1,5 +1,7 @@
 """The cursors collection: how far each writer's commits were carried on."""
 
+from collections.abc import Collection
+
 from actors.domain.codec import Document
 from actors.runtime.ports import Instant, Marks
 from actors.storage.database import Database, reaching_the_database
@@ -12,15 +14,16 @@ class MongoMarks:
         self._cursors = database["cursors"]
 
     async def save(self, marks: Marks) -> None:
-        document: Document = {
-            "_id": marks.writer,
-            "host": marks.host,
-            "applied": marks.applied,
-            "published": marks.published,
-            "at": marks.at,
-        }
+        # The writer and the Supervisor may save at the same time, when it was thought dead.
+        further = {"applied": marks.applied, "published": marks.published, "at": marks.at}
+        update: Document = {"$max": further, "$setOnInsert": {"host": marks.host}}
         with reaching_the_database():
-            await self._cursors.replace_one({"_id": marks.writer}, document, upsert=True)
+            await self._cursors.update_one({"_id": marks.writer}, update, upsert=True)
+
+    async def published(self, writers: Collection[str]) -> dict[str, int]:
+        with reaching_the_database():
+            found = await self._cursors.find({"_id": {"$in": list(writers)}}, {"published": 1}).to_list()
+        return {document["_id"]: document["published"] for document in found}
 
     async def all_since(self, instant: Instant) -> list[Marks]:
         """The marks of the writers that were saved at or after the instant."""

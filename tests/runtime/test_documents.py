@@ -24,7 +24,8 @@ from actors.domain.messages import (
 from actors.domain.ticket import TicketAnswer
 from actors.projections import ticket_of
 from actors.runtime.journal import load, recover
-from actors.runtime.ports import Behaviour, Commit, DocumentStore, Marks, Projection
+from actors.runtime.ports import Behaviour, DocumentStore, Marks, Projection, Recorded
+from actors.runtime.publisher import Publisher
 from actors.storage.documents import MongoDocuments
 from actors.tickets import TicketBehaviour
 from tests.support.eventually import eventually
@@ -44,7 +45,7 @@ class UnguardedDocuments(MongoDocuments):
 
 
 class NoStream:
-    async def publish(self, commits: Sequence[Commit]) -> None:
+    async def publish(self, records: Sequence[Recorded]) -> None:
         """Nobody listens."""
 
 
@@ -110,7 +111,8 @@ async def apply(market: LocalMarket, writer: str, documents: DocumentStore | Non
     }
     marks = Marks(writer, writer, 0, 0, 0)
     behaviour = behaviours[names.kind_of(writer)]
-    await recover(behaviour, own.journal, documents or own.documents, NoStream(), marks)
+    publisher = Publisher(own.journal, NoStream(), own.marks)
+    await recover(behaviour, own.journal, documents or own.documents, publisher, marks)
 
 
 @pytest.fixture
@@ -191,7 +193,7 @@ async def test_the_hosts_own_documents_are_those_of_a_recovery(market: LocalMark
 
 def projection(version: int, *, is_new: bool = False) -> Projection:
     document = {"_id": "1", "version": version}
-    return Projection("things", "1", version, lambda: dict(document), is_new=is_new)
+    return Projection("things", "1", "1", version, lambda: dict(document), is_new=is_new)
 
 
 @pytest.mark.parametrize("is_new", [True, False])

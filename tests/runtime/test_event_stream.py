@@ -9,11 +9,11 @@ import orjson
 import pytest
 from redis.asyncio import Redis
 
-from actors.domain.messages import CancelOrder, Pay, PaymentAnswer
+from actors.domain.messages import CancelOrder, Pay, PaymentAnswer, UserCreated
 from actors.domain.ticket import TicketAnswer
 from actors.event_stream import STREAM
 from actors.runtime.carry_on import BACKLOG, CarryOn
-from actors.runtime.ports import Commit, Marks, Projection, StoreUnavailableError
+from actors.runtime.ports import Commit, Marks, Projection, Recorded, StoreUnavailableError
 from config.embedded import Server, start_redis
 from config.settings import Settings
 from tests.support.broken_journals import GatedJournal
@@ -138,7 +138,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.commits: list[Commit] = []
-        self.published: list[int] = []
+        self.told: list[int] = []
         self.away = True
         self.read_back = 0
 
@@ -158,11 +158,15 @@ class Memory:
 
     async def save(self, marks: Marks) -> None: ...
 
-    async def publish(self, commits: Sequence[Commit]) -> None:
+    async def places_of(self, keys: object) -> set[tuple[str, int]]: ...  # type: ignore[empty-body]
+
+    async def published(self, writers: object) -> dict[str, int]: ...  # type: ignore[empty-body]
+
+    async def publish(self, records: Sequence[Recorded]) -> None:
         await asyncio.sleep(0)
         if self.away:
             raise StoreUnavailableError
-        self.published.extend(commit.seq for commit in commits)
+        self.told.extend(record.version for record in records)
 
     def now(self) -> int:
         return 0
@@ -174,7 +178,8 @@ async def test_what_does_not_fit_the_publishers_backlog_is_read_back_from_the_jo
     running = asyncio.create_task(carry_on.run())
 
     async def commit() -> None:
-        written = Commit("w", len(memory.commits) + 1, 0, (), ())
+        seq = len(memory.commits) + 1
+        written = Commit("w", seq, 0, (), (Recorded("user:1", seq, 0, UserCreated("1")),))
         await memory.append(written)
         carry_on.committed(written)
 
@@ -182,10 +187,10 @@ async def test_what_does_not_fit_the_publishers_backlog_is_read_back_from_the_jo
         await commit()
     assert len(carry_on._backlog) == BACKLOG
     memory.away = False
-    while len(memory.published) < BACKLOG + 400:
+    while len(memory.told) < BACKLOG + 400:
         await commit()  # more arrives while it catches up
         await asyncio.sleep(0)
-    await eventually(lambda: len(memory.published) >= len(memory.commits))
+    await eventually(lambda: len(memory.told) >= len(memory.commits))
     running.cancel()
-    assert memory.published == list(range(1, len(memory.commits) + 1))
+    assert memory.told == list(range(1, len(memory.commits) + 1))
     assert memory.read_back > 0

@@ -1,0 +1,98 @@
+"""Publishing in order: of each entity the first occurrences of its events are in the order of its versions.
+
+A writer's own events are, by themselves. But an entity may have changed hands, and whoever committed its earlier
+versions may have died, or hang, before publishing them: then they are published here first. They may come again.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from actors.runtime.ports import Commit, EventStream, Journal, MarkStore, Recorded, version_key
+
+KNOWN_ENTITIES = 100_000
+KNOWN_WRITERS = 1_000
+
+
+class Publisher:
+    """One for each writer. All methods raise StoreUnavailableError; what was done until then may be done again."""
+
+    def __init__(self, journal: Journal, stream: EventStream, marks: MarkStore) -> None:
+        self._journal = journal
+        self._stream = stream
+        self._marks = marks
+        # Up to which version an entity's events are in the stream, and up to which commit a writer's are.
+        self._entities: OrderedDict[str, int] = OrderedDict()
+        self._writers: OrderedDict[str, int] = OrderedDict()
+
+    async def publish(self, commits: Sequence[Commit]) -> None:
+        """Appends the commits' events, and before each what others owe of its entity."""
+        records = [record for commit in commits for record in commit.records]
+        gaps = self._gaps(records)
+        if gaps:
+            await self._fill(gaps)
+            owed = {id(gap.before): gap.owed[::-1] for gap in gaps}
+            records = [one for record in records for one in (*owed.get(id(record), ()), record)]
+        await self._stream.publish(records)
+        for record in records:
+            self._entities[record.entity] = max(record.version, self._entities.pop(record.entity, 0))
+        while len(self._entities) > KNOWN_ENTITIES:
+            self._entities.popitem(last=False)
+
+    def _gaps(self, records: Sequence[Recorded]) -> list["_Gap"]:
+        """Where an earlier version is neither among these nor known to be in the stream."""
+        reached: dict[str, int] = {}
+        gaps: list[_Gap] = []
+        for record in records:
+            last = reached.get(record.entity, self._entities.get(record.entity, 0))
+            if record.version > last + 1:
+                gaps.append(_Gap(record, last))
+            reached[record.entity] = max(last, record.version)
+        return gaps
+
+    async def _fill(self, gaps: Sequence["_Gap"]) -> None:
+        """Reads backwards, all gaps together, until a version is there that a mark says is in the stream.
+
+        A mark says as much of everything before it.
+        """
+        open_gaps = list(gaps)
+        while open_gaps:
+            places = await self._journal.places_of([gap.key for gap in open_gaps])
+            await self._learn({writer for writer, seq in places if not self._is_published(writer, seq)})
+            if all(self._is_published(writer, seq) for writer, seq in places):
+                return  # nearly always: only after a death somebody owes something
+            commits = await self._journal.owning([gap.key for gap in open_gaps])
+            owners = {record.key: (commit, record) for commit in commits for record in commit.records}
+            for gap in open_gaps:
+                commit, record = owners.get(gap.key, (None, None))
+                # What the journal does not have any more was published long ago.
+                if commit is None or record is None or self._is_published(commit.writer, commit.seq):
+                    gap.version = gap.last
+                else:
+                    gap.owed.append(record)
+                    gap.version -= 1
+            open_gaps = [gap for gap in open_gaps if gap.version > gap.last]
+
+    def _is_published(self, writer: str, seq: int) -> bool:
+        return seq <= self._writers.get(writer, 0)
+
+    async def _learn(self, writers: set[str]) -> None:
+        if writers:
+            self._writers.update(await self._marks.published(writers))
+        while len(self._writers) > KNOWN_WRITERS:
+            self._writers.popitem(last=False)
+
+
+class _Gap:
+    """Versions between `last`, which is in the stream, and a record; `version` is the one to look at next."""
+
+    __slots__ = ("before", "last", "owed", "version")
+
+    def __init__(self, before: Recorded, last: int) -> None:
+        self.before = before
+        self.last = last
+        self.version = before.version - 1
+        self.owed: list[Recorded] = []
+
+    @property
+    def key(self) -> str:
+        return version_key(self.before.entity, self.version)

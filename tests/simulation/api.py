@@ -1,0 +1,133 @@
+"""An Api replica in a simulation: what its routes do, without HTTP."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from actors import names
+from actors.connections import Connections
+from actors.notices import WANTED, Notices
+from actors.routing import Actors
+from actors.runtime.ports import StoreUnavailableError
+from actors.stripe.sandbox.authentication import NothingToAuthenticateError
+from actors.stripe.sandbox.ledger import LedgerUnavailable
+from actors.stripe.sandbox.notes import EventNote
+from actors.stripe.webhooks import _event
+from actors.watch import watch
+from tests.simulation.actors import NOTICING, STARTING, SimulatedSystem
+from tests.simulation.loop import Process
+
+if TYPE_CHECKING:
+    from tests.simulation.market import SimulatedMarket
+
+T = TypeVar("T")
+
+
+class ConnectionBrokenError(Exception):
+    """The replica died, or its database is away: whether it did what it was asked is not known."""
+
+
+class Api:
+    """One replica; another one is started when it died."""
+
+    process: Process
+    connections: Connections
+    actors: Actors
+    notices: Notices
+
+    def __init__(self, market: "SimulatedMarket", number: int) -> None:
+        self._market = market
+        self._world = market.world
+        self._number = number
+        self._is_open = asyncio.Event()
+        self._waiting: dict[asyncio.Future[object], None] = {}
+
+    def start(self) -> None:
+        """Starts a replica."""
+        self.process = self._world.loop.process(f"api-{self._number}")
+        self._is_open = asyncio.Event()
+        self.process.call(self._open)
+
+    def died(self, process: Process) -> None:
+        """Whoever waited for an answer sees a broken connection."""
+        if process is not self.process:
+            return
+        loop = self._world.loop
+        here = self._market.ray.process.context
+        for answer in self._waiting:
+            loop.call_later(self._world.seconds(*NOTICING), _broken, answer, context=here)
+        self._waiting.clear()
+        loop.call_later(self._world.seconds(*STARTING), self.start, context=here)
+
+    async def request(self, route: Callable[["Api"], Awaitable[T]]) -> T:
+        """What the route returns. Raises ConnectionBrokenError."""
+        if not self.process.is_alive:
+            await asyncio.sleep(self._world.random.random())
+            raise ConnectionBrokenError
+        answer: asyncio.Future[T] = self._world.loop.create_future()
+        self._waiting[answer] = None  # type: ignore[index]
+        self.process.run(self._serve(route, answer), "request")
+        return await answer
+
+    async def accepts(self, event: EventNote) -> bool:
+        """Our webhook: whether it answers with a 2xx."""
+        try:
+            return await self.request(lambda api: api.announced(event))
+        except ConnectionBrokenError:
+            return False
+
+    async def announced(self, note: EventNote) -> bool:
+        """As serve_app.stripe_webhooks does, but for the signature."""
+        event = _event(json.loads(note.body))
+        if event is not None and event.type in WANTED:
+            kept = await self.connections.inbox.add(event, self.connections.clock.now())  # type: ignore[attr-defined]
+            if kept is not None:
+                self.notices.note(kept)
+        return True
+
+    async def authenticate(self, secret: str, *, succeeds: bool) -> bool:
+        """What the page of a buyer's bank tells Stripe; False when there is nothing to tell."""
+        sandbox = self._market.sandbox(self._world.random.randrange(2**32))
+        try:
+            await sandbox.authenticate(secret, succeeds=succeeds)
+        except NothingToAuthenticateError:
+            return False
+        return True
+
+    def _open(self) -> None:
+        own = self.connections = self._market.connect(self._world, self.process)
+        system = SimulatedSystem(self._world, self._market.ray, self.process, 0)
+        self.actors = system.actors(self._market.settings, own.clock)
+        self.notices = Notices(own.inbox, own.queries, self.actors)
+        self._world.loop.create_task(self._know_the_time())
+        own.keep_running(own.clock.run(), watch(system.fleet(), [names.SUPERVISOR]), self.notices.run())
+
+    async def _know_the_time(self) -> None:
+        """As cluster.connect: a replica serves when it knows the database's time."""
+        while True:
+            try:
+                await self.connections.clock.refresh()
+            except StoreUnavailableError:
+                await asyncio.sleep(1.0)
+            else:
+                self._is_open.set()
+                return
+
+    async def _serve(self, route: Callable[["Api"], Awaitable[T]], answer: asyncio.Future[T]) -> None:
+        await self._is_open.wait()
+        try:
+            result = await route(self)
+        except (StoreUnavailableError, LedgerUnavailable):
+            _broken(answer)
+        except Exception as error:  # noqa: BLE001 - a 500 is a defect
+            self._world.breaks(f"a route failed: {error!r}")
+        else:
+            if not answer.done():
+                answer.set_result(result)
+        self._waiting.pop(answer, None)  # type: ignore[arg-type]
+
+
+def _broken(answer: "asyncio.Future[T]") -> None:
+    if not answer.done():
+        answer.set_exception(ConnectionBrokenError())

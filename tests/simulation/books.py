@@ -1,0 +1,29 @@
+"""The books of a simulation, for the check that `holdfast verify` makes."""
+
+from actors.stripe.resources import Dispute, Intent, Refund
+from actors.verification import Books
+from tests.simulation.database import Tables
+from tests.simulation.stripe import WatchedLedger
+
+
+def books_of(tables: Tables, ledger: WatchedLedger) -> Books:
+    """As actors.books reads them, without asking Stripe for page after page."""
+    intents = ledger.all_intents
+    return Books(
+        {one: stored.entity for one, stored in tables.documents["orders"].items()},
+        {one: stored.entity for one, stored in tables.documents["charges"].items()},
+        [
+            Intent(one.id, one.status, one.amount, one.amount_received, one.currency, metadata=one.metadata)
+            for one in intents
+        ],
+        [
+            Refund(refund.id, refund.status, refund.amount, one.currency, one.id)
+            for one in intents
+            for refund in one.refunds
+        ],
+        [
+            Dispute(dispute.id, one.id, dispute.amount, one.currency, dispute.status)
+            for one in intents
+            for dispute in one.disputes
+        ],
+    )

@@ -1,0 +1,179 @@
+"""The database of a simulation: what MongoDB holds for us, with the promises that its fakes are held to."""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from actors.domain.codec import Document
+from actors.domain.messages import Charge, Instant, Order
+from actors.domain.ticket import Ticket
+from actors.projections import charge_of, order_of, ticket_of
+from actors.runtime.ports import Commit, Marks
+from actors.storage.webhooks import Announcement
+
+READERS: dict[str, Callable[[Document], Any]] = {"tickets": ticket_of, "orders": order_of, "charges": charge_of}
+
+
+class DuplicateKeyError(Exception):
+    """A unique key exists already; nothing was written."""
+
+
+@dataclass(slots=True)
+class Stored:
+    """One document, and the entity that it is of."""
+
+    document: Document
+    entity: Any
+
+
+@dataclass
+class Tables:
+    """Everything that is stored. Each method is one command of a client, and atomic.
+
+    The switches are for negative controls: real databases have none.
+    """
+
+    commits: dict[tuple[str, int], Commit] = field(default_factory=dict)
+    owners: dict[str, Commit] = field(default_factory=dict)
+    writers: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    documents: dict[str, dict[str, Stored]] = field(default_factory=lambda: {name: {} for name in READERS})
+    marks: dict[str, Marks] = field(default_factory=dict)
+    announcements: dict[str, Announcement] = field(default_factory=dict)
+    unhandled: dict[str, Instant] = field(default_factory=dict)
+    users: dict[str, Instant] = field(default_factory=dict)
+    unannounced: dict[str, None] = field(default_factory=dict)
+    keys_are_unique: bool = True
+    replaces_are_guarded: bool = True
+    # Told of what was written, for whoever watches.
+    when_committed: Callable[[Commit], None] = lambda _: None
+    when_written: Callable[[str, Any], None] = lambda _collection, _entity: None
+
+    def insert(self, commit: Commit) -> None:
+        """Raises DuplicateKeyError."""
+        place = (commit.writer, commit.seq)
+        if place in self.commits or (self.keys_are_unique and any(key in self.owners for key in commit.keys)):
+            raise DuplicateKeyError
+        self.commits[place] = commit
+        self.writers[commit.writer].append(commit.seq)
+        for key in commit.keys:
+            self.owners[key] = commit
+        self.when_committed(commit)
+
+    def has(self, writer: str, seq: int) -> bool:
+        return (writer, seq) in self.commits
+
+    def owning(self, keys: Collection[str]) -> list[Commit]:
+        found = {(commit.writer, commit.seq): commit for key in keys if (commit := self.owners.get(key))}
+        return [found[place] for place in sorted(found)]
+
+    def taken(self, keys: Collection[str]) -> set[str]:
+        return {key for key in keys if key in self.owners}
+
+    def places_of(self, keys: Collection[str]) -> set[tuple[str, int]]:
+        return {(commit.writer, commit.seq) for key in keys if (commit := self.owners.get(key))}
+
+    def after(self, writer: str, seq: int, limit: int) -> list[Commit]:
+        later = sorted(one for one in self.writers.get(writer, ()) if one > seq)
+        return [self.commits[writer, one] for one in later[:limit]]
+
+    def put(self, collection: str, version: int, document: Document) -> None:
+        """Inserts, or replaces what is older."""
+        place = document["_id"]
+        stored = self.documents[collection].get(place)
+        if stored is None or stored.document["version"] < version or not self.replaces_are_guarded:
+            entity = READERS[collection](document)
+            self.documents[collection][place] = Stored(document, entity)
+            self.when_written(collection, entity)
+
+    def entities(self, collection: str, ids: Collection[str]) -> dict[str, Any]:
+        kept = self.documents[collection]
+        return {one: kept[one].entity for one in ids if one in kept}
+
+    def tickets(self, ids: Collection[str]) -> dict[str, Ticket]:
+        return self.entities("tickets", ids)
+
+    def orders(self, ids: Collection[str]) -> dict[str, Order]:
+        return self.entities("orders", ids)
+
+    def charges(self, ids: Collection[str]) -> dict[str, Charge]:
+        return self.entities("charges", ids)
+
+    def open_orders_of(self, buyer_ids: Collection[str]) -> list[Order]:
+        return [one.entity for one in self.documents["orders"].values() if _is_open_of(one, buyer_ids)]
+
+    def orders_due(self, after: Instant, before: Instant, most: int) -> list[Order]:
+        due = [
+            one.entity
+            for one in self.documents["orders"].values()
+            if "due_at" in one.document and after <= one.document["due_at"] < before
+        ]
+        return sorted(due, key=lambda order: order.expires_at)[:most]
+
+    def charges_by_order(self, order_ids: Collection[str]) -> dict[str, list[Charge]]:
+        attempts: dict[str, list[Charge]] = {order_id: [] for order_id in order_ids}
+        for one in self.documents["charges"].values():
+            if one.entity.order_id in attempts:
+                attempts[one.entity.order_id].append(one.entity)
+        return {order: sorted(found, key=lambda charge: charge.attempt) for order, found in attempts.items()}
+
+    def orders_of_intents(self, intent_ids: Collection[str]) -> dict[str, str]:
+        charges = (one.entity for one in self.documents["charges"].values())
+        return {charge.stripe_id: charge.order_id for charge in charges if charge.stripe_id in intent_ids}
+
+    def unsettled(self, collection: str, before: Instant, skip: int, most: int) -> list[Any]:
+        found = [
+            one for one in self.documents[collection].values() if one.document.get("unsettled_since", before) < before
+        ]
+        found.sort(key=lambda one: one.document["unsettled_since"])
+        return [one.entity for one in found[skip : skip + most]]
+
+    def save_marks(self, marks: Marks) -> None:
+        before = self.marks.get(marks.writer, marks)
+        self.marks[marks.writer] = Marks(
+            marks.writer,
+            before.host,
+            max(before.applied, marks.applied),
+            max(before.published, marks.published),
+            max(before.at, marks.at),
+        )
+
+    def marks_since(self, instant: Instant) -> list[Marks]:
+        return [marks for marks in self.marks.values() if marks.at >= instant]
+
+    def published_up_to(self, writers: Collection[str]) -> dict[str, int]:
+        return {writer: self.marks[writer].published for writer in writers if writer in self.marks}
+
+    def add_announcement(self, announcement: Announcement) -> None:
+        """Raises DuplicateKeyError."""
+        if announcement.id in self.announcements:
+            raise DuplicateKeyError
+        self.announcements[announcement.id] = announcement
+        self.unhandled[announcement.id] = announcement.at
+
+    def unhandled_between(self, after: Instant, before: Instant, most: int) -> list[Announcement]:
+        found = [self.announcements[one] for one, since in self.unhandled.items() if after <= since < before]
+        return sorted(found, key=lambda one: one.at)[:most]
+
+    def handled(self, event_ids: Collection[str]) -> None:
+        for event_id in event_ids:
+            self.unhandled.pop(event_id, None)
+
+    def forget_before(self, at: Instant) -> None:
+        for one in [one for one in self.announcements.values() if one.at < at]:
+            del self.announcements[one.id]
+            self.unhandled.pop(one.id, None)
+
+    def add_user(self, user_id: str, at: Instant) -> None:
+        self.users[user_id] = at
+        self.unannounced[user_id] = None
+
+    def unannounced_users(self, most: int) -> list[tuple[str, Instant]]:
+        return [(user_id, self.users[user_id]) for user_id in self.unannounced][:most]
+
+    def user_announced(self, user_id: str) -> None:
+        self.unannounced.pop(user_id, None)
+
+
+def _is_open_of(stored: Stored, buyer_ids: Collection[str]) -> bool:
+    return "due_at" in stored.document and stored.entity.buyer_id in buyer_ids

@@ -1,0 +1,74 @@
+"""What goes wrong in one simulation: drawn from its seed, some kinds in each and not all in any."""
+
+from dataclasses import dataclass, fields, replace
+from random import Random
+
+# How likely each fault is, per call or per second, when a seed has it at all; as low and as high as this.
+CALLS = (0.0005, 0.02)
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """Probabilities per call, unless they say otherwise; 0 when the seed goes without."""
+
+    crash_before: float = 0.0
+    crash_after: float = 0.0
+    lost_request: float = 0.0
+    lost_answer: float = 0.0
+    slow: float = 0.0
+    message_dropped: float = 0.0
+    answer_dropped: float = 0.0
+    message_duplicated: float = 0.0
+    message_late: float = 0.0
+    stripe: float = 0.0
+    # Seconds between two of them on average; 0 for never.
+    kill_every: float = 0.0
+    stop_every: float = 0.0
+    database_away_every: float = 0.0
+    redis_away_every: float = 0.0
+    second_copy_every: float = 0.0
+    lapse_every: float = 0.0
+    # Seconds that clocks of processes are off, at most, and how many seconds they lose or win in one.
+    skew: float = 0.0
+    drift: float = 0.0
+    # How often whoever is replaced lives on, and how often a message still finds it.
+    zombies: float = 0.0
+    to_zombies: float = 0.3
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The faults that there are."""
+        return tuple(field.name for field in fields(self) if getattr(self, field.name) and field.name != "to_zombies")
+
+
+CALM = Faults()
+
+
+def drawn(random: Random) -> Faults:
+    """The faults of a seed: each kind in about every second, as likely as is drawn for it."""
+    faults = CALM
+    for name in (
+        "crash_before",
+        "crash_after",
+        "lost_request",
+        "lost_answer",
+        "slow",
+        "message_dropped",
+        "answer_dropped",
+        "message_duplicated",
+        "message_late",
+    ):
+        faults = _with(faults, name, random, *CALLS)
+    faults = _with(faults, "stripe", random, 0.005, 0.08)
+    for name in ("kill_every", "stop_every", "second_copy_every", "lapse_every"):
+        faults = _with(faults, name, random, 20.0, 120.0)
+    for name in ("database_away_every", "redis_away_every"):
+        faults = _with(faults, name, random, 40.0, 200.0)
+    faults = _with(faults, "skew", random, 1.0, 600.0)
+    faults = _with(faults, "drift", random, 1e-6, 1e-3)
+    return _with(faults, "zombies", random, 0.2, 0.9)
+
+
+def _with(faults: Faults, name: str, random: Random, low: float, high: float) -> Faults:
+    is_there, size = random.random() < 0.5, low * (high / low) ** random.random()
+    return replace(faults, **{name: size}) if is_there else faults

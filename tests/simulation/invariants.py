@@ -1,0 +1,224 @@
+"""What must hold after every step. Each rule is checked whenever something changes that it speaks of.
+
+The model of a ticket here is written down once more and does not ask actors/domain: a price, and who holds it.
+"""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from actors.domain.messages import (
+    Order,
+    OrderAwaitingPayment,
+    OrderCancelled,
+    OrderCompleted,
+    OrderCreated,
+    OrderExpired,
+    OrderRefundFailed,
+    OrderRefunding,
+    OrderReopened,
+    OrderStatus,
+    TicketCreated,
+    TicketUpdated,
+    TicketWithdrawn,
+)
+from actors.event_stream import INTERNAL
+from actors.runtime.ports import Commit, Recorded
+from actors.stripe.sandbox.payment_intent import PaymentIntent
+from tests.simulation.history import History
+from tests.simulation.world import World
+
+# How far the clocks of hosts may be apart, in ms: a look at the database's clock takes some milliseconds, and between
+# two looks, or while it is away, a clock drifts.
+TOLERANCE = 2_000
+
+
+@dataclass
+class Hold:
+    """An order that has a ticket."""
+
+    order_id: str
+    price: int
+    ends: int
+    is_bought: bool = False
+    is_refunding: bool = False
+
+
+@dataclass
+class Place:
+    """A ticket, as anybody would draw it on paper."""
+
+    price: int
+    hold: Hold | None = None
+    is_withdrawn: bool = False
+
+
+@dataclass
+class Invariants:
+    """Watches a simulation. `breaks` is told of what must never be."""
+
+    world: World
+    grace: int
+    history: History = field(default_factory=History)
+    places: dict[str, Place] = field(default_factory=dict)
+    created: set[str] = field(default_factory=set)
+    bought: set[str] = field(default_factory=set)
+    prices: dict[str, int] = field(default_factory=dict)
+    lapsed: set[str] = field(default_factory=set)
+    published: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    committed: dict[str, int] = field(default_factory=Counter)
+    money: dict[str, PaymentIntent] = field(default_factory=dict)
+    internal: set[tuple[str, int]] = field(default_factory=set)
+    checks: Counter[str] = field(default_factory=Counter)
+
+    # The journal
+
+    def committed_to(self, commit: Commit) -> None:
+        """Called in the instant in which a commit is in the journal."""
+        for record in commit.records:
+            self._recorded(record)
+
+    def _recorded(self, record: Recorded) -> None:
+        self.checks["events"] += 1
+        if record.version != self.committed[record.entity] + 1:
+            self._break(f"{record.entity} has version {record.version} after {self.committed[record.entity]}")
+            return
+        self.committed[record.entity] = record.version
+        kind, _, entity_id = record.entity.partition(":")
+        if record.at > self._now + TOLERANCE:
+            self._break(f"{record.entity} changed at {record.at}, which is {record.at - self._now} ms from now")
+        if kind == "ticket":
+            self._ticket_changed(entity_id, record)
+        if isinstance(record.event, INTERNAL):
+            self.internal.add((record.entity, record.version))
+        self.history.add(record)
+        self.world.note(type(record.event).__name__, record.entity)
+
+    def _ticket_changed(self, ticket_id: str, record: Recorded) -> None:
+        event = record.event
+        match event:
+            case TicketCreated():
+                self.places[ticket_id] = Place(event.details.price)
+            case TicketUpdated():
+                if self.places[ticket_id].hold is not None:
+                    self._break(f"the price of {ticket_id} changed under a hold")
+                self.places[ticket_id].price = event.details.price
+            case TicketWithdrawn():
+                if self.places[ticket_id].hold is not None:
+                    self._break(f"{ticket_id} was withdrawn under a hold")
+                self.places[ticket_id].is_withdrawn = True
+            case _:
+                self._order_changed(self.places[ticket_id], event, record.at)
+
+    def _order_changed(self, place: Place, event: Any, at: int) -> None:  # noqa: ANN401 - an event of an order
+        order: Order = event.order
+        if isinstance(event, OrderCreated):
+            self._order_created(place, order)
+            return
+        hold = place.hold
+        if hold is None or hold.order_id != order.id:
+            self._break(f"{type(event).__name__} of {order.id}, which does not hold its ticket")
+            return
+        if order.price != hold.price:
+            self._break(f"the price of order {order.id} is not the one that was held")
+        if isinstance(event, OrderExpired) and (hold.is_bought or at < hold.ends):
+            self._break(f"order {order.id} expired {hold.ends - at} ms before its end")
+        if isinstance(event, OrderExpired) and self._now < hold.ends - TOLERANCE:
+            self._break(f"order {order.id} expired {hold.ends - self._now} ms before its end, by the true time")
+        if isinstance(event, (OrderAwaitingPayment, OrderCompleted)) and at >= hold.ends:
+            self._break(f"order {order.id} went on after its end")
+        self._apply(place, hold, event)
+
+    def _order_created(self, place: Place, order: Order) -> None:
+        if place.hold is not None:
+            self._break(f"ticket {order.ticket_id} is held by {place.hold.order_id} and {order.id}")
+        if place.is_withdrawn:
+            self._break(f"ticket {order.ticket_id} was withdrawn and reserved")
+        if order.id in self.created:
+            self._break(f"order {order.id} came into being twice")
+        if order.price != place.price:
+            self._break(f"order {order.id} has another price than its ticket")
+        self.created.add(order.id)
+        self.prices[order.id] = order.price
+        place.hold = Hold(order.id, order.price, order.expires_at)
+
+    def _apply(self, place: Place, hold: Hold, event: Any) -> None:  # noqa: ANN401 - an event of an order
+        order: Order = event.order
+        match event:
+            case OrderAwaitingPayment() if order.expires_at > max(hold.ends, self._now + TOLERANCE + self.grace):
+                self._break(f"the hold of {order.id} was extended beyond its grace")
+            case OrderAwaitingPayment() | OrderReopened():
+                hold.ends = order.expires_at
+            case OrderCompleted():
+                hold.is_bought = True
+                self.bought.add(order.id)
+            case OrderRefunding():
+                hold.is_refunding = True
+            case OrderRefundFailed():
+                hold.is_refunding = False
+            case OrderCancelled() | OrderExpired():
+                place.hold = None
+
+    # Documents and the stream
+
+    def written(self, collection: str, entity: Any) -> None:  # noqa: ANN401 - a ticket, an order or a charge
+        """Called in the instant in which a document is stored."""
+        self.checks["documents"] += 1
+        versions = self.history.versions(collection, entity.id)
+        if entity.version > len(versions):
+            self._break(f"the document of {entity.id} is ahead of the journal")
+        elif versions[entity.version - 1] != entity:
+            self._break(f"the document of {entity.id} is not version {entity.version} as the journal has it")
+
+    def added(self, record: Recorded) -> None:
+        """Called in the instant in which an event is in the stream."""
+        self.checks["published"] += 1
+        known = self.published[record.entity]
+        if record.version > self.committed[record.entity]:
+            self._break(f"{record.key} was published before it was in the journal")
+        missing = [
+            version
+            for version in range(1, record.version)
+            if version not in known and (record.entity, version) not in self.internal
+        ]
+        if missing and record.version not in known:
+            self._break(f"{record.key} was published before version {missing[0]}")
+        known.add(record.version)
+
+    # Money
+
+    def paid(self, before: PaymentIntent | None, after: PaymentIntent) -> None:
+        """Called in the instant in which Stripe changed an intent."""
+        self.checks["payments"] += 1
+        self.money[after.id] = after
+        order_id = after.metadata["orderId"]
+        charge_id = after.metadata["chargeId"]
+        of_charge = [one for one in self.money.values() if one.metadata["chargeId"] == charge_id]
+        if len([one for one in of_charge if one.status in ("requires_capture", "succeeded")]) > 1:
+            self._break(f"charge {charge_id} holds money twice")
+        if after.amount != self.prices.get(order_id):
+            self._break(f"order {order_id} is to be paid another price than it was held at")
+        status = before.status if before else None
+        if after.status == "succeeded" != status and order_id not in self.bought:
+            self._break(f"money of order {order_id} was taken before it was sold")
+        if after.status == "canceled" != status and status != "requires_confirmation" and after.id not in self.lapsed:
+            self._check_end(order_id)
+        kept = sum(
+            one.amount_received - sum(refund.amount for refund in one.refunds if refund.status != "failed")
+            for one in self.money.values()
+            if one.metadata["orderId"] == order_id
+        )
+        if not 0 <= kept <= self.prices[order_id]:
+            self._break(f"order {order_id} was paid {kept} of {self.prices[order_id]}")
+
+    def _check_end(self, order_id: str) -> None:
+        orders = self.history.orders[order_id]
+        if orders[-1].status is not OrderStatus.CANCELLED and not orders[-1].refunding:
+            self._break(f"money of order {order_id} was let go while it holds its ticket")
+
+    @property
+    def _now(self) -> int:
+        return int(self.world.now * 1000)
+
+    def _break(self, what: str) -> None:
+        self.world.breaks(what)

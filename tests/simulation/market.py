@@ -1,0 +1,136 @@
+"""The market of one simulation: its servers, and the actors as they are in production on top of them."""
+
+import sys
+from random import Random
+
+from pydantic import SecretStr
+
+from actors import names
+from actors.connections import Connections
+from actors.routing import shared_names
+from actors.runtime.clock import SharedClock
+from actors.runtime.ports import StoreUnavailableError
+from actors.stripe.account import SANDBOX_KEY, Account
+from actors.stripe.client import connect
+from actors.stripe.sandbox import Courier, LedgerUnavailable, Sandbox, SandboxHTTPClient
+from actors.stripe.sandbox.courier import WANTED
+from config.settings import Settings
+from tests.simulation.actors import SimulatedRay
+from tests.simulation.api import Api
+from tests.simulation.database import Tables
+from tests.simulation.loop import Process
+from tests.simulation.redis import FakeEventStream, Stream
+from tests.simulation.server import Server
+from tests.simulation.stores import FakeDocuments, FakeInbox, FakeJournal, FakeMarks, FakeQueries, FakeUserMarks
+from tests.simulation.stripe import RemoteLedger, SimulatedEndpoint, WatchedLedger
+from tests.simulation.world import EPOCH, World
+
+
+class SimulatedMarket:
+    """Everything that a market consists of."""
+
+    def __init__(self, world: World, settings: Settings) -> None:
+        self.world = world
+        self.settings = settings
+        self.tables = Tables()
+        self.stream = Stream()
+        self.ledger = WatchedLedger()
+        self.database = Server(world, "database", StoreUnavailableError)
+        self.redis = Server(world, "redis", StoreUnavailableError)
+        self.stripe = Server(world, "stripe", LedgerUnavailable)
+        self.ray = SimulatedRay(world, settings, self.connect)
+        self.apis = [Api(self, number) for number in range(settings.api_replicas)]
+        world.when_died = self._died
+
+    def start(self) -> None:
+        """Creates the actors and the replicas."""
+        for name in (*shared_names(self.settings), names.SUPERVISOR):
+            self.ray.create(name)
+        for api in self.apis:
+            api.start()
+
+    def connect(self, world: World, process: Process) -> "SimulatedConnections":
+        """What one process of it is connected to."""
+        return SimulatedConnections(self, world, process)
+
+    def sandbox(self, seed: int) -> Sandbox:
+        """Stripe as one process of ours reaches it."""
+        numbers = Random(seed)  # noqa: S311 - to have the same again
+        return Sandbox(
+            RemoteLedger(self.stripe, self.ledger),
+            now=lambda: self.world.now,
+            ids=lambda prefix: f"{prefix}_{self.world.new_id()}",
+            random=numbers,
+            announced=WANTED,
+        )
+
+    def _died(self, process: Process) -> None:
+        self.ray.died(process)
+        for api in self.apis:
+            api.died(process)
+
+
+class SimulatedConnections(Connections):
+    """See Connections. Each process has a clock of its own, which is off and runs too fast or too slow."""
+
+    def __init__(self, market: SimulatedMarket, world: World, process: Process) -> None:
+        self._market = market
+        self._world = world
+        self._process = process
+        tables, database = market.tables, market.database
+        skew = world.faults.skew * (2 * world.random.random() - 1)
+        drift = 1 + world.faults.drift * (2 * world.random.random() - 1)
+        started = world.loop.time()
+        self.clock = SharedClock(
+            self._ask_the_time,
+            own=lambda: EPOCH + world.loop.time() + skew,
+            monotonic=lambda: (world.loop.time() - started) * drift,
+        )
+        self.journal = FakeJournal(database, tables)
+        self.documents = FakeDocuments(database, tables)
+        self.marks = FakeMarks(database, tables)
+        self.queries = FakeQueries(database, tables)
+        self.inbox = FakeInbox(database, tables)
+        self.user_marks = FakeUserMarks(database, tables)
+        self.stream = FakeEventStream(market.redis, market.stream, world.random)
+
+    async def prepare(self) -> None:
+        await self._market.database.call("create_indexes", lambda: None)
+
+    def open_account(self, _settings: Settings) -> Account:
+        sandbox = self._market.sandbox(self._world.random.randrange(2**32))
+        courier = Courier(sandbox, SimulatedEndpoint(self._market.apis[0].accepts))  # type: ignore[arg-type]
+        client = SandboxHTTPClient(sandbox, ids=lambda prefix: f"{prefix}_{self._world.new_id()}")
+        stripe = connect(api_key=SANDBOX_KEY, api_base=None, http_client=client)
+        return Account(stripe, None, sandbox, courier)
+
+    def end_process(self) -> None:
+        self._world.breaks(f"a job of {self._process.name} ended")
+
+    def report(self, event: str, host: str, command: str) -> None:
+        self._world.breaks(f"{event}: {command} in {host}: {sys.exception()!r}")
+
+    async def _ask_the_time(self) -> float:
+        # MongoDB tells it in whole milliseconds.
+        return await self._market.database.call("hello", lambda: int(self._world.now * 1000) / 1000)
+
+
+def settings_of(random: Random) -> Settings:
+    """A market drawn from a seed: small numbers, so that things meet."""
+    return Settings(
+        _env_file=None,
+        holdfast_env="test",
+        mongodb_url="mongodb://simulated",
+        redis_url="redis://simulated",
+        jwt_key=SecretStr("a key that only tests know and trust"),
+        stripe_key=None,
+        reservation_seconds=random.choice((20, 60, 60, 180)),
+        payment_grace_seconds=random.choice((5, 20)),
+        payment_attempts=random.choice((1, 1, 2)),
+        max_holds_per_buyer=random.choice((2, 10)),
+        ticket_placement="dedicated" if random.random() < 0.2 else "shared",
+        ticket_actors=random.choice((1, 2)),
+        order_actors=random.choice((1, 2)),
+        payment_actors=random.choice((1, 2)),
+        api_replicas=random.choice((1, 2)),
+    )

@@ -1,0 +1,108 @@
+"""Who sees to it that things go wrong: kills and stops processes, takes servers away, starts second copies."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from actors import names
+from actors.stripe.sandbox.faults import FaultPlan
+from tests.simulation.loop import Process
+from tests.simulation.market import SimulatedMarket
+from tests.simulation.server import Server
+
+STOPPED = (0.5, 30.0)
+AWAY = (0.5, 20.0)
+
+
+class Nemesis:
+    """Works until it is told to stop."""
+
+    def __init__(self, market: SimulatedMarket) -> None:
+        self._market = market
+        self._world = market.world
+        self.lapsed: Callable[[str], None] = lambda _: None
+
+    async def run(self) -> None:
+        """Every kind of fault by itself, for as long as the world is not calm."""
+        faults = self._world.faults
+        if faults.stripe:
+            each = faults.stripe
+            plan = FaultPlan(
+                lost_answer=each, delay=each, conflict=each, rate_limit=each, server_error=each, connection_reset=each,
+                duplicate_webhook=each, reorder_webhook=each, delay_seconds=12.0,
+            )  # fmt: skip
+            await self._market.ledger.set_faults(plan)
+        every: dict[float, list[Callable[[], Awaitable[None]]]] = {}
+        for seconds, deed in (
+            (faults.kill_every, self._kill),
+            (faults.stop_every, self._stop),
+            (faults.database_away_every, lambda: self._take_away(self._market.database)),
+            (faults.redis_away_every, lambda: self._take_away(self._market.redis)),
+            (faults.second_copy_every, self._copy),
+            (faults.lapse_every, self._lapse),
+        ):
+            if seconds:
+                every.setdefault(seconds, []).append(deed)
+        await asyncio.gather(*(self._again(seconds, deed) for seconds, deeds in every.items() for deed in deeds))
+
+    async def end(self) -> None:
+        """Puts everything right again."""
+        self._world.calm_down()
+        await self._market.ledger.set_faults(None)
+        self._market.database.is_away = self._market.redis.is_away = False
+        self._market.ray.end_zombies()
+        for process in self._processes():
+            process.go_on()
+
+    async def _again(self, seconds: float, deed: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(self._world.random.expovariate(1 / seconds))
+            if self._world.is_calm:
+                return
+            await deed()
+
+    def _processes(self) -> list[Process]:
+        actors = [slot.newest.process for slot in self._market.ray.slots.values() if slot.newest is not None]
+        return actors + [api.process for api in self._market.apis]
+
+    async def _kill(self) -> None:
+        self._world.count("kill")
+        self._world.kill(self._world.random.choice(self._processes()))
+
+    async def _stop(self) -> None:
+        process = self._world.random.choice(self._processes())
+        self._world.count("stop")
+        self._world.note("stops", process.name)
+        process.stop()
+        await asyncio.sleep(self._world.seconds(*STOPPED))
+        self._world.note("goes on", process.name)
+        process.go_on()
+
+    async def _take_away(self, server: Server) -> None:
+        self._world.count(f"{server.name}_away")
+        self._world.note("is away", server.name)
+        server.is_away = True
+        await asyncio.sleep(self._world.seconds(*AWAY))
+        server.is_away = False
+        self._world.note("is back", server.name)
+
+    async def _copy(self) -> None:
+        """A second live copy of a host."""
+        slots = [slot for slot in self._market.ray.slots.values() if names.kind_of(slot.name) != names.SUPERVISOR]
+        slot = self._world.random.choice(slots)
+        self._world.count("second_copy")
+        self._world.note("gets a second copy", slot.name)
+        self._market.ray.second_copy(slot)
+
+    async def _lapse(self) -> None:
+        """Money that was set aside is no longer to be had, as after seven days."""
+        held = [one for one in self._market.ledger.all_intents if one.status == "requires_capture"]
+        if held:
+            intent = self._world.random.choice(held)
+            self._world.count("lapse")
+            self._world.note("lapses", intent.id)
+            self.lapsed(intent.id)
+            lapsed = replace(intent, status="canceled", canceled_at=int(self._world.now)).next_version(
+                self._world.new_id()
+            )
+            await self._market.ledger.save(lapsed)

@@ -1,0 +1,200 @@
+"""Sellers and buyers of a simulation. They ask again when they hear nothing, and remember what they were told."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from actors.domain.messages import (
+    CancelOrder,
+    CreateTicket,
+    Details,
+    EditTicket,
+    Order,
+    Overloaded,
+    Pay,
+    PaymentAnswer,
+    ReadTicket,
+    RefundOrder,
+    Refusal,
+    Reserve,
+    TicketCommand,
+    Unavailable,
+    WithdrawTicket,
+)
+from actors.domain.ticket import TicketAnswer
+from tests.simulation.api import Api, ConnectionBrokenError
+from tests.simulation.market import SimulatedMarket
+from tests.simulation.replies import Replies
+
+T = TypeVar("T")
+
+CARDS = ("pm_card_visa",) * 8 + (
+    "pm_card_chargeDeclined",
+    "pm_card_authenticationRequired",
+    "pm_card_pendingRefund",
+    "pm_card_nobodyHasSuchOne",
+)
+# How often somebody who hears nothing asks again.
+TRIES = 4
+
+
+@dataclass
+class People:
+    """Everybody who uses the market; `told` counts what they heard."""
+
+    market: SimulatedMarket
+    replies: Replies
+    sellers: list[str]
+    buyers: list[str]
+    think: float
+    tickets: list[tuple[str, str]] = field(default_factory=list)
+    sold_by: dict[str, str] = field(default_factory=dict)
+    asked: int = 0
+    told: Counter[str] = field(default_factory=Counter)
+    most: int = 0
+    _mine: dict[str, Order] = field(default_factory=dict)
+
+    async def trade(self, commands: int) -> None:
+        """Everybody does something again and again, until so many things were asked."""
+        self.most = commands
+        for seller in self.sellers:
+            await self._list(seller)
+        await asyncio.gather(*(self._live(person) for person in self.buyers + self.sellers))
+
+    async def _live(self, person: str) -> None:
+        random = self.market.world.random
+        while self.asked < self.most:
+            await asyncio.sleep(random.expovariate(1 / self.think))
+            if person in self.sellers:
+                await self._sell(person)
+            else:
+                await self._buy(person)
+
+    async def _sell(self, seller: str) -> None:
+        random = self.market.world.random
+        ticket_id = self._some_ticket(of=seller)
+        wish = random.random()
+        if ticket_id is None or wish < 0.3:
+            await self._list(seller)
+        elif wish < 0.75:
+            await self._ask_ticket(EditTicket(ticket_id, seller, self._details()))
+        elif wish < 0.8:
+            await self._ask_ticket(WithdrawTicket(ticket_id, seller))
+        elif (order_id := self._some_sale(seller)) is not None:
+            await self._refund(order_id, seller)
+
+    async def _buy(self, buyer: str) -> None:
+        random = self.market.world.random
+        mine = [order.id for order in self._mine.values() if order.buyer_id == buyer]
+        wish = random.random()
+        if not mine or wish < 0.45:
+            await self._reserve(buyer)
+        elif wish < 0.75:
+            await self._pay(random.choice(mine[-4:]))
+        elif wish < 0.87:
+            await self._cancel(random.choice(mine[-4:]))
+        elif wish < 0.95:
+            await self._look(random.choice(mine[-4:]))
+        elif (ticket_id := self._some_ticket()) is not None:
+            await self._ask_ticket(ReadTicket(ticket_id))
+
+    async def _list(self, seller: str) -> None:
+        ticket_id = self.market.world.new_id()
+        answer = await self._ask_ticket(CreateTicket(ticket_id, seller, self._details()))
+        if isinstance(answer, TicketAnswer):
+            self.tickets.append((ticket_id, seller))
+
+    async def _reserve(self, buyer: str) -> None:
+        random, settings = self.market.world.random, self.market.settings
+        ticket_id = self._some_ticket()
+        if ticket_id is None:
+            return
+        expected = random.choice((None, 1_000, 2_000, 3_000))
+        order_id = self.market.world.new_id()
+        reserve = Reserve(
+            ticket_id, order_id, buyer, settings.reservation_window_ms, expected, settings.max_holds_per_buyer
+        )
+        answer = await self._ask_ticket(reserve)
+        if isinstance(answer, TicketAnswer) and answer.order is not None:
+            self._mine[answer.order.id] = answer.order
+
+    async def _cancel(self, order_id: str) -> None:
+        answer = await self._ask_ticket(CancelOrder(self._mine[order_id].ticket_id, order_id))
+        if isinstance(answer, TicketAnswer) and answer.order is not None:
+            self._mine[order_id] = answer.order
+
+    async def _look(self, order_id: str) -> None:
+        """Who was told of an order can read it."""
+        version = self._mine[order_id].version
+        found = await self._request(lambda api: api.connections.queries.orders([order_id]))
+        if found is not None:
+            self.replies.read(order_id, version, found.get(order_id))
+
+    async def _pay(self, order_id: str) -> None:
+        card = self.market.world.random.choice(CARDS)
+        answer = await self._until_heard(Pay(order_id, card), lambda api: api.actors.pay(Pay(order_id, card)))
+        if answer is None:
+            return
+        self.replies.payment(order_id, answer)
+        if isinstance(answer, PaymentAnswer):
+            self.sold_by[order_id] = answer.order.seller_id
+            if answer.client_secret is not None:
+                await self._authenticate(answer.client_secret)
+
+    async def _refund(self, order_id: str, seller: str) -> None:
+        wish = RefundOrder(order_id, seller)
+        answer = await self._until_heard(wish, lambda api: api.actors.refund(wish))
+        if answer is not None:
+            self.replies.payment(order_id, answer)
+
+    async def _authenticate(self, secret: str) -> None:
+        random = self.market.world.random
+        await asyncio.sleep(random.expovariate(1 / self.think))
+        if random.random() < 0.3:
+            return
+        succeeds = random.random() < 0.8
+        await self._request(lambda api: api.authenticate(secret, succeeds=succeeds))
+
+    async def _ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal | None:
+        asked = self.replies.asked(command.ticket_id)
+        answer = await self._until_heard(command, lambda api: api.actors.ask_ticket(command))
+        if answer is not None:
+            self.replies.ticket(command, asked, answer)
+        return answer
+
+    async def _until_heard(self, what: object, route: Callable[[Api], Awaitable[T]]) -> T | None:
+        """The answer, after a few tries; None when there was none."""
+        self.asked += 1
+        world = self.market.world
+        world.note("asks", what)
+        for _ in range(TRIES):
+            answer = await self._request(route)
+            if answer is not None and not isinstance(answer, Unavailable | Overloaded):
+                world.note("hears", answer)
+                self.told[type(answer).__name__] += 1
+                return answer
+            await asyncio.sleep(world.random.random() * self.think)
+        self.told["nothing"] += 1
+        return None
+
+    async def _request(self, route: Callable[[Api], Awaitable[T]]) -> T | None:
+        try:
+            return await self.market.world.random.choice(self.market.apis).request(route)
+        except ConnectionBrokenError:
+            return None
+
+    def _details(self) -> Details:
+        world = self.market.world
+        starts = int(world.now * 1000) + 120_000 if world.random.random() < 0.1 else None
+        return Details("Chamber music", world.random.choice((1_000, 2_000, 3_000)), "usd", starts_at=starts)
+
+    def _some_ticket(self, of: str | None = None) -> str | None:
+        """One of the newest, so that people meet."""
+        known = [ticket_id for ticket_id, seller in self.tickets if of in (None, seller)]
+        return self.market.world.random.choice(known[-4:]) if known else None
+
+    def _some_sale(self, seller: str) -> str | None:
+        sold = [order_id for order_id, by in self.sold_by.items() if by == seller]
+        return self.market.world.random.choice(sold[-4:]) if sold else None

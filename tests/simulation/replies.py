@@ -1,0 +1,132 @@
+"""Whether what somebody was told is true: no acknowledged reply contradicts the journal."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from actors.domain import ticket as rules
+from actors.domain.messages import (
+    ChargeStatus,
+    CreateTicket,
+    Order,
+    OrderStatus,
+    Overloaded,
+    PaymentAnswer,
+    ReadTicket,
+    Refusal,
+    Reserve,
+    TicketCommand,
+    TooManyHolds,
+    Unavailable,
+)
+from actors.domain.ticket import NO_SURROUNDINGS, Surroundings, Ticket, TicketAnswer
+from tests.simulation.database import Tables
+from tests.simulation.invariants import TOLERANCE, Invariants
+from tests.simulation.stripe import WatchedLedger
+
+NO_ANSWER = (Unavailable, Overloaded)
+# How long after everything went well a read by id may still come from somebody who was replaced, in seconds.
+SETTLED = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """When somebody asked, and how many versions their ticket had then."""
+
+    at: int
+    version: int
+
+
+class Replies:
+    """Compares answers with what truly happened between the question and the answer."""
+
+    def __init__(self, invariants: Invariants, tables: Tables, ledger: WatchedLedger) -> None:
+        self._invariants = invariants
+        self._history = invariants.history
+        self._tables = tables
+        self._ledger = ledger
+        self._world = invariants.world
+
+    def asked(self, ticket_id: str) -> Asked:
+        """To be called in the instant of the question."""
+        return Asked(self._now, len(self._history.tickets.get(ticket_id, ())))
+
+    def ticket(self, command: TicketCommand, asked: Asked, answer: TicketAnswer | Refusal) -> None:
+        """To be called in the instant of the answer."""
+        self._invariants.checks["replies"] += 1
+        if isinstance(answer, Refusal):
+            if not isinstance(answer, (*NO_ANSWER, TooManyHolds)) and not self._was_true(command, asked, answer):
+                self._break(command, answer, "was true at no moment")
+            return
+        states = self._history.tickets.get(command.ticket_id, [])
+        version = answer.ticket.version
+        if version > len(states) or states[version - 1] != answer.ticket:
+            self._break(command, answer, "is not in the journal")
+        elif version < asked.version and not self._may_be_old(command, answer):
+            self._break(command, answer, f"is older than version {asked.version}, which was there before")
+        if answer.order is not None and not isinstance(command, ReadTicket | CreateTicket):
+            self._check_order(command, answer.order, is_mine=answer.fresh)
+
+    def payment(self, order_id: str, answer: PaymentAnswer | Refusal) -> None:
+        """To be called in the instant of the answer."""
+        self._invariants.checks["replies"] += 1
+        if isinstance(answer, Refusal):
+            return
+        charge = answer.charge
+        charges = self._history.charges.get(charge.id, [])
+        if charge.version > len(charges) or charges[charge.version - 1] != charge:
+            self._break(order_id, charge, "is not in the journal")
+        if answer.order.status is OrderStatus.COMPLETE and order_id not in self._invariants.bought:
+            self._break(order_id, answer.order.status, "is not in the journal")
+        if charge.status is ChargeStatus.COMPLETED and self._taken(charge.stripe_id) != charge.amount:
+            self._break(order_id, charge.status, "is not what Stripe says")
+
+    def read(self, order_id: str, version: int, found: Order | None) -> None:
+        """Somebody who was told of a version of an order read it."""
+        if found is None or found.version < version:
+            self._break(order_id, found, f"is older than version {version}, which its reader was told of")
+
+    def _may_be_old(self, command: TicketCommand, answer: TicketAnswer) -> bool:
+        """Reads are answered from memory, which is behind while a host is being replaced."""
+        if isinstance(command, ReadTicket):
+            return self._world.loop.time() < self._world.calm_since + SETTLED or not self._world.is_calm
+        # What changed something is answered with what it changed, however late.
+        return answer.fresh
+
+    def _check_order(self, command: TicketCommand, order: Order, *, is_mine: bool) -> None:
+        orders = self._history.orders[order.id]
+        if order.version > len(orders) or orders[order.version - 1] != order:
+            self._break(command, order, "is not in the journal")
+        stored = self._tables.documents["orders"].get(order.id)
+        if is_mine and (stored is None or stored.entity.version < order.version):
+            self._break(command, order.version, "cannot be read although it was acknowledged")
+
+    def _was_true(self, command: TicketCommand, asked: Asked, refusal: Refusal) -> bool:
+        states: list[Ticket | None] = [None, *self._history.tickets.get(command.ticket_id, ())]
+        surroundings = [NO_SURROUNDINGS]
+        if isinstance(command, Reserve) and command.order_id in self._history.orders:
+            surroundings.extend(Surroundings(0, order) for order in self._history.orders[command.order_id])
+        instants = {asked.at - TOLERANCE, asked.at, self._now, self._now + TOLERANCE}
+        return any(
+            _decides(state, command, at, around) == refusal
+            for state in states[asked.version :]
+            for at in instants
+            for around in surroundings
+        )
+
+    def _taken(self, intent_id: str | None) -> int:
+        return next((one.amount_received for one in self._ledger.all_intents if one.id == intent_id), 0)
+
+    @property
+    def _now(self) -> int:
+        return int(self._world.now * 1000)
+
+    def _break(self, question: object, answer: object, why: str) -> None:
+        self._world.breaks(f"to {question} the answer was {answer}, which {why}")
+
+
+def _decides(ticket: Ticket | None, command: TicketCommand, at: int, around: Surroundings) -> Any:  # noqa: ANN401
+    """What the sequential rules say to the command in this state."""
+    due = rules.due(ticket, at)
+    if due is not None:
+        ticket = rules.evolve(ticket, due, at, command.ticket_id)
+    return rules.decide(ticket, command, at, around)

@@ -1,0 +1,183 @@
+"""Negative controls: each protection of the market turned off, by a switch that only tests have.
+
+A harness that finds nothing when a protection is off proves nothing when it is on. `CONTROLS` says for each within how
+many seeds the simulation must find the violation.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any
+from unittest.mock import patch
+
+from actors import payment_steps
+from actors.domain import ticket as ticket_rules
+from actors.domain.messages import (
+    CancelReason,
+    Capture,
+    Charge,
+    ChargeAnswer,
+    ChargeStep,
+    Expire,
+    Order,
+    OrderExpired,
+    TicketCommand,
+)
+from actors.domain.ticket import Surroundings, Ticket
+from actors.purchase import Purchases
+from actors.runtime.carry_on import CarryOn
+from actors.runtime.clock import SharedClock
+from actors.runtime.host import Host
+from actors.runtime.ports import Commit
+from actors.runtime.publisher import Publisher
+from actors.tickets import TicketBehaviour
+from tests.simulation.faults import CALM, Faults
+from tests.simulation.market import SimulatedMarket
+from tests.simulation.simulation import COMMANDS
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A protection, how to turn it off, the faults that it protects from, and how many seeds may pass unnoticed."""
+
+    protection: str
+    off: Any
+    faults: Faults | None
+    seeds: int
+    commands: int = COMMANDS
+
+
+@contextmanager
+def without_unique_keys(market: SimulatedMarket) -> Iterator[None]:
+    """The journal lets two commits own one key."""
+    market.tables.keys_are_unique = False
+    yield
+
+
+@contextmanager
+def without_guards(market: SimulatedMarket) -> Iterator[None]:
+    """Documents are replaced by whatever comes last."""
+    market.tables.replaces_are_guarded = False
+    yield
+
+
+def without_fenced_refusals(_: SimulatedMarket) -> AbstractContextManager[Any]:
+    """Answers that write nothing leave without a look at the journal."""
+
+    async def at_once(_host: Host[Any, Any], turn: Any) -> Any:  # noqa: ANN401 - a turn, which is private
+        return turn.replies
+
+    return patch.object(Host, "_fenced", at_once)
+
+
+def without_order_keys(_: SimulatedMarket) -> AbstractContextManager[Any]:
+    """An order may come into being again."""
+    return patch.object(TicketBehaviour, "claims", lambda _self, _event: ())
+
+
+def without_idempotency_keys(_: SimulatedMarket) -> AbstractContextManager[Any]:
+    """Every call to Stripe has a key of its own."""
+    numbers = count()
+
+    def another(charge: Charge, step: ChargeStep) -> str:
+        return f"{charge.id}:{step}:{next(numbers)}"
+
+    return patch.object(payment_steps, "idempotency_key", another)
+
+
+def without_the_orders_name(_: SimulatedMarket) -> AbstractContextManager[Any]:
+    """An expiry releases whoever holds the ticket."""
+    decide = ticket_rules.decide
+
+    def whoever(
+        ticket: Ticket | None, command: TicketCommand, now: int, around: Surroundings = ticket_rules.NO_SURROUNDINGS
+    ) -> ticket_rules.Decision:
+        order = ticket.order if ticket else None
+        if isinstance(command, Expire) and order is not None and order.is_open:
+            return (OrderExpired(ticket_rules._ended(order, CancelReason.EXPIRED, now)),)
+        return decide(ticket, command, now, around)
+
+    return patch.object(ticket_rules, "decide", whoever)
+
+
+def without_repeated_inserts(_: SimulatedMarket) -> AbstractContextManager[Any]:
+    """An insert whose outcome is not known counts as one that failed."""
+
+    async def once(host: Host[Any, Any], commit: Commit) -> None:
+        await host._journal.append(commit)
+
+    return patch.object(Host, "_append_until_known", once)
+
+
+def without_waiting_for_commits(_: SimulatedMarket) -> AbstractContextManager[Any]:
+    """Replies leave before their commit is in the journal."""
+    commit_first = Host._append_until_known
+
+    async def later(host: Host[Any, Any], commit: Commit) -> None:
+        task = asyncio.create_task(commit_first(host, commit))
+        task.add_done_callback(lambda done: done.exception())
+
+    return patch.object(Host, "_append_until_known", later)
+
+
+def without_the_point_of_no_return(_: SimulatedMarket) -> AbstractContextManager[Any]:
+    """Money is taken before the ticket is sold."""
+    sell_first = Purchases._sell
+
+    async def capture_first(purchases: Purchases, order: Order, charge: Charge) -> Any:  # noqa: ANN401 - as _sell
+        answer = await purchases._counterparts.ask_charge(Capture(charge.id))
+        return await sell_first(purchases, order, answer.charge if isinstance(answer, ChargeAnswer) else charge)
+
+    return patch.object(Purchases, "_sell", capture_first)
+
+
+def without_the_databases_clock(_: SimulatedMarket) -> AbstractContextManager[Any]:
+    """Every host goes by its own clock."""
+
+    async def never(_clock: SharedClock) -> None:
+        return
+
+    return patch.object(SharedClock, "refresh", never)
+
+
+def without_announced_writers(_: SimulatedMarket) -> AbstractContextManager[Any]:
+    """A writer commits before anybody can know that it exists: its first mark is that of its first progress."""
+
+    async def not_yet(_carry_on: CarryOn) -> None:
+        return
+
+    return patch.object(CarryOn, "announce", not_yet)
+
+
+def without_others_events(_: SimulatedMarket) -> AbstractContextManager[Any]:
+    """What an earlier writer did not publish is left to the Supervisor."""
+
+    return patch.object(Publisher, "_gaps", lambda _publisher, _records: [])
+
+
+LOST = replace(CALM, lost_request=0.02, lost_answer=0.02)
+COPIES = replace(CALM, second_copy_every=5.0, to_zombies=0.5)
+REPEATS = replace(CALM, message_duplicated=1.0, message_late=0.5)
+SLOW = replace(COPIES, slow=0.05, lost_answer=0.02)
+DEATHS = replace(CALM, crash_after=0.03, redis_away_every=10.0)
+
+UNLUCKY = replace(CALM, kill_every=3.0, crash_after=0.02)
+
+CONTROLS = (
+    Control("unique key fence", without_unique_keys, COPIES, 10),
+    Control("fenced refusals", without_fenced_refusals, COPIES, 10),
+    Control("the order's own key", without_order_keys, REPEATS, 20, commands=400),
+    Control("idempotency keys", without_idempotency_keys, LOST, 20),
+    Control("expiry naming its order", without_the_orders_name, CALM, 10),
+    Control("whole guarded documents", without_guards, SLOW, 20, commands=400),
+    Control("repeated insert after an unknown outcome", without_repeated_inserts, LOST, 10),
+    Control("reply after commit", without_waiting_for_commits, CALM, 10),
+    Control("point of no return", without_the_point_of_no_return, CALM, 10),
+    Control("the database's clock", without_the_databases_clock, replace(CALM, skew=300.0), 10),
+    Control("a mark before the first commit", without_announced_writers, UNLUCKY, 20),
+    Control("others' events first", without_others_events, DEATHS, 20),
+)
+
+UNTOUCHED = Control("everything on", lambda _: nullcontext(), None, 0)

@@ -1,0 +1,211 @@
+"""One simulation: a market, its people and its nemesis, drawn from one seed; then calm, and a look at everything."""
+
+import asyncio
+import gc
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from random import Random
+from time import perf_counter
+
+from actors.domain.messages import OrderStatus, TicketStatus
+from actors.projections import LARGEST_LAG
+from actors.runtime.ports import Marks
+from actors.verification import check
+from tests.simulation.books import books_of
+from tests.simulation.faults import Faults, drawn
+from tests.simulation.invariants import Invariants
+from tests.simulation.market import SimulatedMarket, settings_of
+from tests.simulation.nemesis import Nemesis
+from tests.simulation.people import People
+from tests.simulation.replies import Replies
+from tests.simulation.world import BrokenError, World, lines
+
+COMMANDS = 120
+MOST_STEPS = 3_000_000
+# Within so many seconds after the last fault everything that was begun has ended, besides the time that holds have.
+SETTLING_SECONDS = 300.0
+LOOK_EVERY = 5.0
+# A hold whose host is gone is found 10 s after its end, and asked for again a minute later.
+RESCUE_SECONDS = 90.0
+LATEST_SECONDS = 20.0
+
+Sabotage = Callable[[SimulatedMarket], AbstractContextManager[None]]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a seed. `broken` says which rule was broken, None when none was."""
+
+    seed: int
+    kinds: tuple[str, ...]
+    broken: str | None = None
+    steps: int = 0
+    commands: int = 0
+    simulated: float = 0.0
+    elapsed: float = 0.0
+    settling: float = 0.0
+    fingerprint: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    told: Counter[str] = field(default_factory=Counter)
+    checks: Counter[str] = field(default_factory=Counter)
+    sold: int = 0
+    trace: list[str] = field(default_factory=list)
+
+
+def simulate(
+    seed: int,
+    *,
+    commands: int = COMMANDS,
+    faults: Faults | None = None,
+    sabotage: Sabotage = lambda _: nullcontext(),
+    traced: bool = False,
+) -> Outcome:
+    """Runs the seed. The same seed does the same again, in a process with the same PYTHONHASHSEED."""
+    began = perf_counter()
+    random = Random(seed)  # noqa: S311 - to have the same again
+    plan = drawn(random) if faults is None else faults
+    world = World(seed, plan)
+    market = SimulatedMarket(world, settings_of(random))
+    run = _Run(world, market, random, commands)
+    outcome = Outcome(seed, plan.kinds)
+    # Memory is collected by counting references alone: when cycles are, is not for a seed to decide.
+    gc.disable()
+    try:
+        with sabotage(market):
+            world.loop.run_until_done(world.loop.process("people").run(run.everything(), "everything"), MOST_STEPS)
+    except (BrokenError, TimeoutError) as error:
+        outcome.broken = str(error)
+    finally:
+        world.loop.close()
+        gc.enable()
+        gc.collect()
+    outcome.steps, outcome.simulated = world.loop.steps, world.loop.time()
+    outcome.commands, outcome.told = run.people.asked, run.people.told
+    outcome.faults, outcome.checks = Counter(world.counts), run.invariants.checks
+    outcome.sold, outcome.settling = len(run.invariants.bought), run.settling
+    outcome.fingerprint = hash(tuple((at, who, what) for at, who, what, _ in world.trace))
+    if traced:
+        outcome.trace = lines(world.trace)
+    outcome.elapsed = perf_counter() - began
+    return outcome
+
+
+class _Run:
+    def __init__(self, world: World, market: SimulatedMarket, random: Random, commands: int) -> None:
+        self.settling = 0.0
+        self._world = world
+        self._market = market
+        self._commands = commands
+        self.invariants = Invariants(world, market.settings.payment_grace_ms)
+        replies = Replies(self.invariants, market.tables, market.ledger)
+        sellers = [world.new_id() for _ in range(random.randint(1, 2))]
+        buyers = [world.new_id() for _ in range(random.randint(2, 5))]
+        self.people = People(market, replies, sellers, buyers, think=random.choice((0.5, 2.0, 6.0)))
+        market.tables.when_committed = self.invariants.committed_to
+        market.tables.when_written = self.invariants.written
+        market.stream.when_added = self.invariants.added
+        market.ledger.when_saved = self.invariants.paid
+
+    async def everything(self) -> None:
+        """Raises BrokenError with the first rule that was broken."""
+        work = asyncio.create_task(self._work())
+        while not work.done():
+            await asyncio.wait([work], timeout=1.0)
+            if self._world.broken is not None:
+                raise self._world.broken
+        work.result()
+        if self._world.broken is not None:
+            raise self._world.broken
+
+    async def _work(self) -> None:
+        market, world = self._market, self._world
+        market.start()
+        market.tables.add_user(world.new_id(), int(world.now * 1000))
+        nemesis = Nemesis(market)
+        nemesis.lapsed = self.invariants.lapsed.add
+        fated = world.loop.process("nemesis").run(nemesis.run(), "nemesis")
+        await self.people.trade(self._commands)
+        await nemesis.end()
+        fated.cancel()
+        calm = world.loop.time()
+        await self._settle()
+        self.settling = world.loop.time() - calm
+        self._look_at_everything()
+
+    async def _settle(self) -> None:
+        """Progress: when faults stop, everything that is pending ends."""
+        settings = self._market.settings
+        most = SETTLING_SECONDS + settings.reservation_seconds + settings.payment_grace_seconds
+        deadline = self._world.loop.time() + most
+        while pending := self._pending():
+            if self._world.loop.time() > deadline:
+                raise BrokenError(f"not ended within {most:.0f} s: {', '.join(pending[:5])}")
+            self._look_for_late_holds()
+            await asyncio.sleep(LOOK_EVERY)
+
+    def _look_for_late_holds(self) -> None:
+        """Every hold ends by its time, once the Supervisor has had time to find those that lost their host."""
+        if self._world.loop.time() < self._world.calm_since + RESCUE_SECONDS:
+            return
+        late = int((self._world.now - LATEST_SECONDS) * 1000)
+        for place in self.invariants.places.values():
+            if place.hold is not None and not place.hold.is_bought and place.hold.ends < late:
+                raise BrokenError(f"the hold of {place.hold.order_id} did not end in its time")
+
+    def _pending(self) -> list[str]:
+        tables, history = self._market.tables, self.invariants.history
+        found = [
+            f"order {one.entity.id}"
+            for one in tables.documents["orders"].values()
+            if one.entity.is_open or one.entity.is_unsettled
+        ]
+        holds = (place.hold for place in self.invariants.places.values())
+        found += [f"hold {hold.order_id}" for hold in holds if hold and (hold.is_refunding or not hold.is_bought)]
+        found += [f"charge {one.entity.id}" for one in tables.documents["charges"].values() if one.entity.is_open]
+        found += [f"announcement {event_id}" for event_id in tables.unhandled]
+        found += [f"user {user_id}" for user_id in tables.unannounced]
+        found += [f"writer {writer}" for writer in tables.writers if self._is_behind(writer)]
+        for kind, versions in (("orders", history.orders), ("charges", history.charges)):
+            stored = tables.documents[kind]
+            found += [
+                f"document {one}"
+                for one, states in versions.items()
+                if one not in stored or stored[one].entity != states[-1]
+            ]
+        return found
+
+    def _is_behind(self, writer: str) -> bool:
+        """Whether its commits are not all carried on. The Supervisor's own are, as soon as they are there."""
+        last = max(self._market.tables.writers[writer])
+        marks = self._market.tables.marks.get(writer, Marks(writer, "", 0, 0, 0))
+        return not writer.startswith("supervisor") and (marks.applied < last or marks.published < last)
+
+    def _look_at_everything(self) -> None:
+        tables, invariants = self._market.tables, self.invariants
+        report = check(books_of(tables, self._market.ledger), int(self._world.now * 1000))
+        if report.violations:
+            raise BrokenError(f"the books: {sorted(str(one) for one in report.violations)[:3]}")
+        taken = sum(intent.amount_received - intent.amount_refunded for intent in self._market.ledger.all_intents)
+        sold = sum(
+            states[-1].price
+            for states in invariants.history.orders.values()
+            if states[-1].status is OrderStatus.COMPLETE
+        )
+        if taken != sold:
+            raise BrokenError(f"{taken} cents were kept for orders of {sold}")
+        for intent in self._market.ledger.all_intents:
+            if intent.status == "requires_capture":
+                raise BrokenError(f"the authorisation {intent.id} was left open")
+        for ticket_id, states in invariants.history.tickets.items():
+            stored = tables.documents["tickets"].get(ticket_id)
+            lag = len(states) - (stored.entity.version if stored else 0)
+            if lag > LARGEST_LAG or (lag and states[-1].status is TicketStatus.SOLD):
+                raise BrokenError(f"the document of ticket {ticket_id} is {lag} versions behind")
+        for entity, version in invariants.committed.items():
+            missing = {
+                one for one in range(1, version + 1) if (entity, one) not in invariants.internal
+            } - invariants.published[entity]
+            if missing:
+                raise BrokenError(f"{entity}:{min(missing)} was never published")

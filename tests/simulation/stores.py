@@ -1,0 +1,194 @@
+"""The database's clients in a simulation. They hold to the same contract tests as those of MongoDB."""
+
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from typing import Protocol, TypeVar
+
+from actors.domain.messages import Charge, Instant, Order
+from actors.domain.ticket import Ticket
+from actors.runtime.ports import Commit, FencedError, Marks, Projection, Recorded, version_key
+from actors.storage.webhooks import Announcement
+from actors.stripe.webhooks import WebhookEvent
+from actors.tickets import order_key
+from tests.simulation.database import DuplicateKeyError, Tables
+
+T = TypeVar("T")
+
+
+class Caller(Protocol):
+    """The way to the server."""
+
+    async def call(self, name: str, operation: Callable[[], T]) -> T:
+        """The result of the operation there, or what it raises, or StoreUnavailableError."""
+
+
+class FakeJournal:
+    """See runtime.ports.Journal."""
+
+    def __init__(self, server: Caller, tables: Tables) -> None:
+        self._server = server
+        self._tables = tables
+
+    async def append(self, commit: Commit) -> None:
+        try:
+            await self._server.call("journal.insert", lambda: self._tables.insert(commit))
+        except DuplicateKeyError:
+            is_ours = await self._server.call("journal.find", lambda: self._tables.has(commit.writer, commit.seq))
+            if not is_ours:
+                raise FencedError from None
+
+    async def owning(self, keys: Collection[str]) -> list[Commit]:
+        return await self._server.call("journal.owning", lambda: self._tables.owning(keys))
+
+    async def taken(self, keys: Collection[str]) -> set[str]:
+        return await self._server.call("journal.taken", lambda: self._tables.taken(keys))
+
+    async def places_of(self, keys: Collection[str]) -> set[tuple[str, int]]:
+        return await self._server.call("journal.places_of", lambda: self._tables.places_of(keys))
+
+    async def after(self, writer: str, seq: int, limit: int) -> list[Commit]:
+        return await self._server.call("journal.after", lambda: self._tables.after(writer, seq, limit))
+
+    async def history(self, entity: str) -> list[Recorded]:
+        """All events of one entity in order."""
+        versions = range(1, len(self._tables.commits) + 2)
+        commits = await self.owning([version_key(entity, version) for version in versions])
+        found = [record for commit in commits for record in commit.records if record.entity == entity]
+        return sorted(found, key=lambda record: record.version)
+
+
+class FakeDocuments:
+    """See runtime.ports.DocumentStore. What is lost on the way may have been written in part."""
+
+    def __init__(self, server: Caller, tables: Tables) -> None:
+        self._server = server
+        self._tables = tables
+
+    async def write(self, projections: Sequence[Projection]) -> None:
+        made = [(one.collection, one.version, one.document()) for one in projections]
+        # A bulk of writes is no transaction: two commands, so that a crash may come between them.
+        half = len(made) // 2
+        for part in (made[:half], made[half:]):
+            if part:
+                await self._server.call("documents.write", partial(self._put, part))
+
+    def _put(self, made: Sequence[tuple[str, int, dict[str, object]]]) -> None:
+        for collection, version, document in made:
+            self._tables.put(collection, version, document)
+
+
+class FakeMarks:
+    """See rescue.WriterMarks."""
+
+    def __init__(self, server: Caller, tables: Tables) -> None:
+        self._server = server
+        self._tables = tables
+
+    async def save(self, marks: Marks) -> None:
+        await self._server.call("marks.save", lambda: self._tables.save_marks(marks))
+
+    async def published(self, writers: Collection[str]) -> dict[str, int]:
+        return await self._server.call("marks.published", lambda: self._tables.published_up_to(writers))
+
+    async def all_since(self, instant: Instant) -> list[Marks]:
+        return await self._server.call("marks.all_since", lambda: self._tables.marks_since(instant))
+
+
+class FakeQueries:
+    """See connections.Stored."""
+
+    def __init__(self, server: Caller, tables: Tables) -> None:
+        self._server = server
+        self._tables = tables
+
+    async def tickets(self, ids: Collection[str]) -> dict[str, Ticket]:
+        return await self._server.call("tickets", lambda: self._tables.tickets(ids))
+
+    async def orders(self, ids: Collection[str]) -> dict[str, Order]:
+        return await self._server.call("orders", lambda: self._tables.orders(ids))
+
+    async def charges(self, ids: Collection[str]) -> dict[str, Charge]:
+        return await self._server.call("charges", lambda: self._tables.charges(ids))
+
+    async def open_orders_of(self, buyer_ids: Collection[str]) -> list[Order]:
+        return await self._server.call("open_orders_of", lambda: self._tables.open_orders_of(buyer_ids))
+
+    async def orders_due(self, after: Instant, before: Instant, most: int) -> list[Order]:
+        return await self._server.call("orders_due", lambda: self._tables.orders_due(after, before, most))
+
+    async def orders_in_journal(self, ids: Collection[str]) -> dict[str, Order]:
+        keys = {order_key(order_id) for order_id in ids}
+        commits = await self._server.call("journal.owning", lambda: self._tables.owning(keys))
+        known: dict[str, Order] = {}
+        for commit in commits:
+            for record in commit.records:
+                order: Order | None = getattr(record.event, "order", None)
+                if order is not None and order.id in ids:
+                    known[order.id] = order
+        for order_id, order in (await self.orders(known)).items():
+            if order.version >= known[order_id].version:
+                known[order_id] = order
+        return known
+
+    async def taken(self, keys: Collection[str]) -> set[str]:
+        return await self._server.call("journal.taken", lambda: self._tables.taken(keys))
+
+    async def charges_of(self, order_id: str) -> list[Charge]:
+        return (await self.charges_by_order([order_id]))[order_id]
+
+    async def charges_by_order(self, order_ids: Collection[str]) -> dict[str, list[Charge]]:
+        return await self._server.call("charges_by_order", lambda: self._tables.charges_by_order(order_ids))
+
+    async def orders_of_intents(self, intent_ids: Collection[str]) -> dict[str, str]:
+        return await self._server.call("orders_of_intents", lambda: self._tables.orders_of_intents(intent_ids))
+
+    async def unsettled_orders(self, before: Instant, skip: int, most: int) -> list[str]:
+        orders = await self._server.call(
+            "unsettled_orders", lambda: self._tables.unsettled("orders", before, skip, most)
+        )
+        return [order.id for order in orders]
+
+    async def orders_of_unsettled_charges(self, before: Instant, skip: int, most: int) -> list[str]:
+        charges = await self._server.call(
+            "unsettled_charges", lambda: self._tables.unsettled("charges", before, skip, most)
+        )
+        return [charge.order_id for charge in charges]
+
+
+class FakeInbox:
+    """See connections.Inbox and storage.webhooks."""
+
+    def __init__(self, server: Caller, tables: Tables) -> None:
+        self._server = server
+        self._tables = tables
+
+    async def add(self, event: WebhookEvent, at: Instant) -> Announcement | None:
+        announcement = Announcement(event.id, event.type, at, event.intent_id, event.order_id)
+        try:
+            await self._server.call("inbox.add", lambda: self._tables.add_announcement(announcement))
+        except DuplicateKeyError:
+            return None
+        return announcement
+
+    async def unhandled(self, after: Instant, before: Instant, most: int) -> list[Announcement]:
+        return await self._server.call("inbox.unhandled", lambda: self._tables.unhandled_between(after, before, most))
+
+    async def handled(self, event_ids: Collection[str]) -> None:
+        await self._server.call("inbox.handled", lambda: self._tables.handled(event_ids))
+
+    async def forget_before(self, at: Instant) -> None:
+        await self._server.call("inbox.forget_before", lambda: self._tables.forget_before(at))
+
+
+class FakeUserMarks:
+    """See connections.UserMarks."""
+
+    def __init__(self, server: Caller, tables: Tables) -> None:
+        self._server = server
+        self._tables = tables
+
+    async def unannounced(self, most: int) -> list[tuple[str, Instant]]:
+        return await self._server.call("users.unannounced", lambda: self._tables.unannounced_users(most))
+
+    async def announced(self, user_id: str) -> None:
+        await self._server.call("users.announced", lambda: self._tables.user_announced(user_id))

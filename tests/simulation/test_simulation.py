@@ -1,0 +1,74 @@
+"""Markets in which nearly everything goes wrong, each the same whenever its seed is run again."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import fields
+from multiprocessing.pool import Pool
+
+import pytest
+
+from tests.simulation.faults import Faults
+from tests.simulation.sabotage import CONTROLS, Control
+from tests.simulation.simulation import Outcome
+from tests.simulation.workers import Task, run, workers
+
+SEEDS = 60
+FEWEST_STEPS = 2_000
+AT_ONCE = 4
+OF_A_PLACE = {"skew", "drift", "zombies", "to_zombies", "stripe"}
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
+    with workers() as pool:
+        yield pool
+
+
+@pytest.fixture(scope="module")
+def simulated(pool: Pool) -> list[Outcome]:
+    return pool.map(run, [Task(seed) for seed in range(SEEDS)])
+
+
+def test_no_rule_is_broken(simulated: list[Outcome]) -> None:
+    assert {outcome.seed: outcome.broken for outcome in simulated if outcome.broken} == {}
+
+
+def test_every_seed_takes_many_steps_and_sells_something_in_most(simulated: list[Outcome]) -> None:
+    assert min(outcome.steps for outcome in simulated) >= FEWEST_STEPS
+    assert sum(outcome.sold > 0 for outcome in simulated) > SEEDS / 2
+
+
+def test_every_kind_of_fault_happens_and_every_kind_of_rule_is_checked(simulated: list[Outcome]) -> None:
+    faults = sum((outcome.faults for outcome in simulated), Counter[str]())
+    drawn = {kind for outcome in simulated for kind in outcome.kinds}
+    assert drawn | {"to_zombies"} == {field.name for field in fields(Faults)}
+    wanted = {kind.removesuffix("_every") for kind in drawn} - OF_A_PLACE | {"message_to_zombie"}
+    assert wanted <= {kind for kind, times in faults.items() if times}
+    checks = sum((outcome.checks for outcome in simulated), Counter[str]())
+    assert set(checks) == {"documents", "events", "payments", "published", "replies"}
+
+
+def test_a_seed_does_the_same_again_and_another_does_not(pool: Pool) -> None:
+    first, again, another = pool.map(run, [Task(7), Task(7), Task(8)], chunksize=1)
+    assert (first.fingerprint, first.steps, first.told) == (again.fingerprint, again.steps, again.told)
+    assert first.fingerprint != another.fingerprint
+
+
+@pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.protection)
+def test_with_a_protection_off_a_rule_is_broken(pool: Pool, control: Control) -> None:
+    tasks = [Task(seed, control.commands, control.protection) for seed in range(control.seeds)]
+    for first in range(0, control.seeds, AT_ONCE):
+        if any(outcome.broken for outcome in pool.map(run, tasks[first : first + AT_ONCE], chunksize=1)):
+            break
+    else:
+        raise AssertionError(f"nothing was found in {control.seeds} seeds")
+    spared = [Task(seed, control.commands, control.protection, spared=True) for seed in range(AT_ONCE)]
+    assert [outcome.broken for outcome in pool.map(run, spared, chunksize=1)] == [None] * AT_ONCE
+
+
+def test_a_broken_rule_is_named_and_its_trace_leads_to_it(pool: Pool) -> None:
+    (outcome,) = pool.map(run, [Task(0, control="point of no return", traced=True)])
+    assert outcome.broken is not None
+    assert "was taken before it was sold" in outcome.broken
+    assert any("BROKEN" in line and outcome.broken in line for line in outcome.trace)
+    assert any("asks Reserve(" in line for line in outcome.trace)

@@ -1,0 +1,58 @@
+"""Seeds on all cores, in processes of their own whose strings hash alike: only then a seed does the same again."""
+
+import gc
+import logging
+import multiprocessing
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.pool import Pool
+
+import structlog
+
+from tests.simulation.sabotage import CONTROLS, UNTOUCHED
+from tests.simulation.simulation import COMMANDS, Outcome, simulate
+
+HASHING = "PYTHONHASHSEED"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A seed to run. `control` names the protection that is off; with `spared` it is on, and its faults are there."""
+
+    seed: int
+    commands: int = COMMANDS
+    control: str | None = None
+    spared: bool = False
+    traced: bool = False
+
+
+@contextmanager
+def workers() -> Iterator[Pool]:
+    """Processes that run tasks: `pool.imap_unordered(run, tasks)`."""
+    before = os.environ.get(HASHING)
+    os.environ[HASHING] = "0"
+    try:
+        pool = multiprocessing.get_context("spawn").Pool(os.cpu_count() or 1, _prepare)
+    finally:
+        del os.environ[HASHING]
+        if before is not None:
+            os.environ[HASHING] = before
+    with pool:
+        yield pool
+
+
+def run(task: Task) -> Outcome:
+    """Runs one here and now."""
+    control = next((one for one in CONTROLS if one.protection == task.control), UNTOUCHED)
+    off = UNTOUCHED.off if task.spared else control.off
+    return simulate(task.seed, commands=task.commands, faults=control.faults, sabotage=off, traced=task.traced)
+
+
+def _prepare() -> None:
+    # What the actors log is not for people here, and would cost a third of the time.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    # What was imported is not looked at again after every seed.
+    gc.collect()
+    gc.freeze()
