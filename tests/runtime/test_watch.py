@@ -1,0 +1,92 @@
+"""Who is watched over is replaced when silent, and left alone while starting."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from actors.pulse import Pulse
+from actors.runtime.host import Counters
+from actors.runtime.ports import HostUnreachableError
+from actors.watch import SILENT_SECONDS, STARTING_SECONDS, Watch
+
+Later = Callable[[float], Awaitable[None]]
+NAME = "tickets-0"
+
+
+class FakeFleet:
+    """One actor. It answers, or whoever pings it hears this error."""
+
+    def __init__(self) -> None:
+        self.error: type[Exception] | None = None
+        self.replaced = 0
+
+    async def ping(self, name: str) -> Pulse:
+        if self.error is not None:
+            raise self.error(name)
+        return Pulse(name, f"{name}-{self.replaced}", 1, "node", Counters())
+
+    async def replace(self, _name: str, _pulse: Pulse | None) -> None:
+        self.replaced += 1
+
+    async def dedicated(self) -> set[str]:
+        return set()
+
+    async def retire(self, _name: str) -> None:
+        raise AssertionError("nobody is idle")
+
+
+@pytest.fixture
+def fleet() -> FakeFleet:
+    return FakeFleet()
+
+
+@pytest.fixture
+async def later(fleet: FakeFleet, monkeypatch: pytest.MonkeyPatch) -> Later:
+    """Let so many seconds pass, with a look in each of them."""
+    loop, watch, passed = asyncio.get_running_loop(), Watch(fleet), 0.0
+    real = loop.time
+    monkeypatch.setattr(loop, "time", lambda: real() + passed)
+
+    async def look_for(seconds: float) -> None:
+        nonlocal passed
+        for _ in range(round(seconds)):
+            await watch.look([NAME])
+            passed += 1
+
+    return look_for
+
+
+async def test_one_that_answers_is_left_alone(fleet: FakeFleet, later: Later) -> None:
+    await later(3 * STARTING_SECONDS)
+    assert fleet.replaced == 0
+
+
+async def test_one_that_hangs_is_replaced_once_it_was_silent_for_five_seconds(fleet: FakeFleet, later: Later) -> None:
+    await later(3)
+    fleet.error = TimeoutError
+    await later(SILENT_SECONDS - 1)
+    assert fleet.replaced == 0
+    await later(2)
+    assert fleet.replaced == 1
+
+
+async def test_one_that_is_being_started_is_not_killed_for_that(fleet: FakeFleet, later: Later) -> None:
+    await later(3)
+    fleet.error = HostUnreachableError
+    await later(STARTING_SECONDS - 1)
+    assert fleet.replaced == 0
+
+
+async def test_one_that_has_just_started_is_not_blamed_for_the_silence_before(fleet: FakeFleet, later: Later) -> None:
+    fleet.error = HostUnreachableError
+    await later(4 * SILENT_SECONDS)
+    fleet.error = TimeoutError
+    await later(SILENT_SECONDS - 1)
+    assert fleet.replaced == 0
+
+
+async def test_one_that_never_comes_is_started_anew(fleet: FakeFleet, later: Later) -> None:
+    fleet.error = HostUnreachableError
+    await later(STARTING_SECONDS + 2)
+    assert fleet.replaced == 1
