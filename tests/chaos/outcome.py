@@ -1,5 +1,6 @@
 """What came of a nemesis."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,8 @@ class Hit:
     slowest: float
     # From the moment at which what was away had come back.
     served_after_return: float | None = None
+    # How many processes of this machine wanted to run, on average of the last minute: others use it too.
+    machine_load: float = field(default_factory=lambda: os.getloadavg()[0])
 
 
 def hit(answers: Sequence[Answer], verb: Verb, at: float, until: float, *, replaced_after: float | None = None) -> Hit:

@@ -23,7 +23,7 @@ def table(outcomes: Sequence[Outcome]) -> Table:
     """One row for each nemesis; times are seconds."""
     shown = Table(
         "nemesis", "times", "served again p50", "max", "since its return", "stood in", "longest gap", "slowest answer",
-        "503", "broken", "wrong", "verify", "acknowledged", "lost", "",
+        "503", "broken", "wrong", "verify", "acknowledged", "lost", "machine load", "",
     )  # fmt: skip
     for outcome in outcomes:
         hits = outcome.hits
@@ -42,6 +42,7 @@ def table(outcomes: Sequence[Outcome]) -> Table:
             f"{len(outcome.violations)} violations" if outcome.violations else "clean",
             f"{outcome.acknowledged:,}",
             str(len(outcome.lost)),
+            _load([hit.machine_load for hit in hits]),
             "" if outcome.is_as_promised else "[red]broken promise[/red]",
         )
     return shown
@@ -73,6 +74,10 @@ def write(outcomes: Sequence[Outcome], folder: Path) -> Path:
 
 def _p50(seconds: Sequence[float]) -> str:
     return f"{median(seconds):.2f}" if seconds else "-"
+
+
+def _load(loads: Sequence[float]) -> str:
+    return f"{min(loads):.0f}-{max(loads):.0f}" if loads else "-"
 
 
 def _max(seconds: Sequence[float | None]) -> str:
