@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -96,6 +96,10 @@ class CarryOn:
             if projection.urgent:
                 urgent.append(self._dirty[place][1])
         return urgent
+
+    def unwritten(self, places: Collection[tuple[str, str]]) -> list[Projection]:
+        """The newest of these documents, by collection and id, that are noted and not known to be written."""
+        return [self._dirty[place][1] for place in places if place in self._dirty]
 
     async def write(self, projections: Sequence[Projection]) -> None:
         """Writes documents that somebody waits for; raises StoreUnavailableError after some seconds of trying.

@@ -12,7 +12,7 @@ from typing import Any, Generic
 
 from actors.domain.messages import Overloaded, Unavailable
 from actors.runtime.carry_on import CarryOn
-from actors.runtime.journal import load, next_key
+from actors.runtime.journal import load, newest, next_key
 from actors.runtime.mailbox import Delivery, Letter, Mailbox
 from actors.runtime.ports import (
     Behaviour,
@@ -155,7 +155,8 @@ class Host(Generic[State, Command]):
         # No await since the commit: its documents are noted before anyone can ask which commits are applied.
         self._keep(turn)
         urgent = self._project(turn)
-        await self._finish(urgent, await self._fenced(turn))
+        replies = await self._fenced(turn)
+        await self._finish(newest([*urgent, *self._promised(replies)]), replies)
 
     def _drop_late(self, letters: list[Letter]) -> list[Letter]:
         """A message past its deadline is dropped before its decision: its caller has gone and may ask again."""
@@ -327,6 +328,11 @@ class Host(Generic[State, Command]):
             entity_id = record.entity.partition(":")[2]
             projections.extend(self._behaviour.projections(record, _existing(turn.states[entity_id])))
         return self._carry_on.project(projections)
+
+    def _promised(self, replies: Sequence[tuple[Letter, Reply]]) -> list[Projection]:
+        """Documents of earlier turns, not written yet, that these replies tell of."""
+        promises = {place for letter, reply in replies for place in self._behaviour.promises(letter.command, reply)}
+        return self._carry_on.unwritten(promises)
 
     async def _finish(self, urgent: list[Projection], replies: list[tuple[Letter, Reply]]) -> None:
         """Writes what the replies promise and sends them, while the next turn already runs."""

@@ -194,6 +194,9 @@ class Behaviour(Protocol[State, Command]):
     def timer(self, state: State) -> tuple[Instant, Command] | None:
         """When this entity wants to be woken, and by which command."""
 
+    def promises(self, command: Command, reply: Reply) -> Collection[tuple[str, str]]:
+        """Collection and id of the documents that the caller may read after this reply: they are written before it."""
+
     def projections(self, recorded: Recorded, state: State) -> list[Projection]:
         """The documents that the event changes; `state` is that after the turn."""
 
