@@ -186,6 +186,18 @@ def test_an_edit_that_was_acknowledged_and_lost_is_found() -> None:
     assert rules(told.history()) == UNEXPLAINED
 
 
+def test_an_edit_may_be_answered_with_the_ticket_as_it_was_a_moment_later_but_not_earlier() -> None:
+    told = Told()
+    shown = {"id": TICKET, "price": 30.0, "status": "reserved", "orderId": "order-1", "version": 3}
+    told.add(Kind.EDIT, SAM, (2, 9), 200, answer=shown, arguments={"price": 30.0})
+    told.held("bea", (3, 8), "order-1", price=30)
+    assert rules(told.history()) == []
+    early = Told()
+    shown = {"id": TICKET, "price": 20.0, "status": "available", "orderId": None, "version": 1}
+    early.add(Kind.EDIT, SAM, (2, 9), 200, answer=shown, arguments={"price": 30.0})
+    assert rules(early.history()) == UNEXPLAINED
+
+
 def test_an_edit_that_was_refused_and_took_effect_is_found() -> None:
     told = Told()
     told.held("bea", (2, 3), "order-1")
