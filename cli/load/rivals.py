@@ -46,8 +46,6 @@ class Rival:
         elif (ticket := self._places.any_ticket(self._chance)) is not None:
             ticket.left -= 1
             await self._approach(witness, ticket)
-        else:
-            await self._look_at_orders(witness)
 
     async def _approach(self, witness: Witness, ticket: HotTicket) -> None:
         if self._chance.random() < 0.25:  # noqa: PLR2004 - as above
