@@ -79,8 +79,14 @@ class ChargeBehaviour:
         key = _request_key(OpenCharge(event.charge)) if isinstance(event, ChargeCreated) else None
         return (key,) if key else ()
 
+    def claim_of(self, _command: ChargeCommand) -> None:
+        return None
+
     def reply(self, charge: Charge, _command: ChargeCommand, _decided: Decided[Charge]) -> Charge:
         return charge
+
+    def promises(self, _command: ChargeCommand, _reply: object) -> tuple[()]:
+        return ()
 
     def noticed(self, event: ChargeEvent) -> None:
         """Nothing is gathered, so nothing is to be kept up."""

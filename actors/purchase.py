@@ -193,8 +193,14 @@ class Purchases:
     async def _release(self, order: Order, charge: Charge, attempts: int) -> Outcome:
         release = Release(order.ticket_id, order.id, order.attempt, max_attempts=attempts)
         released = await self._counterparts.ask_ticket(release)
-        after = released.order if isinstance(released, TicketAnswer) and released.order else order
-        return PaymentAnswer(after, charge)
+        match released:
+            case TicketAnswer(order=Order() as after):
+                return PaymentAnswer(after, charge)
+            case OrderOver():
+                # It ended in another way while the card was asked about: either way its buyer holds nothing any more.
+                return PaymentAnswer(replace(order, status=OrderStatus.CANCELLED), charge)
+        # Whether the ticket was let go of is not known, so nothing is said of it: asking again tells.
+        return released if isinstance(released, Refusal) else Unavailable()
 
     async def _sell(self, order: Order, charge: Charge) -> Outcome:
         sell = Sell(order.ticket_id, order.id, charge.id, charge.amount)

@@ -6,18 +6,26 @@ from typing import Protocol
 
 from actors.domain import ticket as rules
 from actors.domain.messages import (
+    CancelOrder,
     CreateTicket,
+    EditTicket,
     Expire,
     Instant,
     Order,
     OrderCreated,
+    OrderOver,
     ReadTicket,
     Refusal,
+    Release,
     Reserve,
+    Sell,
+    StartPayment,
     TicketCommand,
     TicketEvent,
     TicketUpdated,
     TicketWithdrawn,
+    WakeTicket,
+    WithdrawTicket,
 )
 from actors.domain.messages import TicketCreated as _TicketCreated
 from actors.domain.ticket import Surroundings, Ticket, TicketAnswer
@@ -38,6 +46,9 @@ class TicketQueries(Protocol):
 
     async def orders_in_journal(self, ids: Collection[str]) -> dict[str, Order]:
         """The orders that came into being, as they are now."""
+
+    async def taken(self, keys: Collection[str]) -> set[str]:
+        """Those of the journal's keys that some commit owns."""
 
 
 class BuyerHolds:
@@ -92,6 +103,7 @@ class TicketBehaviour:
         self._queries = queries
         self._holds = BuyerHolds()
         self._earlier: dict[str, Order] = {}
+        self._edited: set[str] = set()
 
     def entity_id(self, command: TicketCommand) -> str:
         return command.ticket_id
@@ -113,6 +125,8 @@ class TicketBehaviour:
         # That an order came into being before is left to the key `order:<id>`; only after it said so it is looked up.
         wanted = {command.order_id for command in reserves} if careful else set()
         self._earlier = await self._queries.orders_in_journal(wanted) if wanted else {}
+        edits = {key for command in commands if (key := _edit_key_of(command))} if careful else set()
+        self._edited = await self._queries.taken(edits) if edits else set()
 
     def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decided[Ticket]:
         surroundings = rules.NO_SURROUNDINGS
@@ -121,6 +135,8 @@ class TicketBehaviour:
                 open_holds=self._holds.count(command.buyer_id, now),
                 earlier_order=self._earlier.get(command.order_id),
             )
+        elif _edit_key_of(command) in self._edited:
+            surroundings = Surroundings(was_edited=True)
         decision = rules.decide(ticket, command, now, surroundings)
         if isinstance(decision, Refusal):
             return Decided((), decision, surroundings)
@@ -139,7 +155,15 @@ class TicketBehaviour:
         return ticket.updated_at if ticket else 0
 
     def claims(self, event: TicketEvent) -> tuple[str, ...]:
-        return (order_key(event.order.id),) if isinstance(event, OrderCreated) else ()
+        match event:
+            case OrderCreated(order=order):
+                return (order_key(order.id),)
+            case TicketUpdated(edit_id=str(edit_id)):
+                return (edit_key(edit_id),)
+        return ()
+
+    def claim_of(self, command: TicketCommand) -> str | None:
+        return order_key(command.order_id) if isinstance(command, Reserve) else _edit_key_of(command)
 
     def reply(self, ticket: Ticket, _command: TicketCommand, decided: Decided[Ticket]) -> TicketAnswer:
         order = decided.surroundings.earlier_order or ticket.order
@@ -163,6 +187,18 @@ class TicketBehaviour:
             return None
         return ticket.order.expires_at, Expire(ticket.id, ticket.order.id)
 
+    def promises(self, command: TicketCommand, reply: object) -> Collection[tuple[str, str]]:
+        match command, reply:
+            case ReadTicket() | WakeTicket(), _:
+                return ()
+            case CreateTicket() | EditTicket() | WithdrawTicket(), TicketAnswer(ticket=ticket):
+                return (("tickets", ticket.id),)
+            case _, TicketAnswer(order=Order(id=order_id)):
+                return (("orders", order_id),)
+            case (CancelOrder() | StartPayment() | Sell() | Release()) as ended, OrderOver():
+                return (("orders", ended.order_id),)  # whoever hears that it is over reads how it ended
+        return ()
+
     def projections(self, recorded: Recorded, ticket: Ticket) -> list[Projection]:
         return ticket_projections(recorded, ticket)
 
@@ -170,3 +206,12 @@ class TicketBehaviour:
 def order_key(order_id: str) -> str:
     """The journal key that lets an order come into being once, ever."""
     return f"order:{order_id}"
+
+
+def edit_key(edit_id: str) -> str:
+    """The journal key that lets an edit take effect once, ever."""
+    return f"edit:{edit_id}"
+
+
+def _edit_key_of(command: TicketCommand) -> str | None:
+    return edit_key(command.edit_id) if isinstance(command, EditTicket) and command.edit_id is not None else None

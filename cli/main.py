@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -12,10 +13,12 @@ from rich.table import Table
 
 from actors.runtime.ports import StoreUnavailableError
 from actors.stripe.errors import StripeFailure
-from cli import load as loading
 from cli import status as reporting
 from cli import up as running
 from cli import verify as verification
+from cli.load import contention
+from cli.load import purchases as purchasing
+from cli.load.crowd import LoadError
 from config import settings as configuration
 from config.data_folder import DataFolderInUseError
 from config.embedded import ServerError
@@ -62,21 +65,35 @@ def verify(*, as_json: Annotated[bool, typer.Option("--json", help="for programs
 
 
 @app.command()
-def load(
+def load(  # noqa: PLR0913 - options
     *,
     purchases: Annotated[int, typer.Option(min=1, max=1_000_000, help="how many to make")] = 200,
     buyers: Annotated[int, typer.Option(min=1, max=500, help="how many buy at a time")] = 16,
     faults: Annotated[float, typer.Option(min=0, max=1, help="how likely each of the sandbox's faults is")] = 0.0,
     seed: Annotated[int, typer.Option(help="for the same faults and cards again")] = 1,
+    history: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="contend for few tickets instead, and write down everything here"),
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=1, max=86_400, help="with --history: for how long")] = 30.0,
+    tickets: Annotated[int, typer.Option(min=1, max=1_000, help="with --history: how many are contended for")] = 6,
 ) -> None:
     """Buy tickets at the running market, with the sandbox failing on demand, and say what came of it."""
-    plan = loading.Plan(purchases, buyers, faults, seed)
+    console = Console(highlight=False)
     try:
-        result = asyncio.run(loading.run(reporting.with_database(_settings()), plan))
-    except (reporting.NotRunningError, loading.LoadError) as error:
+        settings = reporting.with_database(_settings())
+        if history is None:
+            result = asyncio.run(purchasing.run(settings, purchasing.Plan(purchases, buyers, faults, seed)))
+            purchasing.show(result, console)
+            wrong = result.wrong
+        else:
+            plan = contention.Plan(history, seconds, tickets, buyers, faults, seed)
+            seen = asyncio.run(contention.run(settings, plan))
+            contention.show(seen, plan, console)
+            wrong = seen.wrong
+    except (reporting.NotRunningError, LoadError, OSError) as error:
         _fail(str(error), exit_code=1)
-    loading.show(result, Console(highlight=False))
-    if result.wrong:
+    if wrong:
         raise typer.Exit(1)
 
 

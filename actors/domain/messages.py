@@ -153,9 +153,12 @@ class CreateTicket:
 
 @dataclass(frozen=True, slots=True)
 class EditTicket:
+    """Replaces the details. `edit_id` names this wish: sent again it changes nothing more and is answered the same."""
+
     ticket_id: str
     user_id: str
     details: Details
+    edit_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -468,7 +471,10 @@ class TicketCreated:
 
 @dataclass(frozen=True, slots=True)
 class TicketUpdated:
+    """`edit_id` is that of the wish it came from, so that it changes the ticket once however often it is sent."""
+
     details: Details
+    edit_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,10 +82,11 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a decision rests on besides the ticket: the buyer's other open holds and an order that already exists."""
+    """What a decision rests on besides the ticket: the buyer's other open holds and what the command did before."""
 
     open_holds: int = 0
     earlier_order: Order | None = None
+    was_edited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def due(ticket: Ticket | None, now: Instant) -> OrderExpired | None:
     return OrderExpired(_ended(order, CancelReason.EXPIRED, now))
 
 
-def decide(
+def decide(  # noqa: PLR0911 - a row a rule
     ticket: Ticket | None, command: TicketCommand, now: Instant, surroundings: Surroundings = NO_SURROUNDINGS
 ) -> Decision:
     """The events that follow from the command, none when it repeats what already holds, or the rule that refuses it."""
@@ -123,6 +124,8 @@ def decide(
             return UNCHANGED
         case EditTicket() | WithdrawTicket() | StartRefund() if command.user_id != ticket.seller_id:
             return NotYours()
+        case EditTicket() if surroundings.was_edited:
+            return UNCHANGED  # this very edit took effect before, and others may have followed
         case Reserve() if surroundings.earlier_order is not None:
             # The order came into being before and must not be revived; the caller is told how it stands.
             return _unchanged_if(_same_request(surroundings.earlier_order, command))
@@ -137,8 +140,8 @@ def _when_available(ticket: Ticket, command: TicketCommand, now: Instant, surrou
     match command:
         case Reserve():
             return _reserve(ticket, command, now, surroundings)
-        case EditTicket(details=details):
-            return UNCHANGED if details == ticket.details else (TicketUpdated(details),)
+        case EditTicket(details=details, edit_id=edit_id):
+            return UNCHANGED if details == ticket.details else (TicketUpdated(details, edit_id),)
         case WithdrawTicket():
             return (TicketWithdrawn(),)
     return OrderOver()

@@ -12,7 +12,7 @@ from typing import Any, Generic
 
 from actors.domain.messages import Overloaded, Unavailable
 from actors.runtime.carry_on import CarryOn
-from actors.runtime.journal import load, next_key
+from actors.runtime.journal import load, newest, next_key
 from actors.runtime.mailbox import Delivery, Letter, Mailbox
 from actors.runtime.ports import (
     Behaviour,
@@ -68,6 +68,7 @@ class _Turn(Generic[State]):
     claims: list[str] = field(default_factory=list)
     changed: set[str] = field(default_factory=set)
     resting: set[str] = field(default_factory=set)
+    refused: dict[Letter, str] = field(default_factory=dict)
     replies: list[tuple[Letter, Reply]] = field(default_factory=list)
     found: list[Projection] = field(default_factory=list)
 
@@ -111,8 +112,10 @@ class Host(Generic[State, Command]):
         finally:
             alarm.cancel()
 
-    async def deliver(self, commands: Sequence[Command], deadline: Instant) -> list[Reply]:
+    async def deliver(self, commands: Sequence[Command], deadline: Instant, *, again: bool = False) -> list[Reply]:
         """The replies in order: what the behaviour answers, a Refusal, Overloaded, or Unavailable.
+
+        `again` when they were sent before and may have taken effect.
 
         Every reply that depends on the journal leaves after it is in the journal.
         """
@@ -123,7 +126,9 @@ class Host(Generic[State, Command]):
         if not self._mailbox.has_room(len(commands)):
             return [Overloaded()] * len(commands)
         delivery = Delivery(len(commands))
-        self._mailbox.put(Letter(command, deadline, delivery, place) for place, command in enumerate(commands))
+        self._mailbox.put(
+            Letter(command, deadline, delivery, place, again=again) for place, command in enumerate(commands)
+        )
         await delivery.done
         return delivery.replies
 
@@ -155,7 +160,8 @@ class Host(Generic[State, Command]):
         # No await since the commit: its documents are noted before anyone can ask which commits are applied.
         self._keep(turn)
         urgent = self._project(turn)
-        await self._finish(urgent, await self._fenced(turn))
+        replies = await self._fenced(turn)
+        await self._finish(newest([*urgent, *self._promised(replies)]), replies)
 
     def _drop_late(self, letters: list[Letter]) -> list[Letter]:
         """A message past its deadline is dropped before its decision: its caller has gone and may ask again."""
@@ -210,6 +216,10 @@ class Host(Generic[State, Command]):
         turn.replies.append((letter, reply))
         if not events and (self._fence_reads or not behaviour.is_read(command)):
             turn.resting.add(entity_id)
+        if decided.refusal is not None and letter.again and not letter.fenced:
+            claim = behaviour.claim_of(command)
+            if claim is not None:
+                turn.refused[letter] = claim
         for version, event in enumerate(events, start=behaviour.version(before) + 1):
             turn.records.append(Recorded(f"{behaviour.kind}:{entity_id}", version, now, event))
             turn.claims.extend(behaviour.claims(event))
@@ -250,25 +260,33 @@ class Host(Generic[State, Command]):
         """The replies that may leave.
 
         Those that write nothing rest on memory alone: where another writer has the next version they are decided
-        again, and where the journal cannot be asked their outcome is not known.
+        again, and where the journal cannot be asked their outcome is not known. A refusal of what was sent
+        again because its answer was lost, and had taken effect, is decided again with care.
         """
         resting = {
             next_key(self._behaviour, entity_id, turn.states[entity_id]): entity_id
             for entity_id in turn.resting - turn.changed
         }
-        if not resting:
+        if not resting and not turn.refused:
             return turn.replies
         try:
-            stale = {resting[key] for key in await self._journal.taken(resting)}
+            taken = await self._journal.taken({*resting, *turn.refused.values()})
         except StoreUnavailableError:
             unknown = set(resting.values())
             return [
-                (letter, Unavailable() if self._is_for(letter, unknown) else reply) for letter, reply in turn.replies
+                (letter, Unavailable() if letter in turn.refused or self._is_for(letter, unknown) else reply)
+                for letter, reply in turn.replies
             ]
-        if not stale:
+        stale = {entity_id for key, entity_id in resting.items() if key in taken}
+        repeats = {letter for letter, claim in turn.refused.items() if claim in taken}
+        if not stale and not repeats:
             return turn.replies
-        self._decide_again([pair for pair in turn.replies if self._is_for(pair[0], stale)])
-        return [pair for pair in turn.replies if not self._is_for(pair[0], stale)]
+        leaving: list[tuple[Letter, Reply]] = []
+        undecided: list[tuple[Letter, Reply]] = []
+        for pair in turn.replies:
+            (undecided if pair[0] in repeats or self._is_for(pair[0], stale) else leaving).append(pair)
+        self._decide_again(undecided)
+        return leaving
 
     def _is_for(self, letter: Letter, entity_ids: set[str]) -> bool:
         return self._behaviour.entity_id(letter.command) in entity_ids
@@ -314,9 +332,12 @@ class Host(Generic[State, Command]):
         for record in turn.records:
             entity_id = record.entity.partition(":")[2]
             projections.extend(self._behaviour.projections(record, _existing(turn.states[entity_id])))
-        urgent = self._carry_on.project(projections)
-        # A repeat changes nothing, but tells of an order all the same.
-        return urgent + self._carry_on.promised(turn.resting - turn.changed)
+        return self._carry_on.project(projections)
+
+    def _promised(self, replies: Sequence[tuple[Letter, Reply]]) -> list[Projection]:
+        """Documents of earlier turns, not written yet, that these replies tell of."""
+        promises = {place for letter, reply in replies for place in self._behaviour.promises(letter.command, reply)}
+        return self._carry_on.unwritten(promises)
 
     async def _finish(self, urgent: list[Projection], replies: list[tuple[Letter, Reply]]) -> None:
         """Writes what the replies promise and sends them, while the next turn already runs."""

@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 
+from bson import ObjectId
 from fastapi import APIRouter, Request, Response
 
 from actors.domain.ids import is_id
@@ -84,7 +85,8 @@ async def edit_ticket(request: Request, ticket_id: str) -> Response:
     services = services_of(request)
     user_id = services.sessions.require(request).user_id
     body = TicketBody.of(await read_json(request), services.rules())
-    answer = await _ask(services, EditTicket(_existing(ticket_id), user_id, body.details()))
+    edit = EditTicket(_existing(ticket_id), user_id, body.details(), edit_id=str(ObjectId()))
+    answer = await _ask(services, edit)
     return json_response(ticket_view(answer.ticket))
 
 

@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
+from tests.support.killing import kill_one
 from tests.support.running_market import HOLDFAST, RunningMarket
 
 SETTINGS = {"reservation_seconds": 60, "payment_grace_seconds": 5, "max_holds_per_buyer": 1000}
@@ -23,20 +23,6 @@ BUYERS = 64
 BETWEEN_KILLS_SECONDS = (8.0, 20.0)
 LONGEST_LOAD_SECONDS = 600
 SETTLING_SECONDS = 240
-
-
-def _kill_one(market: RunningMarket, victims: random.Random) -> bool:
-    """Kill an OrderActor or a PaymentActor; False when there was none, as while Ray starts another."""
-    found = market.processes(
-        "ray::OrderActor", "ray::PaymentActor", "ray::OrderActor.deliver", "ray::PaymentActor.deliver"
-    )
-    if not found:
-        return False
-    try:
-        victims.choice(found).kill()
-    except psutil.NoSuchProcess:
-        return False
-    return True
 
 
 def _verified(market: RunningMarket) -> dict[str, Any]:
@@ -74,7 +60,7 @@ def test_purchases_under_faults_and_kills_end_with_every_cent_accounted_for(
         while load.poll() is None:
             assert time.monotonic() < deadline, output.read_text()
             if time.monotonic() >= next_kill:
-                kills += _kill_one(market, victims)
+                kills += kill_one(market, victims, "OrderActor", "PaymentActor") is not None
                 next_kill = time.monotonic() + victims.uniform(*BETWEEN_KILLS_SECONDS)
             time.sleep(0.1)
     finally:

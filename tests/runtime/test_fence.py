@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Collection
+from dataclasses import replace
 
 import pytest
 
 from actors.domain.messages import (
     AlreadyReserved,
     CancelOrder,
+    EditTicket,
     OrderStatus,
     ReadTicket,
     RequestMismatch,
@@ -18,9 +20,10 @@ from actors.domain.messages import (
 from actors.domain.ticket import Ticket, TicketAnswer
 from actors.storage.journal import MongoJournal
 from actors.tickets import TicketBehaviour
+from tests.support.examples import DETAILS, new_id
 from tests.support.journal_checks import created_twice, held_twice, with_gaps
 from tests.support.local_market import LocalMarket, RunningHost
-from tests.support.trading import a_hold, as_it_is, asked, expect, held, listed
+from tests.support.trading import a_hold, a_ticket, as_it_is, asked, expect, held, listed
 
 
 class BlindJournal(MongoJournal):
@@ -139,6 +142,20 @@ async def test_a_reservation_that_arrives_again_answers_the_cancelled_order(mark
     assert not await created_twice(market.connections.database)
 
 
+async def test_a_reservation_that_arrives_again_is_not_refused_because_somebody_else_holds_the_ticket_by_now(
+    market: LocalMarket,
+) -> None:
+    (ticket_id,) = await listed(market)
+    hold = await held(market, ticket_id)
+    await market.ask_ticket(CancelOrder(ticket_id, hold.order_id))
+    await held(market, ticket_id)
+    for host in (market.tickets, market.start_tickets()):
+        again = expect(TicketAnswer, await asked(market, host, hold, again=True))
+        assert again.order is not None
+        assert (again.order.id, again.order.status) == (hold.order_id, OrderStatus.CANCELLED)
+        assert (again.ticket.status, again.fresh) == (TicketStatus.RESERVED, False)
+
+
 async def test_a_reservation_that_arrives_again_for_another_ticket_is_refused(market: LocalMarket) -> None:
     first, second = await listed(market, 2)
     hold = await held(market, first)
@@ -165,3 +182,42 @@ async def test_a_reservation_that_arrives_again_after_its_end_answers_the_expire
     again = expect(TicketAnswer, await market.ask_ticket(hold))
     assert again.order is not None
     assert (again.ticket.status, again.order.status) == (TicketStatus.AVAILABLE, OrderStatus.CANCELLED)
+
+
+# Edits that arrive again
+
+
+async def an_edit(market: LocalMarket, price: int) -> EditTicket:
+    """An edit that took effect on a new ticket."""
+    created = a_ticket()
+    expect(TicketAnswer, await market.ask_ticket(created))
+    edit = EditTicket(created.ticket_id, created.seller_id, replace(DETAILS, price=price), edit_id=new_id())
+    assert expect(TicketAnswer, await market.ask_ticket(edit)).fresh
+    return edit
+
+
+async def test_an_edit_that_arrives_again_is_not_refused_because_the_ticket_is_held_by_now(market: LocalMarket) -> None:
+    edit = await an_edit(market, 6_000)
+    await held(market, edit.ticket_id)
+    for host in (market.tickets, market.start_tickets()):
+        again = expect(TicketAnswer, await asked(market, host, edit, again=True))
+        assert (again.ticket.status, again.ticket.details.price) == (TicketStatus.RESERVED, 6_000)
+    refused = replace(edit, edit_id=new_id())
+    assert await market.ask_ticket(refused) == AlreadyReserved()
+
+
+async def test_an_edit_that_arrives_again_does_not_undo_the_one_after_it(market: LocalMarket) -> None:
+    edit = await an_edit(market, 6_000)
+    later = replace(edit, details=replace(DETAILS, price=7_000), edit_id=new_id())
+    assert expect(TicketAnswer, await market.ask_ticket(later)).fresh
+    for host in (market.tickets, market.start_tickets()):
+        again = expect(TicketAnswer, await asked(market, host, edit))
+        assert (again.ticket.details.price, again.fresh) == (7_000, False)
+
+
+async def test_without_its_claim_an_edit_that_arrives_again_undoes_the_one_after_it(market: LocalMarket) -> None:
+    market.tickets = market._start(OrdersWithoutClaim(market.connections.queries), "tickets-0")
+    edit = await an_edit(market, 6_000)
+    await market.ask_ticket(replace(edit, details=replace(DETAILS, price=7_000), edit_id=new_id()))
+    again = expect(TicketAnswer, await market.ask_ticket(edit))
+    assert (again.ticket.details.price, again.fresh) == (6_000, True)

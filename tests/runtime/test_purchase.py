@@ -17,11 +17,15 @@ from actors.domain.messages import (
     PaymentAnswer,
     PaymentCommand,
     Refusal,
+    Release,
     RequestMismatch,
     Revoke,
+    TicketCommand,
     TicketStatus,
+    Unavailable,
     UnknownPaymentMethod,
 )
+from actors.domain.ticket import TicketAnswer
 from config.settings import Settings
 from tests.support.buying import (
     DECLINED,
@@ -66,6 +70,41 @@ async def test_a_declined_payment_cancels_the_order_and_releases_the_ticket(mark
     assert (answer.charge.status, answer.charge.failure) == (ChargeStatus.FAILED, "generic_decline")
     assert (await as_it_is(market, order.ticket_id)).status is TicketStatus.AVAILABLE
     assert await money(market, order) == {"requires_payment_method": 1, **NOTHING}
+
+
+class AtTheRelease:
+    """Counterparts of a purchase to which something happens before its ticket is to be let go of."""
+
+    def __init__(self, market: LocalMarket, happens: TicketCommand | None) -> None:
+        self._market = market
+        self._happens = happens
+        self.ask_charge = market.ask_charge
+
+    async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal:
+        if isinstance(command, Release):
+            if self._happens is None:
+                return Unavailable()
+            await self._market.ask_ticket(self._happens)
+        return await self._market.ask_ticket(command)
+
+
+async def test_of_a_declined_payment_of_an_order_that_ended_meanwhile_nobody_hears_that_they_still_hold_the_ticket(
+    market: LocalMarket,
+) -> None:
+    order = await an_order(market)
+    cancelled = AtTheRelease(market, CancelOrder(order.ticket_id, order.id))
+    answer = expect(PaymentAnswer, await purchases(market, cancelled).handle(Pay(order.id, DECLINED)))
+    assert (answer.order.is_open, answer.charge.status) == (False, ChargeStatus.FAILED)
+
+
+async def test_of_a_declined_payment_whose_ticket_does_not_answer_nothing_is_said_until_it_does(
+    market: LocalMarket,
+) -> None:
+    order = await an_order(market)
+    silent = AtTheRelease(market, None)
+    assert await purchases(market, silent).handle(Pay(order.id, DECLINED)) == Unavailable()
+    again = expect(PaymentAnswer, await market.pay(Pay(order.id, DECLINED)))
+    assert (again.order.status, again.order.cancel_reason) == (OrderStatus.CANCELLED, CancelReason.DECLINED)
 
 
 async def test_with_attempts_left_a_declined_payment_can_be_made_again(market_settings: Settings) -> None:

@@ -5,8 +5,7 @@ import random
 import secrets
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -16,24 +15,16 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from actors.storage.database import connect, database_of
-from actors.stripe.sandbox import FaultPlan, LedgerUnavailable, MongoLedger
+from cli.load.crowd import MADE, PATIENCE_SECONDS, PAUSE_SECONDS, session, signed_up
+from cli.load.faults import sandbox_faults
 from config.settings import Settings
 
 # A day at a box office: most cards pay, some are declined, some want their owner.
 CARDS = ("pm_card_visa",) * 16 + ("pm_card_chargeDeclined",) * 2 + ("pm_card_authenticationRequired",) * 2
 PRICE = 25.0
-# Whoever pays asks again while the answer is not known, for as long as people have patience.
-PATIENCE_SECONDS = 60.0
-PAUSE_SECONDS = 0.25
-MADE = (HTTPStatus.CREATED, HTTPStatus.OK)
 _WRONG_SHOWN = 20
 
 Answer = tuple[int, dict[str, Any]]
-
-
-class LoadError(Exception):
-    """The load could not begin; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +55,8 @@ class Result:
 async def run(settings: Settings, plan: Plan) -> Result:
     """Return what came of the purchases. Raises LoadError when nobody can sign up."""
     result = Result()
-    async with _faults(settings, plan), _session(settings) as http:
-        seller, *buyers = [await _signed_up(http) for _ in range(plan.buyers + 1)]
+    async with sandbox_faults(settings, plan.faults, plan.seed), session(settings) as http:
+        seller, *buyers = [await signed_up(http) for _ in range(plan.buyers + 1)]
         cards = random.Random(plan.seed)  # noqa: S311 - to have the same cards again, no secret
         began = time.monotonic()
         with Progress(transient=True) as progress:
@@ -87,64 +78,6 @@ def show(result: Result, console: Console) -> None:
     console.print(f"{rate:,.0f} paid purchases a second; p50 {p50:,.0f} ms, p99 {p99:,.0f} ms")
     for complaint in result.wrong[:_WRONG_SHOWN]:
         console.print(f"[red]wrong answer:[/red] {complaint}")
-
-
-@asynccontextmanager
-async def _faults(settings: Settings, plan: Plan) -> AsyncIterator[None]:
-    """The sandbox fails as planned while the context lasts."""
-    if not plan.faults:
-        yield
-        return
-    if not settings.sandbox_payments:
-        raise LoadError("faults are for the sandbox: this market is paid through Stripe (unset STRIPE_KEY)")
-    each = plan.faults
-    faults = FaultPlan(
-        lost_answer=each, delay=each, conflict=each, rate_limit=each, server_error=each, connection_reset=each,
-        duplicate_webhook=each, reorder_webhook=each, seed=plan.seed,
-    )  # fmt: skip
-    async with connect(str(settings.mongodb_url)) as client:
-        ledger = MongoLedger(database_of(client))
-        await _set_faults(ledger, faults)
-        try:
-            yield
-        finally:
-            await _set_faults(ledger, None)
-
-
-async def _set_faults(ledger: MongoLedger, faults: FaultPlan | None) -> None:
-    """A database under load may need more than one question."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        try:
-            await ledger.set_faults(faults)
-        except LedgerUnavailable:
-            if time.monotonic() > deadline:
-                wanted = "on" if faults else "off: run `holdfast load --faults 0.01 --purchases 1` to have that done"
-                raise LoadError(f"the database does not answer, so the faults could not be turned {wanted}") from None
-            await asyncio.sleep(PAUSE_SECONDS)
-        else:
-            return
-
-
-def _session(settings: Settings) -> aiohttp.ClientSession:
-    """Many people behind one session: it keeps no cookies, and has a connection for each of them."""
-    return aiohttp.ClientSession(
-        f"http://127.0.0.1:{settings.http_port}",
-        connector=aiohttp.TCPConnector(limit=0),
-        cookie_jar=aiohttp.DummyCookieJar(),
-    )
-
-
-async def _signed_up(http: aiohttp.ClientSession) -> str:
-    """Return the cookie of somebody new."""
-    account = {"email": f"load-{secrets.token_hex(8)}@example.com", "password": secrets.token_urlsafe(16)}
-    try:
-        async with http.post("/api/users/signup", json=account) as answer:
-            if answer.status != HTTPStatus.CREATED:
-                raise LoadError(f"signing up was answered with {answer.status}: set RATE_LIMITS=off for load tests")
-            return "; ".join(f"{name}={morsel.value}" for name, morsel in answer.cookies.items())
-    except aiohttp.ClientError as error:
-        raise LoadError(f"the market does not answer ({type(error).__name__}): start it with `holdfast up`") from None
 
 
 class _Buyer:

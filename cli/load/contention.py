@@ -1,0 +1,96 @@
+"""``holdfast load --history``: many people at few tickets, and everything that was asked and answered written down."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from cli.load.crowd import session, signed_up
+from cli.load.faults import sandbox_faults
+from cli.load.history_file import HistoryFile, Operation
+from cli.load.hot_tickets import Places
+from cli.load.rivals import Rival
+from cli.load.sellers import Seller
+from cli.load.witness import Person, Seen, Witness
+from config.settings import Settings
+
+SELLERS = 2
+# Each person does two things at a time, so that a buyer's cancelling meets the same buyer's paying.
+PROCESSES = 2
+REST_SECONDS = 0.02
+REQUEST_SECONDS = 30.0
+
+Act = Callable[[Witness], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long, and how many buyers want how many tickets at a time. `faults` is as for purchases."""
+
+    history: Path
+    seconds: float
+    tickets: int
+    buyers: int
+    faults: float
+    seed: int
+
+
+async def run(settings: Settings, plan: Plan) -> Seen:
+    """Return what was seen; the rest is in the file. Raises LoadError when nobody can sign up, OSError for the file."""
+    seen, places = Seen(), Places()
+    chance = random.Random(plan.seed)  # noqa: S311 - to have the same wishes again, no secret
+    with HistoryFile(plan.history, settings) as file:
+        async with sandbox_faults(settings, plan.faults, plan.seed), session(settings, REQUEST_SECONDS) as http:
+            people: list[tuple[str, Act]] = []
+            for number in range(SELLERS):
+                own_tickets = len(range(number, plan.tickets, SELLERS))
+                seller = Seller(places, f"seller-{number}", own_tickets, chance)
+                people.append((seller.name, seller.acts))
+            people += [(f"buyer-{number}", Rival(places, chance).acts) for number in range(plan.buyers)]
+            witnesses = [
+                (act, Witness(http, file, seen, person, f"{person.name}.{process}"))
+                for name, act in people
+                for person in [Person(name, await signed_up(http))]
+                for process in range(PROCESSES)
+            ]
+            await _act_for(plan.seconds, witnesses, chance)
+    return seen
+
+
+async def _act_for(seconds: float, witnesses: list[tuple[Act, Witness]], chance: random.Random) -> None:
+    """Everybody acts until the time is over, and then waits for the answer that is still open."""
+    ends = time.monotonic() + seconds
+
+    async def acts(act: Act, witness: Witness) -> None:
+        while time.monotonic() < ends:
+            await act(witness)
+            await asyncio.sleep(chance.uniform(0, 2 * REST_SECONDS))
+
+    with Progress(transient=True) as progress:
+        task = progress.add_task("contending", total=seconds)
+        showing = asyncio.create_task(_show_time(progress, task, ends, seconds))
+        await asyncio.gather(*(acts(act, witness) for act, witness in witnesses))
+        showing.cancel()
+
+
+async def _show_time(progress: Progress, task: object, ends: float, seconds: float) -> None:
+    while True:
+        progress.update(task, completed=seconds - max(ends - time.monotonic(), 0))  # type: ignore[arg-type]
+        await asyncio.sleep(0.2)
+
+
+def show(seen: Seen, plan: Plan, console: Console) -> None:
+    """Print how many operations there were of each kind, and how to have them checked."""
+    table = Table("operation", "outcome known", "unknown")
+    for operation in Operation:
+        table.add_row(operation, f"{seen.known[operation]:,}", f"{seen.unknown[operation]:,}")
+    console.print(table)
+    for complaint in seen.wrong:
+        console.print(f"[red]wrong answer:[/red] {complaint}")
+    console.print(f"{plan.history}: check it with `python -m tests.chaos.check_history {plan.history}`")

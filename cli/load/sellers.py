@@ -1,0 +1,78 @@
+"""Sellers of a contended market: they change prices while people buy, and replace what is gone."""
+
+import random
+
+from cli.load.history_file import Operation
+from cli.load.hot_tickets import HotTicket, Places
+from cli.load.witness import Question, Told, Witness
+
+TITLE = "Hot"
+PRICES = (20, 25, 30, 35.5)
+OWN_LIST = 100
+
+
+class Seller:
+    """What the processes of one seller share."""
+
+    def __init__(self, places: Places, name: str, tickets: int, chance: random.Random) -> None:
+        self.name = name
+        self._places = places
+        self._chance = chance
+        self._being_listed = 0
+        places.of_sellers[name] = [None] * tickets
+
+    async def acts(self, witness: Witness) -> None:
+        """Do one thing, and perhaps look whether the market shows it."""
+        finished = self._places.take_finished(self.name)
+        if finished is not None:
+            await witness.ask(_reading(finished))
+        elif self._places.is_missing_one(self.name, self._being_listed):
+            await self._list(witness)
+        elif (ticket := self._places.own_ticket(self.name, self._chance)) is not None:
+            ticket.left -= 1
+            await self._tend(witness, ticket)
+        else:
+            await self._look(witness)
+
+    async def _list(self, witness: Witness) -> None:
+        self._being_listed += 1
+        price = self._chance.choice(PRICES)
+        body = {"title": TITLE, "price": price}
+        question = Question(Operation.LIST, "POST", "/api/tickets", body, arguments={"price": price}, keyed=True)
+        answer = await witness.ask(question)
+        self._being_listed -= 1
+        if answer is not None and answer.is_made:
+            self._places.put(HotTicket(answer.fields["id"], self.name, price))
+
+    async def _tend(self, witness: Witness, ticket: HotTicket) -> None:
+        roll = self._chance.random()
+        if roll < 0.7:  # noqa: PLR2004 - shares of the day
+            answer = await self._edit(witness, ticket)
+        elif roll < 0.73:  # noqa: PLR2004 - as above
+            path = f"/api/tickets/{ticket.id}"
+            answer = await witness.ask(Question(Operation.WITHDRAW, "DELETE", path, ticket=ticket.id))
+            if answer is not None and answer.status < 300:  # noqa: PLR2004 - a success
+                ticket.ends()
+        else:
+            answer = await witness.ask(_reading(ticket))
+        if answer is not None and answer.status < 300 and self._chance.random() < 0.4:  # noqa: PLR2004 - as above
+            await self._look(witness)
+
+    async def _edit(self, witness: Witness, ticket: HotTicket) -> Told | None:
+        price = self._chance.choice(PRICES)
+        body = {"title": TITLE, "price": price}
+        path = f"/api/tickets/{ticket.id}"
+        answer = await witness.ask(
+            Question(Operation.EDIT, "PUT", path, body, ticket=ticket.id, arguments={"price": price})
+        )
+        if answer is not None and answer.is_made:
+            ticket.price = price
+        return answer
+
+    async def _look(self, witness: Witness) -> None:
+        path = f"/api/tickets?seller=me&limit={OWN_LIST}"
+        await witness.ask(Question(Operation.OWN_TICKETS, "GET", path, arguments={"limit": OWN_LIST}))
+
+
+def _reading(ticket: HotTicket) -> Question:
+    return Question(Operation.READ_TICKET, "GET", f"/api/tickets/{ticket.id}", ticket=ticket.id)

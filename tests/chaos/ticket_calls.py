@@ -1,0 +1,286 @@
+"""One ticket's operations as calls for the search: what each needs to have been so, and when it may have been.
+
+How strict it is:
+
+- Everything that a ticket decides or that is asked of it (reserving, cancelling, editing, withdrawing, paying, reading
+  it by id) took effect between its invocation and its answer. Only in a window in which a host was being replaced may
+  a read of a ticket show what was true earlier in that window.
+- Orders are read from documents, by id and in lists, and so are the tickets in a seller's own list. They may lag, so
+  what was seen there was true at some time before the answer. That one's own acknowledged writes are in them is checked
+  by `own_writes`.
+- What happens by itself takes effect at any time from when it may: a hold ends when its time is over, not earlier, and
+  nothing is decided as if it still held later than that. A payment starts, sells or fails from when it was asked for.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from tests.chaos.history import NEVER, History, Kind, Operation
+from tests.chaos.search import Call
+from tests.chaos.sequential_model import (
+    Cancel,
+    Decline,
+    Edit,
+    Expire,
+    Happening,
+    Pay,
+    ReadAfterEdit,
+    ReadTicket,
+    Request,
+    Reserve,
+    Sell,
+    StartPayment,
+    Ticket,
+    Withdraw,
+    happen,
+    respond,
+)
+from tests.chaos.sightings import OrderSeen, Sightings, TicketSeen
+
+# Holds are timed by the market's clock and ours is read once: they differ by the time of a request or two.
+CLOCK_SECONDS = 0.25
+GOOD_CARD = "pm_card_visa"
+OK, CREATED, REFUSED, TOO_MANY = 200, 201, 400, 429
+
+Seen = TypeVar("Seen", OrderSeen, TicketSeen)
+
+
+def calls_of(
+    history: History, sightings: Sightings, ticket_id: str, operations: Sequence[Operation]
+) -> list[Call[Ticket]]:
+    """Return the calls of a ticket, its creation excepted."""
+    seen = sightings.orders.get(ticket_id, []), sightings.tickets.get(ticket_id, [])
+    return list(_Calls(history, operations, *seen).all())
+
+
+@dataclass(frozen=True, slots=True)
+class _Life:
+    """What is known of an order besides its states: when it may have begun, and when it ends unless it is paid."""
+
+    began: float
+    ends: float
+    is_told: bool
+
+
+class _Calls:
+    def __init__(
+        self,
+        history: History,
+        operations: Sequence[Operation],
+        orders: Sequence[OrderSeen],
+        tickets: Sequence[TicketSeen],
+    ) -> None:
+        self._history = history
+        self._operations = [one for one in operations if one.kind is not Kind.LIST and one.status != TOO_MANY]
+        self._reservations = [one for one in self._operations if one.kind is Kind.RESERVE]
+        self._payments = [one for one in self._operations if one.kind is Kind.PAY]
+        self._orders_seen = orders
+        self._tickets_seen = tickets
+        self._lives = {order_id: self._life(order_id) for order_id in self._order_ids()}
+
+    def all(self) -> Iterator[Call[Ticket]]:
+        for operation in self._operations:
+            yield from self._calls(operation)
+        for order_id in self._lives:
+            yield from self._happenings(order_id)
+        for order in _earliest(self._orders_seen):
+            began = self._lives[order.order].began
+            yield Call(began, order.answered, order.agreeing, order.label, only_looks=True)
+        for ticket in _earliest(self._tickets_seen):
+            yield Call(-NEVER, ticket.answered, ticket.agreeing, ticket.label, only_looks=True)
+
+    def _calls(self, operation: Operation) -> Iterator[Call[Ticket]]:
+        if _is_told_elsewhere(operation):
+            return
+        if operation.kind is Kind.EDIT and operation.status == OK:
+            yield from self._edited(operation)
+            return
+        requests = list(self._requests(operation))
+
+        def step(ticket: Ticket) -> Iterator[Ticket]:
+            if self._is_past(ticket, operation):
+                return
+            for request in requests:
+                for after, answer in respond(ticket, request):
+                    if not operation.is_certain:
+                        if after != ticket:
+                            yield after
+                    elif answer.agrees_with(operation.status, operation.answer):
+                        yield after
+
+        yield Call(
+            self._invoked(operation),
+            operation.answered,
+            step,
+            str(operation),
+            required=operation.is_certain,
+            only_looks=operation.is_certain and _only_looks(operation),
+        )
+
+    def _edited(self, operation: Operation) -> Iterator[Call[Ticket]]:
+        """An edit that took effect, and its answer: the ticket as it was then or, after a repeat, a little later."""
+
+        def takes_effect(ticket: Ticket) -> Iterator[Ticket]:
+            edit = Edit(operation.arguments["price"], operation.number)
+            if not self._is_past(ticket, operation):
+                yield from (after for after, answer in respond(ticket, edit) if answer.status == OK)
+
+        def is_told(ticket: Ticket) -> Iterator[Ticket]:
+            for after, answer in respond(ticket, ReadAfterEdit(operation.number)):
+                if answer.agrees_with(operation.status, operation.answer):
+                    yield after
+
+        during = operation.invoked, operation.answered
+        yield Call(*during, takes_effect)
+        yield Call(*during, is_told, str(operation), only_looks=True)
+
+    def _requests(self, operation: Operation) -> Iterator[Request]:
+        arguments, order_id = operation.arguments, operation.order or ""
+        match operation.kind:
+            case Kind.RESERVE:
+                for order in self._orders_it_may_have_made(operation):
+                    keyed = "key" in arguments
+                    yield Reserve(operation.person, order, arguments.get("expectedPrice"), keyed=keyed)
+            case Kind.EDIT:
+                yield Edit(arguments["price"])
+            case Kind.WITHDRAW:
+                yield Withdraw()
+            case Kind.CANCEL:
+                yield Cancel(order_id)
+            case Kind.PAY:
+                yield Pay(order_id, may_fail=self._declined_from(order_id) <= operation.answered)
+            case Kind.READ_TICKET:
+                yield ReadTicket()
+
+    def _invoked(self, operation: Operation) -> float:
+        """When it may have taken effect: a read by id as early as the window of a fault that it falls into."""
+        if operation.kind is not Kind.READ_TICKET:
+            return operation.invoked
+        met = [
+            window.begins
+            for window in self._history.faults
+            if window.begins <= operation.answered and operation.invoked <= window.ends
+        ]
+        return min([operation.invoked, *met])
+
+    def _is_past(self, ticket: Ticket, operation: Operation) -> bool:
+        """Whether the hold's time was over when this was asked for: then nothing is decided as if it still held."""
+        order = ticket.order
+        if order is None or not order.is_open or not operation.is_certain:
+            return False
+        life = self._lives.get(order.id)
+        grace = self._history.grace_seconds if order.status == "awaiting:payment" else 0.0
+        ends = life.ends if life is not None and life.is_told else NEVER
+        return self._invoked(operation) > ends + grace + CLOCK_SECONDS
+
+    # Orders
+
+    def _order_ids(self) -> set[str]:
+        told = {one.order for one in self._operations}
+        shown = {one.answer.get("orderId") for one in self._operations if one.kind is Kind.READ_TICKET}
+        seen = {one.order for one in self._orders_seen}
+        nameless = {_nameless(one) for one in self._reservations if not one.is_certain}
+        return {order_id for order_id in told | shown | seen | nameless if order_id is not None}
+
+    def _makers(self, order_id: str) -> list[Operation]:
+        """The reservation that made the order, or those that may have."""
+        named = [one for one in self._reservations if one.order == order_id and one.is_certain]
+        if certain := [one for one in named if one.status == CREATED]:
+            return certain
+        lost = [one for one in self._reservations if not one.is_certain]
+        if mine := [one for one in lost if order_id == _nameless(one)]:
+            return mine
+        buyers = {seen.person for seen in self._orders_seen if seen.order == order_id}
+        return [one for one in named if "key" in one.arguments] + [
+            one for one in lost if not buyers or one.person in buyers
+        ]
+
+    def _orders_it_may_have_made(self, operation: Operation) -> list[str]:
+        if operation.is_certain:
+            return [operation.order or _nameless(operation)]
+        return [order_id for order_id in self._lives if operation in self._makers(order_id)]
+
+    def _life(self, order_id: str) -> _Life:
+        began = min((maker.invoked for maker in self._makers(order_id)), default=-NEVER)
+        told = [self._history.instant(_seconds(text)) for text in self._ends_told(order_id)]
+        return _Life(began, min(told, default=began + self._history.reservation_seconds), is_told=bool(told))
+
+    def _ends_told(self, order_id: str) -> Iterator[str]:
+        for one in self._reservations:
+            if one.order == order_id and "expiresAt" in one.answer:
+                yield one.answer["expiresAt"]
+        for seen in self._orders_seen:
+            if seen.order == order_id:
+                yield seen.expires_at
+
+    # What happens by itself
+
+    def _happenings(self, order_id: str) -> Iterator[Call[Ticket]]:
+        payments = [one for one in self._payments if one.order == order_id]
+        started = min((one.invoked for one in payments), default=NEVER)
+        # The sale of an answered 201 is that payment's own effect, and happens within it.
+        selling = [one for one in payments if not one.is_certain or one.status == OK]
+        sold = min((one.invoked for one in selling), default=NEVER)
+        if any(one.status == CREATED for one in payments):
+            sold = NEVER
+        times: list[tuple[float, Happening]] = [
+            (started, StartPayment(order_id)),
+            (sold, Sell(order_id)),
+            (self._declined_from(order_id), Decline(order_id)),
+            (self._lives[order_id].ends - CLOCK_SECONDS, Expire(order_id)),
+        ]
+        for since, happening in times:
+            if since != NEVER:
+                yield Call(since, NEVER, _Happens(happening), required=False)
+
+    def _declined_from(self, order_id: str) -> float:
+        declined = (
+            one.invoked
+            for one in self._payments
+            if one.order == order_id and one.arguments["paymentMethod"] != GOOD_CARD
+        )
+        return min(declined, default=NEVER)
+
+
+@dataclass(frozen=True, slots=True)
+class _Happens:
+    happening: Happening
+
+    def __call__(self, ticket: Ticket) -> Iterator[Ticket]:
+        after = happen(ticket, self.happening)
+        if after is not None:
+            yield after
+
+
+def _is_told_elsewhere(operation: Operation) -> bool:
+    """Whether it is no call: what was seen of an order, and what a payment may do by and by, are calls of their own."""
+    is_unknown_payment = operation.kind is Kind.PAY and not operation.is_certain
+    is_lost_read = operation.kind is Kind.READ_TICKET and not operation.is_certain
+    return operation.kind is Kind.READ_ORDER or is_unknown_payment or is_lost_read
+
+
+def _only_looks(operation: Operation) -> bool:
+    status = operation.status or 0
+    if operation.kind is Kind.RESERVE:
+        return status >= REFUSED or (status == OK and "key" not in operation.arguments)
+    return status >= REFUSED or operation.kind is Kind.READ_TICKET or (operation.kind is Kind.PAY and status == OK)
+
+
+def _earliest(seen: Iterable[Seen]) -> Iterator[Seen]:
+    """Yield what was seen, each thing once, when it was seen first: later is no news, documents never go back."""
+    known: set[object] = set()
+    for one in sorted(seen, key=lambda one: one.answered):
+        if one.what not in known:
+            known.add(one.what)
+            yield one
+
+
+def _nameless(operation: Operation) -> str:
+    """What an order is called that nobody was told of."""
+    return f"order of {operation.number}"
+
+
+def _seconds(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()

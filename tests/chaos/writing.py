@@ -1,0 +1,117 @@
+"""Histories written by hand: one ticket of Sam's, listed at 20 in the first second."""
+
+import itertools
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.chaos.history import NEVER, History, Kind, Operation
+
+TICKET = "ticket-1"
+SAM = "sam"
+WINDOW = 900.0
+VISA = {"paymentMethod": "pm_card_visa"}
+DECLINED_CARD = {"paymentMethod": "pm_card_chargeDeclined"}
+
+
+def iso(seconds: float) -> str:
+    """The time of day that the market would tell."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+class Told:
+    """Writes down what people were told; times are seconds, from asking to answer. Both clocks begin at 0."""
+
+    def __init__(self, price: float = 20.0, window: float = WINDOW) -> None:
+        self._operations: list[Operation] = []
+        self._window = window
+        self._numbers = itertools.count()
+        shown = {"id": TICKET, "price": price, "status": "available", "orderId": None, "version": 1}
+        self.add(Kind.LIST, SAM, (0, 1), 201, answer={**shown, "createdAt": iso(0.5)}, arguments={"price": price})
+
+    def history(self, reservation_seconds: float | None = None) -> History:
+        """The history so far, in the order of asking."""
+        ordered = sorted(self._operations, key=lambda operation: operation.invoked)
+        return History(tuple(ordered), 0, 0, reservation_seconds or self._window, 0)
+
+    def add(  # noqa: PLR0913 - a line of a history
+        self,
+        kind: Kind,
+        person: str,
+        during: tuple[float, float],
+        status: int | None,
+        *,
+        order: str | None = None,
+        answer: dict[str, Any] | None = None,
+        arguments: dict[str, Any] | None = None,
+        ticket: str | None = TICKET,
+    ) -> Operation:
+        """Any line at all; without a status its outcome is unknown."""
+        invoked, answered = during
+        operation = Operation(
+            next(self._numbers), person, person, kind, ticket, order, arguments or {}, invoked,
+            NEVER if status is None else answered, status, answer or {},
+        )  # fmt: skip
+        self._operations.append(operation)
+        return operation
+
+    def held(self, buyer: str, during: tuple[float, float], order: str, price: float = 20.0) -> None:
+        """The buyer reserved and got this order."""
+        shown = self.order(order, price=price, ends=during[1] + self._window)
+        self.add(Kind.RESERVE, buyer, during, 201, order=order, answer=shown)
+
+    def refused(self, kind: Kind, person: str, during: tuple[float, float], message: str, **rest: Any) -> None:  # noqa: ANN401
+        """A 409 with this text."""
+        self.add(kind, person, during, 409, answer={"message": message}, **rest)
+
+    def edited(self, during: tuple[float, float], price: float, version: int) -> None:
+        """Sam set this price."""
+        shown = {"id": TICKET, "price": price, "status": "available", "orderId": None, "version": version}
+        self.add(Kind.EDIT, SAM, during, 200, answer=shown, arguments={"price": price})
+
+    def read(self, during: tuple[float, float], price: float, status: str, order: str | None, version: int) -> None:
+        """Somebody read the ticket by its id."""
+        shown = {"id": TICKET, "price": price, "status": status, "orderId": order, "version": version}
+        self.add(Kind.READ_TICKET, "anybody", during, 200, answer=shown)
+
+    def cancelled(self, buyer: str, during: tuple[float, float], order: str) -> None:
+        """The buyer let go."""
+        self.add(Kind.CANCEL, buyer, during, 204, order=order)
+
+    def paid(self, buyer: str, during: tuple[float, float], order: str, status: int | None = 201) -> None:
+        """The buyer paid, and was answered so."""
+        answer = {"orderId": order} if status in (200, 201) else {}
+        self.add(
+            Kind.PAY, buyer, during, status, order=order, answer=answer, arguments={"paymentMethod": "pm_card_visa"}
+        )
+
+    def listed(self, buyer: str, during: tuple[float, float], *orders: dict[str, Any], limit: int = 20) -> None:
+        """The buyer looked at their own orders and saw these."""
+        arguments = {"limit": limit}
+        self.add(Kind.OWN_ORDERS, buyer, during, 200, answer={"items": list(orders)}, arguments=arguments, ticket=None)
+
+    def order(  # noqa: PLR0913 - the fields of an order
+        self,
+        order: str,
+        *,
+        price: float = 20.0,
+        status: str = "created",
+        version: int = 1,
+        reason: str | None = None,
+        ends: float = WINDOW,
+        created: float = 1.0,
+    ) -> dict[str, Any]:
+        """An order as it is shown."""
+        shown = {
+            "id": order, "status": status, "price": price, "version": version, "ticket": TICKET,
+            "expiresAt": iso(ends), "createdAt": iso(created),
+        }  # fmt: skip
+        return shown if reason is None else {**shown, "cancelReason": reason}
+
+
+def changed(history: History, number: int, **fields: Any) -> History:  # noqa: ANN401 - any field
+    """The history with other fields in the answer of one operation."""
+    operations = list(history.operations)
+    old = operations[number]
+    operations[number] = replace(old, answer={**old.answer, **fields}, order=fields.get("order", old.order))
+    return replace(history, operations=tuple(operations))
