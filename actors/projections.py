@@ -11,6 +11,7 @@ from actors.domain.messages import (
     Order,
     OrderCreated,
     OrderExpired,
+    OrderStatus,
     TicketCreated,
     TicketStatus,
     TicketUpdated,
@@ -56,7 +57,9 @@ def ticket_projections(recorded: Recorded, ticket: Ticket) -> list[Projection]:
                 )
             ]
             if ticket.status is TicketStatus.SOLD or order.charge_id or recorded.version % LARGEST_LAG == 0:
-                projections.append(Projection("tickets", ticket.id, ticket.version, document, urgent=False))
+                # Whoever took a sale back was told that the ticket is for sale again, and its document says `sold`.
+                urgent = order.charge_id is not None and order.status is OrderStatus.CANCELLED
+                projections.append(Projection("tickets", ticket.id, ticket.version, document, urgent=urgent))
             return projections
 
 
