@@ -92,6 +92,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._order = count()
         self._ready: list[Process] = []
         self._everyone: list[Process] = []
+        self._running: Process | None = None
         self._is_over = False
 
     def process(self, name: str) -> Process:
@@ -122,6 +123,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             ready.remove(process)
         if not handle._cancelled:
             self.steps += 1
+            self._running = process
             handle._run()
 
     def _pass_time(self) -> None:
@@ -201,8 +203,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         return task
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        if not self._is_over:
-            self._report(_PROCESS.get(self._everyone[0]), context)
+        # asyncio tells of a callback that raised outside of the callback's context.
+        if not self._is_over and self._running is not None:
+            self._running.call(self._report, self._running, context)
 
     def get_debug(self) -> bool:
         return False
