@@ -94,7 +94,7 @@ def document(subject: Ticket | Order | Charge, *, is_new: bool = False) -> Proje
             collection, made = "orders", partial(order_document, subject)
         case Charge():
             collection, made = "charges", partial(charge_document, subject)
-    return Projection(collection, subject.id, subject.id, subject.version, made, is_new=is_new)
+    return Projection(collection, subject.id, subject.version, made, is_new=is_new)
 
 
 def recorded(version: int, event: TicketEvent | ChargeCreated | None = None, entity: str = ENTITY) -> Recorded:

@@ -23,6 +23,12 @@ async def test_a_writers_marks_replace_those_before(parts: Parts) -> None:
     assert by_writer(await parts.marks.all_since(0)) == [SECOND, later]
 
 
+async def test_marks_never_go_back_whoever_saves_last(parts: Parts) -> None:
+    await parts.marks.save(FIRST)
+    await parts.marks.save(replace(FIRST, applied=2, published=5, at=500))
+    assert await parts.marks.all_since(0) == [replace(FIRST, published=5)]
+
+
 async def test_marks_are_found_that_were_saved_at_an_instant_or_after(parts: Parts) -> None:
     await parts.marks.save(FIRST)
     await parts.marks.save(SECOND)

@@ -40,7 +40,7 @@ class Surroundings(Protocol):
 
 
 async def _call(around: Surroundings, transport: ActorTransport, host: str, messages: Sequence[Any]) -> list[Reply]:
-    return await transport.call(host, messages, around.clock.now() + PATIENCE)
+    return await transport.call(host, messages, around.clock.now() + PATIENCE, again=False)
 
 
 async def _answers_again(ask: Callable[[], Awaitable[object]]) -> None:
