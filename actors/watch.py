@@ -12,6 +12,9 @@ from actors.runtime.ports import HostUnreachableError
 EVERY_SECONDS = 1.0
 # Measured: Ray itself does nothing about a stopped process within 50 s.
 SILENT_SECONDS = 5.0
+# An actor that was replaced has to start. On a machine that is busy that took longer than 5 s, and as it was replaced
+# again each time it never came to an end. So whoever was replaced and is not heard since gets twice the time.
+LONGEST_SECONDS = 60.0
 
 logger = structlog.get_logger(__name__)
 
@@ -23,6 +26,7 @@ class Watch:
         self.pulses: dict[str, Pulse] = {}
         self._fleet = fleet
         self._heard: dict[str, float] = {}
+        self._patience: dict[str, float] = {}
 
     async def look(self, watched: Iterable[str]) -> None:
         """Listens to all of them once, for a second at most."""
@@ -37,13 +41,16 @@ class Watch:
         try:
             self.pulses[name] = await asyncio.wait_for(self._fleet.ping(name), EVERY_SECONDS)
         except (HostUnreachableError, TimeoutError) as error:
-            if now - heard >= SILENT_SECONDS:
-                logger.error("actor_silent", actor=name, seconds=SILENT_SECONDS, error=type(error).__name__)
+            patience = self._patience.get(name, SILENT_SECONDS)
+            if now - heard >= patience:
+                logger.error("actor_silent", actor=name, seconds=patience, error=type(error).__name__)
                 with contextlib.suppress(HostUnreachableError):
                     await self._fleet.replace(name, self.pulses.get(name))
                 self._heard[name] = now  # and time to start
+                self._patience[name] = min(patience * 2, LONGEST_SECONDS)
         else:
             self._heard[name] = asyncio.get_running_loop().time()
+            self._patience.pop(name, None)
 
 
 async def watch(fleet: Fleet, watched: list[str]) -> None:
