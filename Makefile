@@ -10,7 +10,7 @@ FIRST ?= 0
 PEERS := .venv-peers/$(LOCALSTRIPE)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast simulate peers lint format bench clean
+.PHONY: help run test test-fast simulate peers chaos lint format bench clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -29,6 +29,9 @@ simulate: $(INSTALLED)  ## Simulate SEEDS=1000 markets in which things go wrong,
 
 peers: $(INSTALLED) $(PEERS)  ## Run the payments against localstripe, a Stripe of somebody else's
 	$(BIN)/pytest -m peer tests/peers $(ARGS)
+
+chaos: $(INSTALLED)  ## Kill and stop everything under load, some 20 minutes; NEMESES=TicketActor,database chooses
+	@NEMESES='$(NEMESES)' DURATION='$(DURATION)' $(BIN)/python -m tests.chaos
 
 lint: $(INSTALLED)  ## Check style and types
 	$(BIN)/ruff format --check .

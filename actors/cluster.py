@@ -36,8 +36,11 @@ DATABASE_RETRY_SECONDS = 1.0
 logger = structlog.get_logger(__name__)
 
 
-def create(name: str, settings: Settings) -> ActorHandle[Any]:
-    """The actor of this name, created if there is none. Blocks for a call to Ray's control service."""
+def create(name: str, settings: Settings, **options: object) -> ActorHandle[Any]:
+    """The actor of this name, created if there is none. Blocks for a call to Ray's control service.
+
+    `options` are further ones of Ray's, such as a scheduling_strategy.
+    """
     module, class_name = CLASSES[names.kind_of(name)]
     actor_class: Any = ray.remote(getattr(import_module(module), class_name))
     handle: ActorHandle[Any] = actor_class.options(
@@ -51,6 +54,7 @@ def create(name: str, settings: Settings) -> ActorHandle[Any]:
         max_task_retries=0,
         max_concurrency=10_000,
         enable_task_events=False,
+        **options,
     ).remote(name, settings, RaySystem())
     return handle
 

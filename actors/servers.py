@@ -1,6 +1,7 @@
 """The servers that a process of the market is connected to: MongoDB, Redis, and Stripe or its sandbox."""
 
 import os
+from typing import TYPE_CHECKING
 
 from redis.asyncio import Redis
 
@@ -14,8 +15,10 @@ from actors.storage.marks import MongoMarks
 from actors.storage.queries import Queries
 from actors.storage.users import UserMarks
 from actors.storage.webhooks import WebhookInbox
-from actors.stripe.account import Account, open_account
 from config.settings import Settings
+
+if TYPE_CHECKING:
+    from actors.stripe.account import Account
 
 REDIS_SECONDS = 2.0
 
@@ -44,8 +47,10 @@ class Servers(Connections):
         """Creates the indexes that are missing. Raises StoreUnavailableError."""
         await create_indexes(self.database)
 
-    def open_account(self, settings: Settings) -> Account:
+    def open_account(self, settings: Settings) -> "Account":
         """The real account with STRIPE_KEY, the sandbox's without."""
+        from actors.stripe.account import open_account  # noqa: PLC0415 - see connections.py
+
         return open_account(settings, self.database)
 
     def end_process(self) -> None:

@@ -12,9 +12,12 @@ from actors.runtime.ports import HostUnreachableError
 EVERY_SECONDS = 1.0
 # Measured: Ray itself does nothing about a stopped process within 50 s.
 SILENT_SECONDS = 5.0
-# An actor that was replaced has to start. On a machine that is busy that took longer than 5 s, and as it was replaced
-# again each time it never came to an end. So whoever was replaced and is not heard since gets twice the time.
+# On a machine that is busy starting took longer than 5 s, and as the actor was replaced again each time it never came
+# to an end. So whoever was replaced and is not heard since gets twice the time, up to this.
 LONGEST_SECONDS = 60.0
+# Ray starts a process that died by itself: that takes a second, and was seen to take twenty on a machine with ten times
+# more to do than it can. Killed meanwhile it would never be there.
+STARTING_SECONDS = 60.0
 
 logger = structlog.get_logger(__name__)
 
@@ -26,6 +29,7 @@ class Watch:
         self.pulses: dict[str, Pulse] = {}
         self._fleet = fleet
         self._heard: dict[str, float] = {}
+        self._gone: dict[str, float] = {}
         self._patience: dict[str, float] = {}
 
     async def look(self, watched: Iterable[str]) -> None:
@@ -37,20 +41,29 @@ class Watch:
 
     async def _listen(self, name: str) -> None:
         now = asyncio.get_running_loop().time()
-        heard = self._heard.setdefault(name, now)
+        heard, gone = self._heard.setdefault(name, now), self._gone.pop(name, now)
         try:
             self.pulses[name] = await asyncio.wait_for(self._fleet.ping(name), EVERY_SECONDS)
-        except (HostUnreachableError, TimeoutError) as error:
+        except HostUnreachableError:
+            # Nobody is there who could be silent: whoever comes is listened to from then on.
+            self._heard[name], self._gone[name] = now, gone
+            if now - gone >= STARTING_SECONDS:
+                await self._replace(name, "actor_missing", STARTING_SECONDS)
+                self._gone[name] = now
+        except TimeoutError:
             patience = self._patience.get(name, SILENT_SECONDS)
             if now - heard >= patience:
-                logger.error("actor_silent", actor=name, seconds=patience, error=type(error).__name__)
-                with contextlib.suppress(HostUnreachableError):
-                    await self._fleet.replace(name, self.pulses.get(name))
+                await self._replace(name, "actor_silent", patience)
                 self._heard[name] = now  # and time to start
                 self._patience[name] = min(patience * 2, LONGEST_SECONDS)
         else:
             self._heard[name] = asyncio.get_running_loop().time()
             self._patience.pop(name, None)
+
+    async def _replace(self, name: str, why: str, seconds: float) -> None:
+        logger.error(why, actor=name, seconds=seconds)
+        with contextlib.suppress(HostUnreachableError):
+            await self._fleet.replace(name, self.pulses.get(name))
 
 
 async def watch(fleet: Fleet, watched: list[str]) -> None:

@@ -2,13 +2,16 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pymongo.errors import DuplicateKeyError
 
 from actors.domain.codec import Document
 from actors.runtime.ports import Instant
 from actors.storage.database import Database, reaching_the_database
-from actors.stripe.webhooks import WebhookEvent
+
+if TYPE_CHECKING:
+    from actors.stripe.webhooks import WebhookEvent  # the whole SDK, see actors/connections.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ class WebhookInbox:
     def __init__(self, database: Database) -> None:
         self._events = database["webhook_events"]
 
-    async def add(self, event: WebhookEvent, at: Instant) -> Announcement | None:
+    async def add(self, event: "WebhookEvent", at: Instant) -> Announcement | None:
         """Keeps the announcement durably; None when it was here before."""
         document: Document = {
             "_id": event.id,

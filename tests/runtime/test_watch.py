@@ -1,78 +1,92 @@
-"""Who is silent is replaced, and is left the time to start."""
+"""Who is watched over is replaced when silent, and left alone while starting."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from actors.pulse import Pulse
 from actors.runtime.host import Counters
 from actors.runtime.ports import HostUnreachableError
-from actors.watch import LONGEST_SECONDS, SILENT_SECONDS, Watch
+from actors.watch import SILENT_SECONDS, STARTING_SECONDS, Watch
 
+Later = Callable[[float], Awaitable[None]]
 NAME = "tickets-0"
 
 
-class ManualLoop(asyncio.SelectorEventLoop):
-    """A loop on which it is as late as the test says."""
+class FakeFleet:
+    """One actor. It answers, or whoever pings it hears this error."""
 
-    now = 0.0
-
-    def time(self) -> float:
-        return self.now
-
-
-class Fleet:
-    """One actor, which hangs from the beginning and takes its time to start whenever it is replaced."""
-
-    def __init__(self, loop: ManualLoop, starts_within: float) -> None:
-        self.replaced_at: list[float] = []
-        self._loop = loop
-        self._starts_within = starts_within
+    def __init__(self) -> None:
+        self.error: type[Exception] | None = None
+        self.replaced = 0
 
     async def ping(self, name: str) -> Pulse:
-        if not self.replaced_at or self._loop.now - self.replaced_at[-1] < self._starts_within:
-            raise HostUnreachableError(name)
-        return Pulse(name, "writer", 1, "node", Counters())
+        if self.error is not None:
+            raise self.error(name)
+        return Pulse(name, f"{name}-{self.replaced}", 1, "node", Counters())
+
+    async def replace(self, _name: str, _pulse: Pulse | None) -> None:
+        self.replaced += 1
 
     async def dedicated(self) -> set[str]:
         return set()
 
-    async def replace(self, _name: str, _pulse: Pulse | None) -> None:
-        self.replaced_at.append(self._loop.now)
-
-    async def retire(self, name: str) -> None:
-        """Nobody is idle here."""
+    async def retire(self, _name: str) -> None:
+        raise AssertionError("nobody is idle")
 
 
-def watched(starts_within: float, seconds: int) -> tuple[Fleet, Watch]:
-    """A watch of so many seconds over an actor that takes its time."""
-    with asyncio.Runner(loop_factory=ManualLoop) as runner:
-        loop = runner.get_loop()
-        assert isinstance(loop, ManualLoop)
-        fleet = Fleet(loop, starts_within)
-        watch = Watch(fleet)
-        for second in range(seconds):
-            loop.now = float(second)
-            runner.run(watch.look([NAME]))
-    return fleet, watch
+@pytest.fixture
+def fleet() -> FakeFleet:
+    return FakeFleet()
 
 
-def test_an_actor_that_is_silent_for_five_seconds_is_replaced_once() -> None:
-    fleet, watch = watched(starts_within=1, seconds=60)
-    assert fleet.replaced_at == [SILENT_SECONDS]
-    assert NAME in watch.pulses
+@pytest.fixture
+async def later(fleet: FakeFleet, monkeypatch: pytest.MonkeyPatch) -> Later:
+    """Let so many seconds pass, with a look in each of them."""
+    loop, watch, passed = asyncio.get_running_loop(), Watch(fleet), 0.0
+    real = loop.time
+    monkeypatch.setattr(loop, "time", lambda: real() + passed)
+
+    async def look_for(seconds: float) -> None:
+        nonlocal passed
+        for _ in range(round(seconds)):
+            await watch.look([NAME])
+            passed += 1
+
+    return look_for
 
 
-@pytest.mark.parametrize("starts_within", [8, 30, 55])
-def test_an_actor_that_takes_long_to_start_is_left_ever_more_time_until_it_has(starts_within: float) -> None:
-    fleet, watch = watched(starts_within, seconds=300)
-    assert NAME in watch.pulses
-    assert fleet.replaced_at[-1] < 240, "it was to be left alone in the end"
+async def test_one_that_answers_is_left_alone(fleet: FakeFleet, later: Later) -> None:
+    await later(3 * STARTING_SECONDS)
+    assert fleet.replaced == 0
 
 
-def test_an_actor_that_never_starts_is_replaced_again_and_again() -> None:
-    fleet, watch = watched(starts_within=10_000, seconds=600)
-    assert NAME not in watch.pulses
-    pauses = [later - earlier for earlier, later in zip(fleet.replaced_at, fleet.replaced_at[1:], strict=False)]
-    assert pauses[:2] == [2 * SILENT_SECONDS, 4 * SILENT_SECONDS]
-    assert max(pauses) == LONGEST_SECONDS
+async def test_one_that_hangs_is_replaced_once_it_was_silent_for_five_seconds(fleet: FakeFleet, later: Later) -> None:
+    await later(3)
+    fleet.error = TimeoutError
+    await later(SILENT_SECONDS - 1)
+    assert fleet.replaced == 0
+    await later(2)
+    assert fleet.replaced == 1
+
+
+async def test_one_that_is_being_started_is_not_killed_for_that(fleet: FakeFleet, later: Later) -> None:
+    await later(3)
+    fleet.error = HostUnreachableError
+    await later(STARTING_SECONDS - 1)
+    assert fleet.replaced == 0
+
+
+async def test_one_that_has_just_started_is_not_blamed_for_the_silence_before(fleet: FakeFleet, later: Later) -> None:
+    fleet.error = HostUnreachableError
+    await later(4 * SILENT_SECONDS)
+    fleet.error = TimeoutError
+    await later(SILENT_SECONDS - 1)
+    assert fleet.replaced == 0
+
+
+async def test_one_that_never_comes_is_started_anew(fleet: FakeFleet, later: Later) -> None:
+    fleet.error = HostUnreachableError
+    await later(STARTING_SECONDS + 2)
+    assert fleet.replaced == 1

@@ -28,7 +28,10 @@ class RunningMarket:
     def __init__(self, folder: Path, **settings: str | int) -> None:
         self.folder = folder
         self.port = free_port()
-        self._settings = {name.upper(): str(value) for name, value in settings.items()}
+        # Ray's own settings are spelled in both cases, such as RAY_testing_rpc_failure.
+        self._settings = {
+            name if name.startswith("RAY_") else name.upper(): str(value) for name, value in settings.items()
+        }
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -93,6 +96,18 @@ class RunningMarket:
                 if {Path(word).name for word in " ".join(process.cmdline()).split()[:2]} & set(names):
                     found.append(process)
             except psutil.Error:
+                continue
+        return found
+
+    def actors(self, class_name: str) -> list[psutil.Process]:
+        """The processes of actors of this class, whatever they are doing: Ray adds the running method to the title."""
+        assert self._process is not None
+        found = []
+        for process in psutil.Process(self._process.pid).children(recursive=True):
+            try:
+                if process.cmdline()[0].split(".")[0].strip() == f"ray::{class_name}":
+                    found.append(process)
+            except (psutil.Error, IndexError):
                 continue
         return found
 

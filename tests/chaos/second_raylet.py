@@ -1,0 +1,174 @@
+"""``python -m tests.chaos.second_raylet``: a second node of a Ray cluster is lost with its actors.
+
+In a process of its own, since Ray is global to a process. Prints what was found as one line of JSON.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from actors import names
+from actors.books import verified
+from actors.domain.messages import OrderStatus, Pay, PaymentAnswer, Reserve
+from actors.routing import Actors
+from actors.servers import Servers
+from config import embedded, ray_environment, secret_file
+from config.settings import Settings
+from tests.chaos.direct_probe import DirectProbe
+from tests.chaos.outcome import Outcome, hit
+from tests.chaos.records import Verb
+from tests.support.eventually import eventually
+
+NAME = "second raylet lost"
+# What is lost with the second node; the rest of the market is on the first.
+ON_THE_SECOND = ("tickets-0", "payments-0", names.SUPERVISOR)
+ON_THE_FIRST = ("tickets-1", "orders-0")
+RECOVERY_SECONDS = 60.0
+# Five checks of Ray's that fail, a second apart, and the actor's start.
+LIMIT_SECONDS = 15.0
+
+
+@contextmanager
+def servers(folder: Path) -> Iterator[Settings]:
+    """The settings of a market whose database and Redis run until the context ends."""
+    settings = Settings(data_dir=folder, ticket_actors=2, max_holds_per_buyer=10_000)
+    database, redis = embedded.start_database(settings), embedded.start_redis(settings)
+    try:
+        yield settings.model_copy(update={"mongodb_url": database.url, "redis_url": redis.url})
+    finally:
+        redis.stop()
+        database.stop()
+
+
+@asynccontextmanager
+async def two_nodes(settings: Settings) -> AsyncIterator[Any]:
+    """A cluster with the market's actors spread over both nodes; yields what ends the second."""
+    import ray  # noqa: PLC0415 - Ray reads its settings when it is imported
+    from ray.cluster_utils import Cluster  # noqa: PLC0415
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415
+
+    from actors import cluster  # noqa: PLC0415
+
+    node = {"num_cpus": 4, "object_store_memory": ray_environment.OBJECT_STORE_BYTES, "include_dashboard": False}
+    nodes: Any = Cluster()
+    try:
+        nodes.add_node(**node)
+        second = nodes.add_node(**node)
+        ray.init(address=nodes.address, namespace=names.NAMESPACE, log_to_driver=False)
+        await eventually(lambda: _takes_work(second.node_id), RECOVERY_SECONDS)
+        first_id = ray.get_runtime_context().get_node_id()
+        for node_id, actors in ((first_id, ON_THE_FIRST), (second.node_id, ON_THE_SECOND)):
+            there = NodeAffinitySchedulingStrategy(node_id, soft=True)
+            for name in actors:
+                cluster.create(name, settings, scheduling_strategy=there)
+        await asyncio.to_thread(cluster.start, settings)
+        yield lambda: nodes.remove_node(second, allow_graceful=False)
+    finally:
+        ray.shutdown()
+        nodes.shutdown()
+
+
+async def _takes_work(node_id: str) -> bool:
+    """Whether the first node knows that the second is there: until then it would keep the second's actors."""
+    import ray  # noqa: PLC0415 - as above
+    from ray.exceptions import TaskUnschedulableError  # noqa: PLC0415
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415
+
+    there = NodeAffinitySchedulingStrategy(node_id, soft=False)
+    try:
+        await ray.remote(_nothing).options(num_cpus=0, scheduling_strategy=there).remote()
+    except TaskUnschedulableError:
+        return False
+    return True
+
+
+def _nothing() -> None:
+    """Work that any node can do."""
+
+
+async def lose_it(settings: Settings) -> tuple[Outcome, dict[str, bool]]:
+    """End the second node under load; return what came of it, and what else is to be so afterwards."""
+    from actors.cluster import RaySystem  # noqa: PLC0415 - imports Ray
+
+    system = RaySystem()
+    async with two_nodes(settings) as end_the_second:
+        servers = Servers(settings)
+        await servers.clock.refresh()
+        actors, fleet = system.actors(settings, servers.clock), system.fleet()
+        lost = {name: await fleet.ping(name) for name in ON_THE_SECOND}
+        assert all(pulse.node_id != system.place()[1] for pulse in lost.values())
+        outcome, orders = await _struck(actors, servers, end_the_second)
+        paid = await actors.pay(Pay(next(iter(orders)), "pm_card_visa"))
+        now = {name: await asyncio.wait_for(fleet.ping(name), RECOVERY_SECONDS) for name in ON_THE_SECOND}
+        first_node = system.place()[1]
+        found = {
+            "everyone is on the first node": all(pulse.node_id == first_node for pulse in now.values()),
+            "everyone is somebody else": all(pulse.writer != lost[name].writer for name, pulse in now.items()),
+            "a payment goes through": isinstance(paid, PaymentAnswer) and paid.order.status is OrderStatus.COMPLETE,
+            "what the lost writer left is carried on": await _is_carried_on(servers, lost["tickets-0"].writer),
+        }
+        outcome.violations = await _violations(settings, servers)
+        await servers.client.close()
+    return outcome, found
+
+
+async def _struck(
+    actors: Actors, servers: Servers, end_the_second: Callable[[], None]
+) -> tuple[Outcome, dict[str, Reserve]]:
+    probe = DirectProbe(actors, host="tickets-0")
+    async with probe.asking():
+        await eventually(lambda: probe.is_steady_since(0), RECOVERY_SECONDS)
+        at = time.monotonic()
+        await asyncio.to_thread(end_the_second)
+        await eventually(lambda: probe.is_steady_since(at), RECOVERY_SECONDS)
+        now = time.monotonic()
+    outcome = Outcome(NAME, LIMIT_SECONDS, [hit(probe.answers, Verb.RESERVE, at, now)])
+    outcome.count(probe.answers)
+    outcome.acknowledged = len(probe.orders)
+    outcome.lost = await probe.lost(servers.queries)
+    return outcome, probe.orders
+
+
+async def _is_carried_on(servers: Servers, writer: str) -> bool:
+    """Whether the Supervisor brings all of this writer's commits to the documents and the stream."""
+
+    async def is_done() -> bool:
+        marks = next((each for each in await servers.marks.all_since(0) if each.writer == writer), None)
+        return marks is not None and not await servers.journal.after(writer, min(marks.applied, marks.published), 1)
+
+    with contextlib.suppress(TimeoutError):
+        await eventually(is_done, RECOVERY_SECONDS)
+    return await is_done()
+
+
+async def _violations(settings: Settings, servers: Servers) -> list[str]:
+    stripe = servers.open_account(settings).stripe
+    report = await verified(servers.database, stripe, servers.clock)
+    await stripe.aclose()
+    return [f"{each.rule}: {each.id}" for each in report.violations]
+
+
+def main() -> int:
+    """Print the outcome. 1 when something is not as it is to be."""
+    with tempfile.TemporaryDirectory(prefix="hf-", dir="/tmp") as folder, servers(Path(folder) / "data") as settings:
+        os.environ.update(ray_environment.RAY_SETTINGS)
+        os.environ["RAY_TMPDIR"] = folder
+        (Path(folder) / "ray").mkdir()
+        os.environ["RAY_AUTH_TOKEN_PATH"] = str(settings.data_dir / "ray.token")
+        secret_file.read_or_create(settings.data_dir / "ray.token")
+        outcome, found = asyncio.run(lose_it(settings))
+    sys.stdout.write(json.dumps({"outcome": asdict(outcome), "found": found}) + "\n")
+    return int(bool(outcome.lost or outcome.violations or not all(found.values())))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
