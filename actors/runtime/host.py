@@ -121,6 +121,8 @@ class Host(Generic[State, Command]):
         """
         self.counters.deliveries += 1
         self.counters.messages += len(commands)
+        if not commands:
+            return []
         if self._store_away:
             return [Unavailable()] * len(commands)
         if not self._mailbox.has_room(len(commands)):

@@ -7,6 +7,7 @@ import pytest
 from actors.domain.messages import ReadTicket
 from actors.domain.ticket import TicketAnswer
 from actors.runtime.carry_on import CarryOn
+from actors.tickets import TicketBehaviour
 from tests.support.eventually import eventually
 from tests.support.gated_stores import GatedDocuments, GatedMarks
 from tests.support.local_market import LocalMarket
@@ -49,7 +50,7 @@ async def test_a_repeat_that_comes_while_the_orders_document_is_being_written_is
 ) -> None:
     own, (ticket_id,) = market.connections, await listed(market)
     if not protected:
-        monkeypatch.setattr(CarryOn, "promised", lambda _carry_on, _ids: [])
+        monkeypatch.setattr(TicketBehaviour, "promises", lambda _behaviour, _command, _reply: ())
     documents = own.documents = GatedDocuments(own.database)
     host, hold = market.start_tickets(), a_hold(ticket_id)
     first = asyncio.create_task(asked(market, host, hold))

@@ -127,7 +127,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             handle._run()
 
     def _pass_time(self) -> None:
-        """To the next timer of anybody who lives."""
+        """To the next timer."""
         if not self._timers:
             raise RuntimeError("everybody waits for ever")
         when, _, timer = heapq.heappop(self._timers)
