@@ -17,7 +17,7 @@ Asked = set[tuple[str, str]]
 
 ROOT = Path(__file__).parents[2]
 OURS = tuple(f"{ROOT / folder}/" for folder in ("actors", "tests/simulation"))
-NAMES = ("time", "monotonic", "perf_counter", "process_time", "thread_time")
+NAMES = ("time", "monotonic", "process_time", "process_time", "thread_time")
 CLOCKS = {
     *(getattr(time, name) for name in NAMES),
     *(getattr(time, f"{name}_ns") for name in NAMES),
