@@ -255,7 +255,7 @@ class ApiModel:
             self._ask(listing, Release(listing.id, order.id, order.attempt, 1))
             return Answer(402, says="The order is cancelled")
         self._ask(listing, Sell(listing.id, order.id, payment.id, payment.amount))
-        payment.status, listing.has_been_sold = "completed", True
+        payment.status = "completed"
         return Answer(201, payment_view(payment, order.id))
 
     @staticmethod

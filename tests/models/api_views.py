@@ -17,7 +17,6 @@ class Listing:
     created: int
     rules: TicketModel = field(default_factory=TicketModel)
     changed: int = 0
-    has_been_sold: bool = False
 
 
 @dataclass

@@ -36,6 +36,7 @@ from tests.models.api_model import MOST_HOLDS
 from tests.models.served_market import ServedMarket, served_market
 from tests.support.local_market import LocalMarket
 
+pytestmark = pytest.mark.slow
 Patch = pytest.MonkeyPatch
 
 
@@ -147,4 +148,4 @@ def test_the_search_finds_that(
     sabotage: Callable[[Patch], None], machine: type[ApiMachine], monkeypatch: Patch
 ) -> None:
     sabotage(monkeypatch)
-    search.finds(machine, examples=40, steps=40)
+    search.finds(machine, examples=100, steps=40)

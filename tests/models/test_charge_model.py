@@ -27,7 +27,7 @@ Patch = pytest.MonkeyPatch
 
 
 def test_a_charge_does_what_its_model_says() -> None:
-    search.run(ChargeMachine, examples=250, steps=40)
+    search.run(ChargeMachine, examples=200, steps=40)
 
 
 def _instead(patch: Patch, status: ChargeStatus, handler: Callable[[Handler], Handler]) -> None:
@@ -125,4 +125,4 @@ def a_version_is_used_twice(patch: Patch) -> None:
 )
 def test_the_search_finds_that(sabotage: Callable[[Patch], None], monkeypatch: Patch) -> None:
     sabotage(monkeypatch)
-    search.finds(ChargeMachine, examples=250, steps=40)
+    search.finds(ChargeMachine, examples=1_000, steps=40)

@@ -30,7 +30,7 @@ Patch = pytest.MonkeyPatch
 
 
 def test_a_ticket_does_what_its_model_says() -> None:
-    search.run(TicketMachine, examples=250, steps=40)
+    search.run(TicketMachine, examples=200, steps=40)
 
 
 def _instead(patch: Patch, status: TicketStatus, handler: Callable[[Ticket, Any], Decision | None]) -> None:
@@ -132,4 +132,4 @@ def a_refund_ignores_that_the_event_has_begun(patch: Patch) -> None:
 )
 def test_the_search_finds_that(sabotage: Callable[[Patch], None], monkeypatch: Patch) -> None:
     sabotage(monkeypatch)
-    search.finds(TicketMachine, examples=300, steps=40)
+    search.finds(TicketMachine, examples=1_000, steps=40)
