@@ -14,7 +14,7 @@ OWN_LIST = 20
 REMEMBERED = 6
 # Those who reserve and never come back: their holds end by themselves.
 LOSE_INTEREST = 0.3
-LOOK_AFTERWARDS = 0.35
+LOOK_AFTERWARDS = 0.5
 # How often a buyer comes back to a ticket of theirs, and among those who do not, only reads.
 COME_BACK = 0.65
 ONLY_READ = 0.25
@@ -24,7 +24,7 @@ SEND_A_KEY = 0.5
 SHARES = (50, 30, 20)
 # How often those who lost interest only read.
 NO_INTEREST = 0.8
-READ_ONE = 0.5
+READ_ONE = 0.35
 
 
 @dataclass(slots=True)
