@@ -13,20 +13,21 @@ from actors.domain.messages import Overloaded, Unavailable
 from actors.runtime.ports import Clock, HostUnreachableError, Instant, Reply, Transport
 
 FIRST_BACKOFF = 0.05
-LONGEST_BACKOFF = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class LaneLimits:
-    """Bounds of one lane: calls in flight, messages a call, messages waiting."""
+    """Bounds of one lane: calls in flight, messages a call, messages waiting, seconds between two tries of a call."""
 
     in_flight: int = 2
     batch: int = 500
     waiting: int = 10_000
+    # A host is back a second and a half after its death, and a try costs 2 ms: two calls knock often.
+    longest_backoff: float = 0.1
 
 
 # A payment takes as long as Stripe takes, so each travels alone and none waits for another's answer.
-ONE_BY_ONE = LaneLimits(in_flight=256, batch=1)
+ONE_BY_ONE = LaneLimits(in_flight=256, batch=1, longest_backoff=0.5)
 
 
 @dataclass(slots=True)
@@ -127,5 +128,5 @@ class _Lane:
             except (HostUnreachableError, TimeoutError):
                 again = True
                 await asyncio.sleep(min(backoff, max(left, 0)))
-                backoff = min(backoff * 2, LONGEST_BACKOFF)
+                backoff = min(backoff * 2, self._limits.longest_backoff)
         return [Unavailable()] * len(batch)

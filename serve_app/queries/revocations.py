@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from pymongo import IndexModel
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
 from actors.domain.messages import Instant
+from actors.storage.database import ensure_indexes
 
 Document = dict[str, Any]
 
@@ -18,7 +20,7 @@ class RevocationRecords:
 
     async def create_indexes(self) -> None:
         """Index what the replicas ask for every few seconds."""
-        await self._revocations.create_index("at")
+        await ensure_indexes(self._revocations, IndexModel("at"))
 
     async def add(self, session_id: str, at: Instant, expires_at: Instant) -> None:
         """Store durably that the session is over; a repeat changes nothing."""

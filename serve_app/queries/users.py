@@ -4,10 +4,12 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
+from pymongo import IndexModel
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
 from actors.domain.messages import Instant
+from actors.storage.database import ensure_indexes
 
 Document = dict[str, Any]
 
@@ -36,7 +38,7 @@ class Users:
 
     async def create_indexes(self) -> None:
         """Make sure that an email address can be in use once, also when two sign up at the same instant."""
-        await self._users.create_index("email_key", unique=True)
+        await ensure_indexes(self._users, IndexModel("email_key", unique=True))
 
     async def add(self, user: User) -> bool:
         """Store a new user durably; False when the id or the email address is in use.

@@ -7,6 +7,7 @@ seconds calls between actors get lost.
 import asyncio
 import json
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Coroutine
@@ -25,7 +26,7 @@ from tests.support.running_market import RunningMarket, running_market
 
 REPORTS = Path(__file__).parents[2] / "reports"
 # Where payments are watched there have to be some.
-PAY_ONE_IN_WHEN_WATCHED = 4
+PAY_ONE_IN_WHEN_WATCHED = 10
 SECONDS = 60.0
 
 Step = Callable[[], Coroutine[Any, Any, Outcome]]
@@ -96,6 +97,9 @@ async def everything(console: Console, progress: Progress) -> list[Outcome]:
 
 def main() -> int:
     """Print a table and write a report. 1 when a promise was broken."""
+    # SIGTERM is to leave nothing behind either, and a shell starts what is in the background deaf for SIGINT.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     console = Console(width=None if sys.stdout.isatty() else 200)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:

@@ -98,7 +98,7 @@ def settled(market: RunningMarket) -> dict[str, Any]:
     """What `holdfast verify` finds once nothing is in progress, or after two and a half minutes."""
     deadline = time.monotonic() + SETTLING_SECONDS
     while (report := _verified(market))["inProgress"] and time.monotonic() < deadline:
-        time.sleep(1)
+        time.sleep(2)
     return report
 
 

@@ -11,7 +11,7 @@ DONE = {Verb.LIST: {201}, Verb.RESERVE: {200, 201}, Verb.CANCEL: {204}, Verb.PAY
 PENDING = {Verb.PAY: {202}}
 UNAVAILABLE = 503
 # Whoever waits longer than this was not served but held up. Undisturbed, a reservation takes 10 ms and a payment 0.2 s.
-SLOW_SECONDS = {Verb.LIST: 0.5, Verb.RESERVE: 0.5, Verb.CANCEL: 0.5, Verb.PAY: 1.0}
+SLOW_SECONDS = {Verb.LIST: 0.5, Verb.RESERVE: 0.5, Verb.CANCEL: 0.5, Verb.PAY: 2.0}
 
 STATES = {
     Wish.HELD: {"created"},

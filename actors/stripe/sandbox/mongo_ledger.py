@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from pymongo import ASCENDING, DESCENDING
+from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
+from actors.storage.database import ensure_indexes
 from actors.stripe.sandbox.documents import (
     Document,
     claim_of,
@@ -52,10 +53,9 @@ class MongoLedger:
         Repeating this while the ledger is used does no harm.
         """
         with _reachable():
-            await self._intents.create_index(BY_CREATED)
-            await self._intents.create_index([("settlements.due_at", ASCENDING)])
-            await self._parts.create_index([("kind", ASCENDING), *BY_CREATED])
-            await self._events.create_index([("due_at", ASCENDING)])
+            await ensure_indexes(self._intents, IndexModel(BY_CREATED), IndexModel([("settlements.due_at", ASCENDING)]))
+            await ensure_indexes(self._parts, IndexModel([("kind", ASCENDING), *BY_CREATED]))
+            await ensure_indexes(self._events, IndexModel([("due_at", ASCENDING)]))
 
     async def claim(self, claim: Claim) -> Claim:
         """See Ledger."""
