@@ -27,6 +27,8 @@ RAY_SETTINGS = {
     "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",  # a dead HAProxy is replaced after three checks, not after 30 s
     "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "3",  # and one that hangs after three of these
     "RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS": "1",  # one that hangs would use up its 10 s to stop in order
+    # Calls in flight to an actor that died would wait for news of it until after its successor serves.
+    "RAY_timeout_ms_task_wait_for_death_info": "0",
     # A node is lost after five checks in a row that failed; with 3 and 10 s its actors came back after 31 s (measured).
     "RAY_health_check_period_ms": "1000",
     "RAY_health_check_timeout_ms": "2000",
