@@ -32,6 +32,7 @@ peers: $(INSTALLED) $(PEERS)  ## Run the payments against localstripe, a Stripe 
 
 chaos: $(INSTALLED)  ## Kill and stop everything under load, some 20 minutes; NEMESES=TicketActor,database chooses
 	@NEMESES='$(NEMESES)' DURATION='$(DURATION)' $(BIN)/python -m tests.chaos
+	PURCHASES=2000 $(BIN)/pytest tests/cluster/test_payments_under_faults.py
 
 lint: $(INSTALLED)  ## Check style and types
 	$(BIN)/ruff format --check .

@@ -85,6 +85,9 @@ class ChargeBehaviour:
     def reply(self, charge: Charge, _command: ChargeCommand, _decided: Decided[Charge]) -> Charge:
         return charge
 
+    def promises(self, _command: ChargeCommand, _reply: object) -> tuple[()]:
+        return ()
+
     def noticed(self, event: ChargeEvent) -> None:
         """Nothing is gathered, so nothing is to be kept up."""
 

@@ -76,11 +76,11 @@ class RayTransport:
         """Whether messages went to this host before and it was not found dead since."""
         return host in self._handles
 
-    async def call(self, host: str, messages: Sequence[Any], deadline: Instant) -> list[Reply]:
+    async def call(self, host: str, messages: Sequence[Any], deadline: Instant, *, again: bool) -> list[Reply]:
         """One reply for each message, in order. Raises HostUnreachableError."""
         try:
             handle: Any = self._handles[host] if host in self._handles else await self._look_up(host)
-            replies: list[Reply] = await handle.deliver.remote(messages, deadline)
+            replies: list[Reply] = await handle.deliver.remote(messages, deadline, again=again)
         except (RayError, ValueError) as error:
             # ValueError: no actor has this name, yet or any more.
             self._handles.pop(host, None)

@@ -33,13 +33,16 @@ class HostActor:
         """What the Ray dashboard and the logs show."""
         return self.name
 
-    async def deliver(self, messages: Sequence[Any], deadline: Instant) -> list[Reply]:
-        """One reply for each message, in order; Unavailable for all while the actor cannot start."""
+    async def deliver(self, messages: Sequence[Any], deadline: Instant, *, again: bool = False) -> list[Reply]:
+        """One reply for each message, in order; Unavailable for all while the actor cannot start.
+
+        `again` when they were sent before and may have taken effect.
+        """
         try:
             await self._start_once()
         except StoreUnavailableError:
             return [Unavailable()] * len(messages)
-        return await self.handle(messages, deadline)
+        return await self.handle(messages, deadline, again=again)
 
     async def ping(self) -> Pulse:
         """Answers as long as the event loop turns; starts an actor that Ray has just restarted."""
@@ -51,7 +54,7 @@ class HostActor:
         """Builds what this actor needs and starts its jobs. Raises StoreUnavailableError; it is called again then."""
         raise NotImplementedError
 
-    async def handle(self, messages: Sequence[Any], deadline: Instant) -> list[Reply]:
+    async def handle(self, messages: Sequence[Any], deadline: Instant, *, again: bool) -> list[Reply]:
         """One reply for each message, in order."""
         raise NotImplementedError
 

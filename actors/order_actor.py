@@ -24,7 +24,13 @@ class OrderActor(HostActor):
             attempts=self.settings.payment_attempts,
         )
 
-    async def handle(self, messages: Sequence[PurchaseCommand], _deadline: Instant) -> list[PaymentAnswer | Refusal]:
+    async def handle(
+        self,
+        messages: Sequence[PurchaseCommand],
+        _deadline: Instant,
+        *,
+        again: bool,  # noqa: ARG002 - asks are repeatable
+    ) -> list[PaymentAnswer | Refusal]:
         self.counters.deliveries += 1
         self.counters.messages += len(messages)
         return list(await asyncio.gather(*(self._purchases.handle(message) for message in messages)))

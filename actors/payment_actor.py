@@ -26,6 +26,12 @@ class PaymentActor(HostActor):
         self._payments = Payments(host, account.stripe, connections.clock)
         connections.keep_running(carry_on.run(), host.run(), *account.jobs())
 
-    async def handle(self, messages: Sequence[PaymentCommand], deadline: Instant) -> list[ChargeAnswer | Refusal]:
+    async def handle(
+        self,
+        messages: Sequence[PaymentCommand],
+        deadline: Instant,
+        *,
+        again: bool,  # noqa: ARG002 - steps are repeatable
+    ) -> list[ChargeAnswer | Refusal]:
         """Charges go on when their caller has given up: what was begun at Stripe is to be known."""
         return await handle_all(self._payments, messages, deadline)

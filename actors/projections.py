@@ -11,6 +11,7 @@ from actors.domain.messages import (
     Order,
     OrderCreated,
     OrderExpired,
+    OrderStatus,
     TicketCreated,
     TicketStatus,
     TicketUpdated,
@@ -42,14 +43,13 @@ def ticket_projections(recorded: Recorded, ticket: Ticket) -> list[Projection]:
     match event:
         case TicketCreated() | TicketUpdated() | TicketWithdrawn():
             is_new = isinstance(event, TicketCreated)
-            return [Projection("tickets", ticket.id, ticket.id, ticket.version, document, is_new=is_new)]
+            return [Projection("tickets", ticket.id, ticket.version, document, is_new=is_new)]
         case _:
             order: Order = event.order
             projections = [
                 Projection(
                     "orders",
                     order.id,
-                    ticket.id,
                     order.version,
                     partial(order_document, order),
                     is_new=isinstance(event, OrderCreated),
@@ -57,7 +57,9 @@ def ticket_projections(recorded: Recorded, ticket: Ticket) -> list[Projection]:
                 )
             ]
             if ticket.status is TicketStatus.SOLD or order.charge_id or recorded.version % LARGEST_LAG == 0:
-                projections.append(Projection("tickets", ticket.id, ticket.id, ticket.version, document, urgent=False))
+                # Whoever took a sale back was told that the ticket is for sale again, and its document says `sold`.
+                urgent = order.charge_id is not None and order.status is OrderStatus.CANCELLED
+                projections.append(Projection("tickets", ticket.id, ticket.version, document, urgent=urgent))
             return projections
 
 
@@ -65,7 +67,7 @@ def charge_projections(event: ChargeEvent) -> list[Projection]:
     """The document of a charge, which nobody reads before its payment is answered."""
     charge = event.charge
     document = partial(charge_document, charge)
-    return [Projection("charges", charge.id, charge.id, charge.version, document, is_new=charge.version == 1)]
+    return [Projection("charges", charge.id, charge.version, document, is_new=charge.version == 1)]
 
 
 def ticket_document(ticket: Ticket) -> Document:

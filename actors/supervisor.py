@@ -57,7 +57,7 @@ class Supervisor(HostActor):
         self._announcements = Announcements(own.user_marks, own.journal, own.stream, writer=self.writer)
         connections.keep_running(self._watch_over(), self._rescue_those_in_need(), self._resume_purchases())
 
-    async def handle(self, messages: Sequence[Any], _deadline: Instant) -> list[Reply]:
+    async def handle(self, messages: Sequence[Any], _deadline: Instant, *, again: bool) -> list[Reply]:  # noqa: ARG002
         """Nobody asks the Supervisor for anything."""
         return [Unavailable()] * len(messages)
 

@@ -32,9 +32,11 @@ class TicketActor(HostActor):
         self._spoken_to = asyncio.get_running_loop().time()
         connections.keep_running(carry_on.run(), self._host.run())
 
-    async def handle(self, messages: Sequence[TicketCommand], deadline: Instant) -> list[TicketAnswer | Refusal]:
+    async def handle(
+        self, messages: Sequence[TicketCommand], deadline: Instant, *, again: bool
+    ) -> list[TicketAnswer | Refusal]:
         self._spoken_to = asyncio.get_running_loop().time()
-        return await self._host.deliver(messages, deadline)
+        return await self._host.deliver(messages, deadline, again=again)
 
     def is_idle(self) -> bool:
         if not is_dedicated(self.name) or not self._spoken_to:

@@ -6,19 +6,26 @@ from typing import Protocol
 
 from actors.domain import ticket as rules
 from actors.domain.messages import (
+    CancelOrder,
     CreateTicket,
     EditTicket,
     Expire,
     Instant,
     Order,
     OrderCreated,
+    OrderOver,
     ReadTicket,
     Refusal,
+    Release,
     Reserve,
+    Sell,
+    StartPayment,
     TicketCommand,
     TicketEvent,
     TicketUpdated,
     TicketWithdrawn,
+    WakeTicket,
+    WithdrawTicket,
 )
 from actors.domain.messages import TicketCreated as _TicketCreated
 from actors.domain.ticket import Surroundings, Ticket, TicketAnswer
@@ -179,6 +186,18 @@ class TicketBehaviour:
         if ticket.order is None or not ticket.order.is_open:
             return None
         return ticket.order.expires_at, Expire(ticket.id, ticket.order.id)
+
+    def promises(self, command: TicketCommand, reply: object) -> Collection[tuple[str, str]]:
+        match command, reply:
+            case ReadTicket() | WakeTicket(), _:
+                return ()
+            case CreateTicket() | EditTicket() | WithdrawTicket(), TicketAnswer(ticket=ticket):
+                return (("tickets", ticket.id),)
+            case _, TicketAnswer(order=Order(id=order_id)):
+                return (("orders", order_id),)
+            case (CancelOrder() | StartPayment() | Sell() | Release()) as ended, OrderOver():
+                return (("orders", ended.order_id),)  # whoever hears that it is over reads how it ended
+        return ()
 
     def projections(self, recorded: Recorded, ticket: Ticket) -> list[Projection]:
         return ticket_projections(recorded, ticket)

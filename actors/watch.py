@@ -12,6 +12,9 @@ from actors.runtime.ports import HostUnreachableError
 EVERY_SECONDS = 1.0
 # Measured: Ray itself does nothing about a stopped process within 50 s.
 SILENT_SECONDS = 5.0
+# On a machine that is busy starting took longer than 5 s, and as the actor was replaced again each time it never came
+# to an end. So whoever was replaced and is not heard since gets twice the time, up to this.
+LONGEST_SECONDS = 60.0
 # Ray starts a process that died by itself: that takes a second, and was seen to take twenty on a machine with ten times
 # more to do than it can. Killed meanwhile it would never be there.
 STARTING_SECONDS = 60.0
@@ -27,6 +30,7 @@ class Watch:
         self._fleet = fleet
         self._heard: dict[str, float] = {}
         self._gone: dict[str, float] = {}
+        self._patience: dict[str, float] = {}
 
     async def look(self, watched: Iterable[str]) -> None:
         """Listens to all of them once, for a second at most."""
@@ -47,11 +51,14 @@ class Watch:
                 await self._replace(name, "actor_missing", STARTING_SECONDS)
                 self._gone[name] = now
         except TimeoutError:
-            if now - heard >= SILENT_SECONDS:
-                await self._replace(name, "actor_silent", SILENT_SECONDS)
+            patience = self._patience.get(name, SILENT_SECONDS)
+            if now - heard >= patience:
+                await self._replace(name, "actor_silent", patience)
                 self._heard[name] = now  # and time to start
+                self._patience[name] = min(patience * 2, LONGEST_SECONDS)
         else:
             self._heard[name] = asyncio.get_running_loop().time()
+            self._patience.pop(name, None)
 
     async def _replace(self, name: str, why: str, seconds: float) -> None:
         logger.error(why, actor=name, seconds=seconds)

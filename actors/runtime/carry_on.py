@@ -62,8 +62,6 @@ class CarryOn:
         self._published = 0
         self._dirty: dict[tuple[str, str], tuple[int, Projection]] = {}
         self._writing: set[tuple[str, str]] = set()
-        # The documents of an entity that somebody was promised, or waits for, and that are not written yet.
-        self._promised: dict[str, set[tuple[str, str]]] = {}
         self._backlog: deque[Commit] = deque()
         self._fill = asyncio.Event()
         self._noted = asyncio.Event()
@@ -102,16 +100,12 @@ class CarryOn:
             if waiting.version <= projection.version:
                 self._dirty[place] = (since, replace(projection, is_new=projection.is_new or waiting.is_new))
             if projection.urgent:
-                self._promised.setdefault(projection.entity, set()).add(place)
                 urgent.append(self._dirty[place][1])
         return urgent
 
-    def promised(self, entity_ids: Collection[str]) -> list[Projection]:
-        """Documents of these entities that are being written: who repeats a command waits for them as well."""
-        if not self._promised:
-            return []
-        places = {place for entity_id in entity_ids for place in self._promised.get(entity_id, ())}
-        return [self._dirty[place][1] for place in sorted(places)]
+    def unwritten(self, places: Collection[tuple[str, str]]) -> list[Projection]:
+        """The newest of these documents, by collection and id, that are noted and not known to be written."""
+        return [self._dirty[place][1] for place in places if place in self._dirty]
 
     async def write(self, projections: Sequence[Projection]) -> None:
         """Writes documents that somebody waits for; raises StoreUnavailableError after some seconds of trying.
@@ -139,14 +133,6 @@ class CarryOn:
             waiting = self._dirty.get(place)
             if waiting is not None and waiting[1].version <= projection.version:
                 del self._dirty[place]
-                self._keep_promise(projection.entity, place)
-
-    def _keep_promise(self, entity_id: str, place: tuple[str, str]) -> None:
-        places = self._promised.get(entity_id)
-        if places is not None:
-            places.discard(place)
-            if not places:
-                del self._promised[entity_id]
 
     @property
     def applied(self) -> int:
@@ -158,6 +144,8 @@ class CarryOn:
             if not self._dirty:
                 self._noted.clear()
                 await self._noted.wait()
+                # What a reply waits for is written by whoever sends it.
+                await asyncio.sleep(QUIET_SECONDS)
             quiet = asyncio.get_running_loop().time() - self._last_commit >= QUIET_SECONDS
             most = QUIET_BATCH if quiet else max(1, len(self._dirty) // BUSY_SHARE)
             waiting = (note[1] for place, note in self._dirty.items() if place not in self._writing)

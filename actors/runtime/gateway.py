@@ -119,12 +119,14 @@ class _Lane:
         messages = [waiting.message for waiting in batch]
         backoff = FIRST_BACKOFF
         self._counters.messages += len(batch)
+        again = False
         while (left := (deadline - self._clock.now()) / 1000) > 0:
             self._counters.calls += 1
             try:
                 async with asyncio.timeout(left):
-                    return await self._transport.call(self._host, messages, deadline)
+                    return await self._transport.call(self._host, messages, deadline, again=again)
             except (HostUnreachableError, TimeoutError):
+                again = True
                 await asyncio.sleep(min(backoff, max(left, 0)))
                 backoff = min(backoff * 2, self._limits.longest_backoff)
         return [Unavailable()] * len(batch)

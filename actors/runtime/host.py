@@ -12,7 +12,7 @@ from typing import Any, Generic
 
 from actors.domain.messages import Overloaded, Unavailable
 from actors.runtime.carry_on import CarryOn
-from actors.runtime.journal import load, next_key
+from actors.runtime.journal import load, newest, next_key
 from actors.runtime.mailbox import Delivery, Letter, Mailbox
 from actors.runtime.ports import (
     Behaviour,
@@ -112,19 +112,25 @@ class Host(Generic[State, Command]):
         finally:
             alarm.cancel()
 
-    async def deliver(self, commands: Sequence[Command], deadline: Instant) -> list[Reply]:
+    async def deliver(self, commands: Sequence[Command], deadline: Instant, *, again: bool = False) -> list[Reply]:
         """The replies in order: what the behaviour answers, a Refusal, Overloaded, or Unavailable.
+
+        `again` when they were sent before and may have taken effect.
 
         Every reply that depends on the journal leaves after it is in the journal.
         """
         self.counters.deliveries += 1
         self.counters.messages += len(commands)
+        if not commands:
+            return []
         if self._store_away:
             return [Unavailable()] * len(commands)
         if not self._mailbox.has_room(len(commands)):
             return [Overloaded()] * len(commands)
         delivery = Delivery(len(commands))
-        self._mailbox.put(Letter(command, deadline, delivery, place) for place, command in enumerate(commands))
+        self._mailbox.put(
+            Letter(command, deadline, delivery, place, again=again) for place, command in enumerate(commands)
+        )
         await delivery.done
         return delivery.replies
 
@@ -156,7 +162,8 @@ class Host(Generic[State, Command]):
         # No await since the commit: its documents are noted before anyone can ask which commits are applied.
         self._keep(turn)
         urgent = self._project(turn)
-        await self._finish(urgent, await self._fenced(turn))
+        replies = await self._fenced(turn)
+        await self._finish(newest([*urgent, *self._promised(replies)]), replies)
 
     def _drop_late(self, letters: list[Letter]) -> list[Letter]:
         """A message past its deadline is dropped before its decision: its caller has gone and may ask again."""
@@ -211,7 +218,7 @@ class Host(Generic[State, Command]):
         turn.replies.append((letter, reply))
         if not events and (self._fence_reads or not behaviour.is_read(command)):
             turn.resting.add(entity_id)
-        if decided.refusal is not None and not letter.fenced:
+        if decided.refusal is not None and letter.again and not letter.fenced:
             claim = behaviour.claim_of(command)
             if claim is not None:
                 turn.refused[letter] = claim
@@ -255,8 +262,8 @@ class Host(Generic[State, Command]):
         """The replies that may leave.
 
         Those that write nothing rest on memory alone: where another writer has the next version they are decided
-        again, and where the journal cannot be asked their outcome is not known. A refusal of what took effect before,
-        sent again because its answer was lost, is decided again with care.
+        again, and where the journal cannot be asked their outcome is not known. A refusal of what was sent
+        again because its answer was lost, and had taken effect, is decided again with care.
         """
         resting = {
             next_key(self._behaviour, entity_id, turn.states[entity_id]): entity_id
@@ -327,9 +334,12 @@ class Host(Generic[State, Command]):
         for record in turn.records:
             entity_id = record.entity.partition(":")[2]
             projections.extend(self._behaviour.projections(record, _existing(turn.states[entity_id])))
-        urgent = self._carry_on.project(projections)
-        # A repeat changes nothing, but tells of an order all the same.
-        return urgent + self._carry_on.promised(turn.resting - turn.changed)
+        return self._carry_on.project(projections)
+
+    def _promised(self, replies: Sequence[tuple[Letter, Reply]]) -> list[Projection]:
+        """Documents of earlier turns, not written yet, that these replies tell of."""
+        promises = {place for letter, reply in replies for place in self._behaviour.promises(letter.command, reply)}
+        return self._carry_on.unwritten(promises)
 
     async def _finish(self, urgent: list[Projection], replies: list[tuple[Letter, Reply]]) -> None:
         """Writes what the replies promise and sends them, while the next turn already runs."""

@@ -29,16 +29,25 @@ class Delivery:
 class Letter:
     """One message. Internal letters (a timer's) have no delivery and nobody waits for them.
 
-    `fenced` counts how often it was decided on what turned out to be stale.
+    `fenced` counts how often it was decided on what turned out to be stale; `again` says that it was sent before.
     """
 
-    __slots__ = ("command", "deadline", "delivery", "fenced", "place")
+    __slots__ = ("again", "command", "deadline", "delivery", "fenced", "place")
 
-    def __init__(self, command: Any, deadline: Instant, delivery: Delivery | None = None, place: int = 0) -> None:  # noqa: ANN401 - any message
+    def __init__(
+        self,
+        command: Any,  # noqa: ANN401 - any message
+        deadline: Instant,
+        delivery: Delivery | None = None,
+        place: int = 0,
+        *,
+        again: bool = False,
+    ) -> None:
         self.command = command
         self.deadline = deadline
         self.delivery = delivery
         self.place = place
+        self.again = again
         self.fenced = 0
 
     def answer(self, reply: Reply) -> None:

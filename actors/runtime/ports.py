@@ -41,13 +41,11 @@ class Commit:
 class Projection:
     """One whole document as the journal says it is, made when it is written: many are overtaken before that.
 
-    `entity` is the id of the one that it tells of, such as a ticket for its order's document. `is_new` when the
-    document's subject came into being in the same commit; `urgent` when the reply waits for it.
+    `is_new` when its entity came into being in the same commit; `urgent` when the reply waits for it.
     """
 
     collection: str
     id: str
-    entity: str
     version: int
     document: Callable[[], dict[str, Any]]
     is_new: bool = False
@@ -136,8 +134,8 @@ class EventStream(Protocol):
 class Transport(Protocol):
     """The way to the hosts."""
 
-    async def call(self, host: str, messages: Sequence[Any], deadline: Instant) -> list[Reply]:
-        """One reply for each message, in order. Raises HostUnreachableError."""
+    async def call(self, host: str, messages: Sequence[Any], deadline: Instant, *, again: bool) -> list[Reply]:
+        """One reply for each message, in order; `again` when they were sent before. Raises HostUnreachableError."""
 
 
 @dataclass(slots=True)
@@ -191,7 +189,10 @@ class Behaviour(Protocol[State, Command]):
         """Journal keys that the event owns besides its version."""
 
     def claim_of(self, command: Command) -> str | None:
-        """The journal key that is owned if this very command took effect before: then it is not to be refused."""
+        """The journal key that is owned if this very command took effect before.
+
+        Sent again, such a command is not refused.
+        """
 
     def reply(self, state: State, command: Command, decided: Decided[State]) -> Reply:
         """The answer to an accepted command."""
@@ -204,6 +205,9 @@ class Behaviour(Protocol[State, Command]):
 
     def timer(self, state: State) -> tuple[Instant, Command] | None:
         """When this entity wants to be woken, and by which command."""
+
+    def promises(self, command: Command, reply: Reply) -> Collection[tuple[str, str]]:
+        """Collection and id of the documents that the caller may read after this reply: they are written before it."""
 
     def projections(self, recorded: Recorded, state: State) -> list[Projection]:
         """The documents that the event changes; `state` is that after the turn."""

@@ -14,8 +14,17 @@ OWN_LIST = 20
 REMEMBERED = 6
 # Those who reserve and never come back: their holds end by themselves.
 LOSE_INTEREST = 0.3
-LOOK_AFTERWARDS = 0.35
-MADE_UNTIL = 300
+LOOK_AFTERWARDS = 0.5
+# How often a buyer comes back to a ticket of theirs, and among those who do not, only reads.
+COME_BACK = 0.65
+ONLY_READ = 0.25
+NAME_A_PRICE = 0.5
+SEND_A_KEY = 0.5
+# How often those who come back pay, cancel and read.
+SHARES = (50, 30, 20)
+# How often those who lost interest only read.
+NO_INTEREST = 0.8
+READ_ONE = 0.35
 
 
 @dataclass(slots=True)
@@ -39,18 +48,16 @@ class Rival:
     async def acts(self, witness: Witness) -> None:
         """Do one thing, and perhaps look whether the market shows it."""
         known = [order for order in self._orders if order.ticket.left > 0]
-        if known and self._chance.random() < 0.65:  # noqa: PLR2004 - shares of the day
+        if known and self._chance.random() < COME_BACK:
             order = self._chance.choice(known)
             order.ticket.left -= 1
             await self._go_on(witness, order)
         elif (ticket := self._places.any_ticket(self._chance)) is not None:
             ticket.left -= 1
             await self._approach(witness, ticket)
-        else:
-            await self._look_at_orders(witness)
 
     async def _approach(self, witness: Witness, ticket: HotTicket) -> None:
-        if self._chance.random() < 0.25:  # noqa: PLR2004 - as above
+        if self._chance.random() < ONLY_READ:
             answer = await witness.ask(
                 Question(Operation.READ_TICKET, "GET", f"/api/tickets/{ticket.id}", ticket=ticket.id)
             )
@@ -62,8 +69,8 @@ class Rival:
             await self._reserve(witness, ticket)
 
     async def _reserve(self, witness: Witness, ticket: HotTicket) -> None:
-        arguments = {"expectedPrice": ticket.price} if self._chance.random() < 0.5 else {}  # noqa: PLR2004 - as above
-        keyed = self._chance.random() < 0.5  # noqa: PLR2004 - as above
+        arguments = {"expectedPrice": ticket.price} if self._chance.random() < NAME_A_PRICE else {}
+        keyed = self._chance.random() < SEND_A_KEY
         body = {"ticketId": ticket.id, **arguments}
         answer = await witness.ask(
             Question(Operation.RESERVE, "POST", "/api/orders", body, ticket=ticket.id, arguments=arguments, keyed=keyed)
@@ -76,20 +83,17 @@ class Rival:
         await self._look(witness, answer)
 
     async def _go_on(self, witness: Witness, order: Held) -> None:
-        roll = self._chance.random()
-        if not order.is_wanted and not order.is_over and roll < 0.8:  # noqa: PLR2004 - as above
+        if not order.is_wanted and not order.is_over and self._chance.random() < NO_INTEREST:
             await self._read(witness, order)
-        elif roll < 0.5:  # noqa: PLR2004 - as above
-            await self._pay(witness, order)
-        elif roll < 0.8:  # noqa: PLR2004 - as above
-            path = f"/api/orders/{order.id}"
-            answer = await witness.ask(
-                Question(Operation.CANCEL, "DELETE", path, ticket=order.ticket.id, order=order.id)
-            )
-            order.is_over = True
-            await self._look(witness, answer, order)
         else:
-            await self._read(witness, order)
+            (does,) = self._chance.choices((self._pay, self._cancel, self._read), SHARES)
+            await does(witness, order)
+
+    async def _cancel(self, witness: Witness, order: Held) -> None:
+        path = f"/api/orders/{order.id}"
+        answer = await witness.ask(Question(Operation.CANCEL, "DELETE", path, ticket=order.ticket.id, order=order.id))
+        order.is_over = True
+        await self._look(witness, answer, order)
 
     async def _pay(self, witness: Witness, order: Held) -> None:
         card = self._chance.choice(CARDS)
@@ -105,10 +109,10 @@ class Rival:
 
     async def _look(self, witness: Witness, answer: Told | None, order: Held | None = None) -> None:
         """Look for one's own acknowledged write, now and then."""
-        certain = answer is not None and (answer.status < MADE_UNTIL or answer.status == HTTPStatus.PAYMENT_REQUIRED)
-        if not certain or self._chance.random() >= LOOK_AFTERWARDS:
+        is_write = answer is not None and (answer.is_success or answer.status == HTTPStatus.PAYMENT_REQUIRED)
+        if not is_write or self._chance.random() >= LOOK_AFTERWARDS:
             return
-        if order is not None and self._chance.random() < 0.5:  # noqa: PLR2004 - as above
+        if order is not None and self._chance.random() < READ_ONE:
             await self._read(witness, order)
         else:
             await self._look_at_orders(witness)

@@ -9,6 +9,9 @@ from cli.load.witness import Question, Told, Witness
 TITLE = "Hot"
 PRICES = (20, 25, 30, 35.5)
 OWN_LIST = 100
+# How often a seller edits, withdraws and reads.
+SHARES = (70, 3, 27)
+LOOK_AFTERWARDS = 0.4
 
 
 class Seller:
@@ -25,7 +28,7 @@ class Seller:
         """Do one thing, and perhaps look whether the market shows it."""
         finished = self._places.take_finished(self.name)
         if finished is not None:
-            await witness.ask(_reading(finished))
+            await self._read(witness, finished)
         elif self._places.is_missing_one(self.name, self._being_listed):
             await self._list(witness)
         elif (ticket := self._places.own_ticket(self.name, self._chance)) is not None:
@@ -45,18 +48,20 @@ class Seller:
             self._places.put(HotTicket(answer.fields["id"], self.name, price))
 
     async def _tend(self, witness: Witness, ticket: HotTicket) -> None:
-        roll = self._chance.random()
-        if roll < 0.7:  # noqa: PLR2004 - shares of the day
-            answer = await self._edit(witness, ticket)
-        elif roll < 0.73:  # noqa: PLR2004 - as above
-            path = f"/api/tickets/{ticket.id}"
-            answer = await witness.ask(Question(Operation.WITHDRAW, "DELETE", path, ticket=ticket.id))
-            if answer is not None and answer.status < 300:  # noqa: PLR2004 - a success
-                ticket.ends()
-        else:
-            answer = await witness.ask(_reading(ticket))
-        if answer is not None and answer.status < 300 and self._chance.random() < 0.4:  # noqa: PLR2004 - as above
+        (does,) = self._chance.choices((self._edit, self._withdraw, self._read), SHARES)
+        answer = await does(witness, ticket)
+        if answer is not None and answer.is_success and self._chance.random() < LOOK_AFTERWARDS:
             await self._look(witness)
+
+    async def _withdraw(self, witness: Witness, ticket: HotTicket) -> Told | None:
+        path = f"/api/tickets/{ticket.id}"
+        answer = await witness.ask(Question(Operation.WITHDRAW, "DELETE", path, ticket=ticket.id))
+        if answer is not None and answer.is_success:
+            ticket.ends()
+        return answer
+
+    async def _read(self, witness: Witness, ticket: HotTicket) -> Told | None:
+        return await witness.ask(_reading(ticket))
 
     async def _edit(self, witness: Witness, ticket: HotTicket) -> Told | None:
         price = self._chance.choice(PRICES)

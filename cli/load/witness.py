@@ -41,8 +41,13 @@ class Told:
 
     @property
     def is_made(self) -> bool:
-        """Whether what was asked for is there."""
+        """Whether what was asked for is there, and told of."""
         return self.status in MADE
+
+    @property
+    def is_success(self) -> bool:
+        """Whether it was not refused."""
+        return self.status < HTTPStatus.MULTIPLE_CHOICES
 
 
 @dataclass(slots=True)

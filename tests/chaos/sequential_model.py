@@ -40,13 +40,14 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """`order` is the one that holds or has bought it, `over` those that let go."""
+    """`order` is the one that holds or has bought it, `over` those that let go, `edits` those that took effect."""
 
     price: float
     version: int = 1
     withdrawn: bool = False
     order: Order | None = None
     over: frozenset[Order] = frozenset()
+    edits: frozenset[int] = frozenset()
 
     @property
     def status(self) -> str:
@@ -73,7 +74,15 @@ class Reserve:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
+    """With a number it is remembered, since it may be answered with how the ticket stood a moment later."""
+
     price: float
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAfterEdit:
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +131,7 @@ class Expire:
     order: str
 
 
-Request: TypeAlias = Reserve | Edit | Withdraw | Cancel | Pay | ReadTicket
+Request: TypeAlias = Reserve | Edit | ReadAfterEdit | Withdraw | Cancel | Pay | ReadTicket
 Happening: TypeAlias = StartPayment | Sell | Decline | Expire
 
 
@@ -146,8 +155,10 @@ def respond(ticket: Ticket, request: Request) -> Responses:
     match request:
         case Reserve():
             yield from _reserve(ticket, request)
-        case Edit(price=price):
-            yield from _edit(ticket, price)
+        case Edit():
+            yield from _edit(ticket, request)
+        case ReadAfterEdit(number=number) if number in ticket.edits:
+            yield ticket, Answer(200, _shown(ticket))
         case Withdraw():
             yield from _withdraw(ticket)
         case Cancel(order=order):
@@ -204,12 +215,14 @@ def _reserve_free(ticket: Ticket, request: Reserve) -> Responses:
             yield held, Answer(200, {"id": request.order, "price": ticket.price})
 
 
-def _edit(ticket: Ticket, price: float) -> Responses:
+def _edit(ticket: Ticket, request: Edit) -> Responses:
     if (refusal := _refusal(ticket)) is not None:
         yield ticket, refusal
-    else:
-        edited = ticket if price == ticket.price else replace(ticket, price=price, version=ticket.version + 1)
-        yield edited, Answer(200, _shown(edited))
+        return
+    version = ticket.version if request.price == ticket.price else ticket.version + 1
+    edits = ticket.edits if request.number is None else ticket.edits | {request.number}
+    edited = replace(ticket, price=request.price, version=version, edits=edits)
+    yield edited, Answer(200, _shown(edited))
 
 
 def _withdraw(ticket: Ticket) -> Responses:

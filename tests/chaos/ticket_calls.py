@@ -26,6 +26,7 @@ from tests.chaos.sequential_model import (
     Expire,
     Happening,
     Pay,
+    ReadAfterEdit,
     ReadTicket,
     Request,
     Reserve,
@@ -91,9 +92,10 @@ class _Calls:
             yield Call(-NEVER, ticket.answered, ticket.agreeing, ticket.label, only_looks=True)
 
     def _calls(self, operation: Operation) -> Iterator[Call[Ticket]]:
-        if operation.kind is Kind.READ_ORDER or (operation.kind is Kind.PAY and not operation.is_certain):
-            return  # what was seen of the order, and what the payment may do by and by, are calls of their own
-        if operation.kind is Kind.READ_TICKET and not operation.is_certain:
+        if _is_told_elsewhere(operation):
+            return
+        if operation.kind is Kind.EDIT and operation.status == OK:
+            yield from self._edited(operation)
             return
         requests = list(self._requests(operation))
 
@@ -116,6 +118,23 @@ class _Calls:
             required=operation.is_certain,
             only_looks=operation.is_certain and _only_looks(operation),
         )
+
+    def _edited(self, operation: Operation) -> Iterator[Call[Ticket]]:
+        """An edit that took effect, and its answer: the ticket as it was then or, after a repeat, a little later."""
+
+        def takes_effect(ticket: Ticket) -> Iterator[Ticket]:
+            edit = Edit(operation.arguments["price"], operation.number)
+            if not self._is_past(ticket, operation):
+                yield from (after for after, answer in respond(ticket, edit) if answer.status == OK)
+
+        def is_told(ticket: Ticket) -> Iterator[Ticket]:
+            for after, answer in respond(ticket, ReadAfterEdit(operation.number)):
+                if answer.agrees_with(operation.status, operation.answer):
+                    yield after
+
+        during = operation.invoked, operation.answered
+        yield Call(*during, takes_effect)
+        yield Call(*during, is_told, str(operation), only_looks=True)
 
     def _requests(self, operation: Operation) -> Iterator[Request]:
         arguments, order_id = operation.arguments, operation.order or ""
@@ -233,6 +252,13 @@ class _Happens:
         after = happen(ticket, self.happening)
         if after is not None:
             yield after
+
+
+def _is_told_elsewhere(operation: Operation) -> bool:
+    """Whether it is no call: what was seen of an order, and what a payment may do by and by, are calls of their own."""
+    is_unknown_payment = operation.kind is Kind.PAY and not operation.is_certain
+    is_lost_read = operation.kind is Kind.READ_TICKET and not operation.is_certain
+    return operation.kind is Kind.READ_ORDER or is_unknown_payment or is_lost_read
 
 
 def _only_looks(operation: Operation) -> bool:

@@ -1,22 +1,28 @@
 """Histories written by hand: one ticket of Sam's, listed at 20 in the first second."""
 
 import itertools
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from tests.chaos.history import NEVER, History, Kind, Operation
+from tests.chaos.linearizability import violations
 
 TICKET = "ticket-1"
 SAM = "sam"
 WINDOW = 900.0
 VISA = {"paymentMethod": "pm_card_visa"}
+UNEXPLAINED = ["no order of the operations explains the answers"]
 DECLINED_CARD = {"paymentMethod": "pm_card_chargeDeclined"}
 
 
 def iso(seconds: float) -> str:
     """The time of day that the market would tell."""
     return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def rules(history: History) -> list[str]:
+    """The rules that the history breaks."""
+    return [violation.rule for violation in violations(history)]
 
 
 class Told:
@@ -107,11 +113,3 @@ class Told:
             "expiresAt": iso(ends), "createdAt": iso(created),
         }  # fmt: skip
         return shown if reason is None else {**shown, "cancelReason": reason}
-
-
-def changed(history: History, number: int, **fields: Any) -> History:  # noqa: ANN401 - any field
-    """The history with other fields in the answer of one operation."""
-    operations = list(history.operations)
-    old = operations[number]
-    operations[number] = replace(old, answer={**old.answer, **fields}, order=fields.get("order", old.order))
-    return replace(history, operations=tuple(operations))

@@ -1,6 +1,7 @@
-"""Two thousand purchases while the sandbox fails and actors are killed: in the end money and tickets agree."""
+"""Many purchases while the sandbox fails and actors are killed: in the end money and tickets agree."""
 
 import json
+import os
 import random
 import re
 import subprocess
@@ -8,35 +9,22 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
+from tests.support.killing import kill_one
 from tests.support.running_market import HOLDFAST, RunningMarket
 
 SETTINGS = {"reservation_seconds": 60, "payment_grace_seconds": 5, "max_holds_per_buyer": 1000}
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
-PURCHASES = 2_000
+# `make chaos` makes two thousand.
+PURCHASES = int(os.environ.get("PURCHASES", "500"))
 FAULTS = 0.05
 BUYERS = 64
 # Often enough that purchases meet it in every step, rarely enough that there is time to make some.
-BETWEEN_KILLS_SECONDS = (8.0, 20.0)
-LONGEST_LOAD_SECONDS = 600
+BETWEEN_KILLS_SECONDS = (5.0, 12.0)
+LONGEST_LOAD_SECONDS = 900
 SETTLING_SECONDS = 240
-
-
-def _kill_one(market: RunningMarket, victims: random.Random) -> bool:
-    """Kill an OrderActor or a PaymentActor; False when there was none, as while Ray starts another."""
-    found = market.processes(
-        "ray::OrderActor", "ray::PaymentActor", "ray::OrderActor.deliver", "ray::PaymentActor.deliver"
-    )
-    if not found:
-        return False
-    try:
-        victims.choice(found).kill()
-    except psutil.NoSuchProcess:
-        return False
-    return True
 
 
 def _verified(market: RunningMarket) -> dict[str, Any]:
@@ -74,7 +62,7 @@ def test_purchases_under_faults_and_kills_end_with_every_cent_accounted_for(
         while load.poll() is None:
             assert time.monotonic() < deadline, output.read_text()
             if time.monotonic() >= next_kill:
-                kills += _kill_one(market, victims)
+                kills += kill_one(market, victims, "OrderActor", "PaymentActor") is not None
                 next_kill = time.monotonic() + victims.uniform(*BETWEEN_KILLS_SECONDS)
             time.sleep(0.1)
     finally:
@@ -88,7 +76,7 @@ def test_purchases_under_faults_and_kills_end_with_every_cent_accounted_for(
     found = _settled(market)
 
     print(f"{kills} kills\n{said}\n{json.dumps(found, indent=1)}")  # noqa: T201 - the figures of the run
-    assert kills >= 5
+    assert kills >= 3
     assert found["violations"] == []
     assert found["inProgress"] == 0
     # Whoever was told that the order is complete has it; a buyer whose patience ended may have one more.

@@ -38,9 +38,26 @@ def test_a_load_without_a_market_at_its_port_is_told_in_one_line(tmp_path: Path)
     assert "does not answer" in done.stderr
 
 
-@pytest.mark.parametrize("words", [("load", "--faults", "2"), ("load", "--purchases", "0"), ("load", "--buyers", "x")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("load", "--faults", "2"),
+        ("load", "--purchases", "0"),
+        ("load", "--buyers", "x"),
+        ("load", "--history", "h.jsonl", "--seconds", "0"),
+        ("load", "--history", "h.jsonl", "--tickets", "0"),
+        ("load", "--history", "."),
+    ],
+)
 def test_options_out_of_bounds_are_refused(tmp_path: Path, words: tuple[str, ...]) -> None:
     assert run(tmp_path, *words).returncode == 2
+
+
+def test_a_history_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
+    done = run(tmp_path, "load", "--history", "nowhere/h.jsonl", MONGODB_URL="mongodb://127.0.0.1:1/holdfast")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "nowhere/h.jsonl" in done.stderr
 
 
 def test_faults_are_refused_where_real_money_is_paid(tmp_path: Path) -> None:

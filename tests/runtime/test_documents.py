@@ -193,7 +193,7 @@ async def test_the_hosts_own_documents_are_those_of_a_recovery(market: LocalMark
 
 def projection(version: int, *, is_new: bool = False) -> Projection:
     document = {"_id": "1", "version": version}
-    return Projection("things", "1", "1", version, lambda: dict(document), is_new=is_new)
+    return Projection("things", "1", version, lambda: dict(document), is_new=is_new)
 
 
 @pytest.mark.parametrize("is_new", [True, False])

@@ -150,7 +150,7 @@ async def test_a_reservation_that_arrives_again_is_not_refused_because_somebody_
     await market.ask_ticket(CancelOrder(ticket_id, hold.order_id))
     await held(market, ticket_id)
     for host in (market.tickets, market.start_tickets()):
-        again = expect(TicketAnswer, await asked(market, host, hold))
+        again = expect(TicketAnswer, await asked(market, host, hold, again=True))
         assert again.order is not None
         assert (again.order.id, again.order.status) == (hold.order_id, OrderStatus.CANCELLED)
         assert (again.ticket.status, again.fresh) == (TicketStatus.RESERVED, False)
@@ -200,7 +200,7 @@ async def test_an_edit_that_arrives_again_is_not_refused_because_the_ticket_is_h
     edit = await an_edit(market, 6_000)
     await held(market, edit.ticket_id)
     for host in (market.tickets, market.start_tickets()):
-        again = expect(TicketAnswer, await asked(market, host, edit))
+        again = expect(TicketAnswer, await asked(market, host, edit, again=True))
         assert (again.ticket.status, again.ticket.details.price) == (TicketStatus.RESERVED, 6_000)
     refused = replace(edit, edit_id=new_id())
     assert await market.ask_ticket(refused) == AlreadyReserved()

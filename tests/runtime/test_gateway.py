@@ -27,13 +27,22 @@ class FakeTransport:
     def __init__(self, *, is_open: bool = True, unreachable: int = 0) -> None:
         self.calls: list[list[Any]] = []
         self.hosts: list[str] = []
+        self.sent_again: list[bool] = []
         self.gate = asyncio.Event()
         self.unreachable = unreachable
         if is_open:
             self.gate.set()
 
-    async def call(self, host: str, messages: Sequence[Any], deadline: Instant) -> list[Any]:  # noqa: ARG002
+    async def call(
+        self,
+        host: str,
+        messages: Sequence[Any],
+        deadline: Instant,  # noqa: ARG002 - this one has none
+        *,
+        again: bool,
+    ) -> list[Any]:
         self.calls.append(list(messages))
+        self.sent_again.append(again)
         self.hosts.append(host)
         if len(self.calls) <= self.unreachable:
             raise HostUnreachableError(host)
@@ -95,10 +104,10 @@ async def test_a_call_carries_no_more_messages_than_allowed() -> None:
 
 async def test_a_slow_host_does_not_hold_up_another() -> None:
     class OneIsSlow(FakeTransport):
-        async def call(self, host: str, messages: Sequence[Any], deadline: Instant) -> list[Any]:
+        async def call(self, host: str, messages: Sequence[Any], deadline: Instant, *, again: bool) -> list[Any]:
             if host == "tickets-1":
                 return [f"echo of {message}" for message in messages]
-            return await super().call(host, messages, deadline)
+            return await super().call(host, messages, deadline, again=again)
 
     transport = OneIsSlow(is_open=False)
     ask = asking(Gateway(transport, SystemClock(), LaneLimits(in_flight=1)))
@@ -162,6 +171,7 @@ async def test_a_host_that_cannot_be_reached_is_asked_again() -> None:
     gateway = Gateway(transport, SystemClock())
     assert await gateway.ask(HOST, 1, PATIENCE) == "echo of 1"
     assert transport.calls == [[1]] * 4
+    assert transport.sent_again == [False, True, True, True]
     assert gateway.counters.calls == 4
     assert gateway.counters.messages == 1
 

@@ -115,6 +115,18 @@ async def test_a_seller_gives_the_money_back_and_has_the_ticket_for_sale_again(m
     assert (await held(market, order.ticket_id)).order_id != order.id
 
 
+async def test_a_ticket_whose_sale_was_taken_back_is_in_the_list_when_its_seller_is_told(market: LocalMarket) -> None:
+    order = await a_sale(market)
+    stored = market.connections.database["tickets"]
+
+    async def is_listed_as(status: str) -> bool:
+        return await stored.find_one({"_id": order.ticket_id, "status": status}) is not None
+
+    await eventually(lambda: is_listed_as("sold"))
+    expect(PaymentAnswer, await market.refund(refund_of(order)))
+    assert await is_listed_as("available")
+
+
 async def test_asking_for_a_refund_again_answers_the_same_and_gives_nothing_more(market: LocalMarket) -> None:
     order = await a_sale(market)
     first = expect(PaymentAnswer, await market.refund(refund_of(order)))

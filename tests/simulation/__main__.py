@@ -20,7 +20,9 @@ def main() -> int:
     console = Console()
     if options.seed is not None:
         return _replay(options.seed, options.commands, console)
-    tasks = [Task(seed, options.commands) for seed in range(options.first, options.first + options.seeds)]
+    tasks = [
+        Task(seed, options.commands, pace=options.pace) for seed in range(options.first, options.first + options.seeds)
+    ]
     summary = Summary()
     with workers() as pool, Progress(console=console) as progress:
         for outcome in progress.track(pool.imap_unordered(run, tasks), total=len(tasks), description="seeds"):
@@ -61,6 +63,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=1000, help="how many")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--commands", type=int, default=COMMANDS, help="how many commands people give in each")
+    parser.add_argument("--pace", type=float, help="seconds between two commands; otherwise the seed says")
     parser.add_argument("--seed", type=int, help="only this one, with its trace")
     parser.add_argument("--report", type=Path, help="where to write the figures, as JSON")
     return parser.parse_args()

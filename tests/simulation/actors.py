@@ -169,7 +169,7 @@ class SimulatedTransport:
     def knows(self, host: str) -> bool:
         return host in self._handles
 
-    async def call(self, host: str, messages: Sequence[Any], deadline: Instant) -> list[Reply]:
+    async def call(self, host: str, messages: Sequence[Any], deadline: Instant, *, again: bool) -> list[Reply]:
         world = self._world
         if world.strikes("crash_before"):
             await world.die()
@@ -177,7 +177,7 @@ class SimulatedTransport:
         if slot is None:
             slot = self._handles[host] = await self._look_up(host)
         dying = world.strikes("crash_after")
-        answer = self._send(slot, lambda actor: actor.deliver(messages, deadline))
+        answer = self._send(slot, lambda actor: actor.deliver(messages, deadline, again=again))
         if dying:
             await world.die()
         try:

@@ -9,7 +9,7 @@ from actors.domain.codec import Document
 from actors.domain.messages import Charge, Instant, Order
 from actors.domain.ticket import Ticket
 from actors.projections import charge_of, order_of, ticket_of
-from actors.runtime.ports import Commit, Marks
+from actors.runtime.ports import Commit, Marks, Recorded
 from actors.storage.webhooks import Announcement
 
 READERS: dict[str, Callable[[Document], Any]] = {"tickets": ticket_of, "orders": order_of, "charges": charge_of}
@@ -76,6 +76,10 @@ class Tables:
     def after(self, writer: str, seq: int, limit: int) -> list[Commit]:
         later = sorted(one for one in self.writers.get(writer, ()) if one > seq)
         return [self.commits[writer, one] for one in later[:limit]]
+
+    def history(self, entity: str) -> list[Recorded]:
+        records = (record for commit in self.commits.values() for record in commit.records)
+        return sorted((one for one in records if one.entity == entity), key=lambda one: one.version)
 
     def put(self, collection: str, version: int, document: Document) -> None:
         """Inserts, or replaces what is older."""

@@ -63,6 +63,7 @@ class Invariants:
     places: dict[str, Place] = field(default_factory=dict)
     created: set[str] = field(default_factory=set)
     bought: set[str] = field(default_factory=set)
+    edits: set[str | None] = field(default_factory=set)
     prices: dict[str, int] = field(default_factory=dict)
     lapsed: set[str] = field(default_factory=set)
     published: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
@@ -102,6 +103,9 @@ class Invariants:
             case TicketUpdated():
                 if self.places[ticket_id].hold is not None:
                     self._break(f"the price of {ticket_id} changed under a hold")
+                if event.edit_id in self.edits:
+                    self._break(f"the edit {event.edit_id} took effect twice")
+                self.edits.add(event.edit_id)
                 self.places[ticket_id].price = event.details.price
             case TicketWithdrawn():
                 if self.places[ticket_id].hold is not None:

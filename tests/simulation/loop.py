@@ -20,6 +20,26 @@ TASKS_KEPT = 64
 Reports = Callable[["Process", dict[str, Any]], None]
 
 
+class Call:
+    """A callback to be called: what asyncio calls a handle, with what it needs here and no more."""
+
+    __slots__ = ("args", "callback", "context", "is_cancelled")
+
+    def __init__(self, callback: Callable[..., object], args: tuple[object, ...], context: Context) -> None:
+        self.callback = callback
+        self.args = args
+        self.context = context
+        self.is_cancelled = False
+
+    def cancel(self) -> None:
+        """It is passed over when its time comes."""
+        self.is_cancelled = True
+        self.args = ()
+
+    def cancelled(self) -> bool:
+        return self.is_cancelled
+
+
 class Process:
     """What dies and stops together. `name` is for people; each incarnation is another process."""
 
@@ -27,7 +47,7 @@ class Process:
         self.name = name
         self.is_alive = True
         self.is_stopped = False
-        self.ready: deque[asyncio.Handle] = deque()
+        self.ready: deque[Call] = deque()
         self._tasks: list[asyncio.Task[Any]] = []
         self._many = TASKS_KEPT
         self._loop = loop
@@ -88,10 +108,11 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._random = random
         self._report = report
         self._now = 0.0
-        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._timers: list[tuple[float, int, Call]] = []
         self._order = count()
         self._ready: list[Process] = []
         self._everyone: list[Process] = []
+        self._running: Process | None = None
         self._is_over = False
 
     def process(self, name: str) -> Process:
@@ -117,30 +138,34 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             self._pass_time()
         ready = self._ready
         process = ready[0] if len(ready) == 1 else ready[int(self._random.random() * len(ready))]
-        handle = process.ready.popleft()
+        call = process.ready.popleft()
         if not process.ready:
             ready.remove(process)
-        if not handle._cancelled:
-            self.steps += 1
-            handle._run()
+        if call.is_cancelled:
+            return
+        self.steps += 1
+        self._running = process
+        try:
+            call.context.run(call.callback, *call.args)
+        except Exception as error:  # noqa: BLE001 - as asyncio: whoever is told decides
+            self.call_exception_handler({"message": f"{call.callback} raised", "exception": error})
 
     def _pass_time(self) -> None:
-        """To the next timer of anybody who lives."""
+        """To the next timer."""
         if not self._timers:
             raise RuntimeError("everybody waits for ever")
         when, _, timer = heapq.heappop(self._timers)
-        if timer._cancelled:
-            return
-        self._now = max(self._now, when)
-        self._enlist(timer)
+        if not timer.is_cancelled:
+            self._now = max(self._now, when)
+            self._enlist(timer)
 
-    def _enlist(self, handle: asyncio.Handle) -> None:
-        process = handle._context[_PROCESS]  # type: ignore[attr-defined]
+    def _enlist(self, call: "Call") -> None:
+        process = call.context[_PROCESS]
         if not process.is_alive or self._is_over:
             return
         if not process.ready and not process.is_stopped:
             self._ready.append(process)
-        process.ready.append(handle)
+        process.ready.append(call)
 
     def unlist(self, process: Process) -> None:
         """It is no longer among those to choose from."""
@@ -171,22 +196,22 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def time(self) -> float:
         return self._now
 
-    def call_soon(
+    def call_soon(  # type: ignore[override]  # a Call serves as a handle
         self, callback: Callable[..., object], *args: object, context: Context | None = None
-    ) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self, context)
-        self._enlist(handle)
-        return handle
+    ) -> "Call":
+        call = Call(callback, args, context or copy_context())
+        self._enlist(call)
+        return call
 
-    def call_later(
+    def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., object], *args: object, context: Context | None = None
-    ) -> asyncio.TimerHandle:
+    ) -> "Call":
         return self.call_at(self._now + max(0.0, delay), callback, *args, context=context)
 
-    def call_at(
+    def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: object, context: Context | None = None
-    ) -> asyncio.TimerHandle:
-        timer = asyncio.TimerHandle(when, callback, args, self, context)
+    ) -> "Call":
+        timer = Call(callback, args, context or copy_context())
         heapq.heappush(self._timers, (when, next(self._order), timer))
         return timer
 
@@ -201,8 +226,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         return task
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        if not self._is_over:
-            self._report(_PROCESS.get(self._everyone[0]), context)
+        # asyncio tells of a callback that raised outside of the callback's context.
+        if not self._is_over and self._running is not None:
+            self._running.call(self._report, self._running, context)
 
     def get_debug(self) -> bool:
         return False
@@ -212,6 +238,3 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def is_closed(self) -> bool:
         return self._is_over
-
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """A cancelled timer is passed over when its time comes."""

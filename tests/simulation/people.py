@@ -79,7 +79,7 @@ class People:
         if ticket_id is None or wish < 0.3:
             await self._list(seller)
         elif wish < 0.75:
-            await self._ask_ticket(EditTicket(ticket_id, seller, self._details()))
+            await self._ask_ticket(EditTicket(ticket_id, seller, self._details(), self.market.world.new_id()))
         elif wish < 0.8:
             await self._ask_ticket(WithdrawTicket(ticket_id, seller))
         elif (order_id := self._some_sale(seller)) is not None:

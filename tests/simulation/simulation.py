@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from random import Random
-from time import perf_counter
+from time import process_time
 
 from actors.domain.messages import OrderStatus, TicketStatus
 from actors.projections import LARGEST_LAG
@@ -54,21 +54,25 @@ class Outcome:
     trace: list[str] = field(default_factory=list)
 
 
-def simulate(
+def simulate(  # noqa: PLR0913 - all that a simulation may be asked
     seed: int,
     *,
     commands: int = COMMANDS,
     faults: Faults | None = None,
     sabotage: Sabotage = lambda _: nullcontext(),
+    pace: float | None = None,
     traced: bool = False,
 ) -> Outcome:
-    """Runs the seed. The same seed does the same again, in a process with the same PYTHONHASHSEED."""
-    began = perf_counter()
+    """Runs the seed, with a command every `pace` seconds on average if that is given.
+
+    The same seed does the same again, in a process with the same PYTHONHASHSEED.
+    """
+    began = process_time()
     random = Random(seed)  # noqa: S311 - to have the same again
     plan = drawn(random) if faults is None else faults
     world = World(seed, plan)
     market = SimulatedMarket(world, settings_of(random))
-    run = _Run(world, market, random, commands)
+    run = _Run(world, market, random, commands, pace)
     outcome = Outcome(seed, plan.kinds)
     # Memory is collected by counting references alone: when cycles are, is not for a seed to decide.
     gc.disable()
@@ -88,12 +92,14 @@ def simulate(
     outcome.fingerprint = hash(tuple((at, who, what) for at, who, what, _ in world.trace))
     if traced:
         outcome.trace = lines(world.trace)
-    outcome.elapsed = perf_counter() - began
+    outcome.elapsed = process_time() - began
     return outcome
 
 
 class _Run:
-    def __init__(self, world: World, market: SimulatedMarket, random: Random, commands: int) -> None:
+    def __init__(
+        self, world: World, market: SimulatedMarket, random: Random, commands: int, pace: float | None
+    ) -> None:
         self.settling = 0.0
         self._world = world
         self._market = market
@@ -102,7 +108,8 @@ class _Run:
         replies = Replies(self.invariants, market.tables, market.ledger)
         sellers = [world.new_id() for _ in range(random.randint(1, 2))]
         buyers = [world.new_id() for _ in range(random.randint(2, 5))]
-        self.people = People(market, replies, sellers, buyers, think=random.choice((0.5, 2.0, 6.0)))
+        think = random.choice((0.5, 2.0, 6.0)) if pace is None else pace * len(sellers + buyers)
+        self.people = People(market, replies, sellers, buyers, think)
         market.tables.when_committed = self.invariants.committed_to
         market.tables.when_written = self.invariants.written
         market.stream.when_added = self.invariants.added

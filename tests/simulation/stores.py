@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 from actors.domain.messages import Charge, Instant, Order
 from actors.domain.ticket import Ticket
-from actors.runtime.ports import Commit, FencedError, Marks, Projection, Recorded, version_key
+from actors.runtime.ports import Commit, FencedError, Marks, Projection, Recorded
 from actors.storage.webhooks import Announcement
 from actors.stripe.webhooks import WebhookEvent
 from actors.tickets import order_key
@@ -51,10 +51,7 @@ class FakeJournal:
 
     async def history(self, entity: str) -> list[Recorded]:
         """All events of one entity in order."""
-        versions = range(1, len(self._tables.commits) + 2)
-        commits = await self.owning([version_key(entity, version) for version in versions])
-        found = [record for commit in commits for record in commit.records if record.entity == entity]
-        return sorted(found, key=lambda record: record.version)
+        return await self._server.call("journal.history", lambda: self._tables.history(entity))
 
 
 class FakeDocuments:

@@ -9,7 +9,7 @@ from actors.stripe.sandbox.ledger import Claim, Span
 from actors.stripe.sandbox.memory_ledger import MemoryLedger
 from actors.stripe.sandbox.notes import EventNote, PartKind, PartNote
 from actors.stripe.sandbox.payment_intent import PaymentIntent
-from tests.simulation.server import Server
+from tests.simulation.stores import Caller
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,7 +37,7 @@ class WatchedLedger(MemoryLedger):
 class RemoteLedger:
     """See Ledger: the same one over the network. What it holds never awaits, so each operation is one instant."""
 
-    def __init__(self, server: Server, ledger: MemoryLedger) -> None:
+    def __init__(self, server: Caller, ledger: MemoryLedger) -> None:
         self._server = server
         self._ledger = ledger
 

@@ -25,6 +25,7 @@ class Task:
     commands: int = COMMANDS
     control: str | None = None
     spared: bool = False
+    pace: float | None = None
     traced: bool = False
 
 
@@ -47,7 +48,14 @@ def run(task: Task) -> Outcome:
     """Runs one here and now."""
     control = next((one for one in CONTROLS if one.protection == task.control), UNTOUCHED)
     off = UNTOUCHED.off if task.spared else control.off
-    return simulate(task.seed, commands=task.commands, faults=control.faults, sabotage=off, traced=task.traced)
+    return simulate(
+        task.seed,
+        commands=task.commands,
+        faults=control.faults,
+        sabotage=off,
+        pace=task.pace,
+        traced=task.traced,
+    )
 
 
 def _prepare() -> None:

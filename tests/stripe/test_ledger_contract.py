@@ -1,4 +1,4 @@
-"""What both ledgers promise."""
+"""What all ledgers promise: in memory, in MongoDB, and in memory over the network of a simulation."""
 
 import asyncio
 import socket
@@ -9,11 +9,13 @@ import pytest
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
-from actors.stripe.sandbox import FaultPlan, Ledger, LedgerUnavailable, MongoLedger
+from actors.stripe.sandbox import FaultPlan, Ledger, LedgerUnavailable, MemoryLedger, MongoLedger
 from actors.stripe.sandbox.failures import Failure
 from actors.stripe.sandbox.ledger import Claim, Span
 from actors.stripe.sandbox.notes import EventNote, PartNote
 from actors.stripe.sandbox.payment_intent import Dispute, PaymentIntent, Refund, SavedAnswer, Settlement
+from tests.simulation.server import Direct
+from tests.simulation.stripe import RemoteLedger
 
 NEW = PaymentIntent(
     id="pi_1",
@@ -41,6 +43,18 @@ FULL = replace(
     answers=(SavedAnswer("key-1", 200, "{}"),),
     changes=("chg_1", "chg_2"),
 )
+
+
+@pytest.fixture(params=["memory", "mongo", "remote"])
+def ledger(request: pytest.FixtureRequest) -> Ledger:
+    """Each of the ledgers, empty."""
+    match request.param:
+        case "memory":
+            return MemoryLedger()
+        case "remote":
+            return RemoteLedger(Direct(), MemoryLedger())
+    mongo_ledger: MongoLedger = request.getfixturevalue("mongo_ledger")
+    return mongo_ledger
 
 
 def claim(intent_id: str, key: str = "key") -> Claim:

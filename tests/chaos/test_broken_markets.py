@@ -1,0 +1,112 @@
+"""The check at work on real answers: a market with a protection taken away is found out within seconds."""
+
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from bson import ObjectId
+from pydantic import SecretStr
+
+from actors.domain import ticket as rules
+from actors.domain.messages import EditTicket, Instant, OrderExpired, Reserve, TicketCommand, TicketUpdated
+from actors.domain.ticket import NO_SURROUNDINGS, Ticket
+from actors.runtime.ports import Decided
+from actors.tickets import TicketBehaviour
+from config.settings import Settings
+from tests.chaos.history import Kind
+from tests.chaos.linearizability import violations
+from tests.chaos.market_over_http import contended
+
+pytestmark = pytest.mark.slow
+
+
+class HoldsTwice(TicketBehaviour):
+    """Whoever reserves a ticket gets it, also from somebody else's hands."""
+
+    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decided[Ticket]:
+        if isinstance(command, Reserve) and ticket is not None and ticket.order is not None and ticket.order.is_open:
+            ticket = replace(ticket, order=None)
+        return super().decide(ticket, command, now)
+
+
+class ChangesPricesUnderHolds(TicketBehaviour):
+    """An edit is never refused."""
+
+    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decided[Ticket]:
+        if isinstance(command, EditTicket) and ticket is not None and not ticket.withdrawn:
+            return Decided((TicketUpdated(command.details),), None, NO_SURROUNDINGS)
+        return super().decide(ticket, command, now)
+
+
+class LosesEdits(TicketBehaviour):
+    """An edit is acknowledged and not made."""
+
+    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decided[Ticket]:
+        if isinstance(command, EditTicket):
+            return Decided((), None, NO_SURROUNDINGS)
+        return super().decide(ticket, command, now)
+
+
+class ForgetsWhatPricesWereExpected(TicketBehaviour):
+    """A buyer gets the ticket at the price of now, whatever they were willing to pay."""
+
+    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decided[Ticket]:
+        if isinstance(command, Reserve):
+            command = replace(command, expected_price=None)
+        return super().decide(ticket, command, now)
+
+
+class NeverLetsGo(TicketBehaviour):
+    """Holds do not end by themselves."""
+
+    def due(self, _ticket: Ticket | None, _now: Instant) -> None:
+        return None
+
+    def timer(self, _ticket: Ticket) -> None:
+        return None
+
+
+class LetsGoTooEarly(TicketBehaviour):
+    """Holds end when half of their time is over."""
+
+    def due(self, ticket: Ticket | None, now: Instant) -> OrderExpired | None:
+        return rules.due(ticket, now + 500)
+
+
+@pytest.fixture
+def own_settings(mongodb_url: str, redis_url: str) -> Settings:
+    own = urlsplit(mongodb_url)._replace(path=f"/h{ObjectId()}").geturl()
+    return Settings(
+        holdfast_env="test",
+        mongodb_url=own,
+        redis_url=redis_url,
+        jwt_key=SecretStr("a key that only tests know and trust"),
+        max_holds_per_buyer=1000,
+    )
+
+
+async def test_what_a_market_tells_that_has_all_its_protections_can_be_explained(
+    own_settings: Settings, tmp_path: Path
+) -> None:
+    history = await contended(own_settings, TicketBehaviour, tmp_path / "history.jsonl")
+    assert history.counts()[Kind.RESERVE] >= 50
+    assert violations(history) == []
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        HoldsTwice,
+        ChangesPricesUnderHolds,
+        LosesEdits,
+        ForgetsWhatPricesWereExpected,
+        NeverLetsGo,
+        LetsGoTooEarly,
+    ],
+)
+async def test_a_market_without_one_of_them_is_found_out(
+    own_settings: Settings, tmp_path: Path, behaviour: type[TicketBehaviour]
+) -> None:
+    history = await contended(own_settings, behaviour, tmp_path / "history.jsonl")
+    assert violations(history)

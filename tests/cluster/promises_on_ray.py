@@ -1,0 +1,82 @@
+"""Holds the promises of the way to the actors on a Ray of its own. A program: Ray reads its settings when imported.
+
+It prints a line of JSON for each promise: its name, what broke it (null when nothing did), and the seconds it took.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from typing import Any, cast
+
+import ray
+from bson import ObjectId
+
+from actors import cluster
+from actors.pulse import Fleet, Pulse
+from actors.routing import ActorTransport, shared_names
+from actors.runtime.ports import Clock
+from actors.servers import Servers
+from config import ray_environment
+from config.settings import Settings
+from tests.simulation.contracts.transport import PROMISES
+
+
+class OnRay:
+    """See transport.Surroundings."""
+
+    def __init__(self, settings: Settings, servers: Servers) -> None:
+        self.settings = settings
+        self.clock: Clock = servers.clock
+        self.fleet: Fleet = cluster.RayFleet()
+
+    def transport(self) -> ActorTransport:
+        return cluster.RayTransport(self.settings)
+
+    def new_id(self) -> str:
+        return str(ObjectId())
+
+    def kill(self, pulse: Pulse) -> None:
+        os.kill(pulse.pid, signal.SIGKILL)
+
+
+async def hold_all(settings: Settings) -> bool:
+    servers = Servers(settings)
+    await servers.clock.refresh()
+    around, kept = OnRay(settings, servers), True
+    for promise in PROMISES:
+        began, broken = time.monotonic(), None
+        try:
+            await promise(around)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next promise is held as well
+            broken, kept = repr(error), False
+        sys.stdout.write(json.dumps([promise.__name__, broken, round(time.monotonic() - began, 2)]) + "\n")
+        sys.stdout.flush()
+    await servers.redis.aclose()
+    await servers.client.close()
+    return kept
+
+
+def main() -> int:
+    settings = Settings()
+    ray.init(
+        address="local",
+        include_dashboard=False,
+        num_cpus=4,
+        object_store_memory=ray_environment.OBJECT_STORE_BYTES,
+        log_to_driver=False,
+        _temp_dir=str(ray_environment.runtime_folder(settings) / "ray"),
+    )
+    try:
+        # The actors that the promises speak of; without a Supervisor nobody but Ray brings them back.
+        handles = [cluster.create(name, settings) for name in shared_names(settings)]
+        ray.get([handle.ping.remote() for handle in handles])
+        return 0 if asyncio.run(hold_all(settings)) else 1
+    finally:
+        cast("Any", ray).shutdown()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""What the API shows of the model's things, written from its documentation: the bodies that answers must have."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.models.ticket_model import OrderModel, TicketModel
+
+JSON = dict[str, Any]
+
+
+@dataclass
+class Listing:
+    """A ticket with its id. `changed` is when it changed last, or the earliest that it may have."""
+
+    id: str
+    created: int
+    rules: TicketModel = field(default_factory=TicketModel)
+    changed: int = 0
+
+
+@dataclass
+class Payment:
+    """One attempt to pay. `bank` is what the buyer's bank has to say, as far as anybody asked it."""
+
+    id: str
+    attempt: int
+    amount: int
+    method: str
+    key: str | None
+    created: int
+    status: str = "created"
+    bank: str = "unasked"
+    reached_stripe: bool = True
+    failure: str | None = None
+    refunding: bool = False
+    has_refund: bool = False
+
+
+def iso(instant: int) -> str:
+    moment = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=instant)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def listing_view(listing: Listing) -> JSON:
+    """A ticket as anybody sees it; when it was changed is looked at apart."""
+    ticket = listing.rules
+    view: JSON = {
+        "id": listing.id,
+        "title": ticket.title,
+        "price": ticket.price / 100,
+        "currency": "usd",
+        "userId": ticket.seller,
+        "orderId": ticket.holder.id if ticket.holder else None,
+        "version": ticket.version,
+        "status": ticket.status,
+        "createdAt": iso(listing.created),
+    }
+    return view if ticket.begins is None else view | {"startsAt": iso(ticket.begins)}
+
+
+def own_listing_view(listing: Listing) -> JSON:
+    """A ticket in the list of its seller, who also sees what it was sold for."""
+    view, order = listing_view(listing), listing.rules.holder
+    if order is None or order.is_open:
+        return view
+    sale = {"orderId": order.id, "price": order.price / 100, "currency": "usd"}
+    return view | {"sale": sale | refunding(order)}
+
+
+def order_view(order: OrderModel, ticket_id: str) -> JSON:
+    """An order as its buyer sees it."""
+    price = order.price / 100
+    view: JSON = {
+        "id": order.id,
+        "status": order.status,
+        "userId": order.buyer,
+        "price": price,
+        "currency": "usd",
+        "createdAt": iso(order.created),
+        "expiresAt": iso(order.ends),
+        "version": order.version,
+        "ticket": {"id": ticket_id, "title": order.title, "price": price},
+    }
+    if order.reason is not None:
+        view["cancelReason"] = order.reason.value
+    return view | refunding(order)
+
+
+def refunding(thing: OrderModel | Payment) -> JSON:
+    return {"refunding": True} if thing.refunding else {}
+
+
+def payment_view(payment: Payment, order_id: str) -> JSON:
+    """A charge as the answer to its payment shows it; Stripe's ids are looked at apart."""
+    return {"id": payment.id, "status": payment.status, "orderId": order_id}
+
+
+def charge_view(payment: Payment, order_id: str) -> JSON:
+    """A charge in the list of the attempts to pay an order."""
+    view = payment_view(payment, order_id) | {
+        "attempt": payment.attempt,
+        "amount": payment.amount / 100,
+        "currency": "usd",
+        "createdAt": iso(payment.created),
+    }
+    if payment.failure is not None:
+        view["failure"] = payment.failure
+    return view | refunding(payment)

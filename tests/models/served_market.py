@@ -1,0 +1,108 @@
+"""The whole market behind real HTTP, in one process: everything but Ray is the real thing.
+
+The real FastAPI app over the real hosts, purchases, payments and sandbox on the real database, served by uvicorn on a
+port of its own, in a thread with its own event loop. Only the time is the test's: it stands still until it is moved.
+"""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+import httpx
+import uvicorn
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from bson import ObjectId
+from starlette.responses import Response
+
+from actors.domain.messages import Instant
+from actors.runtime.clock import SharedClock
+from actors.storage.database import create_indexes
+from config.settings import Settings
+from serve_app.api import create_api
+from serve_app.queries.users import User
+from serve_app.services import Services, open_services
+from tests.api.fake_market import ManualClock
+from tests.support.local_market import LocalMarket
+
+PASSWORD = "correct horse battery staple"
+
+
+class StandingClock(SharedClock):
+    """The hosts' clock, which is the test's."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(self._ask)
+        self._clock = clock
+
+    def now(self) -> Instant:
+        return self._clock()
+
+    async def _ask(self) -> float:
+        return self._clock() / 1_000
+
+
+@dataclass
+class ServedMarket:
+    """What a test knows of the market that it speaks to. Time is the same for all of its parts."""
+
+    http: httpx.Client
+    services: Services
+    clock: ManualClock
+    portal: BlockingPortal
+    password_hash: str
+
+    def account(self) -> User:
+        """Somebody who has signed up with PASSWORD before; without the 40 ms of a password hash."""
+        user_id = str(ObjectId())
+        user = User(user_id, f"{user_id}@example.com", self.password_hash, self.clock())
+        assert self.portal.call(self.services.users.add, user)
+        return user
+
+    def cookie(self, user: User) -> str:
+        """A new session of theirs."""
+        response = Response()
+        self.services.sessions.begin(response, user.id)
+        return response.headers["set-cookie"].partition(";")[0].partition("=")[2]
+
+
+@contextmanager
+def served_market(settings: Settings) -> Iterator[ServedMarket]:
+    """A market that answers; nothing of it runs afterwards."""
+    with start_blocking_portal() as portal:
+        clock = ManualClock(time.time_ns() // 1_000_000)
+        with portal.wrap_async_context_manager(_serving(settings, clock)) as (url, services):
+            password_hash = portal.call(services.passwords.hash, PASSWORD)
+            with httpx.Client(base_url=url) as http:
+                yield ServedMarket(http, services, clock, portal, password_hash)
+
+
+@asynccontextmanager
+async def _serving(settings: Settings, clock: ManualClock) -> AsyncIterator[tuple[str, Services]]:
+    market = LocalMarket(settings)
+    market.connections.clock = StandingClock(clock)
+    await create_indexes(market.connections.database)
+    await market.account.prepare()
+    market.start()
+    try:
+        async with open_services(settings, market, clock) as services, _listening(services) as url:
+            yield url, services
+    finally:
+        await market.stop()
+
+
+@asynccontextmanager
+async def _listening(services: Services) -> AsyncIterator[str]:
+    config = uvicorn.Config(create_api(services), lifespan="off", ws="none", log_config=None, access_log=False)
+    server = uvicorn.Server(config)
+    # Named as TCP, so that asyncio turns Nagle's algorithm off: with it every answer takes 40 ms longer.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.bind(("127.0.0.1", 0))
+        serving = asyncio.create_task(server.serve([listener]))
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await serving

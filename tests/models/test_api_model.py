@@ -1,0 +1,151 @@
+"""The API answers as its model says, over real HTTP; with a rule of the product broken the search finds it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from pydantic import SecretStr
+
+from actors.domain.messages import (
+    CancelOrder,
+    Instant,
+    Order,
+    PaymentAnswer,
+    PurchaseCommand,
+    ReadTicket,
+    Refusal,
+    Release,
+    Reserve,
+    TicketCommand,
+)
+from actors.domain.ticket import TicketAnswer
+from actors.purchase import Purchases
+from actors.tickets import TicketBehaviour
+from config.settings import Settings
+from serve_app.errors import NotFoundError
+from serve_app.idempotency import Identity
+from serve_app.queries.orders import Orders
+from serve_app.routes import orders, tickets
+from serve_app.security.revocations import Revocations
+from serve_app.services import Services
+from tests.models import search
+from tests.models.api_machine import ApiMachine
+from tests.models.api_model import MOST_HOLDS
+from tests.models.served_market import ServedMarket, served_market
+from tests.support.local_market import LocalMarket
+
+pytestmark = pytest.mark.slow
+Patch = pytest.MonkeyPatch
+
+
+@pytest.fixture(scope="module")
+def market(mongodb_url: str, redis_url: str) -> Iterator[ServedMarket]:
+    settings = Settings(
+        holdfast_env="test",
+        mongodb_url=mongodb_url.replace("/holdfast", f"/model{ObjectId()}"),
+        redis_url=redis_url,
+        jwt_key=SecretStr("a key that only tests know and trust"),
+        max_holds_per_buyer=MOST_HOLDS,
+        rate_limits=False,
+    )
+    with served_market(settings) as served:
+        yield served
+
+
+@pytest.fixture
+def machine(market: ServedMarket) -> type[ApiMachine]:
+    return type("ApiMachine", (ApiMachine,), {"market": market})
+
+
+def test_the_api_answers_as_its_model_says(machine: type[ApiMachine]) -> None:
+    search.run(machine, examples=15, steps=40)
+
+
+def _instead(patch: Patch, kind: type[TicketCommand], broken: Callable[[Any], TicketCommand]) -> None:
+    """Has the tickets asked something else than what the API meant."""
+    real = LocalMarket.ask_ticket
+
+    async def ask(market: LocalMarket, command: TicketCommand) -> TicketAnswer | Refusal:
+        return await real(market, broken(command) if isinstance(command, kind) else command)
+
+    patch.setattr(LocalMarket, "ask_ticket", ask)
+
+
+def a_cancelled_order_keeps_its_ticket(patch: Patch) -> None:
+    _instead(patch, CancelOrder, lambda command: ReadTicket(command.ticket_id))
+
+
+def the_expected_price_does_not_matter(patch: Patch) -> None:
+    _instead(patch, Reserve, lambda command: replace(command, expected_price=None))
+
+
+def a_buyer_holds_any_number(patch: Patch) -> None:
+    _instead(patch, Reserve, lambda command: replace(command, max_holds=None))
+
+
+def a_declined_payment_keeps_the_order(patch: Patch) -> None:
+    _instead(patch, Release, lambda command: ReadTicket(command.ticket_id))
+
+
+def a_hold_does_not_end(patch: Patch) -> None:
+    patch.setattr(TicketBehaviour, "due", lambda _behaviour, _ticket, _now: None)
+
+
+def an_order_is_anybodys(patch: Patch) -> None:
+    async def any_order(services: Services, order_id: str, _buyer_id: str) -> Order:
+        order = await services.queries.orders.by_id(order_id)
+        if order is None:
+            raise NotFoundError("There is no such order.")
+        return order
+
+    patch.setattr(orders, "own_order", any_order)
+
+
+def a_key_is_not_remembered(patch: Patch) -> None:
+    patch.setattr(tickets, "identify", lambda *_: Identity(str(ObjectId())))
+
+
+def lists_show_what_is_held(patch: Patch) -> None:
+    async def nobodys(_orders: Orders, _ticket_ids: Sequence[str], _now: Instant) -> dict[str, Order]:
+        return {}
+
+    patch.setattr(Orders, "live", nobodys)
+
+
+def paying_again_is_paying_anew(patch: Patch) -> None:
+    real = Purchases.handle
+
+    async def handle(purchases: Purchases, command: PurchaseCommand) -> PaymentAnswer | Refusal:
+        answer = await real(purchases, command)
+        return replace(answer, fresh=True) if isinstance(answer, PaymentAnswer) else answer
+
+    patch.setattr(Purchases, "handle", handle)
+
+
+def a_session_outlives_its_end(patch: Patch) -> None:
+    patch.setattr(Revocations, "__contains__", lambda _revocations, _session: False)
+
+
+@pytest.mark.parametrize(
+    "sabotage",
+    [
+        a_cancelled_order_keeps_its_ticket,
+        the_expected_price_does_not_matter,
+        a_buyer_holds_any_number,
+        a_declined_payment_keeps_the_order,
+        a_hold_does_not_end,
+        an_order_is_anybodys,
+        a_key_is_not_remembered,
+        lists_show_what_is_held,
+        paying_again_is_paying_anew,
+        a_session_outlives_its_end,
+    ],
+    ids=lambda sabotage: sabotage.__name__,
+)
+def test_the_search_finds_that(
+    sabotage: Callable[[Patch], None], machine: type[ApiMachine], monkeypatch: Patch
+) -> None:
+    sabotage(monkeypatch)
+    search.finds(machine, examples=100, steps=40)

@@ -1,0 +1,135 @@
+"""A ticket does what its model says, whatever is asked of it; with a rule of the product broken the search finds it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from actors.domain import ticket as rules
+from actors.domain.messages import (
+    EditTicket,
+    Expire,
+    Instant,
+    Order,
+    OrderExpired,
+    OrderStatus,
+    Reserve,
+    Sell,
+    StartPayment,
+    TicketCommand,
+    TicketStatus,
+    TicketUpdated,
+)
+from actors.domain.ticket import Decision, Surroundings, Ticket
+from tests.models import search
+from tests.models.ticket_machine import TicketMachine
+from tests.support import examples
+
+Patch = pytest.MonkeyPatch
+
+
+def test_a_ticket_does_what_its_model_says() -> None:
+    search.run(TicketMachine, examples=200, steps=40)
+
+
+def _instead(patch: Patch, status: TicketStatus, handler: Callable[[Ticket, Any], Decision | None]) -> None:
+    """Has the broken rule decide about tickets in this state, and the real one where the broken one says nothing."""
+    real = rules._HANDLERS[status]
+
+    def decide(ticket: Ticket, command: TicketCommand, now: Instant, surroundings: Surroundings) -> Decision:
+        decision = handler(ticket, command)
+        return real(ticket, command, now, surroundings) if decision is None else decision
+
+    patch.setitem(rules._HANDLERS, status, decide)
+
+
+def an_expiry_releases_whoever_holds_it(patch: Patch) -> None:
+    def expire(ticket: Ticket, command: TicketCommand) -> Decision | None:
+        if isinstance(command, Expire) and ticket.order:
+            return (OrderExpired(replace(ticket.order, status=OrderStatus.CANCELLED)),)
+        return None
+
+    _instead(patch, TicketStatus.RESERVED, expire)
+
+
+def a_reservation_ignores_who_holds_it(patch: Patch) -> None:
+    def reserve(ticket: Ticket, command: TicketCommand) -> Decision | None:
+        if isinstance(command, Reserve):
+            return rules._reserve(ticket, command, examples.NOW, Surroundings())
+        return None
+
+    _instead(patch, TicketStatus.RESERVED, reserve)
+
+
+def a_price_is_edited_under_a_hold(patch: Patch) -> None:
+    def edit(_ticket: Ticket, command: TicketCommand) -> Decision | None:
+        return (TicketUpdated(command.details),) if isinstance(command, EditTicket) else None
+
+    _instead(patch, TicketStatus.RESERVED, edit)
+
+
+def a_late_payment_wins(patch: Patch) -> None:
+    patch.setattr(examples, "due", lambda _ticket, _now: None)
+
+
+def a_hold_ends_a_millisecond_late(patch: Patch) -> None:
+    real = rules.due
+    patch.setattr(examples, "due", lambda ticket, now: real(ticket, now - 1))
+
+
+def every_payment_extends_the_hold(patch: Patch) -> None:
+    real = rules._start_payment
+
+    def start(order: Order, grace: int, now: Instant) -> Decision:
+        return real(replace(order, extended=False), grace, now)
+
+    patch.setattr(rules, "_start_payment", start)
+
+
+def any_amount_buys(patch: Patch) -> None:
+    real = rules._sell
+
+    def sell(order: Order, command: Sell, now: Instant) -> Decision:
+        return real(order, replace(command, amount=order.price), now)
+
+    patch.setattr(rules, "_sell", sell)
+
+
+def a_payment_begins_for_whoever_holds_it(patch: Patch) -> None:
+    def start(ticket: Ticket, command: TicketCommand) -> Decision | None:
+        if isinstance(command, StartPayment) and ticket.order:
+            return rules._start_payment(ticket.order, command.grace, examples.NOW)
+        return None
+
+    _instead(patch, TicketStatus.RESERVED, start)
+
+
+def an_order_that_is_over_is_revived(patch: Patch) -> None:
+    real = rules.decide
+    patch.setattr(examples, "decide", lambda ticket, command, now, _: real(ticket, command, now))
+
+
+def a_refund_ignores_that_the_event_has_begun(patch: Patch) -> None:
+    patch.setattr(rules, "_has_begun", lambda _ticket, _now: False)
+
+
+@pytest.mark.parametrize(
+    "sabotage",
+    [
+        an_expiry_releases_whoever_holds_it,
+        a_reservation_ignores_who_holds_it,
+        a_price_is_edited_under_a_hold,
+        a_late_payment_wins,
+        a_hold_ends_a_millisecond_late,
+        every_payment_extends_the_hold,
+        any_amount_buys,
+        a_payment_begins_for_whoever_holds_it,
+        an_order_that_is_over_is_revived,
+        a_refund_ignores_that_the_event_has_begun,
+    ],
+    ids=lambda sabotage: sabotage.__name__,
+)
+def test_the_search_finds_that(sabotage: Callable[[Patch], None], monkeypatch: Patch) -> None:
+    sabotage(monkeypatch)
+    search.finds(TicketMachine, examples=1_000, steps=40)

@@ -1,0 +1,289 @@
+"""Everything that can be asked of one ticket, of the product's rules and of the model at the same time."""
+
+import json
+from collections.abc import Callable
+from typing import cast
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from actors.domain import codec
+from actors.domain.messages import (
+    AbandonRefund,
+    CancelOrder,
+    CancelReason,
+    CreateTicket,
+    Details,
+    EditTicket,
+    Expire,
+    Order,
+    OrderCreated,
+    OrderStatus,
+    ReadTicket,
+    Release,
+    Reserve,
+    Revoke,
+    Sell,
+    StartPayment,
+    StartRefund,
+    TicketCommand,
+    TicketEvent,
+    WakeTicket,
+    WithdrawTicket,
+)
+from actors.domain.ticket import Surroundings, Ticket, fold
+from tests.models.ticket_model import OrderModel, TicketModel
+from tests.support.examples import ANOTHER, ANOTHER_CHARGE, BUYER, CHARGE, GRACE, NOW, SELLER, TICKET, WINDOW, handle
+
+# What is drawn most often takes a history furthest: a new order, the one that holds the ticket, its seller, its price.
+NEW, HOLDING, EARLIER, UNHEARD_OF = "new", "holding", "earlier", "f" * 24
+ORDERS = st.sampled_from([HOLDING, HOLDING, HOLDING, EARLIER, UNHEARD_OF])
+BUYERS = st.sampled_from([BUYER, BUYER, BUYER, ANOTHER, ANOTHER, SELLER])
+SELLERS = st.sampled_from([SELLER, SELLER, SELLER, SELLER, BUYER])
+PRICES = st.sampled_from([5_000, 5_000, 5_000, 6_000])
+TITLES = st.sampled_from(["Hamlet", "Macbeth"])
+# In ms from now.
+BEGINNINGS = st.sampled_from([None, None, GRACE, 2 * WINDOW])
+REQUESTS = st.sampled_from([None, None, "a request", "another request"])
+WINDOWS = st.sampled_from([GRACE // 2, GRACE, WINDOW])
+
+
+def in_state(*states: str) -> Callable[[RuleBasedStateMachine], bool]:
+    return lambda machine: cast("TicketMachine", machine).model.status in states
+
+
+class TicketMachine(RuleBasedStateMachine):
+    """One ticket as a host treats it: the clock never goes back, and what the journal fences is decided again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = NOW
+        self.ticket: Ticket | None = None
+        self.past: list[tuple[TicketEvent, int]] = []
+        self.orders: dict[str, Order] = {}
+        self.created: dict[str, Order] = {}
+        self.model = TicketModel()
+
+    def send(self, command: TicketCommand, open_holds: int = 0, *, careful: bool = False) -> None:
+        before = self.model.version
+        expected = self.model.ask(command, self.now, open_holds, careful=careful)
+        surroundings = self.surroundings(command, open_holds) if careful else Surroundings(open_holds)
+        ticket, events, refusal = handle(self.ticket, command, self.now, surroundings)
+        if any(isinstance(event, OrderCreated) and event.order.id in self.created for event in events):
+            # The key `order:<id>` is taken: nothing of this is written, and the order is looked up.
+            ticket, events, refusal = handle(self.ticket, command, self.now, self.surroundings(command, open_holds))
+        self.ticket = ticket
+        for event in events:
+            self.note(event)
+        assert refusal == expected
+        assert [type(event).__name__ for event in events] == self.model.history[before:]
+
+    def named(self, which: str) -> str:
+        """The id of the order that is meant, if there is one."""
+        known = [order_id for order_id in self.orders if order_id != (self.model.holder and self.model.holder.id)]
+        match which:
+            case "new":
+                return f"{len(self.orders):024x}"
+            case "holding" if self.model.holder is not None:
+                return self.model.holder.id
+            case "earlier" if known:
+                return known[-1]
+        return UNHEARD_OF
+
+    def details(self, title: str, price: int, begins_in: int | None) -> Details:
+        return Details(title, price, "usd", starts_at=None if begins_in is None else self.now + begins_in)
+
+    def surroundings(self, command: TicketCommand, open_holds: int) -> Surroundings:
+        return Surroundings(open_holds, self.orders.get(command.order_id) if isinstance(command, Reserve) else None)
+
+    def note(self, event: TicketEvent) -> None:
+        self.past.append((event, self.now))
+        order: Order | None = getattr(event, "order", None)
+        if order is not None:
+            self.orders[order.id] = order
+            self.created.setdefault(order.id, order)
+        assert codec.decode_event(json.loads(json.dumps(codec.encode_event(event)))) == event
+
+    @initialize(is_listed=st.sampled_from([True] * 9 + [False]), price=PRICES, begins_in=BEGINNINGS)
+    def begin(self, is_listed: bool, price: int, begins_in: int | None) -> None:  # noqa: FBT001 - drawn
+        if is_listed:
+            self.send(CreateTicket(TICKET, SELLER, self.details("Hamlet", price, begins_in)))
+
+    @rule(seller=SELLERS, title=TITLES, price=PRICES, request=REQUESTS)
+    def create(self, seller: str, title: str, price: int, request: str | None) -> None:
+        self.send(CreateTicket(TICKET, seller, self.details(title, price, None), request))
+
+    @rule(seller=SELLERS, title=TITLES, price=PRICES, begins_in=BEGINNINGS)
+    def edit(self, seller: str, title: str, price: int, begins_in: int | None) -> None:
+        self.send(EditTicket(TICKET, seller, self.details(title, price, begins_in)))
+
+    @rule(seller=SELLERS, is_meant=st.sampled_from([True] + [False] * 7))
+    def withdraw(self, seller: str, is_meant: bool) -> None:  # noqa: FBT001 - drawn
+        # Nothing happens to a ticket that is withdrawn, so most histories do without.
+        self.send(WithdrawTicket(TICKET, seller if is_meant or self.model.status != "available" else BUYER))
+
+    @rule(command=st.sampled_from([ReadTicket(TICKET), WakeTicket(TICKET)]))
+    def look(self, command: TicketCommand) -> None:
+        self.send(command)
+
+    @precondition(in_state("available"))
+    @rule(buyer=st.sampled_from([BUYER, ANOTHER]), window=WINDOWS, request=REQUESTS)
+    def reserve(self, buyer: str, window: int, request: str | None) -> None:
+        self.send(Reserve(TICKET, self.named(NEW), buyer, window, self.model.price, max_holds=1, request=request))
+
+    @rule(
+        which=st.sampled_from([NEW, NEW, EARLIER, HOLDING]), buyer=BUYERS, window=WINDOWS, expected=st.none() | PRICES,
+        most=st.sampled_from([None, None, 2]), holds=st.integers(0, 2), request=REQUESTS, careful=st.booleans(),
+    )  # fmt: skip
+    def reserve_in_any_way(  # noqa: PLR0913 - all that a reservation can say
+        self,
+        *,
+        which: str,
+        buyer: str,
+        window: int,
+        expected: int | None,
+        most: int | None,
+        holds: int,
+        request: str | None,
+        careful: bool,
+    ) -> None:
+        command = Reserve(TICKET, self.named(which), buyer, window, expected, most, request)
+        self.send(command, holds, careful=careful)
+
+    @precondition(in_state("reserved", "sold"))
+    @rule(which=ORDERS)
+    def start_payment(self, which: str) -> None:
+        self.send(StartPayment(TICKET, self.named(which), GRACE))
+
+    @precondition(in_state("reserved", "sold"))
+    @rule(which=ORDERS, charge=st.sampled_from([CHARGE, ANOTHER_CHARGE]), shift=st.sampled_from([0, 0, -1, 1_000]))
+    def sell(self, which: str, charge: str, shift: int) -> None:
+        assert self.model.holder is not None
+        self.send(Sell(TICKET, self.named(which), charge, self.model.holder.price + shift))
+
+    @precondition(in_state("reserved", "sold"))
+    @rule(which=ORDERS, shift=st.sampled_from([0, 0, 0, -1, 1]), most=st.sampled_from([1, 2, 9]))
+    def release(self, which: str, shift: int, most: int) -> None:
+        assert self.model.holder is not None
+        self.send(Release(TICKET, self.named(which), self.model.holder.attempt + shift, most))
+
+    @precondition(in_state("available", "reserved"))
+    @rule(is_declined=st.booleans())
+    def buy(self, is_declined: bool) -> None:  # noqa: FBT001 - drawn
+        """What happens most, in one go, so that histories come to what happens after it."""
+        self.send(Reserve(TICKET, self.named(NEW), BUYER, GRACE // 2))
+        if self.model.holder is not None:
+            order = self.model.holder
+            self.send(StartPayment(TICKET, order.id, GRACE))
+            self.send(
+                Release(TICKET, order.id, order.attempt, max_attempts=9)
+                if is_declined
+                else Sell(TICKET, order.id, CHARGE, order.price)
+            )
+
+    @precondition(in_state("reserved", "sold"))
+    @rule(which=ORDERS, seller=SELLERS)
+    def start_refund(self, which: str, seller: str) -> None:
+        self.send(StartRefund(TICKET, self.named(which), seller))
+
+    @precondition(in_state("reserved", "sold"))
+    @rule(which=ORDERS, kind=st.sampled_from([CancelOrder, Expire, AbandonRefund, AbandonRefund]))
+    def let_go(self, which: str, kind: type[CancelOrder | Expire | AbandonRefund]) -> None:
+        self.send(kind(TICKET, self.named(which)))
+
+    @precondition(in_state("reserved", "sold"))
+    @rule(which=ORDERS, reason=st.sampled_from([CancelReason.CAPTURE_FAILED, CancelReason.REFUNDED]))
+    def revoke(self, which: str, reason: CancelReason) -> None:
+        self.send(Revoke(TICKET, self.named(which), reason))
+
+    @precondition(in_state("available", "withdrawn"))
+    @rule(
+        which=ORDERS,
+        kind=st.sampled_from([CancelOrder, StartPayment, Sell, Release, Revoke, StartRefund, AbandonRefund, Expire]),
+    )
+    def go_on_with_an_order_that_is_over(self, which: str, kind: type[TicketCommand]) -> None:
+        order_id = self.named(which)
+        rest: dict[type, tuple[object, ...]] = {
+            StartPayment: (GRACE,),
+            Sell: (CHARGE, self.model.price),
+            Release: (1, 1),
+            Revoke: (CancelReason.CAPTURE_FAILED,),
+            StartRefund: (SELLER,),
+        }
+        self.send(kind(TICKET, order_id, *rest.get(kind, ())))  # type: ignore[arg-type, call-arg]
+
+    @rule(milliseconds=st.sampled_from([1, 1_000, GRACE // 2]))
+    def wait(self, milliseconds: int) -> None:
+        self.now += milliseconds
+
+    @precondition(in_state("reserved"))
+    @rule(offset=st.sampled_from([-GRACE, -1, 0, 1]))
+    def wait_for_the_end_of_the_hold(self, offset: int) -> None:
+        assert self.model.holder is not None
+        self.now = max(self.now, self.model.holder.ends + offset)
+
+    @precondition(lambda self: self.model.begins is not None)
+    @rule(offset=st.sampled_from([-1, 0, 1]))
+    def wait_for_the_event(self, offset: int) -> None:
+        assert self.model.begins is not None
+        self.now = max(self.now, self.model.begins + offset)
+
+    @invariant()
+    def the_ticket_is_as_the_model_says(self) -> None:
+        ticket, model = self.ticket, self.model
+        if ticket is None:
+            assert not model.seller
+            return
+        assert (ticket.seller_id, ticket.status, ticket.version) == (model.seller, model.status, model.version)
+        assert (ticket.details.title, ticket.details.price, ticket.details.starts_at) == (
+            model.title,
+            model.price,
+            model.begins,
+        )
+        assert (ticket.order.id if ticket.order else None) == (model.holder.id if model.holder else None)
+
+    @invariant()
+    def every_order_is_as_the_model_says(self) -> None:
+        assert {order_id: seen(order) for order_id, order in self.orders.items()} == self.model.orders
+
+    @invariant()
+    def at_most_one_order_lives(self) -> None:
+        living = [order for order in self.orders.values() if order.status is not OrderStatus.CANCELLED]
+        assert len(living) <= 1
+        assert (self.ticket.order if self.ticket else None) == (living[0] if living else None)
+
+    @invariant()
+    def no_price_changes_under_an_order(self) -> None:
+        for order in self.orders.values():
+            assert order.price == self.created[order.id].price
+        if self.ticket is not None and self.ticket.order is not None:
+            assert self.ticket.details.price == self.ticket.order.price
+
+    @invariant()
+    def a_hold_lasts_its_window_and_one_grace_at_most(self) -> None:
+        for order in self.orders.values():
+            granted = order.expires_at - self.created[order.id].expires_at
+            assert 0 <= granted <= (GRACE if order.extended else 0)
+
+    @invariant()
+    def every_event_raises_the_version_by_one(self) -> None:
+        assert (self.ticket.version if self.ticket else 0) == len(self.past)
+
+    @invariant()
+    def the_ticket_is_what_its_events_say(self) -> None:
+        assert fold(None, self.past, TICKET) == self.ticket
+
+    @invariant()
+    def the_ticket_can_be_stored(self) -> None:
+        if self.ticket is not None:
+            stored = json.loads(json.dumps(codec.encode(self.ticket)))
+            assert codec.decode(Ticket, stored) == self.ticket
+
+
+def seen(order: Order) -> OrderModel:
+    """The order of the product in the words of the model."""
+    return OrderModel(
+        order.id, order.buyer_id, order.title, order.price, order.created_at, order.expires_at, order.request,
+        order.status, order.version, order.attempt, order.extended, order.refunding, order.charge_id,
+        order.cancel_reason,
+    )  # fmt: skip

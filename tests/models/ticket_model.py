@@ -1,0 +1,275 @@
+"""A ticket once more, as simply as it can be said: command by command, where the product goes state by state."""
+
+from dataclasses import dataclass, field
+
+from actors.domain.messages import (
+    AbandonRefund,
+    AlreadyReserved,
+    AlreadySold,
+    AlreadyWithdrawn,
+    CancelOrder,
+    CancelReason,
+    CreateTicket,
+    EditTicket,
+    EventBegun,
+    Expire,
+    NotFound,
+    NotYours,
+    OrderComplete,
+    OrderNotPaid,
+    OrderOver,
+    OwnTicket,
+    PriceChanged,
+    ReadTicket,
+    Refusal,
+    Release,
+    RequestMismatch,
+    Reserve,
+    Revoke,
+    Sell,
+    StartPayment,
+    StartRefund,
+    TicketCommand,
+    TooManyHolds,
+    WakeTicket,
+    WithdrawTicket,
+    WrongAmount,
+)
+
+
+@dataclass
+class OrderModel:
+    """What there is to see of an order."""
+
+    id: str
+    buyer: str
+    title: str
+    price: int
+    created: int
+    ends: int
+    request: str | None
+    status: str = "created"
+    version: int = 1
+    attempt: int = 1
+    extended: bool = False
+    refunding: bool = False
+    paid_by: str | None = None
+    reason: CancelReason | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in ("created", "awaiting:payment")
+
+
+@dataclass
+class TicketModel:
+    """`history` names the events; the newest of them is the version. `holder` holds or has bought the ticket."""
+
+    seller: str = ""
+    title: str = ""
+    price: int = 0
+    begins: int | None = None
+    request: str | None = None
+    withdrawn: bool = False
+    holder: OrderModel | None = None
+    orders: dict[str, OrderModel] = field(default_factory=dict)
+    history: list[str] = field(default_factory=list)
+
+    @property
+    def version(self) -> int:
+        return len(self.history)
+
+    @property
+    def status(self) -> str:
+        if self.withdrawn:
+            return "withdrawn"
+        if self.holder is None:
+            return "available"
+        return "reserved" if self.holder.is_open else "sold"
+
+    def pass_time(self, now: int) -> None:
+        """A hold ends at its end, whether or not somebody asks."""
+        if self.holder is not None and self.holder.is_open and now >= self.holder.ends:
+            self._end("OrderExpired", CancelReason.EXPIRED)
+
+    def ask(  # noqa: C901, PLR0911, PLR0912 - a row a command
+        self, command: TicketCommand, now: int, open_holds: int = 0, *, careful: bool = False
+    ) -> Refusal | None:
+        """What the command is refused with, if it is. A `careful` host looks first whether the order came before."""
+        self.pass_time(now)
+        if isinstance(command, CreateTicket):
+            return self._create(command)
+        if not self.seller:
+            return NotFound()
+        match command:
+            case ReadTicket() | WakeTicket():
+                return None
+            case EditTicket():
+                return self._edit(command)
+            case WithdrawTicket():
+                return self._withdraw(command)
+            case Reserve():
+                return self._reserve(command, now, open_holds, careful=careful)
+            case StartRefund() if command.user_id != self.seller:
+                return NotYours()
+        if self.holder is None or command.order_id != self.holder.id:
+            return OrderOver()
+        match command:
+            case CancelOrder():
+                return self._end_unless_sold("OrderCancelled", CancelReason.BUYER)
+            case StartPayment():
+                return self._start_payment(self.holder, command, now)
+            case Sell():
+                return self._sell(self.holder, command)
+            case Release():
+                return self._release(self.holder, command)
+            case Revoke():
+                return self._end("OrderCancelled", command.reason)
+            case StartRefund():
+                return self._start_refund(self.holder, now)
+            case AbandonRefund():
+                return self._abandon_refund(self.holder)
+            case Expire():
+                return None if self.holder.is_open else OrderOver()
+
+    def _create(self, command: CreateTicket) -> Refusal | None:
+        if self.seller:
+            return None if (self.seller, self.request) == (command.seller_id, command.request) else RequestMismatch()
+        self.seller, self.request = command.seller_id, command.request
+        self._describe(command)
+        self.history.append("TicketCreated")
+        return None
+
+    def _describe(self, command: CreateTicket | EditTicket) -> None:
+        self.title, self.price, self.begins = command.details.title, command.details.price, command.details.starts_at
+
+    def _edit(self, command: EditTicket) -> Refusal | None:
+        if (refusal := self._closed_to(command.user_id)) is not None or self._is_as(command):
+            return refusal
+        self._describe(command)
+        self.history.append("TicketUpdated")
+        return None
+
+    def _is_as(self, command: EditTicket) -> bool:
+        asked = command.details
+        return (asked.title, asked.price, asked.starts_at) == (self.title, self.price, self.begins)
+
+    def _withdraw(self, command: WithdrawTicket) -> Refusal | None:
+        if self.withdrawn and command.user_id == self.seller:
+            return None
+        if (refusal := self._closed_to(command.user_id)) is not None:
+            return refusal
+        self.withdrawn = True
+        self.history.append("TicketWithdrawn")
+        return None
+
+    def _closed_to(self, user_id: str) -> Refusal | None:
+        """Why this user cannot change what is offered."""
+        if user_id != self.seller:
+            return NotYours()
+        return {"reserved": AlreadyReserved(), "sold": AlreadySold(), "withdrawn": AlreadyWithdrawn()}.get(self.status)
+
+    def _reserve(self, command: Reserve, now: int, open_holds: int, *, careful: bool) -> Refusal | None:
+        mine = self.orders.get(command.order_id)
+        if mine is not None and (careful or mine is self.holder):
+            return self._repeated(mine, command)
+        if (refusal := self._not_for_sale_to(command, now, open_holds)) is not None:
+            return refusal
+        if self.holder is not None:
+            return None  # the buyer holds it already
+        if mine is not None:
+            return self._repeated(mine, command)  # an order comes into being once, ever
+        self.holder = OrderModel(
+            command.order_id, command.buyer_id, self.title, self.price, now, now + command.window, command.request
+        )
+        self.orders[command.order_id] = self.holder
+        self.history.append("OrderCreated")
+        return None
+
+    @staticmethod
+    def _repeated(order: OrderModel, command: Reserve) -> Refusal | None:
+        return None if (order.buyer, order.request) == (command.buyer_id, command.request) else RequestMismatch()
+
+    def _not_for_sale_to(self, command: Reserve, now: int, open_holds: int) -> Refusal | None:  # noqa: PLR0911 - a row a rule
+        wants_another_price = command.expected_price is not None and command.expected_price != self.price
+        if self.status == "withdrawn":
+            return AlreadyWithdrawn()
+        if self.status == "sold":
+            return AlreadySold()
+        if command.buyer_id == self.seller:
+            return OwnTicket()
+        if self.holder is not None:
+            if self.holder.buyer != command.buyer_id:
+                return AlreadyReserved()
+            return PriceChanged(self.price) if wants_another_price else None
+        if self.begins is not None and now >= self.begins:
+            return EventBegun()
+        if wants_another_price:
+            return PriceChanged(self.price)
+        if command.max_holds is not None and open_holds >= command.max_holds:
+            return TooManyHolds(command.max_holds)
+        return None
+
+    def _start_payment(self, order: OrderModel, command: StartPayment, now: int) -> Refusal | None:
+        if not order.is_open:
+            return OrderComplete()
+        if order.status == "created":
+            self._turn(order, "OrderAwaitingPayment", "awaiting:payment")
+            if not order.extended and order.ends - now < command.grace:
+                order.ends, order.extended = now + command.grace, True
+        return None
+
+    def _sell(self, order: OrderModel, command: Sell) -> Refusal | None:
+        if not order.is_open:
+            return None if order.paid_by == command.charge_id else OrderOver()
+        if command.amount != order.price:
+            return WrongAmount()
+        self._turn(order, "OrderCompleted", "complete")
+        order.paid_by = command.charge_id
+        return None
+
+    def _release(self, order: OrderModel, command: Release) -> Refusal | None:
+        if not order.is_open:
+            return OrderComplete()
+        if order.status == "created" or command.attempt != order.attempt:
+            return None
+        if order.attempt >= command.max_attempts:
+            return self._end("OrderCancelled", CancelReason.DECLINED)
+        self._turn(order, "OrderReopened", "created")
+        order.attempt += 1
+        return None
+
+    def _start_refund(self, order: OrderModel, now: int) -> Refusal | None:
+        if order.is_open:
+            return OrderNotPaid()
+        if order.refunding:
+            return None
+        if self.begins is not None and now >= self.begins:
+            return EventBegun()
+        self._turn(order, "OrderRefunding", "complete")
+        order.refunding = True
+        return None
+
+    def _abandon_refund(self, order: OrderModel) -> Refusal | None:
+        if order.is_open:
+            return OrderOver()
+        if order.refunding:
+            self._turn(order, "OrderRefundFailed", "complete")
+            order.refunding = False
+        return None
+
+    def _end_unless_sold(self, event: str, reason: CancelReason) -> Refusal | None:
+        return OrderComplete() if self.status == "sold" else self._end(event, reason)
+
+    def _end(self, event: str, reason: CancelReason) -> Refusal | None:
+        order = self.holder
+        assert order is not None
+        self._turn(order, event, "cancelled")
+        order.reason, order.refunding = reason, False
+        self.holder = None
+        return None
+
+    def _turn(self, order: OrderModel, event: str, status: str) -> None:
+        order.status = status
+        order.version += 1
+        self.history.append(event)

@@ -1,0 +1,99 @@
+"""A hold that is over although nobody's timer knew of it: the Supervisor finds it by its document."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from actors.domain.messages import NotFound, OrderStatus, ReadTicket, Refusal, TicketCommand, Unavailable, WakeTicket
+from actors.domain.ticket import Ticket, TicketAnswer
+from actors.rescue import OVERDUE, WAKE_AGAIN, Rescue
+from actors.tickets import TicketBehaviour
+from tests.support.buying import Ahead
+from tests.support.eventually import eventually
+from tests.support.local_market import LocalMarket
+from tests.support.trading import expect, held, listed
+
+
+class Forgetful(TicketBehaviour):
+    """Its host sets no timer for any hold."""
+
+    def timer(self, ticket: Ticket) -> None:  # noqa: ARG002 - it is never woken
+        return None
+
+
+async def rounds(market: LocalMarket, rescue: Rescue, how_many: int) -> None:
+    """Rounds in which no writer has died."""
+    for _ in range(how_many):
+        await rescue.round(market.live, set(market.live))
+
+
+async def an_overdue_hold(market: LocalMarket, rescue: Rescue) -> str:
+    """The id of an order whose time is over; the Supervisor has woken everything that it knew of before."""
+    market.tickets = market._start(Forgetful(market.connections.queries), "tickets-0")
+    (ticket_id,) = await listed(market)
+    await rounds(market, rescue, 1)
+    hold = await held(market, ticket_id, window=1)
+    order = (await market.connections.queries.orders([hold.order_id]))[hold.order_id]
+    await eventually(lambda: market.connections.clock.now() > order.expires_at)
+    return hold.order_id
+
+
+async def is_open(market: LocalMarket, order_id: str) -> bool:
+    """As the journal says, which is asked without waking anybody."""
+    commits = await market.connections.journal.after(market.tickets.host.writer, 0, 10)
+    orders = [getattr(record.event, "order", None) for commit in commits for record in commit.records]
+    states = [order.status for order in orders if order is not None and order.id == order_id]
+    return states[-1] is OrderStatus.CREATED
+
+
+async def test_an_overdue_hold_whose_host_forgot_its_timer_ends_within_a_round(market: LocalMarket) -> None:
+    rescue = market.rescue()
+    order_id = await an_overdue_hold(market, rescue)
+    # A timer may be a little late, and nobody else ends the hold.
+    await rounds(market, rescue, 1)
+    assert await is_open(market, order_id)
+    rescue._clock = Ahead(market.connections.clock, OVERDUE + 1_000)
+    await rounds(market, rescue, 1)
+    assert not await is_open(market, order_id)
+
+
+@dataclass
+class Asked:
+    """Tickets that answer and do nothing, so that their orders' documents stay as they are."""
+
+    answer: TicketAnswer | Refusal
+    woken: list[TicketCommand] = field(default_factory=list)
+
+    async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal:
+        self.woken.append(command)
+        return self.answer
+
+
+async def rescue_by(market: LocalMarket, asked: Asked) -> Rescue:
+    """A Supervisor before which nothing but an overdue hold is left."""
+    own = market.connections
+    rescue = Rescue(
+        {}, own.journal, own.documents, own.stream, own.marks, own.queries, asked, own.clock, asyncio.gather
+    )
+    await an_overdue_hold(market, rescue)
+    rescue._clock = Ahead(own.clock, OVERDUE + 1_000)
+    asked.woken.clear()
+    return rescue
+
+
+async def test_an_overdue_hold_is_not_woken_again_every_round(market: LocalMarket) -> None:
+    ticket = expect(TicketAnswer, await market.ask_ticket(ReadTicket((await listed(market))[0])))
+    asked = Asked(ticket)
+    rescue = await rescue_by(market, asked)
+    await rounds(market, rescue, 5)
+    assert [type(command) for command in asked.woken] == [WakeTicket]
+    rescue._clock = Ahead(market.connections.clock, OVERDUE + WAKE_AGAIN + 2_000)
+    await rounds(market, rescue, 5)
+    assert len(asked.woken) == 2
+
+
+async def test_an_overdue_hold_whose_host_does_not_answer_is_woken_again_in_the_next_round(market: LocalMarket) -> None:
+    asked = Asked(NotFound())
+    rescue = await rescue_by(market, asked)
+    asked.answer = Unavailable()
+    await rounds(market, rescue, 3)
+    assert len(asked.woken) == 3

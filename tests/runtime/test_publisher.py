@@ -1,0 +1,178 @@
+"""A ticket that changed hands is told of in the order of its versions, also when a former host died untold."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from actors.domain.messages import CancelOrder
+from actors.domain.ticket import TicketAnswer
+from actors.event_stream import STREAM
+from actors.runtime.ports import Commit, Marks, Recorded
+from actors.runtime.publisher import Publisher
+from actors.storage.journal import MongoJournal
+from tests.simulation.contracts.examples import commit, recorded
+from tests.support.eventually import eventually
+from tests.support.local_market import LocalMarket, RunningHost
+from tests.support.trading import a_hold, a_ticket, asked, expect
+
+OTHER = "ticket:another"
+
+
+class Told:
+    """A stream that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.records: list[Recorded] = []
+
+    async def publish(self, records: Sequence[Recorded]) -> None:
+        self.records.extend(records)
+
+    @property
+    def versions(self) -> list[int]:
+        return [record.version for record in self.records]
+
+
+class Counting(MongoJournal):
+    """Counts how often it was asked where something is, and how often for the events themselves."""
+
+    asked = 0
+    read_back = 0
+
+    async def places_of(self, keys: Collection[str]) -> set[tuple[str, int]]:
+        self.asked += 1
+        return await super().places_of(keys)
+
+    async def owning(self, keys: Collection[str]) -> list[Commit]:
+        self.read_back += 1
+        return await super().owning(keys)
+
+
+class Publishing:
+    """A publisher on the market's journal and marks, and what it told."""
+
+    def __init__(self, market: LocalMarket) -> None:
+        self.told = Told()
+        self.journal = Counting(market.connections.database)
+        self.marks = market.connections.marks
+        self.publisher = Publisher(self.journal, self.told, self.marks)
+
+    async def commit(self, *commits: Commit) -> None:
+        for one in commits:
+            await self.journal.append(one)
+
+    async def mark(self, writer: str, published: int) -> None:
+        await self.marks.save(Marks(writer, "tickets-0", 0, published, 0))
+
+
+@pytest.fixture
+def publishing(market: LocalMarket) -> Publishing:
+    return Publishing(market)
+
+
+# Hosts
+
+
+def silence(running: RunningHost) -> None:
+    """Its commits are carried on by nobody."""
+    running.jobs[1].cancel()
+
+
+async def versions_told(market: LocalMarket, ticket_id: str) -> list[int]:
+    found: Any = await market.connections.redis.xrange(STREAM)
+    return [int(fields[b"version"]) for _, fields in found if fields[b"entity"].decode() == f"ticket:{ticket_id}"]
+
+
+@pytest.mark.parametrize("protected", [True, False])
+async def test_what_a_host_that_died_owes_is_told_before_what_its_successor_did(
+    market: LocalMarket, monkeypatch: pytest.MonkeyPatch, *, protected: bool
+) -> None:
+    if not protected:
+        monkeypatch.setattr(Publisher, "_gaps", lambda _publisher, _records: [])
+    first, second = market.start_tickets(), market.start_tickets()
+    silence(first)
+    ticket = a_ticket()
+    hold = a_hold(ticket.ticket_id)
+    for host, command in (
+        (first, ticket),
+        (first, hold),
+        (second, CancelOrder(ticket.ticket_id, hold.order_id)),
+        (second, a_hold(ticket.ticket_id)),
+    ):
+        expect(TicketAnswer, await asked(market, host, command))
+
+    async def is_told() -> bool:
+        return 4 in await versions_told(market, ticket.ticket_id)
+
+    await eventually(is_told)
+    assert await versions_told(market, ticket.ticket_id) == ([1, 2, 3, 4] if protected else [3, 4])
+
+
+# Batches
+
+
+async def test_gaps_inside_of_a_batch_are_filled_where_they_are(publishing: Publishing) -> None:
+    others = commit("b", 1, recorded(2), recorded(2, entity=OTHER)), commit("c", 1, recorded(4), recorded(5))
+    own = [
+        commit("a", 1, recorded(1), recorded(1, entity=OTHER)),
+        commit("a", 2, recorded(3)),
+        commit("a", 3, recorded(6), recorded(3, entity=OTHER)),
+    ]
+    await publishing.commit(*others, *own)
+    await publishing.publisher.publish(own)
+    versions = [(record.entity == OTHER, record.version) for record in publishing.told.records]
+    assert [version for is_other, version in versions if not is_other] == [1, 2, 3, 4, 5, 6]
+    assert [version for is_other, version in versions if is_other] == [1, 2, 3]
+    assert publishing.told.records.index(recorded(2)) == publishing.told.records.index(recorded(3)) - 1
+
+
+async def test_of_what_others_committed_only_what_no_mark_covers_is_told(publishing: Publishing) -> None:
+    own = commit("a", 1, recorded(5))
+    await publishing.commit(*(commit("b", seq, recorded(seq)) for seq in range(1, 5)), own)
+    await publishing.mark("b", 2)
+    await publishing.publisher.publish([own])
+    assert publishing.told.versions == [3, 4, 5]
+
+
+async def test_a_mark_that_covers_everything_saves_the_reading_back(publishing: Publishing) -> None:
+    own = commit("a", 1, recorded(3))
+    await publishing.commit(commit("b", 1, recorded(1)), commit("b", 2, recorded(2)), own)
+    await publishing.mark("b", 2)
+    await publishing.publisher.publish([own])
+    assert publishing.told.versions == [3]
+    assert (publishing.journal.asked, publishing.journal.read_back) == (1, 0)
+
+
+async def test_a_mark_that_is_older_than_the_journal_is_asked_for_again(publishing: Publishing) -> None:
+    own = [commit("a", 1, recorded(2)), commit("a", 2, recorded(2, entity=OTHER))]
+    await publishing.commit(commit("b", 1, recorded(1)), commit("b", 2, recorded(1, entity=OTHER)), *own)
+    await publishing.mark("b", 1)
+    await publishing.publisher.publish(own[:1])
+    await publishing.mark("b", 2)
+    await publishing.publisher.publish(own[1:])
+    assert publishing.told.records == [recorded(2), recorded(2, entity=OTHER)]
+
+
+async def test_in_the_usual_case_everything_is_told_once_and_nobody_is_asked(publishing: Publishing) -> None:
+    own = [commit("a", seq, recorded(2 * seq - 1), recorded(2 * seq)) for seq in range(1, 5)]
+    await publishing.commit(*own)
+    await publishing.publisher.publish(own[:1])
+    await publishing.publisher.publish(own[1:])
+    assert publishing.told.versions == list(range(1, 9))
+    assert (publishing.journal.asked, publishing.journal.read_back) == (0, 0)
+
+
+async def test_what_was_told_once_for_others_is_not_told_again(publishing: Publishing) -> None:
+    own = [commit("a", 1, recorded(2)), commit("a", 2, recorded(3))]
+    await publishing.commit(commit("b", 1, recorded(1)), *own)
+    for one in own:
+        await publishing.publisher.publish([one])
+    assert publishing.told.versions == [1, 2, 3]
+
+
+async def test_what_the_journal_has_no_longer_was_told_long_ago(publishing: Publishing) -> None:
+    own = replace(commit("a", 1, recorded(7)), seq=9)
+    await publishing.commit(own)
+    await publishing.publisher.publish([own])
+    assert publishing.told.versions == [7]

@@ -1,0 +1,77 @@
+"""Who is silent is replaced, and left ever more time to start when that does not help."""
+
+import asyncio
+
+import pytest
+
+from actors.pulse import Pulse
+from actors.runtime.host import Counters
+from actors.watch import LONGEST_SECONDS, SILENT_SECONDS, Watch
+
+NAME = "tickets-0"
+
+
+class ManualLoop(asyncio.SelectorEventLoop):
+    """A loop on which it is as late as the test says."""
+
+    now = 0.0
+
+    def time(self) -> float:
+        return self.now
+
+
+class Fleet:
+    """One actor, which hangs from the beginning and takes its time to start whenever it is replaced."""
+
+    def __init__(self, loop: ManualLoop, starts_within: float) -> None:
+        self.replaced_at: list[float] = []
+        self._loop = loop
+        self._starts_within = starts_within
+
+    async def ping(self, name: str) -> Pulse:
+        if not self.replaced_at or self._loop.now - self.replaced_at[-1] < self._starts_within:
+            raise TimeoutError
+        return Pulse(name, "writer", 1, "node", Counters())
+
+    async def dedicated(self) -> set[str]:
+        return set()
+
+    async def replace(self, _name: str, _pulse: Pulse | None) -> None:
+        self.replaced_at.append(self._loop.now)
+
+    async def retire(self, name: str) -> None:
+        """Nobody is idle here."""
+
+
+def watched(starts_within: float, seconds: int) -> tuple[Fleet, Watch]:
+    """A watch of so many seconds over an actor that takes its time."""
+    with asyncio.Runner(loop_factory=ManualLoop) as runner:
+        loop = runner.get_loop()
+        assert isinstance(loop, ManualLoop)
+        fleet = Fleet(loop, starts_within)
+        watch = Watch(fleet)
+        for second in range(seconds):
+            loop.now = float(second)
+            runner.run(watch.look([NAME]))
+    return fleet, watch
+
+
+def test_an_actor_that_is_silent_for_five_seconds_is_replaced_once() -> None:
+    fleet, watch = watched(starts_within=1, seconds=60)
+    assert fleet.replaced_at == [SILENT_SECONDS]
+    assert NAME in watch.pulses
+
+
+@pytest.mark.parametrize("starts_within", [8, 30, 55])
+def test_an_actor_that_takes_long_to_start_is_left_ever_more_time_until_it_has(starts_within: float) -> None:
+    fleet, watch = watched(starts_within, seconds=300)
+    assert NAME in watch.pulses
+    assert fleet.replaced_at[-1] < 240, "it was to be left alone in the end"
+
+
+def test_an_actor_that_never_starts_is_replaced_again_and_again() -> None:
+    fleet, watch = watched(starts_within=10_000, seconds=600)
+    assert NAME not in watch.pulses
+    pauses = [later - earlier for earlier, later in zip(fleet.replaced_at, fleet.replaced_at[1:], strict=False)]
+    assert pauses[:2] == [2 * SILENT_SECONDS, 4 * SILENT_SECONDS]
+    assert max(pauses) == LONGEST_SECONDS

@@ -1,0 +1,39 @@
+"""Each contract is kept twice: by the real servers, and by the fakes that stand for them in simulations."""
+
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import pytest
+from bson import ObjectId
+from pydantic import SecretStr
+
+from actors.servers import Servers
+from config.settings import Settings
+from tests.simulation.contracts.parts import FakeParts, Parts, RealParts
+
+
+@pytest.fixture(scope="session")
+async def servers(mongodb_url: str, redis_url: str) -> AsyncIterator[Servers]:
+    """Connected to a database of our own. Its indexes take longer than most tests, so it is emptied and not remade."""
+    own = urlsplit(mongodb_url)._replace(path=f"/t{ObjectId()}").geturl()
+    key = SecretStr("a key that only tests know and trust")
+    servers = Servers(Settings(mongodb_url=own, redis_url=redis_url, jwt_key=key))
+    await servers.prepare()
+    yield servers
+    await servers.redis.aclose()
+    await servers.client.close()
+
+
+@pytest.fixture
+async def real_parts(servers: Servers) -> RealParts:
+    parts = RealParts(servers)
+    await parts.empty()
+    return parts
+
+
+@pytest.fixture(params=["real", "fake"])
+def parts(request: pytest.FixtureRequest) -> Parts:
+    if request.param == "fake":
+        return FakeParts()
+    real: RealParts = request.getfixturevalue("real_parts")
+    return real

@@ -1,0 +1,122 @@
+"""What one process of the market is connected to, twice: real servers, and the fakes of a simulation."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Protocol
+
+from actors.connections import Inbox, Stored, UserMarks
+from actors.event_stream import STREAM, _fields
+from actors.rescue import WriterMarks
+from actors.runtime.ports import DocumentStore, EventStream, Instant, Journal, Recorded
+from actors.servers import Servers
+from actors.storage.webhooks import Announcement
+from actors.stripe.webhooks import WebhookEvent
+from serve_app.queries.users import User, Users
+from tests.simulation.database import Tables
+from tests.simulation.redis import FakeEventStream, Stream
+from tests.simulation.server import Direct
+from tests.simulation.stores import FakeDocuments, FakeInbox, FakeJournal, FakeMarks, FakeQueries, FakeUserMarks
+
+COLLECTIONS = ("journal", "tickets", "orders", "charges", "cursors", "webhook_events", "users")
+
+
+class WholeJournal(Journal, Protocol):
+    """The journal, as those see it who read a ticket's history."""
+
+    async def history(self, entity: str) -> list[Recorded]:
+        """All events of one entity in order."""
+
+
+class WholeInbox(Inbox, Protocol):
+    """The inbox, as our webhook sees it."""
+
+    async def add(self, event: WebhookEvent, at: Instant) -> Announcement | None:
+        """Keeps the announcement; None when it was here before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a consumer of the stream reads of one event."""
+
+    id: str
+    type: str
+    entity: str
+    version: int
+    at: Instant
+
+
+class Parts(ABC):
+    """Empty at the beginning of a test, but for the stream."""
+
+    journal: WholeJournal
+    documents: DocumentStore
+    marks: WriterMarks
+    queries: Stored
+    inbox: WholeInbox
+    user_marks: UserMarks
+    stream: EventStream
+
+    @abstractmethod
+    async def add_user(self, user_id: str, at: Instant) -> None:
+        """Somebody signs up."""
+
+    @abstractmethod
+    async def entries(self) -> list[dict[str, Any]]:
+        """The fields of everything in the stream, in its order."""
+
+    async def told(self, *entities: str) -> list[Told]:
+        """What the stream has of these entities, in its order."""
+        return [
+            Told(entry["id"], entry["type"], entry["entity"], int(entry["version"]), int(entry["at"]))
+            for entry in await self.entries()
+            if entry["entity"] in entities
+        ]
+
+
+class RealParts(Parts):
+    """On the servers of the test run."""
+
+    def __init__(self, servers: Servers) -> None:
+        self._servers = servers
+        self._users = Users(servers.database)
+        self.journal = servers.journal  # type: ignore[assignment]  # MongoJournal, which has a history
+        self.documents = servers.documents
+        self.marks = servers.marks
+        self.queries = servers.queries
+        self.inbox = servers.inbox  # type: ignore[assignment]  # WebhookInbox, which takes announcements
+        self.user_marks = servers.user_marks
+        self.stream = servers.stream
+
+    async def empty(self) -> None:
+        for collection in COLLECTIONS:
+            await self._servers.database[collection].delete_many({})
+
+    async def add_user(self, user_id: str, at: Instant) -> None:
+        assert await self._users.add(User(user_id, f"{user_id}@example.org", "", at, 1))
+
+    async def entries(self) -> list[dict[str, Any]]:
+        found: Any = await self._servers.redis.xrange(STREAM)
+        return [{name.decode(): value.decode() for name, value in fields.items()} for _, fields in found]
+
+
+class FakeParts(Parts):
+    """On the tables of a simulation, without a network."""
+
+    def __init__(self) -> None:
+        self._tables = Tables()
+        self._entries = Stream()
+        server = Direct()
+        self.journal = FakeJournal(server, self._tables)
+        self.documents = FakeDocuments(server, self._tables)
+        self.marks = FakeMarks(server, self._tables)
+        self.queries = FakeQueries(server, self._tables)
+        self.inbox = FakeInbox(server, self._tables)
+        self.user_marks = FakeUserMarks(server, self._tables)
+        self.stream = FakeEventStream(server, self._entries, Random(1))  # noqa: S311 - to have the same again
+
+    async def add_user(self, user_id: str, at: Instant) -> None:
+        self._tables.add_user(user_id, at)
+
+    async def entries(self) -> list[dict[str, Any]]:
+        return [_fields(record) for record in self._entries.entries]

@@ -1,0 +1,111 @@
+"""The marks of writers and of users, and Stripe's announcements: what the Supervisor goes by."""
+
+from dataclasses import replace
+
+from actors.runtime.ports import Marks
+from actors.storage.webhooks import Announcement
+from tests.simulation.contracts.examples import an_announcement, numbered
+from tests.simulation.contracts.parts import Parts
+
+FIRST = Marks("tickets-0-a", "tickets-0", applied=3, published=2, at=1_000)
+SECOND = Marks("payments-0-b", "payments-0", applied=0, published=0, at=2_000)
+
+
+def by_writer(marks: list[Marks]) -> list[Marks]:
+    return sorted(marks, key=lambda one: one.writer)
+
+
+async def test_a_writers_marks_replace_those_before(parts: Parts) -> None:
+    await parts.marks.save(FIRST)
+    await parts.marks.save(SECOND)
+    later = replace(FIRST, applied=9, published=8, at=3_000)
+    await parts.marks.save(later)
+    assert by_writer(await parts.marks.all_since(0)) == [SECOND, later]
+
+
+async def test_marks_never_go_back_whoever_saves_last(parts: Parts) -> None:
+    await parts.marks.save(FIRST)
+    await parts.marks.save(replace(FIRST, applied=2, published=5, at=500))
+    assert await parts.marks.all_since(0) == [replace(FIRST, published=5)]
+
+
+async def test_marks_are_found_that_were_saved_at_an_instant_or_after(parts: Parts) -> None:
+    await parts.marks.save(FIRST)
+    await parts.marks.save(SECOND)
+    assert by_writer(await parts.marks.all_since(1_000)) == [SECOND, FIRST]
+    assert await parts.marks.all_since(1_001) == [SECOND]
+    assert await parts.marks.all_since(2_001) == []
+
+
+async def test_how_far_known_writers_have_published_is_told_and_of_others_nothing(parts: Parts) -> None:
+    await parts.marks.save(FIRST)
+    await parts.marks.save(SECOND)
+    assert await parts.marks.published({FIRST.writer, "nobody"}) == {FIRST.writer: 2}
+    assert await parts.marks.published([FIRST.writer, SECOND.writer]) == {FIRST.writer: 2, SECOND.writer: 0}
+    assert await parts.marks.published([]) == {}
+
+
+# Users
+
+
+async def test_who_signed_up_is_marked_until_announced(parts: Parts) -> None:
+    for number in (1, 2, 3):
+        await parts.add_user(numbered(number), 100 * number)
+    assert sorted(await parts.user_marks.unannounced(10)) == [(numbered(one), 100 * one) for one in (1, 2, 3)]
+    assert len(await parts.user_marks.unannounced(2)) == 2
+    for _ in range(2):
+        await parts.user_marks.announced(numbered(2))
+    await parts.user_marks.announced(numbered(9))
+    assert sorted(await parts.user_marks.unannounced(10)) == [(numbered(one), 100 * one) for one in (1, 3)]
+
+
+# Announcements
+
+
+def kept(number: int, at: int) -> Announcement:
+    event = an_announcement(number)
+    return Announcement(event.id, event.type, at, event.intent_id, event.order_id)
+
+
+async def add(parts: Parts, *numbers: int) -> None:
+    for number in numbers:
+        await parts.inbox.add(an_announcement(number), 100 * number)
+
+
+async def unhandled(parts: Parts, after: int = 0, before: int = 10_000, most: int = 10) -> list[Announcement]:
+    return await parts.inbox.unhandled(after, before, most)
+
+
+async def test_an_announcement_is_kept_once(parts: Parts) -> None:
+    assert await parts.inbox.add(an_announcement(1), 100) == kept(1, 100)
+    assert await parts.inbox.add(an_announcement(1), 200) is None
+    assert await parts.inbox.add(an_announcement(2), 300) == kept(2, 300)
+    assert await unhandled(parts) == [kept(1, 100), kept(2, 300)]
+
+
+async def test_unhandled_ones_are_found_from_an_instant_until_before_another_the_oldest_first(parts: Parts) -> None:
+    await add(parts, 3, 1, 4, 2)
+    assert await unhandled(parts) == [kept(one, 100 * one) for one in (1, 2, 3, 4)]
+    assert await unhandled(parts, 200, 400) == [kept(one, 100 * one) for one in (2, 3)]
+    assert await unhandled(parts, most=2) == [kept(one, 100 * one) for one in (1, 2)]
+    assert await unhandled(parts, 401) == []
+
+
+async def test_what_was_handled_is_not_found_and_not_kept_again(parts: Parts) -> None:
+    await add(parts, 1, 2, 3)
+    for _ in range(2):
+        await parts.inbox.handled(["evt_1", "evt_3", "evt_9"])
+    await parts.inbox.handled([])
+    assert await unhandled(parts) == [kept(2, 200)]
+    assert await parts.inbox.add(an_announcement(1), 500) is None
+    assert await unhandled(parts) == [kept(2, 200)]
+
+
+async def test_what_arrived_before_an_instant_is_forgotten_whether_handled_or_not(parts: Parts) -> None:
+    await add(parts, 1, 2, 3)
+    await parts.inbox.handled(["evt_1"])
+    await parts.inbox.forget_before(300)
+    assert await unhandled(parts) == [kept(3, 300)]
+    assert await parts.inbox.add(an_announcement(1), 400) == kept(1, 400)
+    assert await parts.inbox.add(an_announcement(2), 500) == kept(2, 500)
+    assert await unhandled(parts) == [kept(3, 300), kept(1, 400), kept(2, 500)]

@@ -1,0 +1,152 @@
+"""What the actors read from the database."""
+
+from dataclasses import replace
+
+from actors.domain.messages import OrderCancelled, OrderCreated
+from tests.simulation.contracts.examples import (
+    a_charge,
+    a_ticket,
+    an_order,
+    being_paid,
+    cancelled,
+    commit,
+    completed,
+    document,
+    numbered,
+    ordering,
+    recorded,
+)
+from tests.simulation.contracts.parts import Parts
+from tests.support.examples import ANOTHER, BUYER, NOW
+
+
+async def test_documents_are_read_by_id_and_unknown_ids_are_left_out(parts: Parts) -> None:
+    tickets, orders, charges = ([make(number) for number in (1, 2, 3)] for make in (a_ticket, an_order, a_charge))
+    await parts.documents.write([document(one) for one in (*tickets, *orders, *charges)])
+    ids = [numbered(number) for number in (1, 3, 9)]
+    assert await parts.queries.tickets(ids) == {one.id: one for one in (tickets[0], tickets[2])}
+    assert await parts.queries.orders(set(ids)) == {one.id: one for one in (orders[0], orders[2])}
+    assert await parts.queries.charges(ids) == {one.id: one for one in (charges[0], charges[2])}
+    assert await parts.queries.tickets([]) == {}
+
+
+async def test_the_open_orders_of_buyers_are_those_that_hold_a_ticket(parts: Parts) -> None:
+    others = "5" * 24
+    held, paid = an_order(1), being_paid(an_order(2, buyer_id=ANOTHER))
+    over, elsewhere = cancelled(an_order(3)), an_order(4, buyer_id=others)
+    await parts.documents.write([document(order) for order in (held, paid, over, elsewhere)])
+    assert await parts.queries.open_orders_of([BUYER]) == [held]
+    both = await parts.queries.open_orders_of({BUYER, ANOTHER, "6" * 24})
+    assert sorted(both, key=lambda order: order.id) == [held, paid]
+    assert await parts.queries.open_orders_of([]) == []
+
+
+async def test_orders_are_due_from_an_instant_until_before_another_the_earliest_first(parts: Parts) -> None:
+    orders = [an_order(number, ends=ends) for number, ends in enumerate((400, 100, 300, 200), start=1)]
+    await parts.documents.write([document(order) for order in (*orders, cancelled(an_order(9, ends=250)))])
+
+    async def ends(after: int, before: int, most: int = 10) -> list[int]:
+        return [order.expires_at for order in await parts.queries.orders_due(after, before, most)]
+
+    assert await ends(0, 1_000) == [100, 200, 300, 400]
+    assert await ends(200, 400) == [200, 300]
+    assert await ends(0, 1_000, 3) == [100, 200, 300]
+    assert await ends(401, 1_000) == []
+
+
+# Orders as the journal has them
+
+
+async def test_an_order_is_in_the_journal_before_its_document_is_there(parts: Parts) -> None:
+    first, second = an_order(1), an_order(2)
+    await parts.journal.append(ordering("a", 1, 2, first))
+    await parts.journal.append(ordering("b", 1, 5, second))
+    found = await parts.queries.orders_in_journal([first.id, second.id, numbered(9)])
+    assert found == {first.id: first, second.id: second}
+    assert await parts.queries.orders_in_journal({second.id}) == {second.id: second}
+    assert await parts.queries.orders_in_journal([]) == {}
+
+
+async def test_an_order_is_as_its_newer_document_says(parts: Parts) -> None:
+    order = an_order()
+    await parts.journal.append(ordering("a", 1, 2, order))
+    await parts.documents.write([document(cancelled(order))])
+    assert await parts.queries.orders_in_journal([order.id]) == {order.id: cancelled(order)}
+
+
+async def test_an_order_that_ended_in_its_first_commit_is_as_that_commit_says(parts: Parts) -> None:
+    order, another = an_order(1), an_order(2)
+    records = (
+        recorded(1),
+        recorded(2, OrderCreated(order)),
+        recorded(3, OrderCancelled(cancelled(order))),
+        recorded(4, OrderCreated(another)),
+    )
+    await parts.journal.append(commit("a", 1, *records, claims=(f"order:{order.id}", f"order:{another.id}")))
+    await parts.documents.write([document(order)])
+    assert await parts.queries.orders_in_journal([order.id]) == {order.id: cancelled(order)}
+
+
+async def test_an_order_without_an_event_is_not_in_the_journal(parts: Parts) -> None:
+    await parts.documents.write([document(an_order())])
+    assert await parts.queries.orders_in_journal([an_order().id]) == {}
+
+
+async def test_keys_that_are_taken_are_found(parts: Parts) -> None:
+    await parts.journal.append(commit("a", 1, recorded(1), claims=("request:1",)))
+    assert await parts.queries.taken({"request:1", "request:2"}) == {"request:1"}
+
+
+# Charges
+
+
+async def test_charges_of_an_order_are_in_the_order_of_its_attempts(parts: Parts) -> None:
+    attempts = [a_charge(10 - attempt, attempt=attempt) for attempt in (1, 2, 3)]
+    elsewhere = a_charge(20, order_id=numbered(2))
+    await parts.documents.write([document(charge) for charge in (attempts[1], attempts[2], elsewhere, attempts[0])])
+    assert await parts.queries.charges_of(numbered(1)) == attempts
+    assert await parts.queries.charges_of(numbered(3)) == []
+    by_order = await parts.queries.charges_by_order([numbered(2), numbered(1), numbered(3)])
+    assert by_order == {numbered(1): attempts, numbered(2): [elsewhere], numbered(3): []}
+    assert await parts.queries.charges_by_order([]) == {}
+
+
+async def test_orders_are_found_by_the_intents_that_are_known(parts: Parts) -> None:
+    with_intents = [
+        replace(a_charge(number, order_id=numbered(number)), stripe_id=f"pi_{number}") for number in (1, 2, 3)
+    ]
+    await parts.documents.write([document(charge) for charge in (*with_intents, a_charge(4, order_id=numbered(4)))])
+    found = await parts.queries.orders_of_intents(["pi_1", "pi_3", "pi_9"])
+    assert found == {"pi_1": numbered(1), "pi_3": numbered(3)}
+    assert await parts.queries.orders_of_intents([]) == {}
+
+
+# Money on the way
+
+
+async def test_unsettled_orders_are_found_page_by_page_the_longest_untouched_first(parts: Parts) -> None:
+    since = {1: 300, 2: 100, 3: 400, 4: 200}
+    orders = [being_paid(an_order(number), since=at) for number, at in since.items()]
+    refunding = replace(an_order(5), refunding=True, updated_at=150)
+    quiet = replace(an_order(6), updated_at=50)
+    await parts.documents.write([document(order) for order in (*orders, refunding, quiet)])
+    assert await parts.queries.unsettled_orders(400, 0, 10) == [numbered(number) for number in (2, 5, 4, 1)]
+    assert await parts.queries.unsettled_orders(401, 1, 2) == [numbered(number) for number in (5, 4)]
+    assert await parts.queries.unsettled_orders(401, 4, 10) == [numbered(3)]
+    assert await parts.queries.unsettled_orders(100, 0, 10) == []
+
+
+async def test_orders_of_unsettled_charges_are_found_the_same_way(parts: Parts) -> None:
+    since = {1: 300, 2: 100, 3: 400, 4: 200}
+    charges = [a_charge(number, order_id=numbered(10 * number), updated_at=at) for number, at in since.items()]
+    settled = completed(a_charge(5, updated_at=50))
+    refunding = replace(completed(a_charge(6, order_id=numbered(60), updated_at=150)), refunding=True)
+    await parts.documents.write([document(charge) for charge in (*charges, settled, refunding)])
+    assert await parts.queries.orders_of_unsettled_charges(400, 0, 10) == [numbered(one) for one in (20, 60, 40, 10)]
+    assert await parts.queries.orders_of_unsettled_charges(401, 1, 2) == [numbered(one) for one in (60, 40)]
+    assert await parts.queries.orders_of_unsettled_charges(100, 0, 10) == []
+
+
+async def test_of_several_unsettled_charges_of_one_order_each_is_found(parts: Parts) -> None:
+    await parts.documents.write([document(a_charge(number, updated_at=NOW + number)) for number in (1, 2)])
+    assert await parts.queries.orders_of_unsettled_charges(NOW + 9, 0, 10) == [numbered(1), numbered(1)]

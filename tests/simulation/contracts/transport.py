@@ -1,0 +1,183 @@
+"""What is promised of the way to the actors and of the fleet, on Ray and in a simulation alike.
+
+Each promise is a coroutine, so that the same one runs inside of a process of either.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
+
+from actors import names
+from actors.domain.messages import CreateTicket, NotFound, ReadTicket
+from actors.domain.ticket import TicketAnswer
+from actors.pulse import Fleet, Pulse
+from actors.routing import ActorTransport, shared_names
+from actors.runtime.ports import Clock, HostUnreachableError, Reply
+from config.settings import Settings
+from tests.support.examples import DETAILS, SELLER
+
+HOST = "tickets-0"
+UNKNOWN = "tickets-99"
+PATIENCE = 20_000
+RETURN_SECONDS = 30.0
+
+
+class Surroundings(Protocol):
+    """A market whose shared actors run. `transport` is one that was never used."""
+
+    settings: Settings
+    clock: Clock
+    fleet: Fleet
+
+    def transport(self) -> ActorTransport:
+        """A process's own way to the actors."""
+
+    def new_id(self) -> str:
+        """An id that nothing has."""
+
+    def kill(self, pulse: Pulse) -> None:
+        """Ends the process that gave this sign of life, as kill -9 does."""
+
+
+async def _call(around: Surroundings, transport: ActorTransport, host: str, messages: Sequence[Any]) -> list[Reply]:
+    return await transport.call(host, messages, around.clock.now() + PATIENCE, again=False)
+
+
+async def _answers_again(ask: Callable[[], Awaitable[object]]) -> None:
+    """Until then the host cannot be reached; every other error comes out."""
+    async with asyncio.timeout(RETURN_SECONDS):
+        while True:
+            try:
+                await ask()
+            except HostUnreachableError:
+                await asyncio.sleep(0.05)
+            else:
+                return
+
+
+async def each_message_has_one_reply_in_order(around: Surroundings) -> None:
+    transport = around.transport()
+    listings = [CreateTicket(around.new_id(), SELLER, DETAILS) for _ in range(20)]
+    reads = [ReadTicket(one.ticket_id) for one in reversed(listings)]
+    replies = await _call(around, transport, HOST, [*listings, ReadTicket(around.new_id()), *reads])
+    tickets = [reply.ticket.id for reply in replies if isinstance(reply, TicketAnswer)]
+    listed = [one.ticket_id for one in listings]
+    assert tickets == [*listed, *reversed(listed)]
+    assert replies[20] == NotFound()
+
+
+async def calls_side_by_side_find_their_callers(around: Surroundings) -> None:
+    transport = around.transport()
+    listings = [CreateTicket(around.new_id(), SELLER, DETAILS) for _ in range(20)]
+    replies = await asyncio.gather(*(_call(around, transport, HOST, [one]) for one in listings))
+    assert [reply.ticket.id for (reply,) in replies] == [one.ticket_id for one in listings]
+
+
+async def an_unknown_shared_name_cannot_be_reached(around: Surroundings) -> None:
+    transport = around.transport()
+    for ask in (lambda: _call(around, transport, UNKNOWN, [ReadTicket("0" * 24)]), lambda: around.fleet.ping(UNKNOWN)):
+        try:
+            await ask()
+        except HostUnreachableError:
+            continue
+        raise AssertionError("somebody answered")
+    assert not transport.knows(UNKNOWN)
+
+
+async def a_host_is_known_once_it_was_spoken_to(around: Surroundings) -> None:
+    transport = around.transport()
+    assert not transport.knows(HOST)
+    await _call(around, transport, HOST, [ReadTicket("0" * 24)])
+    assert transport.knows(HOST)
+    assert not around.transport().knows(HOST)
+
+
+async def a_pulse_says_who_answers_and_is_the_same_while_it_lives(around: Surroundings) -> None:
+    first, again = await around.fleet.ping(HOST), await around.fleet.ping(HOST)
+    assert (first.name, first.idle) == (HOST, False)
+    assert first.writer.startswith(f"{HOST}-")
+    assert (again.writer, again.pid, again.node_id) == (first.writer, first.pid, first.node_id)
+    others = [await around.fleet.ping(name) for name in shared_names(around.settings)]
+    assert len({pulse.writer for pulse in others}) == len({pulse.pid for pulse in others}) == len(others)
+
+
+async def after_its_process_was_killed_an_actor_cannot_be_reached_until_another_writer_answers(
+    around: Surroundings,
+) -> None:
+    transport = around.transport()
+    listing = CreateTicket(around.new_id(), SELLER, DETAILS)
+    await _call(around, transport, HOST, [listing])
+    before = await around.fleet.ping(HOST)
+    around.kill(before)
+    try:
+        await _call(around, transport, HOST, [ReadTicket(listing.ticket_id)])
+    except HostUnreachableError:
+        assert not transport.knows(HOST)
+    else:
+        raise AssertionError("a dead process answered")
+    await _answers_again(lambda: _call(around, transport, HOST, [ReadTicket(listing.ticket_id)]))
+    assert transport.knows(HOST)
+    after = await around.fleet.ping(HOST)
+    assert (after.writer, after.pid) != (before.writer, before.pid)
+    assert after.writer != before.writer
+    (found,) = await _call(around, transport, HOST, [ReadTicket(listing.ticket_id)])
+    assert found.ticket.id == listing.ticket_id
+
+
+async def whoever_waits_when_an_actor_dies_hears_that_it_cannot_be_reached(around: Surroundings) -> None:
+    transport = around.transport()
+    await _answers_again(lambda: _call(around, transport, HOST, [ReadTicket("0" * 24)]))
+    before = await around.fleet.ping(HOST)
+    # Many calls on the way, and those that are answered before the end have their replies.
+    calls = [
+        asyncio.ensure_future(_call(around, transport, HOST, [CreateTicket(around.new_id(), SELLER, DETAILS)]))
+        for _ in range(50)
+    ]
+    await asyncio.sleep(0)
+    around.kill(before)
+    outcomes = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), RETURN_SECONDS)
+    assert {type(outcome) for outcome in outcomes} <= {list, HostUnreachableError}
+    assert any(isinstance(outcome, HostUnreachableError) for outcome in outcomes)
+
+
+async def a_replaced_actor_is_another_writer(around: Surroundings) -> None:
+    await _answers_again(lambda: around.fleet.ping(HOST))
+    before = await around.fleet.ping(HOST)
+    await around.fleet.replace(HOST, before)
+    await asyncio.sleep(0.5)
+    await _answers_again(lambda: around.fleet.ping(HOST))
+    assert (await around.fleet.ping(HOST)).writer != before.writer
+
+
+async def nobody_is_replaced_under_an_unknown_name(around: Surroundings) -> None:
+    await around.fleet.replace(UNKNOWN, None)
+    await around.fleet.retire(UNKNOWN)
+
+
+async def a_ticket_gets_a_process_of_its_own_when_it_is_first_spoken_to(around: Surroundings) -> None:
+    transport, listing = around.transport(), CreateTicket(around.new_id(), SELLER, DETAILS)
+    own = names.dedicated(listing.ticket_id)
+    assert not transport.knows(own)
+    assert own not in await around.fleet.dedicated()
+    (reply,) = await _call(around, transport, own, [listing])
+    assert reply.ticket.id == listing.ticket_id
+    assert transport.knows(own)
+    assert own in await around.fleet.dedicated()
+    pulse = await around.fleet.ping(own)
+    # Somebody has just spoken to it, so it stays.
+    await around.fleet.retire(own)
+    assert (await around.fleet.ping(own)).writer == pulse.writer
+
+
+PROMISES = (
+    each_message_has_one_reply_in_order,
+    calls_side_by_side_find_their_callers,
+    an_unknown_shared_name_cannot_be_reached,
+    a_host_is_known_once_it_was_spoken_to,
+    a_pulse_says_who_answers_and_is_the_same_while_it_lives,
+    after_its_process_was_killed_an_actor_cannot_be_reached_until_another_writer_answers,
+    whoever_waits_when_an_actor_dies_hears_that_it_cannot_be_reached,
+    a_replaced_actor_is_another_writer,
+    nobody_is_replaced_under_an_unknown_name,
+    a_ticket_gets_a_process_of_its_own_when_it_is_first_spoken_to,
+)

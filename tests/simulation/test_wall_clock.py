@@ -1,0 +1,35 @@
+"""A simulation has no time but its own."""
+
+from collections.abc import Iterator
+from multiprocessing.pool import Pool
+
+import pytest
+
+from actors.runtime.clock import SharedClock
+from tests.simulation.wall_clock import run_watched, watched
+from tests.simulation.workers import Task, workers
+
+# The figure of how long a seed took, for people, and nothing rests on it.
+ELAPSED = ("tests/simulation/simulation.py", "process_time")
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
+    with workers() as pool:
+        yield pool
+
+
+def test_nobody_asks_for_the_wall_clock_but_for_how_long_a_seed_took(pool: Pool) -> None:
+    outcome, asked = pool.apply(run_watched, [Task(3, commands=30)])
+    assert outcome.broken is None
+    assert outcome.sold > 0
+    assert asked == {ELAPSED}
+
+
+async def _never() -> float:
+    raise AssertionError
+
+
+def test_whoever_asks_for_the_wall_clock_is_seen_also_by_a_default_that_was_bound_long_before() -> None:
+    _, asked = watched(lambda: SharedClock(_never).now())
+    assert asked == {("actors/runtime/clock.py", name) for name in ("time", "monotonic")}

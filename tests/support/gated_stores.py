@@ -1,0 +1,39 @@
+"""Documents and marks on the real database that wait in front of a gate."""
+
+import asyncio
+from collections.abc import Sequence
+
+from actors.runtime.ports import Marks, Projection
+from actors.storage.database import Database
+from actors.storage.documents import MongoDocuments
+from actors.storage.marks import MongoMarks
+
+
+class GatedDocuments(MongoDocuments):
+    """`waiting` says how many writes wait."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.gate = asyncio.Event()
+        self.waiting = 0
+
+    async def write(self, projections: Sequence[Projection]) -> None:
+        self.waiting += 1
+        await self.gate.wait()
+        self.waiting -= 1
+        await super().write(projections)
+
+
+class GatedMarks(MongoMarks):
+    """`waiting` says how many marks wait to be saved."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.gate = asyncio.Event()
+        self.waiting = 0
+
+    async def save(self, marks: Marks) -> None:
+        self.waiting += 1
+        await self.gate.wait()
+        self.waiting -= 1
+        await super().save(marks)

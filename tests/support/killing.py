@@ -1,0 +1,23 @@
+"""Killing actors as a machine would: at once, without a word."""
+
+import random
+
+import psutil
+
+from tests.support.running_market import RunningMarket
+
+
+def kill_one(market: RunningMarket, chance: random.Random, *actors: str) -> str | None:
+    """Kill the process of one actor of these classes, and return its title; None while Ray starts another."""
+    # Ray shows the method that runs in the title of the process.
+    titles = (f"ray::{actor}{method}" for actor in actors for method in ("", ".deliver", ".ping"))
+    found = market.processes(*titles)
+    if not found:
+        return None
+    victim = chance.choice(found)
+    try:
+        title = " ".join(victim.cmdline()[:1])
+        victim.kill()
+    except psutil.NoSuchProcess:
+        return None
+    return title
