@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,6 @@ async def two_nodes(settings: Settings) -> AsyncIterator[Any]:
     """A cluster with the market's actors spread over both nodes; yields what ends the second."""
     import ray  # noqa: PLC0415 - Ray reads its settings when it is imported
     from ray.cluster_utils import Cluster  # noqa: PLC0415
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415
 
     from actors import cluster  # noqa: PLC0415
 
@@ -64,12 +64,10 @@ async def two_nodes(settings: Settings) -> AsyncIterator[Any]:
         nodes.add_node(**node)
         second = nodes.add_node(**node)
         ray.init(address=nodes.address, namespace=names.NAMESPACE, log_to_driver=False)
-        await eventually(lambda: _takes_work(second.node_id), RECOVERY_SECONDS)
         first_id = ray.get_runtime_context().get_node_id()
         for node_id, actors in ((first_id, ON_THE_FIRST), (second.node_id, ON_THE_SECOND)):
-            there = NodeAffinitySchedulingStrategy(node_id, soft=True)
             for name in actors:
-                cluster.create(name, settings, scheduling_strategy=there)
+                await eventually(partial(_placed, name, node_id, settings), RECOVERY_SECONDS)
         await asyncio.to_thread(cluster.start, settings)
         yield lambda: nodes.remove_node(second, allow_graceful=False)
     finally:
@@ -77,22 +75,23 @@ async def two_nodes(settings: Settings) -> AsyncIterator[Any]:
         nodes.shutdown()
 
 
-async def _takes_work(node_id: str) -> bool:
-    """Whether the first node knows that the second is there: until then it would keep the second's actors."""
+async def _placed(name: str, node_id: str, settings: Settings) -> bool:
+    """Have the actor on this node, from which it may go to another. Whether it is there: if not, it is ended.
+
+    Ray takes that for a wish, and passes over a node that has just joined and is not known to all yet.
+    """
     import ray  # noqa: PLC0415 - as above
-    from ray.exceptions import TaskUnschedulableError  # noqa: PLC0415
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415
 
-    there = NodeAffinitySchedulingStrategy(node_id, soft=False)
-    try:
-        await ray.remote(_nothing).options(num_cpus=0, scheduling_strategy=there).remote()
-    except TaskUnschedulableError:
-        return False
-    return True
+    from actors import cluster  # noqa: PLC0415
 
-
-def _nothing() -> None:
-    """Work that any node can do."""
+    there = NodeAffinitySchedulingStrategy(node_id, soft=True)
+    actor: Any = await asyncio.to_thread(cluster.create, name, settings, scheduling_strategy=there)
+    with contextlib.suppress(ray.exceptions.RayActorError):  # it is still the one that was sent away
+        if (await actor.ping.remote()).node_id == node_id:
+            return True
+        ray.kill(actor, no_restart=True)
+    return False
 
 
 async def lose_it(settings: Settings) -> tuple[Outcome, dict[str, bool]]:
