@@ -56,7 +56,8 @@ async def lose_the_second_raylet() -> Outcome:
     return outcome
 
 
-async def everything(console: Console, progress: Progress) -> list[Outcome]:
+async def everything(console: Console, progress: Progress, file: Path) -> list[Outcome]:
+    """Every nemesis that is wanted; what came of them so far is in the file after each."""
     outcomes: list[Outcome] = []
     chosen = [nemesis for nemesis in NEMESES.values() if wanted(nemesis.name)]
     others = [name for name in (contention.NAME, lost_calls.NAME, second_raylet.NAME) if wanted(name)]
@@ -70,7 +71,8 @@ async def everything(console: Console, progress: Progress) -> list[Outcome]:
             outcome = Outcome(name, error=f"{type(error).__name__}: {error}")
         outcomes.append(outcome)
         state = "as promised" if outcome.is_as_promised else "[red]not as promised[/red]"
-        console.print(f"{name}: {state} {[round(hit.served_after, 2) for hit in outcome.hits]}")
+        console.print(f"{name}: {state} {[round(hit.served_after, 2) for hit in outcome.hits]} {outcome.error or ''}")
+        report.write(outcomes, file)
 
     def on_hit(_hit: Hit) -> None:
         progress.advance(task)
@@ -103,9 +105,9 @@ def main() -> int:
     console = Console(width=None if sys.stdout.isatty() else 200)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
-        outcomes = asyncio.run(everything(console, progress))
+        outcomes = asyncio.run(everything(console, progress, file := report.new_file(REPORTS)))
     report.show(outcomes, console)
-    console.print(f"written to {report.write(outcomes, REPORTS)}")
+    console.print(f"written to {file}")
     return int(not all(outcome.is_as_promised for outcome in outcomes))
 
 

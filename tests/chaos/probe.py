@@ -18,8 +18,9 @@ from tests.support.running_market import RunningMarket
 
 EVERY_SECONDS = 0.05
 # Tickets listed beforehand: enough for the longest outage, during which none can be listed.
-STOCK = 600
-LISTERS = 4
+STOCK = 500
+LISTERS = 8
+STOCKING_SECONDS = 120.0
 CANCEL_ONE_IN = 4
 # A payment costs what twenty reservations cost.
 PAY_ONE_IN = 20
@@ -62,7 +63,7 @@ class Probe:
     async def go_on(self) -> None:
         """Start asking; return once there is a stock of tickets."""
         self._running = [asyncio.create_task(self._list()) for _ in range(LISTERS)]
-        await eventually(lambda: len(self._stock) >= self._wanted_stock, ANSWER_SECONDS)
+        await eventually(lambda: len(self._stock) >= self._wanted_stock, STOCKING_SECONDS)
         self._running.append(asyncio.create_task(self._reserve_on_time()))
 
     async def pause(self) -> None:

@@ -61,15 +61,21 @@ def show(outcomes: Sequence[Outcome], console: Console) -> None:
             console.print(f"{outcome.nemesis}: {outcome.error}", markup=False)
 
 
-def write(outcomes: Sequence[Outcome], folder: Path) -> Path:
-    """Write the outcomes beside those of earlier runs; return the file."""
+def new_file(folder: Path) -> Path:
+    """Where a run that begins now writes its report, beside those of earlier ones."""
     folder.mkdir(parents=True, exist_ok=True)
-    now = datetime.now(UTC)
-    file = folder / f"chaos-{now:%Y%m%d-%H%M%S}.json"
+    return folder / f"chaos-{datetime.now(UTC):%Y%m%d-%H%M%S}.json"
+
+
+def write(outcomes: Sequence[Outcome], file: Path) -> None:
+    """Write the outcomes down, instead of those that were there."""
     machine = {"cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()}
-    content = {"at": now.isoformat(), "machine": machine, "outcomes": [asdict(outcome) for outcome in outcomes]}
+    content = {
+        "at": datetime.now(UTC).isoformat(),
+        "machine": machine,
+        "outcomes": [asdict(outcome) for outcome in outcomes],
+    }
     file.write_text(json.dumps(content, indent=1))
-    return file
 
 
 def _p50(seconds: Sequence[float]) -> str:
