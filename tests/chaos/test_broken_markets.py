@@ -20,6 +20,9 @@ from tests.chaos.market_over_http import contended
 
 pytestmark = pytest.mark.slow
 
+# On a busy machine people ask little in the seconds of one.
+LOADS = 3
+
 
 class HoldsTwice(TicketBehaviour):
     """Whoever reserves a ticket gets it, also from somebody else's hands."""
@@ -108,5 +111,7 @@ async def test_what_a_market_tells_that_has_all_its_protections_can_be_explained
 async def test_a_market_without_one_of_them_is_found_out(
     own_settings: Settings, tmp_path: Path, behaviour: type[TicketBehaviour]
 ) -> None:
-    history = await contended(own_settings, behaviour, tmp_path / "history.jsonl")
-    assert violations(history)
+    for load in range(LOADS):
+        if violations(await contended(own_settings, behaviour, tmp_path / f"{load}.jsonl")):
+            return
+    raise AssertionError(f"nothing was found in {LOADS} loads")
