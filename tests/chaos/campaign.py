@@ -47,7 +47,7 @@ async def run(
     on_hit: Callable[[Hit], None] = lambda _hit: None,
 ) -> Outcome:
     """Strike `times`, and see afterwards whether all is as it was acknowledged. The probe pauses for that."""
-    outcome = Outcome(nemesis.name, nemesis.limit)
+    outcome = Outcome(nemesis.name, nemesis.limit, nemesis.unnoticed)
     first = len(probe.answers)
     for _ in range(times or nemesis.times):
         outcome.hits.append(await struck(market, probe, nemesis))

@@ -33,7 +33,8 @@ class Nemesis:
     """One kind of fault.
 
     `watched` is what the market is asked for to tell when it serves again, `may_break` says why connections may be
-    refused or cut meanwhile, `limit` is within how many seconds after the strike everybody is to be served again.
+    refused or cut meanwhile, `limit` is within how many seconds after the strike everybody is to be served again, or
+    where nobody is to notice anything (`unnoticed`) how long a gap between two successes may be.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Nemesis:
     may_break: str = ""
     times: int = 1
     replaced: bool = True
+    unnoticed: bool = False
 
 
 async def found(market: RunningMarket, find: Find) -> Sequence[psutil.Process]:
@@ -108,16 +110,16 @@ NEMESES = {
         Nemesis("OrderActor stopped", ORDERS, stop, limit=30, watched=Verb.PAY),
         Nemesis("PaymentActor killed", PAYMENTS, kill, limit=15, watched=Verb.PAY, times=3),
         Nemesis("PaymentActor stopped", PAYMENTS, stop, limit=30, watched=Verb.PAY),
-        Nemesis("Supervisor killed", SUPERVISOR, kill, limit=1, times=2),
-        Nemesis("Supervisor stopped", SUPERVISOR, stop, limit=1),
+        Nemesis("Supervisor killed", SUPERVISOR, kill, limit=1, times=2, unnoticed=True),
+        Nemesis("Supervisor stopped", SUPERVISOR, stop, limit=1, unnoticed=True),
         Nemesis("Api replica killed", API, kill, limit=15, may_break=IN_FRONT, times=3),
         Nemesis("Api replica stopped", API, stop, limit=60, may_break=IN_FRONT),
         Nemesis("HAProxy killed", HAPROXY, kill, limit=15, may_break=IN_FRONT, times=3),
         Nemesis("HAProxy stopped", HAPROXY, stop, limit=30, may_break=IN_FRONT),
         Nemesis("database away", DATABASE, partial(stop_for, AWAY_SECONDS), limit=AWAY_SECONDS + 2, replaced=False),
         Nemesis("database killed", DATABASE, kill, limit=15, times=3),
-        Nemesis("Redis away", REDIS, partial(stop_for, 5), limit=1, replaced=False),
-        Nemesis("Redis killed", REDIS, kill, limit=1),
+        Nemesis("Redis away", REDIS, partial(stop_for, 5), limit=1, replaced=False, unnoticed=True),
+        Nemesis("Redis killed", REDIS, kill, limit=1, unnoticed=True),
         Nemesis("GCS killed", GCS, kill, limit=90, may_break=WHOLE_MARKET),
         Nemesis("GCS stopped", GCS, stop, limit=120, may_break=WHOLE_MARKET),
         Nemesis("raylet stopped", RAYLET, stop, limit=120, may_break=WHOLE_MARKET),

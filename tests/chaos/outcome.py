@@ -33,10 +33,11 @@ def hit(answers: Sequence[Answer], verb: Verb, at: float, until: float, *, repla
 
 @dataclass(slots=True)
 class Outcome:
-    """All strikes of one nemesis, and what was found afterwards. `limit`: the seconds that each may take."""
+    """All strikes of one nemesis, and what was found afterwards. `limit` and `unnoticed` are as in Nemesis."""
 
     nemesis: str
     limit: float | None = None
+    unnoticed: bool = False
     hits: list[Hit] = field(default_factory=list)
     reservations: int = 0
     refused: int = 0
@@ -57,5 +58,6 @@ class Outcome:
     @property
     def is_as_promised(self) -> bool:
         """Whether nothing was wrong, and each strike was over in time."""
-        in_time = self.limit is None or all(each.served_after <= self.limit for each in self.hits)
+        took = [each.gap if self.unnoticed else each.served_after for each in self.hits]
+        in_time = self.limit is None or all(seconds <= self.limit for seconds in took)
         return in_time and not (self.wrong or self.lost or self.violations or self.in_progress or self.error)

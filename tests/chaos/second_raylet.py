@@ -131,7 +131,7 @@ async def _struck(
         await asyncio.to_thread(end_the_second)
         await eventually(lambda: probe.is_steady_since(at), RECOVERY_SECONDS)
         now = time.monotonic()
-    outcome = Outcome(NAME, LIMIT_SECONDS, [hit(probe.answers, Verb.RESERVE, at, now)])
+    outcome = Outcome(NAME, LIMIT_SECONDS, hits=[hit(probe.answers, Verb.RESERVE, at, now)])
     outcome.count(probe.answers)
     outcome.acknowledged = len(probe.orders)
     outcome.lost = await probe.lost(servers.queries)

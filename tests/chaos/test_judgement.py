@@ -150,12 +150,18 @@ def test_an_acknowledged_order_that_is_not_as_told_is_found(
 
 def test_an_outcome_is_as_promised_only_when_nothing_is_wrong_and_each_strike_was_over_in_time() -> None:
     fast, late = Hit(1.0, None, 1.0, 1.0), Hit(3.1, None, 1.0, 1.0)
-    assert Outcome("killed", 3.0, [fast]).is_as_promised
-    assert not Outcome("killed", 3.0, [fast, late]).is_as_promised
-    assert not Outcome("killed", 3.0, [fast], wrong=["500"]).is_as_promised
-    assert not Outcome("killed", 3.0, [fast], lost=["order"]).is_as_promised
-    assert not Outcome("killed", 3.0, [fast], violations=["sold twice"]).is_as_promised
-    assert not Outcome("killed", 3.0, [fast], in_progress=1).is_as_promised
+    assert Outcome("killed", 3.0, hits=[fast]).is_as_promised
+    assert not Outcome("killed", 3.0, hits=[fast, late]).is_as_promised
+    assert not Outcome("killed", 3.0, hits=[fast], wrong=["500"]).is_as_promised
+    assert not Outcome("killed", 3.0, hits=[fast], lost=["order"]).is_as_promised
+    assert not Outcome("killed", 3.0, hits=[fast], violations=["sold twice"]).is_as_promised
+    assert not Outcome("killed", 3.0, hits=[fast], in_progress=1).is_as_promised
+
+
+def test_where_nobody_is_to_notice_anything_the_longest_gap_counts() -> None:
+    late_hiccup, outage = Hit(6.7, None, 0.6, 0.6), Hit(0.0, None, 1.5, 0.4)
+    assert Outcome("killed", 1.0, unnoticed=True, hits=[late_hiccup]).is_as_promised
+    assert not Outcome("killed", 1.0, unnoticed=True, hits=[outage]).is_as_promised
 
 
 def test_the_median_of_two_is_the_upper_one() -> None:
