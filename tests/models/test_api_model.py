@@ -148,4 +148,4 @@ def test_the_search_finds_that(
     sabotage: Callable[[Patch], None], machine: type[ApiMachine], monkeypatch: Patch
 ) -> None:
     sabotage(monkeypatch)
-    search.finds(machine, examples=100, steps=40)
+    search.finds(machine, examples=200, steps=15)
