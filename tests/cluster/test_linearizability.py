@@ -18,7 +18,7 @@ from tests.support.running_market import HOLDFAST, RunningMarket
 SETTINGS = {"reservation_seconds": 3, "payment_grace_seconds": 4, "max_holds_per_buyer": 1000}
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
-SECONDS = 40
+SECONDS = 20
 TICKETS = 8
 BUYERS = 12
 ACTORS = ("TicketActor", "OrderActor", "PaymentActor")
