@@ -7,12 +7,14 @@ import structlog
 from fastapi import FastAPI
 from pymongo.errors import PyMongoError
 from ray import serve
+from ray.exceptions import RayError
 from ray.serve import Application
 
 from actors.cluster import connect
 from config.settings import Settings
 from serve_app import logs
 from serve_app.api import create_api
+from serve_app.error_responses import unavailable
 from serve_app.services import Services, open_services
 
 _log = structlog.get_logger()
@@ -30,7 +32,7 @@ class Api:
     async def __serve_build_asgi_app__(self) -> FastAPI:
         """Return the app over services that live as long as the replica. Waits while the database is away."""
         logs.configure()
-        return create_api(await self._services())
+        return behind_ray(create_api(await self._services()))
 
     async def __del__(self) -> None:
         """Let go of the connections when the replica ends."""
@@ -44,6 +46,16 @@ class Api:
             except PyMongoError as error:
                 _log.warning("waiting for the database", exception=type(error).__name__)
                 await asyncio.sleep(_DATABASE_RETRY_SECONDS)
+
+
+def behind_ray(api: FastAPI) -> FastAPI:
+    """Return the app with an answer for requests whose body Ray lost.
+
+    While HAProxy takes a replica for dead its requests come through Serve's own proxy, which hands their bodies on in
+    calls of Ray; those can fail, and nothing has happened by then.
+    """
+    api.add_exception_handler(RayError, unavailable)
+    return api
 
 
 def build(settings: Settings) -> Application:

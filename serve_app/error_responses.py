@@ -76,6 +76,12 @@ def _frames(error: Exception) -> list[str]:
     return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)[-8:]]
 
 
+async def unavailable(_request: Request, error: Exception) -> Response:
+    """Answer 503 where something in front of us failed before anything was asked of the market."""
+    _log.warning("the request did not arrive", exception=type(error).__name__)
+    return error_response(ServiceUnavailableError())
+
+
 async def _custom(_request: Request, error: Exception) -> Response:
     if not isinstance(error, CustomError):
         raise TypeError(f"{type(error).__name__} is no CustomError") from error

@@ -97,12 +97,13 @@ async def _find_out(probe: Probe, reservation: Reservation, outcome: Outcome) ->
 def settled(market: RunningMarket) -> dict[str, Any]:
     """What `holdfast verify` finds once nothing is in progress, or after two and a half minutes."""
     deadline = time.monotonic() + SETTLING_SECONDS
-    while (report := _verified(market))["inProgress"] and time.monotonic() < deadline:
+    while (report := verified(market))["inProgress"] and time.monotonic() < deadline:
         time.sleep(2)
     return report
 
 
-def _verified(market: RunningMarket) -> dict[str, Any]:
+def verified(market: RunningMarket) -> dict[str, Any]:
+    """What `holdfast verify` finds now."""
     answer = subprocess.run(
         [HOLDFAST, "verify", "--json"], env=market.environment, check=False, capture_output=True, text=True
     )
