@@ -159,11 +159,13 @@ class ApiMachine(ApiHarness):
             return
         own, payments = self.model.own_order(person.id, order.id), self.model.payments.get(order.id, [])
         if response.status_code == 200:
+            assert len(response.json()) == len(payments)
             for heard, payment in zip(response.json(), payments, strict=True):
                 payment.id = payment.id or heard["id"]  # an attempt that failed at once was not named before
         charges = [charge_view(payment, order.id) for payment in payments]
         self.api.check(response, own if isinstance(own, Answer) else Answer(200, charges))
         if response.status_code == 200:
+            assert len(response.json()) == len(payments)
             for heard, payment in zip(response.json(), payments, strict=True):
                 assert ("stripeId" in heard, "stripeRefundId" in heard) == (payment.reached_stripe, payment.has_refund)
 
