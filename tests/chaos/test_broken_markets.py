@@ -1,5 +1,6 @@
 """The check at work on real answers: a market with a protection taken away is found out within seconds."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,6 +20,9 @@ from tests.chaos.linearizability import violations
 from tests.chaos.market_over_http import contended
 
 pytestmark = pytest.mark.slow
+
+# On a busy machine people ask little in the seconds of one.
+LOADS = 3
 
 
 class HoldsTwice(TicketBehaviour):
@@ -94,19 +98,15 @@ async def test_what_a_market_tells_that_has_all_its_protections_can_be_explained
     assert violations(history) == []
 
 
-@pytest.mark.parametrize(
-    "behaviour",
-    [
-        HoldsTwice,
-        ChangesPricesUnderHolds,
-        LosesEdits,
-        ForgetsWhatPricesWereExpected,
-        NeverLetsGo,
-        LetsGoTooEarly,
-    ],
-)
+BROKEN = (HoldsTwice, LosesEdits, ChangesPricesUnderHolds, ForgetsWhatPricesWereExpected, NeverLetsGo, LetsGoTooEarly)
+
+
+# `make chaos` tries them all.
+@pytest.mark.parametrize("behaviour", BROKEN if os.environ.get("EVERY_CONTROL") else BROKEN[:2])
 async def test_a_market_without_one_of_them_is_found_out(
     own_settings: Settings, tmp_path: Path, behaviour: type[TicketBehaviour]
 ) -> None:
-    history = await contended(own_settings, behaviour, tmp_path / "history.jsonl")
-    assert violations(history)
+    for load in range(LOADS):
+        if violations(await contended(own_settings, behaviour, tmp_path / f"{load}.jsonl")):
+            return
+    raise AssertionError(f"nothing was found in {LOADS} loads")

@@ -18,7 +18,7 @@ from tests.support.running_market import HOLDFAST, RunningMarket
 SETTINGS = {"reservation_seconds": 3, "payment_grace_seconds": 4, "max_holds_per_buyer": 1000}
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
-SECONDS = 40
+SECONDS = 25
 TICKETS = 8
 BUYERS = 12
 ACTORS = ("TicketActor", "OrderActor", "PaymentActor")
@@ -77,12 +77,12 @@ def test_what_people_were_told_while_actors_were_killed_can_be_explained(recorde
 
 def test_there_was_something_to_be_explained(recorded: Recorded) -> None:
     counts = recorded.history.counts()
-    assert recorded.killed.total() >= 4
-    assert min(counts[kind] for kind in (Kind.RESERVE, Kind.EDIT, Kind.READ_TICKET, Kind.READ_ORDER)) >= 150, counts
-    assert min(counts[kind] for kind in (Kind.PAY, Kind.CANCEL, Kind.OWN_ORDERS, Kind.OWN_TICKETS)) >= 40, counts
+    assert recorded.killed.total() >= 3
+    assert min(counts[kind] for kind in (Kind.RESERVE, Kind.EDIT, Kind.READ_TICKET, Kind.READ_ORDER)) >= 75, counts
+    assert min(counts[kind] for kind in (Kind.PAY, Kind.CANCEL, Kind.OWN_ORDERS, Kind.OWN_TICKETS)) >= 20, counts
     outcomes = Counter((one.kind, one.status) for one in recorded.history.operations if one.is_certain)
     for outcome in ((Kind.RESERVE, 201), (Kind.RESERVE, 409), (Kind.EDIT, 200), (Kind.EDIT, 409), (Kind.PAY, 201)):
-        assert outcomes[outcome] >= 10, outcomes
+        assert outcomes[outcome] >= 5, outcomes
 
 
 def _somebody_else(one: Operation) -> Operation:

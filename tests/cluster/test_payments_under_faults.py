@@ -18,11 +18,11 @@ SETTINGS = {"reservation_seconds": 60, "payment_grace_seconds": 5, "max_holds_pe
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 # `make chaos` makes two thousand.
-PURCHASES = int(os.environ.get("PURCHASES", "500"))
+PURCHASES = int(os.environ.get("PURCHASES", "300"))
 FAULTS = 0.05
 BUYERS = 64
 # Often enough that purchases meet it in every step, rarely enough that there is time to make some.
-BETWEEN_KILLS_SECONDS = (5.0, 12.0)
+BETWEEN_KILLS_SECONDS = (4.0, 9.0)
 LONGEST_LOAD_SECONDS = 900
 SETTLING_SECONDS = 240
 

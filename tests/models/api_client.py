@@ -72,6 +72,7 @@ class ApiClient:
         if isinstance(expected, list):
             assert isinstance(heard, list)
             assert [thing["id"] for thing in heard] == [thing["id"] for thing in expected]
+            assert len(heard) == len(expected)
             for one, other in zip(heard, expected, strict=True):
                 self.compare(one, other, may_lag=may_lag)
             return

@@ -41,14 +41,14 @@ class ApiMachine(ApiHarness):
 
     # Tickets
 
-    @initialize(price=PRICES, method=st.none() | METHODS)
+    @initialize(price=PRICES, method=st.one_of(st.none(), METHODS, METHODS, METHODS))
     def begin(self, price: int, method: str | None) -> None:
         for _ in range(3):
             user = self.market.account()
             self.people.append(Person(user, self.market.cookie(user)))
         for seller, begins_in, key in ((0, None, "one"), (1, 2 * WINDOW, None), (0, None, None)):
             self.list_a_ticket(seller=seller, price=price, begins_in=begins_in, key=key)
-        self.hold_and_pay(0, method, None)
+        self.hold_and_pay(0, method, "one")
 
     @rule(seller=st.sampled_from([0, 0, 1, None]), price=PRICES, begins_in=BEGINNINGS, key=KEYS)
     def list_a_ticket(self, seller: int | None, price: int, begins_in: int | None, key: str | None) -> None:
@@ -76,7 +76,7 @@ class ApiMachine(ApiHarness):
         if self.is_let_in(person, response):
             self.api.check(response, self.model.withdraw(person.id, ticket.id))
 
-    @rule(which=NEWEST_FIRST, who=WHO, what=st.sampled_from(["ticket", "history", "order", "order", "charges"]))
+    @rule(which=NEWEST_FIRST, who=WHO, what=st.sampled_from(["ticket", "history", "order", "charges"]))
     def read(self, which: int, who: str, what: str) -> None:
         if what == "ticket" or not self.order_ids:
             self.read_ticket(which)
@@ -158,9 +158,14 @@ class ApiMachine(ApiHarness):
         if not self.is_let_in(person, response):
             return
         own, payments = self.model.own_order(person.id, order.id), self.model.payments.get(order.id, [])
+        if response.status_code == 200:
+            assert len(response.json()) == len(payments)
+            for heard, payment in zip(response.json(), payments, strict=True):
+                payment.id = payment.id or heard["id"]  # an attempt that failed at once was not named before
         charges = [charge_view(payment, order.id) for payment in payments]
         self.api.check(response, own if isinstance(own, Answer) else Answer(200, charges))
         if response.status_code == 200:
+            assert len(response.json()) == len(payments)
             for heard, payment in zip(response.json(), payments, strict=True):
                 assert ("stripeId" in heard, "stripeRefundId" in heard) == (payment.reached_stripe, payment.has_refund)
 

@@ -60,7 +60,7 @@ def machine(market: ServedMarket) -> type[ApiMachine]:
 
 
 def test_the_api_answers_as_its_model_says(machine: type[ApiMachine]) -> None:
-    search.run(machine, examples=15, steps=40)
+    search.run(machine, examples=8, steps=40)
 
 
 def _instead(patch: Patch, kind: type[TicketCommand], broken: Callable[[Any], TicketCommand]) -> None:
@@ -148,4 +148,4 @@ def test_the_search_finds_that(
     sabotage: Callable[[Patch], None], machine: type[ApiMachine], monkeypatch: Patch
 ) -> None:
     sabotage(monkeypatch)
-    search.finds(machine, examples=100, steps=40)
+    search.finds(machine, examples=200, steps=15)

@@ -187,7 +187,7 @@ class TicketMachine(RuleBasedStateMachine):
         self.send(StartRefund(TICKET, self.named(which), seller))
 
     @precondition(in_state("reserved", "sold"))
-    @rule(which=ORDERS, kind=st.sampled_from([CancelOrder, Expire, AbandonRefund, AbandonRefund]))
+    @rule(which=ORDERS, kind=st.sampled_from([CancelOrder, Expire, Expire, AbandonRefund]))
     def let_go(self, which: str, kind: type[CancelOrder | Expire | AbandonRefund]) -> None:
         self.send(kind(TICKET, self.named(which)))
 

@@ -106,6 +106,8 @@ class SimulatedRay:
             if incarnation is not None:
                 incarnation.process.die()
                 self._tell_callers(incarnation)
+        # Whoever still has a handle finds nobody there.
+        slot.newest, slot.zombies = None, []
 
     def target(self, slot: Slot) -> Incarnation | None:
         """Whom a message to the actor reaches."""

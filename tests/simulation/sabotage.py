@@ -171,7 +171,7 @@ CONTROLS = (
     Control("the order's own key", without_order_keys, REPEATS, 20, commands=400),
     Control("idempotency keys", without_idempotency_keys, LOST, 20),
     Control("expiry naming its order", without_the_orders_name, CALM, 10),
-    Control("whole guarded documents", without_guards, SLOW, 20, commands=400),
+    Control("whole guarded documents", without_guards, SLOW, 20, commands=250),
     Control("repeated insert after an unknown outcome", without_repeated_inserts, LOST, 10),
     Control("reply after commit", without_waiting_for_commits, CALM, 10),
     Control("point of no return", without_the_point_of_no_return, CALM, 10),

@@ -12,7 +12,7 @@ from tests.simulation.sabotage import CONTROLS, Control
 from tests.simulation.simulation import Outcome
 from tests.simulation.workers import Task, run, workers
 
-SEEDS = 60
+SEEDS = 40
 FEWEST_STEPS = 2_000
 AT_ONCE = 4
 OF_A_PLACE = {"skew", "drift", "zombies", "to_zombies", "stripe"}
@@ -62,8 +62,8 @@ def test_with_a_protection_off_a_rule_is_broken(pool: Pool, control: Control) ->
             break
     else:
         raise AssertionError(f"nothing was found in {control.seeds} seeds")
-    spared = [Task(seed, control.commands, control.protection, spared=True) for seed in range(AT_ONCE)]
-    assert [outcome.broken for outcome in pool.map(run, spared, chunksize=1)] == [None] * AT_ONCE
+    spared = [Task(seed, control.commands, control.protection, spared=True) for seed in range(2)]
+    assert [outcome.broken for outcome in pool.map(run, spared, chunksize=1)] == [None, None]
 
 
 def test_a_broken_rule_is_named_and_its_trace_leads_to_it(pool: Pool) -> None:
