@@ -111,17 +111,21 @@ class Purchases:
             outcome = await asyncio.shield(task)
             if wish == _wish(command):
                 return replace(outcome, fresh=False) if isinstance(outcome, PaymentAnswer) else outcome
-        task = asyncio.create_task(self._carry(command))
+        task = asyncio.create_task(self._run(command))
         self._running[command.order_id] = _wish(command), task
-        # Gone before anyone who waits for it is woken: done callbacks run in the order in which they were added.
-        task.add_done_callback(lambda ended: self._ended(command.order_id, ended))
         return await asyncio.shield(task)
 
-    def _ended(self, order_id: str, task: asyncio.Task[Outcome]) -> None:
-        self._running.pop(order_id, None)
-        # Its caller may have been answered long ago; the Supervisor has the purchase resumed.
-        if not task.cancelled() and task.exception() is not None:
-            logger.warning("purchase_stopped", order=order_id, error=repr(task.exception()))
+    async def _run(self, command: PurchaseCommand) -> Outcome:
+        try:
+            return await self._carry(command)
+        except Exception as error:
+            # Its caller may have been answered long ago; the Supervisor has the purchase resumed.
+            logger.warning("purchase_stopped", order=command.order_id, error=repr(error))
+            raise
+        finally:
+            # Gone before the task is done, so that nobody finds one here that is: waiting for it would not let go of
+            # the event loop, and what comes after it would never run.
+            del self._running[command.order_id]
 
     async def _pending(self, order_id: str) -> Outcome:
         try:

@@ -1,5 +1,6 @@
 """Markets in which nearly everything goes wrong, each the same whenever its seed is run again."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields
@@ -10,7 +11,7 @@ import pytest
 from tests.simulation.faults import Faults
 from tests.simulation.sabotage import CONTROLS, Control
 from tests.simulation.simulation import Outcome
-from tests.simulation.workers import Task, run, workers
+from tests.simulation.workers import EndlessError, Task, at_most, run, workers
 
 SEEDS = 40
 FEWEST_STEPS = 2_000
@@ -46,6 +47,15 @@ def test_every_kind_of_fault_happens_and_every_kind_of_rule_is_checked(simulated
     assert wanted <= {kind for kind, times in faults.items() if times}
     checks = sum((outcome.checks for outcome in simulated), Counter[str]())
     assert set(checks) == {"documents", "events", "payments", "published", "replies"}
+
+
+def test_what_never_lets_go_of_the_event_loop_is_stopped_and_says_where_it_was() -> None:
+    async def spin() -> None:
+        while True:
+            pass
+
+    with pytest.raises(EndlessError, match="in spin"), at_most(0.05):
+        asyncio.run(spin())
 
 
 def test_a_seed_does_the_same_again_and_another_does_not(pool: Pool) -> None:

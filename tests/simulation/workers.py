@@ -4,10 +4,13 @@ import gc
 import logging
 import multiprocessing
 import os
+import signal
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.pool import Pool
+from types import FrameType
 
 import structlog
 
@@ -15,6 +18,13 @@ from tests.simulation.sabotage import CONTROLS, UNTOUCHED
 from tests.simulation.simulation import COMMANDS, Outcome, simulate
 
 HASHING = "PYTHONHASHSEED"
+# Of processor time. A seed takes a fifth of a second, its longest a few; a step that never ends shows in no count of
+# steps.
+MOST_SECONDS = 120.0
+
+
+class EndlessError(KeyboardInterrupt):
+    """A seed took too long; says where it was. Of the one kind that tasks and actors let through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +58,34 @@ def run(task: Task) -> Outcome:
     """Runs one here and now."""
     control = next((one for one in CONTROLS if one.protection == task.control), UNTOUCHED)
     off = UNTOUCHED.off if task.spared else control.off
-    return simulate(
-        task.seed,
-        commands=task.commands,
-        faults=control.faults,
-        sabotage=off,
-        pace=task.pace,
-        traced=task.traced,
-    )
+    try:
+        with at_most(MOST_SECONDS):
+            return simulate(
+                task.seed,
+                commands=task.commands,
+                faults=control.faults,
+                sabotage=off,
+                pace=task.pace,
+                traced=task.traced,
+            )
+    except EndlessError as endless:
+        return Outcome(task.seed, (), broken=str(endless))
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Raises EndlessError, with where it was, in what takes longer; in seconds of processor time."""
+
+    def stop(_signal: int, frame: FrameType | None) -> None:
+        raise EndlessError(f"not over after {seconds:g} s, here:\n{''.join(traceback.format_stack(frame, 8))}")
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
 
 
 def _prepare() -> None:
