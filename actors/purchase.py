@@ -111,17 +111,14 @@ class Purchases:
             outcome = await asyncio.shield(task)
             if wish == _wish(command):
                 return replace(outcome, fresh=False) if isinstance(outcome, PaymentAnswer) else outcome
-        task = asyncio.create_task(self._run(command))
+        task = asyncio.create_task(self._run(command), name=command.order_id)
+        task.add_done_callback(_report)
         self._running[command.order_id] = _wish(command), task
         return await asyncio.shield(task)
 
     async def _run(self, command: PurchaseCommand) -> Outcome:
         try:
             return await self._carry(command)
-        except Exception as error:
-            # Its caller may have been answered long ago; the Supervisor has the purchase resumed.
-            logger.warning("purchase_stopped", order=command.order_id, error=repr(error))
-            raise
         finally:
             # Gone before the task is done, so that nobody finds one here that is: waiting for it would not let go of
             # the event loop, and what comes after it would never run.
@@ -332,6 +329,12 @@ def _refund_failed_since(order: Order, charge: Charge) -> bool:
     """Whether this wish for a refund came to nothing, at Stripe and on record: then it is not begun anew by itself."""
     is_kept = charge.status is ChargeStatus.COMPLETED and not charge.refunding and charge.failure is not None
     return order.refunding and is_kept and charge.updated_at > order.updated_at
+
+
+def _report(task: asyncio.Task[Outcome]) -> None:
+    """Its caller may have been answered long ago; the Supervisor has the purchase resumed."""
+    if not task.cancelled() and task.exception() is not None:
+        logger.warning("purchase_stopped", order=task.get_name(), error=repr(task.exception()))
 
 
 def _wish(command: PurchaseCommand) -> object:
