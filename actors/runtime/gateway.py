@@ -19,8 +19,8 @@ FIRST_BACKOFF = 0.05
 class LaneLimits:
     """Bounds of one lane: calls in flight, messages a call, messages waiting, seconds between two tries of a call."""
 
-    # While one call is under way the next one fills up. With two, calls are half as full, and the same two cores carry a
-    # third fewer reservations at 64 connections (measured).
+    # While one call is under way the next one fills up. With two, calls are half as full, and two cores carry a third
+    # fewer reservations at 64 connections (measured).
     in_flight: int = 1
     batch: int = 500
     waiting: int = 10_000
