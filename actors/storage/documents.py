@@ -1,20 +1,27 @@
-"""Writing documents whole: an insert for what is new, a replace guarded by the version for what exists."""
+"""Writing documents whole: an insert for what is new, a replacement guarded by the version for what exists."""
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
-from pymongo import ReplaceOne
 from pymongo.errors import BulkWriteError
 
+from actors.domain.codec import Document
+from actors.runtime.gathered import Gathered
+from actors.runtime.journal import newest
 from actors.runtime.ports import Projection
 from actors.storage.database import Database, duplicates_of, reaching_the_database
 
 
 class MongoDocuments:
-    """Documents in MongoDB; any applier may write any of them at any time, twice and in any order."""
+    """Documents in MongoDB; any applier may write any of them at any time, twice and in any order.
+
+    What several ask to be written while one command is under way goes into the next one.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._writing: dict[str, Gathered[Sequence[Projection], None]] = {}
 
     async def write(self, projections: Sequence[Projection]) -> None:
         """Writes each document unless one of the same or a newer version is there. Raises StoreUnavailableError."""
@@ -22,38 +29,50 @@ class MongoDocuments:
         for projection in projections:
             by_collection[projection.collection].append(projection)
         for collection, group in by_collection.items():
-            exist = await self._insert(collection, [projection for projection in group if projection.is_new])
-            await self._replace(collection, [projection for projection in group if not projection.is_new] + exist)
+            if collection not in self._writing:
+                self._writing[collection] = Gathered(self._write_groups)
+            await self._writing[collection](group)
 
-    async def _insert(self, collection: str, projections: list[Projection]) -> list[Projection]:
+    async def _write_groups(self, groups: Sequence[Sequence[Projection]]) -> list[None]:
+        """All of one collection."""
+        projections = newest([projection for group in groups for projection in group])
+        exist = await self._insert([projection for projection in projections if projection.is_new])
+        await self._replace([projection for projection in projections if not projection.is_new] + exist)
+        return [None] * len(groups)
+
+    async def _insert(self, projections: list[Projection]) -> list[Projection]:
         """Inserts in one command, a third of the cost of replacing; returns those that exist already."""
         if not projections:
             return []
         documents = [projection.document() for projection in projections]
         try:
             with reaching_the_database():
-                await self._database[collection].insert_many(documents, ordered=False)
+                await self._database[projections[0].collection].insert_many(documents, ordered=False)
         except BulkWriteError as error:
             return [projections[place] for place in duplicates_of(error)]
         return []
 
-    async def _replace(self, collection: str, projections: list[Projection]) -> None:
-        if not projections:
-            return
-        # Where a newer version is there the guard does not match and the upsert meets the `_id`.
-        writes = [
-            ReplaceOne({"_id": one.id, "version": {"$lt": one.version}}, one.document(), upsert=True)
-            for one in projections
-        ]
-        try:
+    async def _replace(self, projections: list[Projection]) -> None:
+        """Replaces what exists in one statement, and inserts the rest; what came into being meanwhile is replaced."""
+        while projections:
+            collection = self._database[projections[0].collection]
+            ids = {"_id": {"$in": [projection.id for projection in projections]}}
             with reaching_the_database():
-                await self._database[collection].bulk_write(writes, ordered=False)
-        except BulkWriteError as error:
-            met = [projections[place] for place in duplicates_of(error)]
-            await self._replace_what_is_older(collection, met)
+                result = await collection.update_many(ids, _by_newer(projections))
+                if result.matched_count == len(projections):
+                    return
+                there = {document["_id"] for document in await collection.find(ids, {"_id": 1}).to_list()}
+            projections = await self._insert([one for one in projections if one.id not in there])
 
-    async def _replace_what_is_older(self, collection: str, projections: list[Projection]) -> None:
-        """What an upsert met is newer, or an older one that came between its guard and its insert."""
-        writes = [ReplaceOne({"_id": one.id, "version": {"$lt": one.version}}, one.document()) for one in projections]
-        with reaching_the_database():
-            await self._database[collection].bulk_write(writes, ordered=False)
+
+def _by_newer(projections: Sequence[Projection]) -> list[Document]:
+    """The update of documents by those of these that are newer.
+
+    Of many replacements by themselves the embedded database makes as many transactions, each with its own fsync: 1.4 ms
+    of its processor time each, against 0.6 ms in one statement (measured, 5 to 50 documents).
+    """
+    documents = [projection.document() for projection in projections]
+    place: Document = {"$indexOfArray": [{"$literal": [projection.id for projection in projections]}, "$_id"]}
+    new: Document = {"$arrayElemAt": [{"$literal": documents}, place]}
+    newer: list[Any] = [{"$lt": ["$version", "$$new.version"]}, "$$new", "$$ROOT"]
+    return [{"$replaceWith": {"$let": {"vars": {"new": new}, "in": {"$cond": newer}}}}]

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
-from pymongo.errors import BulkWriteError
 
 from actors import names
 from actors.charges import ChargeBehaviour
@@ -220,18 +219,20 @@ async def test_a_newer_document_replaces_one_that_was_said_to_be_new(market: Loc
 
 
 class AnotherComesFirst:
-    """A collection as mongod is: between the guard of an upsert and its insert somebody else may insert."""
+    """Between the look and the insert somebody else inserts."""
 
     def __init__(self, collection: Any, theirs: Document) -> None:  # noqa: ANN401 - a collection
         self._collection = collection
         self._theirs: Document | None = theirs
 
-    async def bulk_write(self, writes: Sequence[Any], *, ordered: bool) -> None:
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - all else is as it is
+        return getattr(self._collection, name)
+
+    async def insert_many(self, documents: Sequence[Document], *, ordered: bool) -> None:
         if self._theirs is not None:
             await self._collection.insert_one(self._theirs)
             self._theirs = None
-            raise BulkWriteError({"writeErrors": [{"index": 0, "code": 11_000}]})
-        await self._collection.bulk_write(writes, ordered=ordered)
+        await self._collection.insert_many(documents, ordered=ordered)
 
 
 async def test_of_two_first_writes_at_once_the_newer_one_stays(market: LocalMarket) -> None:
