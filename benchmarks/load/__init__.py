@@ -1,5 +1,6 @@
 """Load on a server over HTTP: from ``wrk`` where it is installed, otherwise from a generator of our own."""
 
+import resource
 from collections.abc import Sequence
 
 from benchmarks.load import http_load, wrk
@@ -18,4 +19,13 @@ def run(port: int, requests: Sequence[Request], connections: int, expected: Expe
     Raises wrk.WrkError when wrk did not do its work.
     """
     send = wrk.run if wrk.version() else http_load.run
-    return send(port, requests, connections, expected, most_seconds)
+    before = _cpu_seconds()
+    result = send(port, requests, connections, expected, most_seconds)
+    result.cpu_seconds = _cpu_seconds() - before
+    return result
+
+
+def _cpu_seconds() -> float:
+    """CPU seconds of this process and of those it has waited for."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in used)

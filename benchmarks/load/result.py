@@ -24,6 +24,7 @@ class Result:
     """What came back. `took` holds the seconds of each success, `refused_took` those of refusals.
 
     `seconds` is from the first request to the last answer. `unanswered` were sent and had no answer when time was up.
+    `cpu_seconds` is what the generator itself took.
     """
 
     generator: str = ""
@@ -36,6 +37,7 @@ class Result:
     wrong_count: int = 0
     wrong: list[str] = field(default_factory=list)
     reconnects: int = 0
+    cpu_seconds: float = 0.0
 
     @property
     def rate(self) -> float:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import asyncpg
 import pymongo
@@ -31,14 +31,16 @@ _STOP_SECONDS = 10
 class Peer(ABC):
     """A shop that answers on `port`."""
 
-    name: str
-    program: str
+    name: ClassVar[str]
+    program: ClassVar[str]
+    # How many tickets it is given for each of ours, so that a round takes seconds for everybody.
+    share: ClassVar[float]
 
     def __init__(self, database: str, key: str) -> None:
         self.port = free_port()
         self.workers = 0
         self._database = database
-        self._key = key
+        self.key = key
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, workers: int) -> None:
@@ -55,7 +57,7 @@ class Peer(ABC):
             "--log-level", "warning",
             "--no-access-log",
         ]  # fmt: skip
-        environment = {**os.environ, "PEER_DATABASE": self._database, "PEER_KEY": self._key}
+        environment = {**os.environ, "PEER_DATABASE": self._database, "PEER_KEY": self.key}
         self._process = subprocess.Popen(command, env=environment, cwd=_REPOSITORY)  # noqa: S603 - ours
         deadline = time.monotonic() + _START_SECONDS
         while not self._answers():
@@ -101,7 +103,7 @@ class Peer(ABC):
 class PostgresPeer(Peer):
     """FastAPI and PostgreSQL."""
 
-    name, program = "PostgreSQL", "benchmarks.peers.postgres:build"
+    name, program, share = "PostgreSQL", "benchmarks.peers.postgres:build", 1.0
 
     def create_tables(self) -> None:
         """Make the tables, once."""
@@ -134,7 +136,7 @@ class PostgresPeer(Peer):
 class MongoPeer(Peer):
     """FastAPI and the embedded database."""
 
-    name, program = "MongoDB", "benchmarks.peers.mongo:build"
+    name, program, share = "MongoDB", "benchmarks.peers.mongo:build", 0.15
 
     def create_indexes(self) -> None:
         """As the tables of the other peer have them."""

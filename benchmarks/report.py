@@ -1,0 +1,91 @@
+"""The results: tables for the terminal, JSON for programs, and a plot."""
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import load
+from benchmarks.bench import Outcome, Plan
+
+PACKAGES = ("ray", "fastapi", "pymongo", "secantusdb", "asyncpg", "uvicorn", "uvloop")
+_WRONG_SHOWN = 10
+_TENTHS_BELOW = 100
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _commit(),
+        "architecture": platform.machine(),
+        "cores": os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
+        "python": platform.python_version(),
+        "load_average_at_the_end": os.getloadavg()[0],
+        "load_generator": load.generator(),
+        "versions": {name: version(name) for name in PACKAGES},
+    }
+
+
+def as_json(plan: Plan, outcomes: Sequence[Outcome]) -> str:
+    """Everything, each round included."""
+    scenarios = {outcome.name: asdict(outcome) for outcome in outcomes}
+    return json.dumps({"machine": machine(), "plan": asdict(plan), "scenarios": scenarios}, indent=2)
+
+
+def show(console: Console, outcomes: Sequence[Outcome]) -> None:
+    """Print a table for each scenario, what it found wrong, and what to know."""
+    for outcome in outcomes:
+        console.print(table_of(outcome))
+        for note in outcome.notes:
+            console.print(f"  {note}")
+        for complaint in outcome.wrong[:_WRONG_SHOWN]:
+            console.print(f"  [red]wrong:[/red] {complaint}")
+        books = "found nothing" if outcome.verified else "[red]complains[/red]"
+        console.print(f"  {len(outcome.wrong)} wrong; holdfast verify {books}\n")
+    console.print(f"load from {load.generator()}, unless a scenario says otherwise")
+
+
+def table_of(outcome: Outcome) -> Table:
+    """The medians of a scenario."""
+    table = Table(title=f"{outcome.name}: {outcome.title}", title_justify="left")
+    headings = list(dict.fromkeys(name for line in outcome.summary for name in line))
+    for heading in headings:
+        table.add_column(heading.replace("_", " "), justify="right")
+    for line in outcome.summary:
+        table.add_row(*(spoken(line.get(heading)) for heading in headings))
+    return table
+
+
+def spoken(value: object) -> str:
+    """A figure as people read it."""
+    match value:
+        case None:
+            return "-"
+        case float() if abs(value) < 10:  # noqa: PLR2004 - three digits that mean something
+            return f"{value:.3g}"
+        case float() if abs(value) < _TENTHS_BELOW:
+            return f"{value:.1f}"
+        case int() | float():
+            return f"{value:,.0f}"
+        case Mapping():
+            return ", ".join(f"{name} {spoken(each)}" for name, each in value.items()) or "-"
+        case _:
+            return str(value)
+
+
+def _commit() -> str:
+    here = Path(__file__).parent
+    said = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=here, capture_output=True, text=True, check=False)  # noqa: S607
+    return said.stdout.strip() or "unknown"
