@@ -33,12 +33,13 @@ HOLDS = 10_000
 
 @dataclass(slots=True)
 class Outcome:
-    """What a scenario found: one row for each measurement, what was wrong, and what to know about it."""
+    """What a scenario found: one row for each measurement, their medians, what was wrong, and what to know about it."""
 
     name: str
     title: str
     rows: list[dict[str, Any]] = field(default_factory=list)
     summary: list[dict[str, Any]] = field(default_factory=list)
+    costs: list[dict[str, Any]] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     verified: bool = False
     notes: list[str] = field(default_factory=list)

@@ -1,8 +1,11 @@
 """Where the time goes: what a market's processes, its actors and its database did between two moments."""
 
+import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import psutil
@@ -16,6 +19,10 @@ _PROGRAMS = {
     "secantusd-py": "database",
     "redis-server": "Redis",
 }
+# Behind its answers the market writes documents: it is quiet when it takes less than this of a core.
+_QUIET = 0.25
+_LOOK_SECONDS = 0.5
+_QUIET_WITHIN_SECONDS = 15.0
 _COUNTERS = ("deliveries", "messages", "turns", "commits", "events")
 
 
@@ -101,3 +108,21 @@ def cost(before: Reading, after: Reading, successes: int, generator_seconds: flo
         "messages_per_turn": counted["messages"] / max(counted["turns"], 1),
         "events_per_commit": counted["events"] / max(counted["commits"], 1),
     }
+
+
+def wait_until_quiet(market: MeasuredMarket) -> None:
+    """Wait, at most 15 seconds, until the market has done what it put off: whoever is measured next has the cores."""
+    deadline = time.monotonic() + _QUIET_WITHIN_SECONDS
+    while time.monotonic() < deadline:
+        before = read_cpu(market)
+        time.sleep(_LOOK_SECONDS)
+        if sum(cpu_between(before, read_cpu(market)).values()) < _QUIET * _LOOK_SECONDS:
+            return
+
+
+def medians(costs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One line for the table: the medians of the rounds, CPU in milliseconds a success."""
+    roles = sorted({role for each in costs for role in each["cpu_ms"]})
+    line = {f"{role} ms": median(each["cpu_ms"].get(role, 0.0) for each in costs) for role in roles}
+    counted = [name for name in costs[0] if name != "cpu_ms"] if costs else []
+    return {**line, **{name: median(each[name] for each in costs) for name in counted}}

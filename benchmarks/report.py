@@ -47,7 +47,9 @@ def as_json(plan: Plan, outcomes: Sequence[Outcome]) -> str:
 def show(console: Console, outcomes: Sequence[Outcome]) -> None:
     """Print a table for each scenario, what it found wrong, and what to know."""
     for outcome in outcomes:
-        console.print(table_of(outcome))
+        console.print(table_of(f"{outcome.name}: {outcome.title}", outcome.summary))
+        if outcome.costs:
+            console.print(sideways("what one success costs: CPU in ms by process, calls, commands", outcome.costs))
         for note in outcome.notes:
             console.print(f"  {note}")
         for complaint in outcome.wrong[:_WRONG_SHOWN]:
@@ -57,14 +59,21 @@ def show(console: Console, outcomes: Sequence[Outcome]) -> None:
     console.print(f"load from {load.generator()}, unless a scenario says otherwise")
 
 
-def table_of(outcome: Outcome) -> Table:
-    """The medians of a scenario."""
-    table = Table(title=f"{outcome.name}: {outcome.title}", title_justify="left")
-    headings = list(dict.fromkeys(name for line in outcome.summary for name in line))
-    for heading in headings:
-        table.add_column(heading.replace("_", " "), justify="right")
-    for line in outcome.summary:
+def table_of(title: str, lines: Sequence[Mapping[str, Any]]) -> Table:
+    """A line for each, a column for each figure."""
+    headings = list(dict.fromkeys(name for line in lines for name in line))
+    table = Table(*(heading.replace("_", " ") for heading in headings), title=title, title_justify="left")
+    for line in lines:
         table.add_row(*(spoken(line.get(heading)) for heading in headings))
+    return table
+
+
+def sideways(title: str, lines: Sequence[Mapping[str, Any]]) -> Table:
+    """A column for each, a line for each figure: for more figures than a terminal is wide."""
+    names = list(dict.fromkeys(name for line in lines for name in line))
+    table = Table("", *(spoken(line.get(names[0])) for line in lines), title=title, title_justify="left")
+    for name in names[1:]:
+        table.add_row(name.replace("_", " "), *(spoken(line.get(name)) for line in lines))
     return table
 
 

@@ -62,8 +62,12 @@ def run(port: int, requests: Sequence[Request], connections: int, expected: Expe
 
 
 def read(lines: Iterable[str]) -> Result:
-    """The result that the script wrote."""
+    """The result that the script wrote.
+
+    Successes are timed one by one when they name their request. All else is wrk's own measure, of all answers alike.
+    """
     result = Result(version() or "wrk")
+    of_any: list[float] = []
     for line in lines:
         name, *values = line.split("\t")
         match name, values:
@@ -71,14 +75,18 @@ def read(lines: Iterable[str]) -> Result:
                 result.refusals[int(status)] = int(times)
             case "wrong", [text]:
                 result.wrong.append(text)
-            case "took", [seconds, times]:
-                result.took.extend([float(seconds)] * int(times))
+            case "took", [seconds]:
+                result.took.append(float(seconds))
+            case "any", [seconds, times]:
+                of_any.extend([float(seconds)] * int(times))
             case "seconds", [seconds]:
                 result.seconds = float(seconds)
             case "sent" | "successes" | "wrong_count" | "reconnects", [count]:
                 setattr(result, name, int(count))
             case _:
                 raise WrkError(f"the script wrote {line!r}")
+    result.took = result.took or of_any
+    result.refused_took = of_any if result.refusals else []
     return result
 
 

@@ -39,6 +39,9 @@ def run(bench: Bench) -> Outcome:
                 outcome.rows.extend({"connections": connections, "round": number, **row} for row in rows)
         market.judge(outcome)
     outcome.summary = summary(outcome.rows)
+    for connections in bench.plan.connections:
+        found = [row["cost"] for row in outcome.rows if row["connections"] == connections and row["who"] == OURS]
+        outcome.costs.append({"connections": connections, **cost.medians(found)})
     return outcome
 
 
@@ -100,6 +103,7 @@ def _ours(market: MeasuredMarket, outcome: Outcome, tickets: int, connections: i
 
 def _beside(market: MeasuredMarket, outcome: Outcome, who: str, measure: Callable[[], Result]) -> dict[str, Any]:
     """What somebody else made of it, and what our market, idle or not, took from them meanwhile."""
+    cost.wait_until_quiet(market)
     before = cost.read_cpu(market)
     result = measure()
     spent = cost.cpu_between(before, cost.read_cpu(market))

@@ -188,14 +188,12 @@ function done(summary, latency, requests)
     file:write("wrong\t", text, "\n")
   end
   for _, seconds in ipairs(thread:get("took")) do
-    file:write(string.format("took\t%.6f\t1\n", seconds))
+    file:write(string.format("took\t%.6f\n", seconds))
   end
-  if #thread:get("took") == 0 then
-    -- The answers name nothing: wrk's own measure, of refusals as well as of successes.
-    for number = 1, #latency do
-      local microseconds, count = latency(number)
-      file:write(string.format("took\t%.6f\t%d\n", tonumber(microseconds) / 1e6, tonumber(count)))
-    end
+  -- Answers that name nothing cannot be told apart: wrk's own measure of all answers stands for theirs.
+  for number = 1, #latency do
+    local microseconds, count = latency(number)
+    file:write(string.format("any\t%.6f\t%d\n", tonumber(microseconds) / 1e6, tonumber(count)))
   end
   file:close()
 end
