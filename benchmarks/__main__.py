@@ -13,12 +13,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks import load, plot, report
 from benchmarks.bench import Bench, Plan, Scenario
-from benchmarks.scenarios import hot_ticket, purchases, reservations
+from benchmarks.scenarios import catalogue, flash_sale, hot_ticket, purchases, reservations
 
 SCENARIOS: dict[str, Scenario] = {
     "reservations": reservations.run,
     "purchases": purchases.run,
     "hot_ticket": hot_ticket.run,
+    "catalogue": catalogue.run,
+    "flash_sale": flash_sale.run,
 }
 RESULTS = Path(__file__).parent / "results"
 CONNECTIONS = (8, 32, 64, 128, 256)

@@ -14,7 +14,7 @@ import pymongo
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from benchmarks import load
+from benchmarks import load, seeding
 from benchmarks.load import Result
 from benchmarks.load.exchange import CREATED, Expected, Request, request
 from tests.support.people import cookie_for
@@ -103,11 +103,15 @@ class MeasuredMarket:
         """Where it answers."""
         return self.running.port
 
+    @property
+    def database_url(self) -> str:
+        """Where its database answers."""
+        return (self.running.folder / "database.address").read_text().strip()
+
     @contextmanager
     def database(self) -> Iterator[Any]:
         """Its database, to look into it (untyped documents)."""
-        address = (self.running.folder / "database.address").read_text().strip()
-        client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(address)
+        client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(self.database_url)
         with client:
             yield client.get_default_database()
 
@@ -120,6 +124,14 @@ class MeasuredMarket:
             raise SystemExit(f"the tickets could not be listed: {result.wrong[:1]} {result.figures()}")
         with self.database() as database:
             return [document["_id"] for document in database["tickets"].find({"seller_id": seller}, {"_id": 1})]
+
+    def seed(self, count: int, bench: Bench) -> list[str]:
+        """List so many tickets in bulk and return their ids; a bar of its own says how far it is."""
+        task = bench.progress.add_task(f"seeding {count:,} tickets", total=count)
+        try:
+            return seeding.seed(self.database_url, count, lambda more: bench.progress.advance(task, more))
+        finally:
+            bench.progress.remove_task(task)
 
     def reservations(self, ids: Sequence[str], buyers: int) -> list[Request]:
         """A reservation of each ticket by so many buyers in turn."""

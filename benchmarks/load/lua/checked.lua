@@ -178,7 +178,7 @@ function done(summary, latency, requests)
   file:write("sent\t", thread:get("sent"), "\n")
   file:write("successes\t", thread:get("successes"), "\n")
   file:write("wrong_count\t", thread:get("wrong_count"), "\n")
-  file:write(string.format("seconds\t%.6f\n", last - first))
+  file:write(string.format("seconds\t%.6f\n", math.max(last - first, 0)))
   local errors = summary.errors
   file:write("reconnects\t", errors.connect + errors.read + errors.write, "\n")
   for status, times in pairs(thread:get("refusals")) do
