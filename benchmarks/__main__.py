@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks import load, plot, report
 from benchmarks.bench import Bench, Plan, Scenario
-from benchmarks.scenarios import catalogue, flash_sale, hot_ticket, purchases, reservations
+from benchmarks.scenarios import catalogue, flash_sale, hot_ticket, live_holds, purchases, reservations, size
 
 SCENARIOS: dict[str, Scenario] = {
     "reservations": reservations.run,
@@ -21,6 +21,8 @@ SCENARIOS: dict[str, Scenario] = {
     "hot_ticket": hot_ticket.run,
     "catalogue": catalogue.run,
     "flash_sale": flash_sale.run,
+    "live_holds": live_holds.run,
+    "size": size.run,
 }
 RESULTS = Path(__file__).parent / "results"
 CONNECTIONS = (8, 32, 64, 128, 256)

@@ -1,0 +1,70 @@
+"""What the number of listed tickets costs: reservations, the first page, and a search, from a thousand to a million."""
+
+import random
+from statistics import median
+from typing import Any
+
+from benchmarks import cost, load
+from benchmarks.bench import RESERVED, Bench, MeasuredMarket, Outcome
+from benchmarks.load.result import Result, ratio
+from benchmarks.scenarios.catalogue import READS, read
+
+SIZES = (1_000, 10_000, 100_000, 1_000_000)
+QUICK_SIZES = (1_000, 2_000)
+CONNECTIONS = 64
+MOST_SECONDS = 20.0
+READ_SECONDS, QUICK_READ_SECONDS = 10, 2
+
+
+def run(bench: Bench) -> Outcome:
+    """One market that grows. What is reserved at each size is chosen by chance among all that were not yet."""
+    outcome = Outcome("size", "reservations (64 connections) and catalogue reads (8 readers) by listed tickets")
+    sizes = QUICK_SIZES if bench.plan.quick else SIZES
+    rounds = bench.plan.rounds
+    reserved = bench.plan.much(min(SIZES[0], 3_000) // max(rounds, 1), 100)
+    chance = random.Random(1)
+    bench.expect(len(sizes) * (1 + rounds * 2))
+    ids: list[str] = []
+    listed = 0
+    with bench.market() as market:
+        for size in sizes:
+            bench.step(f"{size:,} tickets")
+            ids += market.seed(size - listed, bench)
+            listed = size
+            chance.shuffle(ids)
+            cost.wait_until_quiet(market)
+            for _ in range(rounds):
+                bench.step(f"{size:,} tickets, reservations")
+                wanted, ids = ids[:reserved], ids[reserved:]
+                asked = market.reservations(wanted, CONNECTIONS)
+                result = load.run(market.port, asked, CONNECTIONS, RESERVED, MOST_SECONDS)
+                _note(outcome, size, "reservations", result)
+            _read(bench, market, outcome, size)
+        market.judge(outcome)
+    outcome.summary = _summary(outcome.rows)
+    return outcome
+
+
+def _read(bench: Bench, market: MeasuredMarket, outcome: Outcome, size: int) -> None:
+    seconds = bench.plan.much(READ_SECONDS, QUICK_READ_SECONDS)
+    for _ in range(bench.plan.rounds):
+        bench.step(f"{size:,} tickets, reads")
+        for what in READS:
+            _note(outcome, size, what, read(market, what, seconds))
+
+
+def _note(outcome: Outcome, size: int, what: str, result: Result) -> None:
+    outcome.heard(f"{what} of {size:,}", result)
+    outcome.rows.append({"tickets": size, "what": what, **result.figures()})
+
+
+def _summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    lines: list[dict[str, Any]] = []
+    first: dict[str, float] = {}
+    for size, what in dict.fromkeys((row["tickets"], row["what"]) for row in rows):
+        found = [row for row in rows if (row["tickets"], row["what"]) == (size, what)]
+        middle = {name: median(row[name] for row in found) for name in ("per_second", "p50_ms", "p99_ms")}
+        first.setdefault(what, middle["per_second"])
+        of_first = ratio(middle["per_second"], first[what])
+        lines.append({"tickets": size, "what": what, **middle, "of_the_smallest": of_first})
+    return lines
