@@ -40,15 +40,19 @@ def run(bench: Bench) -> Outcome:
 
 def measure(market: MeasuredMarket, outcome: Outcome, purchases: int, connections: int) -> dict[str, Any]:
     """One round. The time of reading the order, which shows that it is complete, is part of each purchase."""
-    tickets = market.list_tickets(purchases)
-    people = [cookie_for(market.running.key) for _ in range(connections)]
-    wanted = [(ticket_id, *people[number % connections]) for number, ticket_id in enumerate(tickets)]
+    wanted = wishes(market, purchases, connections)
     cost.wait_until_quiet(market)
     before = cost.read(market)
     result = buyers.run(market.port, wanted, connections, buy, MOST_SECONDS)
     spent = cost.cost(before, cost.read(market), result.successes, result.cpu_seconds)
     outcome.heard("purchase", result)
     return {"connections": connections, **result.figures(), "cost": spent}
+
+
+def wishes(market: MeasuredMarket, purchases: int, people: int) -> list[tuple[str, str, str]]:
+    """New tickets, each with the buyer who wants it and their cookie, so many people in turn."""
+    signed_in = [cookie_for(market.running.key) for _ in range(people)]
+    return [(ticket_id, *signed_in[number % people]) for number, ticket_id in enumerate(market.list_tickets(purchases))]
 
 
 async def buy(connection: Connection, wanted: tuple[str, str, str], result: Result) -> None:
