@@ -1,7 +1,7 @@
 """`make bench`: what one machine carries, every answer checked, beside two plain shops that do the same.
 
-Everything runs on this one machine: load generator, HAProxy, Ray, databases. So the figures to compare are ratios within
-one run. Bounded in time and in count; stops by itself.
+Everything runs on this one machine: load generator, HAProxy, Ray, databases. So the figures to compare are ratios
+within one run. Bounded in time and in count; stops by itself.
 """
 
 import argparse
@@ -24,7 +24,6 @@ SCENARIOS: dict[str, Scenario] = {
     "live_holds": live_holds.run,
     "size": size.run,
 }
-RESULTS = Path(__file__).parent / "results"
 CONNECTIONS = (8, 32, 64, 128, 256)
 
 
@@ -55,7 +54,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="name", help=f"any of {', '.join(SCENARIOS)}; all by default")
     parser.add_argument("--rounds", type=_some, default=3, help="how often each is measured (%(default)s)")
     parser.add_argument("--connections", type=_some, nargs="+", default=CONNECTIONS, help="for reservations")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
+    parser.add_argument("--out", type=Path, default=report.RESULTS, help="folder of the results")
     parser.add_argument("--quick", action="store_true", help="to try it out: too little to mean anything")
     asked = parser.parse_args()
     if unknown := set(asked.names) - set(SCENARIOS):

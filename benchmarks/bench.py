@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from benchmarks import load, seeding
-from benchmarks.load import Result
 from benchmarks.load.exchange import CREATED, Expected, Request, request
+from benchmarks.load.result import Result
 from tests.support.people import cookie_for
 from tests.support.running_market import HOLDFAST, RunningMarket, running_market
 
@@ -166,6 +166,4 @@ def reservations(key: str, ids: Sequence[str], buyers: int) -> Iterator[Request]
     signed_in = cycle([cookie_for(key) for _ in range(buyers)])
     for ticket_id, (buyer, cookie) in zip(ids, signed_in, strict=False):
         body = json.dumps({"ticketId": ticket_id}).encode()
-        yield request(
-            "POST", "/api/orders", cookie=cookie, body=body, key=ticket_id, parts=(f'"userId":"{buyer}"',)
-        )
+        yield request("POST", "/api/orders", cookie=cookie, body=body, key=ticket_id, parts=(f'"userId":"{buyer}"',))

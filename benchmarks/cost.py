@@ -1,7 +1,7 @@
 """Where the time goes: what a market's processes, its actors and its database did between two moments."""
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,7 +87,7 @@ def read(market: MeasuredMarket) -> Reading:
 
 def cpu_between(before: Reading, after: Reading) -> dict[str, float]:
     """CPU seconds by role."""
-    spent: Counter[str] = Counter()
+    spent: defaultdict[str, float] = defaultdict(float)
     for (pid, role), seconds in after.seconds.items():
         spent[role] += seconds - before.seconds.get((pid, role), 0.0)
     return dict(spent)

@@ -8,8 +8,8 @@ import matplotlib as mpl
 
 mpl.use("Agg")
 
-from matplotlib import pyplot as plt  # noqa: E402 - after the choice of where to draw
-from matplotlib.axes import Axes  # noqa: E402
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 
 COLOURS = {"Holdfast": "#0b6e4f", "PostgreSQL": "#336791", "MongoDB": "#b5651d", "empty endpoint": "#999999"}
 _WIDTH, _HEIGHT, _DOTS = 12.0, 4.8, 140

@@ -14,10 +14,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks import cost, load
-from benchmarks.__main__ import RESULTS
+from benchmarks import cost, load, report
 from benchmarks.bench import RESERVED, Bench, MeasuredMarket, Outcome, Plan
-from benchmarks.load import Result, buyers
+from benchmarks.load import buyers
+from benchmarks.load.result import Result
 from benchmarks.scenarios import purchases
 
 ROLES = {
@@ -37,7 +37,7 @@ def main() -> int:
     parser.add_argument("--scenario", choices=ROLES, default="reservations")
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--seconds", type=int, default=15, help="how long to record (%(default)s)")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
+    parser.add_argument("--out", type=Path, default=report.RESULTS, help="folder of the results")
     asked = parser.parse_args()
     console = Console(highlight=False)
     asked.out.mkdir(parents=True, exist_ok=True)

@@ -4,10 +4,11 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from benchmarks import load
 from benchmarks.bench import Outcome, Plan
 
 PACKAGES = ("ray", "fastapi", "pymongo", "secantusdb", "asyncpg", "uvicorn", "uvloop")
+RESULTS = Path(__file__).parent / "results"
 _WRONG_SHOWN = 10
 _TENTHS_BELOW = 100
 
@@ -34,7 +36,7 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "load_average_at_the_end": os.getloadavg()[0],
         "load_generator": load.generator(),
-        "versions": {name: version(name) for name in PACKAGES},
+        "versions": dict(_versions()),
     }
 
 
@@ -94,7 +96,13 @@ def spoken(value: object) -> str:
             return str(value)
 
 
+def _versions() -> Iterator[tuple[str, str]]:
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            yield name, version(name)
+
+
 def _commit() -> str:
-    here = Path(__file__).parent
-    said = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=here, capture_output=True, text=True, check=False)  # noqa: S607
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    said = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)  # noqa: S603
     return said.stdout.strip() or "unknown"

@@ -37,7 +37,7 @@ def seed(database_url: str, tickets: int, advance: Advance = lambda _: None) -> 
 
 
 async def _seed(database_url: str, tickets: int, advance: Advance) -> list[str]:
-    ids = []
+    ids: list[str] = []
     async with connect(database_url) as client:
         database = database_of(client)
         journal = MongoJournal(database)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+ID_DIGITS = 24
 CREATED = 201
 OK = 200
 CONFLICT = 409
@@ -50,9 +51,6 @@ def request(  # noqa: PLR0913 - all that a request can say
     return Request(head.encode() + b"\r\n" + body, key, parts)
 
 
-ID_DIGITS = 24
-
-
 class Judge:
     """Checks answers one after the other. lua/checked.lua does the same in Lua."""
 
@@ -68,18 +66,22 @@ class Judge:
             return None if body.startswith(ERROR_BODY) else f"{status} without its reason: {body[:200]}"
         if status != expected.status:
             return f"{status} {body[:200]}"
+        return self._complaint_about(body, asked)
+
+    def _complaint_about(self, body: str, asked: Request) -> str | None:
+        """What is wrong with what looks like a success."""
+        expected = self._expected
+        missing = [part for part in (*expected.parts, *asked.parts) if part not in body]
         if not body.startswith(expected.begins):
             return f"not what was asked for: {body[:200]}"
+        found = body[len(expected.begins) :][:ID_DIGITS] if expected.fresh else ""
+        if found in self._seen:
+            return f"{found} came into being twice"
+        if expected.names and f'{expected.names}{asked.key}"' not in body:
+            return f"is about something else: {body[:200]}"
+        if expected.names and asked.key in self._answered:
+            return f"{asked.key} was answered twice"
         if expected.fresh:
-            found = body[len(expected.begins) :][:ID_DIGITS]
-            if found in self._seen:
-                return f"{found} came into being twice"
             self._seen.add(found)
-        if expected.names:
-            if f'{expected.names}{asked.key}"' not in body:
-                return f"is about something else: {body[:200]}"
-            if asked.key in self._answered:
-                return f"{asked.key} was answered twice"
-            self._answered.add(asked.key)
-        missing = [part for part in (*expected.parts, *asked.parts) if part not in body]
+        self._answered.add(asked.key)
         return f"lacks {missing[0]}: {body[:200]}" if missing else None

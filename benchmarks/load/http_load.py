@@ -50,41 +50,46 @@ class Connection:
 
 def run(port: int, requests: Sequence[Request], connections: int, expected: Expected, most_seconds: float) -> Result:
     """Send every request once, or as many as the time allows, over so many connections."""
-    return uvloop.run(_run(port, iter(requests), connections, Judge(expected), most_seconds, expected.status))
+    return uvloop.run(_Load(port, iter(requests), expected).run(connections, most_seconds))
 
 
-async def _run(  # noqa: PLR0913 - private to this module
-    port: int, requests: Iterator[Request], connections: int, judge: Judge, most_seconds: float, success: int
-) -> Result:
-    result = Result(NAME)
-    began = time.perf_counter()
-    workers = (_worker(port, requests, judge, result, began + most_seconds, success) for _ in range(connections))
-    await asyncio.gather(*workers)
-    result.seconds = time.perf_counter() - began
-    return result
+class _Load:
+    """What the connections share."""
 
+    def __init__(self, port: int, requests: Iterator[Request], expected: Expected) -> None:
+        self._port = port
+        self._requests = requests
+        self._success = expected.status
+        self._judge = Judge(expected)
+        self._result = Result(NAME)
 
-async def _worker(  # noqa: PLR0913 - private to this module
-    port: int, requests: Iterator[Request], judge: Judge, result: Result, end: float, success: int
-) -> None:
-    connection = Connection(port)
-    try:
-        while (began := time.perf_counter()) < end and (asked := next(requests, None)) is not None:
-            result.sent += 1
-            status, body = await connection.ask(asked.raw)
-            took = time.perf_counter() - began
-            complaint = judge.complaint(status, body.decode(), asked)
-            if complaint is not None:
-                result.complain(complaint)
-            elif status == success:
-                result.successes += 1
-                result.took.append(took)
-            else:
-                result.refusals[status] += 1
-                result.refused_took.append(took)
-    finally:
-        result.reconnects += connection.reconnects
-        connection.close()
+    async def run(self, connections: int, most_seconds: float) -> Result:
+        began = time.perf_counter()
+        await asyncio.gather(*(self._send(began + most_seconds) for _ in range(connections)))
+        self._result.seconds = time.perf_counter() - began
+        return self._result
+
+    async def _send(self, end: float) -> None:
+        connection = Connection(self._port)
+        try:
+            while (began := time.perf_counter()) < end and (asked := next(self._requests, None)) is not None:
+                self._result.sent += 1
+                status, body = await connection.ask(asked.raw)
+                self._note(asked, status, body, time.perf_counter() - began)
+        finally:
+            self._result.reconnects += connection.reconnects
+            connection.close()
+
+    def _note(self, asked: Request, status: int, body: bytes, took: float) -> None:
+        complaint = self._judge.complaint(status, body.decode(), asked)
+        if complaint is not None:
+            self._result.complain(complaint)
+        elif status == self._success:
+            self._result.successes += 1
+            self._result.took.append(took)
+        else:
+            self._result.refusals[status] += 1
+            self._result.refused_took.append(took)
 
 
 async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:

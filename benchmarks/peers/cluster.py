@@ -36,7 +36,7 @@ def temporary_cluster() -> Iterator[str]:
     if there is None:
         raise FileNotFoundError("PostgreSQL is not installed")
     # PostgreSQL refuses to run as root.
-    as_owner = ["runuser", "-u", _USER, "--"] if os.geteuid() == 0 else []
+    as_owner: list[str | Path] = ["runuser", "-u", _USER, "--"] if os.geteuid() == 0 else []
     with tempfile.TemporaryDirectory(prefix="holdfast-postgres-", ignore_cleanup_errors=True) as name:
         folder, port = Path(name), free_port()
         if as_owner:

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks import cost
 from benchmarks.bench import Bench, MeasuredMarket, Outcome
-from benchmarks.load import buyers
+from benchmarks.load import buyers, http_load
 from benchmarks.load.exchange import CONFLICT, CREATED, ERROR_BODY, request
 from benchmarks.load.http_load import Connection
 from benchmarks.load.result import Result
@@ -40,7 +40,7 @@ class Sale:
 def run(bench: Bench) -> Outcome:
     """In each round a new sale."""
     outcome = Outcome("flash sale", f"twice as many buyers as tickets, {CONNECTIONS} at a time, until all is reserved")
-    outcome.notes.append(f"load from {buyers.NAME}: whoever is refused takes another ticket")
+    outcome.notes.append(f"load from {http_load.NAME}: whoever is refused takes another ticket")
     tickets = bench.plan.much(10_000, 400)
     bench.expect(bench.plan.rounds)
     with bench.market() as market:

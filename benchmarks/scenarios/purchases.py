@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks import cost
 from benchmarks.bench import Bench, MeasuredMarket, Outcome
-from benchmarks.load import buyers
+from benchmarks.load import buyers, http_load
 from benchmarks.load.exchange import CREATED, OK, request
 from benchmarks.load.http_load import Connection
 from benchmarks.load.result import Result
@@ -21,7 +21,7 @@ _CARD = "pm_card_visa"
 def run(bench: Bench) -> Outcome:
     """Each buyer takes a ticket of their own, pays at once, and looks whether the order is complete."""
     outcome = Outcome("purchases", "reserve, pay, complete; paid purchases a second, from reserving to the read order")
-    outcome.notes.append(f"load from {buyers.NAME}: what is paid is known only when it is reserved")
+    outcome.notes.append(f"load from {http_load.NAME}: what is paid is known only when it is reserved")
     purchases = bench.plan.much(2_000, 60)
     bench.expect(bench.plan.rounds * len(CONNECTIONS))
     with bench.market() as market:
@@ -57,34 +57,35 @@ def wishes(market: MeasuredMarket, purchases: int, people: int) -> list[tuple[st
 
 async def buy(connection: Connection, wanted: tuple[str, str, str], result: Result) -> None:
     """One purchase; only one that is paid and seen to be complete is a success."""
-    ticket_id, buyer, cookie = wanted
     began = time.perf_counter()
     result.sent += 1
-    order = await _ask(connection, result, "/api/orders", cookie, {"ticketId": ticket_id})
-    if order is None:
-        return
+    complaint = await _complaint(connection, wanted)
+    if complaint is not None:
+        result.complain(complaint)
+    else:
+        result.successes += 1
+        result.took.append(time.perf_counter() - began)
+
+
+async def _complaint(connection: Connection, wanted: tuple[str, str, str]) -> str | None:
+    """Buy; what went wrong, None if nothing."""
+    ticket_id, buyer, cookie = wanted
+    status, order = await _ask(connection, "/api/orders", cookie, {"ticketId": ticket_id})
+    if status != CREATED:
+        return f"{ticket_id} was not held: {status} {order}"
     held = (order["status"], order["price"], order["userId"], order["ticket"]["id"])
     if held != ("created", 25.0, buyer, ticket_id):
-        return result.complain(f"{ticket_id} is held as {held}")
-    charge = await _ask(connection, result, "/api/payments", cookie, {"orderId": order["id"], "paymentMethod": _CARD})
-    if charge is None:
-        return
-    if (charge["status"], charge["orderId"]) != ("completed", order["id"]):
-        return result.complain(f"order {order['id']} is paid as {charge}")
+        return f"{ticket_id} is held as {held}"
+    payment = {"orderId": order["id"], "paymentMethod": _CARD}
+    status, charge = await _ask(connection, "/api/payments", cookie, payment)
+    if status != CREATED or (charge["status"], charge["orderId"]) != ("completed", order["id"]):
+        return f"order {order['id']} was paid: {status} {charge}"
     status, body = await connection.ask(request("GET", f"/api/orders/{order['id']}", cookie=cookie).raw)
     if status != OK or json.loads(body)["status"] != "complete":
-        return result.complain(f"order {order['id']} was paid, and it reads {body[:200]!r}")
-    result.successes += 1
-    result.took.append(time.perf_counter() - began)
+        return f"order {order['id']} was paid, and it reads {body[:200]!r}"
+    return None
 
 
-async def _ask(
-    connection: Connection, result: Result, path: str, cookie: str, body: dict[str, str]
-) -> dict[str, Any] | None:
-    """What was made; None when it was not, which is wrong here."""
+async def _ask(connection: Connection, path: str, cookie: str, body: dict[str, str]) -> tuple[int, dict[str, Any]]:
     status, answer = await connection.ask(request("POST", path, cookie=cookie, body=json.dumps(body).encode()).raw)
-    if status != CREATED:
-        result.complain(f"{path}: {status} {answer[:200]!r}")
-        return None
-    made: dict[str, Any] = json.loads(answer)
-    return made
+    return status, json.loads(answer)

@@ -1,19 +1,20 @@
 """Reservations on distinct tickets, beside the peers and an empty endpoint of our own, round by round."""
 
 from collections.abc import Callable, Sequence
-from statistics import median
+from functools import partial
 from typing import Any
 
 from bson import ObjectId
 
 from benchmarks import cost, load
 from benchmarks.bench import RESERVED, Bench, MeasuredMarket, Outcome, reservations
+from benchmarks.comparison import OURS, summary
 from benchmarks.load.exchange import OK, Expected, request
-from benchmarks.load.result import Result, ratio
+from benchmarks.load.result import Result
 from benchmarks.peers import cluster
 from benchmarks.peers.running import Peer, running_peers
 
-OURS, EMPTY = "Holdfast", "empty endpoint"
+EMPTY = "empty endpoint"
 MOST_SECONDS = 12.0
 WORKERS = (1, 2)
 TRIAL_CONNECTIONS = 64
@@ -45,28 +46,6 @@ def run(bench: Bench) -> Outcome:
     return outcome
 
 
-def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Medians over the rounds, and ours for each of theirs, each ratio taken within its round before its median."""
-    lines = []
-    for connections in sorted({row["connections"] for row in rows}):
-        rounds = [row for row in rows if row["connections"] == connections]
-        ours = {row["round"]: row["per_second"] for row in rounds if row["who"] == OURS}
-        for who in dict.fromkeys(row["who"] for row in rounds):
-            theirs = [row for row in rounds if row["who"] == who]
-            lines.append(
-                {
-                    "connections": connections,
-                    "who": who,
-                    "per_second": median(row["per_second"] for row in theirs),
-                    "p50_ms": median(row["p50_ms"] for row in theirs),
-                    "p99_ms": median(row["p99_ms"] for row in theirs),
-                    "holdfast_ratio": median(ratio(ours[row["round"]], row["per_second"]) for row in theirs),
-                    "wrong": sum(row["wrong"] for row in theirs),
-                }
-            )
-    return lines
-
-
 def _round(
     bench: Bench, market: MeasuredMarket, peers: Sequence[Peer], outcome: Outcome, size: tuple[int, int]
 ) -> list[dict[str, Any]]:
@@ -75,12 +54,10 @@ def _round(
     rows = [_ours(market, outcome, tickets, connections)]
     for peer in peers:
         bench.step(f"{peer.name}, {connections} connections")
-        rows.append(_beside(market, outcome, peer.name, lambda peer=peer: _theirs(peer, outcome, tickets, connections)))
+        rows.append(_beside(market, outcome, peer.name, partial(_theirs, peer, outcome, tickets, connections)))
     bench.step(f"empty endpoint, {connections} connections")
     asked = [request("GET", "/healthz")] * tickets * 2
-    rows.append(
-        _beside(market, outcome, EMPTY, lambda: load.run(market.port, asked, connections, ALIVE, MOST_SECONDS))
-    )
+    rows.append(_beside(market, outcome, EMPTY, lambda: load.run(market.port, asked, connections, ALIVE, MOST_SECONDS)))
     return rows
 
 
