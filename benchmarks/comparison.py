@@ -9,6 +9,14 @@ from benchmarks.load.result import ratio
 OURS = "Holdfast"
 
 
+def middle(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The medians of the rounds; of what was never answered no latency."""
+    names = ("per_second", "p50_ms", "p99_ms") if any(row["per_second"] for row in rows) else ("per_second",)
+    medians = {name: median(row[name] for row in rows) for name in names}
+    refused = sum(sum(row["refusals"].values()) for row in rows)
+    return {**medians, "refused": refused, "wrong": sum(row["wrong"] for row in rows)}
+
+
 def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Medians over the rounds, and ours for each of theirs, each ratio taken within its round before its median."""
     lines = []

@@ -23,12 +23,13 @@ _PROGRAMS = {
 _QUIET = 0.25
 _LOOK_SECONDS = 0.5
 _QUIET_WITHIN_SECONDS = 15.0
+_OF_ALL = ("deliveries", "commits")
 _COUNTERS = ("deliveries", "messages", "turns", "commits", "events")
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One moment: CPU seconds by process, what the ticket hosts counted, and the database's commands."""
+    """One moment: CPU seconds by process, what the actors counted, and the database's commands."""
 
     seconds: dict[tuple[int, str], float]
     counters: Counter[str] = field(default_factory=Counter)
@@ -76,8 +77,10 @@ def read_cpu(market: MeasuredMarket) -> Reading:
 
 def read(market: MeasuredMarket) -> Reading:
     """Everything. The actors are asked by a process of its own, which is gone while we measure."""
-    pulses = [pulse for pulse in market.running.status() if pulse["name"].startswith("tickets-")]
-    counters = Counter({name: sum(pulse["counters"][name] for pulse in pulses) for name in _COUNTERS})
+    pulses = market.running.status()
+    tickets = [pulse["counters"] for pulse in pulses if pulse["name"].startswith("tickets-")]
+    counters = Counter({name: sum(counted[name] for counted in tickets) for name in _COUNTERS})
+    counters.update({f"all_{name}": sum(pulse["counters"][name] for pulse in pulses) for name in _OF_ALL})
     with market.database() as database:
         # SecantusDB counts commands, as this is meant; mongod counts the documents of an insert.
         operations = database.client.admin.command("serverStatus")["opcounters"]
@@ -94,15 +97,18 @@ def cpu_between(before: Reading, after: Reading) -> dict[str, float]:
 
 
 def cost(before: Reading, after: Reading, successes: int, generator_seconds: float) -> dict[str, Any]:
-    """What one success cost: milliseconds of CPU by role, Ray calls, commits and database commands; and batch sizes."""
+    """What one success cost: milliseconds of CPU by role, Ray calls, commits and database commands.
+
+    Calls and commits are those of all actors; batch sizes those of the ticket hosts.
+    """
     each = max(successes, 1)
     spent = {**cpu_between(before, after), "load generator": generator_seconds}
-    counted = {name: after.counters[name] - before.counters[name] for name in _COUNTERS}
+    counted = {name: count - before.counters[name] for name, count in after.counters.items()}
     return {
         "cpu_ms": {role: seconds / each * 1_000 for role, seconds in sorted(spent.items())},
         "cpu_ms_total": sum(spent.values()) / each * 1_000,
-        "ray_calls": counted["deliveries"] / each,
-        "commits": counted["commits"] / each,
+        "ray_calls": counted["all_deliveries"] / each,
+        "commits": counted["all_commits"] / each,
         "database_commands": (after.commands - before.commands) / each,
         "messages_per_call": counted["messages"] / max(counted["deliveries"], 1),
         "messages_per_turn": counted["messages"] / max(counted["turns"], 1),

@@ -6,6 +6,7 @@ ID_DIGITS = 24
 CREATED = 201
 OK = 200
 CONFLICT = 409
+UNAVAILABLE = 503
 ERROR_BODY = '{"errors":[{"message":"'
 
 

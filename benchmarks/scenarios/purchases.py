@@ -2,11 +2,11 @@
 
 import json
 import time
-from statistics import median
 from typing import Any
 
 from benchmarks import cost
 from benchmarks.bench import Bench, MeasuredMarket, Outcome
+from benchmarks.comparison import middle
 from benchmarks.load import buyers, http_load
 from benchmarks.load.exchange import CREATED, OK, request
 from benchmarks.load.http_load import Connection
@@ -32,8 +32,7 @@ def run(bench: Bench) -> Outcome:
         market.judge(outcome)
     for connections in CONNECTIONS:
         rows = [row for row in outcome.rows if row["connections"] == connections]
-        middle = {name: median(row[name] for row in rows) for name in ("per_second", "p50_ms", "p99_ms")}
-        outcome.summary.append({"connections": connections, **middle, "wrong": sum(row["wrong"] for row in rows)})
+        outcome.summary.append({"connections": connections, **middle(rows)})
         outcome.costs.append({"connections": connections, **cost.medians([row["cost"] for row in rows])})
     return outcome
 

@@ -1,11 +1,11 @@
 """What the number of listed tickets costs: reservations, the first page, and a search, from a thousand to a million."""
 
 import random
-from statistics import median
 from typing import Any
 
 from benchmarks import cost, load
 from benchmarks.bench import RESERVED, Bench, MeasuredMarket, Outcome
+from benchmarks.comparison import middle
 from benchmarks.load.result import Result, ratio
 from benchmarks.scenarios.catalogue import READS, read
 
@@ -35,6 +35,7 @@ def run(bench: Bench) -> Outcome:
                 _read(bench, market, outcome, size)
                 bench.step(f"{size:,} tickets, reservations")
                 chance.shuffle(ids)
+                cost.wait_until_quiet(market)  # what readers did not wait for is still being read
                 wanted, ids = ids[:RESERVED_A_ROUND], ids[RESERVED_A_ROUND:]
                 asked = market.reservations(wanted, CONNECTIONS)
                 _note(outcome, size, "reservations", load.run(market.port, asked, CONNECTIONS, RESERVED, MOST_SECONDS))
@@ -59,8 +60,8 @@ def _summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     first: dict[str, float] = {}
     for size, what in dict.fromkeys((row["tickets"], row["what"]) for row in rows):
         found = [row for row in rows if (row["tickets"], row["what"]) == (size, what)]
-        middle = {name: median(row[name] for row in found) for name in ("per_second", "p50_ms", "p99_ms")}
-        first.setdefault(what, middle["per_second"])
-        of_first = ratio(middle["per_second"], first[what])
-        lines.append({"tickets": size, "what": what, **middle, "of_the_smallest": of_first})
+        line = middle(found)
+        first.setdefault(what, line["per_second"])
+        of_first = ratio(line["per_second"], first[what])
+        lines.append({"tickets": size, "what": what, **line, "of_the_smallest": of_first})
     return lines

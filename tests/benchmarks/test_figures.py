@@ -11,7 +11,7 @@ from rich.console import Console
 
 from benchmarks import cost, report, seeding
 from benchmarks.bench import Outcome, Plan
-from benchmarks.comparison import summary
+from benchmarks.comparison import middle, summary
 from benchmarks.load import wrk
 from benchmarks.load.result import Result, percentile, ratio
 
@@ -55,6 +55,12 @@ def test_the_summary_has_medians_and_the_median_of_the_rounds_ratios() -> None:
     assert (theirs["per_second"], theirs["holdfast_ratio"], theirs["wrong"]) == (300.0, 1.0, 3)
 
 
+def test_what_was_never_answered_has_no_latency() -> None:
+    nothing = {**row("reads", 1, 0.0), "refusals": {"503": 3}}
+    assert middle([nothing]) == {"per_second": 0.0, "refused": 3, "wrong": 0}
+    assert middle([nothing, {**row("reads", 2, 8.0), "refusals": {}}])["p50_ms"] == 0.4
+
+
 def test_each_number_of_connections_has_lines_of_its_own() -> None:
     rows = [row("Holdfast", 1, 100.0, connections=8), row("Holdfast", 1, 200.0, connections=128)]
     assert [(line["connections"], line["per_second"]) for line in summary(rows)] == [(8, 100.0), (128, 200.0)]
@@ -81,11 +87,12 @@ def test_a_process_is_counted_for_what_it_does(command: list[str], role: str) ->
 
 def test_what_a_success_costs_is_the_difference_of_two_readings() -> None:
     counted = {"deliveries": 10, "messages": 200, "turns": 20, "commits": 8, "events": 160}
+    counted |= {"all_deliveries": 30, "all_commits": 16}
     before = cost.Reading({(1, "TicketActor"): 5.0, (2, "Ray"): 1.0}, Counter(), 100)
     after = cost.Reading({(1, "TicketActor"): 5.4, (3, "Api replica"): 0.6}, Counter(counted), 130)
     found = cost.cost(before, after, successes=200, generator_seconds=0.2)
     assert found["cpu_ms"] == pytest.approx({"TicketActor": 2.0, "Api replica": 3.0, "load generator": 1.0})
-    assert (found["ray_calls"], found["commits"], found["database_commands"]) == (0.05, 0.04, 0.15)
+    assert (found["ray_calls"], found["commits"], found["database_commands"]) == (0.15, 0.08, 0.15)
     assert (found["messages_per_call"], found["messages_per_turn"], found["events_per_commit"]) == (20.0, 10.0, 20.0)
 
 
