@@ -2,11 +2,12 @@
 
 import json
 from statistics import median
+from typing import Any
 
 from benchmarks import load
-from benchmarks.bench import PRICE_PARTS, Bench, MeasuredMarket, Outcome
+from benchmarks.bench import PRICE_PARTS, RESERVED, Bench, MeasuredMarket, Outcome
 from benchmarks.load.exchange import CONFLICT, CREATED, Expected, request
-from benchmarks.load.result import percentile
+from benchmarks.load.result import percentile, ratio
 from tests.support.people import cookie_for
 
 CONNECTIONS = 64
@@ -24,20 +25,24 @@ HELD = Expected(
 
 def run(bench: Bench) -> Outcome:
     """In each round a new ticket, and as many buyers as requests."""
-    outcome = Outcome("hot ticket", f"POST /api/orders on one ticket, {CONNECTIONS} connections")
-    bench.expect(bench.plan.rounds)
+    outcome = Outcome("hot ticket", f"POST /api/orders on one ticket, {CONNECTIONS} connections, beside distinct ones")
+    bench.expect(bench.plan.rounds * 2)
     buyers = bench.plan.much(8_000, 500)
     with bench.market() as market:
         for _ in range(bench.plan.rounds):
             bench.step("one ticket, many buyers")
-            outcome.rows.append(_round(market, outcome, buyers))
+            row = _round(market, outcome, buyers)
+            bench.step("distinct tickets")
+            distinct = _distinct(market, outcome, buyers // 4)
+            row |= {"reservations_per_second": distinct, "ratio": ratio(row["refusals_per_second"], distinct)}
+            outcome.rows.append(row)
         market.judge(outcome)
-    names = ("winners", "refusals_per_second", "refusal_p50_ms", "refusal_p99_ms")
+    names = ("winners", "refusals_per_second", "refusal_p50_ms", "refusal_p99_ms", "reservations_per_second", "ratio")
     outcome.summary = [{"buyers": buyers, **{name: median(row[name] for row in outcome.rows) for name in names}}]
     return outcome
 
 
-def _round(market: MeasuredMarket, outcome: Outcome, buyers: int) -> dict[str, object]:
+def _round(market: MeasuredMarket, outcome: Outcome, buyers: int) -> dict[str, Any]:
     (ticket_id,) = market.list_tickets(1)
     body = json.dumps({"ticketId": ticket_id}).encode()
     people = (cookie_for(market.running.key) for _ in range(buyers))
@@ -59,3 +64,11 @@ def _round(market: MeasuredMarket, outcome: Outcome, buyers: int) -> dict[str, o
         "refusal_p50_ms": percentile(result.refused_took, 0.5) * 1_000,
         "refusal_p99_ms": percentile(result.refused_took, 0.99) * 1_000,
     }
+
+
+def _distinct(market: MeasuredMarket, outcome: Outcome, tickets: int) -> float:
+    """Reservations a second where everybody wants another ticket."""
+    asked = market.reservations(market.list_tickets(tickets), CONNECTIONS)
+    result = load.run(market.port, asked, CONNECTIONS, RESERVED, MOST_SECONDS)
+    outcome.heard("distinct tickets", result)
+    return result.rate
