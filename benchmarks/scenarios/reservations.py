@@ -1,5 +1,6 @@
 """Reservations on distinct tickets, beside the peers and an empty endpoint of our own, round by round."""
 
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -18,6 +19,7 @@ EMPTY = "empty endpoint"
 MOST_SECONDS = 12.0
 WORKERS = (1, 2)
 TRIAL_CONNECTIONS = 64
+ALL_WORKERS_SECONDS = 3.0
 ALIVE = Expected(OK, begins='{"')
 
 
@@ -32,8 +34,8 @@ def run(bench: Bench) -> Outcome:
         bench.expect(1 + len(bench.plan.connections) * bench.plan.rounds * len(subjects))
         bench.step("warming up")
         _warm_up(market, outcome, tickets // 4)
-        for peer in peers:
-            outcome.notes.append(_settle(peer, tickets // 4))
+        cost.wait_until_quiet(market)
+        outcome.notes.extend(_settle(peer, outcome, tickets // 2) for peer in peers)
         for connections in bench.plan.connections:
             for number in range(1, bench.plan.rounds + 1):
                 rows = _round(bench, market, peers, outcome, (tickets, connections))
@@ -97,16 +99,24 @@ def _theirs(peer: Peer, outcome: Outcome, tickets: int, connections: int) -> Res
     return result
 
 
-def _settle(peer: Peer, tickets: int) -> str:
+def _settle(peer: Peer, outcome: Outcome, tickets: int) -> str:
     """Leave the peer running with the number of workers that serves it best, and say which."""
     rates = {}
     for workers in WORKERS:
-        peer.start(workers)
-        rates[workers] = _theirs(peer, Outcome("", ""), tickets, TRIAL_CONNECTIONS).rate
+        _start(peer, outcome, tickets, workers)
+        rates[workers] = _theirs(peer, outcome, tickets, TRIAL_CONNECTIONS).rate
     best = max(WORKERS, key=lambda workers: rates[workers])
-    peer.start(best)
+    if best != peer.workers:
+        _start(peer, outcome, tickets, best)
     tried = ", ".join(f"{rate:,.0f}/s with {workers}" for workers, rate in rates.items())
     return f"{peer.name} runs {best} uvicorn worker{'s' if best > 1 else ''} ({tried})"
+
+
+def _start(peer: Peer, outcome: Outcome, tickets: int, workers: int) -> None:
+    """Start it and have it warm: one worker answers while the other is still importing."""
+    peer.start(workers)
+    time.sleep(ALL_WORKERS_SECONDS)
+    _theirs(peer, outcome, tickets, TRIAL_CONNECTIONS)
 
 
 def _warm_up(market: MeasuredMarket, outcome: Outcome, tickets: int) -> None:
