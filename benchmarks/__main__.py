@@ -5,6 +5,7 @@ within one run. Bounded in time and in count; stops by itself.
 """
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -29,6 +30,7 @@ CONNECTIONS = (8, 32, 64, 128, 256)
 
 def main() -> int:
     """Measure what was asked for and print it. Returns 1 when any answer was wrong or `holdfast verify` complains."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     asked = _arguments()
     plan = Plan(asked.rounds, tuple(asked.connections), asked.quick)
     console = Console(highlight=False)

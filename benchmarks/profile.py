@@ -4,6 +4,7 @@ py-spy samples them from outside, a hundred times a second: their code runs as i
 """
 
 import argparse
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -33,6 +34,7 @@ MARGIN_SECONDS = 10
 
 def main() -> int:
     """Record and say where it is. Returns 1 when an answer was wrong or py-spy recorded nothing."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     parser = argparse.ArgumentParser(prog="benchmarks.profile", description=__doc__)
     parser.add_argument("--scenario", choices=ROLES, default="reservations")
     parser.add_argument("--connections", type=int, default=64)
