@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+BENCH_INSTALLED := .venv/installed-bench
 # GPL-3, so it is run and never imported, from an environment of its own.
 LOCALSTRIPE := localstripe==1.15.10
 SEEDS ?= 1000
@@ -10,7 +11,7 @@ FIRST ?= 0
 PEERS := .venv-peers/$(LOCALSTRIPE)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast simulate peers chaos lint format bench clean
+.PHONY: help run test test-fast simulate peers chaos lint format bench profile clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -46,8 +47,11 @@ format: $(INSTALLED)  ## Put the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(INSTALLED)  ## Measure what one machine carries
-	$(BIN)/python -m benchmarks
+bench: $(BENCH_INSTALLED)  ## Measure what one machine carries, beside its peers; ARGS='reservations --quick'
+	$(BIN)/python -m benchmarks $(ARGS)
+
+profile: $(BENCH_INSTALLED)  ## Flame graphs of the processes that reserve; ARGS='--scenario purchases'
+	$(BIN)/python -m benchmarks.profile $(ARGS)
 
 clean:  ## Remove everything that was made here, the market's data excepted
 	rm -rf .venv .venv-peers build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -59,6 +63,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing into .venv (about 500 MB; a few minutes the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,dev]'
+	@touch $@
+
+$(BENCH_INSTALLED): $(INSTALLED)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,dev,bench]'
 	@touch $@
 
 $(PEERS): constraints.txt

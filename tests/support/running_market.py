@@ -99,6 +99,12 @@ class RunningMarket:
                 continue
         return found
 
+    def family(self) -> list[psutil.Process]:
+        """Every process of the market, `holdfast up` included."""
+        assert self._process is not None
+        parent = psutil.Process(self._process.pid)
+        return [parent, *parent.children(recursive=True)]
+
     def actors(self, class_name: str) -> list[psutil.Process]:
         """The processes of actors of this class, whatever they are doing: Ray adds the running method to the title."""
         assert self._process is not None

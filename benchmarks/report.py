@@ -1,0 +1,108 @@
+"""The results: tables for the terminal, JSON for programs, and a plot."""
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import load
+from benchmarks.bench import Outcome, Plan
+
+PACKAGES = ("ray", "fastapi", "pymongo", "secantusdb", "asyncpg", "uvicorn", "uvloop")
+RESULTS = Path(__file__).parent / "results"
+_WRONG_SHOWN = 10
+_TENTHS_BELOW = 100
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _commit(),
+        "architecture": platform.machine(),
+        "cores": os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
+        "python": platform.python_version(),
+        "load_average_at_the_end": os.getloadavg()[0],
+        "load_generator": load.generator(),
+        "versions": dict(_versions()),
+    }
+
+
+def as_json(plan: Plan, outcomes: Sequence[Outcome]) -> str:
+    """Everything, each round included."""
+    scenarios = {outcome.name: asdict(outcome) for outcome in outcomes}
+    return json.dumps({"machine": machine(), "plan": asdict(plan), "scenarios": scenarios}, indent=2)
+
+
+def show(console: Console, outcomes: Sequence[Outcome]) -> None:
+    """Print a table for each scenario, what it found wrong, and what to know."""
+    for outcome in outcomes:
+        console.print(table_of(f"{outcome.name}: {outcome.title}", outcome.summary))
+        if outcome.costs:
+            console.print(sideways("what one success costs: CPU in ms by process, calls, commands", outcome.costs))
+        for note in outcome.notes:
+            console.print(f"  {note}")
+        for complaint in outcome.wrong[:_WRONG_SHOWN]:
+            console.print(f"  [red]wrong:[/red] {complaint}")
+        books = "found nothing" if outcome.verified else "[red]complains[/red]"
+        console.print(f"  {len(outcome.wrong)} wrong; holdfast verify {books}\n")
+    console.print(f"load from {load.generator()}, unless a scenario says otherwise")
+
+
+def table_of(title: str, lines: Sequence[Mapping[str, Any]]) -> Table:
+    """A line for each, a column for each figure."""
+    headings = list(dict.fromkeys(name for line in lines for name in line))
+    table = Table(*(heading.replace("_", " ") for heading in headings), title=title, title_justify="left")
+    for line in lines:
+        table.add_row(*(spoken(line.get(heading)) for heading in headings))
+    return table
+
+
+def sideways(title: str, lines: Sequence[Mapping[str, Any]]) -> Table:
+    """A column for each, a line for each figure: for more figures than a terminal is wide."""
+    names = list(dict.fromkeys(name for line in lines for name in line))
+    table = Table("", *(spoken(line.get(names[0])) for line in lines), title=title, title_justify="left")
+    for name in names[1:]:
+        table.add_row(name.replace("_", " "), *(spoken(line.get(name)) for line in lines))
+    return table
+
+
+def spoken(value: object) -> str:
+    """A figure as people read it."""
+    match value:
+        case None:
+            return "-"
+        case float() if abs(value) < 10:  # noqa: PLR2004 - three digits that mean something
+            return f"{value:.3g}"
+        case float() if abs(value) < _TENTHS_BELOW:
+            return f"{value:.1f}"
+        case int() | float():
+            return f"{value:,.0f}"
+        case Mapping():
+            return ", ".join(f"{name} {spoken(each)}" for name, each in value.items()) or "-"
+        case _:
+            return str(value)
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            yield name, version(name)
+
+
+def _commit() -> str:
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    said = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)  # noqa: S603
+    return said.stdout.strip() or "unknown"
