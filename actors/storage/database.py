@@ -14,6 +14,7 @@ from actors.runtime.ports import StoreUnavailableError
 
 Database = AsyncDatabase[Document]
 DEFAULT_NAME = "holdfast"
+DUPLICATE_KEY = 11000
 logger = structlog.get_logger(__name__)
 
 INDEXES = {
@@ -92,3 +93,11 @@ def reaching_the_database() -> Iterator[None]:
     except PyMongoError as error:
         logger.warning("database_unavailable", error=type(error).__name__)
         raise StoreUnavailableError(type(error).__name__) from error
+
+
+def duplicates(error: BulkWriteError) -> list[int]:
+    """The places of the writes that met a key that is taken. Raises StoreUnavailableError for any other failure."""
+    failures = error.details["writeErrors"]
+    if error.details.get("writeConcernErrors") or any(failure["code"] != DUPLICATE_KEY for failure in failures):
+        raise StoreUnavailableError("BulkWriteError") from error
+    return [failure["index"] for failure in failures]

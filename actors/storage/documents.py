@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from pymongo import ReplaceOne
 from pymongo.errors import BulkWriteError
 
-from actors.runtime.ports import Projection, StoreUnavailableError
-from actors.storage.database import Database, reaching_the_database
-
-DUPLICATE_KEY = 11000
+from actors.runtime.ports import Projection
+from actors.storage.database import Database, duplicates, reaching_the_database
 
 
 class MongoDocuments:
@@ -36,7 +34,7 @@ class MongoDocuments:
             with reaching_the_database():
                 await self._database[collection].insert_many(documents, ordered=False)
         except BulkWriteError as error:
-            return [projections[place] for place in _duplicates(error)]
+            return [projections[place] for place in duplicates(error)]
         return []
 
     async def _replace(self, collection: str, projections: list[Projection]) -> None:
@@ -51,7 +49,7 @@ class MongoDocuments:
             with reaching_the_database():
                 await self._database[collection].bulk_write(writes, ordered=False)
         except BulkWriteError as error:
-            met = [projections[place] for place in _duplicates(error)]
+            met = [projections[place] for place in duplicates(error)]
             await self._replace_what_is_older(collection, met)
 
     async def _replace_what_is_older(self, collection: str, projections: list[Projection]) -> None:
@@ -59,11 +57,3 @@ class MongoDocuments:
         writes = [ReplaceOne({"_id": one.id, "version": {"$lt": one.version}}, one.document()) for one in projections]
         with reaching_the_database():
             await self._database[collection].bulk_write(writes, ordered=False)
-
-
-def _duplicates(error: BulkWriteError) -> list[int]:
-    """The places of the writes that met an existing `_id`; any other failure leaves the outcome unknown."""
-    failures = error.details["writeErrors"]
-    if error.details.get("writeConcernErrors") or any(failure["code"] != DUPLICATE_KEY for failure in failures):
-        raise StoreUnavailableError("BulkWriteError") from error
-    return [failure["index"] for failure in failures]

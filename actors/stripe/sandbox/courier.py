@@ -2,21 +2,23 @@
 
 import asyncio
 from collections.abc import Collection
+from dataclasses import replace
 
 import aiohttp
 import structlog
 
-from actors.stripe.sandbox.delivery import pause_after, verdict
+from actors.stripe.sandbox.change import Announcement
 from actors.stripe.sandbox.endpoint import Endpoint
 from actors.stripe.sandbox.events import CREATED, EVENT_TYPES
 from actors.stripe.sandbox.faults import FaultPlan
 from actors.stripe.sandbox.ledger import LedgerUnavailable
-from actors.stripe.sandbox.notes import EventNote
 from actors.stripe.sandbox.sandbox import Sandbox
 
 CONCURRENCY = 16
 POLL_SECONDS = 1.0
-IN_HAND = 200  # events in memory at most; the others wait in the ledger
+IN_HAND = 200  # announcements in memory at most; the others wait in the ledger
+GIVEN_UP_SECONDS = 3 * 24 * 3600  # https://docs.stripe.com/webhooks#automatic-retries
+LONGEST_PAUSE_SECONDS = 60.0
 HELD_BACK_SECONDS = 2.0
 WANTED = EVENT_TYPES - {CREATED}
 
@@ -26,8 +28,9 @@ logger = structlog.get_logger(__name__)
 class Courier:
     """Delivers until it is cancelled. What is not answered with a 2xx is delivered again, later and later, for 3 days.
 
-    Several couriers may share a ledger; an event may then be delivered twice, as it may be after a crash. `types` are
-    the events that are wanted, the others are forgotten. `endpoint` is the webhook.
+    The events of one change go together. Several couriers may share a ledger; an event may then be delivered twice, as
+    it may be after a crash, or with another that was not accepted. `types` are the events that are wanted, the others
+    are forgotten. `endpoint` is the webhook.
     """
 
     def __init__(
@@ -45,9 +48,9 @@ class Courier:
         self._poll_seconds = poll_seconds
         self._plan = FaultPlan()
         self._in_hand: set[str] = set()
-        self._queue: asyncio.Queue[EventNote] = asyncio.Queue()
-        self._delivered: list[EventNote] = []
-        self._failed: list[EventNote] = []
+        self._queue: asyncio.Queue[Announcement] = asyncio.Queue()
+        self._delivered: list[Announcement] = []
+        self._failed: list[Announcement] = []
         self._wake = asyncio.Event()
         sandbox.when_announced(self._wake.set)
 
@@ -89,60 +92,63 @@ class Courier:
                 continue
 
     async def _fetch(self) -> bool:
-        """Whether events were found that were not known to be due."""
+        """Whether anything was found that was not known to be due."""
         room = IN_HAND - len(self._in_hand)
         if room < CONCURRENCY:
             return False
         now = self._sandbox.now()
-        events = await self._ledger.due_events(now, room, self._in_hand)
-        intents = await self._ledger.load_all({event.intent_id for event in events}) if events else {}
+        found = await self._ledger.announcements(now, room, self._in_hand)
         self._plan = await self._sandbox.faults.plan()
-        unwanted: list[str] = []
-        in_hand = len(self._in_hand)
-        for event in events:
-            match verdict(event, intents.get(event.intent_id), now):
-                case "deliver" if event.type in self._types:
-                    self._take(event)
-                case "deliver" | "forget":
-                    unwanted.append(event.id)
-                case "postpone":
-                    self._in_hand.add(event.id)
-                    self._failed.append(event)
-                case "leave":
-                    continue
-        if unwanted:
-            await self._ledger.remove_events(unwanted)
-        return bool(unwanted) or len(self._in_hand) > in_hand
+        over: list[str] = []
+        for one in found:
+            wanted = tuple(event for event in one.events if event.type in self._types)
+            if wanted and now - one.at <= GIVEN_UP_SECONDS:
+                self._take(replace(one, events=wanted))
+            else:
+                over.append(one.id)
+        if over:
+            await self._ledger.announced(over)
+        return bool(found)
 
-    def _take(self, event: EventNote) -> None:
-        self._in_hand.add(event.id)
+    def _take(self, announcement: Announcement) -> None:
+        self._in_hand.add(announcement.id)
         faults = self._sandbox.faults
         if faults.strikes(self._plan.reorder_webhook):
             later = faults.seconds(HELD_BACK_SECONDS)
-            asyncio.get_running_loop().call_later(later, self._queue.put_nowait, event)
+            asyncio.get_running_loop().call_later(later, self._queue.put_nowait, announcement)
         else:
-            self._queue.put_nowait(event)
+            self._queue.put_nowait(announcement)
 
     async def _deliver(self, http: aiohttp.ClientSession) -> None:
         while True:
-            event = await self._queue.get()
-            is_accepted = await self._endpoint.accepts(event, http, self._sandbox.now())
-            if is_accepted and self._sandbox.faults.strikes(self._plan.duplicate_webhook):
-                await self._endpoint.accepts(event, http, self._sandbox.now())
-            (self._delivered if is_accepted else self._failed).append(event)
+            announcement = await self._queue.get()
+            is_accepted = await self._is_accepted(announcement, http)
+            (self._delivered if is_accepted else self._failed).append(announcement)
             # While others are queued the ledger can wait: it is told of many deliveries at once.
             if self._queue.empty():
                 self._wake.set()
 
+    async def _is_accepted(self, announcement: Announcement, http: aiohttp.ClientSession) -> bool:
+        for event in announcement.events:
+            if not await self._endpoint.accepts(event, http, self._sandbox.now()):
+                return False
+            if self._sandbox.faults.strikes(self._plan.duplicate_webhook):
+                await self._endpoint.accepts(event, http, self._sandbox.now())
+        return True
+
     async def _record(self) -> None:
-        """Tell the ledger what became of the events in hand. They stay in hand until it knows."""
-        if delivered := [event.id for event in self._delivered]:
-            await self._ledger.remove_events(delivered)
+        """Tell the ledger what became of what is in hand. It stays in hand until the ledger knows."""
+        if delivered := [one.id for one in self._delivered]:
+            await self._ledger.announced(delivered)
             del self._delivered[: len(delivered)]  # workers may have added to it meanwhile
             self._in_hand.difference_update(delivered)
-        for attempts in {event.attempts for event in self._failed}:
-            failed = [event for event in self._failed if event.attempts == attempts]
-            ids = [event.id for event in failed]
-            await self._ledger.postpone_events(ids, self._sandbox.now() + pause_after(attempts))
-            self._failed = [event for event in self._failed if event.id not in ids]
+        for attempts in {one.attempts for one in self._failed}:
+            ids = [one.id for one in self._failed if one.attempts == attempts]
+            await self._ledger.postpone(ids, self._sandbox.now() + pause_after(attempts))
+            self._failed = [one for one in self._failed if one.id not in ids]
             self._in_hand.difference_update(ids)
+
+
+def pause_after(attempts: int) -> float:
+    """Seconds until the next attempt, after this many that failed before: 1, 2, 4 and so on, at most 60."""
+    return min(LONGEST_PAUSE_SECONDS, 2.0 ** min(attempts, 16))

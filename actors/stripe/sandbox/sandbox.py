@@ -41,7 +41,7 @@ class Sandbox:
         random: Random | None = None,
         announced: Collection[str] = EVENT_TYPES,
     ) -> None:
-        """`announced` are the types of events that somebody wants; the others are not even noted."""
+        """`announced` are the types of events that somebody wants; the others are not kept."""
         self.ledger = ledger
         self.now = now
         self.faults = FaultWatch(ledger, now, random or Random())  # noqa: S311  # for faults, not for secrets
@@ -85,10 +85,11 @@ class Sandbox:
     async def settle_due(self) -> None:
         """Let happen what is due without a request. Harmless to repeat, also at once. Raises LedgerUnavailable."""
         now = self.now()
-        while due := await self.ledger.intents_to_settle(now, SETTLED_AT_ONCE):
-            for intent_id in due:
+        while due := await self.ledger.to_settle(now, SETTLED_AT_ONCE):
+            for intent_id in due.values():
                 # Another process may have settled it meanwhile; then there is nothing left to do.
                 await self._changes.decide(intent_id, lambda intent: intent and settled(intent, self._ids, now))
+            await self.ledger.settled(due)
 
 
 def _authenticate(request: Request) -> None:
