@@ -61,6 +61,11 @@ class Change:
         return f"{self.intent.id}:{self.intent.version}"
 
     @property
+    def announcement(self) -> "Announcement | None":
+        """What is to be delivered because of it, at once."""
+        return Announcement(self.id, self.at, self.events, due_at=self.at) if self.events else None
+
+    @property
     def settle_at(self) -> float | None:
         """When the first thing happens to the intent without a request, in seconds since 1970."""
         return min((settlement.due_at for settlement in self.intent.settlements), default=None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 
-from actors.stripe.sandbox.change import Change, Made, Use
+from actors.stripe.sandbox.change import Announcement, Change, Made, Use
 from actors.stripe.sandbox.events import Cause, events_of
 from actors.stripe.sandbox.ids import IdFactory
 from actors.stripe.sandbox.ledger import Ledger
@@ -19,12 +19,12 @@ class Changes:
         self._now = now
         self._ids = ids
         self._announced = frozenset(announced)
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: list[Callable[[Announcement], None]] = []
         # What this process wrote last, the longest unwritten first.
         self._newest: dict[str, PaymentIntent] = {}
 
-    def when_announced(self, listener: Callable[[], None]) -> None:
-        """Have a function called, by this process only, after each change that made events."""
+    def when_announced(self, listener: Callable[[Announcement], None]) -> None:
+        """Have a function called with what each change of this process announces, once that is in the ledger."""
         self._listeners.append(listener)
 
     async def newest(self, intent_id: str) -> PaymentIntent | None:
@@ -42,14 +42,15 @@ class Changes:
         events = tuple(events_of(before, written, cause, self._ids, self._announced))
         # Forgotten until the outcome is known: after a lost race the intent has to be read.
         self._newest.pop(written.id, None)
-        if not await self._ledger.append(Change(cause.at, written, use, _made(before, written), events)):
+        change = Change(cause.at, written, use, _made(before, written), events)
+        if not await self._ledger.append(change):
             return False
         self._newest[written.id] = written
         if len(self._newest) > REMEMBERED:
             del self._newest[next(iter(self._newest))]
-        if events:
+        if announcement := change.announcement:
             for listener in self._listeners:
-                listener()
+                listener(announcement)
         return True
 
     async def decide(self, intent_id: str, decision: Callable[[PaymentIntent | None], PaymentIntent | None]) -> None:

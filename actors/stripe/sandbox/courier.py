@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
 
 import aiohttp
@@ -52,13 +53,15 @@ class Courier:
         self._delivered: list[Announcement] = []
         self._failed: list[Announcement] = []
         self._wake = asyncio.Event()
-        sandbox.when_announced(self._wake.set)
+        # Whether the ledger may have something due that is not in hand; else looking once in a while is enough.
+        self._is_behind = True
 
     async def run(self) -> None:
         """Deliver, and let happen what the sandbox does without a request. To be called once.
 
         While the ledger is unavailable it waits and goes on.
         """
+        self._sandbox.when_announced(self._take_new)
         async with self._endpoint.session() as http, asyncio.TaskGroup() as group:
             group.create_task(self._settle())
             group.create_task(self._feed())
@@ -74,44 +77,53 @@ class Courier:
             await asyncio.sleep(self._poll_seconds)
 
     async def _feed(self) -> None:
+        loop = asyncio.get_running_loop()
+        looks_at = loop.time()
         while True:
-            # Cleared before looking, so that what is announced while we look makes us look again.
+            # Cleared before recording, so that what is delivered meanwhile makes us record again.
             self._wake.clear()
             try:
                 await self._record()
-                if await self._fetch():
-                    continue
+                if self._is_behind or loop.time() >= looks_at:
+                    await self._fetch()
+                    looks_at = loop.time() + self._poll_seconds
             except LedgerUnavailable:
                 logger.warning("sandbox_ledger_unavailable")
                 await asyncio.sleep(self._poll_seconds)
                 continue
-            try:
-                async with asyncio.timeout(self._poll_seconds):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(0, looks_at - loop.time())):
                     await self._wake.wait()
-            except TimeoutError:
-                continue
 
-    async def _fetch(self) -> bool:
-        """Whether anything was found that was not known to be due."""
+    async def _fetch(self) -> None:
+        """Look for what another process announced, what is to be tried again, and what there was no room for."""
         room = IN_HAND - len(self._in_hand)
         if room < CONCURRENCY:
-            return False
-        now = self._sandbox.now()
-        found = await self._ledger.announcements(now, room, self._in_hand)
+            return
+        self._is_behind = False
+        found = await self._ledger.announcements(self._sandbox.now(), room, self._in_hand)
         self._plan = await self._sandbox.faults.plan()
-        over: list[str] = []
         for one in found:
-            wanted = tuple(event for event in one.events if event.type in self._types)
-            if wanted and now - one.at <= GIVEN_UP_SECONDS:
-                self._take(replace(one, events=wanted))
-            else:
-                over.append(one.id)
-        if over:
-            await self._ledger.announced(over)
-        return bool(found)
+            self._take(one)
+        self._is_behind |= len(found) == room
+
+    def _take_new(self, announcement: Announcement) -> None:
+        if len(self._in_hand) < IN_HAND:
+            self._take(announcement)
+        else:
+            self._is_behind = True
 
     def _take(self, announcement: Announcement) -> None:
+        # It may have been announced here while it was looked for.
+        if announcement.id in self._in_hand:
+            return
         self._in_hand.add(announcement.id)
+        wanted = tuple(event for event in announcement.events if event.type in self._types)
+        if not wanted or self._sandbox.now() - announcement.at > GIVEN_UP_SECONDS:
+            self._delivered.append(announcement)
+            self._wake.set()
+            return
+        announcement = replace(announcement, events=wanted)
         faults = self._sandbox.faults
         if faults.strikes(self._plan.reorder_webhook):
             later = faults.seconds(HELD_BACK_SECONDS)

@@ -38,8 +38,8 @@ class MemoryLedger:
             self._made[change.made.id] = change.made
         if change.settle_at is not None:
             self._to_settle[change.id] = (change.settle_at, change.intent.id)
-        if change.events:
-            self._announcements[change.id] = Announcement(change.id, change.at, change.events, due_at=change.at)
+        if change.announcement is not None:
+            self._announcements[change.id] = change.announcement
 
     async def bind(self, use: Use) -> bool:
         """See Ledger."""

@@ -6,6 +6,7 @@ from random import Random
 
 from actors.stripe.sandbox import shapes
 from actors.stripe.sandbox.authentication import authenticated, intent_id_of
+from actors.stripe.sandbox.change import Announcement
 from actors.stripe.sandbox.changes import Changes
 from actors.stripe.sandbox.events import EVENT_TYPES
 from actors.stripe.sandbox.failures import NO_API_KEY, UNKNOWN_ROUTE, WRONG_API_KEY, RequestRefused
@@ -51,8 +52,8 @@ class Sandbox:
         self._once_only = OnceOnly(ledger, self._changes, now=now, ids=ids, settle_seconds=settle_seconds)
         self._lookups = Lookups(ledger)
 
-    def when_announced(self, listener: Callable[[], None]) -> None:
-        """Have a function called, by this process only, after each change that made events to deliver."""
+    def when_announced(self, listener: Callable[[Announcement], None]) -> None:
+        """Have a function called with what each change of this process announces, once that is in the ledger."""
         self._changes.when_announced(listener)
 
     async def answer(self, request: Request, *, breaks: bool = False) -> Answer:
