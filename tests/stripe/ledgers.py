@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from actors.stripe.sandbox import LedgerUnavailable, MemoryLedger
 from actors.stripe.sandbox.change import Announcement, Change
@@ -26,6 +27,18 @@ class InterleavingLedger(MemoryLedger):
         return is_written
 
 
+class CountingLedger(MemoryLedger):
+    """Says which intents were `loaded`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+
+    async def load(self, intent_id: str) -> PaymentIntent | None:
+        self.loaded.append(intent_id)
+        return await super().load(intent_id)
+
+
 class UnguardedLedger(InterleavingLedger):
     """A ledger with the protection off: the last writer of a version wins."""
 
@@ -33,6 +46,13 @@ class UnguardedLedger(InterleavingLedger):
         await asyncio.sleep(0)
         self._add(change)
         return True
+
+
+class KeylessLedger(MemoryLedger):
+    """A ledger with the protection off: a key may be used again."""
+
+    async def append(self, change: Change) -> bool:
+        return await super().append(replace(change, use=None))
 
 
 class Crash(BaseException):

@@ -9,9 +9,17 @@ from stripe import APIConnectionError
 
 from actors.stripe import connect
 from actors.stripe.errors import OutcomeUnknown
-from actors.stripe.sandbox import Ledger, Sandbox, SandboxHTTPClient
+from actors.stripe.sandbox import Ledger, Sandbox, SandboxHTTPClient, changes
 from actors.stripe.sandbox.change import Use
-from tests.stripe.ledgers import Crash, CrashingLedger, InterleavingLedger, LostAnswerLedger, UnguardedLedger
+from tests.stripe.ledgers import (
+    CountingLedger,
+    Crash,
+    CrashingLedger,
+    InterleavingLedger,
+    KeylessLedger,
+    LostAnswerLedger,
+    UnguardedLedger,
+)
 from tests.stripe.wire import API_KEY, HELD, Received, Wire
 
 CREATE = {"amount": 5000, "currency": "usd", "payment_method": "pm_card_visa", **HELD}
@@ -143,6 +151,11 @@ async def test_without_the_version_guard_too_much_is_given_back() -> None:
     assert refunded(answers) > 5000
 
 
+async def test_without_unique_keys_a_repeat_gives_money_back_again() -> None:
+    answers = await refund_at_once(KeylessLedger(), ["key"] * 2)
+    assert refunded(answers) == 4000
+
+
 async def test_a_process_goes_on_from_what_another_one_wrote(ledger: Ledger) -> None:
     first, second = wires(ledger, 2)
     intent_id = await first.intent(payment_method="pm_card_visa")
@@ -169,6 +182,16 @@ async def test_what_was_written_without_an_answer_is_replayed() -> None:
     assert (again.status, again.headers["Idempotent-Replayed"]) == (200, "true")
     rest = await wire.post("/v1/refunds", {"payment_intent": intent_id})
     assert rest.body["amount"] == 3000
+
+
+async def test_a_process_reads_only_what_it_did_not_write_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "REMEMBERED", 2)
+    ledger = CountingLedger()
+    (wire,) = wires(ledger, 1)
+    made = [await wire.intent(payment_method="pm_card_visa") for _ in range(3)]
+    for intent_id in made[::-1]:
+        await wire.post(f"{INTENTS}/{intent_id}/confirm", {})
+    assert ledger.loaded == made[:1]
 
 
 AFTER_OR_BEFORE_THE_SAVE = pytest.mark.parametrize("saves_first", [True, False])
