@@ -6,13 +6,12 @@ from actors.stripe.sandbox import disputes, operations, refunds
 from actors.stripe.sandbox.commands import (
     CancelIntent,
     CaptureIntent,
-    Command,
     ConfirmIntent,
     CreateIntent,
     CreateRefund,
     EndDispute,
 )
-from actors.stripe.sandbox.failures import Failure, RequestRefused, not_found
+from actors.stripe.sandbox.failures import RequestRefused, not_found
 from actors.stripe.sandbox.ids import IdFactory
 from actors.stripe.sandbox.operations import Outcome
 from actors.stripe.sandbox.payment_intent import PaymentIntent
@@ -37,7 +36,9 @@ def carry_out(order: Order, intent: PaymentIntent | None, given: Circumstances) 
     if isinstance(command, CreateIntent):
         return operations.create(command, ids, now)
     if intent is None:
-        raise RequestRefused(_not_found(command))
+        raise RequestRefused(
+            not_found("payment_intent", "payment_intent" if isinstance(command, CreateRefund) else "intent")
+        )
     match command:
         case ConfirmIntent():
             return operations.confirm(intent, command, ids, given.settled_at)
@@ -49,13 +50,3 @@ def carry_out(order: Order, intent: PaymentIntent | None, given: Circumstances) 
             return refunds.refund(intent, command, ids("re"), now, given.settled_at)
         case EndDispute():
             return disputes.end(intent, command, order.object_id or "")
-
-
-def _not_found(command: Command) -> Failure:
-    match command:
-        case EndDispute():
-            return not_found("dispute", "dispute")
-        case CreateRefund():
-            return not_found("payment_intent", "payment_intent")
-        case _:
-            return not_found("payment_intent", "intent")

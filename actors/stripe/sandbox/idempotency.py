@@ -21,6 +21,7 @@ from actors.stripe.sandbox.failures import (
     KEY_WITH_OTHER_PARAMETERS,
     SERVER_ERROR,
     RequestRefused,
+    not_found,
 )
 from actors.stripe.sandbox.ids import IdFactory
 from actors.stripe.sandbox.ledger import Ledger
@@ -91,7 +92,9 @@ class OnceOnly:
             case EndDispute():
                 # Not from memory: a dispute that this process does not know of yet would be refused without a write.
                 made = await self._ledger.made(order.object_id or "")
-                return await self._ledger.load(made.intent_id) if made else None
+                if made is None:
+                    raise RequestRefused(not_found("dispute", "dispute"))
+                return await self._ledger.load(made.intent_id)
             case _:
                 return await self._changes.newest(order.object_id or "")
 
