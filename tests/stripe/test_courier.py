@@ -9,7 +9,6 @@ from actors.stripe.sandbox import Ledger, MemoryLedger, Sandbox, SandboxHTTPClie
 from actors.stripe.sandbox.change import Announcement, Event
 from actors.stripe.sandbox.courier import IN_HAND, pause_after
 from actors.stripe.sandbox.endpoint import Endpoint
-from actors.stripe.sandbox.events import EVENT_TYPES
 from tests.stripe.ledgers import AwayLedger
 from tests.stripe.webhook import DEADLINE_SECONDS, SECRET, Webhook, courier_to, delivering, serving, until
 from tests.stripe.wire import NOW, Clock, Wire
@@ -53,21 +52,6 @@ async def test_events_are_delivered_as_stripe_does(
     assert headers["User-Agent"].startswith("Stripe/1.0")
 
 
-async def test_only_events_that_are_wanted_are_delivered(
-    webhook: Webhook, sandbox: Sandbox, wire: Wire, ledger: Ledger
-) -> None:
-    await wire.captured()
-    async with delivering(courier_to(webhook, sandbox, types={TAKEN})):
-        await until_nothing_is_left(ledger)
-    assert webhook.types == [TAKEN]
-
-
-async def test_the_creation_of_intents_is_delivered_on_request(webhook: Webhook, sandbox: Sandbox, wire: Wire) -> None:
-    await wire.intent()
-    async with delivering(courier_to(webhook, sandbox, types=EVENT_TYPES)):
-        await until(lambda: webhook.types == ["payment_intent.created"])
-
-
 async def test_a_new_event_of_the_same_process_is_delivered_at_once(
     webhook: Webhook, sandbox: Sandbox, wire: Wire, ledger: Ledger
 ) -> None:
@@ -94,11 +78,11 @@ async def test_only_2xx_accepts(webhook: Webhook, status: int) -> None:
         assert not await endpoint.accepts(Event("evt_1", TAKEN, "{}"), http, NOW)
 
 
-async def test_what_is_not_accepted_is_delivered_again_later(
-    webhook: Webhook, sandbox: Sandbox, wire: Wire, ledger: Ledger, clock: Clock
-) -> None:
+async def test_what_is_not_accepted_is_delivered_again_later(webhook: Webhook, ledger: Ledger, clock: Clock) -> None:
+    sandbox = Sandbox(ledger, now=clock, announced={TAKEN})
+    wire = Wire(SandboxHTTPClient(sandbox))
     webhook.status = 500
-    async with delivering(courier_to(webhook, sandbox, types={TAKEN})):
+    async with delivering(courier_to(webhook, sandbox)):
         await wire.captured()
         for attempts, seconds in ((1, 1.0), (2, 2.0), (3, 4.0)):
             await until(lambda: len(webhook.events) == attempts)  # noqa: B023  # waited for within the turn

@@ -9,10 +9,20 @@ import pytest
 from actors.stripe.client import API_VERSION
 from actors.stripe.sandbox import Ledger, Sandbox, SandboxHTTPClient
 from actors.stripe.sandbox.change import Event
+from actors.stripe.sandbox.events import EVENT_TYPES
 from tests.stripe.ledgers import Crash, CrashingLedger, InterleavingLedger, TwoWritesLedger
 from tests.stripe.wire import HELD, NOW, Wire
 
 INTENTS = "/v1/payment_intents"
+
+
+def announcing_all(ledger: Ledger) -> Sandbox:
+    return Sandbox(ledger, now=lambda: NOW, announced=EVENT_TYPES)
+
+
+@pytest.fixture
+def sandbox(ledger: Ledger) -> Sandbox:
+    return announcing_all(ledger)
 
 
 async def announced(ledger: Ledger) -> list[Event]:
@@ -30,7 +40,7 @@ def object_of(event: Event) -> dict[str, Any]:
 
 
 def wires(ledger: Ledger, processes: int) -> list[Wire]:
-    return [Wire(SandboxHTTPClient(Sandbox(ledger, now=lambda: NOW))) for _ in range(processes)]
+    return [Wire(SandboxHTTPClient(announcing_all(ledger))) for _ in range(processes)]
 
 
 async def test_a_purchase_is_announced_step_by_step(wire: Wire, ledger: Ledger) -> None:

@@ -1,16 +1,13 @@
 """Delivers the sandbox's events to a webhook, as Stripe does (https://docs.stripe.com/webhooks)."""
 
 import asyncio
-from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import replace
 
 import aiohttp
 import structlog
 
 from actors.stripe.sandbox.change import Announcement
 from actors.stripe.sandbox.endpoint import Endpoint
-from actors.stripe.sandbox.events import CREATED, EVENT_TYPES
 from actors.stripe.sandbox.faults import FaultPlan
 from actors.stripe.sandbox.ledger import LedgerUnavailable
 from actors.stripe.sandbox.sandbox import Sandbox
@@ -21,7 +18,6 @@ IN_HAND = 200  # announcements in memory at most; the others wait in the ledger
 GIVEN_UP_SECONDS = 3 * 24 * 3600  # https://docs.stripe.com/webhooks#automatic-retries
 LONGEST_PAUSE_SECONDS = 60.0
 HELD_BACK_SECONDS = 2.0
-WANTED = EVENT_TYPES - {CREATED}
 
 logger = structlog.get_logger(__name__)
 
@@ -30,8 +26,7 @@ class Courier:
     """Delivers until it is cancelled. What is not answered with a 2xx is delivered again, later and later, for 3 days.
 
     The events of one change go together. Several couriers may share a ledger; an event may then be delivered twice, as
-    it may be after a crash, or with another that was not accepted. `types` are the events that are wanted, the others
-    are forgotten. `endpoint` is the webhook.
+    it may be after a crash, or with another that was not accepted. `endpoint` is the webhook.
     """
 
     def __init__(
@@ -39,13 +34,11 @@ class Courier:
         sandbox: Sandbox,
         endpoint: Endpoint,
         *,
-        types: Collection[str] = WANTED,
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
         self._sandbox = sandbox
         self._ledger = sandbox.ledger
         self._endpoint = endpoint
-        self._types = frozenset(types)
         self._poll_seconds = poll_seconds
         self._plan = FaultPlan()
         self._in_hand: set[str] = set()
@@ -118,12 +111,10 @@ class Courier:
         if announcement.id in self._in_hand:
             return
         self._in_hand.add(announcement.id)
-        wanted = tuple(event for event in announcement.events if event.type in self._types)
-        if not wanted or self._sandbox.now() - announcement.at > GIVEN_UP_SECONDS:
+        if self._sandbox.now() - announcement.at > GIVEN_UP_SECONDS:
             self._delivered.append(announcement)
             self._wake.set()
             return
-        announcement = replace(announcement, events=wanted)
         faults = self._sandbox.faults
         if faults.strikes(self._plan.reorder_webhook):
             later = faults.seconds(HELD_BACK_SECONDS)

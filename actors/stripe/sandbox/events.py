@@ -33,6 +33,7 @@ EVENT_TYPES = frozenset(
         "charge.dispute.closed",
     }
 )
+WANTED = EVENT_TYPES - {CREATED}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from actors.stripe.sandbox import shapes
 from actors.stripe.sandbox.authentication import authenticated, intent_id_of
 from actors.stripe.sandbox.change import Announcement
 from actors.stripe.sandbox.changes import Changes
-from actors.stripe.sandbox.events import EVENT_TYPES
+from actors.stripe.sandbox.events import WANTED
 from actors.stripe.sandbox.failures import NO_API_KEY, UNKNOWN_ROUTE, WRONG_API_KEY, RequestRefused
 from actors.stripe.sandbox.fault_watch import FaultWatch
 from actors.stripe.sandbox.form import Form
@@ -40,7 +40,7 @@ class Sandbox:
         ids: IdFactory = random_id,
         settle_seconds: float = SETTLE_SECONDS,
         random: Random | None = None,
-        announced: Collection[str] = EVENT_TYPES,
+        announced: Collection[str] = WANTED,
     ) -> None:
         """`announced` are the types of events that somebody wants; the others are not kept."""
         self.ledger = ledger
