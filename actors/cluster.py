@@ -21,6 +21,7 @@ from actors.routing import Actors, shared_names
 from actors.runtime.ports import Clock, HostUnreachableError, Instant, Reply, StoreUnavailableError
 from actors.servers import Servers
 from actors.watch import EVERY_SECONDS, watch
+from actors.wire import pack, unpack
 from config.settings import Settings
 
 # The class of each kind of actor, imported only where one is created.
@@ -80,12 +81,13 @@ class RayTransport:
         """One reply for each message, in order. Raises HostUnreachableError."""
         try:
             handle: Any = self._handles[host] if host in self._handles else await self._look_up(host)
-            replies: list[Reply] = await handle.deliver.remote(messages, deadline, again=again)
+            packed: bytes = await handle.deliver_packed.remote(pack(messages), deadline, again=again)
         except (RayError, ValueError) as error:
             # ValueError: no actor has this name, yet or any more.
             self._handles.pop(host, None)
             logger.warning("host_unreachable", host=host, error=type(error).__name__)
             raise HostUnreachableError(host) from error
+        replies: list[Reply] = unpack(packed)
         return replies
 
     async def _look_up(self, host: str) -> ActorHandle[Any]:

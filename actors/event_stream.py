@@ -1,7 +1,6 @@
 """Committed events to one Redis Stream, for whoever wants to know: consumers, live pages, webhooks."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import orjson
 import structlog
@@ -21,6 +20,15 @@ INTERNAL = (ChargeTried, ChargeIntentCreated, ChargeRefunding)
 # What a charge keeps for itself.
 PRIVATE = ("payment_method", "tries", "request")
 
+# One command for all: made one by one, XADDs took the client 60 microseconds each, and 30 % of a ticket actor's time.
+_FIELDS = ("id", "type", "entity", "version", "at", "data")
+_APPEND = f"""
+for i = 1, #ARGV, {len(_FIELDS)} do
+    redis.call('XADD', KEYS[1], 'MAXLEN', '~', {MAX_LENGTH}, '*',
+        {", ".join(f"'{name}', ARGV[i + {place}]" for place, name in enumerate(_FIELDS))})
+end
+"""
+
 logger = structlog.get_logger(__name__)
 
 
@@ -28,7 +36,7 @@ class RedisEventStream:
     """The stream in Redis. An event's `id` field is the same however often it is published."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+        self._append = redis.register_script(_APPEND)
 
     async def publish(self, records: Sequence[Recorded]) -> None:
         """Appends the events in order, in one round trip. Raises StoreUnavailableError."""
@@ -36,26 +44,17 @@ class RedisEventStream:
         if not records:
             return
         try:
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                for record in records:
-                    pipeline.xadd(STREAM, _fields(record), maxlen=MAX_LENGTH, approximate=True)
-                await pipeline.execute()
+            await self._append([STREAM], [value for record in records for value in _values(record)])
         except (TimeoutError, RedisError, OSError) as error:
             logger.warning("event_stream_unavailable", error=type(error).__name__)
             raise StoreUnavailableError(type(error).__name__) from error
 
 
-def _fields(record: Recorded) -> dict[Any, Any]:
+def _values(record: Recorded) -> tuple[str | int | bytes, ...]:
     data = encode(record.event)
     for payload in data.values():
         if isinstance(payload, dict):
             for name in PRIVATE:
                 payload.pop(name, None)
-    return {
-        "id": record.key,
-        "type": type(record.event).__name__,
-        "entity": record.entity,
-        "version": record.version,
-        "at": record.at,
-        "data": orjson.dumps(data),
-    }
+    name = type(record.event).__name__
+    return record.key, name, record.entity, record.version, record.at, orjson.dumps(data)

@@ -12,6 +12,7 @@ from actors.pulse import Pulse
 from actors.runtime.host import Counters
 from actors.runtime.ports import Instant, Reply, StoreUnavailableError
 from actors.system import System
+from actors.wire import pack, unpack
 from config.settings import Settings
 
 logger = structlog.get_logger(__name__)
@@ -43,6 +44,10 @@ class HostActor:
         except StoreUnavailableError:
             return [Unavailable()] * len(messages)
         return await self.handle(messages, deadline, again=again)
+
+    async def deliver_packed(self, packed: bytes, deadline: Instant, *, again: bool = False) -> bytes:
+        """As `deliver`, with messages and replies as `wire.pack` has them."""
+        return pack(await self.deliver(unpack(packed), deadline, again=again))
 
     async def ping(self) -> Pulse:
         """Answers as long as the event loop turns; starts an actor that Ray has just restarted."""

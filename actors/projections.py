@@ -7,8 +7,13 @@ from functools import partial
 from actors.domain.codec import Document, decode, encode
 from actors.domain.messages import (
     Charge,
+    ChargeAuthorised,
+    ChargeCreated,
     ChargeEvent,
+    ChargeIntentCreated,
+    ChargeTried,
     Order,
+    OrderAwaitingPayment,
     OrderCreated,
     OrderExpired,
     OrderStatus,
@@ -24,6 +29,17 @@ NO_START = 999_999_999_999_999
 # A cold ticket is loaded from its document and the commits beyond it, so a document may lag by this many versions
 # before it is written without need. Reserving and releasing alone write no ticket document: lists look at the orders.
 LARGEST_LAG = 8
+
+# Nobody waits for an expiry, and a payment goes on at once: whoever is told of one that is not over waits for the
+# document all the same (see TicketBehaviour.promises). So a purchase replaces the document of its order once.
+UNAWAITED = (
+    OrderExpired,
+    OrderAwaitingPayment,
+    ChargeCreated,
+    ChargeTried,
+    ChargeIntentCreated,
+    ChargeAuthorised,
+)
 
 _WORD = re.compile(r"\w+")
 
@@ -53,7 +69,7 @@ def ticket_projections(recorded: Recorded, ticket: Ticket) -> list[Projection]:
                     order.version,
                     partial(order_document, order),
                     is_new=isinstance(event, OrderCreated),
-                    urgent=not isinstance(event, OrderExpired),  # nobody waits for an expiry
+                    urgent=not isinstance(event, UNAWAITED),
                 )
             ]
             if ticket.status is TicketStatus.SOLD or order.charge_id or recorded.version % LARGEST_LAG == 0:
@@ -67,7 +83,8 @@ def charge_projections(event: ChargeEvent) -> list[Projection]:
     """The document of a charge, which nobody reads before its payment is answered."""
     charge = event.charge
     document = partial(charge_document, charge)
-    return [Projection("charges", charge.id, charge.version, document, is_new=charge.version == 1)]
+    urgent = not isinstance(event, UNAWAITED)
+    return [Projection("charges", charge.id, charge.version, document, is_new=charge.version == 1, urgent=urgent)]
 
 
 def ticket_document(ticket: Ticket) -> Document:

@@ -4,8 +4,8 @@ It keeps no state of its own. Wherever a purchase stopped, asking the ticket and
 """
 
 import asyncio
-from collections.abc import Collection
-from dataclasses import replace
+import contextlib
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import structlog
@@ -53,6 +53,7 @@ from actors.runtime.ports import Clock, StoreUnavailableError
 
 # A client is answered within this many seconds; the purchase itself goes on and the order can be polled.
 ANSWER_SECONDS = 12.0
+SHOW_SECONDS = 2.0
 
 Outcome = PaymentAnswer | Refusal
 
@@ -72,8 +73,8 @@ class Counterparts(Protocol):
 class PurchaseQueries(Protocol):
     """What a purchase reads. Both raise StoreUnavailableError."""
 
-    async def orders(self, ids: Collection[str]) -> dict[str, Order]:
-        """The stored orders: enough to know the ticket, not to know how the order stands now."""
+    async def order(self, order_id: str) -> Order | None:
+        """The stored order: enough to know the ticket, not to know how the order stands now."""
 
     async def charges_of(self, order_id: str) -> list[Charge]:
         """All attempts to pay an order, in order."""
@@ -91,29 +92,37 @@ class Purchases:
         self._clock = clock
         self._grace = grace
         self._attempts = attempts
-        self._running: dict[str, tuple[object, asyncio.Task[Outcome]]] = {}
+        self._running: dict[str, _Running] = {}
 
     async def handle(self, command: PurchaseCommand) -> Outcome:
         """How the payment stands, `fresh` only for the one that made it; a refusal when there is nothing to pay."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                return await self._meet(command)
+                outcome = await self._meet(command)
         except TimeoutError:
-            return await self._pending(command.order_id)
+            outcome = await self._pending(command.order_id)
         except StoreUnavailableError:
             return Unavailable()
+        if isinstance(outcome, PaymentAnswer) and outcome.order.status is OrderStatus.AWAITING_PAYMENT:
+            await self._show(outcome.order)
+        return outcome
+
+    async def _show(self, order: Order) -> None:
+        """Sees to it that whoever is told to look again finds the order as it is: a repeat promises its document."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SHOW_SECONDS):
+                await self._counterparts.ask_ticket(StartPayment(order.ticket_id, order.id, self._grace))
 
     async def _meet(self, command: PurchaseCommand) -> Outcome:
         """Joins what runs for this order if it is the same wish, and otherwise waits for its end."""
         while (running := self._running.get(command.order_id)) is not None:
-            wish, task = running
             # Shielded: a client that goes away, or an answer that takes too long, does not stop a purchase.
-            outcome = await asyncio.shield(task)
-            if wish == _wish(command):
+            outcome = await asyncio.shield(running.task)
+            if running.wish == _wish(command):
                 return replace(outcome, fresh=False) if isinstance(outcome, PaymentAnswer) else outcome
         task = asyncio.create_task(self._run(command), name=command.order_id)
         task.add_done_callback(_report)
-        self._running[command.order_id] = _wish(command), task
+        self._running[command.order_id] = _Running(_wish(command), task)
         return await asyncio.shield(task)
 
     async def _run(self, command: PurchaseCommand) -> Outcome:
@@ -125,15 +134,19 @@ class Purchases:
             del self._running[command.order_id]
 
     async def _pending(self, order_id: str) -> Outcome:
+        """How far it came, as far as is known here, or else on record."""
+        running = self._running.get(order_id)
+        if running is not None and running.begun is not None:
+            return running.begun
         try:
-            order = (await self._queries.orders([order_id])).get(order_id)
+            order = await self._queries.order(order_id)
             charges = await self._queries.charges_of(order_id)
         except StoreUnavailableError:
             return Unavailable()
         return PaymentAnswer(order, charges[-1]) if order and charges else Unavailable()
 
     async def _carry(self, command: PurchaseCommand) -> Outcome:
-        order = (await self._queries.orders([command.order_id])).get(command.order_id)
+        order = await self._queries.order(command.order_id)
         if order is None:
             return NotFound()
         match command:
@@ -148,7 +161,9 @@ class Purchases:
         started = await self._counterparts.ask_ticket(StartPayment(order.ticket_id, order.id, self._grace))
         match started:
             case TicketAnswer(order=Order() as held):
-                return await self._pay(held, self._new_charge(held, command))
+                charge = self._new_charge(held, command)
+                self._running[order.id].begun = PaymentAnswer(held, charge)
+                return await self._pay(held, charge)
             case OrderComplete():
                 return await self._paid(order, command)
             case OrderOver():
@@ -230,7 +245,7 @@ class Purchases:
 
     async def _paid(self, order: Order, command: Pay) -> Outcome:
         """The order was sold before: its charge, taken now if that is still to be done."""
-        stored = (await self._queries.orders([order.id])).get(order.id, order)
+        stored = await self._queries.order(order.id) or order
         attempt_id = stored.charge_id or charge_id(order.id, order.attempt)
         answer = await self._counterparts.ask_charge(ReadCharge(attempt_id))
         if isinstance(answer, Refusal):
@@ -323,6 +338,15 @@ class Purchases:
     async def _abandon_refund(self, order: Order) -> Outcome:
         await self._counterparts.ask_ticket(AbandonRefund(order.ticket_id, order.id))
         return RefundRefused()
+
+
+@dataclass(slots=True)
+class _Running:
+    """A purchase that runs: the wish it follows, and what its buyer is told while it is not over, once it is begun."""
+
+    wish: object
+    task: asyncio.Task[Outcome]
+    begun: PaymentAnswer | None = None
 
 
 def _refund_failed_since(order: Order, charge: Charge) -> bool:

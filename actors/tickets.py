@@ -191,6 +191,8 @@ class TicketBehaviour:
         match command, reply:
             case ReadTicket() | WakeTicket(), _:
                 return ()
+            case StartPayment(), TicketAnswer(fresh=True):
+                return ()  # OrderActor goes on; before it answers a buyer whose payment is not over it asks again
             case CreateTicket() | EditTicket() | WithdrawTicket(), TicketAnswer(ticket=ticket):
                 return (("tickets", ticket.id),)
             case _, TicketAnswer(order=Order(id=order_id)):

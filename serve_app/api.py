@@ -4,6 +4,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from serve_app import error_responses
+from serve_app.fixed_addresses import FixedAddresses
 from serve_app.openapi import describe_sessions
 from serve_app.routes import health, orders, payments, sandbox, tickets, users, webhooks
 from serve_app.security.nosniff import NoSniff
@@ -13,6 +14,9 @@ from serve_app.services import Services
 
 def create_api(services: Services) -> FastAPI:
     """Return the app over these services, which the caller opens and closes."""
+    routers = [routes.router for routes in (health, users, tickets, orders, payments, webhooks)]
+    if services.sandbox is not None:
+        routers.append(sandbox.router)
     api = FastAPI(
         title="Holdfast",
         summary="Tickets to live events: once you hold one, nobody can take it.",
@@ -23,13 +27,12 @@ def create_api(services: Services) -> FastAPI:
             Middleware(NoSniff),
             Middleware(error_responses.LastResort),
             Middleware(SameOrigin, public_url=services.settings.public_url),
+            Middleware(FixedAddresses, routes=[route for router in routers for route in router.routes]),
         ],
     )
     api.state.services = services
     error_responses.install(api)
-    for routes in (health, users, tickets, orders, payments, webhooks):
-        api.include_router(routes.router)
-    if services.sandbox is not None:
-        api.include_router(sandbox.router)
+    for router in routers:
+        api.include_router(router)
     describe_sessions(api, services.sessions.cookie)
     return api

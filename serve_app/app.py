@@ -9,6 +9,7 @@ from pymongo.errors import PyMongoError
 from ray import serve
 from ray.exceptions import RayError
 from ray.serve import Application
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from actors.cluster import connect
 from config.settings import Settings
@@ -29,10 +30,16 @@ class Api:
         self._settings = settings
         self._open = AsyncExitStack()
 
-    async def __serve_build_asgi_app__(self) -> FastAPI:
+    async def __serve_build_asgi_app__(self) -> ASGIApp:
         """Return the app over services that live as long as the replica. Waits while the database is away."""
         logs.configure()
-        return behind_ray(create_api(await self._services()))
+        api = behind_ray(create_api(await self._services()))
+
+        async def without_routes(scope: Scope, receive: Receive, send: Send) -> None:
+            await api(scope, receive, send)
+
+        # In what it takes for FastAPI or Starlette, Serve looks for the route of every request, to name it in metrics.
+        return without_routes
 
     async def __del__(self) -> None:
         """Let go of the connections when the replica ends."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from functools import cache
+from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, TypeVar, cast, get_args, get_type_hints
 
@@ -12,6 +13,8 @@ from actors.domain import messages
 Document = dict[str, Any]
 T = TypeVar("T")
 
+# Nearly every field is one of these; most of the work of a turn is to write its events down.
+_PLAIN = frozenset({str, int, bool})
 EVENT_TYPES = {event.__name__: event for event in get_args(messages.Event)}
 
 
@@ -20,15 +23,11 @@ def encode(value: Any) -> Document:  # noqa: ANN401 - any message
     document: Document = {}
     for name in _names(cast("Hashable", type(value))):
         field = getattr(value, name)
-        if field is None:
-            continue
-        if isinstance(field, StrEnum):
-            field = field.value
-        elif isinstance(field, tuple):
-            field = list(field)
-        elif is_dataclass(field):
-            field = encode(field)
-        document[name] = field
+        kind = type(field)
+        if kind in _PLAIN:
+            document[name] = field
+        elif field is not None:
+            document[name] = _writer(cast("Hashable", kind))(field)
     return document
 
 
@@ -47,6 +46,17 @@ def decode_event(document: Document) -> messages.Event:
     """The event of a document that `encode_event` made. Raises KeyError for a type that does not exist."""
     event: messages.Event = decode(EVENT_TYPES[document["type"]], document["data"])
     return event
+
+
+@cache
+def _writer(kind: Hashable) -> Callable[[Any], Any]:
+    """What is stored of a field of this type."""
+    cls = cast("type[Any]", kind)
+    if issubclass(cls, StrEnum):
+        return attrgetter("value")
+    if issubclass(cls, tuple):
+        return list
+    return encode if is_dataclass(cls) else _as_it_is
 
 
 @cache

@@ -95,8 +95,8 @@ def reaching_the_database() -> Iterator[None]:
         raise StoreUnavailableError(type(error).__name__) from error
 
 
-def duplicates(error: BulkWriteError) -> list[int]:
-    """The places of the writes that met a key that is taken. Raises StoreUnavailableError for any other failure."""
+def duplicates_of(error: BulkWriteError) -> list[int]:
+    """The places of the writes that met a key that is taken; any other failure leaves the outcome unknown."""
     failures = error.details["writeErrors"]
     if error.details.get("writeConcernErrors") or any(failure["code"] != DUPLICATE_KEY for failure in failures):
         raise StoreUnavailableError("BulkWriteError") from error

@@ -7,7 +7,7 @@ from pymongo import ReplaceOne
 from pymongo.errors import BulkWriteError
 
 from actors.runtime.ports import Projection
-from actors.storage.database import Database, duplicates, reaching_the_database
+from actors.storage.database import Database, duplicates_of, reaching_the_database
 
 
 class MongoDocuments:
@@ -34,7 +34,7 @@ class MongoDocuments:
             with reaching_the_database():
                 await self._database[collection].insert_many(documents, ordered=False)
         except BulkWriteError as error:
-            return [projections[place] for place in duplicates(error)]
+            return [projections[place] for place in duplicates_of(error)]
         return []
 
     async def _replace(self, collection: str, projections: list[Projection]) -> None:
@@ -49,7 +49,7 @@ class MongoDocuments:
             with reaching_the_database():
                 await self._database[collection].bulk_write(writes, ordered=False)
         except BulkWriteError as error:
-            met = [projections[place] for place in duplicates(error)]
+            met = [projections[place] for place in duplicates_of(error)]
             await self._replace_what_is_older(collection, met)
 
     async def _replace_what_is_older(self, collection: str, projections: list[Projection]) -> None:

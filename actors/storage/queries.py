@@ -1,6 +1,6 @@
 """What the actors read: stored entities by id, a buyer's open orders, and orders as the journal has them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from pymongo.asynchronous.collection import AsyncCollection
 
@@ -8,6 +8,7 @@ from actors.domain.codec import Document
 from actors.domain.messages import Charge, Instant, Order, TicketCreated, TicketUpdated, TicketWithdrawn
 from actors.domain.ticket import Ticket
 from actors.projections import charge_of, order_of, ticket_of
+from actors.runtime.gathered import Gathered
 from actors.storage.database import Database, reaching_the_database
 from actors.storage.journal import MongoJournal
 from actors.tickets import order_key
@@ -21,6 +22,8 @@ class Queries:
         self._orders = database["orders"]
         self._charges = database["charges"]
         self._journal = MongoJournal(database)
+        self._order = Gathered(self._orders_of)
+        self._attempts = Gathered(self._attempts_of)
 
     async def tickets(self, ids: Collection[str]) -> dict[str, Ticket]:
         with reaching_the_database():
@@ -31,6 +34,14 @@ class Queries:
         with reaching_the_database():
             found = await self._orders.find({"_id": {"$in": list(ids)}}).to_list()
         return {document["_id"]: order_of(document) for document in found}
+
+    async def order(self, order_id: str) -> Order | None:
+        """The stored order, asked for together with those that others ask for now."""
+        return await self._order(order_id)
+
+    async def _orders_of(self, ids: Sequence[str]) -> list[Order | None]:
+        found = await self.orders(ids)
+        return [found.get(order_id) for order_id in ids]
 
     async def charges(self, ids: Collection[str]) -> dict[str, Charge]:
         with reaching_the_database():
@@ -74,7 +85,11 @@ class Queries:
 
     async def charges_of(self, order_id: str) -> list[Charge]:
         """All attempts to pay an order, in order."""
-        return (await self.charges_by_order([order_id]))[order_id]
+        return await self._attempts(order_id)
+
+    async def _attempts_of(self, order_ids: Sequence[str]) -> list[list[Charge]]:
+        found = await self.charges_by_order(order_ids)
+        return [found[order_id] for order_id in order_ids]
 
     async def charges_by_order(self, order_ids: Collection[str]) -> dict[str, list[Charge]]:
         """All attempts to pay each of the orders, in order."""

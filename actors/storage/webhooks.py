@@ -1,14 +1,15 @@
 """The collection `webhook_events`: what Stripe announced, each announcement once."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import BulkWriteError
 
 from actors.domain.codec import Document
+from actors.runtime.gathered import Gathered
 from actors.runtime.ports import Instant
-from actors.storage.database import Database, reaching_the_database
+from actors.storage.database import Database, duplicates_of, reaching_the_database
 
 if TYPE_CHECKING:
     from actors.stripe.webhooks import WebhookEvent  # the whole SDK, see actors/connections.py
@@ -30,6 +31,7 @@ class WebhookInbox:
 
     def __init__(self, database: Database) -> None:
         self._events = database["webhook_events"]
+        self._kept = Gathered(self._keep)
 
     async def add(self, event: "WebhookEvent", at: Instant) -> Announcement | None:
         """Keeps the announcement durably; None when it was here before."""
@@ -41,12 +43,17 @@ class WebhookInbox:
             "order_id": event.order_id,
             "unhandled_since": at,
         }
+        return _announcement(document) if await self._kept(document) else None
+
+    async def _keep(self, documents: Sequence[Document]) -> list[bool]:
+        """Whether each is new. Announcements come in swarms: those that arrive together are kept in one command."""
         try:
             with reaching_the_database():
-                await self._events.insert_one(document)
-        except DuplicateKeyError:
-            return None
-        return _announcement(document)
+                await self._events.insert_many(documents, ordered=False)
+        except BulkWriteError as error:
+            known = set(duplicates_of(error))
+            return [place not in known for place in range(len(documents))]
+        return [True] * len(documents)
 
     async def unhandled(self, after: Instant, before: Instant, most: int) -> list[Announcement]:
         """Announcements that arrived in [after, before) and were not handled, the oldest first."""

@@ -8,6 +8,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from actors.domain.messages import Instant, Order, OrderStatus
 from actors.projections import order_of
+from actors.runtime.gathered import Gathered
 from serve_app.paging import Page
 
 Document = dict[str, Any]
@@ -20,11 +21,16 @@ class Orders:
 
     def __init__(self, database: AsyncDatabase[Document]) -> None:
         self._orders = database["orders"]
+        self._one = Gathered(self._by_ids)
 
     async def by_id(self, order_id: str) -> Order | None:
-        """Return the order of the id."""
-        document = await self._orders.find_one({"_id": order_id})
-        return order_of(document) if document else None
+        """Return the order of the id, read together with those that other requests ask for."""
+        return await self._one(order_id)
+
+    async def _by_ids(self, ids: Sequence[str]) -> list[Order | None]:
+        documents = await self._orders.find({"_id": {"$in": list(ids)}}).to_list()
+        found = {document["_id"]: order_of(document) for document in documents}
+        return [found.get(order_id) for order_id in ids]
 
     async def of_buyer(self, buyer_id: str, limit: int, after: str | None = None) -> Page[Order]:
         """Return the buyer's orders, newest first."""

@@ -81,6 +81,7 @@ def test_serve_still_writes_the_lines_that_are_changed() -> None:
     for line in (
         "    timeout connect ",
         "    errorfile 503 ",
+        "frontend http_frontend\n    bind ",
         "    http-request return status 404 content-type text/plain lf-string ",
     ):
         assert line in template

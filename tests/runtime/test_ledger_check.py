@@ -110,6 +110,7 @@ async def test_when_money_is_let_go_before_the_end_a_ticket_is_sold_for_nothing_
     dies_after_the_sale = Interrupted(market, Capture, before=True)
     with pytest.raises(ActorDiedError):
         await purchases_of(market, Purchases, dies_after_the_sale).handle(Pay(order.id, VISA))
+    await market.writes_everything()
     await purchases_of(market, kind, market).handle(ResumePurchase(order.id))
     await rescued(market)
     rules = await violated(market)

@@ -1,7 +1,6 @@
 """A purchase through the ticket, the charge and the sandbox, and where the money is afterwards."""
 
 import asyncio
-from collections.abc import Collection
 
 import pytest
 
@@ -82,9 +81,9 @@ class OneLook:
     """Queries of a purchase that find nothing, as soon as the test lets them."""
 
     def __init__(self) -> None:
-        self.found: asyncio.Future[dict[str, Order]] = asyncio.get_running_loop().create_future()
+        self.found: asyncio.Future[Order | None] = asyncio.get_running_loop().create_future()
 
-    async def orders(self, _ids: Collection[str]) -> dict[str, Order]:
+    async def order(self, _order_id: str) -> Order | None:
         return await self.found
 
     async def charges_of(self, _order_id: str) -> list[Charge]:
@@ -103,7 +102,7 @@ async def test_a_wish_that_arrives_in_the_instant_in_which_another_ends_is_carri
     async with asyncio.TaskGroup() as tasks:
         answers = [tasks.create_task(purchases.handle(Pay("1" * 24, VISA))), tasks.create_task(second())]
         await asyncio.sleep(0)
-        look.found.set_result({})
+        look.found.set_result(None)
         arrives.set_result(None)  # woken after the first has ended and before anyone was told so
         with at_most(1.0):
             await asyncio.wait(answers)

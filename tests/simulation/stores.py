@@ -104,6 +104,9 @@ class FakeQueries:
     async def orders(self, ids: Collection[str]) -> dict[str, Order]:
         return await self._server.call("orders", lambda: self._tables.orders(ids))
 
+    async def order(self, order_id: str) -> Order | None:
+        return (await self.orders([order_id])).get(order_id)
+
     async def charges(self, ids: Collection[str]) -> dict[str, Charge]:
         return await self._server.call("charges", lambda: self._tables.charges(ids))
 

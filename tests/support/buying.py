@@ -125,6 +125,7 @@ class Ahead:
 
 async def rescued(market: LocalMarket) -> None:
     """A round of the Supervisor, at a time when everything of now stands still."""
+    await market.writes_everything()
     rescue, resumption = market.rescue(), market.resumption()
     rescue._clock = resumption._clock = Ahead(market.connections.clock, STANDS_STILL + 1_000)
     await rescue.round(market.live, set())

@@ -34,6 +34,7 @@ from actors.storage.webhooks import WebhookInbox
 from actors.stripe.account import open_account
 from actors.tickets import TicketBehaviour
 from config.settings import Settings
+from tests.support.eventually import eventually
 
 PATIENCE = 5_000
 PAYMENT_PATIENCE = 20_000
@@ -99,6 +100,11 @@ class LocalMarket:
             job.add_done_callback(_tell_if_it_broke)
         self._all.append(running)
         return running
+
+    async def writes_everything(self) -> None:
+        """Waits for the documents that nobody waited for."""
+
+        await eventually(lambda: not any(running.carry_on._dirty for running in (self.tickets, self.charges)))
 
     def rescue(self) -> Rescue:
         behaviours: dict[str, Behaviour[Any, Any]] = {

@@ -9,9 +9,9 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError, PyMongoError
 
 from actors.domain.codec import Document
+from actors.runtime.gathered import Gathered
 from actors.runtime.ports import StoreUnavailableError
-from actors.storage.database import duplicates, ensure_indexes
-from actors.stripe.sandbox.batches import Batches
+from actors.storage.database import duplicates_of, ensure_indexes
 from actors.stripe.sandbox.change import Announcement, Change, Kind, Made, Use
 from actors.stripe.sandbox.documents import (
     announcement_of,
@@ -36,7 +36,6 @@ INDEXES = (
     IndexModel([("settle_at", ASCENDING)], sparse=True),
     IndexModel([("due_at", ASCENDING)], sparse=True),
 )
-MOST_AT_ONCE = 500
 FAULTS = {"_id": "faults"}
 
 
@@ -52,8 +51,8 @@ class MongoLedger:
         # The collections of releases that replaced intents are left alone: their money is imaginary.
         self._changes = database["sandbox_changes"]
         self._plans = database["sandbox_plans"]
-        self._appends = Batches(self._insert, most=MOST_AT_ONCE)
-        self._loads = Batches(self._find_intents, most=MOST_AT_ONCE)
+        self._add = Gathered(self._insert)
+        self._find = Gathered(self._find_intents)
 
     async def create_indexes(self) -> None:
         """Create what is missing; to be called before the first request. Raises LedgerUnavailable.
@@ -66,18 +65,18 @@ class MongoLedger:
 
     async def append(self, change: Change) -> bool:
         """See Ledger."""
-        return await self._appends.ask(document_of(change))
+        return await self._add(document_of(change))
 
     async def bind(self, use: Use) -> bool:
         """See Ledger."""
-        return await self._appends.ask(document_of_use(use))
+        return await self._add(document_of_use(use))
 
     async def _insert(self, documents: Sequence[Document]) -> list[bool]:
         with _reachable():
             try:
                 await self._changes.insert_many(documents, ordered=False)
             except BulkWriteError as error:
-                taken = set(duplicates(error))
+                taken = set(duplicates_of(error))
                 return [place not in taken for place in range(len(documents))]
         return [True] * len(documents)
 
@@ -89,7 +88,7 @@ class MongoLedger:
 
     async def load(self, intent_id: str) -> PaymentIntent | None:
         """See Ledger."""
-        return await self._loads.ask(intent_id)
+        return await self._find(intent_id)
 
     async def _find_intents(self, intent_ids: Sequence[str]) -> list[PaymentIntent | None]:
         found = await self.load_all(set(intent_ids))

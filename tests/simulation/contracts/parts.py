@@ -6,7 +6,7 @@ from random import Random
 from typing import Any, Protocol
 
 from actors.connections import Inbox, Stored, UserMarks
-from actors.event_stream import STREAM, _fields
+from actors.event_stream import _FIELDS, STREAM, _values
 from actors.rescue import WriterMarks
 from actors.runtime.ports import DocumentStore, EventStream, Instant, Journal, Recorded
 from actors.servers import Servers
@@ -119,4 +119,4 @@ class FakeParts(Parts):
         self._tables.add_user(user_id, at)
 
     async def entries(self) -> list[dict[str, Any]]:
-        return [_fields(record) for record in self._entries.entries]
+        return [dict(zip(_FIELDS, _values(record), strict=True)) for record in self._entries.entries]
