@@ -96,7 +96,7 @@ def reaching_the_database() -> Iterator[None]:
 
 
 def duplicates_of(error: BulkWriteError) -> list[int]:
-    """The places of the writes that met an existing `_id`; any other failure leaves the outcome unknown."""
+    """The places of the writes that met a key that is taken; any other failure leaves the outcome unknown."""
     failures = error.details["writeErrors"]
     if error.details.get("writeConcernErrors") or any(failure["code"] != DUPLICATE_KEY for failure in failures):
         raise StoreUnavailableError("BulkWriteError") from error

@@ -8,7 +8,6 @@ from actors.runtime.ports import StoreUnavailableError
 from actors.storage.database import Database
 from actors.stripe.client import Stripe, connect
 from actors.stripe.sandbox import Courier, LedgerUnavailable, MongoLedger, Sandbox, SandboxHTTPClient
-from actors.stripe.sandbox.courier import WANTED
 from actors.stripe.sandbox.endpoint import Endpoint
 from config.settings import Settings
 
@@ -46,7 +45,7 @@ def open_account(settings: Settings, database: Database) -> Account:
     if settings.stripe_key is not None:
         return Account(connect(api_key=settings.stripe_key.get_secret_value(), api_base=settings.stripe_api_base))
     ledger = MongoLedger(database)
-    sandbox = Sandbox(ledger, announced=WANTED)
+    sandbox = Sandbox(ledger)
     # Every node of the market serves HTTP, so the webhook is next door.
     url = f"http://127.0.0.1:{settings.http_port}{WEBHOOK_PATH}"
     courier = Courier(sandbox, Endpoint(url, settings.webhook_secret.get_secret_value()))
@@ -56,4 +55,4 @@ def open_account(settings: Settings, database: Database) -> Account:
 
 def open_sandbox(database: Database) -> Sandbox:
     """The sandbox that everybody on this database shares."""
-    return Sandbox(MongoLedger(database), announced=WANTED)
+    return Sandbox(MongoLedger(database))

@@ -60,7 +60,8 @@ async def announced(market: LocalMarket, event_type: str) -> WebhookEvent:
     sandbox = sandbox_of(market)
     (body,) = (
         event.body.encode()
-        for event in await sandbox.ledger.due_events(sandbox.now(), 100, ())
+        for one in await sandbox.ledger.announcements(sandbox.now(), 100, ())
+        for event in one.events
         if event.type == event_type
     )
     return read_event(body, sign(body, SECRET, time.time()), SECRET, time.time())

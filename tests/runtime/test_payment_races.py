@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 
@@ -27,8 +26,9 @@ from actors.domain.messages import (
 )
 from actors.domain.ticket import TicketAnswer
 from actors.purchase import Outcome
+from actors.stripe.sandbox.payment_intent import PaymentIntent
 from config.settings import Settings
-from tests.support.buying import VISA, Interrupted, purchases, rescued
+from tests.support.buying import VISA, Interrupted, all_intents, purchases, rescued
 from tests.support.eventually import eventually
 from tests.support.examples import WINDOW
 from tests.support.journal_checks import held_twice, sold_too_late
@@ -93,9 +93,9 @@ async def settled_down(market: LocalMarket, held: Sequence[Reserve]) -> None:
 
 async def wrong(market: LocalMarket, held: Sequence[Reserve]) -> dict[str, str]:
     """What is not right about each order that is neither sold and paid nor over and paid back."""
-    intents: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for intent in await market.connections.database["sandbox_intents"].find({}).to_list():
-        intents[intent["metadata"]["orderId"]].append(intent)
+    intents: dict[str, list[PaymentIntent]] = defaultdict(list)
+    for intent in await all_intents(market):
+        intents[intent.metadata["orderId"]].append(intent)
     orders = await orders_of(market, held)
     charges = await market.connections.queries.charges_by_order(list(orders))
     found = {
@@ -107,20 +107,20 @@ async def wrong(market: LocalMarket, held: Sequence[Reserve]) -> dict[str, str]:
     return {order_id: fault for order_id, fault in found.items() if fault}
 
 
-def _sale(intents: Sequence[dict[str, Any]], charges: Sequence[Charge]) -> str:
+def _sale(intents: Sequence[PaymentIntent], charges: Sequence[Charge]) -> str:
     if [charge.status for charge in charges] != [ChargeStatus.COMPLETED]:
         return f"sold, and its charges are {[charge.status.value for charge in charges]}"
-    taken = [(intent["status"], intent["amount_received"], len(intent["refunds"])) for intent in intents]
+    taken = [(intent.status, intent.amount_received, len(intent.refunds)) for intent in intents]
     return "" if taken == [("succeeded", PRICE, 0)] else f"sold, and Stripe has {taken}"
 
 
-def _end(order: Order, intents: Sequence[dict[str, Any]]) -> str:
+def _end(order: Order, intents: Sequence[PaymentIntent]) -> str:
     if order.status is not OrderStatus.CANCELLED:
         return f"still {order.status.value}"
-    if any(intent["status"] == "requires_capture" for intent in intents):
+    if any(intent.status == "requires_capture" for intent in intents):
         return "over, and money is set aside"
-    taken = sum(intent["amount_received"] for intent in intents)
-    back = sum(refund["amount"] for intent in intents for refund in intent["refunds"])
+    taken = sum(intent.amount_received for intent in intents)
+    back = sum(refund.amount for intent in intents for refund in intent.refunds)
     return "" if taken == back else f"over, and {taken - back} cents are kept"
 
 

@@ -34,12 +34,15 @@ from actors.payments import Payments
 from actors.stripe.client import Stripe
 from actors.stripe.errors import OutcomeUnknown, ServerFailed
 from actors.stripe.resources import Intent, Refund
+from actors.stripe.sandbox.payment_intent import PaymentIntent
 from actors.stripe.sandbox.sandbox import SETTLE_SECONDS
 from tests.support.buying import (
     VISA,
     ActorDiedError,
     Interrupted,
     an_order,
+    changed_at_stripe,
+    intents_of,
     money,
     order_now,
     pay_until_it_dies,
@@ -76,8 +79,7 @@ async def charge_of(market: LocalMarket, order: Order) -> Charge:
 
 async def refunds_at_stripe(market: LocalMarket, order: Order) -> list[str]:
     """How the refunds of an order stand in the ledger."""
-    intents = await market.connections.database["sandbox_intents"].find({"metadata.orderId": order.id}).to_list()
-    return [refund["status"] for intent in intents for refund in intent["refunds"]]
+    return [refund.status for intent in await intents_of(market, order) for refund in intent.refunds]
 
 
 async def later(market: LocalMarket) -> None:
@@ -217,9 +219,12 @@ async def test_when_a_pending_refund_is_through_unannounced_the_supervisor_ends_
 
 async def fails_in_the_end(market: LocalMarket, order: Order) -> None:
     """The pending refund of the order comes back from the bank."""
-    failing = {"$set": {"settlements.0.action": "refund_fails"}}
-    intents = market.connections.database["sandbox_intents"]
-    assert (await intents.update_one({"metadata.orderId": order.id}, failing)).modified_count == 1
+
+    def failing(intent: PaymentIntent) -> PaymentIntent:
+        (settlement,) = intent.settlements
+        return replace(intent, settlements=(replace(settlement, action="refund_fails"),))
+
+    await changed_at_stripe(market, order, failing)
     await later(market)
     assert await refunds_at_stripe(market, order) == ["failed"]
 
@@ -304,8 +309,12 @@ async def test_a_refund_that_stripe_refused_can_be_asked_for_again_when_the_disp
     order = await a_sale(market, DISPUTED)
     await later(market)
     assert await market.refund(refund_of(order)) == RefundRefused()
-    won = {"$set": {"disputes.0.status": "won"}}
-    await market.connections.database["sandbox_intents"].update_one({"metadata.orderId": order.id}, won)
+
+    def won(intent: PaymentIntent) -> PaymentIntent:
+        (dispute,) = intent.disputes
+        return replace(intent, disputes=(replace(dispute, status="won"),))
+
+    await changed_at_stripe(market, order, won)
     expect(PaymentAnswer, await market.refund(refund_of(order)))
     await is_given_back(market, order)
 

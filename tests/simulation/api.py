@@ -11,8 +11,8 @@ from actors.notices import WANTED, Notices
 from actors.routing import Actors
 from actors.runtime.ports import StoreUnavailableError
 from actors.stripe.sandbox.authentication import NothingToAuthenticateError
+from actors.stripe.sandbox.change import Event
 from actors.stripe.sandbox.ledger import LedgerUnavailable
-from actors.stripe.sandbox.notes import EventNote
 from actors.stripe.webhooks import _event
 from actors.watch import watch
 from tests.simulation.actors import NOTICING, STARTING, SimulatedSystem
@@ -70,14 +70,14 @@ class Api:
         self.process.run(self._serve(route, answer), "request")
         return await answer
 
-    async def accepts(self, event: EventNote) -> bool:
+    async def accepts(self, event: Event) -> bool:
         """Our webhook: whether it answers with a 2xx."""
         try:
             return await self.request(lambda api: api.announced(event))
         except ConnectionBrokenError:
             return False
 
-    async def announced(self, note: EventNote) -> bool:
+    async def announced(self, note: Event) -> bool:
         """As serve_app.stripe_webhooks does, but for the signature."""
         event = _event(json.loads(note.body))
         if event is not None and event.type in WANTED:

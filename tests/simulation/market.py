@@ -13,7 +13,6 @@ from actors.runtime.ports import StoreUnavailableError
 from actors.stripe.account import SANDBOX_KEY, Account
 from actors.stripe.client import connect
 from actors.stripe.sandbox import Courier, LedgerUnavailable, Sandbox, SandboxHTTPClient
-from actors.stripe.sandbox.courier import WANTED
 from config.settings import Settings
 from tests.simulation.actors import SimulatedRay
 from tests.simulation.api import Api
@@ -61,7 +60,6 @@ class SimulatedMarket:
             now=lambda: self.world.now,
             ids=lambda prefix: f"{prefix}_{self.world.new_id()}",
             random=numbers,
-            announced=WANTED,
         )
 
     def _died(self, process: Process) -> None:

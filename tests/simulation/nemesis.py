@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from actors import names
+from actors.stripe.sandbox.change import Change
 from actors.stripe.sandbox.faults import FaultPlan
 from tests.simulation.loop import Process
 from tests.simulation.market import SimulatedMarket
@@ -102,7 +103,5 @@ class Nemesis:
             self._world.count("lapse")
             self._world.note("lapses", intent.id)
             self.lapsed(intent.id)
-            lapsed = replace(intent, status="canceled", canceled_at=int(self._world.now)).next_version(
-                self._world.new_id()
-            )
-            await self._market.ledger.save(lapsed)
+            lapsed = replace(intent, status="canceled", canceled_at=int(self._world.now)).next_version()
+            await self._market.ledger.append(Change(self._world.now, lapsed))

@@ -4,10 +4,10 @@ from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, ParamSpec, TypeVar
 
+from actors.stripe.sandbox.change import Announcement, Change, Event, Kind, Made, Use
 from actors.stripe.sandbox.faults import FaultPlan
-from actors.stripe.sandbox.ledger import Claim, Span
+from actors.stripe.sandbox.ledger import Span
 from actors.stripe.sandbox.memory_ledger import MemoryLedger
-from actors.stripe.sandbox.notes import EventNote, PartKind, PartNote
 from actors.stripe.sandbox.payment_intent import PaymentIntent
 from tests.simulation.stores import Caller
 
@@ -26,12 +26,10 @@ class WatchedLedger(MemoryLedger):
     def all_intents(self) -> list[PaymentIntent]:
         return list(self._intents.values())
 
-    async def save(self, intent: PaymentIntent) -> bool:
-        before = self._intents.get(intent.id)
-        saved = await super().save(intent)
-        if saved:
-            self.when_saved(before, intent)
-        return saved
+    def _add(self, change: Change) -> None:
+        before = self._intents.get(change.intent.id)
+        super()._add(change)
+        self.when_saved(before, change.intent)
 
 
 class RemoteLedger:
@@ -41,44 +39,41 @@ class RemoteLedger:
         self._server = server
         self._ledger = ledger
 
-    async def claim(self, claim: Claim) -> Claim:
-        return await self._call(self._ledger.claim, claim)
+    async def append(self, change: Change) -> bool:
+        return await self._call(self._ledger.append, change)
+
+    async def bind(self, use: Use) -> bool:
+        return await self._call(self._ledger.bind, use)
+
+    async def use_of(self, key: str) -> Use | None:
+        return await self._call(self._ledger.use_of, key)
 
     async def load(self, intent_id: str) -> PaymentIntent | None:
         return await self._call(self._ledger.load, intent_id)
 
-    async def save(self, intent: PaymentIntent) -> bool:
-        return await self._call(self._ledger.save, intent)
-
     async def load_all(self, intent_ids: Collection[str]) -> Mapping[str, PaymentIntent]:
         return await self._call(self._ledger.load_all, intent_ids)
 
-    async def intents(self, span: Span) -> Sequence[PaymentIntent]:
-        return await self._call(self._ledger.intents, span)
+    async def made(self, object_id: str) -> Made | None:
+        return await self._call(self._ledger.made, object_id)
 
-    async def intents_to_settle(self, now: float, limit: int) -> Sequence[str]:
-        return await self._call(self._ledger.intents_to_settle, now, limit)
+    async def listed(self, kind: Kind, span: Span) -> Sequence[Made]:
+        return await self._call(self._ledger.listed, kind, span)
 
-    async def note_parts(self, parts: Sequence[PartNote]) -> None:
-        await self._call(self._ledger.note_parts, parts)
+    async def to_settle(self, now: float, limit: int) -> Mapping[str, str]:
+        return await self._call(self._ledger.to_settle, now, limit)
 
-    async def part(self, part_id: str) -> PartNote | None:
-        return await self._call(self._ledger.part, part_id)
+    async def settled(self, change_ids: Collection[str]) -> None:
+        await self._call(self._ledger.settled, change_ids)
 
-    async def parts(self, kind: PartKind, span: Span) -> Sequence[PartNote]:
-        return await self._call(self._ledger.parts, kind, span)
+    async def announcements(self, now: float, limit: int, without: Collection[str]) -> Sequence[Announcement]:
+        return await self._call(self._ledger.announcements, now, limit, without)
 
-    async def note_events(self, events: Sequence[EventNote]) -> None:
-        await self._call(self._ledger.note_events, events)
+    async def announced(self, change_ids: Collection[str]) -> None:
+        await self._call(self._ledger.announced, change_ids)
 
-    async def due_events(self, now: float, limit: int, without: Collection[str]) -> Sequence[EventNote]:
-        return await self._call(self._ledger.due_events, now, limit, without)
-
-    async def remove_events(self, event_ids: Sequence[str]) -> None:
-        await self._call(self._ledger.remove_events, event_ids)
-
-    async def postpone_events(self, event_ids: Sequence[str], due_at: float) -> None:
-        await self._call(self._ledger.postpone_events, event_ids, due_at)
+    async def postpone(self, change_ids: Collection[str], due_at: float) -> None:
+        await self._call(self._ledger.postpone, change_ids, due_at)
 
     async def faults(self) -> FaultPlan | None:
         return await self._ledger.faults()
@@ -103,12 +98,12 @@ def _at_once(coroutine: Coroutine[Any, Any, T]) -> T:
 class SimulatedEndpoint:
     """See sandbox.endpoint.Endpoint: our webhook, without HTTP."""
 
-    def __init__(self, accept: Callable[[EventNote], Any]) -> None:
+    def __init__(self, accept: Callable[[Event], Any]) -> None:
         """`accept` is awaited, and says whether a 2xx came back."""
         self._accept = accept
 
     def session(self) -> AbstractAsyncContextManager[None]:
         return nullcontext()
 
-    async def accepts(self, event: EventNote, _http: object, _now: float) -> bool:
+    async def accepts(self, event: Event, _http: object, _now: float) -> bool:
         return bool(await self._accept(event))

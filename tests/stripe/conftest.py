@@ -14,6 +14,7 @@ import pymongo
 import pytest
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from actors.stripe import Stripe, connect
 from actors.stripe.sandbox import Ledger, MemoryLedger, MongoLedger, Sandbox, SandboxHTTPClient
@@ -59,10 +60,32 @@ def _wait_until_it_answers(url: str, server: subprocess.Popen[bytes]) -> None:
                 return
 
 
+class Commands(CommandListener):
+    """The names of the commands that were sent to the database."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        self.names.append(event.command_name)
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        """It was counted when it started."""
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        """It was counted when it started."""
+
+
 @pytest.fixture
-async def database(mongodb_url: str) -> AsyncIterator[AsyncDatabase[dict[str, Any]]]:
+def commands() -> Commands:
+    """What is sent to the database of the test."""
+    return Commands()
+
+
+@pytest.fixture
+async def database(mongodb_url: str, commands: Commands) -> AsyncIterator[AsyncDatabase[dict[str, Any]]]:
     """An empty database."""
-    async with AsyncMongoClient[dict[str, Any]](mongodb_url) as client:
+    async with AsyncMongoClient[dict[str, Any]](mongodb_url, event_listeners=[commands]) as client:
         name = f"stripe_{uuid.uuid4().hex}"
         yield client[name]
         await client.drop_database(name)

@@ -5,34 +5,54 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from actors.stripe.sandbox import LedgerUnavailable, MemoryLedger
-from actors.stripe.sandbox.ledger import Claim
-from actors.stripe.sandbox.notes import EventNote
+from actors.stripe.sandbox.change import Announcement, Change
 from actors.stripe.sandbox.payment_intent import PaymentIntent
 
 
 class InterleavingLedger(MemoryLedger):
-    """Lets other tasks run before every operation, as a database does."""
+    """Lets other tasks run before every operation, as a database does. `losers` counts the changes that came late."""
 
-    async def claim(self, claim: Claim) -> Claim:
-        await asyncio.sleep(0)
-        return await super().claim(claim)
+    def __init__(self) -> None:
+        super().__init__()
+        self.losers = 0
 
     async def load(self, intent_id: str) -> PaymentIntent | None:
         await asyncio.sleep(0)
         return await super().load(intent_id)
 
-    async def save(self, intent: PaymentIntent) -> bool:
+    async def append(self, change: Change) -> bool:
         await asyncio.sleep(0)
-        return await super().save(intent)
+        is_written = await super().append(change)
+        self.losers += not is_written
+        return is_written
+
+
+class CountingLedger(MemoryLedger):
+    """Says which intents were `loaded`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+
+    async def load(self, intent_id: str) -> PaymentIntent | None:
+        self.loaded.append(intent_id)
+        return await super().load(intent_id)
 
 
 class UnguardedLedger(InterleavingLedger):
-    """A ledger with the protection off: the last writer wins."""
+    """A ledger with the protection off: the last writer of a version wins."""
 
-    async def save(self, intent: PaymentIntent) -> bool:
+    async def append(self, change: Change) -> bool:
         await asyncio.sleep(0)
-        self._intents[intent.id] = intent
+        self._add(change)
         return True
+
+
+class KeylessLedger(MemoryLedger):
+    """A ledger with the protection off: a key may be used again."""
+
+    async def append(self, change: Change) -> bool:
+        return await super().append(replace(change, use=None))
 
 
 class Crash(BaseException):
@@ -40,49 +60,48 @@ class Crash(BaseException):
 
 
 class CrashingLedger(MemoryLedger):
-    """The process dies at a save, counted from 1: right after it, or right before."""
+    """The process dies at a change, counted from 1: right after it was written, or right before."""
 
     def __init__(self, *, at: int, saves_first: bool) -> None:
         super().__init__()
-        self._saves_left = at
+        self._left = at
         self._saves_first = saves_first
 
-    async def save(self, intent: PaymentIntent) -> bool:
-        self._saves_left -= 1
-        if self._saves_left != 0:
-            return await super().save(intent)
+    async def append(self, change: Change) -> bool:
+        self._left -= 1
+        if self._left != 0:
+            return await super().append(change)
         if self._saves_first:
-            await super().save(intent)
+            await super().append(change)
         raise Crash
 
 
-class SaveFirstLedger(MemoryLedger):
-    """A ledger with the order turned round: what is noted about a change is written after the change."""
+class LostAnswerLedger(MemoryLedger):
+    """Says that it is unavailable after the change that it wrote while `loses`."""
 
-    def __init__(self, *, crashes: bool = False) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._noted: list[EventNote] = []
-        self.crashes = crashes
+        self.loses = False
 
-    async def note_events(self, events: Sequence[EventNote]) -> None:
-        self._noted.extend(events)
+    async def append(self, change: Change) -> bool:
+        is_written = await super().append(change)
+        if self.loses:
+            raise LedgerUnavailable
+        return is_written
 
-    async def save(self, intent: PaymentIntent) -> bool:
-        saved = await super().save(intent)
+
+class TwoWritesLedger(MemoryLedger):
+    """A ledger with the protection off: what a change announces is written after the change."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.crashes = False
+
+    def _add(self, change: Change) -> None:
+        super()._add(change)
         if self.crashes:
+            self._announcements.pop(change.id, None)
             raise Crash
-        await super().note_events(self._noted)
-        self._noted.clear()
-        return saved
-
-
-class CredulousLedger(InterleavingLedger):
-    """A ledger with the protection off: whatever was noted seems to have been saved."""
-
-    async def load_all(self, intent_ids: Collection[str]) -> Mapping[str, PaymentIntent]:
-        intents = await super().load_all(intent_ids)
-        noted = tuple(event.change_id for event in self._events.values())
-        return {one: replace(intent, changes=noted) for one, intent in intents.items()}
 
 
 class AwayLedger(MemoryLedger):
@@ -93,17 +112,17 @@ class AwayLedger(MemoryLedger):
         self.is_away = False
         self.refusals = 0
 
-    async def due_events(self, now: float, limit: int, without: Collection[str]) -> Sequence[EventNote]:
+    async def announcements(self, now: float, limit: int, without: Collection[str]) -> Sequence[Announcement]:
         self._refuse()
-        return await super().due_events(now, limit, without)
+        return await super().announcements(now, limit, without)
 
-    async def remove_events(self, event_ids: Sequence[str]) -> None:
+    async def announced(self, change_ids: Collection[str]) -> None:
         self._refuse()
-        await super().remove_events(event_ids)
+        await super().announced(change_ids)
 
-    async def intents_to_settle(self, now: float, limit: int) -> Sequence[str]:
+    async def to_settle(self, now: float, limit: int) -> Mapping[str, str]:
         self._refuse()
-        return await super().intents_to_settle(now, limit)
+        return await super().to_settle(now, limit)
 
     def _refuse(self) -> None:
         if self.is_away:

@@ -2,16 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from dataclasses import replace
 
 import pytest
 
 from actors.stripe.sandbox import Ledger, MemoryLedger, Sandbox, SandboxHTTPClient
-from actors.stripe.sandbox.courier import IN_HAND
-from actors.stripe.sandbox.delivery import pause_after
+from actors.stripe.sandbox.change import Announcement, Event
+from actors.stripe.sandbox.courier import IN_HAND, pause_after
 from actors.stripe.sandbox.endpoint import Endpoint
-from actors.stripe.sandbox.events import EVENT_TYPES
-from actors.stripe.sandbox.notes import EventNote
 from tests.stripe.ledgers import AwayLedger
 from tests.stripe.webhook import DEADLINE_SECONDS, SECRET, Webhook, courier_to, delivering, serving, until
 from tests.stripe.wire import NOW, Clock, Wire
@@ -26,11 +23,11 @@ async def webhook() -> AsyncIterator[Webhook]:
         yield served
 
 
-async def left(ledger: Ledger) -> Sequence[EventNote]:
-    return await ledger.due_events(NOW + 10_000_000, 1000, ())
+async def left(ledger: Ledger) -> Sequence[Announcement]:
+    return await ledger.announcements(NOW + 10_000_000, 1000, ())
 
 
-async def until_left(ledger: Ledger, condition: Callable[[Sequence[EventNote]], bool]) -> None:
+async def until_left(ledger: Ledger, condition: Callable[[Sequence[Announcement]], bool]) -> None:
     """Wait for what is left to be so; it fails the test when it is not in time."""
     async with asyncio.timeout(DEADLINE_SECONDS):
         while not condition(await left(ledger)):  # noqa: ASYNC110  # the ledger tells nobody when it changes
@@ -38,7 +35,7 @@ async def until_left(ledger: Ledger, condition: Callable[[Sequence[EventNote]], 
 
 
 async def until_nothing_is_left(ledger: Ledger) -> None:
-    await until_left(ledger, lambda events: not events)
+    await until_left(ledger, lambda found: not found)
 
 
 async def test_events_are_delivered_as_stripe_does(
@@ -53,21 +50,6 @@ async def test_events_are_delivered_as_stripe_does(
     headers = webhook.requests[0].headers
     assert headers["Content-Type"] == "application/json; charset=utf-8"
     assert headers["User-Agent"].startswith("Stripe/1.0")
-
-
-async def test_only_events_that_are_wanted_are_delivered(
-    webhook: Webhook, sandbox: Sandbox, wire: Wire, ledger: Ledger
-) -> None:
-    await wire.captured()
-    async with delivering(courier_to(webhook, sandbox, types={TAKEN})):
-        await until_nothing_is_left(ledger)
-    assert webhook.types == [TAKEN]
-
-
-async def test_the_creation_of_intents_is_delivered_on_request(webhook: Webhook, sandbox: Sandbox, wire: Wire) -> None:
-    await wire.intent()
-    async with delivering(courier_to(webhook, sandbox, types=EVENT_TYPES)):
-        await until(lambda: webhook.types == ["payment_intent.created"])
 
 
 async def test_a_new_event_of_the_same_process_is_delivered_at_once(
@@ -88,36 +70,24 @@ async def test_an_event_of_another_process_is_found_by_looking(
         await until(lambda: webhook.types == [HELD, TAKEN])
 
 
-async def test_the_event_of_a_change_that_lost_its_race_is_forgotten(
-    webhook: Webhook, sandbox: Sandbox, wire: Wire, ledger: Ledger
-) -> None:
-    await wire.captured()
-    saved = [event for event in await left(ledger) if event.type == TAKEN]
-    lost = replace(saved[0], id="evt_lost", change_id="chg_lost")
-    await ledger.note_events([lost])
-    async with delivering(courier_to(webhook, sandbox, types={TAKEN})):
-        await until_nothing_is_left(ledger)
-    assert [event["id"] for event in webhook.events] == [saved[0].id]
-
-
 @pytest.mark.parametrize("status", [300, 302, 400, 404, 500, 503])
 async def test_only_2xx_accepts(webhook: Webhook, status: int) -> None:
     webhook.status = status
     endpoint = Endpoint(webhook.url, SECRET)
     async with endpoint.session() as http:
-        assert not await endpoint.accepts(EventNote("evt_1", TAKEN, "pi_1", 1, "chg_1", "{}", NOW, NOW), http, NOW)
+        assert not await endpoint.accepts(Event("evt_1", TAKEN, "{}"), http, NOW)
 
 
-async def test_what_is_not_accepted_is_delivered_again_later(
-    webhook: Webhook, sandbox: Sandbox, wire: Wire, ledger: Ledger, clock: Clock
-) -> None:
+async def test_what_is_not_accepted_is_delivered_again_later(webhook: Webhook, ledger: Ledger, clock: Clock) -> None:
+    sandbox = Sandbox(ledger, now=clock, announced={TAKEN})
+    wire = Wire(SandboxHTTPClient(sandbox))
     webhook.status = 500
-    async with delivering(courier_to(webhook, sandbox, types={TAKEN})):
+    async with delivering(courier_to(webhook, sandbox)):
         await wire.captured()
         for attempts, seconds in ((1, 1.0), (2, 2.0), (3, 4.0)):
             await until(lambda: len(webhook.events) == attempts)  # noqa: B023  # waited for within the turn
-            await until_left(ledger, lambda events: [event.attempts for event in events] == [attempts])  # noqa: B023
-            assert [event.due_at - clock.time for event in await left(ledger)] == [seconds]
+            await until_left(ledger, lambda found: [one.attempts for one in found] == [attempts])  # noqa: B023
+            assert [one.due_at - clock.time for one in await left(ledger)] == [seconds]
             clock.time += seconds
         webhook.status = 204
         await until_nothing_is_left(ledger)
@@ -146,7 +116,7 @@ async def test_a_webhook_that_is_away_gets_its_events_when_it_is_back(
     webhook.url = "http://127.0.0.1:1/webhook"
     await wire.captured()
     async with delivering(courier_to(webhook, sandbox)):
-        await until_left(ledger, lambda events: [event.attempts for event in events] == [1, 1])
+        await until_left(ledger, lambda found: [one.attempts for one in found] == [1, 1])
     clock.time += 60
     async with serving(webhook), delivering(courier_to(webhook, sandbox)):
         await until(lambda: webhook.types == [HELD, TAKEN])
@@ -157,7 +127,7 @@ async def test_a_webhook_that_does_not_answer_has_not_accepted(webhook: Webhook,
     await wire.captured()
     endpoint = Endpoint(webhook.url, SECRET, timeout_seconds=0.05)
     async with endpoint.session() as http:
-        assert not await endpoint.accepts((await left(ledger))[0], http, NOW)
+        assert not await endpoint.accepts((await left(ledger))[0].events[0], http, NOW)
 
 
 async def test_silent_deliveries_do_not_hold_up_the_others(webhook: Webhook, clock: Clock) -> None:
@@ -171,7 +141,7 @@ async def test_silent_deliveries_do_not_hold_up_the_others(webhook: Webhook, clo
         webhook.is_silent = False
         await wire.captured()
         await until(lambda: len(webhook.events) == 4)
-        await until_left(ledger, lambda events: len(events) == 2)
+        await until_left(ledger, lambda found: len(found) == 2)
 
 
 async def test_a_courier_goes_on_after_its_ledger_was_away(webhook: Webhook, clock: Clock) -> None:
@@ -197,13 +167,13 @@ class CountingLedger(MemoryLedger):
         self.most_in_hand = 0
         self.removals = 0
 
-    async def due_events(self, now: float, limit: int, without: Collection[str]) -> Sequence[EventNote]:
+    async def announcements(self, now: float, limit: int, without: Collection[str]) -> Sequence[Announcement]:
         self.most_in_hand = max(self.most_in_hand, limit + len(without))
-        return await super().due_events(now, limit, without)
+        return await super().announcements(now, limit, without)
 
-    async def remove_events(self, event_ids: Sequence[str]) -> None:
+    async def announced(self, change_ids: Collection[str]) -> None:
         self.removals += 1
-        await super().remove_events(event_ids)
+        await super().announced(change_ids)
 
 
 async def test_a_flood_of_events_is_bounded_in_memory_and_recorded_in_bulk(webhook: Webhook, clock: Clock) -> None:
@@ -213,7 +183,7 @@ async def test_a_flood_of_events_is_bounded_in_memory_and_recorded_in_bulk(webho
     for _ in range(300):
         await wire.captured()
     async with delivering(courier_to(webhook, sandbox)):
-        await until(lambda: not ledger._events)
+        await until(lambda: not ledger._announcements)
     assert len({event["id"] for event in webhook.events}) == 600
     assert ledger.most_in_hand == IN_HAND
     assert ledger.removals < 60

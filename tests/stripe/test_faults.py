@@ -177,10 +177,11 @@ def test_what_is_no_probability_is_no_plan(fields: dict[str, float]) -> None:
         FaultPlan(**fields)  # type: ignore[arg-type]  # the seed is none of these
 
 
-async def test_a_webhook_is_delivered_twice(ledger: Ledger, sandbox: Sandbox, wire: Wire) -> None:
+async def test_a_webhook_is_delivered_twice(ledger: Ledger, clock: Clock) -> None:
+    sandbox = Sandbox(ledger, now=clock, announced={TAKEN})
     await ledger.set_faults(FaultPlan(duplicate_webhook=1))
-    async with serving(Webhook()) as webhook, delivering(courier_to(webhook, sandbox, types={TAKEN})):
-        await wire.captured()
+    async with serving(Webhook()) as webhook, delivering(courier_to(webhook, sandbox)):
+        await Wire(SandboxHTTPClient(sandbox)).captured()
         await until(lambda: webhook.types == [TAKEN, TAKEN])
     assert len({event["id"] for event in webhook.events}) == 1
 
@@ -193,10 +194,10 @@ class Drawn(Random):
 
 
 async def test_a_webhook_is_held_back(ledger: Ledger, clock: Clock) -> None:
-    sandbox = Sandbox(ledger, now=clock, random=Drawn())
+    sandbox = Sandbox(ledger, now=clock, random=Drawn(), announced={TAKEN})
     await Wire(SandboxHTTPClient(sandbox)).captured()
     await switch(ledger, clock, FaultPlan(reorder_webhook=1))
     started = time.monotonic()
-    async with serving(Webhook()) as webhook, delivering(courier_to(webhook, sandbox, types={TAKEN})):
+    async with serving(Webhook()) as webhook, delivering(courier_to(webhook, sandbox)):
         await until(lambda: webhook.types == [TAKEN])
     assert time.monotonic() - started >= 0.2

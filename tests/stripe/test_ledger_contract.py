@@ -10,12 +10,15 @@ from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
 from actors.stripe.sandbox import FaultPlan, Ledger, LedgerUnavailable, MemoryLedger, MongoLedger
+from actors.stripe.sandbox.change import Announcement, Change, Event, Kind, Made, Use
 from actors.stripe.sandbox.failures import Failure
-from actors.stripe.sandbox.ledger import Claim, Span
-from actors.stripe.sandbox.notes import EventNote, PartNote
-from actors.stripe.sandbox.payment_intent import Dispute, PaymentIntent, Refund, SavedAnswer, Settlement
+from actors.stripe.sandbox.ledger import Span
+from actors.stripe.sandbox.payment_intent import Dispute, PaymentIntent, Refund, Settlement
 from tests.simulation.server import Direct
 from tests.simulation.stripe import RemoteLedger
+from tests.stripe.conftest import Commands
+
+Database = AsyncDatabase[dict[str, Any]]
 
 NEW = PaymentIntent(
     id="pi_1",
@@ -40,8 +43,6 @@ FULL = replace(
     refunds=(Refund("re_1", 100, 1_800_000_002), Refund("re_2", 200, 1_800_000_003, "failed", "unknown")),
     disputes=(Dispute("dp_1", 4900, 1_800_000_004, "won"),),
     settlements=(Settlement("refund_fails", 1_800_000_005.5, "re_1"), Settlement("dispute_opens", 1_800_000_009.0)),
-    answers=(SavedAnswer("key-1", 200, "{}"),),
-    changes=("chg_1", "chg_2"),
 )
 
 
@@ -57,82 +58,97 @@ def ledger(request: pytest.FixtureRequest) -> Ledger:
     return mongo_ledger
 
 
-def claim(intent_id: str, key: str = "key") -> Claim:
-    return Claim(key, "/v1/payment_intents", "fingerprint", intent_id)
+def use(key: str = "key", body: str = "{}") -> Use:
+    return Use(key, "/v1/payment_intents", "fingerprint", 200, body)
 
 
-async def test_a_key_belongs_to_its_first_claim(ledger: Ledger) -> None:
-    assert await ledger.claim(claim("pi_1")) == claim("pi_1")
-    assert await ledger.claim(claim("pi_2")) == claim("pi_1")
-
-
-async def test_different_keys_are_claimed_independently(ledger: Ledger) -> None:
-    await ledger.claim(claim("pi_1", key="one"))
-    assert await ledger.claim(claim("pi_2", key="two")) == claim("pi_2", key="two")
-
-
-async def test_claims_made_at_once_agree_on_one_holder(ledger: Ledger) -> None:
-    holders = await asyncio.gather(*(ledger.claim(claim(f"pi_{number}")) for number in range(10)))
-    assert len({holder.intent_id for holder in holders}) == 1
+def change(intent: PaymentIntent = NEW, key: str | None = None) -> Change:
+    return Change(1_800_000_000.5, intent, use(key, intent.id) if key else None)
 
 
 @pytest.mark.parametrize("intent", [NEW, FULL])
-async def test_an_intent_is_loaded_as_it_was_saved(ledger: Ledger, intent: PaymentIntent) -> None:
-    assert await ledger.save(intent)
+async def test_an_intent_is_loaded_as_it_was_written(ledger: Ledger, intent: PaymentIntent) -> None:
+    assert await ledger.append(change(intent))
     assert await ledger.load(intent.id) == intent
 
 
-async def test_an_intent_that_was_never_saved_is_not_there(ledger: Ledger) -> None:
+async def test_an_intent_that_was_never_written_is_not_there(ledger: Ledger) -> None:
     assert await ledger.load("pi_1") is None
 
 
-async def test_the_next_version_replaces_the_one_before(ledger: Ledger) -> None:
-    await ledger.save(NEW)
-    changed = replace(FULL, version=2)
-    assert await ledger.save(changed)
-    assert await ledger.load("pi_1") == changed
+async def test_an_intent_is_what_its_last_change_left(ledger: Ledger) -> None:
+    for version in range(1, 12):
+        assert await ledger.append(change(replace(FULL, version=version, amount=version)))
+    assert await ledger.load("pi_1") == replace(FULL, version=11, amount=11)
 
 
-@pytest.mark.parametrize("version", [1, 3])
-async def test_a_version_that_does_not_follow_is_not_written(ledger: Ledger, version: int) -> None:
-    await ledger.save(NEW)
-    assert not await ledger.save(replace(FULL, version=version))
+async def test_a_version_that_is_there_is_not_written_again(ledger: Ledger) -> None:
+    await ledger.append(change())
+    assert not await ledger.append(change(replace(FULL, version=1)))
     assert await ledger.load("pi_1") == NEW
-
-
-async def test_a_later_version_of_an_unknown_intent_is_not_written(ledger: Ledger) -> None:
-    assert not await ledger.save(replace(NEW, version=2))
-    assert await ledger.load("pi_1") is None
 
 
 @pytest.mark.parametrize("version", [1, 2])
 async def test_of_many_writers_of_a_version_exactly_one_wins(ledger: Ledger, version: int) -> None:
     if version == 2:
-        await ledger.save(NEW)
+        await ledger.append(change())
     writers = [replace(NEW, version=version, amount=number) for number in range(10)]
-    wins = await asyncio.gather(*(ledger.save(writer) for writer in writers))
+    wins = await asyncio.gather(*(ledger.append(change(writer)) for writer in writers))
     assert wins.count(True) == 1
     assert await ledger.load("pi_1") == writers[wins.index(True)]
 
 
-async def test_a_refund_leads_to_its_intent(ledger: Ledger) -> None:
-    note = PartNote("re_1", "refund", "pi_1", 1_800_000_000)
-    await ledger.note_parts([note])
-    assert await ledger.part("re_1") == note
-    assert await ledger.part("re_2") is None
+async def test_a_key_stands_for_its_first_use(ledger: Ledger) -> None:
+    assert await ledger.append(change(key="key"))
+    assert not await ledger.append(change(replace(NEW, id="pi_2"), key="key"))
+    assert not await ledger.bind(use())
+    assert await ledger.use_of("key") == use(body="pi_1")
+    assert await ledger.load("pi_2") is None
 
 
-async def test_a_key_that_stands_for_a_failure_is_kept_as_such(ledger: Ledger) -> None:
-    broken = replace(claim("pi_1"), broken=True)
-    await ledger.claim(broken)
-    assert await ledger.claim(claim("pi_1")) == broken
+async def test_different_keys_are_used_independently(ledger: Ledger) -> None:
+    assert await ledger.append(change(key="one"))
+    assert await ledger.append(change(replace(NEW, version=2), key="two"))
+    assert await ledger.use_of("two") == use("two", "pi_1")
+    assert await ledger.use_of("three") is None
+
+
+async def test_of_many_uses_of_a_key_at_once_exactly_one_wins(ledger: Ledger) -> None:
+    intents = [replace(NEW, id=f"pi_{number}") for number in range(10)]
+    wins = await asyncio.gather(*(ledger.append(change(intent, key="key")) for intent in intents))
+    winner = intents[wins.index(True)]
+    assert wins.count(True) == 1
+    assert await ledger.use_of("key") == use(body=winner.id)
+    assert await ledger.load_all([intent.id for intent in intents]) == {winner.id: winner}
+
+
+async def test_a_key_can_stand_for_an_answer_without_a_change(ledger: Ledger) -> None:
+    assert await ledger.bind(use())
+    assert not await ledger.append(change(key="key"))
+    assert await ledger.use_of("key") == use()
+    assert await ledger.load("pi_1") is None
+
+
+async def test_what_is_written_together_with_a_late_change_is_written(ledger: Ledger) -> None:
+    await ledger.append(change(replace(NEW, id="x_3")))
+    intents = [replace(NEW, id=f"x_{number}") for number in range(6)]
+    wins = await asyncio.gather(*(ledger.append(change(intent)) for intent in intents))
+    assert wins == [True, True, True, False, True, True]
+    assert await ledger.load_all([intent.id for intent in intents]) == {intent.id: intent for intent in intents}
 
 
 async def test_several_intents_are_loaded_at_once(ledger: Ledger) -> None:
-    other = replace(NEW, id="pi_2")
-    await ledger.save(NEW)
-    await ledger.save(other)
-    assert await ledger.load_all({"pi_1", "pi_2", "pi_3"}) == {"pi_1": NEW, "pi_2": other}
+    newer, other = replace(NEW, version=2), replace(NEW, id="pi_2")
+    for intent in (NEW, newer, other):
+        await ledger.append(change(intent))
+    assert await ledger.load_all({"pi_1", "pi_2", "pi_3"}) == {"pi_1": newer, "pi_2": other}
+
+
+async def test_what_a_change_made_leads_to_its_intent(ledger: Ledger) -> None:
+    made = Made("refund", "re_1", "pi_1", 1_800_000_000)
+    await ledger.append(replace(change(), made=made))
+    assert await ledger.made("re_1") == made
+    assert await ledger.made("re_2") is None
 
 
 # Ten objects, two a second; the newest first they are 9, 8, 7 and so on.
@@ -148,49 +164,62 @@ SPANS = [
 ]
 
 
+@pytest.mark.parametrize("kind", ["intent", "refund", "dispute"])
 @pytest.mark.parametrize(("span", "expected"), SPANS)
-async def test_intents_are_listed_the_newest_first(ledger: Ledger, span: Span, expected: str) -> None:
+async def test_objects_of_a_kind_are_listed_the_newest_first(
+    ledger: Ledger, kind: Kind, span: Span, expected: str
+) -> None:
     for identity, created in TIMES.items():
-        await ledger.save(replace(NEW, id=identity, created=created))
-    assert [intent.id for intent in await ledger.intents(span)] == [f"x_{number}" for number in expected]
+        await ledger.append(replace(change(replace(NEW, id=identity)), made=Made(kind, identity, identity, created)))
+        await ledger.append(change(replace(NEW, id=identity, version=2)))
+    other: Kind = "refund" if kind == "dispute" else "dispute"
+    await ledger.append(replace(change(), made=Made(other, "other", "pi_1", 1_800_000_003)))
+    assert [made.id for made in await ledger.listed(kind, span)] == [f"x_{number}" for number in expected]
 
 
-@pytest.mark.parametrize(("span", "expected"), SPANS)
-async def test_parts_of_a_kind_are_listed_the_newest_first(ledger: Ledger, span: Span, expected: str) -> None:
-    await ledger.note_parts([PartNote(identity, "refund", "pi_1", created) for identity, created in TIMES.items()])
-    await ledger.note_parts([PartNote("dp_1", "dispute", "pi_1", 1_800_000_003)])
-    assert [part.id for part in await ledger.parts("refund", span)] == [f"x_{number}" for number in expected]
-
-
-async def test_intents_whose_settlement_is_due_are_found(ledger: Ledger) -> None:
+async def test_intents_whose_settlement_is_due_are_found_until_it_has_happened(ledger: Ledger) -> None:
     for identity, times in (("none", ()), ("late", (20.0,)), ("due", (20.0, 10.0)), ("past", (5.0,))):
         settlements = tuple(Settlement("dispute_opens", time) for time in times)
-        await ledger.save(replace(NEW, id=identity, settlements=settlements))
-    assert sorted(await ledger.intents_to_settle(10.0, 100)) == ["due", "past"]
-    assert len(await ledger.intents_to_settle(10.0, 1)) == 1
-    assert sorted(await ledger.intents_to_settle(4.0, 100)) == []
+        await ledger.append(change(replace(NEW, id=identity, settlements=settlements)))
+    found = await ledger.to_settle(10.0, 100)
+    assert sorted(found.values()) == ["due", "past"]
+    assert len(await ledger.to_settle(10.0, 1)) == 1
+    assert await ledger.to_settle(4.0, 100) == {}
+    await ledger.settled(found)
+    assert list((await ledger.to_settle(20.0, 100)).values()) == ["late"]
 
 
-def event(identity: str, due_at: float) -> EventNote:
-    return EventNote(identity, "some.type", "pi_1", 1, "chg_1", "{}", noted_at=1.5, due_at=due_at)
+def announcing(number: int, at: float) -> Change:
+    events = (Event(f"evt_{number}", "some.type", "{}"), Event(f"evt_{number}_too", "other.type", "[]"))
+    return replace(change(replace(NEW, id=f"pi_{number}")), at=at, events=events)
 
 
-async def test_due_events_are_found_the_longest_due_first(ledger: Ledger) -> None:
-    events = [event("evt_1", 3.0), event("evt_2", 1.0), event("evt_3", 2.0), event("evt_4", 9.0)]
-    await ledger.note_events(events)
-    assert await ledger.due_events(3.0, 100, ()) == [events[1], events[2], events[0]]
-    assert await ledger.due_events(3.0, 2, ()) == [events[1], events[2]]
-    assert await ledger.due_events(3.0, 100, {"evt_2", "evt_1"}) == [events[2]]
+def announcement(made: Change) -> Announcement:
+    return Announcement(made.id, made.at, made.events, due_at=made.at)
 
 
-async def test_events_are_removed_and_postponed_together(ledger: Ledger) -> None:
-    events = [event(f"evt_{number}", 1.0) for number in range(5)]
-    await ledger.note_events(events)
-    await ledger.remove_events(["evt_0", "evt_1", "evt_missing"])
-    await ledger.postpone_events(["evt_2", "evt_3", "evt_missing"], 7.5)
-    assert await ledger.due_events(7.0, 100, ()) == [events[4]]
-    later = await ledger.due_events(7.5, 100, {"evt_4"})
-    assert sorted(later, key=lambda one: one.id) == [replace(one, due_at=7.5, attempts=1) for one in events[2:4]]
+async def test_what_is_to_be_announced_is_found_the_longest_due_first(ledger: Ledger) -> None:
+    changes = [announcing(1, 3.0), announcing(2, 1.0), announcing(3, 2.0), announcing(4, 9.0)]
+    for one in (*changes, change()):
+        await ledger.append(one)
+    first, second, third, _ = map(announcement, changes)
+    assert await ledger.announcements(3.0, 100, ()) == [second, third, first]
+    assert await ledger.announcements(3.0, 2, ()) == [second, third]
+    assert await ledger.announcements(3.0, 100, {second.id, first.id}) == [third]
+
+
+async def test_announcements_are_ended_and_postponed_together(ledger: Ledger) -> None:
+    changes = [announcing(number, 1.0) for number in range(5)]
+    for one in changes:
+        await ledger.append(one)
+    ids = [one.id for one in changes]
+    await ledger.announced([*ids[:2], "missing"])
+    # The second one was delivered by another courier meanwhile.
+    await ledger.postpone([*ids[1:4], "missing"], 7.5)
+    assert await ledger.announcements(7.0, 100, ()) == [announcement(changes[4])]
+    later = await ledger.announcements(7.5, 100, {ids[4]})
+    expected = [replace(announcement(one), due_at=7.5, attempts=1) for one in changes[2:4]]
+    assert sorted(later, key=lambda one: one.id) == expected
 
 
 async def test_the_plan_of_faults_is_replaced_and_ended(ledger: Ledger) -> None:
@@ -200,29 +229,40 @@ async def test_the_plan_of_faults_is_replaced_and_ended(ledger: Ledger) -> None:
         assert await ledger.faults() == plan
 
 
-async def test_an_intent_of_an_earlier_release_is_read(database: AsyncDatabase[dict[str, Any]]) -> None:
-    ledger = MongoLedger(database)
-    await ledger.save(NEW)
-    added = {"disputes": "", "settlements": "", "changes": ""}
-    await database["sandbox_intents"].update_one({"_id": "pi_1"}, {"$unset": added})
-    assert await ledger.load("pi_1") == NEW
-
-
-async def test_indexes_are_created_once_more_without_harm(database: AsyncDatabase[dict[str, Any]]) -> None:
+async def test_indexes_are_created_once_more_without_harm(database: Database) -> None:
     ledger = MongoLedger(database)
     for _ in range(2):
         await ledger.create_indexes()
-    await ledger.save(NEW)
+    await ledger.append(change())
     await ledger.create_indexes()
     assert await ledger.load("pi_1") == NEW
 
 
-async def test_a_mongo_ledger_finds_what_another_process_wrote(database: AsyncDatabase[dict[str, Any]]) -> None:
-    first, second = MongoLedger(database), MongoLedger(database)
-    await first.claim(claim("pi_1"))
-    await first.save(FULL)
-    assert await second.claim(claim("pi_2")) == claim("pi_1")
-    assert await second.load("pi_1") == FULL
+async def test_a_mongo_ledger_finds_what_another_process_wrote(mongo_ledger: MongoLedger, database: Database) -> None:
+    other = MongoLedger(database)
+    await mongo_ledger.append(change(FULL, key="key"))
+    assert not await other.append(change(replace(NEW, id="pi_2"), key="key"))
+    assert await other.use_of("key") == use(body="pi_1")
+    assert await other.load("pi_1") == FULL
+
+
+async def test_of_two_processes_that_use_a_key_at_once_one_wins(mongo_ledger: MongoLedger, database: Database) -> None:
+    for number in range(20):
+        intents = [replace(NEW, id=f"pi_{number}_{process}") for process in range(2)]
+        writes = zip((mongo_ledger, MongoLedger(database)), intents, strict=True)
+        wins = await asyncio.gather(*(ledger.append(change(intent, key=str(number))) for ledger, intent in writes))
+        assert sorted(wins) == [False, True]
+        assert await mongo_ledger.use_of(str(number)) == use(str(number), intents[wins.index(True)].id)
+
+
+async def test_what_a_process_asks_for_at_once_goes_in_few_commands(
+    mongo_ledger: MongoLedger, commands: Commands
+) -> None:
+    intents = [replace(NEW, id=f"pi_{number}") for number in range(100)]
+    commands.names.clear()
+    await asyncio.gather(*(mongo_ledger.append(change(intent)) for intent in intents))
+    assert await asyncio.gather(*(mongo_ledger.load(intent.id) for intent in intents)) == intents
+    assert commands.names == ["insert", "find"]
 
 
 async def test_a_mongo_ledger_without_its_database_says_so() -> None:
@@ -234,10 +274,8 @@ async def test_a_mongo_ledger_without_its_database_says_so() -> None:
             with pytest.raises(LedgerUnavailable):
                 await ledger.load("pi_1")
             with pytest.raises(LedgerUnavailable):
-                await ledger.save(NEW)
+                await ledger.append(change())
             with pytest.raises(LedgerUnavailable):
-                await ledger.claim(claim("pi_1"))
+                await ledger.use_of("key")
             with pytest.raises(LedgerUnavailable):
-                await ledger.note_events([event("evt_1", 1.0)])
-            with pytest.raises(LedgerUnavailable):
-                await ledger.due_events(1.0, 1, ())
+                await ledger.announcements(1.0, 1, ())

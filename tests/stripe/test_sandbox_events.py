@@ -1,4 +1,4 @@
-"""Which changes are announced, once each, whatever dies between two writes."""
+"""Which changes are announced, once each, whatever dies at whichever write."""
 
 import asyncio
 import json
@@ -8,32 +8,39 @@ import pytest
 
 from actors.stripe.client import API_VERSION
 from actors.stripe.sandbox import Ledger, Sandbox, SandboxHTTPClient
-from actors.stripe.sandbox.delivery import verdict
-from actors.stripe.sandbox.notes import EventNote
-from tests.stripe.ledgers import Crash, CrashingLedger, CredulousLedger, InterleavingLedger, SaveFirstLedger
-from tests.stripe.wire import HELD, NOW, Clock, Wire
+from actors.stripe.sandbox.change import Event
+from actors.stripe.sandbox.events import EVENT_TYPES
+from tests.stripe.ledgers import Crash, CrashingLedger, InterleavingLedger, TwoWritesLedger
+from tests.stripe.wire import HELD, NOW, Wire
 
 INTENTS = "/v1/payment_intents"
 
 
-async def announced(ledger: Ledger) -> list[EventNote]:
-    """The events that a courier would deliver, in the order in which they were noted."""
-    events = await ledger.due_events(NOW + 1000, 100, ())
-    intents = await ledger.load_all({event.intent_id for event in events})
-    return [event for event in events if verdict(event, intents.get(event.intent_id), NOW) == "deliver"]
+def announcing_all(ledger: Ledger) -> Sandbox:
+    return Sandbox(ledger, now=lambda: NOW, announced=EVENT_TYPES)
+
+
+@pytest.fixture
+def sandbox(ledger: Ledger) -> Sandbox:
+    return announcing_all(ledger)
+
+
+async def announced(ledger: Ledger) -> list[Event]:
+    """The events that a courier would deliver, in the order in which they were made."""
+    return [event for one in await ledger.announcements(NOW + 1000, 100, ()) for event in one.events]
 
 
 async def types(ledger: Ledger) -> list[str]:
     return [event.type for event in await announced(ledger)]
 
 
-def object_of(event: EventNote) -> dict[str, Any]:
+def object_of(event: Event) -> dict[str, Any]:
     subject: dict[str, Any] = json.loads(event.body)["data"]["object"]
     return subject
 
 
 def wires(ledger: Ledger, processes: int) -> list[Wire]:
-    return [Wire(SandboxHTTPClient(Sandbox(ledger, now=lambda: NOW))) for _ in range(processes)]
+    return [Wire(SandboxHTTPClient(announcing_all(ledger))) for _ in range(processes)]
 
 
 async def test_a_purchase_is_announced_step_by_step(wire: Wire, ledger: Ledger) -> None:
@@ -105,7 +112,7 @@ async def test_what_was_refused_and_what_is_repeated_is_not_announced(wire: Wire
     assert sorted(await types(ledger)) == sorted([*before, "refund.created", "charge.refunded"])
 
 
-async def test_a_change_is_announced_when_its_process_dies_right_after_saving_it() -> None:
+async def test_a_change_is_announced_when_its_process_dies_right_after_writing_it() -> None:
     ledger = CrashingLedger(at=2, saves_first=True)
     before, after = wires(ledger, 2)
     intent_id = await before.intent(payment_method="pm_card_visa")
@@ -116,8 +123,8 @@ async def test_a_change_is_announced_when_its_process_dies_right_after_saving_it
     assert await types(ledger) == ["payment_intent.created", "payment_intent.amount_capturable_updated"]
 
 
-async def test_without_the_notes_first_a_crash_loses_the_event() -> None:
-    ledger = SaveFirstLedger()
+async def test_with_a_second_write_for_events_a_crash_loses_the_event() -> None:
+    ledger = TwoWritesLedger()
     before, after = wires(ledger, 2)
     intent_id = await before.intent(payment_method="pm_card_visa")
     ledger.crashes = True
@@ -128,13 +135,12 @@ async def test_without_the_notes_first_a_crash_loses_the_event() -> None:
     assert await types(ledger) == ["payment_intent.created"]
 
 
-async def test_a_change_that_was_never_saved_is_not_announced() -> None:
+async def test_a_change_that_was_never_written_is_not_announced() -> None:
     ledger = CrashingLedger(at=2, saves_first=False)
     before, after = wires(ledger, 2)
     intent_id = await before.intent(payment_method="pm_card_visa")
     with pytest.raises(Crash):
         await before.post(f"{INTENTS}/{intent_id}/confirm", {}, key="key")
-    assert len(await ledger.due_events(NOW, 100, ())) == 2
     assert await types(ledger) == ["payment_intent.created"]
     await after.post(f"{INTENTS}/{intent_id}/confirm", {}, key="key")
     assert await types(ledger) == ["payment_intent.created", "payment_intent.amount_capturable_updated"]
@@ -154,19 +160,11 @@ async def test_a_change_that_lost_its_race_is_not_announced(ledger: Ledger) -> N
 async def test_the_harness_makes_changes_that_lose_their_race() -> None:
     ledger = InterleavingLedger()
     await confirmed_at_once(ledger)
-    assert len(await ledger.due_events(NOW, 100, ())) > 2
+    assert ledger.losers > 0
     assert (await types(ledger)).count("payment_intent.amount_capturable_updated") == 1
 
 
-async def test_without_the_names_of_changes_a_lost_race_is_announced() -> None:
-    ledger = CredulousLedger()
-    await confirmed_at_once(ledger)
-    assert (await types(ledger)).count("payment_intent.amount_capturable_updated") > 1
-
-
-async def test_an_event_is_left_alone_while_its_change_may_still_be_saved(ledger: Ledger, clock: Clock) -> None:
-    await Wire(SandboxHTTPClient(Sandbox(ledger, now=clock))).intent()
-    (event,) = await ledger.due_events(NOW, 100, ())
-    assert verdict(event, None, NOW + 1) == "leave"
-    assert verdict(event, None, NOW + 3) == "postpone"
-    assert verdict(event, None, NOW + 3 * 24 * 3600 + 1) == "forget"
+async def test_only_what_somebody_wants_is_kept_for_delivery(ledger: Ledger) -> None:
+    wanted = Sandbox(ledger, now=lambda: NOW, announced={"payment_intent.succeeded"})
+    await Wire(SandboxHTTPClient(wanted)).captured()
+    assert await types(ledger) == ["payment_intent.succeeded"]

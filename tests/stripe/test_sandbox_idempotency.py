@@ -1,15 +1,25 @@
 """A request is carried out once, however often, at whatever moment and in whichever process it is repeated."""
 
 import asyncio
+import hashlib
 import json
 
 import pytest
+from stripe import APIConnectionError
 
 from actors.stripe import connect
 from actors.stripe.errors import OutcomeUnknown
-from actors.stripe.sandbox import Ledger, Sandbox, SandboxHTTPClient
-from actors.stripe.sandbox.payment_intent import SavedAnswer
-from tests.stripe.ledgers import Crash, CrashingLedger, InterleavingLedger, UnguardedLedger
+from actors.stripe.sandbox import Ledger, Sandbox, SandboxHTTPClient, changes
+from actors.stripe.sandbox.change import Use
+from tests.stripe.ledgers import (
+    CountingLedger,
+    Crash,
+    CrashingLedger,
+    InterleavingLedger,
+    KeylessLedger,
+    LostAnswerLedger,
+    UnguardedLedger,
+)
 from tests.stripe.wire import API_KEY, HELD, Received, Wire
 
 CREATE = {"amount": 5000, "currency": "usd", "payment_method": "pm_card_visa", **HELD}
@@ -59,13 +69,12 @@ async def test_a_saved_decline_is_replayed_as_a_decline(wire: Wire) -> None:
 
 async def test_a_saved_server_error_is_replayed_until_the_key_changes(ledger: Ledger, wire: Wire) -> None:
     intent_id = await wire.intent(payment_method="pm_card_visa")
-    stored = await ledger.load(intent_id)
-    assert stored is not None
-    error = SavedAnswer("confirm:1", 500, json.dumps({"error": {"type": "api_error", "message": "Sorry"}}))
-    await ledger.save(stored.next_version("chg_1", error))
-    again = await wire.post(f"{INTENTS}/{intent_id}/confirm", {}, key="confirm:1")
+    path = f"{INTENTS}/{intent_id}/confirm"
+    nothing = hashlib.sha256(b"[]").hexdigest()
+    assert await ledger.bind(Use("confirm:1", path, nothing, 500, '{"error": {"type": "api_error"}}'))
+    again = await wire.post(path, {}, key="confirm:1")
     assert (again.status, again.headers["Idempotent-Replayed"]) == (500, "true")
-    assert (await wire.post(f"{INTENTS}/{intent_id}/confirm", {}, key="confirm:2")).status == 200
+    assert (await wire.post(path, {}, key="confirm:2")).status == 200
 
 
 async def test_a_key_with_other_parameters_is_refused(wire: Wire) -> None:
@@ -140,6 +149,49 @@ async def test_the_harness_interleaves_refunds() -> None:
 async def test_without_the_version_guard_too_much_is_given_back() -> None:
     answers = await refund_at_once(UnguardedLedger(), [f"key-{number}" for number in range(5)])
     assert refunded(answers) > 5000
+
+
+async def test_without_unique_keys_a_repeat_gives_money_back_again() -> None:
+    answers = await refund_at_once(KeylessLedger(), ["key"] * 2)
+    assert refunded(answers) == 4000
+
+
+async def test_a_process_goes_on_from_what_another_one_wrote(ledger: Ledger) -> None:
+    first, second = wires(ledger, 2)
+    intent_id = await first.intent(payment_method="pm_card_visa")
+    confirmed = await second.post(f"{INTENTS}/{intent_id}/confirm", {})
+    assert (await first.get(f"{INTENTS}/{intent_id}")).body == confirmed.body
+    captured = await first.post(f"{INTENTS}/{intent_id}/capture", {})
+    assert (captured.status, captured.body["status"]) == (200, "succeeded")
+    refunds = [
+        await wire.post("/v1/refunds", {"payment_intent": intent_id, "amount": 3000}) for wire in (second, first)
+    ]
+    assert [answer.status for answer in refunds] == [200, 400]
+
+
+async def test_what_was_written_without_an_answer_is_replayed() -> None:
+    ledger = LostAnswerLedger()
+    (wire,) = wires(ledger, 1)
+    intent_id = await wire.captured()
+    fields = {"payment_intent": intent_id, "amount": 2000}
+    ledger.loses = True
+    with pytest.raises(APIConnectionError):
+        await wire.post("/v1/refunds", fields, key="key")
+    ledger.loses = False
+    again = await wire.post("/v1/refunds", fields, key="key")
+    assert (again.status, again.headers["Idempotent-Replayed"]) == (200, "true")
+    rest = await wire.post("/v1/refunds", {"payment_intent": intent_id})
+    assert rest.body["amount"] == 3000
+
+
+async def test_a_process_reads_only_what_it_did_not_write_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "REMEMBERED", 2)
+    ledger = CountingLedger()
+    (wire,) = wires(ledger, 1)
+    made = [await wire.intent(payment_method="pm_card_visa") for _ in range(3)]
+    for intent_id in made[::-1]:
+        await wire.post(f"{INTENTS}/{intent_id}/confirm", {})
+    assert ledger.loaded == made[:1]
 
 
 AFTER_OR_BEFORE_THE_SAVE = pytest.mark.parametrize("saves_first", [True, False])

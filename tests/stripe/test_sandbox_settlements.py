@@ -14,7 +14,7 @@ PENDING, FAILING, DISPUTED = "pm_card_pendingRefund", "pm_card_refundFail", "pm_
 
 
 async def types(ledger: Ledger, clock: Clock) -> list[str]:
-    return [event.type for event in await ledger.due_events(clock.time, 100, ())]
+    return [event.type for one in await ledger.announcements(clock.time, 100, ()) for event in one.events]
 
 
 async def settle(sandbox: Sandbox, clock: Clock) -> None:
@@ -130,7 +130,7 @@ async def test_processes_that_settle_at_once_settle_once(
     assert (await stripe.retrieve_refund(made.id)).status == "succeeded"
     assert len(await stripe.disputes_of(disputed)) == 1
     assert len([dispute async for dispute in stripe.disputes()]) == 1
-    assert await ledger.intents_to_settle(clock.time + 100, 10) == []
+    assert await ledger.to_settle(clock.time + 100, 10) == {}
 
 
 @pytest.mark.parametrize("saves_first", [True, False])

@@ -4,8 +4,7 @@ import pytest
 
 from actors.stripe import Stripe
 from actors.stripe.errors import NotFound
-from actors.stripe.sandbox import Ledger, Sandbox
-from actors.stripe.sandbox.notes import PartNote
+from actors.stripe.sandbox import Sandbox
 from tests.stripe.wire import NOW, Clock, Wire
 
 
@@ -51,17 +50,12 @@ async def test_refunds_of_an_intent_are_the_newest_first(stripe: Stripe, wire: W
     assert await stripe.retrieve_refund(first.id) == first
 
 
-async def test_notes_of_refunds_that_were_never_made_are_not_listed(
-    stripe: Stripe, wire: Wire, ledger: Ledger, clock: Clock
-) -> None:
-    made = []
-    for number in range(3):
-        clock.time += 1
-        intent_id = await wire.captured()
-        made.append(await stripe.refund(intent_id, amount=5000, idempotency_key=str(number)))
-        lost = [PartNote(f"re_lost_{number}_{one}", "refund", intent_id, int(clock.time)) for one in range(60)]
-        await ledger.note_parts(lost)
-    assert [refund async for refund in stripe.refunds()] == made[::-1]
+async def test_an_intent_is_listed_once_as_it_is_now(stripe: Stripe, wire: Wire) -> None:
+    captured, created = await wire.captured(), await wire.intent()
+    assert {intent.id: intent.status async for intent in stripe.intents()} == {
+        captured: "succeeded",
+        created: "requires_payment_method",
+    }
 
 
 async def test_what_does_not_exist_is_not_found(stripe: Stripe, wire: Wire) -> None:

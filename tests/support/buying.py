@@ -1,10 +1,17 @@
 """Buying in a market under test, and what the sandbox's ledger says of the money."""
 
+import time
+from collections.abc import Callable
+
 from actors.domain.messages import ChargeAnswer, Order, Pay, PaymentCommand, Refusal, TicketCommand
 from actors.domain.ticket import TicketAnswer
 from actors.purchase import Counterparts, Purchases
 from actors.resumption import STANDS_STILL
 from actors.runtime.ports import Clock, Instant
+from actors.stripe.sandbox import MongoLedger
+from actors.stripe.sandbox.change import Change
+from actors.stripe.sandbox.ledger import Span
+from actors.stripe.sandbox.payment_intent import PaymentIntent
 from tests.support.examples import WINDOW
 from tests.support.local_market import LocalMarket
 from tests.support.trading import held, listed
@@ -29,13 +36,32 @@ async def order_now(market: LocalMarket, order: Order) -> Order:
 
 async def money(market: LocalMarket, order: Order) -> dict[str, int]:
     """What the ledger has for an order: intents by status, and cents that were taken and given back."""
-    intents = await market.connections.database["sandbox_intents"].find({"metadata.orderId": order.id}).to_list()
     found = {"taken": 0, "given back": 0}
-    for intent in intents:
-        found[intent["status"]] = found.get(intent["status"], 0) + 1
-        found["taken"] += intent["amount_received"]
-        found["given back"] += sum(refund["amount"] for refund in intent["refunds"])
+    for intent in await intents_of(market, order):
+        found[intent.status] = found.get(intent.status, 0) + 1
+        found["taken"] += intent.amount_received
+        found["given back"] += sum(refund.amount for refund in intent.refunds)
     return found
+
+
+async def intents_of(market: LocalMarket, order: Order) -> list[PaymentIntent]:
+    """What the ledger has for an order."""
+    return [intent for intent in await all_intents(market) if intent.metadata["orderId"] == order.id]
+
+
+async def all_intents(market: LocalMarket) -> list[PaymentIntent]:
+    """All that the ledger has."""
+    ledger = MongoLedger(market.connections.database)
+    made = await ledger.listed("intent", Span(10_000))
+    return list((await ledger.load_all([one.id for one in made])).values())
+
+
+async def changed_at_stripe(
+    market: LocalMarket, order: Order, change: Callable[[PaymentIntent], PaymentIntent]
+) -> None:
+    """Something that no request asked for happens to the one intent of an order."""
+    (intent,) = await intents_of(market, order)
+    assert await MongoLedger(market.connections.database).append(Change(time.time(), change(intent).next_version()))
 
 
 def purchases(market: LocalMarket, counterparts: Counterparts) -> Purchases:

@@ -30,11 +30,11 @@ class Circumstances:
     settled_at: float
 
 
-def carry_out(order: Order, intent_id: str, intent: PaymentIntent | None, given: Circumstances) -> Outcome:
+def carry_out(order: Order, intent: PaymentIntent | None, given: Circumstances) -> Outcome:
     """What becomes of the intent, None being one that does not exist. Raises RequestRefused when it has to exist."""
     command, ids, now = order.command, given.ids, int(given.now)
     if isinstance(command, CreateIntent):
-        return operations.create(intent_id, command, ids, now)
+        return operations.create(command, ids, now)
     if intent is None:
         raise RequestRefused(
             not_found("payment_intent", "payment_intent" if isinstance(command, CreateRefund) else "intent")

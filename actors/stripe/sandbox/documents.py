@@ -1,56 +1,72 @@
-"""The sandbox's records as documents of MongoDB."""
+"""The ledger's changes as documents of MongoDB."""
 
-from dataclasses import asdict
-from typing import Any
+from dataclasses import replace
 
-from actors.stripe.sandbox.failures import Failure
-from actors.stripe.sandbox.ledger import Claim
-from actors.stripe.sandbox.notes import EventNote, PartNote
-from actors.stripe.sandbox.payment_intent import Dispute, PaymentIntent, Refund, SavedAnswer, Settlement
+from actors.domain.codec import Document, decode, encode
+from actors.stripe.sandbox.change import Announcement, Change, Event, Kind, Made, Use
+from actors.stripe.sandbox.payment_intent import Dispute, PaymentIntent, Refund, Settlement
 
-Document = dict[str, Any]
+PARTS = ("refunds", "disputes", "settlements")
 
 
-def document_of(record: PaymentIntent | PartNote | EventNote) -> Document:
-    """A record's fields, its id as `_id`."""
-    fields = asdict(record)
-    return {"_id": fields.pop("id"), **fields}
+def document_of(change: Change) -> Document:
+    """A change, with the fields that it is found by.
+
+    `place` is where it stands in the list of what it made; `settle_at` and `due_at` are there while something is to
+    be done.
+    """
+    document: Document = {
+        "_id": change.id,
+        "at": change.at,
+        "intent_id": change.intent.id,
+        "intent": encode(change.intent),
+    }
+    for name in PARTS:
+        document["intent"][name] = [encode(part) for part in getattr(change.intent, name)]
+    if change.use is not None:
+        document["use"] = encode(change.use)
+    if change.made is not None:
+        document["made"] = encode(change.made)
+        document["place"] = place(change.made.kind, change.made.created, change.made.id)
+    if change.settle_at is not None:
+        document["settle_at"] = change.settle_at
+    if change.events:
+        document.update(events=[encode(event) for event in change.events], due_at=change.at, attempts=0)
+    return document
 
 
-def document_of_claim(claim: Claim) -> Document:
-    """A claim's fields, its key as `_id`."""
-    fields = asdict(claim)
-    return {"_id": fields.pop("key"), **fields}
+def place(kind: Kind, created: int, object_id: str = "") -> str:
+    """Orders the objects of a kind by time, and by id within a second; without an id, before all of the second."""
+    return f"{kind}:{created:012d}:{object_id}"
 
 
-def claim_of(document: Document) -> Claim:
-    """The claim in a document."""
-    return Claim(**_fields(document, "key"))
-
-
-def part_of(document: Document) -> PartNote:
-    """The note of a refund or dispute in a document."""
-    return PartNote(**_fields(document, "id"))
-
-
-def event_of(document: Document) -> EventNote:
-    """The event in a document."""
-    return EventNote(**_fields(document, "id"))
+def document_of_use(use: Use) -> Document:
+    """The use of a key that changed nothing."""
+    return {"_id": f"key:{use.key}", "use": encode(use)}
 
 
 def intent_of(document: Document) -> PaymentIntent:
-    """The intent in a document."""
-    fields = _fields(document, "id")
-    last_error = fields["last_payment_error"]
-    fields["last_payment_error"] = Failure(**last_error) if last_error else None
-    fields["refunds"] = tuple(Refund(**refund) for refund in fields["refunds"])
-    fields["answers"] = tuple(SavedAnswer(**answer) for answer in fields["answers"])
-    # Intents that were written by an earlier release of the sandbox do not have these.
-    fields["disputes"] = tuple(Dispute(**dispute) for dispute in fields.get("disputes", ()))
-    fields["settlements"] = tuple(Settlement(**settlement) for settlement in fields.get("settlements", ()))
-    fields["changes"] = tuple(fields.get("changes", ()))
-    return PaymentIntent(**fields)
+    """The intent after the change in a document."""
+    stored = document["intent"]
+    return replace(
+        decode(PaymentIntent, stored),
+        refunds=tuple(decode(Refund, part) for part in stored["refunds"]),
+        disputes=tuple(decode(Dispute, part) for part in stored["disputes"]),
+        settlements=tuple(decode(Settlement, part) for part in stored["settlements"]),
+    )
 
 
-def _fields(document: Document, identity: str) -> Document:
-    return {identity: document["_id"], **{name: value for name, value in document.items() if name != "_id"}}
+def announcement_of(document: Document) -> Announcement:
+    """What is to be announced of the change in a document."""
+    events = tuple(decode(Event, event) for event in document["events"])
+    return Announcement(document["_id"], document["at"], events, document["due_at"], document["attempts"])
+
+
+def made_of(document: Document) -> Made:
+    """What the change in a document made."""
+    return decode(Made, document["made"])
+
+
+def use_of(document: Document) -> Use:
+    """The use of a key in a document."""
+    return decode(Use, document["use"])

@@ -3,7 +3,7 @@
 import aiohttp
 import structlog
 
-from actors.stripe.sandbox.notes import EventNote
+from actors.stripe.sandbox.change import Event
 from actors.stripe.webhooks import sign
 
 HEADERS = {
@@ -28,7 +28,7 @@ class Endpoint:
         """Connections to it, to be closed by the caller."""
         return aiohttp.ClientSession(timeout=self._timeout, headers=HEADERS, cookie_jar=aiohttp.DummyCookieJar())
 
-    async def accepts(self, event: EventNote, http: aiohttp.ClientSession, now: float) -> bool:
+    async def accepts(self, event: Event, http: aiohttp.ClientSession, now: float) -> bool:
         """Send an event, signed for `now` as Stripe does at every attempt; whether a 2xx came back in time."""
         raw = event.body.encode()
         headers = {"Stripe-Signature": sign(raw, self._secret, now)}

@@ -1,12 +1,13 @@
 """Which changes Stripe announces, and how (https://docs.stripe.com/api/events/types)."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from actors.stripe.client import API_VERSION
+from actors.stripe.sandbox.change import Event
 from actors.stripe.sandbox.ids import IdFactory
-from actors.stripe.sandbox.notes import EventNote
 from actors.stripe.sandbox.payment_intent import Dispute, PaymentIntent, Refund
 from actors.stripe.sandbox.shapes import Shape, charge_shape, intent_shape, part_shape
 
@@ -32,6 +33,7 @@ EVENT_TYPES = frozenset(
         "charge.dispute.closed",
     }
 )
+WANTED = EVENT_TYPES - {CREATED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +46,15 @@ class Cause:
 
 
 def events_of(
-    before: PaymentIntent | None, after: PaymentIntent, cause: Cause, ids: IdFactory
-) -> tuple[EventNote, ...]:
-    """What to announce once `after`, whose last change this is, has been saved."""
-    return tuple(_note(one, after, cause, ids("evt")) for one in _announcements(before, after))
+    before: PaymentIntent | None, after: PaymentIntent, cause: Cause, ids: IdFactory, types: Collection[str]
+) -> Iterator[Event]:
+    """What to announce of a change, as far as it is of these types."""
+    for event_type, shape in _announcements(before, after):
+        if event_type in types:
+            yield _event(event_type, shape(), cause, ids("evt"))
 
 
-def _note(announcement: tuple[str, Shape], after: PaymentIntent, cause: Cause, event_id: str) -> EventNote:
-    event_type, shape = announcement
+def _event(event_type: str, shape: Shape, cause: Cause, event_id: str) -> Event:
     event = {
         "id": event_id,
         "object": "event",
@@ -63,41 +66,35 @@ def _note(announcement: tuple[str, Shape], after: PaymentIntent, cause: Cause, e
         "request": {"id": cause.request_id, "idempotency_key": cause.idempotency_key},
         "type": event_type,
     }
-    return EventNote(
-        id=event_id,
-        type=event_type,
-        intent_id=after.id,
-        version=after.version,
-        change_id=after.changes[-1],
-        body=json.dumps(event),
-        noted_at=cause.at,
-        due_at=cause.at,
-    )
+    return Event(event_id, event_type, json.dumps(event))
 
 
-def _announcements(before: PaymentIntent | None, after: PaymentIntent) -> Iterator[tuple[str, Shape]]:
+def _announcements(before: PaymentIntent | None, after: PaymentIntent) -> Iterator[tuple[str, Callable[[], Shape]]]:
+    intent = partial(intent_shape, after)
     if before is None:
-        yield CREATED, intent_shape(after)
+        yield CREATED, intent
         return
     if before.status != after.status and after.status in STATUSES:
-        yield STATUSES[after.status], intent_shape(after)
+        yield STATUSES[after.status], intent
     # Two buyers' errors may be equal, so leaving requires_action counts too.
     has_failed = before.last_payment_error != after.last_payment_error or before.status == "requires_action"
     if after.status == "requires_payment_method" and has_failed:
-        yield FAILED, intent_shape(after)
+        yield FAILED, intent
     for part in after.parts:
         earlier = before.part(part.id)
         if part != earlier:
             yield from _of_part(part, after, is_new=earlier is None)
 
 
-def _of_part(part: Refund | Dispute, intent: PaymentIntent, *, is_new: bool) -> Iterator[tuple[str, Shape]]:
-    shape = part_shape(part, intent)
+def _of_part(
+    part: Refund | Dispute, intent: PaymentIntent, *, is_new: bool
+) -> Iterator[tuple[str, Callable[[], Shape]]]:
+    shape = partial(part_shape, part, intent)
     if isinstance(part, Dispute):
         yield ("charge.dispute.created" if is_new else "charge.dispute.closed"), shape
     elif is_new:
         yield "refund.created", shape
-        yield "charge.refunded", charge_shape(intent)
+        yield "charge.refunded", partial(charge_shape, intent)
     else:
         yield "refund.updated", shape
         if part.status == "failed":

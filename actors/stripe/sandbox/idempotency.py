@@ -1,4 +1,4 @@
-"""Carrying out each POST once and for all: its key is bound to it, and its answer is saved with what it changed.
+"""Carrying out each POST once and for all: its key and its answer are written with what it changed.
 
 https://docs.stripe.com/api/idempotent_requests
 """
@@ -6,12 +6,13 @@ https://docs.stripe.com/api/idempotent_requests
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 
 from actors.stripe.sandbox import shapes
 from actors.stripe.sandbox.carrying_out import Circumstances, carry_out
+from actors.stripe.sandbox.change import Use
 from actors.stripe.sandbox.changes import Changes
-from actors.stripe.sandbox.commands import CreateRefund, EndDispute
+from actors.stripe.sandbox.commands import CreateIntent, CreateRefund, EndDispute
 from actors.stripe.sandbox.events import Cause
 from actors.stripe.sandbox.failures import (
     KEY_IN_USE,
@@ -23,8 +24,8 @@ from actors.stripe.sandbox.failures import (
     not_found,
 )
 from actors.stripe.sandbox.ids import IdFactory
-from actors.stripe.sandbox.ledger import Claim, Ledger
-from actors.stripe.sandbox.payment_intent import Answer, SavedAnswer
+from actors.stripe.sandbox.ledger import Ledger
+from actors.stripe.sandbox.payment_intent import Answer, PaymentIntent
 from actors.stripe.sandbox.request import Request
 from actors.stripe.sandbox.routes import Order
 
@@ -50,51 +51,56 @@ class OnceOnly:
         if len(key) > KEY_LENGTH:
             raise RequestRefused(KEY_TOO_LONG)
         # In memory only: the lock must die with the process. Two processes with one key need no lock, because only
-        # one of them can save its answer, and the other then finds that answer.
+        # one of them can write under it, and the other then finds that answer.
         if key in self._keys_in_use:
             raise RequestRefused(KEY_IN_USE)
         self._keys_in_use.add(key)
         try:
-            fingerprint = hashlib.sha256(json.dumps(sorted(request.fields.items())).encode()).hexdigest()
-            claim = Claim(key, request.path, fingerprint, await self._intent_id(order), breaks)
-            holder = await self._ledger.claim(claim)
-            _refuse_another_use(holder, claim)
-            if holder.broken:
-                return replace(shapes.failure_answer(SERVER_ERROR), replayed=holder is not claim)
-            return await self._carry_out(holder, request, order)
+            return await self._once(key, request, order, breaks=breaks)
         finally:
             self._keys_in_use.discard(key)
 
-    async def _intent_id(self, order: Order) -> str:
-        match order.command:
-            case CreateRefund(intent_id):
-                return intent_id
-            case EndDispute():
-                note = await self._ledger.part(order.object_id or "")
-                if note is None:
-                    raise RequestRefused(not_found("dispute", "dispute"))
-                return note.intent_id
-            case _:
-                return order.object_id or self._ids("pi")
-
-    async def _carry_out(self, holder: Claim, request: Request, order: Order) -> Answer:
+    async def _once(self, key: str, request: Request, order: Order, *, breaks: bool) -> Answer:
+        fingerprint = hashlib.sha256(json.dumps(sorted(request.fields.items())).encode()).hexdigest()
+        bound = partial(Use, key, request.path, fingerprint)
         while True:
-            intent = await self._ledger.load(holder.intent_id)
-            if intent and (saved := intent.answer_to(holder.key)):
-                return saved
-            now = self._now()
-            given = Circumstances(self._ids, now, now + self._settle_seconds)
-            outcome = carry_out(order, holder.intent_id, intent, given)
-            answer = shapes.answer_of(outcome)
-            to_save = SavedAnswer(holder.key, answer.status, answer.body)
-            cause = Cause(now, request.id, request.idempotency_key)
-            # Another request may have changed the intent since it was loaded: then decide again on what it left.
-            if await self._changes.write(intent, outcome.intent, cause, to_save):
+            # Carried out before it is known whether the key is free: nothing counts until it is written, and what is
+            # written under a key that was used before is refused by the ledger. So a request costs one write.
+            if breaks:
+                answer = shapes.failure_answer(SERVER_ERROR)
+                is_written = await self._ledger.bind(bound(answer.status, answer.body))
+            else:
+                now = self._now()
+                intent = await self._intent(order)
+                outcome = carry_out(order, intent, Circumstances(self._ids, now, now + self._settle_seconds))
+                answer = shapes.answer_of(outcome)
+                cause = Cause(now, request.id, request.idempotency_key)
+                is_written = await self._changes.write(intent, outcome.intent, cause, bound(answer.status, answer.body))
+            if is_written:
                 return answer
+            if earlier := await self._ledger.use_of(key):
+                _refuse_another_use(earlier, request.path, fingerprint)
+                return Answer(earlier.status, earlier.body, replayed=True)
+            # Another request changed the intent since it was read: decide again on what it left.
+
+    async def _intent(self, order: Order) -> PaymentIntent | None:
+        match order.command:
+            case CreateIntent():
+                return None
+            case CreateRefund(intent_id):
+                return await self._changes.newest(intent_id)
+            case EndDispute():
+                # Not from memory: a dispute that this process does not know of yet would be refused without a write.
+                made = await self._ledger.made(order.object_id or "")
+                if made is None:
+                    raise RequestRefused(not_found("dispute", "dispute"))
+                return await self._ledger.load(made.intent_id)
+            case _:
+                return await self._changes.newest(order.object_id or "")
 
 
-def _refuse_another_use(holder: Claim, claim: Claim) -> None:
-    if holder.endpoint != claim.endpoint:
+def _refuse_another_use(earlier: Use, endpoint: str, fingerprint: str) -> None:
+    if earlier.endpoint != endpoint:
         raise RequestRefused(KEY_WITH_OTHER_ENDPOINT)
-    if holder.fingerprint != claim.fingerprint:
+    if earlier.fingerprint != fingerprint:
         raise RequestRefused(KEY_WITH_OTHER_PARAMETERS)

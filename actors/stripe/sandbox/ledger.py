@@ -4,24 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from actors.stripe.sandbox.change import Announcement, Change, Kind, Made, Use
 from actors.stripe.sandbox.faults import FaultPlan
-from actors.stripe.sandbox.notes import EventNote, PartKind, PartNote
 from actors.stripe.sandbox.payment_intent import PaymentIntent
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """The first use of an idempotency key: for which request, and for which intent.
-
-    `fingerprint` is a digest of the parameters, so that payment methods are not stored. `broken`: the answer to the
-    key is a 500, and nothing was done.
-    """
-
-    key: str
-    endpoint: str
-    fingerprint: str
-    intent_id: str
-    broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,46 +26,50 @@ class LedgerUnavailable(Exception):  # noqa: N818  # named for what happened
 
 
 class Ledger(Protocol):
-    """Each operation is atomic, also between processes that share the ledger. Any may raise LedgerUnavailable."""
+    """Changes are added and never replaced; an intent is what its last change left.
 
-    async def claim(self, claim: Claim) -> Claim:
-        """Bind a key for good; returns the claim that holds it, which is another one when the key was used before."""
+    Each operation is atomic, also between processes that share the ledger. Any may raise LedgerUnavailable. Nothing is
+    ever removed: neither old versions, three or four of a purchase, nor keys, which Stripe keeps for a day at least.
+    """
+
+    async def append(self, change: Change) -> bool:
+        """Add a change to what its writer read, version n to n-1.
+
+        False, and nothing added, when that version is there already, or the change's key was used before.
+        """
+
+    async def bind(self, use: Use) -> bool:
+        """Have a key stand for an answer without any change; False, and nothing done, when it was used before."""
+
+    async def use_of(self, key: str) -> Use | None:
+        """The use that an idempotency key was put to."""
 
     async def load(self, intent_id: str) -> PaymentIntent | None:
-        """The intent as it was last written."""
-
-    async def save(self, intent: PaymentIntent) -> bool:
-        """Write version n over version n-1; False, and nothing written, when somebody else wrote in between."""
+        """The intent as it was last written, by whichever process."""
 
     async def load_all(self, intent_ids: Collection[str]) -> Mapping[str, PaymentIntent]:
         """The intents of these that exist, by id."""
 
-    async def intents(self, span: Span) -> Sequence[PaymentIntent]:
-        """Intents, the newest first."""
+    async def made(self, object_id: str) -> Made | None:
+        """Where to look for an intent, refund or dispute."""
 
-    async def intents_to_settle(self, now: float, limit: int) -> Sequence[str]:
-        """Ids of intents with a settlement that is due."""
+    async def listed(self, kind: Kind, span: Span) -> Sequence[Made]:
+        """Objects of one kind, the newest first."""
 
-    async def note_parts(self, parts: Sequence[PartNote]) -> None:
-        """Remember where to look for refunds and disputes. Called before the intent is saved."""
+    async def to_settle(self, now: float, limit: int) -> Mapping[str, str]:
+        """Intents with a settlement that is due and may not have happened yet, by the id of the change that says so."""
 
-    async def part(self, part_id: str) -> PartNote | None:
-        """What was noted under an id."""
+    async def settled(self, change_ids: Collection[str]) -> None:
+        """What was due according to these changes has happened."""
 
-    async def parts(self, kind: PartKind, span: Span) -> Sequence[PartNote]:
-        """Notes of one kind, the newest first."""
+    async def announcements(self, now: float, limit: int, without: Collection[str]) -> Sequence[Announcement]:
+        """What is to be announced by now, the longest due first, but not those with an id in `without`."""
 
-    async def note_events(self, events: Sequence[EventNote]) -> None:
-        """Remember what to announce. Called before the intent is saved."""
+    async def announced(self, change_ids: Collection[str]) -> None:
+        """The events of these changes are delivered, or never will be."""
 
-    async def due_events(self, now: float, limit: int, without: Collection[str]) -> Sequence[EventNote]:
-        """Events that are due, the longest due first, but not those with an id in `without`."""
-
-    async def remove_events(self, event_ids: Sequence[str]) -> None:
-        """Forget events that are delivered, or never will be."""
-
-    async def postpone_events(self, event_ids: Sequence[str], due_at: float) -> None:
-        """Count a failed attempt for each; the next is due then."""
+    async def postpone(self, change_ids: Collection[str], due_at: float) -> None:
+        """Count a failed attempt for each of these changes that is still to be announced; the next is due then."""
 
     async def faults(self) -> FaultPlan | None:
         """The plan of faults, if there is one."""

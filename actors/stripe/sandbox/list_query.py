@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from actors.stripe.sandbox.change import Made
 from actors.stripe.sandbox.failures import RequestRefused, invalid
 from actors.stripe.sandbox.form import INTEGER, Form
-from actors.stripe.sandbox.notes import PartNote
-from actors.stripe.sandbox.payment_intent import Dispute, PaymentIntent, Refund
+from actors.stripe.sandbox.payment_intent import Dispute, Refund
 
 DEFAULT_LIMIT = 10  # https://docs.stripe.com/api/pagination
 MOST = 100
@@ -43,7 +43,7 @@ def read_list(form: Form, *, filters_by_intent: bool) -> ListQuery:
     return query
 
 
-def place_of(listed: PaymentIntent | PartNote | Refund | Dispute | None) -> tuple[int, str]:
+def place_of(listed: Made | Refund | Dispute | None) -> tuple[int, str]:
     """Where an object stands in the list of its kind; refused when it is none that the caller may start after."""
     if listed is None:
         raise RequestRefused(invalid("No such object", code="resource_missing", param="starting_after"))

@@ -1,87 +1,102 @@
 """A ledger for one process, forgotten when it ends."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
+from actors.stripe.sandbox.change import Announcement, Change, Kind, Made, Use
 from actors.stripe.sandbox.faults import FaultPlan
-from actors.stripe.sandbox.ledger import Claim, Span
-from actors.stripe.sandbox.notes import EventNote, PartKind, PartNote
+from actors.stripe.sandbox.ledger import Span
 from actors.stripe.sandbox.payment_intent import PaymentIntent
-
-Listed = TypeVar("Listed", PaymentIntent, PartNote)
 
 
 class MemoryLedger:
-    """Atomic because no operation awaits anything."""
+    """Atomic because no operation awaits anything. Of each intent it keeps the last version only."""
 
     def __init__(self) -> None:
-        self._claims: dict[str, Claim] = {}
         self._intents: dict[str, PaymentIntent] = {}
-        self._parts: dict[str, PartNote] = {}
-        self._events: dict[str, EventNote] = {}
+        self._uses: dict[str, Use] = {}
+        self._made: dict[str, Made] = {}
+        self._to_settle: dict[str, tuple[float, str]] = {}
+        self._announcements: dict[str, Announcement] = {}
         self._faults: FaultPlan | None = None
 
-    async def claim(self, claim: Claim) -> Claim:
+    async def append(self, change: Change) -> bool:
         """See Ledger."""
-        return self._claims.setdefault(claim.key, claim)
+        current = self._intents.get(change.intent.id)
+        if current is not None and current.version >= change.intent.version:
+            return False
+        if change.use is not None and change.use.key in self._uses:
+            return False
+        self._add(change)
+        return True
+
+    def _add(self, change: Change) -> None:
+        self._intents[change.intent.id] = change.intent
+        if change.use is not None:
+            self._uses[change.use.key] = change.use
+        if change.made is not None:
+            self._made[change.made.id] = change.made
+        if change.settle_at is not None:
+            self._to_settle[change.id] = (change.settle_at, change.intent.id)
+        if change.announcement is not None:
+            self._announcements[change.id] = change.announcement
+
+    async def bind(self, use: Use) -> bool:
+        """See Ledger."""
+        return self._uses.setdefault(use.key, use) is use
+
+    async def use_of(self, key: str) -> Use | None:
+        """See Ledger."""
+        return self._uses.get(key)
 
     async def load(self, intent_id: str) -> PaymentIntent | None:
         """See Ledger."""
         return self._intents.get(intent_id)
 
-    async def save(self, intent: PaymentIntent) -> bool:
-        """See Ledger."""
-        current = self._intents.get(intent.id)
-        if (current.version if current else 0) != intent.version - 1:
-            return False
-        self._intents[intent.id] = intent
-        return True
-
     async def load_all(self, intent_ids: Collection[str]) -> Mapping[str, PaymentIntent]:
         """See Ledger."""
         return {one: self._intents[one] for one in intent_ids if one in self._intents}
 
-    async def intents(self, span: Span) -> Sequence[PaymentIntent]:
+    async def made(self, object_id: str) -> Made | None:
         """See Ledger."""
-        return _piece(self._intents.values(), span)
+        return self._made.get(object_id)
 
-    async def intents_to_settle(self, now: float, limit: int) -> Sequence[str]:
+    async def listed(self, kind: Kind, span: Span) -> Sequence[Made]:
         """See Ledger."""
-        due = [one.id for one in self._intents.values() if any(part.due_at <= now for part in one.settlements)]
-        return due[:limit]
+        found = [
+            one
+            for one in self._made.values()
+            if one.kind == kind
+            and one.created >= span.created_since
+            and (span.after is None or (one.created, one.id) < span.after)
+        ]
+        return sorted(found, key=lambda one: (one.created, one.id), reverse=True)[: span.limit]
 
-    async def note_parts(self, parts: Sequence[PartNote]) -> None:
+    async def to_settle(self, now: float, limit: int) -> Mapping[str, str]:
         """See Ledger."""
-        self._parts.update((part.id, part) for part in parts)
+        due = [(change_id, intent_id) for change_id, (at, intent_id) in self._to_settle.items() if at <= now]
+        return dict(due[:limit])
 
-    async def part(self, part_id: str) -> PartNote | None:
+    async def settled(self, change_ids: Collection[str]) -> None:
         """See Ledger."""
-        return self._parts.get(part_id)
+        for change_id in change_ids:
+            self._to_settle.pop(change_id, None)
 
-    async def parts(self, kind: PartKind, span: Span) -> Sequence[PartNote]:
+    async def announcements(self, now: float, limit: int, without: Collection[str]) -> Sequence[Announcement]:
         """See Ledger."""
-        return _piece((part for part in self._parts.values() if part.kind == kind), span)
+        due = [one for one in self._announcements.values() if one.due_at <= now and one.id not in without]
+        return sorted(due, key=lambda one: one.due_at)[:limit]
 
-    async def note_events(self, events: Sequence[EventNote]) -> None:
+    async def announced(self, change_ids: Collection[str]) -> None:
         """See Ledger."""
-        self._events.update((event.id, event) for event in events)
+        for change_id in change_ids:
+            self._announcements.pop(change_id, None)
 
-    async def due_events(self, now: float, limit: int, without: Collection[str]) -> Sequence[EventNote]:
+    async def postpone(self, change_ids: Collection[str], due_at: float) -> None:
         """See Ledger."""
-        due = [event for event in self._events.values() if event.due_at <= now and event.id not in without]
-        return sorted(due, key=lambda event: event.due_at)[:limit]
-
-    async def remove_events(self, event_ids: Sequence[str]) -> None:
-        """See Ledger."""
-        for event_id in event_ids:
-            self._events.pop(event_id, None)
-
-    async def postpone_events(self, event_ids: Sequence[str], due_at: float) -> None:
-        """See Ledger."""
-        for event_id in event_ids:
-            if event := self._events.get(event_id):
-                self._events[event_id] = replace(event, due_at=due_at, attempts=event.attempts + 1)
+        for change_id in change_ids:
+            if one := self._announcements.get(change_id):
+                self._announcements[change_id] = replace(one, due_at=due_at, attempts=one.attempts + 1)
 
     async def faults(self) -> FaultPlan | None:
         """See Ledger."""
@@ -90,12 +105,3 @@ class MemoryLedger:
     async def set_faults(self, plan: FaultPlan | None) -> None:
         """See Ledger."""
         self._faults = plan
-
-
-def _piece(listed: Iterable[Listed], span: Span) -> list[Listed]:
-    found = [
-        one
-        for one in listed
-        if one.created >= span.created_since and (span.after is None or (one.created, one.id) < span.after)
-    ]
-    return sorted(found, key=lambda one: (one.created, one.id), reverse=True)[: span.limit]

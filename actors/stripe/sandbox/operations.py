@@ -24,8 +24,9 @@ class Outcome:
     part: Refund | Dispute | None = None
 
 
-def create(intent_id: str, command: CreateIntent, ids: IdFactory, now: int) -> Outcome:
+def create(command: CreateIntent, ids: IdFactory, now: int) -> Outcome:
     """A new intent, unconfirmed."""
+    intent_id = ids("pi")
     intent = PaymentIntent(
         id=intent_id,
         status="requires_payment_method",

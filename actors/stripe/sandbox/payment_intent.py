@@ -26,15 +26,6 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class SavedAnswer:
-    """The answer that an idempotency key stands for."""
-
-    key: str
-    status: int
-    body: str
-
-
-@dataclass(frozen=True, slots=True)
 class Refund:
     """Money given back, in minor units; `created` in seconds since 1970."""
 
@@ -68,10 +59,7 @@ class Settlement:
 class PaymentIntent:
     """One purchase's money, in minor units; times in seconds since 1970.
 
-    The intent holds its refunds and its saved answers, so that one write changes the money and remembers under which
-    key it did so. Without that a crash between two writes would lose the answer, and the repeat would act again.
-    `version` counts the writes; 0 has not been written yet. `changes` names each write, so that what was noted for a
-    write that lost its race can be told from what was noted for the one that won it.
+    `version` counts the writes; 0 has not been written yet.
     """
 
     id: str
@@ -92,8 +80,6 @@ class PaymentIntent:
     refunds: tuple[Refund, ...] = ()
     disputes: tuple[Dispute, ...] = ()
     settlements: tuple[Settlement, ...] = ()
-    answers: tuple[SavedAnswer, ...] = ()
-    changes: tuple[str, ...] = ()
 
     @property
     def amount_capturable(self) -> int:
@@ -124,14 +110,6 @@ class PaymentIntent:
         """All that has an id of its own."""
         return (*self.refunds, *self.disputes)
 
-    def answer_to(self, key: str) -> Answer | None:
-        """The answer saved under an idempotency key."""
-        for saved in self.answers:
-            if saved.key == key:
-                return Answer(saved.status, saved.body, replayed=True)
-        return None
-
-    def next_version(self, change_id: str, saved: SavedAnswer | None = None) -> "PaymentIntent":
-        """The intent to write next, with the name of this write and the answer that it stands for, if any."""
-        answers = self.answers if saved is None else (*self.answers, saved)
-        return replace(self, version=self.version + 1, answers=answers, changes=(*self.changes, change_id))
+    def next_version(self) -> "PaymentIntent":
+        """The intent to write next."""
+        return replace(self, version=self.version + 1)

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from actors.stripe.sandbox import commands
+from actors.stripe.sandbox.change import Kind
 from actors.stripe.sandbox.commands import Command
 from actors.stripe.sandbox.form import Form
 
@@ -24,7 +24,7 @@ COMMANDS: tuple[tuple[re.Pattern[str], Callable[[Form], Command]], ...] = (
     (re.compile(rf"{DISPUTES}/(?P<id>\w+)/close"), commands.read_close_dispute),
 )
 # Every GET route: with an id one object, without a list.
-LOOKUPS: tuple[tuple[re.Pattern[str], Literal["intent", "refund", "dispute"]], ...] = (
+LOOKUPS: tuple[tuple[re.Pattern[str], Kind], ...] = (
     (re.compile(rf"{INTENTS}(?:/(?P<id>\w+))?"), "intent"),
     (re.compile(rf"{REFUNDS}(?:/(?P<id>\w+))?"), "refund"),
     (re.compile(rf"{DISPUTES}(?:/(?P<id>\w+))?"), "dispute"),
@@ -43,7 +43,7 @@ class Order:
 class Lookup:
     """What a GET asks for: an object, or the list of its kind when there is no id."""
 
-    kind: Literal["intent", "refund", "dispute"]
+    kind: Kind
     object_id: str | None
 
 

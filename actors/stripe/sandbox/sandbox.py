@@ -6,8 +6,9 @@ from random import Random
 
 from actors.stripe.sandbox import shapes
 from actors.stripe.sandbox.authentication import authenticated, intent_id_of
+from actors.stripe.sandbox.change import Announcement
 from actors.stripe.sandbox.changes import Changes
-from actors.stripe.sandbox.events import EVENT_TYPES
+from actors.stripe.sandbox.events import WANTED
 from actors.stripe.sandbox.failures import NO_API_KEY, UNKNOWN_ROUTE, WRONG_API_KEY, RequestRefused
 from actors.stripe.sandbox.fault_watch import FaultWatch
 from actors.stripe.sandbox.form import Form
@@ -39,9 +40,9 @@ class Sandbox:
         ids: IdFactory = random_id,
         settle_seconds: float = SETTLE_SECONDS,
         random: Random | None = None,
-        announced: Collection[str] = EVENT_TYPES,
+        announced: Collection[str] = WANTED,
     ) -> None:
-        """`announced` are the types of events that somebody wants; the others are not even noted."""
+        """`announced` are the types of events that somebody wants; the others are not kept."""
         self.ledger = ledger
         self.now = now
         self.faults = FaultWatch(ledger, now, random or Random())  # noqa: S311  # for faults, not for secrets
@@ -51,8 +52,8 @@ class Sandbox:
         self._once_only = OnceOnly(ledger, self._changes, now=now, ids=ids, settle_seconds=settle_seconds)
         self._lookups = Lookups(ledger)
 
-    def when_announced(self, listener: Callable[[], None]) -> None:
-        """Have a function called, by this process only, after each change that made events to deliver."""
+    def when_announced(self, listener: Callable[[Announcement], None]) -> None:
+        """Have a function called with what each change of this process announces, once that is in the ledger."""
         self._changes.when_announced(listener)
 
     async def answer(self, request: Request, *, breaks: bool = False) -> Answer:
@@ -85,10 +86,11 @@ class Sandbox:
     async def settle_due(self) -> None:
         """Let happen what is due without a request. Harmless to repeat, also at once. Raises LedgerUnavailable."""
         now = self.now()
-        while due := await self.ledger.intents_to_settle(now, SETTLED_AT_ONCE):
-            for intent_id in due:
+        while due := await self.ledger.to_settle(now, SETTLED_AT_ONCE):
+            for intent_id in due.values():
                 # Another process may have settled it meanwhile; then there is nothing left to do.
                 await self._changes.decide(intent_id, lambda intent: intent and settled(intent, self._ids, now))
+            await self.ledger.settled(due)
 
 
 def _authenticate(request: Request) -> None:
