@@ -41,6 +41,7 @@ from actors.stripe import errors
 from actors.stripe.client import Stripe
 from actors.stripe.resources import Intent
 
+Step = Authorise | Capture | Settle | Reconcile
 UNKNOWN_METHOD = "unknown_payment_method"
 NOT_OVER = (ChargeStatus.CREATED, ChargeStatus.AUTHORISED, ChargeStatus.COMPLETED)
 TAKEN = (ChargeStatus.COMPLETED, ChargeStatus.REFUNDED)
@@ -61,6 +62,8 @@ class Payments:
 
         A call that was begun is waited for, also beyond the deadline; none is repeated after it.
         """
+        if isinstance(command, ReadCharge):
+            return await self._read(command.charge_id)  # also while a step waits for Stripe
         charge_id = command.charge.id if isinstance(command, Authorise) else command.charge_id
         # Two steps of one charge at the same time would race at Stripe; across processes the journal decides.
         async with self._locks.setdefault(charge_id, asyncio.Lock()):
@@ -74,12 +77,15 @@ class Payments:
             except errors.StripeFailure as failure:
                 report = logger.error if failure.definite else logger.warning
                 report("stripe_failed", charge=charge_id, command=type(command).__name__, failure=str(failure))
-            try:
-                return Answer(await self._steps.read(charge_id))
-            except RefusedError as refused:
-                return refused.refusal
+            return await self._read(charge_id)
 
-    async def _handle(self, command: PaymentCommand, deadline: Instant) -> Answer | Refusal:
+    async def _read(self, charge_id: str) -> Answer | Refusal:
+        try:
+            return Answer(await self._steps.read(charge_id))
+        except RefusedError as refused:
+            return refused.refusal
+
+    async def _handle(self, command: Step, deadline: Instant) -> Answer | Refusal:
         match command:
             case Authorise(charge=charge):
                 return await self._authorise(await self._steps.tell(OpenCharge(charge)), deadline)
@@ -89,8 +95,6 @@ class Payments:
                 return Answer(await self._settle(await self._steps.read(charge_id, NOT_OVER), deadline))
             case Reconcile(charge_id=charge_id):
                 return Answer(await self._refunds.reconcile(await self._steps.read(charge_id, TAKEN)))
-            case ReadCharge(charge_id=charge_id):
-                return Answer(await self._steps.read(charge_id))
 
     async def _authorise(self, charge: Charge, deadline: Instant) -> Answer | Refusal:
         if charge.status is ChargeStatus.FAILED and charge.failure == UNKNOWN_METHOD:

@@ -134,16 +134,18 @@ class Purchases:
             del self._running[command.order_id]
 
     async def _pending(self, order_id: str) -> Outcome:
-        """How far it came, as far as is known here, or else on record."""
+        """How far it came, if that is to be had within moments."""
         running = self._running.get(order_id)
-        if running is not None and running.begun is not None:
-            return running.begun
         try:
-            order = await self._queries.order(order_id)
-            charges = await self._queries.charges_of(order_id)
-        except StoreUnavailableError:
+            async with asyncio.timeout(SHOW_SECONDS):
+                order = running.held if running and running.held else await self._queries.order(order_id)
+                if order is None:
+                    return Unavailable()
+                # The document of a charge lags until its payment is over.
+                answer = await self._counterparts.ask_charge(ReadCharge(charge_id(order.id, order.attempt)))
+        except (TimeoutError, StoreUnavailableError):
             return Unavailable()
-        return PaymentAnswer(order, charges[-1]) if order and charges else Unavailable()
+        return PaymentAnswer(order, answer.charge) if isinstance(answer, ChargeAnswer) else Unavailable()
 
     async def _carry(self, command: PurchaseCommand) -> Outcome:
         order = await self._queries.order(command.order_id)
@@ -161,9 +163,8 @@ class Purchases:
         started = await self._counterparts.ask_ticket(StartPayment(order.ticket_id, order.id, self._grace))
         match started:
             case TicketAnswer(order=Order() as held):
-                charge = self._new_charge(held, command)
-                self._running[order.id].begun = PaymentAnswer(held, charge)
-                return await self._pay(held, charge)
+                self._running[order.id].held = held
+                return await self._pay(held, self._new_charge(held, command))
             case OrderComplete():
                 return await self._paid(order, command)
             case OrderOver():
@@ -342,11 +343,11 @@ class Purchases:
 
 @dataclass(slots=True)
 class _Running:
-    """A purchase that runs: the wish it follows, and what its buyer is told while it is not over, once it is begun."""
+    """A purchase that runs: the wish it follows, and its order once that is being paid."""
 
     wish: object
     task: asyncio.Task[Outcome]
-    begun: PaymentAnswer | None = None
+    held: Order | None = None
 
 
 def _refund_failed_since(order: Order, charge: Charge) -> bool:
