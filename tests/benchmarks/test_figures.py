@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from benchmarks import cost, report, seeding
+from benchmarks import cost, plot, report, seeding
 from benchmarks.bench import Outcome, Plan
 from benchmarks.comparison import middle, summary
 from benchmarks.load import wrk
@@ -115,9 +115,6 @@ def test_the_json_has_every_round_the_machine_and_the_generator() -> None:
 
 
 def test_the_plot_is_a_picture(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="installed by make bench")
-    from benchmarks import plot  # noqa: PLC0415 - only where matplotlib is
-
     plot.draw(outcome().summary, "wrk", tmp_path / "plot.png")
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
 

@@ -60,8 +60,10 @@ def drawn(random: Random) -> Faults:
     ):
         faults = _with(faults, name, random, *CALLS)
     faults = _with(faults, "stripe", random, 0.005, 0.08)
-    for name in ("kill_every", "stop_every", "second_copy_every", "lapse_every"):
+    for name in ("kill_every", "stop_every", "second_copy_every"):
         faults = _with(faults, name, random, 20.0, 120.0)
+    # Money is set aside for moments only, so most of the times there is none that could lapse.
+    faults = _with(faults, "lapse_every", random, 1.0, 6.0)
     for name in ("database_away_every", "redis_away_every"):
         faults = _with(faults, name, random, 40.0, 200.0)
     faults = _with(faults, "skew", random, 1.0, 600.0)
