@@ -9,9 +9,7 @@ from tests.support.running_market import RunningMarket
 
 def kill_one(market: RunningMarket, chance: random.Random, *actors: str) -> str | None:
     """Kill the process of one actor of these classes, and return its title; None while Ray starts another."""
-    # Ray shows the method that runs in the title of the process.
-    titles = (f"ray::{actor}{method}" for actor in actors for method in ("", ".deliver", ".ping"))
-    found = market.processes(*titles)
+    found = [process for actor in actors for process in market.actors(actor)]
     if not found:
         return None
     victim = chance.choice(found)
