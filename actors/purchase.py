@@ -5,7 +5,7 @@ It keeps no state of its own. Wherever a purchase stopped, asking the ticket and
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 import structlog
@@ -19,6 +19,7 @@ from actors.domain.messages import (
     Charge,
     ChargeAnswer,
     ChargeStatus,
+    Expire,
     NotCapturable,
     NotFound,
     NotYours,
@@ -49,10 +50,12 @@ from actors.domain.messages import (
     WrongAmount,
 )
 from actors.domain.ticket import TicketAnswer
+from actors.meetings import Meetings
 from actors.runtime.ports import Clock, StoreUnavailableError
 
 # A client is answered within this many seconds; the purchase itself goes on and the order can be polled.
 ANSWER_SECONDS = 12.0
+# How long it may take besides to find out what to answer.
 SHOW_SECONDS = 2.0
 
 Outcome = PaymentAnswer | Refusal
@@ -92,55 +95,43 @@ class Purchases:
         self._clock = clock
         self._grace = grace
         self._attempts = attempts
-        self._running: dict[str, _Running] = {}
+        self._meetings: Meetings[Outcome] = Meetings(_stopped)
 
     async def handle(self, command: PurchaseCommand) -> Outcome:
         """How the payment stands, `fresh` only for the one that made it; a refusal when there is nothing to pay."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                outcome = await self._meet(command)
+                outcome, is_own = await self._meetings.join(
+                    command.order_id, _wish(command), lambda: self._carry(command)
+                )
         except TimeoutError:
-            outcome = await self._pending(command.order_id)
+            return await self._pending(command.order_id)
         except StoreUnavailableError:
             return Unavailable()
-        if isinstance(outcome, PaymentAnswer) and outcome.order.status is OrderStatus.AWAITING_PAYMENT:
-            await self._show(outcome.order)
-        return outcome
+        if not isinstance(outcome, PaymentAnswer):
+            return outcome
+        if outcome.order.status is OrderStatus.AWAITING_PAYMENT:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SHOW_SECONDS):
+                    await self._shown(outcome.order)
+        return outcome if is_own else replace(outcome, fresh=False)
 
-    async def _show(self, order: Order) -> None:
-        """Sees to it that whoever is told to look again finds the order as it is: a repeat promises its document."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SHOW_SECONDS):
-                await self._counterparts.ask_ticket(StartPayment(order.ticket_id, order.id, self._grace))
+    async def _shown(self, order: Order) -> Order:
+        """The order as it is now. Whoever is told to look at it again will find it so.
 
-    async def _meet(self, command: PurchaseCommand) -> Outcome:
-        """Joins what runs for this order if it is the same wish, and otherwise waits for its end."""
-        while (running := self._running.get(command.order_id)) is not None:
-            # Shielded: a client that goes away, or an answer that takes too long, does not stop a purchase.
-            outcome = await asyncio.shield(running.task)
-            if running.wish == _wish(command):
-                return replace(outcome, fresh=False) if isinstance(outcome, PaymentAnswer) else outcome
-        task = asyncio.create_task(self._run(command), name=command.order_id)
-        task.add_done_callback(_report)
-        self._running[command.order_id] = _Running(_wish(command), task)
-        return await asyncio.shield(task)
-
-    async def _run(self, command: PurchaseCommand) -> Outcome:
-        try:
-            return await self._carry(command)
-        finally:
-            # Gone before the task is done, so that nobody finds one here that is: waiting for it would not let go of
-            # the event loop, and what comes after it would never run.
-            del self._running[command.order_id]
+        `Expire` ends nothing before its time, and its answer promises the document.
+        """
+        answer = await self._counterparts.ask_ticket(Expire(order.ticket_id, order.id))
+        return answer.order if isinstance(answer, TicketAnswer) and answer.order else order
 
     async def _pending(self, order_id: str) -> Outcome:
         """How far it came, if that is to be had within moments."""
-        running = self._running.get(order_id)
         try:
             async with asyncio.timeout(SHOW_SECONDS):
-                order = running.held if running and running.held else await self._queries.order(order_id)
-                if order is None:
+                stored = await self._queries.order(order_id)
+                if stored is None:
                     return Unavailable()
+                order = await self._shown(stored)
                 # The document of a charge lags until its payment is over.
                 answer = await self._counterparts.ask_charge(ReadCharge(charge_id(order.id, order.attempt)))
         except (TimeoutError, StoreUnavailableError):
@@ -163,7 +154,6 @@ class Purchases:
         started = await self._counterparts.ask_ticket(StartPayment(order.ticket_id, order.id, self._grace))
         match started:
             case TicketAnswer(order=Order() as held):
-                self._running[order.id].held = held
                 return await self._pay(held, self._new_charge(held, command))
             case OrderComplete():
                 return await self._paid(order, command)
@@ -341,25 +331,15 @@ class Purchases:
         return RefundRefused()
 
 
-@dataclass(slots=True)
-class _Running:
-    """A purchase that runs: the wish it follows, and its order once that is being paid."""
-
-    wish: object
-    task: asyncio.Task[Outcome]
-    held: Order | None = None
-
-
 def _refund_failed_since(order: Order, charge: Charge) -> bool:
     """Whether this wish for a refund came to nothing, at Stripe and on record: then it is not begun anew by itself."""
     is_kept = charge.status is ChargeStatus.COMPLETED and not charge.refunding and charge.failure is not None
     return order.refunding and is_kept and charge.updated_at > order.updated_at
 
 
-def _report(task: asyncio.Task[Outcome]) -> None:
+def _stopped(order_id: str, error: BaseException) -> None:
     """Its caller may have been answered long ago; the Supervisor has the purchase resumed."""
-    if not task.cancelled() and task.exception() is not None:
-        logger.warning("purchase_stopped", order=task.get_name(), error=repr(task.exception()))
+    logger.warning("purchase_stopped", order=order_id, error=repr(error))
 
 
 def _wish(command: PurchaseCommand) -> object:

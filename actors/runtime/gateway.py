@@ -24,7 +24,7 @@ class LaneLimits:
     in_flight: int = 1
     batch: int = 500
     waiting: int = 10_000
-    # A host is back a second and a half after its death, and a try costs 2 ms: two calls knock often.
+    # A host is back a second and a half after its death, and a try costs 2 ms, so it knocks often.
     longest_backoff: float = 0.1
 
 

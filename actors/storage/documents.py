@@ -12,6 +12,10 @@ from actors.runtime.journal import newest
 from actors.runtime.ports import Projection
 from actors.storage.database import Database, duplicates_of, reaching_the_database
 
+# Replacements in one statement, which carries them all and may have 16 MB: whoever recovers a dead writer brings tens
+# of thousands, and a ticket with a long description has some 100 KB.
+LARGEST = 100
+
 
 class MongoDocuments:
     """Documents in MongoDB; any applier may write any of them at any time, twice and in any order.
@@ -37,7 +41,9 @@ class MongoDocuments:
         """All of one collection."""
         projections = newest([projection for group in groups for projection in group])
         exist = await self._insert([projection for projection in projections if projection.is_new])
-        await self._replace([projection for projection in projections if not projection.is_new] + exist)
+        replacements = [projection for projection in projections if not projection.is_new] + exist
+        for first in range(0, len(replacements), LARGEST):
+            await self._replace(replacements[first : first + LARGEST])
         return [None] * len(groups)
 
     async def _insert(self, projections: list[Projection]) -> list[Projection]:

@@ -240,3 +240,35 @@ async def test_of_two_first_writes_at_once_the_newer_one_stays(market: LocalMark
     database: Any = {"things": AnotherComesFirst(things, {"_id": "1", "version": 1})}
     await MongoDocuments(database).write([projection(2)])
     assert await things.find_one({}) == {"_id": "1", "version": 2}
+
+
+async def test_more_than_one_command_holds_is_replaced(market: LocalMarket) -> None:
+    """As when a dead writer is recovered: 20 MB, where a command may have 16."""
+
+    def long_ones(version: int) -> list[Projection]:
+        document = {"version": version, "text": "x" * 100_000}
+        return [
+            Projection("things", str(place), version, lambda place=place: {"_id": str(place), **document})  # type: ignore[misc]
+            for place in range(200)
+        ]
+
+    store = market.connections.documents
+    await store.write(long_ones(1))
+    await store.write(long_ones(2))
+    assert await market.connections.database["things"].count_documents({"version": 2}) == 200
+
+
+async def test_what_people_write_is_taken_for_no_expression(market: LocalMarket) -> None:
+    """A replacement is an expression of the database, in which `$version` names a field."""
+    texts = ["$version", "$$ROOT", "$$new.version", "$", "a.b"]
+    store = market.connections.documents
+    for version in (1, 2):
+        document = {
+            "_id": "1",
+            "version": version,
+            "title": texts[version],
+            "words": texts,
+            "details": {"city": "$_id"},
+        }
+        await store.write([Projection("things", "1", version, lambda document=document: dict(document))])  # type: ignore[misc]
+        assert await market.connections.database["things"].find_one({}) == document

@@ -8,11 +8,9 @@ from actors.domain.messages import (
     Authorise,
     CancelOrder,
     CancelReason,
-    Charge,
     ChargeAnswer,
     ChargeStatus,
     NotFound,
-    Order,
     OrderOver,
     OrderStatus,
     Pay,
@@ -21,7 +19,6 @@ from actors.domain.messages import (
     Refusal,
     Release,
     RequestMismatch,
-    ResumePurchase,
     Revoke,
     TicketCommand,
     TicketStatus,
@@ -29,9 +26,7 @@ from actors.domain.messages import (
     UnknownPaymentMethod,
 )
 from actors.domain.ticket import TicketAnswer
-from actors.purchase import Purchases
 from config.settings import Settings
-from tests.simulation.workers import at_most
 from tests.support.buying import (
     DECLINED,
     UNKNOWN,
@@ -75,38 +70,6 @@ async def test_a_declined_payment_cancels_the_order_and_releases_the_ticket(mark
     assert (answer.charge.status, answer.charge.failure) == (ChargeStatus.FAILED, "generic_decline")
     assert (await as_it_is(market, order.ticket_id)).status is TicketStatus.AVAILABLE
     assert await money(market, order) == {"requires_payment_method": 1, **NOTHING}
-
-
-class OneLook:
-    """Queries of a purchase that find nothing, as soon as the test lets them."""
-
-    def __init__(self) -> None:
-        self.found: asyncio.Future[Order | None] = asyncio.get_running_loop().create_future()
-
-    async def order(self, _order_id: str) -> Order | None:
-        return await self.found
-
-    async def charges_of(self, _order_id: str) -> list[Charge]:
-        return []
-
-
-async def test_a_wish_that_arrives_in_the_instant_in_which_another_ends_is_carried_out(market: LocalMarket) -> None:
-    look = OneLook()
-    purchases = Purchases(market, look, market.connections.clock, grace=0, attempts=1)
-    arrives = asyncio.get_running_loop().create_future()
-
-    async def second() -> PaymentAnswer | Refusal:
-        await arrives
-        return await purchases.handle(ResumePurchase("1" * 24))
-
-    async with asyncio.TaskGroup() as tasks:
-        answers = [tasks.create_task(purchases.handle(Pay("1" * 24, VISA))), tasks.create_task(second())]
-        await asyncio.sleep(0)
-        look.found.set_result(None)
-        arrives.set_result(None)  # woken after the first has ended and before anyone was told so
-        with at_most(1.0):
-            await asyncio.wait(answers)
-    assert [answer.result() for answer in answers] == [NotFound(), NotFound()]
 
 
 class AtTheRelease:
