@@ -59,7 +59,7 @@ def read(market: MeasuredMarket, what: str, seconds: float) -> Result:
 
 def _beside(market: MeasuredMarket, what: str, wanted: Sequence[str], seconds: float) -> tuple[Result, Result]:
     """The reading and the reserving at the same time."""
-    asked = market.reservations(wanted, BUYERS)
+    asked = market.reservations(wanted)
     with ThreadPoolExecutor(max_workers=1) as beside:
         reserving = beside.submit(load.run, market.port, asked, BUYERS, RESERVED, seconds)
         return read(market, what, seconds), reserving.result()

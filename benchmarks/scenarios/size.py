@@ -37,7 +37,7 @@ def run(bench: Bench) -> Outcome:
                 chance.shuffle(ids)
                 cost.wait_until_quiet(market)  # what readers did not wait for is still being read
                 wanted, ids = ids[:RESERVED_A_ROUND], ids[RESERVED_A_ROUND:]
-                asked = market.reservations(wanted, CONNECTIONS)
+                asked = market.reservations(wanted)
                 _note(outcome, size, "reservations", load.run(market.port, asked, CONNECTIONS, RESERVED, MOST_SECONDS))
         market.judge(outcome)
     outcome.summary = _summary(outcome.rows)

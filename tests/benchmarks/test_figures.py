@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from benchmarks import cost, report, seeding
+from benchmarks import bench, cost, report, seeding
 from benchmarks.bench import Outcome, Plan
 from benchmarks.comparison import middle, summary
 from benchmarks.load import wrk
 from benchmarks.load.result import Result, percentile, ratio
+from config.settings import Settings
 
 
 def row(who: str, number: int, rate: float, *, connections: int = 64, wrong: int = 0) -> dict[str, Any]:
@@ -139,3 +140,10 @@ def test_seeded_tickets_are_what_their_commits_say() -> None:
         assert commit.keys == tuple(f"ticket:{ticket.id}:1" for ticket in listed)
         assert {ticket.status for ticket in listed} == {"available"}
     assert len({ticket.id for _, listed in turns for ticket in listed}) == seeding.TURN + 7
+
+
+def test_no_buyer_asks_for_more_tickets_than_the_market_allows() -> None:
+    asked = list(bench.reservations("k" * 32, [f"{number:024x}" for number in range(100)]))
+    wanted = Counter(one.parts for one in asked)
+    assert len(asked) == 100
+    assert max(wanted.values()) <= Settings.model_fields["max_holds_per_buyer"].default
