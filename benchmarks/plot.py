@@ -10,6 +10,7 @@ mpl.use("Agg")
 
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 COLOURS = {"Holdfast": "#0b6e4f", "PostgreSQL": "#336791", "MongoDB": "#b5651d", "empty endpoint": "#999999"}
 _WIDTH, _HEIGHT, _DOTS = 12.0, 4.8, 140
@@ -30,6 +31,9 @@ def draw(summary: Sequence[dict[str, Any]], generator: str, file: Path) -> None:
     _label(latencies, connections, "latency, ms")
     rates.set_ylim(bottom=0)
     latencies.set_yscale("log")
+    latencies.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    latencies.yaxis.set_major_formatter(ScalarFormatter())
+    latencies.yaxis.set_minor_formatter(NullFormatter())
     figure.suptitle(f"POST /api/orders on distinct tickets: medians of the rounds (load from {generator})")
     figure.savefig(file, dpi=_DOTS)
     plt.close(figure)

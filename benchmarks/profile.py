@@ -72,7 +72,7 @@ def _prepared(market: MeasuredMarket, asked: argparse.Namespace) -> Callable[[],
     if asked.scenario == "purchases":
         wanted = purchases.wishes(market, count, asked.connections)
         return lambda: buyers.run(market.port, wanted, asked.connections, purchases.buy, seconds)
-    requests = market.reservations(market.list_tickets(count), asked.connections)
+    requests = market.reservations(market.list_tickets(count))
     return lambda: load.run(market.port, requests, asked.connections, RESERVED, seconds)
 
 

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from benchmarks import load
 from benchmarks.bench import Outcome, Plan
+from benchmarks.peers import cluster
 
 PACKAGES = ("ray", "fastapi", "pymongo", "secantusdb", "asyncpg", "uvicorn", "uvloop")
 RESULTS = Path(__file__).parent / "results"
@@ -36,7 +37,7 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "load_average_at_the_end": os.getloadavg()[0],
         "load_generator": load.generator(),
-        "versions": dict(_versions()),
+        "versions": {**dict(_versions()), "postgresql": cluster.version()},
     }
 
 

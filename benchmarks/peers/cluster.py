@@ -26,6 +26,15 @@ def programs() -> Path | None:
     return installed[-1].parent
 
 
+def version() -> str | None:
+    """What PostgreSQL calls itself, such as "postgres (PostgreSQL) 15.16"; None when it is not installed."""
+    there = programs()
+    if there is None:
+        return None
+    said = subprocess.run([there / "postgres", "--version"], capture_output=True, text=True, check=True)  # noqa: S603
+    return said.stdout.strip()
+
+
 @contextmanager
 def temporary_cluster() -> Iterator[str]:
     """The address of a new cluster's database, which is gone when the context ends.

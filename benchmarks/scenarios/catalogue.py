@@ -1,15 +1,19 @@
 """Reading the catalogue while others reserve: the first page, and a search."""
 
+import json
+import urllib.error
+import urllib.request
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 from benchmarks import cost, load
 from benchmarks.bench import RESERVED, Bench, MeasuredMarket, Outcome
 from benchmarks.comparison import middle
 from benchmarks.load.exchange import OK, UNAVAILABLE, Expected, request
 from benchmarks.load.result import Result
-from benchmarks.seeding import artist
+from benchmarks.seeding import ARTISTS, artist
 
 READERS = 8
 BUYERS = 32
@@ -20,6 +24,10 @@ READS: Mapping[str, tuple[str, Expected]] = {
     "first page": ("/api/tickets", PAGE),
     "search": (f"/api/tickets?q={artist(7)}", FOUND),
 }
+PAGE_LENGTH = 20
+# One ticket of so many is found; with twice a page of them a page is full although half of them may be reserved.
+_ENOUGH_TO_SEARCH = 2 * PAGE_LENGTH * ARTISTS
+_PATIENCE_SECONDS = 30
 # More than can be read or reserved in the time.
 _MOST_A_SECOND = 3_000
 
@@ -38,6 +46,7 @@ def run(bench: Bench) -> Outcome:
                 bench.step(f"{what}, alone")
                 cost.wait_until_quiet(market)
                 _note(outcome, what, "alone", read(market, what, seconds))
+                outcome.wrong.extend(complaints_of_page(market, what, len(ids)))
                 bench.step(f"{what}, beside reservations")
                 wanted = [ids.pop() for _ in range(min(len(ids) // 2, _MOST_A_SECOND * seconds))]
                 reading, reserving = _beside(market, what, wanted, seconds)
@@ -57,9 +66,42 @@ def read(market: MeasuredMarket, what: str, seconds: float) -> Result:
     return load.run(market.port, asked, READERS, expected, seconds)
 
 
+def complaints_of_page(market: MeasuredMarket, what: str, listed: int) -> list[str]:
+    """What is wrong with one page, read to its end, where so many tickets are for sale: the load looks less closely."""
+    path, _ = READS[what]
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{market.port}{path}", timeout=_PATIENCE_SECONDS) as answer:
+            page = json.load(answer)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return [] if error.code == UNAVAILABLE else [f"{what}: {error.code}"]
+    except OSError as error:
+        return [f"{what}: no answer: {error}"]
+    is_search = what == "search"
+    least = PAGE_LENGTH if not is_search or listed >= _ENOUGH_TO_SEARCH else 0
+    return [f"{what}: {complaint}" for complaint in wrong_with(page, artist(7) if is_search else "", least)]
+
+
+def wrong_with(page: Sequence[Mapping[str, Any]], word: str, least: int) -> list[str]:
+    """What is wrong with a page that is to have at least so many tickets for sale, with the word, newest first."""
+    complaints = []
+    if not least <= len(page) <= PAGE_LENGTH:
+        complaints.append(f"{len(page)} tickets on a page")
+    if len({ticket["id"] for ticket in page}) < len(page):
+        complaints.append("a ticket is twice on a page")
+    if any((ticket["status"], ticket["orderId"]) != ("available", None) for ticket in page):
+        complaints.append("a ticket that is not for sale")
+    if any(word and word not in ticket["title"].split() for ticket in page):
+        complaints.append(f"a ticket without {word}")
+    positions = [(ticket["createdAt"], ticket["id"]) for ticket in page]
+    if positions != sorted(positions, reverse=True):
+        complaints.append("not the newest first")
+    return complaints
+
+
 def _beside(market: MeasuredMarket, what: str, wanted: Sequence[str], seconds: float) -> tuple[Result, Result]:
     """The reading and the reserving at the same time."""
-    asked = market.reservations(wanted, BUYERS)
+    asked = market.reservations(wanted)
     with ThreadPoolExecutor(max_workers=1) as beside:
         reserving = beside.submit(load.run, market.port, asked, BUYERS, RESERVED, seconds)
         return read(market, what, seconds), reserving.result()

@@ -66,7 +66,8 @@ def _round(bench: Bench, market: MeasuredMarket, outcome: Outcome, which: tuple[
     cost.wait_until_quiet(market)
     began = time.perf_counter()
     result = buyers.run(market.port, people, CONNECTIONS, buys, MOST_SECONDS)
-    seconds = sale.sold_out_at - began
+    # What was not sold out is wrong, and said below.
+    seconds = sale.sold_out_at - began if sale.sold_out_at else MOST_SECONDS
     outcome.heard("flash sale", result)
     outcome.wrong.extend(_unsold(market, sale))
     return {

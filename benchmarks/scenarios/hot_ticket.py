@@ -68,7 +68,7 @@ def _round(market: MeasuredMarket, outcome: Outcome, buyers: int) -> dict[str, A
 
 def _distinct(market: MeasuredMarket, outcome: Outcome, tickets: int) -> float:
     """Reservations a second where everybody wants another ticket."""
-    asked = market.reservations(market.list_tickets(tickets), CONNECTIONS)
+    asked = market.reservations(market.list_tickets(tickets))
     result = load.run(market.port, asked, CONNECTIONS, RESERVED, MOST_SECONDS)
     outcome.heard("distinct tickets", result)
     return result.rate

@@ -64,7 +64,7 @@ def _round(
 
 
 def _ours(market: MeasuredMarket, outcome: Outcome, tickets: int, connections: int) -> dict[str, Any]:
-    asked = market.reservations(market.list_tickets(tickets), connections)
+    asked = market.reservations(market.list_tickets(tickets))
     before = cost.read(market)
     result = load.run(market.port, asked, connections, RESERVED, MOST_SECONDS)
     after = cost.read_cpu(market)
@@ -93,7 +93,7 @@ def _beside(market: MeasuredMarket, outcome: Outcome, who: str, measure: Callabl
 def _theirs(peer: Peer, outcome: Outcome, tickets: int, connections: int) -> Result:
     ids = [str(ObjectId()) for _ in range(int(tickets * peer.share))]
     peer.list_tickets(ids)
-    asked = list(reservations(peer.key, ids, connections))
+    asked = list(reservations(peer.key, ids))
     result = load.run(peer.port, asked, connections, RESERVED, MOST_SECONDS)
     outcome.wrong.extend(peer.complaints(ids, result.successes, result.unanswered))
     return result
@@ -120,5 +120,5 @@ def _start(peer: Peer, outcome: Outcome, tickets: int, workers: int) -> None:
 
 
 def _warm_up(market: MeasuredMarket, outcome: Outcome, tickets: int) -> None:
-    asked = market.reservations(market.list_tickets(tickets), TRIAL_CONNECTIONS)
+    asked = market.reservations(market.list_tickets(tickets))
     outcome.heard("warming up", load.run(market.port, asked, TRIAL_CONNECTIONS, RESERVED, MOST_SECONDS))

@@ -6,8 +6,10 @@ from typing import Any
 from benchmarks import cost, load
 from benchmarks.bench import RESERVED, Bench, MeasuredMarket, Outcome
 from benchmarks.comparison import middle
+from benchmarks.load.exchange import request
 from benchmarks.load.result import Result, ratio
-from benchmarks.scenarios.catalogue import READS, read
+from benchmarks.scenarios.catalogue import READS, complaints_of_page, read
+from benchmarks.scenarios.reservations import ALIVE, EMPTY
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 QUICK_SIZES = (1_000, 2_000)
@@ -16,14 +18,18 @@ CONNECTIONS = 64
 RESERVED_A_ROUND = 900
 MOST_SECONDS = 20.0
 READ_SECONDS, QUICK_READ_SECONDS = 10, 2
+EMPTY_REQUESTS, QUICK_EMPTY_REQUESTS = 4_000, 500
 
 
 def run(bench: Bench) -> Outcome:
-    """One market that grows. What is reserved is chosen by chance, and as many new tickets take its place."""
+    """One market that grows. What is reserved is chosen by chance, and as many new tickets take its place.
+
+    Sizes are minutes apart, so the empty endpoint is asked beside each: it says what the machine was like meanwhile.
+    """
     outcome = Outcome("size", "reservations (64 connections) and catalogue reads (8 readers) by listed tickets")
     sizes = QUICK_SIZES if bench.plan.quick else SIZES
     chance = random.Random(1)
-    bench.expect(len(sizes) * (1 + bench.plan.rounds * 2))
+    bench.expect(len(sizes) * (1 + bench.plan.rounds * 3))
     ids: list[str] = []
     with bench.market() as market:
         for size in sizes:
@@ -37,8 +43,12 @@ def run(bench: Bench) -> Outcome:
                 chance.shuffle(ids)
                 cost.wait_until_quiet(market)  # what readers did not wait for is still being read
                 wanted, ids = ids[:RESERVED_A_ROUND], ids[RESERVED_A_ROUND:]
-                asked = market.reservations(wanted, CONNECTIONS)
+                asked = market.reservations(wanted)
                 _note(outcome, size, "reservations", load.run(market.port, asked, CONNECTIONS, RESERVED, MOST_SECONDS))
+                bench.step(f"{size:,} tickets, empty endpoint")
+                cost.wait_until_quiet(market)
+                empty = [request("GET", "/healthz")] * bench.plan.much(EMPTY_REQUESTS, QUICK_EMPTY_REQUESTS)
+                _note(outcome, size, EMPTY, load.run(market.port, empty, CONNECTIONS, ALIVE, MOST_SECONDS))
         market.judge(outcome)
     outcome.summary = _summary(outcome.rows)
     return outcome
@@ -48,6 +58,7 @@ def _read(bench: Bench, market: MeasuredMarket, outcome: Outcome, size: int) -> 
     seconds = bench.plan.much(READ_SECONDS, QUICK_READ_SECONDS)
     for what in READS:
         _note(outcome, size, what, read(market, what, seconds))
+        outcome.wrong.extend(complaints_of_page(market, what, size))
 
 
 def _note(outcome: Outcome, size: int, what: str, result: Result) -> None:

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from benchmarks import cost, plot, report, seeding
+from benchmarks import bench, cost, plot, report, seeding
 from benchmarks.bench import Outcome, Plan
 from benchmarks.comparison import middle, summary
 from benchmarks.load import wrk
 from benchmarks.load.result import Result, percentile, ratio
+from benchmarks.scenarios import catalogue
+from config.settings import Settings
 
 
 def row(who: str, number: int, rate: float, *, connections: int = 64, wrong: int = 0) -> dict[str, Any]:
@@ -136,3 +138,38 @@ def test_seeded_tickets_are_what_their_commits_say() -> None:
         assert commit.keys == tuple(f"ticket:{ticket.id}:1" for ticket in listed)
         assert {ticket.status for ticket in listed} == {"available"}
     assert len({ticket.id for _, listed in turns for ticket in listed}) == seeding.TURN + 7
+
+
+def test_no_buyer_asks_for_more_tickets_than_the_market_allows() -> None:
+    asked = list(bench.reservations("k" * 32, [f"{number:024x}" for number in range(100)]))
+    wanted = Counter(one.parts for one in asked)
+    assert len(asked) == 100
+    assert max(wanted.values()) <= Settings.model_fields["max_holds_per_buyer"].default
+
+
+def page_of(*numbers: int, **changes: object) -> list[dict[str, object]]:
+    return [
+        {"id": f"{number:024x}", "title": f"artist7 {number}", "status": "available", "orderId": None, **changes}
+        | {"createdAt": f"2026-11-25T00:00:{number:02d}Z"}
+        for number in numbers
+    ]
+
+
+def test_a_right_page_is_not_complained_of() -> None:
+    assert catalogue.wrong_with(page_of(3, 2, 1), "artist7", 3) == []
+    assert catalogue.wrong_with([], "artist7", 0) == []
+
+
+@pytest.mark.parametrize(
+    ("page", "complaint"),
+    [
+        (page_of(2, 1), "2 tickets on a page"),
+        (page_of(3, 3, 1), "a ticket is twice on a page"),
+        (page_of(3, 2, 1, status="sold"), "a ticket that is not for sale"),
+        (page_of(3, 2, 1, orderId="0" * 24), "a ticket that is not for sale"),
+        (page_of(3, 2, 1, title="artist71"), "a ticket without artist7"),
+        (page_of(1, 2, 3), "not the newest first"),
+    ],
+)
+def test_a_wrong_page_is_complained_of(page: list[dict[str, object]], complaint: str) -> None:
+    assert catalogue.wrong_with(page, "artist7", 3) == [complaint]
