@@ -6,6 +6,7 @@ from starlette.middleware import Middleware
 from serve_app import error_responses
 from serve_app.fixed_addresses import FixedAddresses
 from serve_app.openapi import describe_sessions
+from serve_app.own_changes import OwnChanges
 from serve_app.routes import health, orders, payments, sandbox, tickets, users, webhooks
 from serve_app.security.nosniff import NoSniff
 from serve_app.security.origin import SameOrigin
@@ -27,6 +28,7 @@ def create_api(services: Services) -> FastAPI:
             Middleware(NoSniff),
             Middleware(error_responses.LastResort),
             Middleware(SameOrigin, public_url=services.settings.public_url),
+            Middleware(OwnChanges, secure=services.settings.secure_cookies),
             Middleware(FixedAddresses, routes=[route for router in routers for route in router.routes]),
         ],
     )

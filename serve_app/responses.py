@@ -12,8 +12,13 @@ _JSON = "application/json"
 
 
 def json_response(content: object, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
-    """Return the content as JSON."""
-    return Response(orjson.dumps(content), status, headers, _JSON)
+    """Return the content as JSON; bytes are JSON already."""
+    return Response(content if isinstance(content, bytes) else json_bytes(content), status, headers, _JSON)
+
+
+def json_bytes(content: object) -> bytes:
+    """Return the content as JSON text."""
+    return orjson.dumps(content)
 
 
 def no_content() -> Response:

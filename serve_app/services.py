@@ -26,6 +26,7 @@ from serve_app.queries.orders import Orders
 from serve_app.queries.revocations import RevocationRecords
 from serve_app.queries.tickets import Tickets
 from serve_app.queries.users import Users
+from serve_app.recent import Recent
 from serve_app.schemas.body import Rules
 from serve_app.security.limits import Limits
 from serve_app.security.passwords import Passwords
@@ -66,11 +67,12 @@ class Queries:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """All that routes need. `sandbox` is there when no real money is paid."""
+    """All that routes need. `sandbox` is there when no real money is paid; `lists` keeps pages with their headers."""
 
     settings: Settings
     market: Market
     queries: Queries
+    lists: Recent[tuple[bytes, dict[str, str]]]
     users: Users
     passwords: Passwords
     sessions: Sessions
@@ -128,6 +130,7 @@ async def open_services(settings: Settings, market: Market, clock: Clock = wall_
                 settings=settings,
                 market=market,
                 queries=Queries(Tickets(database, orders), orders, MongoJournal(database), stored),
+                lists=Recent(),
                 users=users,
                 passwords=passwords,
                 sessions=Sessions(key, secure=settings.secure_cookies, revocations=revocations, clock=clock),

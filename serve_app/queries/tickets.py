@@ -1,6 +1,6 @@
 """The collection `tickets`, as projections write it. It lags: its orders tell who holds a ticket."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,15 +12,26 @@ from actors.domain.ticket import Ticket
 from actors.projections import ticket_of, words_of
 from serve_app.paging import Page
 from serve_app.queries.orders import Orders
+from serve_app.queries.stretches import Reach, Reaches, Scale
 
 Document = dict[str, Any]
 
-# The stored field that each order of the list goes by, and its direction.
+
+@dataclass(frozen=True, slots=True)
+class _Sort:
+    """An order of the list: the stored field that it goes by, its positions, and where it begins (cents, or no end)."""
+
+    field: str
+    scale: Scale
+    begins: int | None = None
+
+
+# Cents have ten digits in a position, instants fifteen (see `ticket_document`). The lists by time begin at this moment.
 _SORTS = {
-    "newest": ("by_newest", DESCENDING),
-    "price": ("by_price", ASCENDING),
-    "-price": ("by_price", DESCENDING),
-    "startsAt": ("by_start", ASCENDING),
+    "newest": _Sort("by_newest", Scale(15, DESCENDING)),
+    "price": _Sort("by_price", Scale(10, ASCENDING), begins=50),
+    "-price": _Sort("by_price", Scale(10, DESCENDING), begins=99_999_999),
+    "startsAt": _Sort("by_start", Scale(15, ASCENDING)),
 }
 # A page of tickets that are all being bought at the moment is read on this often; then it ends early, with a cursor.
 _ROUNDS = 5
@@ -45,25 +56,51 @@ class Tickets:
     def __init__(self, database: AsyncDatabase[Document], orders: Orders) -> None:
         self._tickets = database["tickets"]
         self._orders = orders
+        self._reaches = Reaches[tuple[Wanted, str | None]]()
 
     async def page(self, wanted: Wanted, limit: int, after: str | None, now: Instant) -> Page[Ticket]:
-        """Return at most `limit` tickets after the position, with at most ten queries."""
-        key, direction = _SORTS[wanted.sort]
+        """Return at most `limit` tickets after the position, mostly with two queries."""
+        sort = _SORTS[wanted.sort]
+        ends = sort.scale.ends(self._reach(wanted, after, now)) if _goes_by_position(wanted) else iter(())
         found: list[tuple[str, Ticket]] = []
-        for _ in range(_ROUNDS):
-            documents = await (
-                self._tickets.find(_query(wanted, key, direction, after, now))
-                .sort(key, direction)
-                .limit(limit + 1)
-                .to_list()
-            )
-            found += await self._shown(wanted, key, documents, now)
+        position, end, rounds = after, next(ends, None), 0
+        while True:
+            first, rest = _conditions(wanted, _between_positions(sort, position, end), now)
+            documents = await self._read(first, rest, sort, limit + 1)
+            found += await self._shown(wanted, sort.field, documents, now)
             if len(found) > limit:
+                self._remember(wanted, after, found[0][0], documents[-1][sort.field], found[limit - 1][0])
                 return Page([ticket for _, ticket in found[:limit]], found[limit - 1][0])
-            if len(documents) <= limit:
+            if len(documents) > limit:
+                position, rounds = documents[-1][sort.field], rounds + 1
+                if rounds == _ROUNDS:
+                    return Page([ticket for _, ticket in found], position)
+            elif end is None:
                 return Page([ticket for _, ticket in found])
-            after = documents[-1][key]
-        return Page([ticket for _, ticket in found], after)
+            else:
+                position, end = end, next(ends, None)
+
+    def _reach(self, wanted: Wanted, after: str | None, now: Instant) -> Reach:
+        sort = _SORTS[wanted.sort]
+        return self._reaches.of((wanted, after)) or sort.scale.guess(now if sort.begins is None else sort.begins)
+
+    def _remember(self, wanted: Wanted, after: str | None, first: str, last: str, next_after: str) -> None:
+        scale = _SORTS[wanted.sort].scale
+        reach = scale.reach(first, last)
+        self._reaches.remember((wanted, after), reach)
+        if self._reaches.of((wanted, next_after)) is None:
+            self._reaches.remember((wanted, next_after), scale.onward(next_after, reach))
+
+    async def _read(self, first: Document, rest: Document, sort: _Sort, limit: int) -> Sequence[Document]:
+        # Two steps of one condition: the embedded database looks into an index only for all that the first one names.
+        steps: list[Document] = [
+            {"$match": first},
+            {"$match": rest},
+            {"$sort": {sort.field: sort.scale.direction}},
+            {"$limit": limit},
+        ]
+        cursor = await self._tickets.aggregate(steps)
+        return await cursor.to_list()
 
     async def _shown(
         self, wanted: Wanted, key: str, documents: Sequence[Document], now: Instant
@@ -79,28 +116,42 @@ class Tickets:
         return shown
 
 
-def _query(wanted: Wanted, key: str, direction: int, after: str | None, now: Instant) -> Document:
-    """Return a range of the one field that the list is sorted by, so that an index answers it, and the conditions."""
-    query: Document = {"seller_id": wanted.seller_id} if wanted.seller_id else {"status": "available"}
-    position: Document = {}
-    if after is not None:
-        position["$gt" if direction == ASCENDING else "$lt"] = after
-    if wanted.seller_id is None:
-        # What has begun cannot be bought any more.
-        query["by_start"] = {"$gt": f"{now:015d}~"}
-    price = _between(wanted.min_price, wanted.max_price)
-    if price:
-        query["details.price"] = price
-    if position:
-        query[key] = {**query.get(key, {}), **position}
-    if wanted.category is not None:
-        query["details.category"] = wanted.category
+def _goes_by_position(wanted: Wanted) -> bool:
+    """Whether an index leads to a position in the list: else a word or the seller leads to few tickets."""
+    if wanted.seller_id is not None:
+        return wanted.sort == "newest"
+    return not words_of(wanted.q, wanted.city)
+
+
+def _between_positions(sort: _Sort, after: str | None, end: str | None) -> Document:
+    forward = sort.scale.direction == ASCENDING
+    bounds = {"$gt" if forward else "$lt": after, "$lte" if forward else "$gte": end}
+    return _bounded(sort.field, bounds)
+
+
+def _conditions(wanted: Wanted, position: Document, now: Instant) -> tuple[Document, Document]:
+    """Return what an index answers, and what must hold besides."""
     words = words_of(wanted.q, wanted.city)
+    rest = _bounded("details.price", {"$gte": wanted.min_price, "$lte": wanted.max_price})
+    if wanted.category is not None:
+        rest["details.category"] = wanted.category
     if words or wanted.q is not None:
-        query["words"] = {"$all": words}
-    return query
+        rest["words"] = {"$all": words}
+    if wanted.seller_id is not None:
+        first: Document = {"seller_id": wanted.seller_id}
+    else:
+        first = {"status": "available"}
+        # What has begun cannot be bought any more.
+        rest["by_start"] = {"$gt": f"{now:015d}~"}
+    if words and wanted.seller_id is None:
+        # The longest is likely to be the rarest.
+        first, rest = {"words": max(words, key=len)}, {**rest, **first}
+    goes_first = first if _goes_by_position(wanted) else rest
+    for field, bounds in position.items():
+        goes_first[field] = {**rest.pop(field, {}), **bounds}
+    return first, rest
 
 
-def _between(least: int | None, most: int | None) -> Document:
-    bounds = {"$gte": least, "$lte": most}
-    return {operator: bound for operator, bound in bounds.items() if bound is not None}
+def _bounded(field: str, bounds: Mapping[str, object]) -> Document:
+    given = {operator: bound for operator, bound in bounds.items() if bound is not None}
+    return {field: given} if given else {}

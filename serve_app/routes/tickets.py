@@ -12,10 +12,11 @@ from serve_app.bodies import read_json
 from serve_app.errors import ForbiddenError, NotFoundError
 from serve_app.idempotency import identify
 from serve_app.openapi import documented
+from serve_app.own_changes import changed_something
 from serve_app.paging import cursor_of, link_header
 from serve_app.queries.tickets import Wanted
 from serve_app.refusals import error_of
-from serve_app.responses import json_response, no_content
+from serve_app.responses import json_bytes, json_response, no_content
 from serve_app.schemas.history import HistoryEntry, history_entry
 from serve_app.schemas.searches import TicketSearch
 from serve_app.schemas.tickets import OwnTicketView, TicketBody, TicketView, own_ticket_view, ticket_view
@@ -40,12 +41,21 @@ async def find_tickets(request: Request) -> Response:
     asks_for_own = request.query_params.get("seller") == "me"
     seller_id = services.sessions.require(request).user_id if asks_for_own else None
     search = TicketSearch.of(request.query_params, services.rules())
-    wanted = Wanted(search.sort, search.q, search.category, search.city, search.min_price, search.max_price, seller_id)
-    page = await services.queries.tickets.page(wanted, search.limit, search.cursor, services.clock())
-    cursor = cursor_of(search.sort, page.next_position) if page.next_position else None
-    link = link_header("/api/tickets", search.echo(request.query_params), cursor)
-    view = own_ticket_view if seller_id else ticket_view
-    return json_response([view(ticket) for ticket in page.items], headers=link)
+    asked = search.echo(request.query_params)
+
+    async def list_tickets() -> tuple[bytes, dict[str, str]]:
+        page = await services.queries.tickets.page(
+            _wanted(search, seller_id), search.limit, search.cursor, services.clock()
+        )
+        cursor = cursor_of(search.sort, page.next_position) if page.next_position else None
+        view = own_ticket_view if seller_id else ticket_view
+        return json_bytes([view(ticket) for ticket in page.items]), link_header("/api/tickets", asked, cursor)
+
+    if seller_id is not None:
+        content, link = await list_tickets()
+    else:
+        content, link = await services.lists.answer(tuple(asked.items()), list_tickets, anew=changed_something(request))
+    return json_response(content, headers=link)
 
 
 @router.post(
@@ -112,6 +122,10 @@ async def read_history(request: Request, ticket_id: str) -> Response:
         raise ForbiddenError("Only the seller sees the history of a ticket.")
     history = await services.queries.history.history(f"ticket:{ticket_id}")
     return json_response([history_entry(recorded) for recorded in history])
+
+
+def _wanted(search: TicketSearch, seller_id: str | None) -> Wanted:
+    return Wanted(search.sort, search.q, search.category, search.city, search.min_price, search.max_price, seller_id)
 
 
 def _existing(ticket_id: str) -> str:

@@ -13,6 +13,7 @@ from actors.storage.queries import Queries as StoredEntities
 from actors.storage.webhooks import WebhookInbox
 from config.settings import Settings
 from serve_app.api import create_api
+from serve_app.recent import Recent
 from serve_app.services import Services, open_services
 from serve_app.stripe_webhooks import StripeWebhooks
 from tests.api.fake_market import FakeMarket, ManualClock
@@ -68,6 +69,7 @@ async def world(opened: tuple[Services, Database, ManualClock]) -> World:
         shared,
         market=market,
         queries=replace(shared.queries, history=market, charges=market),
+        lists=Recent(),
         webhooks=StripeWebhooks(shared.settings.webhook_secret.get_secret_value(), inbox, notices),
     )
     return World(create_api(services), services, database, market, clock, notices)

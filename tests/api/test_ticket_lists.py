@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 from unittest.mock import ANY
 
@@ -35,6 +36,37 @@ async def test_a_new_ticket_is_in_the_list_at_once(world: World) -> None:
     response = await world.anyone().http.get("/api/tickets")
     assert response.status_code == 200
     assert response.json() == [ticket]
+
+
+async def test_ones_own_change_is_in_the_list_at_once_also_when_it_was_read_a_moment_ago(world: World) -> None:
+    seller = await world.someone()
+    assert await titles(world.anyone()) == []
+    ticket = await seller.lists(title="mine")
+    assert await titles(seller) == ["mine"]
+    await seller.http.delete(f"/api/tickets/{ticket['id']}")
+    assert await titles(seller) == []
+
+
+async def test_others_may_see_a_change_some_moments_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    tenths = count(1_000)
+    monkeypatch.setattr("serve_app.recent._now", lambda: next(tenths) / 10)
+    seller, other = await world.someone(), world.anyone()
+    assert await titles(other) == []
+    await seller.lists(title="new")
+    seen = [await titles(other) for _ in range(20)]
+    assert seen[0] == [], "the list that was kept"
+    assert seen[-1] == ["new"]
+
+
+async def test_tickets_far_apart_are_found_by_widening_the_search(world: World) -> None:
+    seller = await world.someone()
+    for price in (1, 999_999, 40, 40_000):
+        await seller.lists(title=str(price), price=price)
+        world.clock.advance(3_600)
+    anyone = world.anyone()
+    assert await titles(anyone, sort="price") == ["1", "40", "40000", "999999"]
+    assert await titles(anyone, sort="-price") == ["999999", "40000", "40", "1"]
+    assert await titles(anyone, sort="newest") == ["40000", "40", "999999", "1"]
 
 
 async def test_tickets_that_are_held_sold_or_withdrawn_are_not_for_sale(world: World) -> None:

@@ -1,0 +1,44 @@
+"""Lists may lag by moments for what other people change, never for what one changed oneself.
+
+Whoever changed something gets a cookie that lasts longer than any list that is kept, and with it lists that are read
+after they were asked for, on whatever replica.
+"""
+
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_COOKIE = "changed"
+# Longer than a query may take (see `actors/storage/database.py`) and its answer be kept (see `recent.py`).
+_SECONDS = 15
+_MARK = f"{_COOKIE}=1; Max-Age={_SECONDS}; Path=/; HttpOnly; SameSite=Lax"
+_WHAT_LISTS_SHOW = ("/api/tickets", "/api/orders", "/api/payments")
+
+
+class OwnChanges:
+    """Marks whoever changes something."""
+
+    def __init__(self, app: ASGIApp, *, secure: bool) -> None:
+        self._app = app
+        self._header = (b"set-cookie", (f"{_MARK}; Secure" if secure else _MARK).encode())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; when it changed something its answer carries the mark."""
+        is_change = scope["type"] == "http" and scope["method"] not in _SAFE_METHODS
+        if not is_change or not scope["path"].startswith(_WHAT_LISTS_SHOW):
+            await self._app(scope, receive, send)
+            return
+
+        async def mark(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] < HTTPStatus.BAD_REQUEST:
+                message["headers"] = [*message.get("headers", ()), self._header]
+            await send(message)
+
+        await self._app(scope, receive, mark)
+
+
+def changed_something(request: Request) -> bool:
+    """Whether who asks changed something a moment ago."""
+    return _COOKIE in request.cookies

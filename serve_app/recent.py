@@ -1,0 +1,67 @@
+"""Answers that many ask for again and again: asked once for all who want the same, and not all the time.
+
+After an answer there is a rest of four times as long as it took, so that questions take a fifth of the database's time
+however many ask them, and what is quick to answer is hardly ever old.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Hashable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+_RESTS = 4
+LONGEST_REST_SECONDS = 1.0
+_REMEMBERED = 1_024
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(slots=True)
+class _Asked(Generic[Answer]):
+    number: int
+    task: asyncio.Task[Answer]
+    good_until: float = 0.0
+
+
+class Recent(Generic[Answer]):
+    """The last thousand answers, each while it rests."""
+
+    def __init__(self) -> None:
+        self._asked: dict[Hashable, _Asked[Answer]] = {}
+        self._count = 0
+
+    async def answer(self, key: Hashable, ask: Callable[[], Coroutine[Any, Any, Answer]], *, anew: bool) -> Answer:
+        """Return what `ask` returns, or a recent answer to it; with `anew` only one that was begun after this call.
+
+        What `ask` raises, all are told who wait for it, and nothing of it is kept.
+        """
+        so_far = self._count
+        while (known := self._asked.get(key)) is not None:
+            running = not known.task.done()
+            if known.number > so_far or (not anew and (running or _now() < known.good_until)):
+                # Shielded: whoever goes away does not take the answer with them.
+                return await asyncio.shield(known.task)
+            if not running:
+                break
+            await asyncio.wait([known.task])
+        return await asyncio.shield(self._ask(key, ask).task)
+
+    def _ask(self, key: Hashable, ask: Callable[[], Coroutine[Any, Any, Answer]]) -> _Asked[Answer]:
+        self._count += 1
+        begun = _now()
+        asked = _Asked(self._count, asyncio.create_task(ask()))
+        self._asked.pop(key, None)
+        self._asked[key] = asked
+        if len(self._asked) > _REMEMBERED:
+            del self._asked[next(iter(self._asked))]
+
+        def rest(task: asyncio.Task[Answer]) -> None:
+            if not task.cancelled() and task.exception() is None:
+                asked.good_until = _now() + min(_RESTS * (_now() - begun), LONGEST_REST_SECONDS)
+
+        asked.task.add_done_callback(rest)
+        return asked
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,127 @@
+"""Many who ask the same are answered by one question, and what is answered is asked again after a rest."""
+
+import asyncio
+
+import pytest
+
+from serve_app.recent import LONGEST_REST_SECONDS, Recent
+
+
+class Question:
+    """Is answered with how often it was asked, when the test lets it."""
+
+    def __init__(self) -> None:
+        self.times = 0
+        self.may_end = asyncio.Event()
+        self.may_end.set()
+
+    async def __call__(self) -> int:
+        self.times += 1
+        number = self.times
+        await self.may_end.wait()
+        return number
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time in seconds, which the test moves on."""
+    time = [100.0]
+    monkeypatch.setattr("serve_app.recent._now", lambda: time[0])
+    return time
+
+
+async def test_who_asks_meanwhile_gets_the_same_answer(now: list[float]) -> None:
+    recent, question = Recent[int](), Question()
+    question.may_end.clear()
+    async with asyncio.TaskGroup() as tasks:
+        asking = [tasks.create_task(recent.answer("page", question, anew=False)) for _ in range(5)]
+        await asyncio.sleep(0)
+        now[0] += 60.0
+        question.may_end.set()
+    assert [task.result() for task in asking] == [1] * 5
+
+
+async def test_an_answer_is_kept_for_four_times_as_long_as_it_took(now: list[float]) -> None:
+    recent, question = Recent[int](), Question()
+    question.may_end.clear()
+    first = asyncio.create_task(recent.answer("page", question, anew=False))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    now[0] += 0.1
+    question.may_end.set()
+    assert await first == 1
+    now[0] += 0.39
+    assert await recent.answer("page", question, anew=False) == 1
+    now[0] += 0.02
+    assert await recent.answer("page", question, anew=False) == 2
+
+
+async def test_no_answer_is_kept_for_longer_than_a_second(now: list[float]) -> None:
+    recent, question = Recent[int](), Question()
+    question.may_end.clear()
+    first = asyncio.create_task(recent.answer("page", question, anew=False))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    now[0] += 8.0
+    question.may_end.set()
+    assert await first == 1
+    now[0] += LONGEST_REST_SECONDS + 0.01
+    assert await recent.answer("page", question, anew=False) == 2
+
+
+async def test_who_wants_it_anew_gets_no_answer_that_was_begun_before(now: list[float]) -> None:
+    recent, question = Recent[int](), Question()
+    question.may_end.clear()
+    async with asyncio.TaskGroup() as tasks:
+        early = tasks.create_task(recent.answer("page", question, anew=False))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        late = [tasks.create_task(recent.answer("page", question, anew=True)) for _ in range(3)]
+        await asyncio.sleep(0)
+        now[0] += 0.1
+        question.may_end.set()
+    assert early.result() == 1
+    assert [task.result() for task in late] == [2] * 3, "one more question for all three"
+    assert await recent.answer("page", question, anew=True) == 3, "also while an answer is kept"
+
+
+async def test_another_page_is_another_question() -> None:
+    recent, question = Recent[int](), Question()
+    assert await recent.answer("page", question, anew=False) == 1
+    assert await recent.answer("other", question, anew=False) == 2
+
+
+async def test_a_failure_is_told_to_all_who_wait_and_not_kept(now: list[float]) -> None:
+    recent, question = Recent[int](), Question()
+    fails = asyncio.Event()
+
+    async def fail() -> int:
+        await fails.wait()
+        now[0] += 1.0
+        raise LookupError
+
+    asking = [asyncio.create_task(recent.answer("page", fail, anew=False)) for _ in range(2)]
+    await asyncio.sleep(0)
+    fails.set()
+    results = await asyncio.gather(*asking, return_exceptions=True)
+    assert [type(result) for result in results] == [LookupError] * 2
+    assert await recent.answer("page", question, anew=False) == 1
+
+
+async def test_who_goes_away_does_not_take_the_answer_from_the_others() -> None:
+    recent, question = Recent[int](), Question()
+    question.may_end.clear()
+    leaves = asyncio.create_task(recent.answer("page", question, anew=False))
+    stays = asyncio.create_task(recent.answer("page", question, anew=False))
+    await asyncio.sleep(0)
+    leaves.cancel()
+    await asyncio.wait([leaves])
+    question.may_end.set()
+    assert await stays == 1
+
+
+async def test_at_most_a_thousand_answers_are_kept() -> None:
+    recent, question = Recent[int](), Question()
+    for page in range(1_100):
+        await recent.answer(page, question, anew=False)
+    assert len(recent._asked) == 1_024

@@ -1,0 +1,50 @@
+"""A page is looked for in stretches that grow, from where it was found last."""
+
+import pytest
+
+from serve_app.queries.stretches import Reach, Reaches, Scale
+
+UP, DOWN = 1, -1
+ID = "0" * 23
+
+
+def test_stretches_begin_at_the_guess_and_grow_by_eight() -> None:
+    scale = Scale(10, UP)
+    ends = list(scale.ends(scale.guess(50)))
+    assert [int(end[:10]) for end in ends[:4]] == [51, 59, 123, 635]
+    assert ends == sorted(ends)
+
+
+def test_they_go_down_in_lists_that_go_down() -> None:
+    scale = Scale(15, DOWN)
+    ends = list(scale.ends(scale.guess(1_000_000)))
+    assert [int(end[:15]) for end in ends[:3]] == [999_999, 999_991, 999_927]
+    assert ends == sorted(ends, reverse=True)
+
+
+@pytest.mark.parametrize("scale", [Scale(10, UP), Scale(10, DOWN)])
+def test_they_end_where_positions_end(scale: Scale) -> None:
+    for end in scale.ends(scale.guess(5)):
+        assert len(end) == 34
+        assert int(end[:10]) >= 0
+
+
+def test_the_same_page_is_looked_for_where_it_was_found() -> None:
+    scale = Scale(15, DOWN)
+    first, last = f"{900:015d}{ID}1", f"{800:015d}{ID}2"
+    assert next(scale.ends(scale.reach(first, last))) == last
+
+
+def test_the_next_page_is_looked_for_as_far_as_eight_times_the_last_one() -> None:
+    scale = Scale(15, DOWN)
+    first, last = f"{900:015d}{ID}0", f"{890:015d}{ID}0"
+    end = next(scale.ends(scale.onward(last, scale.reach(first, last))))
+    assert int(end[:15]) in {809, 810}
+
+
+def test_the_last_few_thousand_pages_are_remembered() -> None:
+    reaches = Reaches[int]()
+    for page in range(5_000):
+        reaches.remember(page, Reach(page, 1))
+    assert reaches.of(0) is None
+    assert reaches.of(4_999) == Reach(4_999, 1)
