@@ -21,10 +21,11 @@ Key = TypeVar("Key")
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Where the first stretch ends, and how wide the next may be."""
+    """Where the first stretch ends, how wide the next may be, and how many documents were looked at for the page."""
 
     end: int
     width: int
+    documents: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,9 @@ class Scale:
         """Return where to look first when nothing is known: about one unit from this value on."""
         return Reach(value * _ONE + self.direction * _ONE, _ONE)
 
-    def reach(self, first: str, last: str) -> Reach:
+    def reach(self, first: str, last: str, documents: int) -> Reach:
         """Return the reach of a page that begins and ends with these positions."""
-        return Reach(_number(last), abs(_number(last) - _number(first)) + 1)
+        return Reach(_number(last), abs(_number(last) - _number(first)) + 1, documents)
 
     def onward(self, last: str, reach: Reach) -> Reach:
         """Return where the page after this position may end, as that before it was as long as `reach` is wide."""

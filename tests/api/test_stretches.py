@@ -32,13 +32,13 @@ def test_they_end_where_positions_end(scale: Scale) -> None:
 def test_the_same_page_is_looked_for_where_it_was_found() -> None:
     scale = Scale(15, DOWN)
     first, last = f"{900:015d}{ID}1", f"{800:015d}{ID}2"
-    assert next(scale.ends(scale.reach(first, last))) == last
+    assert next(scale.ends(scale.reach(first, last, 2))) == last
 
 
 def test_the_next_page_is_looked_for_as_far_as_eight_times_the_last_one() -> None:
     scale = Scale(15, DOWN)
     first, last = f"{900:015d}{ID}0", f"{890:015d}{ID}0"
-    end = next(scale.ends(scale.onward(last, scale.reach(first, last))))
+    end = next(scale.ends(scale.onward(last, scale.reach(first, last, 2))))
     assert int(end[:15]) in {809, 810}
 
 
