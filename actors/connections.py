@@ -3,6 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
@@ -35,14 +36,25 @@ class Inbox(notices.Inbox, resumption.Inbox, Protocol):
     """Where Stripe's announcements are kept."""
 
 
+@dataclass(frozen=True, slots=True)
+class UserMark:
+    """What is to be announced of a user: the versions after the one that was announced last."""
+
+    id: str
+    created_at: Instant
+    updated_at: Instant
+    version: int = 1
+    announced: int = 0
+
+
 class UserMarks(Protocol):
-    """The marks that say whose sign-up is still to be announced. All methods raise StoreUnavailableError."""
+    """The marks that say which users are still to be announced. All methods raise StoreUnavailableError."""
 
-    async def unannounced(self, most: int) -> list[tuple[str, Instant]]:
-        """The ids of marked users and when they signed up."""
+    async def unannounced(self, most: int) -> list[UserMark]:
+        """Users that carry the mark."""
 
-    async def announced(self, user_id: str) -> None:
-        """Takes the mark away."""
+    async def announced(self, user: UserMark) -> None:
+        """Takes the mark away unless the user changed since."""
 
 
 class Connections(ABC):

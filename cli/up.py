@@ -75,7 +75,7 @@ class _Running:
             **os.environ,
             **self._settings.environment(),
             "DATA_DIR": str(self._settings.data_dir.resolve()),
-            "JWT_KEY": self._settings.session_key.get_secret_value(),
+            "JWT_KEY": ",".join(key.get_secret_value() for key in self._settings.session_keys),
             market.PORTS: str(self._ports.base),
         }
         secret_file.read_or_create(self._settings.data_dir / "ray.token")

@@ -38,11 +38,15 @@ def _address(*schemes: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _long_enough_to_sign(key: SecretStr) -> SecretStr:
+def _long_enough_to_sign(keys: SecretStr) -> SecretStr:
     # RFC 7518 section 3.2: a key for HS256 has at least 256 bits.
-    if len(key.get_secret_value().encode()) < 32:  # noqa: PLR2004 - the rule above, in bytes
-        raise ValueError("must have at least 32 characters, for example the output of `openssl rand -hex 32`")
-    return key
+    if any(len(key.encode()) < 32 for key in _ring(keys)):  # noqa: PLR2004 - the rule above, in bytes
+        raise ValueError("must have at least 32 characters a key, for example the output of `openssl rand -hex 32`")
+    return keys
+
+
+def _ring(keys: SecretStr) -> list[str]:
+    return [key.strip() for key in keys.get_secret_value().split(",")]
 
 
 def _local_address(data: dict[str, Any]) -> str:
@@ -74,6 +78,15 @@ class Settings(BaseSettings):
     public_url: _WebAddress = Field(default_factory=_local_address)
     # NIST SP 800-63B-4: 15 when the password is the only factor; argon2 input stays small.
     password_min_length: int = Field(default=15, ge=8, le=64)
+    # OWASP, Password Storage Cheat Sheet: argon2id with 19 MiB, 2 iterations, 1 degree of parallelism. 24 ms here.
+    argon2_memory_kib: int = Field(default=19_456, ge=8_192, le=1_048_576)
+    argon2_iterations: int = Field(default=2, ge=1, le=20)
+    argon2_parallelism: int = Field(default=1, ge=1, le=8)
+    session_token_seconds: int = Field(default=900, ge=10, le=3_600)
+    session_idle_seconds: int = Field(default=86_400, ge=60, le=2_592_000)
+    session_seconds: int = Field(default=604_800, ge=60, le=2_592_000)
+    # Serve's own HAProxy.
+    trusted_proxies: int = Field(default=1, ge=0, le=10)
     reservation_seconds: int = Field(default=900, ge=1, le=86_400)
     payment_grace_seconds: int = Field(default=60, ge=0, le=3_600)
     payment_attempts: int = Field(default=1, ge=1, le=10)
@@ -120,12 +133,13 @@ class Settings(BaseSettings):
         return self.payment_grace_seconds * 1_000
 
     @property
-    def session_key(self) -> SecretStr:
-        """The key that signs sessions: ``JWT_KEY``, or outside production one kept in ``DATA_DIR/jwt.key``.
+    def session_keys(self) -> tuple[SecretStr, ...]:
+        """The keys of sessions, the first of which signs: ``JWT_KEY``, or outside production ``DATA_DIR/jwt.key``.
 
         Reads or makes the file, so ask once at start. Raises OSError when that fails.
         """
-        return self.jwt_key or SecretStr(secret_file.read_or_create(self.data_dir / "jwt.key"))
+        keys = self.jwt_key or SecretStr(secret_file.read_or_create(self.data_dir / "jwt.key"))
+        return tuple(SecretStr(key) for key in _ring(keys))
 
     @property
     def webhook_secret(self) -> SecretStr:
@@ -137,7 +151,7 @@ class Settings(BaseSettings):
             return self.stripe_webhook_secret
         if not self.sandbox_payments:
             return SecretStr(secrets.token_hex(32))
-        key = self.session_key.get_secret_value().encode()
+        key = self.session_keys[0].get_secret_value().encode()
         return SecretStr("whsec_" + hmac.new(key, b"webhooks of the sandbox", hashlib.sha256).hexdigest())
 
     def environment(self) -> dict[str, str]:

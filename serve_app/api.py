@@ -7,15 +7,16 @@ from serve_app import error_responses
 from serve_app.fixed_addresses import FixedAddresses
 from serve_app.openapi import describe_sessions
 from serve_app.own_changes import OwnChanges
-from serve_app.routes import health, orders, payments, sandbox, tickets, users, webhooks
+from serve_app.routes import health, orders, payments, sandbox, sessions, tickets, users, webhooks
 from serve_app.security.nosniff import NoSniff
 from serve_app.security.origin import SameOrigin
+from serve_app.security.recognition import Recognition
 from serve_app.services import Services
 
 
 def create_api(services: Services) -> FastAPI:
     """Return the app over these services, which the caller opens and closes."""
-    routers = [routes.router for routes in (health, users, tickets, orders, payments, webhooks)]
+    routers = [routes.router for routes in (health, users, sessions, tickets, orders, payments, webhooks)]
     if services.sandbox is not None:
         routers.append(sandbox.router)
     api = FastAPI(
@@ -28,6 +29,7 @@ def create_api(services: Services) -> FastAPI:
             Middleware(NoSniff),
             Middleware(error_responses.LastResort),
             Middleware(SameOrigin, public_url=services.settings.public_url),
+            Middleware(Recognition, sessions=services.sessions),
             Middleware(OwnChanges, secure=services.settings.secure_cookies),
             Middleware(FixedAddresses, routes=[route for router in routers for route in router.routes]),
         ],

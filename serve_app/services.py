@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from starlette.requests import Request
 from actors.domain.messages import Charge, Instant
 from actors.market import Market
 from actors.notices import Notices
-from actors.runtime.ports import Recorded
+from actors.runtime.ports import Recorded, StoreUnavailableError
 from actors.storage.database import connect, database_of
 from actors.storage.journal import MongoJournal
 from actors.storage.queries import Queries as StoredEntities
@@ -22,16 +22,21 @@ from actors.storage.webhooks import WebhookInbox
 from actors.stripe.account import open_sandbox
 from actors.stripe.sandbox import Sandbox
 from config.settings import Settings
+from serve_app.errors import NotAuthorizedError
 from serve_app.queries.orders import Orders
 from serve_app.queries.revocations import RevocationRecords
+from serve_app.queries.sessions import SessionRecords
 from serve_app.queries.tickets import Tickets
-from serve_app.queries.users import Users
+from serve_app.queries.users import User, Users
 from serve_app.recent import Recent
 from serve_app.schemas.body import Rules
+from serve_app.security.addresses import client_address
+from serve_app.security.events import SecurityEvents
 from serve_app.security.limits import Limits
-from serve_app.security.passwords import Passwords
+from serve_app.security.passwords import Argon2Cost, Passwords
 from serve_app.security.revocations import Revocations
-from serve_app.security.sessions import LIFETIME_MS, Sessions
+from serve_app.security.sessions import Lifetimes, Sessions
+from serve_app.security.tokens import Tokens
 from serve_app.stripe_webhooks import StripeWebhooks
 
 Clock = Callable[[], Instant]
@@ -77,6 +82,7 @@ class Services:
     passwords: Passwords
     sessions: Sessions
     limits: Limits
+    security_events: SecurityEvents
     webhooks: StripeWebhooks
     sandbox: Sandbox | None
     redis: Redis
@@ -85,6 +91,17 @@ class Services:
     def rules(self) -> Rules:
         """Return what the shape of a request is checked against at this moment."""
         return Rules(self.clock(), self.settings.currency, self.settings.password_min_length)
+
+    def address_of(self, request: Request) -> str:
+        """Return where the request comes from, for limits."""
+        return client_address(request, self.settings.trusted_proxies)
+
+    async def signed_in_user(self, request: Request) -> User:
+        """Return whose request it is, as the database knows them. Raises NotAuthorizedError."""
+        user = await self.users.by_id(self.sessions.require(request).user_id)
+        if user is None or user.banned_at is not None:
+            raise NotAuthorizedError
+        return user
 
 
 def services_of(request: Request) -> Services:
@@ -96,6 +113,13 @@ def services_of(request: Request) -> Services:
 def wall_clock() -> Instant:
     """Return milliseconds since the epoch. Good for shapes and sessions; holds are timed by their actors."""
     return time.time_ns() // 1_000_000
+
+
+def lifetimes_of(settings: Settings) -> Lifetimes:
+    """Return how long sessions last."""
+    return Lifetimes(
+        settings.session_token_seconds * 1_000, settings.session_idle_seconds * 1_000, settings.session_seconds * 1_000
+    )
 
 
 @asynccontextmanager
@@ -111,20 +135,36 @@ async def open_services(settings: Settings, market: Market, clock: Clock = wall_
         Redis.from_url(settings.redis_url, socket_connect_timeout=_REDIS_SECONDS) as redis,
     ):
         database = database_of(client)
-        users, records = Users(database), RevocationRecords(database)
+        users, records, signed_in = Users(database), RevocationRecords(database), SessionRecords(database)
         await users.create_indexes()
         await records.create_indexes()
-        revocations = Revocations(records, redis, LIFETIME_MS, clock)
+        await signed_in.create_indexes()
+        lifetimes = lifetimes_of(settings)
+        revocations = Revocations(records, redis, lifetimes.token, clock)
         await revocations.start()
-        passwords = Passwords()
+        cost = Argon2Cost(settings.argon2_memory_kib, settings.argon2_iterations, settings.argon2_parallelism)
+        passwords = Passwords(cost)
+        security_events = SecurityEvents(MongoJournal(database), clock)
         orders = Orders(database)
         limits = Limits(settings.redis_url, enabled=settings.rate_limits)
-        key = settings.session_key.get_secret_value()
+        tokens = Tokens([key.get_secret_value() for key in settings.session_keys], clock)
+        sessions = Sessions(
+            tokens,
+            signed_in,
+            users,
+            revocations=revocations,
+            lifetimes=lifetimes,
+            clock=clock,
+            secure=settings.secure_cookies,
+        )
         stored, inbox = StoredEntities(database), WebhookInbox(database)
         notices = Notices(inbox, stored, market)
         if settings.stripe_webhook_secret is None and not settings.sandbox_payments:
             _log.warning("STRIPE_WEBHOOK_SECRET is not set: Stripe's webhooks are refused, payments settle more slowly")
-        handling = asyncio.create_task(notices.run())
+        jobs = [
+            asyncio.create_task(job)
+            for job in (notices.run(), security_events.run(), sessions.forget_those_that_ended())
+        ]
         try:
             yield Services(
                 settings=settings,
@@ -133,15 +173,19 @@ async def open_services(settings: Settings, market: Market, clock: Clock = wall_
                 lists=Recent(),
                 users=users,
                 passwords=passwords,
-                sessions=Sessions(key, secure=settings.secure_cookies, revocations=revocations, clock=clock),
+                sessions=sessions,
                 limits=limits,
+                security_events=security_events,
                 webhooks=StripeWebhooks(settings.webhook_secret.get_secret_value(), inbox, notices),
                 sandbox=open_sandbox(database) if settings.sandbox_payments else None,
                 redis=redis,
                 clock=clock,
             )
         finally:
-            handling.cancel()
+            for job in jobs:
+                job.cancel()
+            with suppress(StoreUnavailableError):
+                await security_events.flush()
             passwords.close()
             await limits.close()
             await revocations.stop()

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
+from actors.domain.accounts import SecurityEvent, UserEvent
+
 Instant: TypeAlias = int
 
 
@@ -625,15 +627,7 @@ ChargeEvent: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class UserCreated:
-    """Somebody signed up. An id only: the journal never holds a person's data."""
-
-    user_id: str
-
-
-UserEvent: TypeAlias = UserCreated
-Event: TypeAlias = TicketEvent | ChargeEvent | UserEvent
+Event: TypeAlias = TicketEvent | ChargeEvent | UserEvent | SecurityEvent
 
 
 # Refusals: a rule said no; nothing was written

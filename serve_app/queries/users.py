@@ -16,13 +16,16 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """An account."""
+    """An account. `version` counts the changes that are announced as `UserUpdated`."""
 
     id: str
     email: str
     password_hash: str
     created_at: Instant
     version: int = 1
+    is_admin: bool = False
+    verified_at: Instant | None = None
+    banned_at: Instant | None = None
 
 
 def email_key(email: str) -> str:
@@ -31,7 +34,10 @@ def email_key(email: str) -> str:
 
 
 class Users:
-    """Reads and writes users. All methods raise pymongo's ConnectionFailure when the database does not answer."""
+    """Reads and writes users. All methods raise pymongo's ConnectionFailure when the database does not answer.
+
+    Each change is announced: the mark `announced` is how the Supervisor finds users whose events it has to journal.
+    """
 
     def __init__(self, database: AsyncDatabase[Document]) -> None:
         self._users = database["users"]
@@ -41,10 +47,7 @@ class Users:
         await ensure_indexes(self._users, IndexModel("email_key", unique=True))
 
     async def add(self, user: User) -> bool:
-        """Store a new user durably; False when the id or the email address is in use.
-
-        `announced` is the mark by which the Supervisor finds users whose `UserCreated` it has to journal.
-        """
+        """Store a new user durably; False when the id or the email address is in use."""
         try:
             await self._users.insert_one(
                 {
@@ -53,6 +56,7 @@ class Users:
                     "email_key": email_key(user.email),
                     "password_hash": user.password_hash,
                     "created_at": user.created_at,
+                    "updated_at": user.created_at,
                     "version": user.version,
                     "announced": False,
                 }
@@ -62,17 +66,64 @@ class Users:
         return True
 
     async def by_id(self, user_id: str) -> User | None:
-        """Return the user of the id."""
+        """Return the user of the id, None when there is none or the account was closed."""
         return _user(await self._users.find_one({"_id": user_id}))
 
     async def by_email(self, email: str) -> User | None:
         """Return the user of the email address, in any case."""
         return _user(await self._users.find_one({"email_key": email_key(email)}))
 
+    async def upgrade_password_hash(self, user: User, password_hash: str) -> bool:
+        """Store a better hash of the same password; False when the password was changed meanwhile."""
+        known = {"_id": user.id, "password_hash": user.password_hash}
+        result = await self._users.update_one(known, {"$set": {"password_hash": password_hash}})
+        return result.matched_count == 1
+
+    async def change_password(self, user: User, password_hash: str, at: Instant) -> bool:
+        """Store the hash of a new password; False when the password was changed meanwhile."""
+        return await self._change(
+            {"_id": user.id, "password_hash": user.password_hash}, at, password_hash=password_hash
+        )
+
+    async def verify_email(self, user: User, at: Instant) -> bool:
+        """Note that the address is the user's; False when it was verified before or is another by now."""
+        known = {"_id": user.id, "email_key": email_key(user.email), "verified_at": None}
+        return await self._change(known, at, verified_at=at)
+
+    async def ban(self, user_id: str, at: Instant) -> bool:
+        """Note that the user may not sign in; False when that is so already or there is no such user."""
+        return await self._change({"_id": user_id, "banned_at": None, "closed_at": None}, at, banned_at=at)
+
+    async def unban(self, user_id: str, at: Instant) -> bool:
+        """Let the user sign in again; False when they were not banned."""
+        return await self._change({"_id": user_id, "banned_at": {"$ne": None}}, at, banned_at=None)
+
+    async def set_admin(self, user_id: str, at: Instant, *, is_admin: bool) -> bool:
+        """Give or take the role; False when nothing changes."""
+        return await self._change({"_id": user_id, "is_admin": {"$ne": is_admin}}, at, is_admin=is_admin)
+
+    async def close(self, user_id: str, at: Instant) -> bool:
+        """Erase what is known of the person; the id stays, so that it is never given again. False on a repeat."""
+        known = {"_id": user_id, "closed_at": None}
+        erased = dict.fromkeys(("email", "password_hash", "verified_at", "is_admin"))
+        # Email addresses are unique, and that of nobody has to be, too.
+        return await self._change(known, at, **erased, email_key=f"closed {user_id}", closed_at=at)
+
+    async def _change(self, known: Document, at: Instant, **values: object) -> bool:
+        change = {"$set": {**values, "updated_at": at, "announced": False}, "$inc": {"version": 1}}
+        return (await self._users.update_one(known, change)).matched_count == 1
+
 
 def _user(document: Document | None) -> User | None:
-    if document is None:
+    if document is None or document.get("closed_at") is not None:
         return None
     return User(
-        document["_id"], document["email"], document["password_hash"], document["created_at"], document["version"]
+        document["_id"],
+        document["email"],
+        document["password_hash"],
+        document["created_at"],
+        document["version"],
+        document.get("is_admin") is True,
+        document.get("verified_at"),
+        document.get("banned_at"),
     )

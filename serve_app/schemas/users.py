@@ -1,10 +1,17 @@
-"""Users as clients send and see them."""
+"""Users and sessions as clients send and see them."""
 
+from typing import Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
+from serve_app.instants import iso
+from serve_app.queries.sessions import SessionRecord
 from serve_app.queries.users import User
 from serve_app.schemas.body import Body
 from serve_app.schemas.fields import Email, NewPassword, Password
+from serve_app.security.password_rules import weakness_of
 
 
 class SignUp(Body):
@@ -13,12 +20,26 @@ class SignUp(Body):
     email: Email
     password: NewPassword
 
+    @model_validator(mode="after")
+    def _refuse_what_is_easily_guessed(self) -> Self:
+        weakness = weakness_of(self.password, self.email)
+        if weakness is not None:
+            raise PydanticCustomError("rule", weakness, {"field": "password"})
+        return self
+
 
 class SignIn(Body):
     """Credentials; how long a password must be is not asked here, so that older ones keep working."""
 
     email: Email
     password: Password
+
+
+class PasswordChange(Body):
+    """Another password for the account that is signed in."""
+
+    current_password: Password = Field(alias="currentPassword")
+    new_password: NewPassword = Field(alias="newPassword")
 
 
 class UserView(TypedDict):
@@ -38,6 +59,27 @@ class SignedOutView(TypedDict):
     """The empty answer of a sign-out."""
 
 
+class SessionView(TypedDict):
+    """One of one's sessions. `seenAt` lags by up to half the life of a token."""
+
+    id: str
+    createdAt: str
+    seenAt: str
+    expiresAt: str
+    current: bool
+
+
 def user_view(user: User) -> UserView:
     """Return what the user sees of themselves."""
     return {"id": user.id, "email": user.email}
+
+
+def session_view(record: SessionRecord, current_id: str) -> SessionView:
+    """Return the session for its user. Its id opens nothing: only a signed token does."""
+    return {
+        "id": record.id,
+        "createdAt": iso(record.created_at),
+        "seenAt": iso(record.seen_at),
+        "expiresAt": iso(record.ends_at),
+        "current": record.id == current_id,
+    }

@@ -9,15 +9,16 @@ _UNKNOWN = "unknown"
 _CUSTOMER_PREFIX = 64
 
 
-def client_address(request: Request) -> str:
-    """Return the client's address: the peer's, or what our own proxy on this machine or network says it is.
+def client_address(request: Request, trusted_proxies: int) -> str:
+    """Return the client's address as the outermost of our own proxies saw it, and the peer's where there is none.
 
-    Anybody can send `X-Forwarded-For`; only its last entry, and only from a private peer, was written by our proxy.
+    Anybody can send `X-Forwarded-For`: each proxy adds the address of its peer at the end, so that only as many entries
+    as there are proxies of ours are true, and they are only when the peer is on this machine or network.
     """
     peer = _parsed(request.client.host) if request.client else None
-    if peer is not None and peer.is_private:
-        forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2]
-        peer = _parsed(forwarded.strip()) or peer
+    if peer is not None and peer.is_private and trusted_proxies:
+        entries = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
+        peer = _parsed(entries[-min(trusted_proxies, len(entries))].strip()) or peer
     if isinstance(peer, IPv6Address):
         return str(IPv6Network((peer, _CUSTOMER_PREFIX), strict=False))
     return _UNKNOWN if peer is None else str(peer)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
@@ -18,6 +18,8 @@ from serve_app.errors import NotAuthorizedError, TooManyRequestsError
 _log = structlog.get_logger()
 _SIGNINS_PER_ACCOUNT = RateLimitItemPerMinute(10, 5, namespace="signin-account")
 _SIGNINS_PER_ADDRESS = RateLimitItemPerMinute(60, 5, namespace="signin-address")
+# Half of what one thread can verify. All of them at once are an attack, and buying goes on meanwhile.
+_SIGNINS_OF_ALL = RateLimitItemPerMinute(6_000, 5, namespace="signin-all")
 _SIGNUPS_PER_ADDRESS = RateLimitItemPerHour(600, 1, namespace="signup-address")
 _REDIS_SECONDS = 0.5
 
@@ -51,9 +53,20 @@ class Limits:
         It is counted before and given back if it did not fail, so that attempts in parallel are limited as well.
         Raises TooManyRequestsError with the seconds to wait.
         """
-        limits = [(_SIGNINS_PER_ACCOUNT, fingerprint(email_key)), (_SIGNINS_PER_ADDRESS, address)]
-        for limit, who in limits:
-            await self._take(limit, who)
+        limits = [
+            (_SIGNINS_PER_ACCOUNT, fingerprint(email_key)),
+            (_SIGNINS_PER_ADDRESS, address),
+            (_SIGNINS_OF_ALL, "all"),
+        ]
+        taken: list[tuple[RateLimitItem, str]] = []
+        try:
+            for limit, who in limits:
+                await self._take(limit, who)
+                taken.append((limit, who))
+        except TooManyRequestsError:
+            # What one limit refuses does not use up the others: nobody locks out everybody by asking on.
+            await self._give_back(taken)
+            raise
         failed = False
         try:
             yield
@@ -62,12 +75,15 @@ class Limits:
             raise
         finally:
             if not failed:
-                for limit, who in limits:
-                    await self._count(limit, who, cost=-1)
+                await self._give_back(limits)
 
     async def signup(self, address: str) -> None:
         """Count a sign-up. Raises TooManyRequestsError with the seconds to wait."""
         await self._take(_SIGNUPS_PER_ADDRESS, address)
+
+    async def _give_back(self, taken: Sequence[tuple[RateLimitItem, str]]) -> None:
+        for limit, who in taken:
+            await self._count(limit, who, cost=-1)
 
     async def _take(self, limit: RateLimitItem, who: str) -> None:
         seconds = await self._count(limit, who)

@@ -1,106 +1,222 @@
-"""Sessions are signed tokens in a cookie that scripts cannot read, so that server-rendered pages work."""
+"""Sessions live in the database; a short-lived signed token in a cookie that scripts cannot read stands for them.
 
+Requests are checked in memory: a signature, a time, and the sessions that were ended within the life of a token. Once
+in half of that life the database is asked whether there still is such a session, and the cookie gets a new token.
+"""
+
+import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from enum import Enum
 
-import jwt
-from jwt.types import Options
-from starlette.requests import Request
+import structlog
+from pymongo.errors import PyMongoError
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from actors.domain.ids import is_id
 from actors.domain.messages import Instant
-from serve_app.errors import NotAuthorizedError
+from serve_app.errors import DatabaseConnectionError, NotAuthorizedError
+from serve_app.queries.sessions import SessionRecord, SessionRecords
+from serve_app.queries.users import User, Users
 from serve_app.security.revocations import Revocations
+from serve_app.security.tokens import NoTokenError, Session, Tokens
 
-LIFETIME_MS = 7 * 24 * 3_600_000
-_NAME = "holdfast"
-_TYPE = "session"
-_CLAIMS = ["sub", "sid", "iat", "nbf", "exp", "iss", "aud", "jti", "typ"]
-# The clock is ours, so the times are checked here and not by the library.
-_OPTIONS: Options = {"require": _CLAIMS, "verify_exp": False, "verify_nbf": False, "verify_iat": False}
-_LONGEST_COOKIE = 4_096
-# Verifying a signature takes 30 µs, looking it up less than one. 300 bytes each.
-_REMEMBERED = 8_192
+_log = structlog.get_logger()
+_SCOPE = "holdfast.session"
+_CLEANING_SECONDS = 600.0
+# Whoever signs in more often without signing out loses the session that was not used for the longest time.
+MOST_SESSIONS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """Somebody who is signed in, until `expires_at`."""
+class Lifetimes:
+    """In milliseconds: of a token, of a session that nobody uses, and of any session."""
 
-    user_id: str
-    id: str
-    expires_at: Instant
+    token: int
+    idle: int
+    absolute: int
+
+
+class _Unknown(Enum):
+    """The token is over and the database, which knows whether the session is, does not answer."""
+
+    UNKNOWN = "unknown"
 
 
 class Sessions:
-    """Begins, recognises and ends sessions."""
+    """Begins, recognises, renews and ends sessions."""
 
-    def __init__(self, key: str, *, secure: bool, revocations: Revocations, clock: Callable[[], Instant]) -> None:
-        self._key = key
-        self._secure = secure
+    def __init__(  # noqa: PLR0913 - what a session rests on
+        self,
+        tokens: Tokens,
+        records: SessionRecords,
+        users: Users,
+        *,
+        revocations: Revocations,
+        lifetimes: Lifetimes,
+        clock: Callable[[], Instant],
+        secure: bool,
+    ) -> None:
+        self._tokens = tokens
+        self._records = records
+        self._users = users
         self._revocations = revocations
+        self._lifetimes = lifetimes
         self._clock = clock
-        self._verified = lru_cache(_REMEMBERED)(self._verify)
+        self._secure = secure
 
     @property
     def cookie(self) -> str:
         """The cookie's name. With https the prefix makes browsers refuse it from subdomains and plain http."""
-        return "__Host-session" if self._secure else "session"
+        return cookie_name(secure=self._secure)
 
-    def begin(self, response: Response, user_id: str) -> None:
-        """Sign the user in: put a new session into the response."""
-        now = self._clock() // 1_000
-        claims = {
-            "sub": user_id,
-            "sid": secrets.token_hex(16),
-            "iat": now,
-            "nbf": now,
-            "exp": now + LIFETIME_MS // 1_000,
-            "iss": _NAME,
-            "aud": _NAME,
-            "jti": secrets.token_hex(16),
-            "typ": _TYPE,
-        }
-        token = jwt.encode(claims, self._key, "HS256")
-        self._set_cookie(response, token, LIFETIME_MS // 1_000)
+    async def begin(self, response: Response, user: User) -> Session:
+        """Sign in the user whose password was just verified: put a new session into the response.
 
-    def current(self, request: Request) -> Session | None:
-        """Return the session of the request, None if there is none that holds. Waits for nothing."""
-        token = request.cookies.get(self.cookie, "")
-        if not 0 < len(token) <= _LONGEST_COOKIE:
-            return None
-        try:
-            session = self._verified(token)
-        except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
-            return None
-        return session if session.expires_at > self._clock() and session.id not in self._revocations else None
+        Raises NotAuthorizedError when meanwhile the password was changed, or the user banned or gone: whoever does
+        that ends all sessions afterwards, and finds this one unless it finds them. Raises pymongo's ConnectionFailure.
+        """
+        now = self._clock()
+        record = SessionRecord(secrets.token_hex(16), user.id, now, now, self._ends_at(now, now))
+        await self._records.add(record)
+        present = await self._users.by_id(user.id)
+        if present is None or present.banned_at is not None or present.password_hash != user.password_hash:
+            await self._records.remove([record.id])
+            raise NotAuthorizedError
+        await self._end_the_oldest(user.id)
+        session = self._session(record, present, now)
+        self._put(response, session, record.ends_at)
+        return session
 
-    def require(self, request: Request) -> Session:
+    def current(self, request: HTTPConnection) -> Session | None:
+        """Return the session of the request, None if there is none that holds. Waits for nothing.
+
+        Raises DatabaseConnectionError when that is not known.
+        """
+        found: Session | _Unknown | None = request.scope.get(_SCOPE)
+        if isinstance(found, _Unknown):
+            raise DatabaseConnectionError
+        return found
+
+    def require(self, request: HTTPConnection) -> Session:
         """Return the session of the request. Raises NotAuthorizedError if there is none that holds."""
         session = self.current(request)
         if session is None:
             raise NotAuthorizedError
         return session
 
-    async def end(self, request: Request, response: Response) -> None:
-        """Sign out: revoke the session for good and clear the cookie. Raises pymongo's ConnectionFailure."""
-        session = self.current(request)
+    async def recognise(self, request: HTTPConnection) -> Response | None:
+        """Note in the request whose it is, for `current`; return what carries the new token if it was renewed.
+
+        Waits for the database once in half the life of a token. When that does not answer, a token is good until
+        it is over, and then nobody is taken for signed in or out.
+        """
+        session = self._of_cookie(request)
+        if session is None:
+            return None
+        request.scope[_SCOPE] = session
+        now = self._clock()
+        if now < session.renewable_from:
+            return None
+        try:
+            renewed = await self._renewed(session, now)
+        except PyMongoError:
+            _log.warning("a session could not be renewed: the database does not answer")
+            if now >= session.expires_at:
+                request.scope[_SCOPE] = _Unknown.UNKNOWN
+            return None
+        if renewed is None:
+            request.scope[_SCOPE] = None
+            return None
+        request.scope[_SCOPE], ends_at = renewed
+        response = Response()
+        self._put(response, renewed[0], ends_at)
+        return response
+
+    async def sign_out(self, session: Session | None, response: Response) -> None:
+        """End the session, if there is one, and clear the cookie. Raises pymongo's ConnectionFailure."""
         if session is not None:
-            await self._revocations.revoke(session.id, session.expires_at)
+            await self._end([session.id])
         self._set_cookie(response, "", 0)
+
+    async def of_user(self, user_id: str) -> list[SessionRecord]:
+        """Return the user's sessions, the last seen first. Raises pymongo's ConnectionFailure."""
+        now = self._clock()
+        return [record for record in await self._records.of_user(user_id) if record.ends_at > now]
+
+    async def end(self, user_id: str, session_id: str) -> bool:
+        """End one session of the user; False when they have no such session. Raises pymongo's ConnectionFailure."""
+        if not any(record.id == session_id for record in await self._records.of_user(user_id)):
+            return False
+        await self._end([session_id])
+        return True
+
+    async def end_all(self, user_id: str) -> None:
+        """End every session of the user, on all replicas. Raises pymongo's ConnectionFailure.
+
+        To be called after what makes `begin` refuse is stored.
+        """
+        await self._end([record.id for record in await self._records.of_user(user_id)])
+
+    async def forget_those_that_ended(self) -> None:
+        """Clean up, every ten minutes, until cancelled."""
+        while True:
+            try:
+                await self._records.drop_ended(self._clock())
+            except PyMongoError:
+                _log.warning("sessions that ended stay until the next look: the database does not answer")
+            await asyncio.sleep(_CLEANING_SECONDS)
+
+    async def _end(self, session_ids: list[str]) -> None:
+        await self._records.remove(session_ids)
+        # A token that was signed in this instant lives as long as a token does.
+        until = self._clock() + self._lifetimes.token
+        for session_id in session_ids:
+            await self._revocations.revoke(session_id, until)
+
+    async def _end_the_oldest(self, user_id: str) -> None:
+        records = await self._records.of_user(user_id)
+        if len(records) > MOST_SESSIONS:
+            await self._end([record.id for record in records[MOST_SESSIONS:]])
+
+    async def _renewed(self, session: Session, now: Instant) -> tuple[Session, Instant] | None:
+        record = await self._records.by_id(session.id)
+        if record is None or record.user_id != session.user_id or record.ends_at <= now:
+            return None
+        user = await self._users.by_id(record.user_id)
+        ends_at = self._ends_at(record.created_at, now)
+        # Last: what ended the session meanwhile is not undone.
+        if user is None or user.banned_at is not None or not await self._records.see(record.id, now, ends_at):
+            return None
+        return self._session(record, user, now), ends_at
+
+    def _session(self, record: SessionRecord, user: User, now: Instant) -> Session:
+        expires_at = min(now + self._lifetimes.token, record.created_at + self._lifetimes.absolute)
+        return Session(user.id, record.id, now, expires_at, user.verified_at is not None)
+
+    def _of_cookie(self, request: HTTPConnection) -> Session | None:
+        token = request.cookies.get(self.cookie)
+        if token is None:
+            return None
+        try:
+            session = self._tokens.read(token)
+        except NoTokenError:
+            return None
+        return None if session.id in self._revocations else session
+
+    def _ends_at(self, created_at: Instant, now: Instant) -> Instant:
+        return min(now + self._lifetimes.idle, created_at + self._lifetimes.absolute)
+
+    def _put(self, response: Response, session: Session, ends_at: Instant) -> None:
+        self._set_cookie(response, self._tokens.sign(session), (ends_at - session.issued_at) // 1_000)
 
     def _set_cookie(self, response: Response, token: str, seconds: int) -> None:
         response.set_cookie(
             self.cookie, token, max_age=seconds, path="/", secure=self._secure, httponly=True, samesite="lax"
         )
 
-    def _verify(self, token: str) -> Session:
-        claims = jwt.decode(token, self._key, ["HS256"], options=_OPTIONS, audience=_NAME, issuer=_NAME)
-        user_id, session_id = claims["sub"], claims["sid"]
-        is_session = claims["typ"] == _TYPE and is_id(user_id) and isinstance(session_id, str)
-        if not is_session or int(claims["nbf"]) * 1_000 > self._clock():
-            raise ValueError("is no session")
-        return Session(user_id, session_id, int(claims["exp"]) * 1_000)
+
+def cookie_name(*, secure: bool) -> str:
+    """Return the name of the cookie that carries a session."""
+    return "__Host-session" if secure else "session"

@@ -14,10 +14,12 @@ from actors.stripe.account import SANDBOX_KEY, open_sandbox
 from actors.stripe.sandbox import SandboxHTTPClient
 from serve_app.queries.orders import Orders
 from serve_app.queries.revocations import RevocationRecords
+from serve_app.queries.sessions import SessionRecords
 from serve_app.queries.tickets import Tickets
 from serve_app.queries.users import Users
 from serve_app.security.revocations import Revocations
-from serve_app.security.sessions import LIFETIME_MS, Sessions
+from serve_app.security.sessions import Sessions
+from serve_app.services import lifetimes_of
 from serve_app.stripe_webhooks import StripeWebhooks
 from tests.api.fake_market import DECLINED, SLOW, SLOW_REFUND
 from tests.api.world import JSON, NOBODY, TICKET, Person, World
@@ -342,13 +344,21 @@ class AwayDatabase:
 def _lose_the_database(world: World) -> None:
     database: Any = AwayDatabase()
     services, orders = world.services, Orders(database)
-    revocations = Revocations(RevocationRecords(database), services.redis, LIFETIME_MS, world.clock)
-    key = services.settings.session_key.get_secret_value()
+    lifetimes = lifetimes_of(services.settings)
+    sessions = Sessions(
+        services.sessions._tokens,
+        SessionRecords(database),
+        Users(database),
+        revocations=Revocations(RevocationRecords(database), services.redis, lifetimes.token, world.clock),
+        lifetimes=lifetimes,
+        clock=world.clock,
+        secure=False,
+    )
     world.api.state.services = replace(
         services,
         users=Users(database),
         queries=replace(services.queries, orders=orders, tickets=Tickets(database, orders)),
-        sessions=Sessions(key, secure=False, revocations=revocations, clock=world.clock),
+        sessions=sessions,
         webhooks=StripeWebhooks(world.webhook_secret, WebhookInbox(database), world.notices),
         sandbox=open_sandbox(database),
     )

@@ -71,9 +71,10 @@ class World:
         person = self.anyone()
         person.id = str(ObjectId())
         person.email = f"{person.id}@example.com"
-        assert await self.services.users.add(User(person.id, person.email, "no hash", self.clock()))
+        user = User(person.id, person.email, "no hash", self.clock())
+        assert await self.services.users.add(user)
         response = Response()
-        self.services.sessions.begin(response, person.id)
+        await self.services.sessions.begin(response, user)
         cookie = response.headers["set-cookie"].partition(";")[0].partition("=")[2]
         person.http.cookies.set(self.services.sessions.cookie, cookie)
         return person

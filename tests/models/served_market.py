@@ -64,7 +64,7 @@ class ServedMarket:
     def cookie(self, user: User) -> str:
         """A new session of theirs."""
         response = Response()
-        self.services.sessions.begin(response, user.id)
+        self.portal.call(self.services.sessions.begin, response, user)
         return response.headers["set-cookie"].partition(";")[0].partition("=")[2]
 
 

@@ -112,8 +112,8 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_session_key_is_made_once_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
-    first = Settings(data_dir=tmp_path).session_key
-    second = Settings(data_dir=tmp_path).session_key
+    first = Settings(data_dir=tmp_path).session_keys[0]
+    second = Settings(data_dir=tmp_path).session_keys[0]
 
     assert first.get_secret_value() == second.get_secret_value()
     assert len(first.get_secret_value()) == 64

@@ -9,7 +9,8 @@ import orjson
 import pytest
 from redis.asyncio import Redis
 
-from actors.domain.messages import CancelOrder, Pay, PaymentAnswer, UserCreated
+from actors.domain.accounts import UserCreated
+from actors.domain.messages import CancelOrder, Pay, PaymentAnswer
 from actors.domain.ticket import TicketAnswer
 from actors.event_stream import STREAM
 from actors.runtime.carry_on import BACKLOG, CarryOn

@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from actors.connections import UserMark
 from actors.domain.codec import Document
 from actors.domain.messages import Charge, Instant, Order
 from actors.domain.ticket import Ticket
@@ -41,7 +42,7 @@ class Tables:
     marks: dict[str, Marks] = field(default_factory=dict)
     announcements: dict[str, Announcement] = field(default_factory=dict)
     unhandled: dict[str, Instant] = field(default_factory=dict)
-    users: dict[str, Instant] = field(default_factory=dict)
+    users: dict[str, UserMark] = field(default_factory=dict)
     unannounced: dict[str, None] = field(default_factory=dict)
     keys_are_unique: bool = True
     replaces_are_guarded: bool = True
@@ -169,14 +170,22 @@ class Tables:
             self.unhandled.pop(one.id, None)
 
     def add_user(self, user_id: str, at: Instant) -> None:
-        self.users[user_id] = at
+        self.users[user_id] = UserMark(user_id, at, at)
         self.unannounced[user_id] = None
 
-    def unannounced_users(self, most: int) -> list[tuple[str, Instant]]:
-        return [(user_id, self.users[user_id]) for user_id in self.unannounced][:most]
+    def change_user(self, user_id: str, at: Instant) -> None:
+        user = self.users[user_id]
+        self.users[user_id] = replace(user, version=user.version + 1, updated_at=at)
+        self.unannounced[user_id] = None
 
-    def user_announced(self, user_id: str) -> None:
-        self.unannounced.pop(user_id, None)
+    def unannounced_users(self, most: int) -> list[UserMark]:
+        return [self.users[user_id] for user_id in self.unannounced][:most]
+
+    def user_announced(self, announced: UserMark) -> None:
+        user = self.users.get(announced.id)
+        if user is not None and user.version == announced.version:
+            self.users[user.id] = replace(user, announced=user.version)
+            self.unannounced.pop(user.id, None)
 
 
 def _is_open_of(stored: Stored, buyer_ids: Collection[str]) -> bool:

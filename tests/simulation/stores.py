@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
+from actors.connections import UserMark
 from actors.domain.messages import Charge, Instant, Order
 from actors.domain.ticket import Ticket
 from actors.runtime.ports import Commit, FencedError, Marks, Projection, Recorded
@@ -187,8 +188,8 @@ class FakeUserMarks:
         self._server = server
         self._tables = tables
 
-    async def unannounced(self, most: int) -> list[tuple[str, Instant]]:
+    async def unannounced(self, most: int) -> list[UserMark]:
         return await self._server.call("users.unannounced", lambda: self._tables.unannounced_users(most))
 
-    async def announced(self, user_id: str) -> None:
-        await self._server.call("users.announced", lambda: self._tables.user_announced(user_id))
+    async def announced(self, user: UserMark) -> None:
+        await self._server.call("users.announced", lambda: self._tables.user_announced(user))

@@ -62,6 +62,10 @@ class Parts(ABC):
         """Somebody signs up."""
 
     @abstractmethod
+    async def change_user(self, user_id: str, at: Instant) -> None:
+        """Something about them changes, and is to be announced."""
+
+    @abstractmethod
     async def entries(self) -> list[dict[str, Any]]:
         """The fields of everything in the stream, in its order."""
 
@@ -95,6 +99,9 @@ class RealParts(Parts):
     async def add_user(self, user_id: str, at: Instant) -> None:
         assert await self._users.add(User(user_id, f"{user_id}@example.org", "", at, 1))
 
+    async def change_user(self, user_id: str, at: Instant) -> None:
+        assert await self._users.ban(user_id, at) or await self._users.unban(user_id, at)
+
     async def entries(self) -> list[dict[str, Any]]:
         found: Any = await self._servers.redis.xrange(STREAM)
         return [{name.decode(): value.decode() for name, value in fields.items()} for _, fields in found]
@@ -117,6 +124,9 @@ class FakeParts(Parts):
 
     async def add_user(self, user_id: str, at: Instant) -> None:
         self._tables.add_user(user_id, at)
+
+    async def change_user(self, user_id: str, at: Instant) -> None:
+        self._tables.change_user(user_id, at)
 
     async def entries(self) -> list[dict[str, Any]]:
         return [dict(zip(_FIELDS, _values(record), strict=True)) for record in self._entries.entries]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from actors.connections import UserMark
 from actors.runtime.ports import Marks
 from actors.storage.webhooks import Announcement
 from tests.simulation.contracts.examples import an_announcement, numbered
@@ -51,12 +52,33 @@ async def test_how_far_known_writers_have_published_is_told_and_of_others_nothin
 async def test_who_signed_up_is_marked_until_announced(parts: Parts) -> None:
     for number in (1, 2, 3):
         await parts.add_user(numbered(number), 100 * number)
-    assert sorted(await parts.user_marks.unannounced(10)) == [(numbered(one), 100 * one) for one in (1, 2, 3)]
+    assert await marked(parts) == [UserMark(numbered(one), 100 * one, 100 * one) for one in (1, 2, 3)]
     assert len(await parts.user_marks.unannounced(2)) == 2
     for _ in range(2):
-        await parts.user_marks.announced(numbered(2))
-    await parts.user_marks.announced(numbered(9))
-    assert sorted(await parts.user_marks.unannounced(10)) == [(numbered(one), 100 * one) for one in (1, 3)]
+        await parts.user_marks.announced(UserMark(numbered(2), 200, 200))
+    await parts.user_marks.announced(UserMark(numbered(9), 900, 900))
+    assert await marked(parts) == [UserMark(numbered(one), 100 * one, 100 * one) for one in (1, 3)]
+
+
+async def test_who_changed_is_marked_again_with_what_was_announced_before(parts: Parts) -> None:
+    await parts.add_user(numbered(1), 100)
+    (mark,) = await marked(parts)
+    await parts.user_marks.announced(mark)
+    await parts.change_user(numbered(1), 200)
+    await parts.change_user(numbered(1), 300)
+    assert await marked(parts) == [UserMark(numbered(1), 100, 300, version=3, announced=1)]
+
+
+async def test_who_changed_while_they_were_announced_stays_marked(parts: Parts) -> None:
+    await parts.add_user(numbered(1), 100)
+    (mark,) = await marked(parts)
+    await parts.change_user(numbered(1), 200)
+    await parts.user_marks.announced(mark)
+    assert await marked(parts) == [UserMark(numbered(1), 100, 200, version=2, announced=0)]
+
+
+async def marked(parts: Parts) -> list[UserMark]:
+    return sorted(await parts.user_marks.unannounced(10), key=lambda mark: mark.id)
 
 
 # Announcements

@@ -1,0 +1,46 @@
+"""One's own sessions: seeing them, and ending one from another."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request, Response
+
+from actors.domain.accounts import SignedOut
+from serve_app.errors import NotFoundError
+from serve_app.openapi import documented
+from serve_app.responses import json_response, no_content
+from serve_app.schemas.users import SessionView, session_view
+from serve_app.services import services_of
+
+router = APIRouter(prefix="/api/users/sessions", tags=["users"])
+
+
+@router.get(
+    "",
+    **documented(
+        {HTTPStatus.OK: list[SessionView]}, (HTTPStatus.UNAUTHORIZED, HTTPStatus.SERVICE_UNAVAILABLE), signed_in=True
+    ),
+)
+async def list_sessions(request: Request) -> Response:
+    """List where one is signed in, the session that was seen last first."""
+    services = services_of(request)
+    session = services.sessions.require(request)
+    records = await services.sessions.of_user(session.user_id)
+    return json_response([session_view(record, session.id) for record in records])
+
+
+@router.delete(
+    "/{session_id}",
+    **documented(
+        {HTTPStatus.NO_CONTENT: None},
+        (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE),
+        signed_in=True,
+    ),
+)
+async def end_session(request: Request, session_id: str) -> Response:
+    """End one of one's sessions for good, at once and everywhere."""
+    services = services_of(request)
+    session = services.sessions.require(request)
+    if not await services.sessions.end(session.user_id, session_id):
+        raise NotFoundError("There is no such session.")
+    services.security_events.note(SignedOut(session.user_id, session_id))
+    return no_content()
