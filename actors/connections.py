@@ -10,6 +10,7 @@ import structlog
 
 from actors import notices, resumption
 from actors.charges import ChargeQueries
+from actors.market import Market
 from actors.notices import NoticeQueries
 from actors.purchase import PurchaseQueries
 from actors.rescue import RescueStore, WriterMarks
@@ -76,6 +77,10 @@ class Connections(ABC):
     @abstractmethod
     def open_account(self, settings: Settings) -> "Account":
         """The account at Stripe to pay into."""
+
+    def chores(self, _settings: Settings, _market: Market) -> list[Coroutine[Any, Any, None]]:
+        """What goes on beside the Supervisor, that no promise to buyers and sellers rests on: none without servers."""
+        return []
 
     @abstractmethod
     def end_process(self) -> None:

@@ -1,20 +1,24 @@
 """The servers that a process of the market is connected to: MongoDB, Redis, and Stripe or its sandbox."""
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 from redis.asyncio import Redis
 
 from actors.connections import Connections
 from actors.event_stream import RedisEventStream
+from actors.market import Market
+from actors.runtime.clock import wall_clock
 from actors.storage.clock import database_clock
 from actors.storage.database import connect, create_indexes, database_of
 from actors.storage.documents import MongoDocuments
 from actors.storage.journal import MongoJournal
 from actors.storage.marks import MongoMarks
 from actors.storage.queries import Queries
-from actors.storage.users import UserMarks
+from actors.storage.users import UnlistedUsers, UserMarks
 from actors.storage.webhooks import WebhookInbox
+from actors.unlisting import Unlisting
 from config.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,6 +56,13 @@ class Servers(Connections):
         from actors.stripe.account import open_account  # noqa: PLC0415 - see connections.py
 
         return open_account(settings, self.database)
+
+    def chores(self, settings: Settings, market: Market) -> list[Coroutine[Any, Any, None]]:
+        """Mail, receipts, and the tickets of those who may not sell any more."""
+        from actors.mail import jobs  # noqa: PLC0415 - only the Supervisor sends any
+
+        unlisting = Unlisting(UnlistedUsers(self.database), market, wall_clock)
+        return [*jobs(settings, self.database, self.redis), unlisting.run()]
 
     def end_process(self) -> None:
         """Without waiting for anything: what is half-done is for the Supervisor to finish."""

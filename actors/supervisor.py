@@ -55,7 +55,12 @@ class Supervisor(HostActor):
         notices = Notices(own.inbox, own.queries, actors)
         self._resumption = Resumption(own.queries, own.inbox, notices, actors, own.clock, asyncio.gather)
         self._announcements = Announcements(own.user_marks, own.journal, own.stream, writer=self.writer)
-        connections.keep_running(self._watch_over(), self._rescue_those_in_need(), self._resume_purchases())
+        connections.keep_running(
+            self._watch_over(),
+            self._rescue_those_in_need(),
+            self._resume_purchases(),
+            *connections.chores(self.settings, actors),
+        )
 
     async def handle(self, messages: Sequence[Any], _deadline: Instant, *, again: bool) -> list[Reply]:  # noqa: ARG002
         """Nobody asks the Supervisor for anything."""

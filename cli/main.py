@@ -13,6 +13,7 @@ from rich.table import Table
 
 from actors.runtime.ports import StoreUnavailableError
 from actors.stripe.errors import StripeFailure
+from cli import admin as roles
 from cli import status as reporting
 from cli import up as running
 from cli import verify as verification
@@ -27,6 +28,11 @@ from config.ports import NoFreePortsError
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Holdfast, a marketplace for tickets to live events."
 )
+
+admin_app = typer.Typer(no_args_is_help=True, help="Give and take the role of an administrator.")
+app.add_typer(admin_app, name="admin")
+
+Email = Annotated[str, typer.Argument(help="the address that they sign in with")]
 
 _CANNOT_START = (running.StartError, DataFolderInUseError, NoFreePortsError, ServerError, OSError)
 
@@ -111,6 +117,27 @@ def status(*, as_json: Annotated[bool, typer.Option("--json", help="for programs
     for pulse in pulses:
         table.add_row(pulse["name"], str(pulse["pid"]), *(f"{count:,}" for count in pulse["counters"].values()))
     Console().print(table)
+
+
+@admin_app.command()
+def grant(email: Email) -> None:
+    """Make a user an administrator."""
+    _set_role(email, is_admin=True)
+
+
+@admin_app.command()
+def revoke(email: Email) -> None:
+    """Take the role of an administrator away."""
+    _set_role(email, is_admin=False)
+
+
+def _set_role(email: str, *, is_admin: bool) -> None:
+    try:
+        changed = roles.set_role(_settings(), email, is_admin=is_admin)
+    except roles.FAILURES as error:
+        _fail(f"the role was not changed: {error}", exit_code=1)
+    now = "is an administrator" if is_admin else "is no administrator"
+    typer.echo(f"{email} {now}{'' if changed else ' already'}")
 
 
 def _settings() -> configuration.Settings:

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import secrets
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -29,13 +30,14 @@ def _two_decimal_currency(code: str) -> str:
 
 
 def _address(*schemes: str) -> AfterValidator:
-    def check(value: str) -> str:
-        address = urlsplit(value)
-        if address.scheme not in schemes or not address.netloc:
-            raise ValueError(f"must be an address that starts with {' or '.join(f'{scheme}://' for scheme in schemes)}")
-        return value.rstrip("/")
+    return AfterValidator(lambda value: _address_of(value, *schemes))
 
-    return AfterValidator(check)
+
+def _address_of(value: str, *schemes: str) -> str:
+    address = urlsplit(value)
+    if address.scheme not in schemes or not address.netloc:
+        raise ValueError(f"must be an address that starts with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+    return value.rstrip("/")
 
 
 def _long_enough_to_sign(keys: SecretStr) -> SecretStr:
@@ -47,6 +49,18 @@ def _long_enough_to_sign(keys: SecretStr) -> SecretStr:
 
 def _ring(keys: SecretStr) -> list[str]:
     return [key.strip() for key in keys.get_secret_value().split(",")]
+
+
+def _mail_server(url: SecretStr) -> SecretStr:
+    _address_of(url.get_secret_value(), "smtp", "smtps")
+    return url
+
+
+def _mail_address(text: str) -> str:
+    # A line break would begin another header.
+    if "@" not in parseaddr(text)[1] or not text.isprintable():
+        raise ValueError("must be an address such as Holdfast <tickets@example.com>")
+    return text
 
 
 def _local_address(data: dict[str, Any]) -> str:
@@ -87,6 +101,10 @@ class Settings(BaseSettings):
     session_seconds: int = Field(default=604_800, ge=60, le=2_592_000)
     # Serve's own HAProxy.
     trusted_proxies: int = Field(default=1, ge=0, le=10)
+    # The address can hold a password.
+    smtp_url: Annotated[SecretStr, AfterValidator(_mail_server)] | None = None
+    mail_from: Annotated[str, AfterValidator(_mail_address)] = "Holdfast <no-reply@localhost>"
+    require_verified_email: bool = False
     reservation_seconds: int = Field(default=900, ge=1, le=86_400)
     payment_grace_seconds: int = Field(default=60, ge=0, le=3_600)
     payment_attempts: int = Field(default=1, ge=1, le=10)

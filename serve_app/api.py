@@ -7,7 +7,19 @@ from serve_app import error_responses
 from serve_app.fixed_addresses import FixedAddresses
 from serve_app.openapi import describe_sessions
 from serve_app.own_changes import OwnChanges
-from serve_app.routes import health, orders, payments, sandbox, sessions, tickets, users, webhooks
+from serve_app.routes import (
+    account,
+    admin,
+    emails,
+    health,
+    orders,
+    payments,
+    sandbox,
+    sessions,
+    tickets,
+    users,
+    webhooks,
+)
 from serve_app.security.nosniff import NoSniff
 from serve_app.security.origin import SameOrigin
 from serve_app.security.recognition import Recognition
@@ -16,7 +28,8 @@ from serve_app.services import Services
 
 def create_api(services: Services) -> FastAPI:
     """Return the app over these services, which the caller opens and closes."""
-    routers = [routes.router for routes in (health, users, sessions, tickets, orders, payments, webhooks)]
+    modules = (health, users, sessions, emails, account, admin, tickets, orders, payments, webhooks)
+    routers = [routes.router for routes in modules]
     if services.sandbox is not None:
         routers.append(sandbox.router)
     api = FastAPI(

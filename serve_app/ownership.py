@@ -22,6 +22,14 @@ async def own_order(services: Services, order_id: str, buyer_id: str) -> Order:
     return order
 
 
+async def visible_order(services: Services, order_id: str, user_id: str) -> Order:
+    """Return the order to its buyer, and to administrators. Raises NotFoundError and ForbiddenError."""
+    order = await _existing(services, order_id)
+    if order.buyer_id != user_id and not await services.is_admin(user_id):
+        raise ForbiddenError("This order belongs to somebody else.")
+    return order
+
+
 async def _existing(services: Services, order_id: str) -> Order:
     order = await services.queries.orders.by_id(order_id) if is_id(order_id) else None
     if order is None:

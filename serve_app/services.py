@@ -1,7 +1,6 @@
 """What routes work with, and how it is opened for the life of a replica."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -12,8 +11,11 @@ from redis.asyncio import Redis
 from starlette.requests import Request
 
 from actors.domain.messages import Charge, Instant
+from actors.mail.outbox import Outbox
+from actors.mail.tokens import EmailTokens
 from actors.market import Market
 from actors.notices import Notices
+from actors.runtime.clock import wall_clock
 from actors.runtime.ports import Recorded, StoreUnavailableError
 from actors.storage.database import connect, database_of
 from actors.storage.journal import MongoJournal
@@ -22,7 +24,7 @@ from actors.storage.webhooks import WebhookInbox
 from actors.stripe.account import open_sandbox
 from actors.stripe.sandbox import Sandbox
 from config.settings import Settings
-from serve_app.errors import NotAuthorizedError
+from serve_app.errors import ForbiddenError, NotAuthorizedError
 from serve_app.queries.orders import Orders
 from serve_app.queries.revocations import RevocationRecords
 from serve_app.queries.sessions import SessionRecords
@@ -36,7 +38,7 @@ from serve_app.security.limits import Limits
 from serve_app.security.passwords import Argon2Cost, Passwords
 from serve_app.security.revocations import Revocations
 from serve_app.security.sessions import Lifetimes, Sessions
-from serve_app.security.tokens import Tokens
+from serve_app.security.tokens import Session, Tokens
 from serve_app.stripe_webhooks import StripeWebhooks
 
 Clock = Callable[[], Instant]
@@ -83,6 +85,8 @@ class Services:
     sessions: Sessions
     limits: Limits
     security_events: SecurityEvents
+    outbox: Outbox
+    email_tokens: EmailTokens
     webhooks: StripeWebhooks
     sandbox: Sandbox | None
     redis: Redis
@@ -96,6 +100,31 @@ class Services:
         """Return where the request comes from, for limits."""
         return client_address(request, self.settings.trusted_proxies)
 
+    async def trader(self, request: Request) -> Session:
+        """Return the session of somebody who may sell and buy. Raises NotAuthorizedError and ForbiddenError.
+
+        Waits for nothing where verified addresses are not asked for, and for those whose token says it of theirs.
+        """
+        session = self.sessions.require(request)
+        if self.settings.require_verified_email and not session.verified:
+            # The token may be older than that.
+            user = await self.users.by_id(session.user_id)
+            if user is None or user.verified_at is None:
+                raise ForbiddenError("Confirm your email address first: we sent you a link.")
+        return session
+
+    async def admin(self, request: Request) -> User:
+        """Return the administrator whose request it is. Raises NotAuthorizedError and ForbiddenError."""
+        user = await self.signed_in_user(request)
+        if not user.is_admin:
+            raise ForbiddenError("Only administrators may do this.")
+        return user
+
+    async def is_admin(self, user_id: str) -> bool:
+        """Whether the user has the role at this moment."""
+        user = await self.users.by_id(user_id)
+        return user is not None and user.is_admin
+
     async def signed_in_user(self, request: Request) -> User:
         """Return whose request it is, as the database knows them. Raises NotAuthorizedError."""
         user = await self.users.by_id(self.sessions.require(request).user_id)
@@ -108,11 +137,6 @@ def services_of(request: Request) -> Services:
     """Return the services of the app that the request came to."""
     services: Services = request.app.state.services
     return services
-
-
-def wall_clock() -> Instant:
-    """Return milliseconds since the epoch. Good for shapes and sessions; holds are timed by their actors."""
-    return time.time_ns() // 1_000_000
 
 
 def lifetimes_of(settings: Settings) -> Lifetimes:
@@ -139,6 +163,9 @@ async def open_services(settings: Settings, market: Market, clock: Clock = wall_
         await users.create_indexes()
         await records.create_indexes()
         await signed_in.create_indexes()
+        outbox, email_tokens = Outbox(database), EmailTokens(database)
+        await outbox.create_indexes()
+        await email_tokens.create_indexes()
         lifetimes = lifetimes_of(settings)
         revocations = Revocations(records, redis, lifetimes.token, clock)
         await revocations.start()
@@ -176,6 +203,8 @@ async def open_services(settings: Settings, market: Market, clock: Clock = wall_
                 sessions=sessions,
                 limits=limits,
                 security_events=security_events,
+                outbox=outbox,
+                email_tokens=email_tokens,
                 webhooks=StripeWebhooks(settings.webhook_secret.get_secret_value(), inbox, notices),
                 sandbox=open_sandbox(database) if settings.sandbox_payments else None,
                 redis=redis,

@@ -82,6 +82,14 @@ class UserUnbanned:
 
 
 @dataclass(frozen=True, slots=True)
+class TicketTakenDown:
+    """An administrator withdrew somebody else's ticket."""
+
+    ticket_id: str
+    admin_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class RoleChanged:
     """The operator made a user an administrator, or took that back."""
 
@@ -105,6 +113,7 @@ SecurityEvent: TypeAlias = (
     | EmailVerified
     | UserBanned
     | UserUnbanned
+    | TicketTakenDown
     | RoleChanged
     | AccountClosed
 )

@@ -16,6 +16,11 @@ TRIES = 3
 DRIFT = 5e-4
 
 
+def wall_clock() -> Instant:
+    """Milliseconds since the epoch. Good for shapes, sessions and mail; holds are timed by their actors."""
+    return time.time_ns() // 1_000_000
+
+
 class SharedClock:
     """Milliseconds on the database's clock, so that hosts with wrong clocks agree; its own until the first look."""
 

@@ -1,6 +1,10 @@
-"""The marks in the users collection that say what is still to be announced."""
+"""The marks in the users collection: what is still to be announced, and who may not sell any more."""
+
+from collections.abc import Mapping, Sequence
 
 from actors.connections import UserMark
+from actors.domain.messages import TicketStatus
+from actors.runtime.ports import Instant
 from actors.storage.database import Database, reaching_the_database
 
 _FIELDS = {"created_at": 1, "updated_at": 1, "version": 1, "announced_version": 1}
@@ -34,3 +38,29 @@ class UserMarks:
             await self._users.update_one(
                 known, {"$unset": {"announced": ""}, "$set": {"announced_version": user.version}}
             )
+
+
+class UnlistedUsers:
+    """Users who may not sell; satisfies `UnlistingStore`. All methods raise StoreUnavailableError."""
+
+    def __init__(self, database: Database) -> None:
+        self._users = database["users"]
+        self._tickets = database["tickets"]
+
+    async def unlisted(self, most: int) -> Mapping[str, Instant]:
+        """Users that carry the mark, and since when."""
+        with reaching_the_database():
+            found = await self._users.find({"unlisted_since": {"$gt": 0}}, {"unlisted_since": 1}).limit(most).to_list()
+        return {user["_id"]: user["unlisted_since"] for user in found}
+
+    async def for_sale(self, seller_id: str, most: int) -> Sequence[str]:
+        """Ids of the seller's tickets that are neither sold nor withdrawn; some may be held."""
+        wanted = {"seller_id": seller_id, "status": TicketStatus.AVAILABLE.value}
+        with reaching_the_database():
+            found = await self._tickets.find(wanted, {"_id": 1}).limit(most).to_list()
+        return [ticket["_id"] for ticket in found]
+
+    async def is_unlisted(self, user_id: str, since: Instant) -> None:
+        """Takes the mark away if it is still the same."""
+        with reaching_the_database():
+            await self._users.update_one({"_id": user_id, "unlisted_since": since}, {"$unset": {"unlisted_since": ""}})

@@ -41,6 +41,10 @@ class Orders:
         more = found[limit - 1]["by_newest"] if len(found) > limit else None
         return Page([order_of(document) for document in found[:limit]], more)
 
+    async def has_open(self, buyer_id: str) -> bool:
+        """Whether the buyer holds anything that is not paid."""
+        return await self._orders.find_one({"buyer_id": buyer_id, "due_at": {"$gt": 0}}) is not None
+
     async def live(self, ticket_ids: Sequence[str], now: Instant) -> dict[str, Order]:
         """Return the order that holds or has bought each of the tickets, by ticket, in one query.
 

@@ -44,7 +44,13 @@ class Users:
 
     async def create_indexes(self) -> None:
         """Make sure that an email address can be in use once, also when two sign up at the same instant."""
-        await ensure_indexes(self._users, IndexModel("email_key", unique=True))
+        await ensure_indexes(
+            self._users,
+            IndexModel("email_key", unique=True),
+            # Both are there only while the Supervisor has something to do.
+            IndexModel("announced", sparse=True),
+            IndexModel("unlisted_since", sparse=True),
+        )
 
     async def add(self, user: User) -> bool:
         """Store a new user durably; False when the id or the email address is in use."""
@@ -91,26 +97,32 @@ class Users:
         return await self._change(known, at, verified_at=at)
 
     async def ban(self, user_id: str, at: Instant) -> bool:
-        """Note that the user may not sign in; False when that is so already or there is no such user."""
-        return await self._change({"_id": user_id, "banned_at": None, "closed_at": None}, at, banned_at=at)
+        """Note that the user may not sign in, and that their tickets are to be withdrawn; False when that is so."""
+        known = {"_id": user_id, "banned_at": None, "closed_at": None}
+        return await self._change(known, at, banned_at=at, unlisted_since=at)
 
     async def unban(self, user_id: str, at: Instant) -> bool:
         """Let the user sign in again; False when they were not banned."""
-        return await self._change({"_id": user_id, "banned_at": {"$ne": None}}, at, banned_at=None)
+        known = {"_id": user_id, "banned_at": {"$ne": None}, "closed_at": None}
+        return await self._change(known, at, banned_at=None, unlisted_since=None)
 
     async def set_admin(self, user_id: str, at: Instant, *, is_admin: bool) -> bool:
         """Give or take the role; False when nothing changes."""
         return await self._change({"_id": user_id, "is_admin": {"$ne": is_admin}}, at, is_admin=is_admin)
 
     async def close(self, user_id: str, at: Instant) -> bool:
-        """Erase what is known of the person; the id stays, so that it is never given again. False on a repeat."""
+        """Erase what is known of the person, and have their tickets withdrawn. The id stays. False on a repeat."""
         known = {"_id": user_id, "closed_at": None}
         erased = dict.fromkeys(("email", "password_hash", "verified_at", "is_admin"))
         # Email addresses are unique, and that of nobody has to be, too.
-        return await self._change(known, at, **erased, email_key=f"closed {user_id}", closed_at=at)
+        return await self._change(known, at, **erased, email_key=f"closed {user_id}", closed_at=at, unlisted_since=at)
 
     async def _change(self, known: Document, at: Instant, **values: object) -> bool:
-        change = {"$set": {**values, "updated_at": at, "announced": False}, "$inc": {"version": 1}}
+        gone = {name: "" for name, value in values.items() if value is None}
+        there = {name: value for name, value in values.items() if value is not None}
+        change: Document = {"$set": {**there, "updated_at": at, "announced": False}, "$inc": {"version": 1}}
+        if gone:
+            change["$unset"] = gone
         return (await self._users.update_one(known, change)).matched_count == 1
 
 

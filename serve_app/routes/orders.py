@@ -18,7 +18,7 @@ from actors.domain.messages import (
 from serve_app.bodies import read_json
 from serve_app.idempotency import Identity, identify
 from serve_app.openapi import documented
-from serve_app.ownership import own_order, sold_order
+from serve_app.ownership import own_order, sold_order, visible_order
 from serve_app.paging import cursor_of, link_header
 from serve_app.refusals import error_of
 from serve_app.responses import json_response, no_content
@@ -45,7 +45,7 @@ _OF_OWNERS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUN
 async def create_order(request: Request) -> Response:
     """Hold a ticket at its price; 200 with the order that is there when the caller already holds it."""
     services = services_of(request)
-    buyer_id = services.sessions.require(request).user_id
+    buyer_id = (await services.trader(request)).user_id
     body = OrderBody.of(await read_json(request), services.rules())
     identity = identify(request, "orders", buyer_id, body)
     earlier = await services.queries.orders.by_id(identity.id) if identity.is_keyed else None
@@ -85,10 +85,10 @@ async def find_orders(request: Request) -> Response:
 
 @router.get("/{order_id}", **documented({HTTPStatus.OK: OrderView}, _OF_OWNERS, signed_in=True))
 async def read_order(request: Request, order_id: str) -> Response:
-    """Return the order to its buyer."""
+    """Return the order to its buyer, or to an administrator."""
     services = services_of(request)
-    buyer_id = services.sessions.require(request).user_id
-    return json_response(order_view(await own_order(services, order_id, buyer_id)))
+    user_id = services.sessions.require(request).user_id
+    return json_response(order_view(await visible_order(services, order_id, user_id)))
 
 
 @router.delete(
@@ -108,10 +108,10 @@ async def cancel_order(request: Request, order_id: str) -> Response:
 
 @router.get("/{order_id}/charges", **documented({HTTPStatus.OK: list[ChargeView]}, _OF_OWNERS, signed_in=True))
 async def read_charges(request: Request, order_id: str) -> Response:
-    """Return every attempt to pay the order to its buyer, in order."""
+    """Return every attempt to pay the order, in order, to its buyer or to an administrator."""
     services = services_of(request)
-    buyer_id = services.sessions.require(request).user_id
-    order = await own_order(services, order_id, buyer_id)
+    user_id = services.sessions.require(request).user_id
+    order = await visible_order(services, order_id, user_id)
     charges = await services.queries.charges.charges_of(order.id)
     return json_response([charge_view(charge) for charge in charges])
 

@@ -5,8 +5,17 @@ from http import HTTPStatus
 from bson import ObjectId
 from fastapi import APIRouter, Request, Response
 
+from actors.domain.accounts import TicketTakenDown
 from actors.domain.ids import is_id
-from actors.domain.messages import CreateTicket, EditTicket, ReadTicket, Refusal, TicketCommand, WithdrawTicket
+from actors.domain.messages import (
+    CreateTicket,
+    EditTicket,
+    NotYours,
+    ReadTicket,
+    Refusal,
+    TicketCommand,
+    WithdrawTicket,
+)
 from actors.domain.ticket import TicketAnswer
 from serve_app.bodies import read_json
 from serve_app.errors import ForbiddenError, NotFoundError
@@ -71,7 +80,7 @@ async def find_tickets(request: Request) -> Response:
 async def create_ticket(request: Request) -> Response:
     """List a ticket for sale."""
     services = services_of(request)
-    seller_id = services.sessions.require(request).user_id
+    seller_id = (await services.trader(request)).user_id
     body = TicketBody.of(await read_json(request), services.rules())
     identity = identify(request, "tickets", seller_id, body)
     answer = await _ask(services, CreateTicket(identity.id, seller_id, body.details(), identity.request))
@@ -105,20 +114,26 @@ async def edit_ticket(request: Request, ticket_id: str) -> Response:
     **documented({HTTPStatus.NO_CONTENT: None}, (*_OF_SELLERS, HTTPStatus.CONFLICT), signed_in=True),
 )
 async def withdraw_ticket(request: Request, ticket_id: str) -> Response:
-    """Take the ticket off the market; a repeat changes nothing. Not while somebody holds it."""
+    """Take the ticket off the market, as its seller or an administrator. Not while it is held; a repeat is fine."""
     services = services_of(request)
     user_id = services.sessions.require(request).user_id
-    await _ask(services, WithdrawTicket(_existing(ticket_id), user_id))
+    answer = await services.market.ask_ticket(WithdrawTicket(_existing(ticket_id), user_id))
+    if isinstance(answer, NotYours) and await services.is_admin(user_id):
+        ticket = (await _ask(services, ReadTicket(ticket_id))).ticket
+        services.security_events.note(TicketTakenDown(ticket_id, user_id))
+        answer = await services.market.ask_ticket(WithdrawTicket(ticket_id, ticket.seller_id))
+    if isinstance(answer, Refusal):
+        raise error_of(answer)
     return no_content()
 
 
 @router.get("/{ticket_id}/history", **documented({HTTPStatus.OK: list[HistoryEntry]}, _OF_SELLERS, signed_in=True))
 async def read_history(request: Request, ticket_id: str) -> Response:
-    """Return all that happened to the seller's ticket, in order."""
+    """Return all that happened to the ticket, in order, to its seller or to an administrator."""
     services = services_of(request)
     user_id = services.sessions.require(request).user_id
     answer = await _ask(services, ReadTicket(_existing(ticket_id)))
-    if answer.ticket.seller_id != user_id:
+    if answer.ticket.seller_id != user_id and not await services.is_admin(user_id):
         raise ForbiddenError("Only the seller sees the history of a ticket.")
     history = await services.queries.history.history(f"ticket:{ticket_id}")
     return json_response([history_entry(recorded) for recorded in history])

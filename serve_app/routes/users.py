@@ -5,6 +5,8 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 
 from actors.domain.accounts import PasswordChanged, SignedIn, SignedOut, SignInFailed
+from actors.mail.letters import Kind
+from actors.mail.outbox import to_user
 from serve_app.bodies import read_json
 from serve_app.errors import ConflictError, ForbiddenError, NotAuthorizedError, RequestValidationError
 from serve_app.idempotency import Identity, identify
@@ -13,8 +15,8 @@ from serve_app.queries.users import User, email_key
 from serve_app.responses import json_response
 from serve_app.schemas.users import (
     CurrentUserView,
+    EmptyView,
     PasswordChange,
-    SignedOutView,
     SignIn,
     SignUp,
     UserView,
@@ -44,7 +46,9 @@ async def sign_up(request: Request) -> Response:
     await services.limits.signup(services.address_of(request))
     user = User(identity.id, body.email, await services.passwords.hash(body.password), services.clock())
     status = HTTPStatus.CREATED
-    if not await services.users.add(user):
+    if await services.users.add(user):
+        await services.outbox.add([to_user(Kind.VERIFICATION, user.id, services.clock())])
+    else:
         user, status = await _signed_up_before(services, identity, body), HTTPStatus.OK
     return await _signed_in(services, user, status)
 
@@ -71,7 +75,7 @@ async def sign_in(request: Request) -> Response:
 
 @router.post(
     "/signout",
-    **documented({HTTPStatus.OK: SignedOutView}, (HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE)),
+    **documented({HTTPStatus.OK: EmptyView}, (HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE)),
 )
 async def sign_out(request: Request) -> Response:
     """End the session for good; without a session nothing happens."""
@@ -98,12 +102,11 @@ async def current_user(request: Request) -> Response:
     "/password",
     **documented(
         {HTTPStatus.OK: UserView},
-        (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS,
-         HTTPStatus.SERVICE_UNAVAILABLE),
+        (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE),
         body=PasswordChange,
         signed_in=True,
     ),
-)  # fmt: skip
+)
 async def change_password(request: Request) -> Response:
     """Change the password and end all sessions; who asks gets a new one. A wrong current password is a bad field."""
     services = services_of(request)
@@ -112,19 +115,25 @@ async def change_password(request: Request) -> Response:
     weakness = weakness_of(body.new_password, user.email)
     if weakness is not None:
         raise RequestValidationError({"newPassword": weakness})
-    try:
-        await _authenticated(request, user, user.email, body.current_password)
-    except NotAuthorizedError:
-        raise RequestValidationError({"currentPassword": "is wrong"}) from None
+    await prove_password(request, user, body.current_password, field="currentPassword")
     password_hash = await services.passwords.hash(body.new_password)
     if not await services.users.change_password(user, password_hash, services.clock()):
-        raise ConflictError("The password was changed meanwhile.")
+        raise RequestValidationError({"currentPassword": "is wrong"})  # since a moment ago
     await services.sessions.end_all(user.id)
     services.security_events.note(PasswordChanged(user.id))
+    await services.outbox.add([to_user(Kind.PASSWORD_CHANGED, user.id, services.clock())])
     changed = await services.users.by_id(user.id)
     if changed is None:
         raise NotAuthorizedError
     return await _signed_in(services, changed)
+
+
+async def prove_password(request: Request, user: User, password: str, *, field: str) -> None:
+    """Make sure that whoever is signed in knows the password. Raises RequestValidationError for the field."""
+    try:
+        await _authenticated(request, user, user.email, password)
+    except NotAuthorizedError:
+        raise RequestValidationError({field: "is wrong"}) from None
 
 
 async def _signed_in(services: Services, user: User, status: HTTPStatus = HTTPStatus.OK) -> Response:

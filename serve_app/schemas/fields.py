@@ -22,6 +22,9 @@ PASSWORD_LENGTH = 128
 # The largest instant that still has a year of four digits.
 _LAST_INSTANT = 253_402_300_799_999
 
+# 256 random bits in base64url.
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+
 Category: TypeAlias = Literal["sports", "concert", "theater", "comedy", "festival", "family", "other"]
 
 # The usual subset of RFC 5322 (dot-atoms, no comments, no quoted strings), with the letters of all scripts (RFC 6531).
@@ -116,6 +119,12 @@ def _password(text: str) -> str:
     return text
 
 
+def _token(text: str) -> str:
+    if _TOKEN.fullmatch(text) is None:
+        raise ValueError("must be the token of a mail")
+    return text
+
+
 def _schema(**schema: Any) -> WithJsonSchema:  # noqa: ANN401 - JSON Schema
     return WithJsonSchema(schema)
 
@@ -151,3 +160,4 @@ NewPassword = Annotated[
 Password = Annotated[
     str, AfterValidator(_password), _described("string", format="password", minLength=1, maxLength=PASSWORD_LENGTH)
 ]
+Token = Annotated[str, AfterValidator(_token), _described("string", pattern="^[A-Za-z0-9_-]{43}$")]

@@ -10,7 +10,7 @@ from serve_app.instants import iso
 from serve_app.queries.sessions import SessionRecord
 from serve_app.queries.users import User
 from serve_app.schemas.body import Body
-from serve_app.schemas.fields import Email, NewPassword, Password
+from serve_app.schemas.fields import Email, NewPassword, Password, Token
 from serve_app.security.password_rules import weakness_of
 
 
@@ -42,6 +42,25 @@ class PasswordChange(Body):
     new_password: NewPassword = Field(alias="newPassword")
 
 
+class EmailTokenBody(Body):
+    """The token of a mail."""
+
+    token: Token
+
+
+class ResetRequest(Body):
+    """Who wants another password."""
+
+    email: Email
+
+
+class PasswordReset(Body):
+    """Another password, with the token of the mail."""
+
+    token: Token
+    password: NewPassword
+
+
 class UserView(TypedDict):
     """A user as they see themselves."""
 
@@ -55,8 +74,8 @@ class CurrentUserView(TypedDict):
     currentUser: UserView | None
 
 
-class SignedOutView(TypedDict):
-    """The empty answer of a sign-out."""
+class EmptyView(TypedDict):
+    """An answer that says nothing more than that it was done."""
 
 
 class SessionView(TypedDict):

@@ -21,6 +21,10 @@ _SIGNINS_PER_ADDRESS = RateLimitItemPerMinute(60, 5, namespace="signin-address")
 # Half of what one thread can verify. All of them at once are an attack, and buying goes on meanwhile.
 _SIGNINS_OF_ALL = RateLimitItemPerMinute(6_000, 5, namespace="signin-all")
 _SIGNUPS_PER_ADDRESS = RateLimitItemPerHour(600, 1, namespace="signup-address")
+# Nobody's inbox is filled with our mail.
+_MAILS_PER_ACCOUNT = RateLimitItemPerHour(5, 1, namespace="mails-account")
+_MAILS_PER_ADDRESS = RateLimitItemPerHour(60, 1, namespace="mails-address")
+_TOKENS_PER_ADDRESS = RateLimitItemPerHour(120, 1, namespace="tokens-address")
 _REDIS_SECONDS = 0.5
 
 
@@ -80,6 +84,15 @@ class Limits:
     async def signup(self, address: str) -> None:
         """Count a sign-up. Raises TooManyRequestsError with the seconds to wait."""
         await self._take(_SIGNUPS_PER_ADDRESS, address)
+
+    async def mail(self, email_key: str, address: str) -> None:
+        """Count a mail that somebody asks for. Raises TooManyRequestsError with the seconds to wait."""
+        await self._take(_MAILS_PER_ADDRESS, address)
+        await self._take(_MAILS_PER_ACCOUNT, fingerprint(email_key))
+
+    async def token(self, address: str) -> None:
+        """Count a token from a mail that somebody tries. Raises TooManyRequestsError with the seconds to wait."""
+        await self._take(_TOKENS_PER_ADDRESS, address)
 
     async def _give_back(self, taken: Sequence[tuple[RateLimitItem, str]]) -> None:
         for limit, who in taken:

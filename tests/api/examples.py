@@ -8,6 +8,8 @@ import httpx
 from pymongo.errors import ServerSelectionTimeoutError
 
 from actors.domain.messages import Unavailable
+from actors.mail.outbox import Outbox
+from actors.mail.tokens import EmailTokens
 from actors.storage.webhooks import WebhookInbox
 from actors.stripe import connect
 from actors.stripe.account import SANDBOX_KEY, open_sandbox
@@ -21,6 +23,7 @@ from serve_app.security.revocations import Revocations
 from serve_app.security.sessions import Sessions
 from serve_app.services import lifetimes_of
 from serve_app.stripe_webhooks import StripeWebhooks
+from tests.api import account_examples as accounts
 from tests.api.fake_market import DECLINED, SLOW, SLOW_REFUND
 from tests.api.world import JSON, NOBODY, TICKET, Person, World
 
@@ -60,8 +63,8 @@ def example(method: str, path: str, status: int) -> Callable[[Example], Example]
 
 
 async def ask(person: Person, method: str, path: str, **more: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own
-    known = {"ticket_id": NOBODY, "order_id": NOBODY}
-    body = BODY_ROUTES.get((method, path))
+    known = {"ticket_id": NOBODY, "order_id": NOBODY, "user_id": NOBODY, "session_id": "5" * 32}
+    body = {**BODY_ROUTES, **accounts.BODY_ROUTES}.get((method, path))
     if body is not None and not {"json", "content"} & set(more):
         more["json"] = body
     return await person.http.request(method, path.format(**known), **more)
@@ -74,13 +77,13 @@ def simple(method: str, path: str, status: int, *, signed_in: bool = True, **mor
     EXAMPLES[method, path, status] = send
 
 
-for _method, _path in BODY_ROUTES:
+for _method, _path in (*BODY_ROUTES, *accounts.BODY_ROUTES):
     simple(_method, _path, 400, json={})
     simple(_method, _path, 413, content=b"x" * 1_048_577, headers={"Content-Type": "application/json"})
     simple(_method, _path, 415, content=b"{}", headers={"Content-Type": "text/plain"})
-for _method, _path in SIGNED_IN:
+for _method, _path in (*SIGNED_IN, *accounts.SIGNED_IN):
     simple(_method, _path, 401, signed_in=False)
-for _method, _path in CHANGING:
+for _method, _path in (*CHANGING, *accounts.CHANGING):
     simple(_method, _path, 403, headers=ABROAD)
 for _method, _path in SIGNED_IN:
     if "{" in _path or _method == "POST":
@@ -357,6 +360,8 @@ def _lose_the_database(world: World) -> None:
     world.api.state.services = replace(
         services,
         users=Users(database),
+        outbox=Outbox(database),
+        email_tokens=EmailTokens(database),
         queries=replace(services.queries, orders=orders, tickets=Tickets(database, orders)),
         sessions=sessions,
         webhooks=StripeWebhooks(world.webhook_secret, WebhookInbox(database), world.notices),
@@ -364,8 +369,14 @@ def _lose_the_database(world: World) -> None:
     )
 
 
-for _route in {*SIGNED_IN, *BODY_ROUTES, *CHANGING, ("GET", "/readyz"), ("GET", "/api/tickets"),
-               ("GET", "/api/tickets/{ticket_id}"), ("GET", "/api/users/currentuser")}:  # fmt: skip
+EXAMPLES.update(accounts.EXAMPLES)
+
+
+_NEEDS_THE_DATABASE = {
+    *SIGNED_IN, *BODY_ROUTES, *CHANGING, *accounts.SIGNED_IN, *accounts.CHANGING, ("GET", "/readyz"),
+    ("GET", "/api/tickets"), ("GET", "/api/tickets/{ticket_id}"), ("GET", "/api/users/currentuser"),
+}  # fmt: skip
+for _route in _NEEDS_THE_DATABASE:
     away(*_route)
 
 

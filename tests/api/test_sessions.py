@@ -25,13 +25,15 @@ from serve_app.services import lifetimes_of
 from tests.api.fake_market import ManualClock
 from tests.api.world import BASE_URL, Person, World
 
-KEY = "a key that only tests know and trust"
+KEY = "a key that only tests know and trust, which is long enough for HS512 as well"
 OTHER_KEY = "another key that only tests know of"
 SECURE_URL = "https://localhost:8000"
 
 
 def session_of(person: Person, world: World) -> Session:
-    return world.services.sessions._tokens.read(person.http.cookies["session"])
+    *_, newest = (cookie.value for cookie in person.http.cookies.jar if cookie.name == "session")
+    assert newest
+    return world.services.sessions._tokens.read(newest)
 
 
 def token_of(world: World, user_id: str = "a" * 24) -> str:

@@ -12,17 +12,20 @@ from bson import ObjectId
 from fastapi import FastAPI
 from starlette.responses import Response
 
+from actors.mail.letters import Kind
 from actors.notices import Notices
 from actors.storage.database import Database
 from actors.stripe.webhooks import sign
-from serve_app.queries.users import User
+from serve_app.queries.users import User, email_key
 from serve_app.services import Services
 from tests.api.fake_market import FakeMarket, ManualClock
 
 JSON = dict[str, Any]
+COOKIE_DOMAIN = "localhost.local"
 BASE_URL = "http://localhost:8000"
 TICKET: JSON = {"title": "Concert in the park", "price": 12.5}
 NOBODY = "f" * 24
+PASSWORD = "correct horse battery"
 
 
 @dataclass
@@ -76,8 +79,29 @@ class World:
         response = Response()
         await self.services.sessions.begin(response, user)
         cookie = response.headers["set-cookie"].partition(";")[0].partition("=")[2]
-        person.http.cookies.set(self.services.sessions.cookie, cookie)
+        # As if the server had set it: two of one name would both be sent.
+        person.http.cookies.set(self.services.sessions.cookie, cookie, domain=COOKIE_DOMAIN)
         return person
+
+    async def member(self) -> Person:
+        """Somebody who is signed in and whose password is PASSWORD."""
+        person = self.anyone()
+        person.email = f"{ObjectId()}@example.com"
+        account = {"email": person.email, "password": PASSWORD}
+        response = await person.http.post("/api/users/signup", json=account)
+        assert response.status_code == 201, response.text
+        person.id = response.json()["id"]
+        return person
+
+    async def admin(self) -> Person:
+        """Somebody who is signed in and an administrator."""
+        person = await self.someone()
+        assert await self.services.users.set_admin(person.id, self.clock(), is_admin=True)
+        return person
+
+    async def token(self, kind: Kind, person: Person) -> str:
+        """The token of a mail to them."""
+        return await self.services.email_tokens.make(kind, person.id, email_key(person.email), self.clock())
 
     @property
     def webhook_secret(self) -> str:

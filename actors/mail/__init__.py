@@ -1,0 +1,37 @@
+"""Mail to people: an outbox in the database, and one sender beside the Supervisor.
+
+Read `letters.py` (what is written), `outbox.py` (what is to be sent), `sender.py` (sending it), `receipts.py` (what
+sales and refunds put into the outbox), `post.py` (SMTP, or files without it).
+"""
+
+from collections.abc import Coroutine
+from typing import Any
+
+from redis.asyncio import Redis
+
+from actors.mail import receipts
+from actors.mail.outbox import Outbox
+from actors.mail.post import FilePost, Post, SmtpPost
+from actors.mail.queries import StoredMailQueries
+from actors.mail.sender import Sender
+from actors.mail.tokens import EmailTokens
+from actors.runtime.clock import wall_clock
+from actors.storage.database import Database
+from actors.subscription import Subscription
+from config.settings import Settings
+
+
+def jobs(settings: Settings, database: Database, redis: Redis) -> list[Coroutine[Any, Any, None]]:
+    """What never ends: sending what is in the outbox, and putting receipts into it."""
+    outbox, queries = Outbox(database), StoredMailQueries(database)
+    tokens = EmailTokens(database)
+    sender = Sender(outbox, tokens, queries, open_post(settings), public_url=settings.public_url, now=wall_clock)
+    handle = receipts.Receipts(outbox, wall_clock).handle
+    return [sender.run(), Subscription(receipts.NAME, receipts.TYPES, redis, database, handle).run()]
+
+
+def open_post(settings: Settings) -> Post:
+    """Return the way to SMTP_URL, or into `DATA_DIR/mail` without it."""
+    if settings.smtp_url is None:
+        return FilePost(settings.data_dir / "mail", settings.mail_from)
+    return SmtpPost(settings.smtp_url.get_secret_value(), settings.mail_from)

@@ -1,0 +1,86 @@
+"""What is written to people. Plain text: it is read everywhere, and nothing in it is loaded from anywhere."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from actors.domain.messages import Details, Instant, Order
+
+
+class Kind(StrEnum):
+    """Why somebody is written to."""
+
+    VERIFICATION = "verification"
+    PASSWORD_RESET = "password-reset"  # noqa: S105 - no password
+    PASSWORD_CHANGED = "password-changed"  # noqa: S105 - no password
+    RECEIPT = "receipt"
+    REFUND = "refund"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What one mail says."""
+
+    subject: str
+    text: str
+
+
+def verification(link: str) -> Letter:
+    """Return the request to show that the address is one's own."""
+    return Letter(
+        "Confirm your email address",
+        f"Welcome to Holdfast.\n\nOpen this within a day to confirm that this is your email address:\n\n{link}\n\n"
+        "If you did not sign up, ignore this mail.\n",
+    )
+
+
+def password_reset(link: str) -> Letter:
+    """Return the way to another password."""
+    return Letter(
+        "Choose another password",
+        f"Somebody, we hope you, asked for another password at Holdfast.\n\nOpen this address within an hour to choose "
+        f"one:\n\n{link}\n\nIf it was not you, ignore this mail: your password stays as it is.\n",
+    )
+
+
+def password_changed() -> Letter:
+    """Return the news that whoever did not do it has to hear of."""
+    return Letter(
+        "Your password was changed",
+        "The password of your Holdfast account was changed a moment ago, and you were signed out everywhere else.\n\n"
+        "If it was not you, ask for another password on the sign-in page at once.\n",
+    )
+
+
+def receipt(order: Order, details: Details) -> Letter:
+    """Return what a buyer gets for their money."""
+    return Letter(
+        f"Your ticket: {order.title}",
+        f"Thank you. You bought this ticket:\n\n{_facts(order, details)}\nThe ticket is yours. "
+        "Should the seller take it back before the event begins, you get all of your money back and a mail about it.\n",
+    )
+
+
+def refund(order: Order, details: Details) -> Letter:
+    """Return what a buyer is told whose money is on its way back."""
+    return Letter(
+        f"Your money back: {order.title}",
+        f"This purchase was cancelled and your payment refunded:\n\n{_facts(order, details)}\n"
+        "Your bank shows the money within 5 to 10 days.\n",
+    )
+
+
+def _facts(order: Order, details: Details) -> str:
+    place = ", ".join(part for part in (details.venue, details.city) if part)
+    facts = {
+        "Ticket": order.title,
+        "Where": place,
+        "When": "" if details.starts_at is None else _time(details.starts_at),
+        "Price": f"{order.price // 100}.{order.price % 100:02d} {order.currency.upper()}",
+        "Order": order.id,
+    }
+    return "".join(f"  {name}: {value}\n" for name, value in facts.items() if value)
+
+
+def _time(instant: Instant) -> str:
+    return f"{datetime.fromtimestamp(instant / 1_000, UTC):%A, %d %B %Y, %H:%M} UTC"

@@ -1,0 +1,36 @@
+"""What sales and refunds put into the outbox: one mail to the buyer for each."""
+
+from collections.abc import Callable, Sequence
+
+from actors.domain.messages import CancelReason, Instant, OrderCancelled, OrderCompleted
+from actors.mail.letters import Kind
+from actors.mail.outbox import Mail, Outbox, about_order
+from actors.subscription import Published
+
+NAME = "receipts"
+TYPES = (OrderCompleted.__name__, OrderCancelled.__name__)
+# A market whose subscription is new, or was lost, does not write to everybody who ever bought something.
+OLDEST_MS = 86_400_000
+
+
+class Receipts:
+    """Handles what the subscription hands over. A repeat adds nothing: a mail's id follows from its order."""
+
+    def __init__(self, outbox: Outbox, now: Callable[[], Instant]) -> None:
+        self._outbox = outbox
+        self._now = now
+
+    async def handle(self, events: Sequence[Published]) -> None:
+        """Put a mail for each into the outbox. Raises StoreUnavailableError."""
+        oldest = self._now() - OLDEST_MS
+        mails = (_mail(event) for event in events if event.at >= oldest)
+        await self._outbox.add([mail for mail in mails if mail is not None])
+
+
+def _mail(event: Published) -> Mail | None:
+    order = event.data["order"]
+    if event.type == OrderCompleted.__name__:
+        return about_order(Kind.RECEIPT, order["id"], order["buyer_id"], event.at)
+    if order.get("cancel_reason") == CancelReason.REFUNDED:
+        return about_order(Kind.REFUND, order["id"], order["buyer_id"], event.at)
+    return None

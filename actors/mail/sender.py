@@ -1,0 +1,152 @@
+"""Empties the outbox. One, beside the Supervisor; what it had sent when it died may be sent once more."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from actors.domain.messages import Details, Instant, Order
+from actors.mail import letters
+from actors.mail.letters import Kind, Letter
+from actors.mail.outbox import KEPT_MS, Mail, Outbox
+from actors.mail.post import NotSentError, Post
+from actors.mail.tokens import EmailTokens
+from actors.runtime.ports import StoreUnavailableError
+
+PAGE = 50
+EVERY_SECONDS = 1.0
+FIRST_RETRY_MS = 30_000
+LONGEST_RETRY_MS = 3_600_000
+# A day of tries; a link in it would be over, and a receipt of last week helps nobody.
+MOST_TRIES = 30
+CLEANING_MS = 3_600_000
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Somebody who can be written to. `email_key` is what makes their address the same one in any case."""
+
+    id: str
+    email: str
+    email_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """What a receipt is about."""
+
+    order: Order
+    details: Details
+
+
+class MailQueries(Protocol):
+    """What letters are made of. All methods raise StoreUnavailableError."""
+
+    async def recipients(self, user_ids: Sequence[str]) -> Mapping[str, Recipient]:
+        """Return those who have an account, by id."""
+
+    async def sales(self, order_ids: Sequence[str]) -> Mapping[str, Sale]:
+        """Return orders with the details of their tickets, by order."""
+
+
+class Sender:
+    """Looks into the outbox every second."""
+
+    def __init__(  # noqa: PLR0913 - the seams
+        self,
+        outbox: Outbox,
+        tokens: EmailTokens,
+        queries: MailQueries,
+        post: Post,
+        *,
+        public_url: str,
+        now: Callable[[], Instant],
+    ) -> None:
+        self._outbox = outbox
+        self._tokens = tokens
+        self._queries = queries
+        self._post = post
+        self._public_url = public_url
+        self._now = now
+        self._cleaned: Instant = 0
+
+    async def run(self) -> None:
+        """Send until cancelled."""
+        while True:
+            try:
+                sent = await self.sweep()
+                await self._clean()
+            except StoreUnavailableError as error:
+                sent = 0
+                logger.warning("mail_postponed", error=str(error))
+            if sent < PAGE:
+                await asyncio.sleep(EVERY_SECONDS)
+
+    async def sweep(self) -> int:
+        """Send what is due, and return how much that was. Raises StoreUnavailableError."""
+        now = self._now()
+        mails = await self._outbox.due(now, PAGE)
+        if not mails:
+            return 0
+        recipients = await self._queries.recipients([mail.user_id for mail in mails if mail.user_id])
+        sales = await self._queries.sales([mail.order_id for mail in mails if mail.order_id])
+        outcomes = await asyncio.gather(*(self._sent(mail, recipients, sales, now) for mail in mails))
+        failed = [mail for mail, sent in zip(mails, outcomes, strict=True) if not sent]
+        hopeless = [mail.id for mail in failed if mail.tries + 1 >= MOST_TRIES]
+        await self._outbox.done([mail.id for mail in mails if mail not in failed], now)
+        await self._outbox.postpone({mail.id: now + _delay(mail) for mail in failed if mail.id not in hopeless})
+        if hopeless:
+            logger.error("mail_given_up", mails=hopeless)
+            await self._outbox.give_up(hopeless, now)
+        return len(mails)
+
+    async def _sent(
+        self, mail: Mail, recipients: Mapping[str, Recipient], sales: Mapping[str, Sale], now: Instant
+    ) -> bool:
+        """Whether nothing remains to be done: also of a mail to nobody, or about what is not there."""
+        recipient = recipients.get(mail.user_id or "")
+        if recipient is None:
+            return True
+        letter = await self._letter(mail, recipient, sales.get(mail.order_id or ""), now)
+        if letter is None:
+            return True
+        try:
+            await self._post.send(mail.id, recipient.email, letter)
+        except NotSentError as error:
+            logger.warning("mail_not_sent", mail=mail.id, error=str(error), tries=mail.tries + 1)
+            return False
+        return True
+
+    async def _letter(self, mail: Mail, recipient: Recipient, sale: Sale | None, now: Instant) -> Letter | None:
+        match mail.kind:
+            case Kind.VERIFICATION:
+                return letters.verification(await self._link("verify", mail.kind, recipient, now))
+            case Kind.PASSWORD_RESET:
+                return letters.password_reset(await self._link("reset-password", mail.kind, recipient, now))
+            case Kind.PASSWORD_CHANGED:
+                return letters.password_changed()
+            case Kind.RECEIPT:
+                return letters.receipt(sale.order, sale.details) if sale else None
+            case Kind.REFUND:
+                return letters.refund(sale.order, sale.details) if sale else None
+
+    async def _link(self, page: str, purpose: Kind, recipient: Recipient, now: Instant) -> str:
+        # Made only now: the outbox holds nothing that opens anything.
+        token = await self._tokens.make(purpose, recipient.id, recipient.email_key, now)
+        # Behind the #, which browsers send to no server and put into no Referer.
+        return f"{self._public_url}/{page}#token={token}"
+
+    async def _clean(self) -> None:
+        now = self._now()
+        if now - self._cleaned >= CLEANING_MS:
+            await self._outbox.forget_before(now - KEPT_MS)
+            await self._tokens.forget_expired(now)
+            self._cleaned = now
+
+
+def _delay(mail: Mail) -> int:
+    return min(FIRST_RETRY_MS << min(mail.tries, 10), LONGEST_RETRY_MS)

@@ -1,0 +1,46 @@
+"""``holdfast admin``: giving the role of an administrator, which no request can."""
+
+import asyncio
+
+from pymongo.errors import PyMongoError
+
+from actors.domain.accounts import RoleChanged
+from actors.runtime.clock import wall_clock
+from actors.runtime.ports import StoreUnavailableError
+from actors.storage.database import connect, database_of
+from actors.storage.journal import MongoJournal
+from cli.status import NotRunningError, with_database
+from config.settings import Settings
+from serve_app.queries.users import Users
+from serve_app.security.events import SecurityEvents
+
+
+class NoSuchUserError(Exception):
+    """Nobody has this address."""
+
+
+def set_role(settings: Settings, email: str, *, is_admin: bool) -> bool:
+    """Give or take the role; False when nothing changed.
+
+    Raises NotRunningError, NoSuchUserError, PyMongoError and StoreUnavailableError.
+    """
+    return asyncio.run(_set_role(with_database(settings), email, is_admin=is_admin))
+
+
+async def _set_role(settings: Settings, email: str, *, is_admin: bool) -> bool:
+    async with connect(str(settings.mongodb_url)) as client:
+        database = database_of(client)
+        users = Users(database)
+        user = await users.by_email(email)
+        if user is None:
+            raise NoSuchUserError("nobody has signed up with this address")
+        changed = await users.set_admin(user.id, wall_clock(), is_admin=is_admin)
+        if changed:
+            events = SecurityEvents(MongoJournal(database), wall_clock)
+            events.note(RoleChanged(user.id, is_admin))
+            await events.flush()
+        return changed
+
+
+# What keeps a role from being given, each with one line that says why.
+FAILURES = (NotRunningError, NoSuchUserError, PyMongoError, StoreUnavailableError)
