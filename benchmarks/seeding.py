@@ -38,7 +38,8 @@ def seed(database_url: str, tickets: int, advance: Advance = lambda _: None) -> 
 
 async def _seed(database_url: str, tickets: int, advance: Advance) -> list[str]:
     ids: list[str] = []
-    async with connect(database_url) as client:
+    # With a million tickets the embedded database stops for its checkpoints.
+    async with connect(database_url, patience_ms=120_000) as client:
         database = database_of(client)
         journal = MongoJournal(database)
         for commit, listed in turns(f"seed-{ObjectId()}", tickets):

@@ -42,8 +42,8 @@ INDEXES = {
 }
 
 
-def connect(url: str) -> AsyncMongoClient[Document]:
-    """A client that acknowledges writes once they are on disk, and that gives up within seconds.
+def connect(url: str, *, patience_ms: int = 10_000) -> AsyncMongoClient[Document]:
+    """A client that acknowledges writes once they are on disk, and that waits so long for an answer.
 
     Repeats are ours to make: the driver's own would hide that an outcome is not known.
     """
@@ -55,7 +55,7 @@ def connect(url: str) -> AsyncMongoClient[Document]:
         retryReads=False,
         serverSelectionTimeoutMS=1_000,
         connectTimeoutMS=1_000,
-        socketTimeoutMS=10_000,
+        socketTimeoutMS=patience_ms,
         appname="holdfast",
     )
 

@@ -29,7 +29,7 @@ def settings(mongodb_url: str, redis_url: str, tmp_path_factory: pytest.TempPath
         data_dir=tmp_path_factory.mktemp("api"),
         mongodb_url=mongodb_url.replace("/holdfast", f"/api{ObjectId()}"),
         redis_url=redis_url,
-        jwt_key=SecretStr("a key that only tests know and trust, which is long enough for HS512 as well"),
+        jwt_key=SecretStr("a key that only tests know and trust and which is long enough for HS512 as well"),
         max_holds_per_buyer=3,
         argon2_memory_kib=8_192,
         argon2_iterations=1,

@@ -25,7 +25,7 @@ from serve_app.services import lifetimes_of
 from tests.api.fake_market import ManualClock
 from tests.api.world import BASE_URL, Person, World
 
-KEY = "a key that only tests know and trust, which is long enough for HS512 as well"
+KEY = "a key that only tests know and trust and which is long enough for HS512 as well"
 OTHER_KEY = "another key that only tests know of"
 SECURE_URL = "https://localhost:8000"
 
