@@ -1,0 +1,69 @@
+import json
+
+from actors.storage.users import UnlistedUsers
+from actors.unlisting import Unlisting
+from tests.api.world import PASSWORD, Person, World, fields
+
+
+async def closes(person: Person, password: str = PASSWORD) -> int:
+    return (await person.http.request("DELETE", "/api/users/me", json={"password": password})).status_code
+
+
+async def test_an_export_has_everything_that_is_kept_about_a_person(world: World) -> None:
+    member, other = await world.member(), await world.someone()
+    ticket = await member.lists(title="Mine")
+    order = await member.orders(await other.lists(title="Theirs"))
+    response = await member.http.get("/api/users/me/export")
+    assert "attachment" in response.headers["content-disposition"]
+    found = response.json()
+    assert found["user"]["email"] == member.email
+    assert [each["id"] for each in found["tickets"]] == [ticket["id"]]
+    assert [each["id"] for each in found["orders"]] == [order["id"]]
+    assert len(found["sessions"]) == 1
+    assert "hash" not in json.dumps(found)
+
+
+async def test_who_closes_their_account_leaves_no_trace_of_the_person(world: World) -> None:
+    member, buyer = await world.member(), await world.someone()
+    sold, listed = await member.lists(), await member.lists()
+    order = await buyer.orders(sold)
+    await buyer.pays(order)
+    assert await closes(member) == 204
+    assert (await member.http.get("/api/orders")).status_code == 401
+    for collection in await world.database.list_collection_names():
+        kept = str([document async for document in world.database[collection].find()])
+        assert member.email not in kept, collection
+    assert (await buyer.http.get(f"/api/orders/{order['id']}")).status_code == 200, "the buyer keeps theirs"
+    await Unlisting(UnlistedUsers(world.database), world.market, world.clock).sweep()
+    assert (await buyer.http.get(f"/api/tickets/{listed['id']}")).json()["status"] == "withdrawn"
+
+
+async def test_a_closed_account_cannot_be_signed_into_and_its_address_is_free_again(world: World) -> None:
+    member = await world.member()
+    account = {"email": member.email, "password": PASSWORD}
+    await closes(member)
+    assert (await world.anyone().http.post("/api/users/signin", json=account)).status_code == 401
+    again = await world.anyone().http.post("/api/users/signup", json=account)
+    assert again.status_code == 201
+    assert again.json()["id"] != member.id
+
+
+async def test_two_people_can_leave(world: World) -> None:
+    for _ in range(2):
+        assert await closes(await world.member()) == 204
+
+
+async def test_closing_an_account_needs_the_password(world: World) -> None:
+    member = await world.member()
+    response = await member.http.request("DELETE", "/api/users/me", json={"password": "wrong"})
+    assert response.status_code == 400
+    assert fields(response) == {"password"}
+    assert (await member.http.get("/api/orders")).status_code == 200
+
+
+async def test_nobody_leaves_while_they_hold_a_ticket(world: World) -> None:
+    member = await world.member()
+    order = await member.orders(await (await world.someone()).lists())
+    assert await closes(member) == 409
+    await member.http.delete(f"/api/orders/{order['id']}")
+    assert await closes(member) == 204

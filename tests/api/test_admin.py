@@ -1,0 +1,117 @@
+from http import HTTPStatus
+
+from actors.domain.accounts import TicketTakenDown, UserBanned, UserUnbanned
+from actors.storage.journal import MongoJournal
+from actors.storage.users import UnlistedUsers
+from actors.unlisting import WATCHED_MS, Unlisting
+from tests.api.world import PASSWORD, Person, World
+
+
+async def bans(admin: Person, person: Person) -> int:
+    return (await admin.http.put(f"/api/admin/users/{person.id}/ban")).status_code
+
+
+async def status_of(ticket_id: str, world: World) -> str:
+    response = await world.anyone().http.get(f"/api/tickets/{ticket_id}")
+    return str(response.json()["status"])
+
+
+def unlisting(world: World) -> Unlisting:
+    return Unlisting(UnlistedUsers(world.database), world.market, world.clock)
+
+
+async def test_a_ban_ends_all_sessions_and_keeps_the_user_out_until_it_is_lifted(world: World) -> None:
+    admin, member = await world.admin(), await world.member()
+    account = {"email": member.email, "password": PASSWORD}
+    assert await bans(admin, member) == HTTPStatus.NO_CONTENT
+    assert await bans(admin, member) == HTTPStatus.NO_CONTENT
+    assert (await member.http.get("/api/orders")).status_code == 401
+    assert (await world.anyone().http.post("/api/users/signin", json=account)).status_code == 403
+    wrong = {**account, "password": "wrong"}
+    assert (await world.anyone().http.post("/api/users/signin", json=wrong)).status_code == 401
+    assert (await admin.http.get(f"/api/admin/users/{member.id}")).json()["bannedAt"]
+    assert (await admin.http.delete(f"/api/admin/users/{member.id}/ban")).status_code == HTTPStatus.NO_CONTENT
+    assert (await world.anyone().http.post("/api/users/signin", json=account)).status_code == 200
+
+
+async def test_a_banned_users_old_token_is_not_renewed(world: World) -> None:
+    person = await world.someone()
+    await world.services.users.ban(person.id, world.clock())
+    world.clock.advance(451)
+    assert (await person.http.get("/api/orders")).status_code == 401
+
+
+async def test_a_ban_withdraws_what_is_for_sale_and_lets_holds_run_out(world: World) -> None:
+    admin, buyer = await world.admin(), await world.someone()
+    seller = await world.someone()
+    free, held, sold = [await seller.lists(title=title) for title in ("free", "held", "sold")]
+    order = await buyer.orders(held)
+    await buyer.pays(await buyer.orders(sold))
+    await bans(admin, seller)
+    await unlisting(world).sweep()
+    assert [await status_of(ticket["id"], world) for ticket in (free, held, sold)] == ["withdrawn", "reserved", "sold"]
+    await buyer.http.delete(f"/api/orders/{order['id']}")
+    await unlisting(world).sweep()
+    assert await status_of(held["id"], world) == "withdrawn"
+
+
+async def test_nobody_is_watched_for_ever(world: World) -> None:
+    admin, seller = await world.admin(), await world.someone()
+    await bans(admin, seller)
+    store = UnlistedUsers(world.database)
+    await unlisting(world).sweep()
+    assert seller.id in await store.unlisted(10)
+    world.clock.advance(WATCHED_MS / 1_000 + 1)
+    await unlisting(world).sweep()
+    assert await store.unlisted(10) == {}
+
+
+async def test_who_is_let_in_again_may_sell_again(world: World) -> None:
+    admin, seller = await world.admin(), await world.member()
+    await bans(admin, seller)
+    await admin.http.delete(f"/api/admin/users/{seller.id}/ban")
+    await seller.http.post("/api/users/signin", json={"email": seller.email, "password": PASSWORD})
+    ticket = await seller.lists()
+    await unlisting(world).sweep()
+    assert await status_of(ticket["id"], world) == "available"
+
+
+async def test_an_administrator_sees_any_order_and_withdraws_any_ticket(world: World) -> None:
+    admin = await world.admin()
+    seller, _, ticket, order = await world.held()
+    assert (await admin.http.get(f"/api/orders/{order['id']}")).json()["id"] == order["id"]
+    assert (await admin.http.get(f"/api/orders/{order['id']}/charges")).status_code == 200
+    assert (await admin.http.get(f"/api/tickets/{ticket['id']}/history")).status_code == 200
+    assert (await admin.http.delete(f"/api/tickets/{ticket['id']}")).status_code == 409, "it is held"
+    other = await seller.lists()
+    assert (await admin.http.delete(f"/api/tickets/{other['id']}")).status_code == 204
+    assert await status_of(other["id"], world) == "withdrawn"
+
+
+async def test_the_role_does_not_buy_cancel_or_edit_for_others(world: World) -> None:
+    admin = await world.admin()
+    _, _, ticket, order = await world.held()
+    assert (await admin.http.delete(f"/api/orders/{order['id']}")).status_code == 403
+    assert (await admin.pays(order)).status_code == 403
+    changed = {"title": "Mine", "price": 1}
+    assert (await admin.http.put(f"/api/tickets/{ticket['id']}", json=changed)).status_code == 403
+
+
+async def test_a_role_that_was_taken_back_opens_nothing(world: World) -> None:
+    admin, person = await world.admin(), await world.someone()
+    await world.services.users.set_admin(admin.id, world.clock(), is_admin=False)
+    assert await bans(admin, person) == HTTPStatus.FORBIDDEN
+
+
+async def test_what_administrators_do_is_in_the_journal(world: World) -> None:
+    admin, seller = await world.admin(), await world.someone()
+    ticket = await seller.lists()
+    await admin.http.delete(f"/api/tickets/{ticket['id']}")
+    await bans(admin, seller)
+    await admin.http.delete(f"/api/admin/users/{seller.id}/ban")
+    events = world.services.security_events
+    await events.flush()
+    recorded = [one.event for one in await MongoJournal(world.database).history(events._writer)]
+    assert [event for event in recorded if admin.id in str(event)][-3:] == [
+        TicketTakenDown(ticket["id"], admin.id), UserBanned(seller.id, admin.id), UserUnbanned(seller.id, admin.id)
+    ]  # fmt: skip
