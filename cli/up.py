@@ -147,6 +147,8 @@ class _Running:
         if self._settings.dashboard_port:
             self._console.print(f"  Ray dashboard  http://localhost:{self._settings.dashboard_port}")
             self._console.print(f"                 (it asks for the token in {data_dir / 'ray.token'})")
+        if self._settings.smtp_url is None:
+            self._console.print(f"  mail           {data_dir / 'mail'} (set SMTP_URL to send it)")
         self._console.print(f"  data and logs  {data_dir}")
 
 

@@ -5,7 +5,7 @@
 # is true, and before the application is there with the path echoed. Serve has no setting for that, nor for how long a
 # client may take to send its headers, so the configuration that it wrote is changed here before each start. Requests
 # are also marked so that Serve starts no task to watch whether the client of each is still there (the app sees that by
-# itself where it matters), which was a tenth of a replica's time.
+# itself where it matters), which was a tenth of a replica's time. Nobody is told what software answers.
 # HOLDFAST_HAPROXY names the real program. (What is no HTTP at all gets HAProxy's own 400: no configuration changes it.)
 set -eu
 
@@ -25,7 +25,7 @@ if [ -n "$configuration" ] && [ -w "$configuration" ]; then
     } >"$answer"
     headers='hdr Retry-After 1 hdr X-Content-Type-Options nosniff'
     sed -i \
-        -e '/^frontend http_frontend/,/bind/ s|^\( *\)bind .*|&\n\1http-request set-header x-request-disconnect-disabled ?1|' \
+        -e '/^frontend http_frontend/,/bind/ s|^\( *\)bind .*|&\n\1http-request set-header x-request-disconnect-disabled ?1\n\1http-response del-header server|' \
         -e "s|^\( *\)errorfile \([0-9]*\) .*|\1errorfile \2 $answer|" \
         -e "s|^\( *\)timeout connect .*|&\n\1timeout http-request 10s|" \
         -e "s|^\( *\)http-request return status 404 content-type text/plain lf-string .*|\1http-request return status 503 content-type application/json string '$body' $headers|" \

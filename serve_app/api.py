@@ -10,6 +10,7 @@ from serve_app.own_changes import OwnChanges
 from serve_app.routes import (
     account,
     admin,
+    documentation,
     emails,
     health,
     orders,
@@ -20,7 +21,7 @@ from serve_app.routes import (
     users,
     webhooks,
 )
-from serve_app.security.nosniff import NoSniff
+from serve_app.security.headers import SecurityHeaders
 from serve_app.security.origin import SameOrigin
 from serve_app.security.recognition import Recognition
 from serve_app.services import Services
@@ -36,12 +37,13 @@ def create_api(services: Services) -> FastAPI:
         title="Holdfast",
         summary="Tickets to live events: once you hold one, nobody can take it.",
         version="1",
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         middleware=[
-            Middleware(NoSniff),
+            Middleware(SecurityHeaders, https=services.settings.secure_cookies),
             Middleware(error_responses.LastResort),
-            Middleware(SameOrigin, public_url=services.settings.public_url),
+            Middleware(SameOrigin, public_url=services.settings.public_url, exempt=frozenset({webhooks.STRIPE})),
             Middleware(Recognition, sessions=services.sessions),
             Middleware(OwnChanges, secure=services.settings.secure_cookies),
             Middleware(FixedAddresses, routes=[route for router in routers for route in router.routes]),
@@ -49,7 +51,7 @@ def create_api(services: Services) -> FastAPI:
     )
     api.state.services = services
     error_responses.install(api)
-    for router in routers:
+    for router in (*routers, documentation.router):
         api.include_router(router)
     describe_sessions(api, services.sessions.cookie)
     return api

@@ -97,7 +97,8 @@ def compose(mail_id: str, sender: str, address: str, letter: Letter) -> EmailMes
     message["Message-ID"] = f"<{mail_id.replace(':', '.')}@{parseaddr(sender)[1].rpartition('@')[2]}>"
     # RFC 3834: nobody's holiday answers us.
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(letter.text)
+    # Without the line breaks of quoted-printable, whoever looks into the file can copy the link.
+    message.set_content(letter.text, cte="7bit" if letter.text.isascii() else None)
     return message
 
 

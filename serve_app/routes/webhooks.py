@@ -11,7 +11,9 @@ from serve_app.openapi import documented
 from serve_app.responses import json_response
 from serve_app.services import services_of
 
-router = APIRouter(prefix="/api/webhooks", tags=["webhooks"])
+STRIPE = "/api/webhooks/stripe"
+
+router = APIRouter(tags=["webhooks"])
 
 
 class ReceivedView(TypedDict):
@@ -21,12 +23,11 @@ class ReceivedView(TypedDict):
 
 
 @router.post(
-    "/stripe",
+    STRIPE,
     **documented(
         {HTTPStatus.OK: ReceivedView},
         (
             HTTPStatus.BAD_REQUEST,
-            HTTPStatus.FORBIDDEN,
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             HTTPStatus.SERVICE_UNAVAILABLE,
         ),

@@ -13,18 +13,27 @@ _OWN_SITES = frozenset({"same-origin", "none"})
 
 
 class SameOrigin:
-    """Answers 403 to other origins. Programs send neither header and pass: they carry no browser's cookies."""
+    """Answers 403 to other origins. Programs send neither header and pass: they carry no browser's cookies.
 
-    def __init__(self, app: ASGIApp, public_url: str) -> None:
+    Paths in `exempt` are asked by others' servers, and believe a signature instead of a cookie.
+    """
+
+    def __init__(self, app: ASGIApp, public_url: str, exempt: frozenset[str]) -> None:
         self._app = app
         self._origin = _origin_of(public_url)
+        self._exempt = exempt
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on unless it changes something and comes from elsewhere."""
-        if scope["type"] != "http" or scope["method"] in _SAFE_METHODS or self._is_own(Headers(scope=scope)):
+        if self._is_allowed(scope):
             await self._app(scope, receive, send)
-            return
-        await error_response(ForbiddenError("This request came from another site."))(scope, receive, send)
+        else:
+            await error_response(ForbiddenError("This request came from another site."))(scope, receive, send)
+
+    def _is_allowed(self, scope: Scope) -> bool:
+        if scope["type"] != "http" or scope["method"] in _SAFE_METHODS or scope["path"] in self._exempt:
+            return True
+        return self._is_own(Headers(scope=scope))
 
     def _is_own(self, headers: Headers) -> bool:
         if headers.get("sec-fetch-site", "none").lower() not in _OWN_SITES:

@@ -53,7 +53,7 @@ class Passwords:
         Raises TooManyRequestsError when too many wait.
         """
         expected = password_hash or self._nobodys
-        matches = await self._run(lambda: bool(self._argon2id.verify(_normal(password), expected)))
+        matches = await self._run(lambda: self._matches(_normal(password), expected))
         return matches and password_hash is not None
 
     def is_outdated(self, password_hash: str) -> bool:
@@ -63,6 +63,12 @@ class Passwords:
     def close(self) -> None:
         """Let go of the thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _matches(self, password: str, password_hash: str) -> bool:
+        try:
+            return bool(self._argon2id.verify(password, password_hash))
+        except ValueError:
+            return False  # what is no hash is nobody's password
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._waiting >= _MOST_WAITING:

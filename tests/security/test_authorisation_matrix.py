@@ -1,0 +1,258 @@
+"""Who may do what: every route, for everybody. A route that is not in the table fails."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jwt
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.routing import Route
+
+from actors.mail.letters import Kind
+from serve_app.api import create_api
+from serve_app.security.tokens import Session, Tokens
+from tests.api.world import JSON, PASSWORD, TICKET, Person, World
+
+Key = tuple[str, str]
+ANOTHER_PASSWORD = "another horse battery"
+
+
+@dataclass(frozen=True)
+class Row:
+    """The status for nobody, for somebody who has nothing to do with it, for its owner, and for an administrator."""
+
+    anonymous: int
+    other: int
+    owner: int
+    admin: int
+
+
+def everybody(status: int) -> Row:
+    return Row(status, status, status, status)
+
+
+def signed_in(status: int) -> Row:
+    return Row(401, status, status, status)
+
+
+# The owner is the seller of the ticket, the buyer of the order, or the one whose session it is.
+MATRIX: dict[Key, Row] = {
+    ("GET", "/healthz"): everybody(200),
+    ("GET", "/readyz"): everybody(200),
+    ("GET", "/openapi.json"): everybody(200),
+    ("GET", "/docs"): everybody(200),
+    ("GET", "/docs/{name}"): everybody(200),
+    ("POST", "/api/users/signup"): everybody(201),
+    ("POST", "/api/users/signin"): everybody(200),
+    ("POST", "/api/users/signout"): everybody(200),
+    ("GET", "/api/users/currentuser"): everybody(200),
+    ("POST", "/api/users/password"): Row(401, 400, 200, 400),
+    ("GET", "/api/users/sessions"): signed_in(200),
+    ("DELETE", "/api/users/sessions/{session_id}"): Row(401, 404, 204, 404),
+    ("POST", "/api/users/verification"): signed_in(202),
+    ("POST", "/api/users/verification/confirm"): everybody(200),
+    ("POST", "/api/users/password/reset"): everybody(202),
+    ("POST", "/api/users/password/reset/confirm"): everybody(200),
+    ("GET", "/api/users/me/export"): signed_in(200),
+    ("DELETE", "/api/users/me"): Row(401, 400, 204, 400),
+    ("GET", "/api/admin/users/{user_id}"): Row(401, 403, 403, 200),
+    ("PUT", "/api/admin/users/{user_id}/ban"): Row(401, 403, 403, 204),
+    ("DELETE", "/api/admin/users/{user_id}/ban"): Row(401, 403, 403, 204),
+    ("GET", "/api/tickets"): everybody(200),
+    ("POST", "/api/tickets"): signed_in(201),
+    ("GET", "/api/tickets/{ticket_id}"): everybody(200),
+    ("PUT", "/api/tickets/{ticket_id}"): Row(401, 403, 200, 403),
+    ("DELETE", "/api/tickets/{ticket_id}"): Row(401, 403, 204, 204),
+    ("GET", "/api/tickets/{ticket_id}/history"): Row(401, 403, 200, 200),
+    ("POST", "/api/orders"): Row(401, 201, 409, 201),
+    ("GET", "/api/orders"): signed_in(200),
+    ("GET", "/api/orders/{order_id}"): Row(401, 403, 200, 200),
+    ("DELETE", "/api/orders/{order_id}"): Row(401, 403, 204, 403),
+    ("GET", "/api/orders/{order_id}/charges"): Row(401, 403, 200, 200),
+    ("POST", "/api/orders/{order_id}/refund"): Row(401, 403, 200, 403),
+    ("POST", "/api/payments"): Row(401, 403, 201, 403),
+    # Signed by Stripe, or with the secret of a payment.
+    ("POST", "/api/webhooks/stripe"): everybody(400),
+    ("POST", "/api/sandbox/authentications"): everybody(409),
+}
+
+
+def routes_of(api: FastAPI) -> Iterator[Key]:
+    """Every route, also of the routers that FastAPI keeps whole."""
+    for route in api.routes:
+        included = getattr(route, "original_router", None)
+        for one in [route] if included is None else included.routes:
+            assert isinstance(one, APIRoute | Route)
+            yield from ((method, one.path) for method in (one.methods or ()) if method != "HEAD")
+
+
+@dataclass
+class Scene:
+    """A seller with a ticket that is free and one that is sold, a buyer who holds a third, and people around them."""
+
+    world: World
+    seller: Person
+    buyer: Person
+    ticket: JSON
+    order: JSON
+    sold: JSON
+
+    @classmethod
+    async def of(cls, world: World) -> "Scene":
+        seller, buyer = await world.member(), await world.someone()
+        held, gone = await seller.lists(), await seller.lists()
+        sold = await buyer.orders(gone)
+        await buyer.pays(sold)
+        return cls(world, seller, buyer, await seller.lists(), await buyer.orders(held), sold)
+
+    async def owner(self, key: Key) -> Person:
+        of_seller = (
+            "ticket" in key[1] or "/users" in key[1] or key[1].endswith("refund") or key == ("POST", "/api/orders")
+        )
+        return self.seller if of_seller else self.buyer
+
+    async def ask(self, person: Person, key: Key) -> int:
+        method, path = key
+        world = self.world
+        order = self.sold if path.endswith("refund") else self.order
+        session = (await world.services.sessions.of_user(self.seller.id))[0].id
+        url = path.format(
+            name="swagger-ui.css", ticket_id=self.ticket["id"], order_id=order["id"], user_id=self.seller.id,
+            session_id=session,
+        )  # fmt: skip
+        bodies: dict[str, Callable[[], JSON]] = {
+            "/api/users/signup": lambda: {"email": f"new-{person.email or 'nobody@example.com'}", "password": PASSWORD},
+            "/api/users/signin": lambda: {"email": self.seller.email, "password": PASSWORD},
+            "/api/users/password": lambda: {"currentPassword": PASSWORD, "newPassword": ANOTHER_PASSWORD},
+            "/api/users/password/reset": lambda: {"email": self.seller.email},
+            "/api/users/me": lambda: {"password": PASSWORD},
+            "/api/tickets": lambda: TICKET,
+            "/api/tickets/{ticket_id}": lambda: TICKET,
+            "/api/orders": lambda: {"ticketId": self.ticket["id"]},
+            "/api/payments": lambda: {"orderId": self.order["id"], "paymentMethod": "pm_card_visa"},
+            "/api/webhooks/stripe": dict,
+            "/api/sandbox/authentications": lambda: {"clientSecret": "pi_1_secret_1", "outcome": "succeeds"},
+        }
+        body = bodies[path]() if path in bodies and method != "GET" else None
+        if path == "/api/tickets/{ticket_id}" and method == "DELETE":
+            body = None
+        if path.endswith("verification/confirm"):
+            body = {"token": await world.token(Kind.VERIFICATION, self.seller)}
+        if path.endswith("reset/confirm"):
+            body = {"token": await world.token(Kind.PASSWORD_RESET, self.seller), "password": ANOTHER_PASSWORD}
+        response = await person.http.request(method, url, json=body)
+        assert response.status_code < 500, response.text
+        return response.status_code
+
+
+async def test_every_route_is_in_the_table_and_nothing_else(world: World) -> None:
+    assert set(routes_of(world.api)) == set(MATRIX)
+
+
+async def test_a_new_route_without_an_entry_is_found(world: World) -> None:
+    api = create_api(world.services)
+    api.add_api_route("/api/new", lambda: None, methods=["POST"])
+    assert set(routes_of(api)) - set(MATRIX) == {("POST", "/api/new")}
+
+
+@pytest.mark.parametrize("key", MATRIX, ids=" ".join)
+async def test_everybody_gets_the_documented_answer(world: World, key: Key) -> None:
+    found = []
+    for who in ("anonymous", "other", "owner", "admin"):
+        scene = await Scene.of(world)
+        person = await (
+            {"other": world.someone, "admin": world.admin}[who]() if who in {"other", "admin"} else scene.owner(key)
+        )
+        found.append(await scene.ask(world.anyone() if who == "anonymous" else person, key))
+    assert Row(*found) == MATRIX[key]
+
+
+def a_session(world: World, person: Person, *, seconds: int = 900) -> Session:
+    now = world.clock()
+    return Session(person.id, "5" * 32, now, now + seconds * 1_000)
+
+
+def signed(world: World, person: Person, key: str, algorithm: str = "HS256", **changes: Any) -> str:  # noqa: ANN401
+    """A token that is good but for one thing."""
+    ring = world.services.sessions._tokens
+    token = ring.sign(a_session(world, person))
+    claims = {**jwt.decode(token, options={"verify_signature": False}), **changes}
+    claims = {name: value for name, value in claims.items() if value is not None}
+    return jwt.encode(claims, key, algorithm, headers={"kid": jwt.get_unverified_header(token)["kid"]})
+
+
+async def banned(world: World, person: Person) -> None:
+    await world.services.users.ban(person.id, world.clock())
+    await world.services.sessions.end_all(person.id)
+
+
+async def revoked(world: World, person: Person) -> None:
+    await world.services.sessions.end_all(person.id)
+
+
+async def expired(world: World, _: Person) -> None:
+    world.clock.advance(8 * 86_400)
+
+
+def forged(**how: Any) -> Callable[[World, Person], Any]:  # noqa: ANN401
+    async def forge(world: World, person: Person) -> None:
+        (key,) = world.services.settings.session_keys
+        using = {"key": key.get_secret_value(), **how}
+        person.http.cookies.clear()
+        person.http.cookies.set("session", signed(world, person, **using))
+
+    return forge
+
+
+async def with_another_key(world: World, person: Person) -> None:
+    person.http.cookies.clear()
+    stranger = Tokens(["x" * 40], world.clock)
+    person.http.cookies.set("session", stranger.sign(a_session(world, person)))
+
+
+NOBODIES: dict[str, Callable[[World, Person], Any]] = {
+    "banned": banned,
+    "revoked": revoked,
+    "expired": expired,
+    "wrong audience": forged(aud="another"),
+    "wrong issuer": forged(iss="another"),
+    "wrong type": forged(typ="invite"),
+    "without a subject": forged(sub=None),
+    "not yet": forged(nbf=99_999_999_999),
+    "alg none": forged(key="", algorithm="none"),
+    "another algorithm": forged(algorithm="HS512"),
+    "key unknown": with_another_key,
+}
+
+
+async def test_a_token_that_is_forged_in_no_way_is_good(world: World) -> None:
+    """Or the forged ones would be refused for another reason."""
+    person = await world.someone()
+    await forged()(world, person)
+    assert (await person.http.get("/api/orders")).status_code == 200
+
+
+@pytest.mark.parametrize("how", NOBODIES)
+async def test_a_session_that_does_not_hold_is_none_on_every_route(world: World, how: str) -> None:
+    found = {}
+    expected = {key: row.anonymous for key, row in MATRIX.items() if row.anonymous == 401}
+    scene = await Scene.of(world)
+    for key in expected:
+        person = await scene.owner(key)
+        copy = world.anyone()
+        copy.http.cookies.update(person.http.cookies)
+        copy = replace(copy, id=person.id, email=person.email)
+        await NOBODIES[how](world, copy)
+        found[key] = await ask_without_a_body(scene, copy, key)
+    assert found == expected
+
+
+async def ask_without_a_body(scene: Scene, person: Person, key: Key) -> int:
+    """The session is looked at first."""
+    method, path = key
+    url = path.format(
+        ticket_id=scene.ticket["id"], order_id=scene.order["id"], user_id=scene.seller.id, session_id="5" * 32
+    )
+    return (await person.http.request(method, url, json={})).status_code
