@@ -7,6 +7,7 @@ import pytest
 
 from config.embedded import start_database, start_redis
 from config.settings import Settings
+from tests.support.counting import HOSTILE_REQUESTS
 
 _NO_SKIPS = "HOLDFAST_NO_SKIPS"
 
@@ -25,6 +26,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    hostile = sum(
+        int(str(count))
+        for report in terminalreporter.getreports("passed")
+        for name, count in getattr(report, "user_properties", [])
+        if name == HOSTILE_REQUESTS and report.when == "call"
+    )
+    if hostile:
+        terminalreporter.write_line(f"{hostile:,} hostile requests: no crash, no status that is not described")
     if skipped := _skipped(config):
         terminalreporter.write_line(f"{skipped} skipped, and {_NO_SKIPS}=1 says that every test has to run", red=True)
 

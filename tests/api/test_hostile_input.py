@@ -1,6 +1,8 @@
 """Every route, everything that people throw at routes: never a crash, always our format, never an echo."""
 
 import json
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from serve_app.security.limits import Limits
 from tests.api.world import NOBODY, World, errors
+from tests.support.counting import HOSTILE_REQUESTS
 
 MARK = "zqxECHOzqx"
 DEEP = "[" * 900 + "]" * 900
@@ -36,28 +39,56 @@ BODY_ROUTES = [
     ("POST", "/api/orders", ("ticketId", "expectedPrice")),
     ("POST", "/api/payments", ("orderId", "paymentMethod", "token", "card")),
     ("POST", "/api/sandbox/authentications", ("clientSecret", "outcome")),
+    ("POST", "/api/users/password", ("currentPassword", "newPassword")),
+    ("POST", "/api/users/verification/confirm", ("token",)),
+    ("POST", "/api/users/password/reset", ("email",)),
+    ("POST", "/api/users/password/reset/confirm", ("token", "password")),
+    ("DELETE", "/api/users/me", ("password",)),
 ]
 ID_ROUTES = [
-    ("GET", "/api/tickets/{}"), ("PUT", "/api/tickets/{}"), ("DELETE", "/api/tickets/{}"),
-    ("GET", "/api/tickets/{}/history"), ("GET", "/api/orders/{}"), ("DELETE", "/api/orders/{}"),
-    ("GET", "/api/orders/{}/charges"), ("POST", "/api/orders/{}/refund"),
+    ("GET", "/api/tickets/{}"),
+    ("PUT", "/api/tickets/{}"),
+    ("DELETE", "/api/tickets/{}"),
+    ("GET", "/api/tickets/{}/history"),
+    ("GET", "/api/orders/{}"),
+    ("DELETE", "/api/orders/{}"),
+    ("GET", "/api/orders/{}/charges"),
+    ("POST", "/api/orders/{}/refund"),
+    ("DELETE", "/api/users/sessions/{}"),
+]
+ADMIN_ROUTES = [
+    ("GET", "/api/admin/users/{}"), ("PUT", "/api/admin/users/{}/ban"), ("DELETE", "/api/admin/users/{}/ban")
 ]  # fmt: skip
 EVERY_ROUTE = [
     *((method, path) for method, path, _ in BODY_ROUTES),
     *((method, path.format(NOBODY)) for method, path in ID_ROUTES),
     ("GET", "/api/tickets"), ("GET", "/api/orders"), ("GET", "/api/users/currentuser"), ("POST", "/api/users/signout"),
-    ("POST", "/api/webhooks/stripe"), ("GET", "/healthz"), ("GET", "/readyz"),
+    ("POST", "/api/webhooks/stripe"), ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/api/users/sessions"),
+    ("POST", "/api/users/verification"), ("GET", "/api/users/me/export"), ("GET", "/docs"), ("GET", "/docs/x"),
+    *((method, path.format(NOBODY)) for method, path in ADMIN_ROUTES),
 ]  # fmt: skip
 JSON_TYPE = {"Content-Type": "application/json"}
 
 
+sent = Counter[str]()
+
+
 def survived(response: httpx.Response) -> None:
+    sent["requests"] += 1
     assert response.status_code < 500, response.text
     assert response.headers["x-content-type-options"] == "nosniff"
     if response.status_code >= 400:
         errors(response)
         assert MARK not in response.text
         assert not any(MARK in value for value in response.headers.values())
+
+
+@pytest.fixture(autouse=True)
+def counted(record_property: Callable[[str, object], None]) -> Iterator[None]:
+    """How many requests a test sent is told at the end of the run."""
+    before = sent["requests"]
+    yield
+    record_property(HOSTILE_REQUESTS, sent["requests"] - before)
 
 
 @pytest.fixture(autouse=True)
@@ -86,9 +117,9 @@ async def test_hostile_bodies_on_every_route(world: World, method: str, path: st
             person = await world.someone()
 
 
-@pytest.mark.parametrize(("method", "path"), ID_ROUTES)
+@pytest.mark.parametrize(("method", "path"), [*ID_ROUTES, *ADMIN_ROUTES])
 async def test_hostile_ids_in_every_path(world: World, method: str, path: str) -> None:
-    person = await world.someone()
+    person = await (world.admin() if "admin" in path else world.someone())
     body: Any = {"title": "x", "price": 1} if method == "PUT" else None
     for hostile in (
         MARK,
