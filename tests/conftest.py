@@ -28,9 +28,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     hostile = sum(
         int(str(count))
-        for report in terminalreporter.getreports("passed")
+        for report in terminalreporter.getreports("")  # of set-ups and tear-downs
         for name, count in getattr(report, "user_properties", [])
-        if name == HOSTILE_REQUESTS and report.when == "call"
+        if name == HOSTILE_REQUESTS and report.when == "teardown"
     )
     if hostile:
         terminalreporter.write_line(f"{hostile:,} hostile requests: no crash, no status that is not described")
