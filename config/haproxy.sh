@@ -21,9 +21,11 @@ if [ -n "$configuration" ] && [ -w "$configuration" ]; then
     body='{"errors":[{"message":"The marketplace does not answer right now. Try again in a moment."}]}'
     {
         printf 'HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: %s\r\n' "${#body}"
-        printf 'Retry-After: 1\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n\r\n%s' "$body"
+        printf 'Retry-After: 1\r\nX-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\nReferrer-Policy: no-referrer\r\n'
+        printf "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
+        printf 'Cache-Control: no-store\r\n\r\n%s' "$body"
     } >"$answer"
-    headers='hdr Retry-After 1 hdr X-Content-Type-Options nosniff'
+    headers='hdr Retry-After 1 hdr X-Content-Type-Options nosniff hdr X-Frame-Options DENY hdr Referrer-Policy no-referrer hdr Cache-Control no-store'
     sed -i \
         -e '/^frontend http_frontend/,/bind/ s|^\( *\)bind .*|&\n\1http-request set-header x-request-disconnect-disabled ?1\n\1http-response del-header server|' \
         -e "s|^\( *\)errorfile \([0-9]*\) .*|\1errorfile \2 $answer|" \

@@ -1,4 +1,7 @@
+import inspect
+import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import structlog
@@ -11,6 +14,7 @@ from actors.domain.messages import Overloaded, PriceChanged, Refusal, TooManyHol
 from actors.runtime.ports import StoreUnavailableError
 from serve_app.errors import CustomError, DatabaseConnectionError, RequestValidationError
 from serve_app.refusals import error_of
+from serve_app.responses import error_response
 from tests.api.world import NOBODY, TICKET, World, errors
 
 SECRET_INPUT = "4242424242424242"
@@ -33,6 +37,37 @@ def test_every_refusal_is_told_in_a_sentence(refusal: Refusal) -> None:
 def test_the_root_of_errors_cannot_be_made() -> None:
     with pytest.raises(TypeError):
         CustomError()  # type: ignore[abstract]
+
+
+def concrete(kind: type[Any]) -> Iterator[type[CustomError]]:
+    for each in kind.__subclasses__():
+        yield from concrete(each)
+        if not each.__name__.startswith("_"):
+            yield each
+
+
+@pytest.mark.parametrize("kind", list(concrete(CustomError)), ids=lambda kind: kind.__name__)
+def test_every_error_has_a_status_of_its_kind_and_one_format(kind: type[CustomError]) -> None:
+    examples: dict[type[CustomError], tuple[object, ...]] = {
+        RequestValidationError: ({"title": "is required", "": "One sentence."},),
+    }
+    takes = "message" in inspect.signature(kind).parameters
+    error = kind(*examples.get(kind, ("One sentence about it.",) if takes else ()))
+    assert 400 <= error.status_code < 600
+    assert error.serialize_errors()
+    for entry in error.serialize_errors():
+        assert set(entry) <= {"message", "field"}
+    response = error_response(error)
+    assert response.status_code == error.status_code
+    assert json.loads(bytes(response.body)) == {"errors": error.serialize_errors()}
+    assert kind.__doc__
+
+
+def test_the_errors_of_the_contract_are_among_them() -> None:
+    assert {kind.__name__ for kind in concrete(CustomError)} >= {
+        "RequestValidationError", "DatabaseConnectionError", "NotAuthorizedError", "ForbiddenError", "NotFoundError",
+        "ConflictError", "TooManyRequestsError", "PayloadTooLargeError", "UnsupportedMediaTypeError",
+    }  # fmt: skip
 
 
 def test_the_named_errors_extend_the_root() -> None:
