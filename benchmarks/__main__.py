@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks import load, plot, report
 from benchmarks.bench import Bench, Plan, Scenario
-from benchmarks.scenarios import catalogue, flash_sale, hot_ticket, live_holds, purchases, reservations, size
+from benchmarks.scenarios import catalogue, flash_sale, hot_ticket, live_holds, purchases, reservations, signins, size
 
 SCENARIOS: dict[str, Scenario] = {
     "reservations": reservations.run,
@@ -23,6 +23,7 @@ SCENARIOS: dict[str, Scenario] = {
     "catalogue": catalogue.run,
     "flash_sale": flash_sale.run,
     "live_holds": live_holds.run,
+    "signins": signins.run,
     "size": size.run,
 }
 CONNECTIONS = (8, 32, 64, 128, 256)
