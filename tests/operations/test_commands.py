@@ -1,10 +1,14 @@
 """The commands say in one line what is wrong, and what to do."""
 
+import asyncio
 import subprocess
 from pathlib import Path
 
 import pytest
+from bson import ObjectId
 
+from actors.storage.database import connect, database_of
+from serve_app.queries.users import User, Users
 from tests.support.running_market import HOLDFAST, RunningMarket
 
 
@@ -66,3 +70,22 @@ def test_faults_are_refused_where_real_money_is_paid(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert "unset STRIPE_KEY" in done.stderr
+
+
+def test_an_address_that_nobody_has_makes_no_administrator(tmp_path: Path, mongodb_url: str) -> None:
+    done = run(tmp_path, "admin", "grant", "nobody@example.com", MONGODB_URL=mongodb_url)
+    assert done.returncode == 1
+    assert done.stderr == "the role was not changed: nobody has signed up with this address\n"
+
+
+async def test_the_role_is_given_and_taken_back(tmp_path: Path, mongodb_url: str) -> None:
+    user = User(str(ObjectId()), f"{ObjectId()}@example.com", "hash", 1_000)
+    async with connect(mongodb_url) as client:
+        users = Users(database_of(client))
+        assert await users.add(user)
+        for words, is_admin in (("grant", True), ("grant", True), ("revoke", False)):
+            done = await asyncio.to_thread(run, tmp_path, "admin", words, user.email, MONGODB_URL=mongodb_url)
+            assert done.returncode == 0, done.stderr
+            found = await users.by_id(user.id)
+            assert found
+            assert found.is_admin is is_admin

@@ -2,6 +2,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr, ValidationError
 
 from config.ports import MarketPorts
 from config.ray_environment import ray_environment
@@ -147,3 +148,20 @@ def test_haproxys_socket_path_is_short_enough_whatever_the_data_folder_is_called
     socket = Path(ray_environment(settings, MarketPorts(20_000))["RAY_SERVE_HAPROXY_SOCKET_PATH"])
 
     assert len(str(socket.parent / ("0" * 56) / socket.name)) <= 97
+
+
+def test_several_keys_are_a_ring_of_which_each_is_long_enough() -> None:
+    keys = Settings(jwt_key=SecretStr(f"{'a' * 32}, {'b' * 32}")).session_keys
+    assert [key.get_secret_value() for key in keys] == ["a" * 32, "b" * 32]
+    with pytest.raises(ValidationError):
+        Settings(jwt_key=SecretStr(f"{'a' * 32},short"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("smtp_url", "http://mail.example"), ("mail_from", "nobody"), ("mail_from", "a@example.com\nBcc: b@example.com")],
+)
+def test_where_mail_goes_has_to_be_an_address(name: str, value: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Settings.model_validate({name: value})
+    assert value not in str(refused.value)
