@@ -11,9 +11,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _COOKIE = "changed"
+_SECURE_COOKIE = f"__Host-{_COOKIE}"
 # Longer than a query may take (see `actors/storage/database.py`) and its answer be kept (see `recent.py`).
 _SECONDS = 15
-_MARK = f"{_COOKIE}=1; Max-Age={_SECONDS}; Path=/; HttpOnly; SameSite=Lax"
+_ATTRIBUTES = f"Max-Age={_SECONDS}; Path=/; HttpOnly; SameSite=Lax"
 _WHAT_LISTS_SHOW = ("/api/tickets", "/api/orders", "/api/payments")
 
 
@@ -22,7 +23,8 @@ class OwnChanges:
 
     def __init__(self, app: ASGIApp, *, secure: bool) -> None:
         self._app = app
-        self._header = (b"set-cookie", (f"{_MARK}; Secure" if secure else _MARK).encode())
+        mark = f"{_SECURE_COOKIE}=1; {_ATTRIBUTES}; Secure" if secure else f"{_COOKIE}=1; {_ATTRIBUTES}"
+        self._header = (b"set-cookie", mark.encode())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on; when it changed something its answer carries the mark."""
@@ -41,4 +43,4 @@ class OwnChanges:
 
 def changed_something(request: Request) -> bool:
     """Whether who asks changed something a moment ago."""
-    return _COOKIE in request.cookies
+    return not request.cookies.keys().isdisjoint({_COOKIE, _SECURE_COOKIE})

@@ -50,7 +50,7 @@ async def sign_up(request: Request) -> Response:
         await services.outbox.add([to_user(Kind.VERIFICATION, user.id, services.clock())])
     else:
         user, status = await _signed_up_before(services, identity, body), HTTPStatus.OK
-    return await _signed_in(services, user, status)
+    return await _signed_in(request, user, status)
 
 
 @router.post(
@@ -70,7 +70,7 @@ async def sign_in(request: Request) -> Response:
     # Only who knows the password is told.
     if user.banned_at is not None:
         raise ForbiddenError("This account is suspended.")
-    return await _signed_in(services, await _upgraded(services, user, body.password))
+    return await _signed_in(request, await _upgraded(services, user, body.password))
 
 
 @router.post(
@@ -125,7 +125,7 @@ async def change_password(request: Request) -> Response:
     changed = await services.users.by_id(user.id)
     if changed is None:
         raise NotAuthorizedError
-    return await _signed_in(services, changed)
+    return await _signed_in(request, changed)
 
 
 async def prove_password(request: Request, user: User, password: str, *, field: str) -> None:
@@ -136,9 +136,10 @@ async def prove_password(request: Request, user: User, password: str, *, field: 
         raise RequestValidationError({field: "is wrong"}) from None
 
 
-async def _signed_in(services: Services, user: User, status: HTTPStatus = HTTPStatus.OK) -> Response:
+async def _signed_in(request: Request, user: User, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    services = services_of(request)
     response = json_response(user_view(user), status)
-    session = await services.sessions.begin(response, user)
+    session = await services.sessions.begin(response, user, services.sessions.current(request))
     services.security_events.note(SignedIn(user.id, session.id))
     return response
 

@@ -14,7 +14,10 @@ _ALWAYS: tuple[Header, ...] = (
 )
 # Where a response says nothing of its own: JSON is no page, and what belongs to somebody is kept by nobody else.
 _UNLESS_SAID: tuple[Header, ...] = (
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox",
+    ),
     (b"cache-control", b"no-store"),
 )
 # A year, as ASVS 5 asks for (3.4.1). Whether it holds for subdomains is for their owners to say.

@@ -71,8 +71,10 @@ class Sessions:
         """The cookie's name. With https the prefix makes browsers refuse it from subdomains and plain http."""
         return cookie_name(secure=self._secure)
 
-    async def begin(self, response: Response, user: User) -> Session:
+    async def begin(self, response: Response, user: User, earlier: Session | None = None) -> Session:
         """Sign in the user whose password was just verified: put a new session into the response.
+
+        It takes the place of the earlier one of the same browser.
 
         Raises NotAuthorizedError when meanwhile the password was changed, or the user banned or gone: whoever does
         that ends all sessions afterwards, and finds this one unless it finds them. Raises pymongo's ConnectionFailure.
@@ -84,6 +86,8 @@ class Sessions:
         if present is None or present.banned_at is not None or present.password_hash != user.password_hash:
             await self._records.remove([record.id])
             raise NotAuthorizedError
+        if earlier is not None:
+            await self._end([earlier.id])
         await self._end_the_oldest(user.id)
         session = self._session(record, present, now)
         self._put(response, session, record.ends_at)
@@ -135,10 +139,11 @@ class Sessions:
         return response
 
     async def sign_out(self, session: Session | None, response: Response) -> None:
-        """End the session, if there is one, and clear the cookie. Raises pymongo's ConnectionFailure."""
+        """End the session, if there is one, and have the browser forget. Raises pymongo's ConnectionFailure."""
         if session is not None:
             await self._end([session.id])
         self._set_cookie(response, "", 0)
+        response.headers["Clear-Site-Data"] = '"cache", "storage"'
 
     async def of_user(self, user_id: str) -> list[SessionRecord]:
         """Return the user's sessions, the last seen first. Raises pymongo's ConnectionFailure."""

@@ -23,7 +23,7 @@ from serve_app.security.sessions import MOST_SESSIONS, Sessions
 from serve_app.security.tokens import Session, Tokens
 from serve_app.services import lifetimes_of
 from tests.api.fake_market import ManualClock
-from tests.api.world import BASE_URL, Person, World
+from tests.api.world import BASE_URL, PASSWORD, Person, World
 
 KEY = "a key that only tests know and trust and which is long enough for HS512 as well"
 OTHER_KEY = "another key that only tests know of"
@@ -194,6 +194,21 @@ async def test_the_session_that_was_not_used_for_the_longest_time_gives_way(worl
         await world.services.sessions.begin(Response(), user)
     assert len(await world.services.sessions.of_user(user.id)) == MOST_SESSIONS
     assert await status_of(first) == 401
+
+
+async def test_signing_in_again_ends_the_session_that_the_browser_had(world: World) -> None:
+    member = await world.member()
+    copy = world.anyone()
+    copy.http.cookies.update(member.http.cookies)
+    account = {"email": member.email, "password": PASSWORD}
+    assert (await member.http.post("/api/users/signin", json=account)).status_code == 200
+    assert await status_of(member) == 200
+    assert await status_of(copy) == 401
+
+
+async def test_signing_out_has_the_browser_forget(world: World) -> None:
+    response = await (await world.someone()).http.post("/api/users/signout")
+    assert response.headers["clear-site-data"] == '"cache", "storage"'
 
 
 # The key ring

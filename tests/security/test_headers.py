@@ -47,6 +47,19 @@ async def test_over_https_browsers_are_told_to_come_by_no_other_way_for_a_year(w
     assert (await person.http.get("/healthz")).headers["strict-transport-security"] == "max-age=31536000"
 
 
+async def test_over_https_every_cookie_is_bound_to_the_host(world: World) -> None:
+    settings = world.services.settings.model_copy(update={"public_url": "https://tickets.example"})
+    api = create_api(replace(world.services, settings=settings))
+    someone = await world.someone()
+    person = world.anyone(api)
+    person.http.cookies.update(someone.http.cookies)
+    changed = await person.http.post("/api/tickets", json={"title": "Concert", "price": 5})
+    assert changed.status_code == 201
+    cookies = changed.headers.get_list("set-cookie")
+    assert cookies
+    assert all(cookie.startswith("__Host-") and "Secure" in cookie and "HttpOnly" in cookie for cookie in cookies)
+
+
 async def test_what_is_answered_is_kept_by_nobody(world: World) -> None:
     for path in ("/api/tickets", "/api/orders", "/api/users/currentuser"):
         assert (await world.anyone().http.get(path)).headers["cache-control"] == "no-store"
