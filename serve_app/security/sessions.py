@@ -25,6 +25,7 @@ from serve_app.security.tokens import NoTokenError, Session, Tokens
 _log = structlog.get_logger()
 _SCOPE = "holdfast.session"
 _CLEANING_SECONDS = 600.0
+_REMEMBERED = 8_192
 # Whoever signs in more often without signing out loses the session that was not used for the longest time.
 MOST_SESSIONS = 50
 
@@ -65,6 +66,7 @@ class Sessions:
         self._lifetimes = lifetimes
         self._clock = clock
         self._secure = secure
+        self._renewals: dict[str, tuple[Session, Instant]] = {}
 
     @property
     def cookie(self) -> str:
@@ -124,7 +126,7 @@ class Sessions:
         if now < session.renewable_from:
             return None
         try:
-            renewed = await self._renewed(session, now)
+            renewed = self._renewed_before(session, now) or await self._renewed(session, now)
         except PyMongoError:
             _log.warning("a session could not be renewed: the database does not answer")
             if now >= session.expires_at:
@@ -134,6 +136,7 @@ class Sessions:
             request.scope[_SCOPE] = None
             return None
         request.scope[_SCOPE], ends_at = renewed
+        self._remember(renewed)
         response = Response()
         self._put(response, renewed[0], ends_at)
         return response
@@ -184,6 +187,22 @@ class Sessions:
         records = await self._records.of_user(user_id)
         if len(records) > MOST_SESSIONS:
             await self._end([record.id for record in records[MOST_SESSIONS:]])
+
+    def _renewed_before(self, session: Session, now: Instant) -> tuple[Session, Instant] | None:
+        """Return what the database said of this session a moment ago, to a request with the same old token.
+
+        Programs that keep no cookies would otherwise have it asked with every request.
+        """
+        known = self._renewals.get(session.id)
+        if known is None or known[0].user_id != session.user_id or now >= known[0].renewable_from:
+            return None
+        return known
+
+    def _remember(self, renewed: tuple[Session, Instant]) -> None:
+        self._renewals.pop(renewed[0].id, None)
+        self._renewals[renewed[0].id] = renewed
+        if len(self._renewals) > _REMEMBERED:
+            del self._renewals[next(iter(self._renewals))]
 
     async def _renewed(self, session: Session, now: Instant) -> tuple[Session, Instant] | None:
         record = await self._records.by_id(session.id)

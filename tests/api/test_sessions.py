@@ -134,6 +134,39 @@ async def test_requests_at_the_same_time_may_carry_the_same_old_token(world: Wor
     assert answers == [200] * 10
 
 
+class CountingRecords(SessionRecords):
+    """Counts how often it is asked for a session."""
+
+    asked = 0
+
+    async def by_id(self, session_id: str) -> SessionRecord | None:
+        self.asked += 1
+        return await super().by_id(session_id)
+
+
+async def test_who_keeps_no_cookies_has_the_database_asked_once_in_half_the_life_of_a_token(world: World) -> None:
+    someone, records = await world.someone(), CountingRecords(world.database)
+    person = served_by(world, sessions_with(world, records=records))
+    header = {"Cookie": f"session={someone.http.cookies['session']}"}
+    for _ in range(3):
+        world.clock.advance(451)
+        for _ in range(5):
+            assert (await person.http.get("/api/orders", headers=header)).status_code == 200
+            person.http.cookies.clear()
+    assert records.asked == 3
+
+
+async def test_a_renewal_that_is_remembered_does_not_outlive_the_session(world: World) -> None:
+    person = await world.someone()
+    header = {"Cookie": f"session={person.http.cookies['session']}"}
+    program = world.anyone()
+    world.clock.advance(451)
+    assert (await program.http.get("/api/orders", headers=header)).status_code == 200
+    await world.services.sessions.end_all(person.id)
+    program.http.cookies.clear()
+    assert (await program.http.get("/api/orders", headers=header)).status_code == 401
+
+
 async def test_what_was_ended_while_nobody_looked_is_not_renewed(world: World) -> None:
     person = await world.someone()
     await world.services.sessions._records.remove([session_of(person, world).id])
