@@ -7,6 +7,7 @@ sales and refunds put into the outbox), `post.py` (SMTP, or files without it).
 from collections.abc import Coroutine
 from typing import Any
 
+import structlog
 from redis.asyncio import Redis
 
 from actors.mail import receipts
@@ -19,6 +20,8 @@ from actors.runtime.clock import wall_clock
 from actors.storage.database import Database
 from actors.subscription import Subscription
 from config.settings import Settings
+
+logger = structlog.get_logger(__name__)
 
 
 def jobs(settings: Settings, database: Database, redis: Redis) -> list[Coroutine[Any, Any, None]]:
@@ -33,5 +36,7 @@ def jobs(settings: Settings, database: Database, redis: Redis) -> list[Coroutine
 def open_post(settings: Settings) -> Post:
     """Return the way to SMTP_URL, or into `DATA_DIR/mail` without it."""
     if settings.smtp_url is None:
+        if settings.holdfast_env == "production":
+            logger.warning("mail_is_not_sent", hint="set SMTP_URL: until then mails are files that nobody gets")
         return FilePost(settings.data_dir / "mail", settings.mail_from)
     return SmtpPost(settings.smtp_url.get_secret_value(), settings.mail_from)

@@ -119,6 +119,10 @@ class Sender:
         except NotSentError as error:
             logger.warning("mail_not_sent", mail=mail.id, error=str(error), tries=mail.tries + 1)
             return False
+        except Exception as error:  # noqa: BLE001 - one that cannot be written must not take the Supervisor down
+            # Its text may be the address.
+            logger.error("mail_not_sent", mail=mail.id, error=type(error).__name__, tries=mail.tries + 1)
+            return False
         return True
 
     async def _letter(self, mail: Mail, recipient: Recipient, sale: Sale | None, now: Instant) -> Letter | None:

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from actors.mail.letters import Kind
+from actors.mail.letters import Kind, Letter
 from actors.mail.outbox import KEPT_MS, about_order, to_user
 from actors.mail.sender import LONGEST_RETRY_MS, MOST_TRIES, PAGE
 from actors.runtime.ports import StoreUnavailableError
@@ -80,6 +80,23 @@ async def test_one_that_fails_does_not_hold_up_the_others(mailing: Mailing) -> N
     mailing.post.failures = 2
     await mailing.sender.sweep()
     assert len(mailing.post.sent) == 3
+
+
+async def test_one_that_cannot_be_written_does_not_stop_the_sender(
+    mailing: Mailing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = [await mailing.someone(f"{number}@example.com") for number in range(3)]
+    send = mailing.post.send
+
+    async def breaks(mail_id: str, address: str, letter: Letter) -> None:
+        if address == users[1].email:
+            raise ValueError(address)
+        await send(mail_id, address, letter)
+
+    monkeypatch.setattr(mailing.post, "send", breaks)
+    await mailing.outbox.add([to_user(Kind.PASSWORD_CHANGED, user.id, NOW) for user in users])
+    assert await mailing.sender.sweep() == 3
+    assert len(mailing.post.sent) == 2
 
 
 async def test_mails_to_nobody_and_to_those_who_left_are_dropped(mailing: Mailing) -> None:
