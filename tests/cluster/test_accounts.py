@@ -3,7 +3,8 @@
 import re
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -26,12 +27,13 @@ def eventually(is_so: Callable[[], object], seconds: float = 20.0) -> None:
         time.sleep(0.1)
 
 
-def client(market: RunningMarket, email: str = "") -> httpx.Client:
+@contextmanager
+def client(market: RunningMarket, email: str = "") -> Iterator[httpx.Client]:
     """Somebody new who is signed in."""
-    http = httpx.Client(base_url=market.url, timeout=30)
     account = {"email": email or f"{ObjectId()}@example.com", "password": PASSWORD}
-    assert http.post("/api/users/signup", json=account).status_code == 201
-    return http
+    with httpx.Client(base_url=market.url, timeout=30) as http:
+        assert http.post("/api/users/signup", json=account).status_code == 201
+        yield http
 
 
 def mail(market: RunningMarket, kind: str) -> list[Path]:
