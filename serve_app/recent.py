@@ -1,5 +1,7 @@
 """Answers that many ask for again and again: asked once for all who want the same, and not all the time.
 
+A few questions are asked at a time, so that many different ones do not take the database from those who buy.
+
 After an answer there is a rest of four times as long as it took, so that questions take a fifth of the database's time
 however many ask them, and what is quick to answer is hardly ever old.
 """
@@ -9,9 +11,14 @@ from collections.abc import Callable, Coroutine, Hashable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from serve_app.errors import ServiceUnavailableError
+
 _RESTS = 4
 LONGEST_REST_SECONDS = 1.0
 _REMEMBERED = 1_024
+_AT_A_TIME = 4
+# Half a second's work for the embedded database.
+_MOST_WAITING = 100
 
 Answer = TypeVar("Answer")
 
@@ -29,11 +36,14 @@ class Recent(Generic[Answer]):
     def __init__(self) -> None:
         self._asked: dict[Hashable, _Asked[Answer]] = {}
         self._count = 0
+        self._waiting = 0
+        self._room = asyncio.Semaphore(_AT_A_TIME)
 
     async def answer(self, key: Hashable, ask: Callable[[], Coroutine[Any, Any, Answer]], *, anew: bool) -> Answer:
         """Return what `ask` returns, or a recent answer to it; with `anew` only one that was begun after this call.
 
-        What `ask` raises, all are told who wait for it, and nothing of it is kept.
+        What `ask` raises, all are told who wait for it, and nothing of it is kept. Raises ServiceUnavailableError when
+        too many questions wait.
         """
         so_far = self._count
         while (known := self._asked.get(key)) is not None:
@@ -47,9 +57,12 @@ class Recent(Generic[Answer]):
         return await asyncio.shield(self._ask(key, ask).task)
 
     def _ask(self, key: Hashable, ask: Callable[[], Coroutine[Any, Any, Answer]]) -> _Asked[Answer]:
+        if self._waiting >= _MOST_WAITING:
+            raise ServiceUnavailableError
         self._count += 1
+        self._waiting += 1
         begun = _now()
-        asked = _Asked(self._count, asyncio.create_task(ask()))
+        asked = _Asked(self._count, asyncio.create_task(self._in_turn(ask)))
         self._asked.pop(key, None)
         self._asked[key] = asked
         if len(self._asked) > _REMEMBERED:
@@ -61,6 +74,13 @@ class Recent(Generic[Answer]):
 
         asked.task.add_done_callback(rest)
         return asked
+
+    async def _in_turn(self, ask: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
+        try:
+            async with self._room:
+                return await ask()
+        finally:
+            self._waiting -= 1
 
 
 def _now() -> float:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from actors.domain.messages import Instant
+
 # A position is digits, cents or an instant, and an id of 24 hexadecimal digits: together one number.
 _ID_DIGITS = 24
 _ONE = 16**24
@@ -20,12 +22,22 @@ Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """Positions, both included, between which nothing was for sale a moment ago, and until when to go by that."""
+
+    first: str
+    last: str
+    until: Instant
+
+
+@dataclass(frozen=True, slots=True)
 class Reach:
     """Where the first stretch ends, how wide the next may be, and how many documents were looked at for the page."""
 
     end: int
     width: int
     documents: int = 0
+    gap: Gap | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +50,10 @@ class Scale:
     def guess(self, value: int) -> Reach:
         """Return where to look first when nothing is known: about one unit from this value on."""
         return Reach(value * _ONE + self.direction * _ONE, _ONE)
+
+    def guess_after(self, position: str) -> Reach:
+        """Return where to look first for what comes after a position of which nothing is known."""
+        return Reach(_number(position) + self.direction * _ONE, _ONE)
 
     def reach(self, first: str, last: str, documents: int) -> Reach:
         """Return the reach of a page that begins and ends with these positions."""

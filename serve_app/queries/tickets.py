@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, takewhile
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING
@@ -12,7 +13,7 @@ from actors.domain.ticket import Ticket
 from actors.projections import ticket_of, words_of
 from serve_app.paging import Page
 from serve_app.queries.orders import Orders
-from serve_app.queries.stretches import Reach, Reaches, Scale
+from serve_app.queries.stretches import Gap, Reach, Reaches, Scale
 
 Document = dict[str, Any]
 
@@ -34,8 +35,11 @@ _SORTS = {
     "startsAt": _Sort("by_start", Scale(15, ASCENDING)),
 }
 # A page of tickets that are all being bought at the moment is read on, twice as far each time, until so many were
-# looked at; then it ends early, with a cursor. It takes the embedded database 0.1 s.
+# looked at; then it ends early, with a cursor. It takes the embedded database most of a second, so as many as this in a
+# row are left out for some seconds; one that is for sale again shows up after them.
 _MOST_LOOKED_AT = 2_500
+_A_GAP = 50
+_GAP_MS = 3_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +63,38 @@ class Tickets:
         self._orders = orders
         self._reaches = Reaches[tuple[Wanted, str | None]]()
 
-    async def page(self, wanted: Wanted, limit: int, after: str | None, now: Instant) -> Page[Ticket]:
-        """Return at most `limit` tickets after the position, mostly with two queries."""
+    async def page(
+        self, wanted: Wanted, limit: int, after: str | None, now: Instant, *, anew: bool = False
+    ) -> Page[Ticket]:
+        """Return at most `limit` tickets after the position, mostly with two queries.
+
+        A ticket that is for sale again may be missing for three seconds, but not with `anew`.
+        """
         sort = _SORTS[wanted.sort]
         reach = self._reach(wanted, after, now)
+        gap = reach.gap if reach.gap is not None and now < reach.gap.until and not anew else None
         ends = sort.scale.ends(reach) if _goes_by_position(wanted) else iter(())
+        if gap is not None:
+            # What was listed since comes before it.
+            ends = chain((gap.first,), ends)
         found: list[tuple[str, Ticket]] = []
+        held: list[str] = []
         position, end, looked_at = after, next(ends, None), 0
         while True:
             length = max(limit + 1, reach.documents, looked_at)
             first, rest = _conditions(wanted, _between_positions(sort, position, end), now)
             documents = await self._read(first, rest, sort, length)
             looked_at += len(documents)
-            found += await self._shown(wanted, sort.field, documents, now)
+            shown = await self._shown(wanted, sort.field, documents, now)
+            if not found:
+                held += _before(shown, documents, sort.field)
+            found += shown
             if len(found) > limit:
                 key, last = found[limit - 1][0], found[limit][0]
-                self._remember(wanted, after, key, sort.scale.reach(found[0][0], last, looked_at))
+                known = sort.scale.reach(found[0][0], last, looked_at)
+                if gap is None and len(held) >= _A_GAP:
+                    gap = Gap(held[0], held[-1], now + _GAP_MS)
+                self._remember(wanted, after, key, replace(known, gap=gap))
                 return Page([ticket for _, ticket in found[:limit]], key)
             if len(documents) == length:
                 position = documents[-1][sort.field]
@@ -83,11 +103,15 @@ class Tickets:
             elif end is None:
                 return Page([ticket for _, ticket in found])
             else:
-                position, end = end, next(ends, None)
+                position, end = gap.last if gap is not None and end == gap.first else end, next(ends, None)
 
     def _reach(self, wanted: Wanted, after: str | None, now: Instant) -> Reach:
-        sort = _SORTS[wanted.sort]
-        return self._reaches.of((wanted, after)) or sort.scale.guess(now if sort.begins is None else sort.begins)
+        known, sort = self._reaches.of((wanted, after)), _SORTS[wanted.sort]
+        if known is not None:
+            return known
+        if after is not None:
+            return sort.scale.guess_after(after)
+        return sort.scale.guess(now if sort.begins is None else sort.begins)
 
     def _remember(self, wanted: Wanted, after: str | None, next_after: str, reach: Reach) -> None:
         self._reaches.remember((wanted, after), reach)
@@ -117,6 +141,12 @@ class Tickets:
             if in_city and (wanted.seller_id is not None or order is None):
                 shown.append((document[key], ticket))
         return shown
+
+
+def _before(shown: Sequence[tuple[str, Ticket]], documents: Sequence[Document], key: str) -> list[str]:
+    """Return the positions of the documents that come before the first one that is shown."""
+    first = shown[0][0] if shown else None
+    return list(takewhile(lambda position: position != first, (document[key] for document in documents)))
 
 
 def _goes_by_position(wanted: Wanted) -> bool:

@@ -50,11 +50,11 @@ async def find_tickets(request: Request) -> Response:
     asks_for_own = request.query_params.get("seller") == "me"
     seller_id = services.sessions.require(request).user_id if asks_for_own else None
     search = TicketSearch.of(request.query_params, services.rules())
-    asked = search.echo(request.query_params)
+    asked, anew = search.echo(request.query_params), changed_something(request)
 
     async def list_tickets() -> tuple[bytes, dict[str, str]]:
         page = await services.queries.tickets.page(
-            _wanted(search, seller_id), search.limit, search.cursor, services.clock()
+            _wanted(search, seller_id), search.limit, search.cursor, services.clock(), anew=anew
         )
         cursor = cursor_of(search.sort, page.next_position) if page.next_position else None
         view = own_ticket_view if seller_id else ticket_view
@@ -63,7 +63,7 @@ async def find_tickets(request: Request) -> Response:
     if seller_id is not None:
         content, link = await list_tickets()
     else:
-        content, link = await services.lists.answer(tuple(asked.items()), list_tickets, anew=changed_something(request))
+        content, link = await services.lists.answer(tuple(asked.items()), list_tickets, anew=anew)
     return json_response(content, headers=link)
 
 

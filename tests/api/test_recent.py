@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from serve_app.errors import ServiceUnavailableError
 from serve_app.recent import LONGEST_REST_SECONDS, Recent
 
 
@@ -118,6 +119,20 @@ async def test_who_goes_away_does_not_take_the_answer_from_the_others() -> None:
     await asyncio.wait([leaves])
     question.may_end.set()
     assert await stays == 1
+
+
+async def test_a_few_questions_are_asked_at_a_time_and_no_more_than_a_hundred_wait() -> None:
+    recent, question = Recent[int](), Question()
+    question.may_end.clear()
+    asking = [asyncio.create_task(recent.answer(page, question, anew=False)) for page in range(105)]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert question.times == 4
+    question.may_end.set()
+    answers = await asyncio.gather(*asking, return_exceptions=True)
+    assert sum(isinstance(answer, ServiceUnavailableError) for answer in answers) == 5
+    assert question.times == 100
+    assert await recent.answer("there is room again", question, anew=False) == 101
 
 
 async def test_at_most_a_thousand_answers_are_kept() -> None:

@@ -42,6 +42,14 @@ def test_the_next_page_is_looked_for_as_far_as_eight_times_the_last_one() -> Non
     assert int(end[:15]) in {809, 810}
 
 
+def test_what_comes_after_an_unknown_position_is_looked_for_from_there() -> None:
+    position = f"{5_000:010d}{ID}0"
+    assert [int(end[:10]) for end in list(Scale(10, UP).ends(Scale(10, UP).guess_after(position)))[:3]] == [
+        5_001, 5_009, 5_073
+    ]  # fmt: skip
+    assert next(Scale(10, DOWN).ends(Scale(10, DOWN).guess_after(position))) == f"{4_999:010d}{ID}0"
+
+
 def test_the_last_few_thousand_pages_are_remembered() -> None:
     reaches = Reaches[int]()
     for page in range(5_000):

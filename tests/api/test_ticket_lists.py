@@ -1,13 +1,17 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 from unittest.mock import ANY
 
 import pytest
+from bson import ObjectId
 
+from actors.domain.messages import CancelOrder, Instant, Order, Reserve
 from serve_app.instants import iso
 from serve_app.paging import cursor_of
-from tests.api.world import Person, World, fields
+from serve_app.queries.orders import Orders
+from serve_app.queries.tickets import Tickets, Wanted
+from tests.api.world import JSON, Person, World, fields
 
 Value = str | int
 DAY_MS = 86_400_000
@@ -137,6 +141,74 @@ async def test_a_page_is_filled_also_when_many_tickets_are_held(world: World) ->
         for ticket in tickets[start : start + 3]:
             await buyer.orders(ticket)
     assert len(await titles(world.anyone(), limit=4)) == 4
+
+
+@pytest.fixture
+async def crowded(world: World) -> list[JSON]:
+    """Eighty tickets, the newest first, of which the newest sixty are held."""
+    seller = await world.someone()
+    tickets = []
+    for number in range(80):
+        tickets.append(await seller.lists(title=str(number)))
+        world.clock.advance(1)
+    for ticket in tickets[20:]:
+        await world.services.market.ask_ticket(Reserve(ticket["id"], str(ObjectId()), str(ObjectId()), window=900_000))
+    return tickets[::-1]
+
+
+class CountingOrders(Orders):
+    """Counts the tickets that it was asked about."""
+
+    asked = 0
+
+    async def live(self, ticket_ids: Sequence[str], now: Instant) -> dict[str, Order]:
+        self.asked += len(ticket_ids)
+        return await super().live(ticket_ids, now)
+
+
+async def test_many_held_tickets_in_a_row_are_not_looked_at_all_the_time(world: World, crowded: list[JSON]) -> None:
+    orders = CountingOrders(world.database)
+    tickets, wanted = Tickets(world.database, orders), Wanted("newest")
+    looked_at = []
+    for _ in range(3):
+        page = await tickets.page(wanted, 5, None, world.clock())
+        assert [ticket.id for ticket in page.items] == [ticket["id"] for ticket in crowded[60:65]]
+        looked_at.append(orders.asked)
+        orders.asked = 0
+    assert looked_at[0] >= 65
+    assert looked_at[2] < 20
+    world.clock.advance(4)
+    await tickets.page(wanted, 5, None, world.clock())
+    assert orders.asked >= 60
+
+
+async def test_what_is_listed_while_others_are_held_comes_first(world: World, crowded: list[JSON]) -> None:
+    tickets = Tickets(world.database, world.services.queries.orders)
+    await tickets.page(Wanted("newest"), 5, None, world.clock())
+    new = [await (await world.someone()).lists(title="new") for _ in range(2)]
+    page = await tickets.page(Wanted("newest"), 5, None, world.clock())
+    found = [ticket.id for ticket in page.items]
+    assert set(found[:2]) == {ticket["id"] for ticket in new}
+    assert found[2:] == [ticket["id"] for ticket in crowded[60:63]]
+    after = await tickets.page(Wanted("newest"), 5, page.next_position, world.clock())
+    assert [ticket.id for ticket in after.items] == [ticket["id"] for ticket in crowded[63:68]]
+
+
+async def test_one_that_is_for_sale_again_shows_at_once_to_who_let_go_and_soon_to_others(
+    world: World, crowded: list[JSON]
+) -> None:
+    tickets, wanted = Tickets(world.database, world.services.queries.orders), Wanted("newest")
+    await tickets.page(wanted, 5, None, world.clock())
+    held = (await world.anyone().http.get(f"/api/tickets/{crowded[30]['id']}")).json()
+    await world.services.market.ask_ticket(CancelOrder(held["id"], held["orderId"]))
+
+    async def first(*, anew: bool) -> str:
+        return (await Tickets.page(tickets, wanted, 5, None, world.clock(), anew=anew)).items[0].id
+
+    assert await first(anew=False) == crowded[60]["id"]
+    assert await first(anew=True) == held["id"]
+    world.clock.advance(4)
+    assert await first(anew=False) == held["id"]
 
 
 async def test_filters_hold_together(world: World) -> None:
