@@ -1,6 +1,8 @@
 """What a person may ask of us about their data: a copy, and to be forgotten (GDPR, articles 15, 17 and 20)."""
 
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from typing import TypeVar
 
 from fastapi import APIRouter, Request, Response
 
@@ -8,17 +10,19 @@ from actors.domain.accounts import AccountClosed
 from serve_app.bodies import read_json
 from serve_app.errors import ConflictError
 from serve_app.openapi import documented
-from serve_app.paging import LARGEST_LIMIT
+from serve_app.paging import LARGEST_LIMIT, Page
 from serve_app.queries.tickets import Wanted
 from serve_app.responses import json_response, no_content
 from serve_app.routes.users import prove_password
 from serve_app.schemas.account import AccountClosing, ExportView, export_view
-from serve_app.schemas.orders import OrderView, order_view
-from serve_app.schemas.tickets import OwnTicketView, own_ticket_view
-from serve_app.services import Services, services_of
+from serve_app.schemas.orders import order_view
+from serve_app.schemas.tickets import own_ticket_view
+from serve_app.services import services_of
 
 router = APIRouter(prefix="/api/users/me", tags=["users"])
 _UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE
+Item = TypeVar("Item")
+
 # Far more than anybody has, and no more than an answer can carry.
 _MOST_PAGES = 100
 
@@ -30,9 +34,16 @@ async def export(request: Request) -> Response:
     """Return everything that is kept about the person, their tickets and their orders."""
     services = services_of(request)
     user = await services.signed_in_user(request)
-    tickets, orders = await _tickets_of(services, user.id), await _orders_of(services, user.id)
-    sessions = await services.sessions.of_user(user.id)
-    response = json_response(export_view(user, sessions, tickets, orders))
+    own, queries = Wanted("newest", seller_id=user.id), services.queries
+    tickets = await _everything(lambda after: queries.tickets.page(own, LARGEST_LIMIT, after, services.clock()))
+    orders = await _everything(lambda after: queries.orders.of_buyer(user.id, LARGEST_LIMIT, after))
+    view = export_view(
+        user,
+        await services.sessions.of_user(user.id),
+        [own_ticket_view(ticket) for ticket in tickets],
+        [order_view(order) for order in orders],
+    )
+    response = json_response(view)
     response.headers["Content-Disposition"] = 'attachment; filename="holdfast-export.json"'
     return response
 
@@ -72,27 +83,14 @@ async def close_account(request: Request) -> Response:
     return response
 
 
-async def _tickets_of(services: Services, user_id: str) -> list[OwnTicketView]:
-    views: list[OwnTicketView] = []
+async def _everything(read: Callable[[str | None], Awaitable[Page[Item]]]) -> list[Item]:
+    """Return the items of all pages, read one after the other."""
+    items: list[Item] = []
     after = None
     for _ in range(_MOST_PAGES):
-        page = await services.queries.tickets.page(
-            Wanted("newest", seller_id=user_id), LARGEST_LIMIT, after, services.clock()
-        )
-        views += [own_ticket_view(ticket) for ticket in page.items]
+        page = await read(after)
+        items += page.items
         after = page.next_position
         if after is None:
             break
-    return views
-
-
-async def _orders_of(services: Services, user_id: str) -> list[OrderView]:
-    views: list[OrderView] = []
-    after = None
-    for _ in range(_MOST_PAGES):
-        page = await services.queries.orders.of_buyer(user_id, LARGEST_LIMIT, after)
-        views += [order_view(order) for order in page.items]
-        after = page.next_position
-        if after is None:
-            break
-    return views
+    return items
