@@ -120,8 +120,9 @@ async def withdraw_ticket(request: Request, ticket_id: str) -> Response:
     answer = await services.market.ask_ticket(WithdrawTicket(_existing(ticket_id), user_id))
     if isinstance(answer, NotYours) and await services.is_admin(user_id):
         ticket = (await _ask(services, ReadTicket(ticket_id))).ticket
-        services.security_events.note(TicketTakenDown(ticket_id, user_id))
         answer = await services.market.ask_ticket(WithdrawTicket(ticket_id, ticket.seller_id))
+        if not isinstance(answer, Refusal):
+            services.security_events.note(TicketTakenDown(ticket_id, user_id))
     if isinstance(answer, Refusal):
         raise error_of(answer)
     return no_content()
