@@ -42,7 +42,7 @@ class Recent(Generic[Answer]):
     async def answer(self, key: Hashable, ask: Callable[[], Coroutine[Any, Any, Answer]], *, anew: bool) -> Answer:
         """Return what `ask` returns, or a recent answer to it; with `anew` only one that was begun after this call.
 
-        What `ask` raises, all are told who wait for it, and nothing of it is kept. Raises ServiceUnavailableError when
+        What `ask` raises, all are told who wait for it, and who ask while it rests. Raises ServiceUnavailableError when
         too many questions wait.
         """
         so_far = self._count
@@ -69,8 +69,10 @@ class Recent(Generic[Answer]):
             del self._asked[next(iter(self._asked))]
 
         def rest(task: asyncio.Task[Answer]) -> None:
-            if not task.cancelled() and task.exception() is None:
-                asked.good_until = _now() + min(_RESTS * (_now() - begun), LONGEST_REST_SECONDS)
+            took = _now() - begun
+            # What was too much to ask is not asked again at once.
+            failed = task.cancelled() or task.exception() is not None
+            asked.good_until = _now() + (_RESTS * took if failed else min(_RESTS * took, LONGEST_REST_SECONDS))
 
         asked.task.add_done_callback(rest)
         return asked

@@ -14,8 +14,11 @@ from actors.domain.messages import Instant
 # A position is digits, cents or an instant, and an id of 24 hexadecimal digits: together one number.
 _ID_DIGITS = 24
 _ONE = 16**24
-_WIDER = 8
-_STRETCHES = 9
+# From where a page was found each stretch is eight times as wide as the last. Where nothing is known they grow slowly,
+# so that the one that comes upon many tickets has few of them: it is half as wide as it is far away.
+_WIDER = 8.0
+_SLOWLY_WIDER = 1.5
+_STRETCHES = 72
 _REMEMBERED = 4_096
 
 Key = TypeVar("Key")
@@ -32,12 +35,17 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Where the first stretch ends, how wide the next may be, and how many documents were looked at for the page."""
+    """Where the first stretch ends, how wide the next may be, and how many documents were looked at for the page.
+
+    `whole` when the list had so little that it is read to its end at once.
+    """
 
     end: int
     width: int
     documents: int = 0
     gap: Gap | None = None
+    wider: float = _WIDER
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +57,11 @@ class Scale:
 
     def guess(self, value: int) -> Reach:
         """Return where to look first when nothing is known: about one unit from this value on."""
-        return Reach(value * _ONE + self.direction * _ONE, _ONE)
+        return Reach(value * _ONE + self.direction * _ONE, _ONE, wider=_SLOWLY_WIDER)
 
     def guess_after(self, position: str) -> Reach:
         """Return where to look first for what comes after a position of which nothing is known."""
-        return Reach(_number(position) + self.direction * _ONE, _ONE)
+        return Reach(_number(position) + self.direction * _ONE, _ONE, wider=_SLOWLY_WIDER)
 
     def reach(self, first: str, last: str, documents: int) -> Reach:
         """Return the reach of a page that begins and ends with these positions."""
@@ -61,18 +69,23 @@ class Scale:
 
     def onward(self, last: str, reach: Reach) -> Reach:
         """Return where the page after this position may end, as that before it was as long as `reach` is wide."""
-        return Reach(_number(last) + self.direction * _WIDER * reach.width, reach.width)
+        return Reach(_number(last) + self.direction * int(_WIDER) * reach.width, reach.width)
 
     def ends(self, reach: Reach) -> Iterator[str]:
         """Yield the positions at which to stop looking, one after the other. After the last there is no end."""
-        end, width = reach.end, reach.width
+        if reach.whole:
+            return
+        end, width = reach.end, float(reach.width)
         for _ in range(_STRETCHES):
             if not 0 <= end < 10**self.digits * _ONE:
                 return
             value, place = divmod(end, _ONE)
             yield f"{value:0{self.digits}d}{place:0{_ID_DIGITS}x}"
-            width *= _WIDER
-            end += self.direction * width
+            width *= reach.wider
+            end += self.direction * int(width)
+
+
+WHOLE = Reach(0, 0, whole=True)
 
 
 class Reaches(Generic[Key]):

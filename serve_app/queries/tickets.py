@@ -13,7 +13,7 @@ from actors.domain.ticket import Ticket
 from actors.projections import ticket_of, words_of
 from serve_app.paging import Page
 from serve_app.queries.orders import Orders
-from serve_app.queries.stretches import Gap, Reach, Reaches, Scale
+from serve_app.queries.stretches import WHOLE, Gap, Reach, Reaches, Scale
 
 Document = dict[str, Any]
 
@@ -39,6 +39,8 @@ _SORTS = {
 # row are left out for some seconds; one that is for sale again shows up after them.
 _MOST_LOOKED_AT = 2_500
 _A_GAP = 50
+# Whoever buys waits for the embedded database meanwhile.
+_MOST_MS = 2_000
 _GAP_MS = 3_000
 
 
@@ -101,6 +103,8 @@ class Tickets:
                 if looked_at >= _MOST_LOOKED_AT:
                     return Page([ticket for _, ticket in found], position)
             elif end is None:
+                if looked_at < _MOST_LOOKED_AT:
+                    self._reaches.remember((wanted, after), WHOLE)
                 return Page([ticket for _, ticket in found])
             else:
                 position, end = gap.last if gap is not None and end == gap.first else end, next(ends, None)
@@ -126,7 +130,7 @@ class Tickets:
             {"$sort": {sort.field: sort.scale.direction}},
             {"$limit": limit},
         ]
-        cursor = await self._tickets.aggregate(steps)
+        cursor = await self._tickets.aggregate(steps, maxTimeMS=_MOST_MS)
         return await cursor.to_list()
 
     async def _shown(

@@ -92,7 +92,7 @@ async def test_another_page_is_another_question() -> None:
     assert await recent.answer("other", question, anew=False) == 2
 
 
-async def test_a_failure_is_told_to_all_who_wait_and_not_kept(now: list[float]) -> None:
+async def test_a_failure_is_told_to_all_who_wait_and_asked_again_after_its_rest(now: list[float]) -> None:
     recent, question = Recent[int](), Question()
     fails = asyncio.Event()
 
@@ -106,6 +106,10 @@ async def test_a_failure_is_told_to_all_who_wait_and_not_kept(now: list[float]) 
     fails.set()
     results = await asyncio.gather(*asking, return_exceptions=True)
     assert [type(result) for result in results] == [LookupError] * 2
+    now[0] += 3.9
+    with pytest.raises(LookupError):
+        await recent.answer("page", question, anew=False)
+    now[0] += 0.2
     assert await recent.answer("page", question, anew=False) == 1
 
 

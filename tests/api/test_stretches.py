@@ -2,23 +2,24 @@
 
 import pytest
 
-from serve_app.queries.stretches import Reach, Reaches, Scale
+from serve_app.queries.stretches import WHOLE, Reach, Reaches, Scale
 
 UP, DOWN = 1, -1
 ID = "0" * 23
 
 
-def test_stretches_begin_at_the_guess_and_grow_by_eight() -> None:
+def test_stretches_begin_at_the_guess_and_grow_slowly_over_all_there_can_be() -> None:
     scale = Scale(10, UP)
     ends = list(scale.ends(scale.guess(50)))
-    assert [int(end[:10]) for end in ends[:4]] == [51, 59, 123, 635]
+    assert [int(end[:10]) for end in ends[:4]] == [51, 52, 54, 58]
     assert ends == sorted(ends)
+    assert int(ends[-1][:10]) > 99_999_999
 
 
 def test_they_go_down_in_lists_that_go_down() -> None:
     scale = Scale(15, DOWN)
     ends = list(scale.ends(scale.guess(1_000_000)))
-    assert [int(end[:15]) for end in ends[:3]] == [999_999, 999_991, 999_927]
+    assert [int(end[:15]) for end in ends[:3]] == [999_999, 999_997, 999_995]
     assert ends == sorted(ends, reverse=True)
 
 
@@ -27,6 +28,10 @@ def test_they_end_where_positions_end(scale: Scale) -> None:
     for end in scale.ends(scale.guess(5)):
         assert len(end) == 34
         assert int(end[:10]) >= 0
+
+
+def test_a_list_that_had_little_is_read_whole() -> None:
+    assert list(Scale(10, UP).ends(WHOLE)) == []
 
 
 def test_the_same_page_is_looked_for_where_it_was_found() -> None:
@@ -45,7 +50,7 @@ def test_the_next_page_is_looked_for_as_far_as_eight_times_the_last_one() -> Non
 def test_what_comes_after_an_unknown_position_is_looked_for_from_there() -> None:
     position = f"{5_000:010d}{ID}0"
     assert [int(end[:10]) for end in list(Scale(10, UP).ends(Scale(10, UP).guess_after(position)))[:3]] == [
-        5_001, 5_009, 5_073
+        5_001, 5_002, 5_004
     ]  # fmt: skip
     assert next(Scale(10, DOWN).ends(Scale(10, DOWN).guess_after(position))) == f"{4_999:010d}{ID}0"
 
