@@ -10,9 +10,10 @@ from bson import ObjectId
 from actors.domain.messages import Details, TicketCreated
 from actors.domain.ticket import Ticket, evolve
 from actors.projections import ticket_document
-from actors.runtime.ports import Commit, Recorded
+from actors.runtime.ports import Commit, Marks, Recorded
 from actors.storage.database import connect, database_of
 from actors.storage.journal import MongoJournal
+from actors.storage.marks import MongoMarks
 
 PRICE = 2_500
 # As many events as the longest turn of a host has.
@@ -41,12 +42,14 @@ async def _seed(database_url: str, tickets: int, advance: Advance) -> list[str]:
     # With a million tickets the embedded database stops for its checkpoints.
     async with connect(database_url, patience_ms=120_000) as client:
         database = database_of(client)
-        journal = MongoJournal(database)
+        journal, marks = MongoJournal(database), MongoMarks(database)
         for commit, listed in turns(f"seed-{ObjectId()}", tickets):
             await journal.append(commit)
             await database["tickets"].insert_many([ticket_document(ticket) for ticket in listed], ordered=False)
             ids.extend(ticket.id for ticket in listed)
             advance(len(listed))
+            # As a TicketActor would have: or whoever publishes a later event would publish all of these first.
+            await marks.save(Marks(commit.writer, "seed", commit.seq, commit.seq, commit.at))
     return ids
 
 

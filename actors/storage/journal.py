@@ -1,5 +1,6 @@
 """The journal collection: one immutable document for each turn, its keys unique across all of them."""
 
+import asyncio
 from collections.abc import Collection, Sequence
 
 from pymongo.errors import DuplicateKeyError
@@ -10,6 +11,9 @@ from actors.storage.database import Database, reaching_the_database
 
 SEQ_DIGITS = 12
 HISTORY_BATCH = 200
+# The embedded database compares each key that is asked for with each key of each commit that it finds: for 64 tickets
+# that were listed in as many commits of 500 events, all at once, that is two million comparisons and 1.2 s.
+TOGETHER = 4
 
 
 class MongoJournal:
@@ -41,9 +45,15 @@ class MongoJournal:
         return {key for document in found for key in document["keys"] if key in wanted}
 
     async def places_of(self, keys: Collection[str]) -> set[tuple[str, int]]:
+        wanted = list(keys)
         with reaching_the_database():
-            found = await self._commits.find({"keys": {"$in": list(keys)}}, {"_id": 1}).to_list()
-        return {_place(document["_id"]) for document in found}
+            found = await asyncio.gather(
+                *(
+                    self._commits.find({"keys": {"$in": wanted[first : first + TOGETHER]}}, {"_id": 1}).to_list()
+                    for first in range(0, len(wanted), TOGETHER)
+                )
+            )
+        return {_place(document["_id"]) for documents in found for document in documents}
 
     async def after(self, writer: str, seq: int, limit: int) -> list[Commit]:
         span = {"$gt": _id(writer, seq), "$lt": f"{writer}:~"}
