@@ -22,6 +22,7 @@ from actors.runtime.ports import Clock, HostUnreachableError, Instant, Reply, St
 from actors.servers import Servers
 from actors.watch import EVERY_SECONDS, watch
 from actors.wire import pack, unpack
+from config import logs
 from config.settings import Settings
 
 # The class of each kind of actor, imported only where one is created.
@@ -146,7 +147,8 @@ class RaySystem:
         return os.getpid(), ray.get_runtime_context().get_node_id()
 
     def connect(self, settings: Settings) -> Connections:
-        """The servers that the settings name."""
+        """The servers that the settings name. From here on this process writes its logs as all of them do."""
+        logs.configure()
         return Servers(settings)
 
     def actors(self, settings: Settings, clock: Clock) -> Actors:

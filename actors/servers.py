@@ -1,6 +1,7 @@
 """The servers that a process of the market is connected to: MongoDB, Redis, and Stripe or its sandbox."""
 
 import os
+import sys
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,9 @@ class Servers(Connections):
         return [*jobs(settings, self.database, self.redis), unlisting.run()]
 
     def end_process(self) -> None:
-        """Without waiting for anything: what is half-done is for the Supervisor to finish."""
+        """Without waiting for anything but the log: what is half-done is for the Supervisor to finish."""
+        sys.stdout.flush()
+        sys.stderr.flush()
         os._exit(1)
 
 

@@ -7,6 +7,7 @@ from itertools import count
 
 from bson import ObjectId
 
+from actors import names
 from actors.domain.messages import Details, TicketCreated
 from actors.domain.ticket import Ticket, evolve
 from actors.projections import ticket_document
@@ -18,6 +19,7 @@ from actors.storage.marks import MongoMarks
 PRICE = 2_500
 # As many events as the longest turn of a host has.
 TURN = 500
+HOST = f"{names.TICKETS}-seed"
 ARTISTS = 1_000
 CITIES = ("Lisbon", "Porto", "Madrid", "Vienna", "Oslo", "Bergen", "Ghent", "Turin")
 
@@ -42,14 +44,15 @@ async def _seed(database_url: str, tickets: int, advance: Advance) -> list[str]:
     # With a million tickets the embedded database stops for its checkpoints.
     async with connect(database_url, patience_ms=120_000) as client:
         database = database_of(client)
-        journal, marks = MongoJournal(database), MongoMarks(database)
-        for commit, listed in turns(f"seed-{ObjectId()}", tickets):
+        journal, writer, last = MongoJournal(database), f"{HOST}-{ObjectId()}", -(-tickets // TURN)
+        # As a TicketActor's that is through: or the Supervisor, and whoever publishes a later event of one of these
+        # tickets, would publish all of them first.
+        await MongoMarks(database).save(Marks(writer, HOST, last, last, time.time_ns() // 1_000_000))
+        for commit, listed in turns(writer, tickets):
             await journal.append(commit)
             await database["tickets"].insert_many([ticket_document(ticket) for ticket in listed], ordered=False)
             ids.extend(ticket.id for ticket in listed)
             advance(len(listed))
-            # As a TicketActor would have: or whoever publishes a later event would publish all of these first.
-            await marks.save(Marks(commit.writer, "seed", commit.seq, commit.seq, commit.at))
     return ids
 
 

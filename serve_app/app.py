@@ -12,8 +12,8 @@ from ray.serve import Application
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from actors.cluster import connect
+from config import logs
 from config.settings import Settings
-from serve_app import logs
 from serve_app.api import create_api
 from serve_app.error_responses import unavailable
 from serve_app.services import Services, open_services

@@ -1,6 +1,5 @@
 """Every error becomes `{"errors": [{"message", "field"?}]}` here, whoever raised it."""
 
-import traceback
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
@@ -15,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actors.runtime.ports import StoreUnavailableError
 from actors.stripe.sandbox import LedgerUnavailable
+from config.logs import origin_of
 from serve_app.errors import CustomError, DatabaseConnectionError, ServiceUnavailableError
 from serve_app.responses import error_response, json_response
 
@@ -66,14 +66,10 @@ class LastResort:
         try:
             await self._app(scope, receive, watch)
         except Exception as error:
-            _log.error("unexpected exception", exception=type(error).__name__, frames=_frames(error))
+            _log.error("unexpected exception", **origin_of(error))
             if started or scope["type"] != "http":
                 raise
             await _UNEXPECTED(scope, receive, send)
-
-
-def _frames(error: Exception) -> list[str]:
-    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)[-8:]]
 
 
 async def unavailable(_request: Request, error: Exception) -> Response:

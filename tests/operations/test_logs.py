@@ -1,0 +1,37 @@
+"""What stands in the logs of every process of the market, and what never does."""
+
+import json
+import subprocess
+import sys
+
+SECRET = "4242-sesame"
+PROGRAM = f"""
+import structlog
+from config import logs
+
+logs.configure()
+log = structlog.get_logger()
+
+def fail(password):
+    raise ValueError(password)
+
+try:
+    fail("{SECRET}")
+except ValueError as error:
+    log.exception("message_failed", host="tickets-0")
+    failed = error
+log.critical("job_ended", job="mark", exc_info=failed)
+log.critical("job_ended", job="publish", exc_info=None)
+"""
+
+
+def test_an_exception_is_its_type_and_its_frames_without_text_and_variables() -> None:
+    said = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    handled, given, none = map(json.loads, said.stderr.splitlines())
+    for line in (handled, given):
+        assert line["exception"] == "ValueError"
+        assert line["frames"][-1].endswith(" fail")
+    assert (handled["event"], handled["level"], handled["host"]) == ("message_failed", "error", "tickets-0")
+    assert "exception" not in none
+    assert SECRET not in said.stderr
+    assert "exc_info" not in said.stderr

@@ -1,0 +1,21 @@
+"""Tickets that benchmarks list in bulk are to the market as if a TicketActor had listed them."""
+
+import asyncio
+
+from benchmarks import seeding
+from tests.support.local_market import LocalMarket
+
+TICKETS = seeding.TURN + 7
+
+
+async def test_the_supervisor_finds_nothing_to_do_about_them(market: LocalMarket) -> None:
+    assert market.settings.mongodb_url is not None
+    ids = await asyncio.to_thread(seeding.seed, market.settings.mongodb_url, TICKETS)
+
+    await market.rescue().round(market.live, set())
+
+    stored = await market.connections.queries.tickets(ids)
+    assert len(stored) == TICKETS
+    [seeded] = [marks for marks in await market.connections.marks.all_since(0) if marks.host == seeding.HOST]
+    assert (seeded.applied, seeded.published) == (2, 2)
+    assert not await market.connections.journal.after(seeded.writer, seeded.published, 10)
