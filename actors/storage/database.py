@@ -54,7 +54,8 @@ def connect(url: str, *, patience_ms: int = 10_000) -> AsyncMongoClient[Document
         retryWrites=False,
         retryReads=False,
         serverSelectionTimeoutMS=1_000,
-        connectTimeoutMS=1_000,
+        # Also how long the driver waits for a sign of life before it takes all that is under way for lost.
+        connectTimeoutMS=patience_ms // 10,
         socketTimeoutMS=patience_ms,
         appname="holdfast",
     )
