@@ -104,7 +104,10 @@ class Journal(Protocol):
         """
 
     async def after(self, writer: str, seq: int, limit: int) -> list[Commit]:
-        """A writer's commits beyond `seq` in order, at most `limit`. Raises StoreUnavailableError."""
+        """The writer's commits numbered `seq` + 1 to `seq` + `limit`, in order. Raises StoreUnavailableError.
+
+        A writer numbers its commits from 1 without gaps: where there is none, there is none after it.
+        """
 
 
 class DocumentStore(Protocol):

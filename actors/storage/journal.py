@@ -56,10 +56,11 @@ class MongoJournal:
         return {_place(document["_id"]) for documents in found for document in documents}
 
     async def after(self, writer: str, seq: int, limit: int) -> list[Commit]:
-        span = {"$gt": _id(writer, seq), "$lt": f"{writer}:~"}
+        # By their very ids, which follow each other: of a range of ids the embedded database reads the whole collection.
+        ids = [_id(writer, later) for later in range(seq + 1, seq + 1 + limit)]
         with reaching_the_database():
-            found = await self._commits.find({"_id": span}).sort("_id", 1).limit(limit).to_list()
-        return [_commit(document) for document in found]
+            found = await self._commits.find({"_id": {"$in": ids}}).to_list()
+        return sorted(map(_commit, found), key=lambda commit: commit.seq)
 
     async def history(self, entity: str) -> list[Recorded]:
         """All events of one entity, such as `ticket:<id>`, in order. Raises StoreUnavailableError."""

@@ -75,8 +75,8 @@ class Tables:
         return {(commit.writer, commit.seq) for key in keys if (commit := self.owners.get(key))}
 
     def after(self, writer: str, seq: int, limit: int) -> list[Commit]:
-        later = sorted(one for one in self.writers.get(writer, ()) if one > seq)
-        return [self.commits[writer, one] for one in later[:limit]]
+        places = ((writer, later) for later in range(seq + 1, seq + 1 + limit))
+        return [self.commits[place] for place in places if place in self.commits]
 
     def history(self, entity: str) -> list[Recorded]:
         records = (record for commit in self.commits.values() for record in commit.records)

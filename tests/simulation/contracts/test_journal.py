@@ -107,6 +107,13 @@ async def test_a_writers_later_commits_are_read_in_order_and_not_all_at_once(par
     assert await parts.journal.after("nobody", 0, 100) == []
 
 
+async def test_as_many_numbers_are_looked_at_as_asked_for(parts: Parts) -> None:
+    third = commit("a", 3, recorded(3))
+    await parts.journal.append(third)
+    assert await parts.journal.after("a", 0, 2) == []
+    assert await parts.journal.after("a", 0, 3) == [third]
+
+
 async def test_a_writer_whose_name_begins_alike_is_another(parts: Parts) -> None:
     names = ("tickets-1", "tickets-10", "tickets-1-a", "tickets", "tickets-1~")
     commits = [commit(name, 1, recorded(number)) for number, name in enumerate(names, start=1)]
