@@ -56,7 +56,7 @@ class MongoJournal:
         return {_place(document["_id"]) for documents in found for document in documents}
 
     async def after(self, writer: str, seq: int, limit: int) -> list[Commit]:
-        # By their very ids, which follow each other: of a range of ids the embedded database reads the whole collection.
+        # By their ids, which follow each other: of a range of ids the embedded database reads the whole collection.
         ids = [_id(writer, later) for later in range(seq + 1, seq + 1 + limit)]
         with reaching_the_database():
             found = await self._commits.find({"_id": {"$in": ids}}).to_list()
