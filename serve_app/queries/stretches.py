@@ -19,6 +19,9 @@ _ONE = 16**24
 _WIDER = 8.0
 _SLOWLY_WIDER = 1.5
 _STRETCHES = 72
+# A stretch that holds too many is looked into again from its beginning, so much narrower: less than the next one grows,
+# or they would take turns for ever.
+_NARROWER = 16
 _REMEMBERED = 4_096
 
 Key = TypeVar("Key")
@@ -37,7 +40,8 @@ class Gap:
 class Reach:
     """Where the first stretch ends, how wide the next may be, and how many documents were looked at for the page.
 
-    `whole` when the list had so little that it is read to its end at once.
+    `begin` when there was little up to it, and very much after it. `whole` when the list had so little that it is read
+    to its end at once.
     """
 
     end: int
@@ -45,6 +49,7 @@ class Reach:
     documents: int = 0
     gap: Gap | None = None
     wider: float = _WIDER
+    begin: int | None = None
     whole: bool = False
 
 
@@ -71,18 +76,32 @@ class Scale:
         """Return where the page after this position may end, as that before it was as long as `reach` is wide."""
         return Reach(_number(last) + self.direction * int(_WIDER) * reach.width, reach.width)
 
+    def narrower(self, begin: int | str, end: str | None) -> Reach:
+        """Return where to look when there are too many up to this end.
+
+        The begin is a position, or the value at which the list begins; the end None when there was none.
+        """
+        start = _number(begin) if isinstance(begin, str) else begin * _ONE
+        width = _ONE if end is None else abs(_number(end) - start) // _NARROWER + 1
+        return Reach(start + self.direction * width, width, wider=_SLOWLY_WIDER, begin=start)
+
     def ends(self, reach: Reach) -> Iterator[str]:
         """Yield the positions at which to stop looking, one after the other. After the last there is no end."""
         if reach.whole:
             return
+        if reach.begin is not None:
+            yield self._position(reach.begin)
         end, width = reach.end, float(reach.width)
         for _ in range(_STRETCHES):
             if not 0 <= end < 10**self.digits * _ONE:
                 return
-            value, place = divmod(end, _ONE)
-            yield f"{value:0{self.digits}d}{place:0{_ID_DIGITS}x}"
+            yield self._position(end)
             width *= reach.wider
             end += self.direction * int(width)
+
+    def _position(self, number: int) -> str:
+        value, place = divmod(number, _ONE)
+        return f"{value:0{self.digits}d}{place:0{_ID_DIGITS}x}"
 
 
 WHOLE = Reach(0, 0, whole=True)

@@ -1,12 +1,13 @@
 """The collection `tickets`, as projections write it. It lags: its orders tell who holds a ticket."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, takewhile
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import ExecutionTimeout
 
 from actors.domain.messages import Instant
 from actors.domain.ticket import Ticket
@@ -30,7 +31,7 @@ class _Sort:
 # Cents have ten digits in a position, instants fifteen (see `ticket_document`). The lists by time begin at this moment.
 _SORTS = {
     "newest": _Sort("by_newest", Scale(15, DESCENDING)),
-    "price": _Sort("by_price", Scale(10, ASCENDING), begins=50),
+    "price": _Sort("by_price", Scale(10, ASCENDING), begins=1),
     "-price": _Sort("by_price", Scale(10, DESCENDING), begins=99_999_999),
     "startsAt": _Sort("by_start", Scale(15, ASCENDING)),
 }
@@ -39,8 +40,10 @@ _SORTS = {
 # row are left out for some seconds; one that is for sale again shows up after them.
 _MOST_LOOKED_AT = 2_500
 _A_GAP = 50
-# Whoever buys waits for the embedded database meanwhile.
+# Whoever buys waits for the embedded database meanwhile. A stretch that takes a quarter of the time has too many in it:
+# a narrower one is tried. What no position leads to is tried once.
 _MOST_MS = 2_000
+_TRIES = 4
 _GAP_MS = 3_000
 
 
@@ -75,17 +78,27 @@ class Tickets:
         sort = _SORTS[wanted.sort]
         reach = self._reach(wanted, after, now)
         gap = reach.gap if reach.gap is not None and now < reach.gap.until and not anew else None
-        ends = sort.scale.ends(reach) if _goes_by_position(wanted) else iter(())
-        if gap is not None:
-            # What was listed since comes before it.
-            ends = chain((gap.first,), ends)
+        ends = _ends(wanted, reach, gap)
+        tries = _TRIES if _goes_by_position(wanted) else 1
+        milliseconds = _MOST_MS // tries
         found: list[tuple[str, Ticket]] = []
         held: list[str] = []
         position, end, looked_at = after, next(ends, None), 0
         while True:
             length = max(limit + 1, reach.documents, looked_at)
             first, rest = _conditions(wanted, _between_positions(sort, position, end), now)
-            documents = await self._read(first, rest, sort, length)
+            try:
+                documents = await self._read(first, rest, sort, length, milliseconds)
+            except ExecutionTimeout:
+                tries -= 1
+                narrower = sort.scale.narrower(position or _begin(sort, now), end)
+                # If this was the last try, whoever asks next begins there.
+                self._reaches.remember((wanted, after), narrower)
+                if not tries:
+                    raise
+                gap, ends = None, sort.scale.ends(replace(narrower, begin=None))
+                end = next(ends, None)
+                continue
             looked_at += len(documents)
             shown = await self._shown(wanted, sort.field, documents, now)
             if not found:
@@ -94,9 +107,7 @@ class Tickets:
             if len(found) > limit:
                 key, last = found[limit - 1][0], found[limit][0]
                 known = sort.scale.reach(found[0][0], last, looked_at)
-                if gap is None and len(held) >= _A_GAP:
-                    gap = Gap(held[0], held[-1], now + _GAP_MS)
-                self._remember(wanted, after, key, replace(known, gap=gap))
+                self._remember(wanted, after, key, replace(known, gap=gap or _gap(held, now)))
                 return Page([ticket for _, ticket in found[:limit]], key)
             if len(documents) == length:
                 position = documents[-1][sort.field]
@@ -107,7 +118,7 @@ class Tickets:
                     self._reaches.remember((wanted, after), WHOLE)
                 return Page([ticket for _, ticket in found])
             else:
-                position, end = gap.last if gap is not None and end == gap.first else end, next(ends, None)
+                position, end = _beyond(gap, end), next(ends, None)
 
     def _reach(self, wanted: Wanted, after: str | None, now: Instant) -> Reach:
         known, sort = self._reaches.of((wanted, after)), _SORTS[wanted.sort]
@@ -115,14 +126,17 @@ class Tickets:
             return known
         if after is not None:
             return sort.scale.guess_after(after)
-        return sort.scale.guess(now if sort.begins is None else sort.begins)
+        return sort.scale.guess(_begin(sort, now))
 
     def _remember(self, wanted: Wanted, after: str | None, next_after: str, reach: Reach) -> None:
         self._reaches.remember((wanted, after), reach)
         if self._reaches.of((wanted, next_after)) is None:
             self._reaches.remember((wanted, next_after), _SORTS[wanted.sort].scale.onward(next_after, reach))
 
-    async def _read(self, first: Document, rest: Document, sort: _Sort, limit: int) -> Sequence[Document]:
+    async def _read(
+        self, first: Document, rest: Document, sort: _Sort, limit: int, milliseconds: int
+    ) -> Sequence[Document]:
+        """Raises ExecutionTimeout when it takes longer."""
         # Two steps of one condition: the embedded database looks into an index only for all that the first one names.
         steps: list[Document] = [
             {"$match": first},
@@ -130,7 +144,7 @@ class Tickets:
             {"$sort": {sort.field: sort.scale.direction}},
             {"$limit": limit},
         ]
-        cursor = await self._tickets.aggregate(steps, maxTimeMS=_MOST_MS)
+        cursor = await self._tickets.aggregate(steps, maxTimeMS=milliseconds)
         return await cursor.to_list()
 
     async def _shown(
@@ -145,6 +159,27 @@ class Tickets:
             if in_city and (wanted.seller_id is not None or order is None):
                 shown.append((document[key], ticket))
         return shown
+
+
+def _ends(wanted: Wanted, reach: Reach, gap: Gap | None) -> Iterator[str]:
+    """Return the positions at which to stop looking, one after the other; what was listed since comes before the gap."""
+    ends = _SORTS[wanted.sort].scale.ends(reach) if _goes_by_position(wanted) else iter(())
+    return ends if gap is None else chain((gap.first,), ends)
+
+
+def _beyond(gap: Gap | None, end: str) -> str:
+    """Return where to go on after this end: behind the gap, if it begins there."""
+    return gap.last if gap is not None and end == gap.first else end
+
+
+def _gap(held: Sequence[str], now: Instant) -> Gap | None:
+    """Return what the held tickets at these positions leave out, if they are many."""
+    return Gap(held[0], held[-1], now + _GAP_MS) if len(held) >= _A_GAP else None
+
+
+def _begin(sort: _Sort, now: Instant) -> int:
+    """Return the value at which the list begins."""
+    return now if sort.begins is None else sort.begins
 
 
 def _before(shown: Sequence[tuple[str, Ticket]], documents: Sequence[Document], key: str) -> list[str]:
