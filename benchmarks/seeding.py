@@ -17,8 +17,8 @@ from actors.storage.journal import MongoJournal
 from actors.storage.marks import MongoMarks
 
 PRICE = 2_500
-# As many events as the longest turn of a host has.
-TURN = 500
+# As many events as a turn of a host has when sellers list over 64 connections.
+TURN = 32
 HOST = f"{names.TICKETS}-seed"
 ARTISTS = 1_000
 CITIES = ("Lisbon", "Porto", "Madrid", "Vienna", "Oslo", "Bergen", "Ghent", "Turin")
@@ -32,7 +32,7 @@ def artist(number: int) -> str:
 
 
 def seed(database_url: str, tickets: int, advance: Advance = lambda _: None) -> list[str]:
-    """List so many tickets of one seller and return their ids; `advance` hears of every five hundred.
+    """List so many tickets of one seller and return their ids; `advance` hears of each turn.
 
     Raises StoreUnavailableError and PyMongoError.
     """

@@ -162,7 +162,7 @@ class Tickets:
 
 
 def _ends(wanted: Wanted, reach: Reach, gap: Gap | None) -> Iterator[str]:
-    """Return the positions at which to stop looking, one after the other; what was listed since comes before the gap."""
+    """Return the positions at which to stop looking, one after the other. What was listed since is before the gap."""
     ends = _SORTS[wanted.sort].scale.ends(reach) if _goes_by_position(wanted) else iter(())
     return ends if gap is None else chain((gap.first,), ends)
 
