@@ -40,8 +40,8 @@ class Gap:
 class Reach:
     """Where the first stretch ends, how wide the next may be, and how many documents were looked at for the page.
 
-    `begin` when there was little up to it, and very much after it. `whole` when the list had so little that it is read
-    to its end at once.
+    `seen_at` is when a page was found so. `begin` when there was little up to it, and very much after it. `whole` when
+    the list had so little that it is read to its end at once.
     """
 
     end: int
@@ -51,6 +51,7 @@ class Reach:
     wider: float = _WIDER
     begin: int | None = None
     whole: bool = False
+    seen_at: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True)

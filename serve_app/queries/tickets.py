@@ -46,6 +46,8 @@ _A_GAP = 50
 _MOST_MS = 2_000
 _TRIES = 4
 _GAP_MS = 3_000
+# Some 30,000 tickets may have been listed since, so the newest are looked for anew: that takes some 50 small reads.
+_OLD_MS = 15_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +93,11 @@ class Tickets:
             try:
                 documents = await self._read(first, rest, sort, length, milliseconds)
             except PyMongoError as error:
-                if not error.timeout:
-                    raise
+                narrower = self._narrower((wanted, after), position or _begin(sort, now), end, error)
                 tries -= 1
-                narrower = sort.scale.narrower(position or _begin(sort, now), end)
-                # If this was the last try, whoever asks next begins there.
-                self._reaches.remember((wanted, after), narrower)
                 if not tries:
                     raise
-                gap, ends = None, sort.scale.ends(replace(narrower, begin=None))
+                gap, ends = None, sort.scale.ends(narrower)
                 end = next(ends, None)
                 continue
             looked_at += len(documents)
@@ -110,7 +108,7 @@ class Tickets:
             if len(found) > limit:
                 key, last = found[limit - 1][0], found[limit][0]
                 known = sort.scale.reach(found[0][0], last, looked_at)
-                self._remember(wanted, after, key, replace(known, gap=gap or _gap(held, now)))
+                self._remember(wanted, after, key, replace(known, gap=gap or _gap(held, now), seen_at=now))
                 return Page([ticket for _, ticket in found[:limit]], key)
             if len(documents) == length:
                 position = documents[-1][sort.field]
@@ -118,14 +116,14 @@ class Tickets:
                     return Page([ticket for _, ticket in found], position)
             elif end is None:
                 if looked_at < _MOST_LOOKED_AT:
-                    self._reaches.remember((wanted, after), WHOLE)
+                    self._reaches.remember((wanted, after), replace(WHOLE, seen_at=now))
                 return Page([ticket for _, ticket in found])
             else:
                 position, end = _beyond(gap, end), next(ends, None)
 
     def _reach(self, wanted: Wanted, after: str | None, now: Instant) -> Reach:
         known, sort = self._reaches.of((wanted, after)), _SORTS[wanted.sort]
-        if known is not None:
+        if known is not None and not (_is_of_the_newest(wanted, after) and _is_old(known, now)):
             return known
         if after is not None:
             return sort.scale.guess_after(after)
@@ -135,6 +133,19 @@ class Tickets:
         self._reaches.remember((wanted, after), reach)
         if self._reaches.of((wanted, next_after)) is None:
             self._reaches.remember((wanted, next_after), _SORTS[wanted.sort].scale.onward(next_after, reach))
+
+    def _narrower(
+        self, key: tuple[Wanted, str | None], begin: str | int, end: str | None, error: PyMongoError
+    ) -> Reach:
+        """Return where to look after too many were found; whoever asks for this page next begins there, too.
+
+        Raises the error if it is of another kind.
+        """
+        if not error.timeout:
+            raise error
+        narrower = _SORTS[key[0].sort].scale.narrower(begin, end)
+        self._reaches.remember(key, narrower)
+        return replace(narrower, begin=None)
 
     async def _read(
         self, first: Document, rest: Document, sort: _Sort, limit: int, milliseconds: int
@@ -171,6 +182,15 @@ def _ends(wanted: Wanted, reach: Reach, gap: Gap | None) -> Iterator[str]:
     """Return the positions at which to stop looking, one after the other. What was listed since is before the gap."""
     ends = _SORTS[wanted.sort].scale.ends(reach) if _goes_by_position(wanted) else iter(())
     return ends if gap is None else chain((gap.first,), ends)
+
+
+def _is_of_the_newest(wanted: Wanted, after: str | None) -> bool:
+    """Whether all that is listed comes before what was seen of this page."""
+    return wanted.sort == "newest" and after is None and _goes_by_position(wanted)
+
+
+def _is_old(reach: Reach, now: Instant) -> bool:
+    return reach.seen_at is not None and now - reach.seen_at > _OLD_MS
 
 
 def _beyond(gap: Gap | None, end: str) -> str:
