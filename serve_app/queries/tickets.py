@@ -8,7 +8,7 @@ from typing import Any
 import pymongo
 from pymongo import ASCENDING, DESCENDING
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import PyMongoError
+from pymongo.errors import ExecutionTimeout, NetworkTimeout
 
 from actors.domain.messages import Instant
 from actors.domain.ticket import Ticket
@@ -92,8 +92,8 @@ class Tickets:
             first, rest = _conditions(wanted, _between_positions(sort, position, end), now)
             try:
                 documents = await self._read(first, rest, sort, length, milliseconds)
-            except PyMongoError as error:
-                narrower = self._narrower((wanted, after), position or _begin(sort, now), end, error)
+            except (ExecutionTimeout, NetworkTimeout):
+                narrower = self._narrower((wanted, after), position or _begin(sort, now), end)
                 tries -= 1
                 if not tries:
                     raise
@@ -134,15 +134,8 @@ class Tickets:
         if self._reaches.of((wanted, next_after)) is None:
             self._reaches.remember((wanted, next_after), _SORTS[wanted.sort].scale.onward(next_after, reach))
 
-    def _narrower(
-        self, key: tuple[Wanted, str | None], begin: str | int, end: str | None, error: PyMongoError
-    ) -> Reach:
-        """Return where to look after too many were found; whoever asks for this page next begins there, too.
-
-        Raises the error if it is of another kind.
-        """
-        if not error.timeout:
-            raise error
+    def _narrower(self, key: tuple[Wanted, str | None], begin: str | int, end: str | None) -> Reach:
+        """Return where to look after too many were found; whoever asks for this page next begins there, too."""
         narrower = _SORTS[key[0].sort].scale.narrower(begin, end)
         self._reaches.remember(key, narrower)
         return replace(narrower, begin=None)
@@ -150,7 +143,7 @@ class Tickets:
     async def _read(
         self, first: Document, rest: Document, sort: _Sort, limit: int, milliseconds: int
     ) -> Sequence[Document]:
-        """Raises a PyMongoError whose `timeout` is true when it takes longer.
+        """Raises ExecutionTimeout or NetworkTimeout when it takes longer.
 
         The embedded database does not look at the clock while it reads from an index, so nobody waits for it either.
         """
