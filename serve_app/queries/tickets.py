@@ -116,7 +116,7 @@ class Tickets:
                     return Page([ticket for _, ticket in found], position)
             elif end is None:
                 if looked_at < _MOST_LOOKED_AT:
-                    self._reaches.remember((wanted, after), replace(WHOLE, seen_at=now))
+                    self._reaches.remember((wanted, after), WHOLE)
                 return Page([ticket for _, ticket in found])
             else:
                 position, end = _beyond(gap, end), next(ends, None)
@@ -183,7 +183,7 @@ def _is_of_the_newest(wanted: Wanted, after: str | None) -> bool:
 
 
 def _is_old(reach: Reach, now: Instant) -> bool:
-    return reach.seen_at is not None and now - reach.seen_at > _OLD_MS
+    return not reach.whole and reach.seen_at is not None and now - reach.seen_at > _OLD_MS
 
 
 def _beyond(gap: Gap | None, end: str) -> str:
