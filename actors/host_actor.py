@@ -86,6 +86,7 @@ class HostActor:
         logger.info("actor_started", actor=self.name, writer=self.writer)
 
     def _start_again_if_it_failed(self, started: asyncio.Task[None]) -> None:
-        if started.cancelled() or started.exception() is not None:
-            logger.warning("actor_not_started", actor=self.name, error=repr(started.exception()))
+        error = None if started.cancelled() else started.exception()
+        if started.cancelled() or error is not None:
+            logger.warning("actor_not_started", actor=self.name, exc_info=error)
             self._started = None

@@ -339,7 +339,7 @@ def _refund_failed_since(order: Order, charge: Charge) -> bool:
 
 def _stopped(order_id: str, error: BaseException) -> None:
     """Its caller may have been answered long ago; the Supervisor has the purchase resumed."""
-    logger.warning("purchase_stopped", order=order_id, error=repr(error))
+    logger.warning("purchase_stopped", order=order_id, exc_info=error)
 
 
 def _wish(command: PurchaseCommand) -> object:

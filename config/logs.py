@@ -29,12 +29,19 @@ def configure() -> None:
 
 
 def origin_of(error: BaseException) -> dict[str, Any]:
-    """What a log may say of an exception: its type, and the innermost frames that it came through."""
+    """What a log may say of an exception: its type, the innermost frames that it came through, and what is behind it.
+
+    That is what it was raised from or, of a group such as a TaskGroup's, each of those that are in it.
+    """
     frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
-    return {
+    origin: dict[str, Any] = {
         "exception": type(error).__name__,
         "frames": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
     }
+    behind = error.exceptions if isinstance(error, BaseExceptionGroup) else (error.__cause__,)
+    if causes := [origin_of(cause) for cause in behind if cause is not None]:
+        origin["causes"] = causes
+    return origin
 
 
 def _with_origin(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

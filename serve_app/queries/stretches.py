@@ -19,8 +19,7 @@ _ONE = 16**24
 _WIDER = 8.0
 _SLOWLY_WIDER = 1.5
 _STRETCHES = 72
-# A stretch that holds too many is looked into again from its beginning, so much narrower: less than the next one grows,
-# or they would take turns for ever.
+# A stretch that holds too many is looked into again from its beginning, so much narrower, and grows slowly from there.
 _NARROWER = 16
 _REMEMBERED = 4_096
 

@@ -30,6 +30,22 @@ def test_they_end_where_positions_end(scale: Scale) -> None:
         assert int(end[:10]) >= 0
 
 
+@pytest.mark.parametrize(("direction", "end", "narrower"), [(UP, 6_600, 5_100), (DOWN, 3_400, 4_900)])
+def test_where_there_was_too_much_the_next_stretch_ends_a_sixteenth_of_the_way(
+    direction: int, end: int, narrower: int
+) -> None:
+    scale = Scale(10, direction)
+    begin = f"{5_000:010d}{ID}0"
+    first, second, *_ = scale.ends(scale.narrower(begin, f"{end:010d}{ID}0"))
+    assert first == begin, "up to there is little"
+    assert abs(int(second[:10]) - narrower) <= 1
+
+
+def test_where_there_was_too_much_without_an_end_stretches_begin_small() -> None:
+    scale = Scale(10, UP)
+    assert [int(end[:10]) for end in list(scale.ends(scale.narrower(50, None)))[:4]] == [50, 51, 52, 54]
+
+
 def test_a_list_that_had_little_is_read_whole() -> None:
     assert list(Scale(10, UP).ends(WHOLE)) == []
 

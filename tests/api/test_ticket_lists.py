@@ -1,17 +1,14 @@
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from itertools import count
 from typing import Any
 from unittest.mock import ANY
 
 import pytest
 from bson import ObjectId
-from pymongo.errors import ExecutionTimeout, NetworkTimeout, PyMongoError
 
 from actors.domain.messages import CancelOrder, Instant, Order, Reserve
-from actors.domain.ticket import Ticket
 from serve_app.instants import iso
-from serve_app.paging import Page, cursor_of
+from serve_app.paging import cursor_of
 from serve_app.queries.orders import Orders
 from serve_app.queries.tickets import Tickets, Wanted
 from tests.api.world import JSON, Person, World, fields
@@ -288,71 +285,3 @@ async def test_orders_page_newest_first(world: World) -> None:
         world.clock.advance(1)
     pages = await every_page(buyer, "/api/orders", limit=2)
     assert pages == [[made[2], made[1]], [made[0]]]
-
-
-class Slow(Tickets):
-    """Reads from a database that takes too long when more than so many tickets match, as the embedded one does."""
-
-    reads = 0
-    most = 20
-    error: type[PyMongoError] = ExecutionTimeout
-
-    async def _read(self, first: Any, rest: Any, sort: Any, limit: int, milliseconds: int) -> Sequence[Any]:  # noqa: ANN401
-        self.reads += 1
-        if await self._tickets.count_documents({"$and": [first, rest]}) > self.most:
-            raise self.error("it took too long")
-        return await super()._read(first, rest, sort, limit, milliseconds)
-
-
-@pytest.mark.parametrize("sort", ["newest", "price", "-price", "startsAt"])
-@pytest.mark.parametrize("alike", [True, False])
-async def test_too_many_tickets_to_read_at_once_are_found_in_narrower_stretches(
-    world: World, sort: str, *, alike: bool
-) -> None:
-    """The list was short when it was read last, or was never read; then very many were listed at about one time."""
-    seller = await world.someone()
-    tickets, other = Slow(world.database, Orders(world.database)), Slow(world.database, Orders(world.database))
-    # The embedded database often does not notice by itself; then its answer does not come in time.
-    other.error = NetworkTimeout
-    first = await seller.lists(title="first", price=5_000, startsAt=iso(world.clock.instant + DAY_MS))
-    assert len((await tickets.page(Wanted(sort), 10, None, world.clock.instant)).items) == 1
-    await listed_like(world, first["id"], 100, alike=alike)
-    world.clock.advance(3_600)
-
-    for reader in (tickets, other):
-        found = await found_at_last(reader, sort, world.clock.instant)
-        expected = await Tickets(world.database, Orders(world.database)).page(
-            Wanted(sort), 10, None, world.clock.instant
-        )
-        assert [one.id for one in found.items] == [one.id for one in expected.items]
-        # From then on it is known where to look.
-        before = reader.reads
-        assert await reader.page(Wanted(sort), 10, None, world.clock.instant) == found
-        assert reader.reads - before <= 2
-
-
-async def found_at_last(tickets: Slow, sort: str, now: Instant) -> Page[Ticket]:
-    for _ in range(20):
-        with suppress(tickets.error):
-            return await tickets.page(Wanted(sort), 10, None, now)
-    raise AssertionError("it was not found after 20 tries")
-
-
-async def listed_like(world: World, ticket_id: str, count: int, *, alike: bool) -> None:
-    """Lists so many more tickets within a minute, all of one price and start or each of its own."""
-    like = await world.database["tickets"].find_one({"_id": ticket_id})
-    assert like is not None
-    documents = []
-    for number in range(count):
-        one = str(ObjectId())
-        other = 0 if alike else number
-        documents.append(
-            {
-                **like,
-                "_id": one,
-                "by_newest": f"{like['created_at'] + 1 + number * 60_000 // count:015d}{one}",
-                "by_price": f"{5_000 + other:010d}{one}",
-                "by_start": f"{int(like['by_start'][:15]) + other:015d}{one}",
-            }
-        )
-    await world.database["tickets"].insert_many(documents)

@@ -22,16 +22,24 @@ except ValueError as error:
     failed = error
 log.critical("job_ended", job="mark", exc_info=failed)
 log.critical("job_ended", job="publish", exc_info=None)
+try:
+    raise RuntimeError("{SECRET}") from failed
+except RuntimeError as error:
+    log.critical("job_ended", job="carry-on", exc_info=ExceptionGroup("{SECRET}", [error]))
 """
 
 
 def test_an_exception_is_its_type_and_its_frames_without_text_and_variables() -> None:
     said = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
-    handled, given, none = map(json.loads, said.stderr.splitlines())
+    handled, given, none, group = map(json.loads, said.stderr.splitlines())
     for line in (handled, given):
         assert line["exception"] == "ValueError"
         assert line["frames"][-1].endswith(" fail")
     assert (handled["event"], handled["level"], handled["host"]) == ("message_failed", "error", "tickets-0")
     assert "exception" not in none
+    assert group["exception"] == "ExceptionGroup"
+    (raised,) = group["causes"]
+    assert raised["exception"] == "RuntimeError"
+    assert [cause["exception"] for cause in raised["causes"]] == ["ValueError"]
     assert SECRET not in said.stderr
     assert "exc_info" not in said.stderr

@@ -14,8 +14,9 @@ import psutil
 import pytest
 
 from cli import family
-from config import data_folder
+from config import data_folder, ray_environment
 from config.ports import free_port
+from config.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
@@ -120,6 +121,14 @@ def test_a_second_market_on_its_folder_is_refused_with_one_line(market: Market) 
     assert refused.returncode == 1
     assert len(refused.stderr.splitlines()) == 1
     assert "set DATA_DIR" in refused.stderr
+
+
+def test_actors_log_lines_of_json(market: Market) -> None:
+    logs = ray_environment.runtime_folder(Settings(data_dir=market.folder)) / "ray" / "session_latest" / "logs"
+    said = [
+        line for log in logs.glob("worker-*.err") for line in log.read_text().splitlines() if "actor_started" in line
+    ]
+    assert {json.loads(line)["actor"] for line in said} >= {"tickets-0", "orders-0", "payments-0", "supervisor"}
 
 
 def test_a_killed_haproxy_comes_back(market: Market) -> None:

@@ -6,26 +6,10 @@ import pytest
 from bson import ObjectId
 from pymongo import AsyncMongoClient
 from pymongo.errors import DuplicateKeyError
-from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from actors.domain.codec import Document
 from actors.storage.database import INDEXES, Database, create_indexes, database_of
-
-
-class Commands(CommandListener):
-    """Notes the names of the commands."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-
-    def started(self, event: CommandStartedEvent) -> None:
-        self.names.append(event.command_name)
-
-    def succeeded(self, event: CommandSucceededEvent) -> None:
-        pass
-
-    def failed(self, event: CommandFailedEvent) -> None:
-        pass
+from tests.support.commands import Commands
 
 
 @pytest.fixture

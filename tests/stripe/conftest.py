@@ -14,11 +14,11 @@ import pymongo
 import pytest
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from actors.stripe import Stripe, connect
 from actors.stripe.sandbox import Ledger, MemoryLedger, MongoLedger, Sandbox, SandboxHTTPClient
 from tests.stripe.wire import API_KEY, Clock, Wire
+from tests.support.commands import Commands
 
 START_SECONDS = 30
 
@@ -58,22 +58,6 @@ def _wait_until_it_answers(url: str, server: subprocess.Popen[bytes]) -> None:
                     raise
             else:
                 return
-
-
-class Commands(CommandListener):
-    """The names of the commands that were sent to the database."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-
-    def started(self, event: CommandStartedEvent) -> None:
-        self.names.append(event.command_name)
-
-    def succeeded(self, event: CommandSucceededEvent) -> None:
-        """It was counted when it started."""
-
-    def failed(self, event: CommandFailedEvent) -> None:
-        """It was counted when it started."""
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from actors.stripe.sandbox.ledger import Span
 from actors.stripe.sandbox.payment_intent import Dispute, PaymentIntent, Refund, Settlement
 from tests.simulation.server import Direct
 from tests.simulation.stripe import RemoteLedger
-from tests.stripe.conftest import Commands
+from tests.support.commands import Commands
 
 Database = AsyncDatabase[dict[str, Any]]
 
