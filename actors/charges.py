@@ -66,11 +66,14 @@ class ChargeBehaviour:
     def due(self, _charge: Charge | None, _now: Instant) -> None:
         return None
 
-    def evolve(self, _charge: Charge | None, event: ChargeEvent, _at: Instant, _entity_id: str) -> Charge:
-        return rules.evolve(event)
+    def evolve(self, _charge: Charge | None, recorded: Recorded, _entity_id: str) -> Charge:
+        return rules.evolve(recorded.event)
 
     def version(self, charge: Charge | None) -> int:
         return charge.version if charge else 0
+
+    def commit_of(self, _charge: Charge | None) -> None:
+        return None  # of one that was not in memory, as for a refund, the journal is asked
 
     def updated_at(self, charge: Charge | None) -> Instant:
         return charge.updated_at if charge else 0

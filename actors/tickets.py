@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from actors.domain import ticket as rules
@@ -145,11 +146,14 @@ class TicketBehaviour:
     def due(self, ticket: Ticket | None, now: Instant) -> TicketEvent | None:
         return rules.due(ticket, now)
 
-    def evolve(self, ticket: Ticket | None, event: TicketEvent, at: Instant, entity_id: str) -> Ticket:
-        return rules.evolve(ticket, event, at, entity_id)
+    def evolve(self, ticket: Ticket | None, recorded: Recorded, entity_id: str) -> Ticket:
+        return replace(rules.evolve(ticket, recorded.event, recorded.at, entity_id), commit=recorded.commit)
 
     def version(self, ticket: Ticket | None) -> int:
         return ticket.version if ticket else 0
+
+    def commit_of(self, ticket: Ticket | None) -> str | None:
+        return ticket.commit if ticket else None
 
     def updated_at(self, ticket: Ticket | None) -> Instant:
         return ticket.updated_at if ticket else 0

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import count
 
 from bson import ObjectId
@@ -11,7 +12,7 @@ from actors import names
 from actors.domain.messages import Details, TicketCreated
 from actors.domain.ticket import Ticket, evolve
 from actors.projections import ticket_document
-from actors.runtime.ports import Commit, Marks, Recorded
+from actors.runtime.ports import Commit, Marks, Recorded, commit_id
 from actors.storage.database import connect, database_of
 from actors.storage.journal import MongoJournal
 from actors.storage.marks import MongoMarks
@@ -73,5 +74,5 @@ def turns(writer: str, tickets: int) -> Iterator[tuple[Commit, list[Ticket]]]:
             )
             event = TicketCreated(seller, details)
             records.append(Recorded(f"ticket:{ticket_id}", 1, at, event))
-            listed.append(evolve(None, event, at, ticket_id))
+            listed.append(replace(evolve(None, event, at, ticket_id), commit=commit_id(writer, seq)))
         yield Commit(writer, seq, at, tuple(record.key for record in records), tuple(records)), listed

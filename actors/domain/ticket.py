@@ -1,7 +1,7 @@
 """What may happen to a ticket: `decide` says which events follow from a command, `evolve` what they change."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from actors.domain.messages import (
     AbandonRefund,
@@ -58,7 +58,10 @@ from actors.domain.messages import (
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A ticket as its events left it. `order` is the one that holds or has bought it, and None otherwise."""
+    """A ticket as its events left it. `order` is the one that holds or has bought it, and None otherwise.
+
+    `commit` is the id of the journal's commit of its last event.
+    """
 
     id: str
     seller_id: str
@@ -69,6 +72,7 @@ class Ticket:
     order: Order | None = None
     withdrawn: bool = False
     request: str | None = None
+    commit: str | None = field(default=None, compare=False, repr=False)
 
     @property
     def status(self) -> TicketStatus:

@@ -8,7 +8,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic
+from typing import Generic
 
 from actors.domain.messages import Overloaded, Unavailable
 from actors.runtime.carry_on import CarryOn
@@ -19,6 +19,7 @@ from actors.runtime.ports import (
     Clock,
     Command,
     Commit,
+    Event,
     FencedError,
     Instant,
     Journal,
@@ -27,6 +28,7 @@ from actors.runtime.ports import (
     Reply,
     State,
     StoreUnavailableError,
+    commit_id,
 )
 from actors.runtime.timers import Timers
 
@@ -99,6 +101,8 @@ class Host(Generic[State, Command]):
         self._mailbox = Mailbox(self._limits.mailbox)
         self._states: OrderedDict[str, State] = OrderedDict()
         self._seq = 0
+        # One text for all that it holds: every ticket in memory names the commit of its last event.
+        self._next_commit = commit_id(writer, 1)
         self._store_away = False
         self._finishing: set[asyncio.Task[None]] = set()
 
@@ -195,20 +199,18 @@ class Host(Generic[State, Command]):
         """An exception fails its own message only: what it would have changed is not kept."""
         behaviour, command = self._behaviour, letter.command
         entity_id = behaviour.entity_id(command)
-        before = state = turn.states[entity_id]
+        state = turn.states[entity_id]
         now = max(turn.at, behaviour.updated_at(state))
-        events: list[Any] = []
+        records: list[Recorded] = []
         expired = None
         try:
             expired = behaviour.due(state, now)
             if expired is not None:
-                events.append(expired)
-                state = behaviour.evolve(state, expired, now, entity_id)
+                state = self._record(records, state, entity_id, now, expired)
                 behaviour.noticed(expired)  # true by the time alone, whatever comes of the command
             decided = behaviour.decide(state, command, now)
             for event in decided.events:
-                events.append(event)
-                state = behaviour.evolve(state, event, now, entity_id)
+                state = self._record(records, state, entity_id, now, event)
             reply = decided.refusal or behaviour.reply(_existing(state), command, decided)
         except Exception:  # noqa: BLE001 - the rule: one message's bug must not take the turn down
             self._carry_on.failed(command)
@@ -216,24 +218,34 @@ class Host(Generic[State, Command]):
             return
         turn.states[entity_id] = state
         turn.replies.append((letter, reply))
-        if not events and (self._fence_reads or not behaviour.is_read(command)):
+        if not records and (self._fence_reads or not behaviour.is_read(command)):
             turn.resting.add(entity_id)
         if decided.refusal is not None and letter.again and not letter.fenced:
             claim = behaviour.claim_of(command)
             if claim is not None:
                 turn.refused[letter] = claim
-        for version, event in enumerate(events, start=behaviour.version(before) + 1):
-            turn.records.append(Recorded(f"{behaviour.kind}:{entity_id}", version, now, event))
-            turn.claims.extend(behaviour.claims(event))
+        for record in records:
+            turn.records.append(record)
+            turn.claims.extend(behaviour.claims(record.event))
             turn.changed.add(entity_id)
-            if event is not expired:
-                behaviour.noticed(event)
+            if record.event is not expired:
+                behaviour.noticed(record.event)
+
+    def _record(
+        self, records: list[Recorded], state: State | None, entity_id: str, now: Instant, event: Event
+    ) -> State:
+        """Adds the event to those of the next commit, and returns the state after it."""
+        behaviour = self._behaviour
+        entity, version = f"{behaviour.kind}:{entity_id}", behaviour.version(state) + 1
+        records.append(Recorded(entity, version, now, event, behaviour.commit_of(state), self._next_commit))
+        return behaviour.evolve(state, records[-1], entity_id)
 
     async def _commit(self, turn: _Turn[State]) -> None:
         keys = (*(record.key for record in turn.records), *turn.claims)
         commit = Commit(self.writer, self._seq + 1, turn.at, keys, tuple(turn.records))
         await self._append_until_known(commit)
         self._seq = commit.seq
+        self._next_commit = commit_id(self.writer, commit.seq + 1)
         self.counters.commits += 1
         self.counters.events += len(turn.records)
         self._carry_on.committed(commit)

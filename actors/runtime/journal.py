@@ -52,7 +52,7 @@ async def load(behaviour: Behaviour[State, Command], journal: Journal, ids: Coll
                 continue
             state = states[entity_id]
             if record.version == behaviour.version(state) + 1:
-                states[entity_id] = state = behaviour.evolve(state, record.event, record.at, entity_id)
+                states[entity_id] = state = behaviour.evolve(state, record, entity_id)
                 projections.extend(behaviour.projections(record, state))
                 behind.add(entity_id)
     return Loaded(states, projections)

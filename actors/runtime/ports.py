@@ -1,8 +1,10 @@
 """The seams of the runtime: what a host reaches outside of itself, so that it runs on Ray and in a simulation alike."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
+
+SEQ_DIGITS = 12
 
 Instant = int
 State = TypeVar("State")
@@ -13,12 +15,18 @@ Reply = Any
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One event of one entity, such as `ticket:5f…`; versions of an entity have no gaps and start at 1."""
+    """One event of one entity, such as `ticket:5f…`; versions of an entity have no gaps and start at 1.
+
+    `after` is the id of the commit that has the version before, None for the first one and where it is not known, and
+    `commit` that of its own.
+    """
 
     entity: str
     version: int
     at: Instant
     event: Event
+    after: str | None = None
+    commit: str | None = field(default=None, compare=False)
 
     @property
     def key(self) -> str:
@@ -35,6 +43,11 @@ class Commit:
     at: Instant
     keys: tuple[str, ...]
     records: tuple[Recorded, ...]
+
+    @property
+    def id(self) -> str:
+        """What this commit is called in the journal."""
+        return commit_id(self.writer, self.seq)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +109,6 @@ class Journal(Protocol):
 
     async def taken(self, keys: Collection[str]) -> set[str]:
         """Those of the keys that some commit owns. Raises StoreUnavailableError."""
-
-    async def places_of(self, keys: Collection[str]) -> set[tuple[str, int]]:
-        """Writer and seq of the commits that own any of the keys, without their events.
-
-        Raises StoreUnavailableError.
-        """
 
     async def after(self, writer: str, seq: int, limit: int) -> list[Commit]:
         """The writer's commits numbered `seq` + 1 to `seq` + `limit`, in order. Raises StoreUnavailableError.
@@ -179,11 +186,14 @@ class Behaviour(Protocol[State, Command]):
     def due(self, state: State | None, now: Instant) -> Event | None:
         """The event that time alone causes, to be applied before any command."""
 
-    def evolve(self, state: State | None, event: Event, at: Instant, entity_id: str) -> State:
+    def evolve(self, state: State | None, recorded: Recorded, entity_id: str) -> State:
         """The state after the event."""
 
     def version(self, state: State | None) -> int:
         """The state's version, 0 for none."""
+
+    def commit_of(self, state: State | None) -> str | None:
+        """The id of the commit of the last event, None where there is none or it is not known."""
 
     def updated_at(self, state: State | None) -> Instant:
         """The instant of the last event: time never goes backwards for an entity."""
@@ -219,3 +229,14 @@ class Behaviour(Protocol[State, Command]):
 def version_key(entity: str, version: int) -> str:
     """The journal key of one version of one entity."""
     return f"{entity}:{version}"
+
+
+def commit_id(writer: str, seq: int) -> str:
+    """The id of one commit of one writer."""
+    return f"{writer}:{seq:0{SEQ_DIGITS}d}"
+
+
+def place_of(commit: str) -> tuple[str, int]:
+    """Writer and number of a commit's id."""
+    writer, _, seq = commit.rpartition(":")
+    return writer, int(seq)

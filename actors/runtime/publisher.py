@@ -5,9 +5,9 @@ versions may have died, or hang, before publishing them: then they are published
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from actors.runtime.ports import Commit, EventStream, Journal, MarkStore, Recorded, version_key
+from actors.runtime.ports import Commit, EventStream, Journal, MarkStore, Recorded, place_of, version_key
 
 KNOWN_ENTITIES = 100_000
 KNOWN_WRITERS = 1_000
@@ -56,42 +56,57 @@ class Publisher:
         """
         open_gaps = list(gaps)
         while open_gaps:
-            places = await self._journal.places_of([gap.key for gap in open_gaps])
-            await self._learn({writer for writer, seq in places if not self._is_published(writer, seq)})
-            if all(self._is_published(writer, seq) for writer, seq in places):
+            await self._learn([gap.commit for gap in open_gaps])
+            open_gaps = [gap for gap in open_gaps if not self._is_published(gap.commit)]
+            if not open_gaps:
                 return  # nearly always: only after a death somebody owes something
             commits = await self._journal.owning([gap.key for gap in open_gaps])
-            owners = {record.key: (commit, record) for commit in commits for record in commit.records}
+            await self._learn([commit.id for commit in commits])
+            owed = {one.key: one for commit in commits if not self._is_published(commit.id) for one in commit.records}
+            # What the journal does not have any more was published long ago.
+            open_gaps = [gap for gap in open_gaps if gap.key in owed]
             for gap in open_gaps:
-                commit, record = owners.get(gap.key, (None, None))
-                # What the journal does not have any more was published long ago.
-                if commit is None or record is None or self._is_published(commit.writer, commit.seq):
-                    gap.version = gap.last
-                else:
-                    gap.owed.append(record)
-                    gap.version -= 1
+                gap.owed.append(owed[gap.key])
             open_gaps = [gap for gap in open_gaps if gap.version > gap.last]
 
-    def _is_published(self, writer: str, seq: int) -> bool:
+    def _is_published(self, commit: str | None) -> bool:
+        if commit is None:
+            return False
+        writer, seq = place_of(commit)
         return seq <= self._writers.get(writer, 0)
 
-    async def _learn(self, writers: set[str]) -> None:
-        if writers:
-            self._writers.update(await self._marks.published(writers))
+    async def _learn(self, commits: Iterable[str | None]) -> None:
+        """Asks how far their writers are, unless they are known to have got as far as this."""
+        unknown = {place_of(commit)[0] for commit in commits if commit and not self._is_published(commit)}
+        if unknown:
+            self._writers.update(await self._marks.published(unknown))
         while len(self._writers) > KNOWN_WRITERS:
             self._writers.popitem(last=False)
 
 
 class _Gap:
-    """Versions between `last`, which is in the stream, and a record; `version` is the one to look at next."""
+    """Versions between `last`, which is in the stream, and a record; those that are `owed` are found backwards."""
 
-    __slots__ = ("before", "last", "owed", "version")
+    __slots__ = ("before", "last", "owed")
 
     def __init__(self, before: Recorded, last: int) -> None:
         self.before = before
         self.last = last
-        self.version = before.version - 1
         self.owed: list[Recorded] = []
+
+    @property
+    def _earliest(self) -> Recorded:
+        return self.owed[-1] if self.owed else self.before
+
+    @property
+    def version(self) -> int:
+        """The one to look at next."""
+        return self._earliest.version - 1
+
+    @property
+    def commit(self) -> str | None:
+        """The id of the commit that has it, if that is known."""
+        return self._earliest.after
 
     @property
     def key(self) -> str:

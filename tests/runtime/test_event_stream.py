@@ -159,8 +159,6 @@ class Memory:
 
     async def save(self, marks: Marks) -> None: ...
 
-    async def places_of(self, keys: object) -> set[tuple[str, int]]: ...  # type: ignore[empty-body]
-
     async def published(self, writers: object) -> dict[str, int]: ...  # type: ignore[empty-body]
 
     async def publish(self, records: Sequence[Recorded]) -> None:

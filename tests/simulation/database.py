@@ -71,9 +71,6 @@ class Tables:
     def taken(self, keys: Collection[str]) -> set[str]:
         return {key for key in keys if key in self.owners}
 
-    def places_of(self, keys: Collection[str]) -> set[tuple[str, int]]:
-        return {(commit.writer, commit.seq) for key in keys if (commit := self.owners.get(key))}
-
     def after(self, writer: str, seq: int, limit: int) -> list[Commit]:
         places = ((writer, later) for later in range(seq + 1, seq + 1 + limit))
         return [self.commits[place] for place in places if place in self.commits]

@@ -44,9 +44,6 @@ class FakeJournal:
     async def taken(self, keys: Collection[str]) -> set[str]:
         return await self._server.call("journal.taken", lambda: self._tables.taken(keys))
 
-    async def places_of(self, keys: Collection[str]) -> set[tuple[str, int]]:
-        return await self._server.call("journal.places_of", lambda: self._tables.places_of(keys))
-
     async def after(self, writer: str, seq: int, limit: int) -> list[Commit]:
         return await self._server.call("journal.after", lambda: self._tables.after(writer, seq, limit))
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from actors.domain.messages import ChargeCreated, OrderCancelled, OrderCreated
-from actors.runtime.ports import Commit, FencedError, Journal
+from actors.runtime.ports import Commit, FencedError, Journal, commit_id
 from tests.simulation.contracts.examples import ENTITY, a_charge, an_order, cancelled, commit, ordering, recorded
 from tests.simulation.contracts.parts import Parts
 
@@ -23,7 +23,8 @@ async def appended(journal: Journal, *commits: Commit) -> None:
 
 async def test_a_commit_is_read_as_it_was_appended(parts: Parts) -> None:
     order = an_order()
-    events = (recorded(1), recorded(2, OrderCreated(order)), recorded(3, OrderCancelled(cancelled(order))))
+    reserved = replace(recorded(2, OrderCreated(order)), after=commit_id("tickets-0-b", 7))
+    events = (recorded(1), reserved, recorded(3, OrderCancelled(cancelled(order))))
     charge = recorded(1, ChargeCreated(a_charge()), entity="charge:1")
     written = commit("tickets-0-a", 1, *events, charge, claims=(f"order:{order.id}",))
     await parts.journal.append(written)
@@ -41,7 +42,7 @@ async def test_a_key_that_another_writer_owns_fences(parts: Parts) -> None:
     await parts.journal.append(commit("a", 1, recorded(1)))
     with pytest.raises(FencedError):
         await parts.journal.append(commit("b", 1, recorded(1)))
-    assert await parts.journal.places_of([recorded(1).key]) == {("a", 1)}
+    assert placed(await parts.journal.owning([recorded(1).key])) == [("a", 1)]
 
 
 async def test_a_key_that_the_writer_itself_took_in_another_commit_fences(parts: Parts) -> None:
@@ -87,14 +88,12 @@ async def test_the_owners_of_keys_are_found_each_once(parts: Parts) -> None:
     assert placed(found) == [("a", 1), ("b", 1)]
     assert first in found
     assert await parts.journal.taken(keys) == keys - {recorded(9).key}
-    assert await parts.journal.places_of(keys) == {("a", 1), ("b", 1)}
 
 
 async def test_without_keys_nothing_is_found(parts: Parts) -> None:
     await parts.journal.append(commit("a", 1, recorded(1)))
     assert await parts.journal.owning([]) == []
     assert await parts.journal.taken(set()) == set()
-    assert await parts.journal.places_of([]) == set()
 
 
 async def test_a_writers_later_commits_are_read_in_order_and_not_all_at_once(parts: Parts) -> None:
