@@ -169,7 +169,7 @@ CONTROLS = (
     Control("unique key fence", without_unique_keys, COPIES, 10),
     Control("fenced refusals", without_fenced_refusals, COPIES, 10),
     Control("the order's own key", without_order_keys, REPEATS, 20, commands=400),
-    Control("idempotency keys", without_idempotency_keys, LOST, 20),
+    Control("idempotency keys", without_idempotency_keys, LOST, 40, commands=250),
     Control("expiry naming its order", without_the_orders_name, CALM, 10),
     Control("whole guarded documents", without_guards, SLOW, 20, commands=250),
     Control("repeated insert after an unknown outcome", without_repeated_inserts, LOST, 10),
