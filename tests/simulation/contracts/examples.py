@@ -17,7 +17,7 @@ from actors.domain.messages import (
 )
 from actors.domain.ticket import Ticket
 from actors.projections import charge_document, order_document, ticket_document
-from actors.runtime.ports import Commit, Projection, Recorded
+from actors.runtime.ports import Commit, Projection, Recorded, commit_id
 from actors.stripe.webhooks import WebhookEvent
 from tests.support.examples import BUYER, DETAILS, NOW, SELLER, TICKET, WINDOW
 
@@ -104,6 +104,7 @@ def recorded(version: int, event: TicketEvent | ChargeCreated | None = None, ent
 
 
 def commit(writer: str, seq: int, *records: Recorded, claims: tuple[str, ...] = ()) -> Commit:
+    records = tuple(replace(record, commit=commit_id(writer, seq)) for record in records)
     return Commit(writer, seq, NOW, (*(record.key for record in records), *claims), records)
 
 
