@@ -1,6 +1,9 @@
-"""The marks in the users collection: what is still to be announced, and who may not sell any more."""
+"""What users are found by: their email address, and marks for what is still to be done about them."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
+
+from email_validator import EmailNotValidError, validate_email
 
 from actors.connections import UserMark
 from actors.domain.messages import TicketStatus
@@ -8,6 +11,19 @@ from actors.runtime.ports import Instant
 from actors.storage.database import Database, reaching_the_database
 
 _FIELDS = {"created_at": 1, "updated_at": 1, "version": 1, "announced_version": 1}
+
+
+def email_key(email: str) -> str:
+    """Return what is the same for two spellings of one mailbox, and differs for two mailboxes.
+
+    The domain is compared as the network does (IDNA 2008), the part before it in any case. Nothing is folded beyond
+    that: `straße` and `strasse` are two people. An address that was taken before this rule has a key as well.
+    """
+    try:
+        valid = validate_email(email, check_deliverability=False)
+    except EmailNotValidError:
+        return unicodedata.normalize("NFC", email.lower())
+    return unicodedata.normalize("NFC", f"{valid.local_part.lower()}@{valid.ascii_domain.lower()}")
 
 
 class UserMarks:

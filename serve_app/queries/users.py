@@ -1,6 +1,5 @@
 """The collection `users`: the one place where a person's data is kept."""
 
-import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ from pymongo.errors import DuplicateKeyError
 
 from actors.domain.messages import Instant
 from actors.storage.database import ensure_indexes
+from actors.storage.users import email_key
 
 Document = dict[str, Any]
 
@@ -26,11 +26,6 @@ class User:
     is_admin: bool = False
     verified_at: Instant | None = None
     banned_at: Instant | None = None
-
-
-def email_key(email: str) -> str:
-    """Return what makes an email address the same one: upper and lower case do not matter."""
-    return unicodedata.normalize("NFC", email.casefold())
 
 
 class Users:

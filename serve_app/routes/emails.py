@@ -8,10 +8,11 @@ from actors.domain.accounts import EmailVerified, PasswordReset
 from actors.mail.letters import Kind
 from actors.mail.outbox import to_user
 from actors.mail.tokens import EmailToken, is_of
+from actors.storage.users import email_key
 from serve_app.bodies import read_json
 from serve_app.errors import RequestValidationError
 from serve_app.openapi import documented
-from serve_app.queries.users import User, email_key
+from serve_app.queries.users import User
 from serve_app.responses import json_response
 from serve_app.schemas import users as schemas
 from serve_app.schemas.users import EmailTokenBody, EmptyView, ResetRequest

@@ -7,11 +7,12 @@ from fastapi import APIRouter, Request, Response
 from actors.domain.accounts import PasswordChanged, SignedIn, SignedOut, SignInFailed
 from actors.mail.letters import Kind
 from actors.mail.outbox import to_user
+from actors.storage.users import email_key
 from serve_app.bodies import read_json
 from serve_app.errors import ConflictError, ForbiddenError, NotAuthorizedError, RequestValidationError
 from serve_app.idempotency import Identity, identify
 from serve_app.openapi import documented
-from serve_app.queries.users import User, email_key
+from serve_app.queries.users import User
 from serve_app.responses import json_response
 from serve_app.schemas.users import (
     CurrentUserView,

@@ -10,7 +10,7 @@ from serve_app.instants import iso
 from serve_app.queries.sessions import SessionRecord
 from serve_app.queries.users import User
 from serve_app.schemas.body import Body
-from serve_app.schemas.fields import Email, NewPassword, Password, Token
+from serve_app.schemas.fields import Email, KnownEmail, NewPassword, Password, Token
 from serve_app.security.password_rules import weakness_of
 
 
@@ -31,7 +31,7 @@ class SignUp(Body):
 class SignIn(Body):
     """Credentials; how long a password must be is not asked here, so that older ones keep working."""
 
-    email: Email
+    email: KnownEmail
     password: Password
 
 
@@ -51,7 +51,7 @@ class EmailTokenBody(Body):
 class ResetRequest(Body):
     """Who wants another password."""
 
-    email: Email
+    email: KnownEmail
 
 
 class PasswordReset(Body):

@@ -15,8 +15,9 @@ from starlette.responses import Response
 from actors.mail.letters import Kind
 from actors.notices import Notices
 from actors.storage.database import Database
+from actors.storage.users import email_key
 from actors.stripe.webhooks import sign
-from serve_app.queries.users import User, email_key
+from serve_app.queries.users import User
 from serve_app.services import Services
 from tests.api.fake_market import FakeMarket, ManualClock
 
