@@ -108,11 +108,14 @@ def order_document(order: Order) -> Document:
     """The order as stored.
 
     `due_at` is there only while it is open and `unsettled_since` only while its money is on the way: they index what
-    the Supervisor may have to wake or to resume.
+    the Supervisor may have to wake or to resume. `live_ticket_id` is there until it is cancelled: lists look at the
+    order that holds or has bought a ticket, among however many it had.
     """
     document = encode(order)
     document["_id"] = document.pop("id")
     document["by_newest"] = f"{order.created_at:015d}{order.id}"
+    if order.status is not OrderStatus.CANCELLED:
+        document["live_ticket_id"] = order.ticket_id
     if order.is_open:
         document["due_at"] = order.expires_at
     if order.is_unsettled:

@@ -1,6 +1,7 @@
 """Answers that many ask for again and again: asked once for all who want the same, and not all the time.
 
-A few questions are asked at a time, so that many different ones do not take the database from those who buy.
+A few questions are asked at a time, so that many different ones do not take the database from those who buy, and
+clients take turns, so that those of one do not keep others waiting.
 
 After an answer there is a rest of four times as long as it took, so that questions take a fifth of the database's time
 however many ask them, and what is quick to answer is hardly ever old.
@@ -11,12 +12,14 @@ from collections.abc import Callable, Coroutine, Hashable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from serve_app.errors import ServiceUnavailableError
+from serve_app.fair_queue import FairQueue, NoRoomError
 
 _RESTS = 4
 LONGEST_REST_SECONDS = 1.0
 _REMEMBERED = 1_024
 _AT_A_TIME = 4
+# Somebody who asks for much leaves a place for the others: they wait for nobody's slow question.
+_OF_ONE_CLIENT = 3
 # Half a second's work for the embedded database.
 _MOST_WAITING = 100
 
@@ -36,39 +39,47 @@ class Recent(Generic[Answer]):
     def __init__(self) -> None:
         self._asked: dict[Hashable, _Asked[Answer]] = {}
         self._count = 0
-        self._waiting = 0
-        self._room = asyncio.Semaphore(_AT_A_TIME)
+        self._queue = FairQueue(_AT_A_TIME, _OF_ONE_CLIENT, _MOST_WAITING)
 
-    async def answer(self, key: Hashable, ask: Callable[[], Coroutine[Any, Any, Answer]], *, anew: bool) -> Answer:
+    async def answer(
+        self, key: Hashable, ask: Callable[[], Coroutine[Any, Any, Answer]], *, anew: bool, client: Hashable | None
+    ) -> Answer:
         """Return what `ask` returns, or a recent answer to it; with `anew` only one that was begun after this call.
 
-        What `ask` raises, all are told who wait for it, and who ask while it rests. Raises ServiceUnavailableError when
-        too many questions wait.
+        What `ask` raises, all are told who wait for it, and who ask while it rests. The client is who waits in the
+        queue; what is asked for None waits in none, so that must be few questions. Raises NoRoomError when too many of
+        this client's questions wait.
         """
         so_far = self._count
         while (known := self._asked.get(key)) is not None:
             running = not known.task.done()
             if known.number > so_far or (not anew and (running or _now() < known.good_until)):
                 # Shielded: whoever goes away does not take the answer with them.
-                return await asyncio.shield(known.task)
-            if not running:
+                try:
+                    return await asyncio.shield(known.task)
+                except NoRoomError:  # which is for whoever asked first
+                    self._forget(key, known)
+            elif running:
+                await asyncio.wait([known.task])
+            else:
                 break
-            await asyncio.wait([known.task])
-        return await asyncio.shield(self._ask(key, ask).task)
+        return await asyncio.shield(self._ask(key, ask, client).task)
 
-    def _ask(self, key: Hashable, ask: Callable[[], Coroutine[Any, Any, Answer]]) -> _Asked[Answer]:
-        if self._waiting >= _MOST_WAITING:
-            raise ServiceUnavailableError
+    def _ask(
+        self, key: Hashable, ask: Callable[[], Coroutine[Any, Any, Answer]], client: Hashable | None
+    ) -> _Asked[Answer]:
         self._count += 1
-        self._waiting += 1
         begun = _now()
-        asked = _Asked(self._count, asyncio.create_task(self._in_turn(ask)))
+        asked = _Asked(self._count, asyncio.create_task(ask() if client is None else self._queue.run(client, ask)))
         self._asked.pop(key, None)
         self._asked[key] = asked
         if len(self._asked) > _REMEMBERED:
             del self._asked[next(iter(self._asked))]
 
         def rest(task: asyncio.Task[Answer]) -> None:
+            if not task.cancelled() and isinstance(task.exception(), NoRoomError):
+                self._forget(key, asked)
+                return
             took = _now() - begun
             # What was too much to ask is not asked again at once.
             failed = task.cancelled() or task.exception() is not None
@@ -77,12 +88,9 @@ class Recent(Generic[Answer]):
         asked.task.add_done_callback(rest)
         return asked
 
-    async def _in_turn(self, ask: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
-        try:
-            async with self._room:
-                return await ask()
-        finally:
-            self._waiting -= 1
+    def _forget(self, key: Hashable, asked: _Asked[Answer]) -> None:
+        if self._asked.get(key) is asked:
+            del self._asked[key]
 
 
 def _now() -> float:

@@ -3,17 +3,19 @@
 from collections.abc import Sequence
 from typing import Any
 
+import pymongo
 from pymongo import DESCENDING
 from pymongo.asynchronous.database import AsyncDatabase
 
-from actors.domain.messages import Instant, Order, OrderStatus
+from actors.domain.messages import Instant, Order
 from actors.projections import order_of
 from actors.runtime.gathered import Gathered
 from serve_app.paging import Page
 
 Document = dict[str, Any]
 
-_LIVE = [OrderStatus.CREATED.value, OrderStatus.AWAITING_PAYMENT.value, OrderStatus.COMPLETE.value]
+# As long as a page of tickets may take.
+_LIVE_SECONDS = 2.0
 
 
 class Orders:
@@ -48,10 +50,12 @@ class Orders:
     async def live(self, ticket_ids: Sequence[str], now: Instant) -> dict[str, Order]:
         """Return the order that holds or has bought each of the tickets, by ticket, in one query.
 
-        An order whose time is over holds nothing, also while its expiry is not written yet.
+        An order whose time is over holds nothing, also while its expiry is not written yet. Raises ExecutionTimeout or
+        NetworkTimeout after two seconds.
         """
         if not ticket_ids:
             return {}
-        found = self._orders.find({"ticket_id": {"$in": list(ticket_ids)}, "status": {"$in": _LIVE}})
-        orders = [order_of(document) async for document in found]
+        with pymongo.timeout(_LIVE_SECONDS):
+            found = await self._orders.find({"live_ticket_id": {"$in": list(ticket_ids)}}).to_list()
+        orders = [order_of(document) for document in found]
         return {order.ticket_id: order for order in orders if not order.is_open or now < order.expires_at}

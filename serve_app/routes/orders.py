@@ -21,7 +21,7 @@ from serve_app.openapi import documented
 from serve_app.ownership import own_order, sold_order, visible_order
 from serve_app.paging import cursor_of, link_header
 from serve_app.refusals import error_of
-from serve_app.responses import json_response, no_content
+from serve_app.responses import json_bytes, json_response, list_headers, no_content, unless_unchanged
 from serve_app.schemas.orders import OrderBody, OrderView, order_view
 from serve_app.schemas.payments import ChargeView, charge_view
 from serve_app.schemas.searches import OrderSearch
@@ -66,7 +66,7 @@ async def create_order(request: Request) -> Response:
 @router.get(
     "",
     **documented(
-        {HTTPStatus.OK: list[OrderView]},
+        {HTTPStatus.OK: list[OrderView], HTTPStatus.NOT_MODIFIED: None},
         (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, _UNAVAILABLE),
         query=OrderSearch,
         signed_in=True,
@@ -77,10 +77,18 @@ async def find_orders(request: Request) -> Response:
     services = services_of(request)
     buyer_id = services.sessions.require(request).user_id
     search = OrderSearch.of(request.query_params, services.rules())
-    page = await services.queries.orders.of_buyer(buyer_id, search.limit, search.cursor)
-    cursor = cursor_of("newest", page.next_position) if page.next_position else None
-    link = link_header("/api/orders", search.echo(request.query_params), cursor)
-    return json_response([order_view(order) for order in page.items], headers=link)
+    asked = search.echo(request.query_params)
+
+    async def list_orders() -> tuple[bytes, dict[str, str]]:
+        page = await services.queries.orders.of_buyer(buyer_id, search.limit, search.cursor)
+        cursor = cursor_of("newest", page.next_position) if page.next_position else None
+        content = json_bytes([order_view(order) for order in page.items])
+        return content, list_headers(content, link_header("/api/orders", asked, cursor))
+
+    content, headers = await services.lists.answer(
+        ("orders", buyer_id, *asked.items()), list_orders, anew=True, client=services.address_of(request)
+    )
+    return unless_unchanged(request, content, headers)
 
 
 @router.get("/{order_id}", **documented({HTTPStatus.OK: OrderView}, _OF_OWNERS, signed_in=True))

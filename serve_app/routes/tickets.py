@@ -25,7 +25,7 @@ from serve_app.own_changes import changed_something
 from serve_app.paging import cursor_of, link_header
 from serve_app.queries.tickets import Wanted
 from serve_app.refusals import error_of
-from serve_app.responses import json_bytes, json_response, no_content
+from serve_app.responses import json_bytes, json_response, list_headers, no_content, unless_unchanged
 from serve_app.schemas.history import HistoryEntry, history_entry
 from serve_app.schemas.searches import TicketSearch
 from serve_app.schemas.tickets import OwnTicketView, TicketBody, TicketView, own_ticket_view, ticket_view
@@ -39,7 +39,7 @@ _OF_SELLERS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOU
 @router.get(
     "",
     **documented(
-        {HTTPStatus.OK: list[OwnTicketView]},
+        {HTTPStatus.OK: list[OwnTicketView], HTTPStatus.NOT_MODIFIED: None},
         (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, _UNAVAILABLE),
         query=TicketSearch,
     ),
@@ -58,13 +58,15 @@ async def find_tickets(request: Request) -> Response:
         )
         cursor = cursor_of(search.sort, page.next_position) if page.next_position else None
         view = own_ticket_view if seller_id else ticket_view
-        return json_bytes([view(ticket) for ticket in page.items]), link_header("/api/tickets", asked, cursor)
+        content = json_bytes([view(ticket) for ticket in page.items])
+        return content, list_headers(content, link_header("/api/tickets", asked, cursor))
 
-    if seller_id is not None:
-        content, link = await list_tickets()
-    else:
-        content, link = await services.lists.answer(tuple(asked.items()), list_tickets, anew=anew)
-    return json_response(content, headers=link)
+    # The front page waits behind nobody's questions.
+    client = services.address_of(request) if asked else None
+    content, headers = await services.lists.answer(
+        (seller_id, *asked.items()), list_tickets, anew=anew or seller_id is not None, client=client
+    )
+    return unless_unchanged(request, content, headers)
 
 
 @router.post(

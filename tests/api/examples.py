@@ -144,6 +144,12 @@ async def _(world: World) -> httpx.Response:
     return await ask(world.anyone(), "GET", "/api/tickets")
 
 
+@example("GET", "/api/tickets", 304)
+async def _(world: World) -> httpx.Response:
+    seen = await ask(world.anyone(), "GET", "/api/tickets")
+    return await ask(world.anyone(), "GET", "/api/tickets", headers={"If-None-Match": seen.headers["etag"]})
+
+
 @example("POST", "/api/tickets", 200)
 async def _(world: World) -> httpx.Response:
     seller = await world.someone()
@@ -224,6 +230,13 @@ async def _(world: World) -> httpx.Response:
     for _ in range(3):
         await buyer.orders(await seller.lists())
     return await buyer.http.post("/api/orders", json={"ticketId": (await seller.lists())["id"]})
+
+
+@example("GET", "/api/orders", 304)
+async def _(world: World) -> httpx.Response:
+    _, buyer, _, _ = await world.held()
+    seen = await buyer.http.get("/api/orders")
+    return await buyer.http.get("/api/orders", headers={"If-None-Match": seen.headers["etag"]})
 
 
 @example("GET", "/api/orders", 200)

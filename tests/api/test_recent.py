@@ -1,10 +1,11 @@
 """Many who ask the same are answered by one question, and what is answered is asked again after a rest."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
-from serve_app.errors import ServiceUnavailableError
+from serve_app.fair_queue import FairQueue, NoRoomError
 from serve_app.recent import LONGEST_REST_SECONDS, Recent
 
 
@@ -35,7 +36,7 @@ async def test_who_asks_meanwhile_gets_the_same_answer(now: list[float]) -> None
     recent, question = Recent[int](), Question()
     question.may_end.clear()
     async with asyncio.TaskGroup() as tasks:
-        asking = [tasks.create_task(recent.answer("page", question, anew=False)) for _ in range(5)]
+        asking = [tasks.create_task(recent.answer("page", question, anew=False, client="somebody")) for _ in range(5)]
         await asyncio.sleep(0)
         now[0] += 60.0
         question.may_end.set()
@@ -45,51 +46,51 @@ async def test_who_asks_meanwhile_gets_the_same_answer(now: list[float]) -> None
 async def test_an_answer_is_kept_for_four_times_as_long_as_it_took(now: list[float]) -> None:
     recent, question = Recent[int](), Question()
     question.may_end.clear()
-    first = asyncio.create_task(recent.answer("page", question, anew=False))
+    first = asyncio.create_task(recent.answer("page", question, anew=False, client="somebody"))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     now[0] += 0.1
     question.may_end.set()
     assert await first == 1
     now[0] += 0.39
-    assert await recent.answer("page", question, anew=False) == 1
+    assert await recent.answer("page", question, anew=False, client="somebody") == 1
     now[0] += 0.02
-    assert await recent.answer("page", question, anew=False) == 2
+    assert await recent.answer("page", question, anew=False, client="somebody") == 2
 
 
 async def test_no_answer_is_kept_for_longer_than_a_second(now: list[float]) -> None:
     recent, question = Recent[int](), Question()
     question.may_end.clear()
-    first = asyncio.create_task(recent.answer("page", question, anew=False))
+    first = asyncio.create_task(recent.answer("page", question, anew=False, client="somebody"))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     now[0] += 8.0
     question.may_end.set()
     assert await first == 1
     now[0] += LONGEST_REST_SECONDS + 0.01
-    assert await recent.answer("page", question, anew=False) == 2
+    assert await recent.answer("page", question, anew=False, client="somebody") == 2
 
 
 async def test_who_wants_it_anew_gets_no_answer_that_was_begun_before(now: list[float]) -> None:
     recent, question = Recent[int](), Question()
     question.may_end.clear()
     async with asyncio.TaskGroup() as tasks:
-        early = tasks.create_task(recent.answer("page", question, anew=False))
+        early = tasks.create_task(recent.answer("page", question, anew=False, client="somebody"))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        late = [tasks.create_task(recent.answer("page", question, anew=True)) for _ in range(3)]
+        late = [tasks.create_task(recent.answer("page", question, anew=True, client="somebody")) for _ in range(3)]
         await asyncio.sleep(0)
         now[0] += 0.1
         question.may_end.set()
     assert early.result() == 1
     assert [task.result() for task in late] == [2] * 3, "one more question for all three"
-    assert await recent.answer("page", question, anew=True) == 3, "also while an answer is kept"
+    assert await recent.answer("page", question, anew=True, client="somebody") == 3, "also while an answer is kept"
 
 
 async def test_another_page_is_another_question() -> None:
     recent, question = Recent[int](), Question()
-    assert await recent.answer("page", question, anew=False) == 1
-    assert await recent.answer("other", question, anew=False) == 2
+    assert await recent.answer("page", question, anew=False, client="somebody") == 1
+    assert await recent.answer("other", question, anew=False, client="somebody") == 2
 
 
 async def test_a_failure_is_told_to_all_who_wait_and_asked_again_after_its_rest(now: list[float]) -> None:
@@ -101,23 +102,23 @@ async def test_a_failure_is_told_to_all_who_wait_and_asked_again_after_its_rest(
         now[0] += 1.0
         raise LookupError
 
-    asking = [asyncio.create_task(recent.answer("page", fail, anew=False)) for _ in range(2)]
+    asking = [asyncio.create_task(recent.answer("page", fail, anew=False, client="somebody")) for _ in range(2)]
     await asyncio.sleep(0)
     fails.set()
     results = await asyncio.gather(*asking, return_exceptions=True)
     assert [type(result) for result in results] == [LookupError] * 2
     now[0] += 3.9
     with pytest.raises(LookupError):
-        await recent.answer("page", question, anew=False)
+        await recent.answer("page", question, anew=False, client="somebody")
     now[0] += 0.2
-    assert await recent.answer("page", question, anew=False) == 1
+    assert await recent.answer("page", question, anew=False, client="somebody") == 1
 
 
 async def test_who_goes_away_does_not_take_the_answer_from_the_others() -> None:
     recent, question = Recent[int](), Question()
     question.may_end.clear()
-    leaves = asyncio.create_task(recent.answer("page", question, anew=False))
-    stays = asyncio.create_task(recent.answer("page", question, anew=False))
+    leaves = asyncio.create_task(recent.answer("page", question, anew=False, client="somebody"))
+    stays = asyncio.create_task(recent.answer("page", question, anew=False, client="somebody"))
     await asyncio.sleep(0)
     leaves.cancel()
     await asyncio.wait([leaves])
@@ -128,19 +129,98 @@ async def test_who_goes_away_does_not_take_the_answer_from_the_others() -> None:
 async def test_a_few_questions_are_asked_at_a_time_and_no_more_than_a_hundred_wait() -> None:
     recent, question = Recent[int](), Question()
     question.may_end.clear()
-    asking = [asyncio.create_task(recent.answer(page, question, anew=False)) for page in range(105)]
-    for _ in range(3):
-        await asyncio.sleep(0)
+    asking = [asyncio.create_task(recent.answer(page, question, anew=False, client=page % 2)) for page in range(109)]
+    await settled()
     assert question.times == 4
     question.may_end.set()
     answers = await asyncio.gather(*asking, return_exceptions=True)
-    assert sum(isinstance(answer, ServiceUnavailableError) for answer in answers) == 5
-    assert question.times == 100
-    assert await recent.answer("there is room again", question, anew=False) == 101
+    assert sum(isinstance(answer, NoRoomError) for answer in answers) == 5
+    assert question.times == 104
+    assert await recent.answer("there is room again", question, anew=False, client="somebody") == 105
+
+
+async def test_who_asks_for_much_keeps_nobody_else_waiting() -> None:
+    recent, slow, quick = Recent[int](), Question(), Question()
+    slow.may_end.clear()
+    flood = [asyncio.create_task(recent.answer(page, slow, anew=False, client="flood")) for page in range(500)]
+    await settled()
+    async with asyncio.timeout(1.0):
+        for number in range(1, 9):
+            assert await recent.answer(f"another {number}", quick, anew=False, client=number) == number
+    assert slow.times == 3, "one place is left for the others"
+    slow.may_end.set()
+    results = await asyncio.gather(*flood, return_exceptions=True)
+    assert sum(isinstance(result, NoRoomError) for result in results) == 500 - 3 - 100
+
+
+async def test_many_clients_with_slow_questions_take_turns() -> None:
+    recent, order = Recent[str](), []
+
+    async def ask(name: str) -> str:
+        order.append(name)
+        await asyncio.sleep(0)
+        return name
+
+    async with asyncio.TaskGroup() as tasks:
+        for client, count in (("flood", 40), ("first", 2), ("second", 2)):
+            for number in range(count):
+                name = f"{client} {number}"
+                tasks.create_task(recent.answer(name, partial(ask, name), anew=False, client=client))
+    assert all(order.index(f"{client} 1") < 12 for client in ("first", "second")), order
+
+
+async def test_front_page_is_answered_whatever_waits() -> None:
+    recent, slow, quick = Recent[int](), Question(), Question()
+    slow.may_end.clear()
+    floods = [
+        asyncio.create_task(recent.answer((client, page), slow, anew=False, client=client))
+        for client in range(20)
+        for page in range(20)
+    ]
+    await settled()
+    async with asyncio.timeout(1.0):
+        assert await recent.answer("front", quick, anew=False, client=None) == 1
+        assert await recent.answer("front", quick, anew=True, client=None) == 2
+    slow.may_end.set()
+    await asyncio.gather(*floods, return_exceptions=True)
+
+
+async def test_who_wants_what_a_refused_client_wanted_asks_for_themselves() -> None:
+    recent, slow, quick = Recent[int](), Question(), Question()
+    slow.may_end.clear()
+    flood = [asyncio.create_task(recent.answer(page, slow, anew=False, client="flood")) for page in range(103)]
+    await settled()
+    also_wants = asyncio.create_task(recent.answer(102, quick, anew=False, client="somebody"))
+    await settled()
+    flood.append(asyncio.create_task(recent.answer("one more", slow, anew=False, client="flood")))
+    await settled()
+    slow.may_end.set()
+    assert isinstance((await asyncio.gather(*flood, return_exceptions=True))[-1], NoRoomError)
+    assert await also_wants in {1, 103}
+
+
+async def test_client_who_goes_away_leaves_the_queue() -> None:
+    queue, question = FairQueue(1, 1, 10), Question()
+    question.may_end.clear()
+    first = asyncio.create_task(queue.run("first", question))
+    leaves = asyncio.create_task(queue.run("leaves", question))
+    stays = asyncio.create_task(queue.run("stays", question))
+    await settled()
+    leaves.cancel()
+    await asyncio.wait([leaves])
+    question.may_end.set()
+    assert [await first, await stays] == [1, 2]
+    assert await queue.run("later", question) == 3
+
+
+async def settled() -> None:
+    """Let everything go as far as it can."""
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 async def test_at_most_a_thousand_answers_are_kept() -> None:
     recent, question = Recent[int](), Question()
     for page in range(1_100):
-        await recent.answer(page, question, anew=False)
+        await recent.answer(page, question, anew=False, client="somebody")
     assert len(recent._asked) == 1_024
