@@ -51,8 +51,11 @@ _log = structlog.get_logger()
 class History(Protocol):
     """The past of a ticket."""
 
-    async def history(self, entity: str) -> Sequence[Recorded]:
-        """Return the events of an entity, such as `ticket:<id>`, in order. Raises StoreUnavailableError."""
+    async def history(self, entity: str, after: int, limit: int) -> Sequence[Recorded]:
+        """Return events of an entity, such as `ticket:<id>`, in order, at most so many after that version.
+
+        Raises StoreUnavailableError.
+        """
 
 
 class Charges(Protocol):

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
+import pymongo
 from pymongo.errors import DuplicateKeyError
 
 from actors.domain.codec import Document, decode_event, encode_event
@@ -9,6 +10,7 @@ from actors.runtime.ports import Commit, FencedError, Recorded, commit_id, place
 from actors.storage.database import Database, reaching_the_database
 
 HISTORY_BATCH = 200
+HISTORY_SECONDS = 2.0
 
 
 class MongoJournal:
@@ -46,16 +48,23 @@ class MongoJournal:
             found = await self._commits.find({"_id": {"$in": ids}}).to_list()
         return sorted(map(_commit, found), key=lambda commit: commit.seq)
 
-    async def history(self, entity: str) -> list[Recorded]:
-        """All events of one entity, such as `ticket:<id>`, in order. Raises StoreUnavailableError."""
-        records: list[Recorded] = []
-        while True:
-            first = len(records) + 1
-            keys = {version_key(entity, version) for version in range(first, first + HISTORY_BATCH)}
-            found = [record for commit in await self.owning(keys) for record in commit.records if record.key in keys]
-            records.extend(sorted(found, key=lambda record: record.version))
-            if len(found) < HISTORY_BATCH:
-                return records
+    async def history(self, entity: str, after: int = 0, limit: int = HISTORY_BATCH) -> list[Recorded]:
+        """At most `limit` events of one entity, such as `ticket:<id>`, in order, from the version after `after` on.
+
+        What else its commits hold stays in the database. Raises StoreUnavailableError, also after two seconds.
+        """
+        keys = [version_key(entity, version) for version in range(after + 1, after + 1 + limit)]
+        own = {"$filter": {"input": "$events", "as": "event", "cond": {"$eq": ["$$event.entity", entity]}}}
+        steps: list[Document] = [{"$match": {"keys": {"$in": keys}}}, {"$project": {"events": own}}]
+        with reaching_the_database(), pymongo.timeout(HISTORY_SECONDS):
+            found = await (await self._commits.aggregate(steps)).to_list()
+        records = [
+            _record(event, document["_id"])
+            for document in found
+            for event in document["events"]
+            if after < event["version"] <= after + limit
+        ]
+        return sorted(records, key=lambda record: record.version)
 
 
 def _document(commit: Commit) -> Document:
@@ -77,9 +86,10 @@ def _event(record: Recorded) -> Document:
 def _commit(document: Document) -> Commit:
     commit = document["_id"]
     events: Sequence[Document] = document["events"]
-    records = tuple(
-        Recorded(event["entity"], event["version"], event["at"], decode_event(event), event.get("after"), commit)
-        for event in events
-    )
+    records = tuple(_record(event, commit) for event in events)
     writer, seq = place_of(commit)
     return Commit(writer, seq, document["at"], tuple(document["keys"]), records)
+
+
+def _record(event: Document, commit: str) -> Recorded:
+    return Recorded(event["entity"], event["version"], event["at"], decode_event(event), event.get("after"), commit)

@@ -27,7 +27,7 @@ from serve_app.queries.tickets import Wanted
 from serve_app.refusals import error_of
 from serve_app.responses import json_bytes, json_response, list_headers, no_content, unless_unchanged
 from serve_app.schemas.history import HistoryEntry, history_entry
-from serve_app.schemas.searches import TicketSearch
+from serve_app.schemas.searches import HistorySearch, TicketSearch
 from serve_app.schemas.tickets import OwnTicketView, TicketBody, TicketView, own_ticket_view, ticket_view
 from serve_app.services import Services, services_of
 
@@ -130,16 +130,36 @@ async def withdraw_ticket(request: Request, ticket_id: str) -> Response:
     return no_content()
 
 
-@router.get("/{ticket_id}/history", **documented({HTTPStatus.OK: list[HistoryEntry]}, _OF_SELLERS, signed_in=True))
+@router.get(
+    "/{ticket_id}/history",
+    **documented(
+        {HTTPStatus.OK: list[HistoryEntry], HTTPStatus.NOT_MODIFIED: None},
+        (HTTPStatus.BAD_REQUEST, *_OF_SELLERS),
+        query=HistorySearch,
+        signed_in=True,
+    ),
+)
 async def read_history(request: Request, ticket_id: str) -> Response:
-    """Return all that happened to the ticket, in order, to its seller or to an administrator."""
+    """Return what happened to the ticket, in order, to its seller or to an administrator; `Link` leads on."""
     services = services_of(request)
     user_id = services.sessions.require(request).user_id
+    search = HistorySearch.of(request.query_params, services.rules())
+    after, asked = search.after(ticket_id), search.echo(request.query_params)
     answer = await _ask(services, ReadTicket(_existing(ticket_id)))
     if answer.ticket.seller_id != user_id and not await services.is_admin(user_id):
         raise ForbiddenError("Only the seller sees the history of a ticket.")
-    history = await services.queries.history.history(f"ticket:{ticket_id}")
-    return json_response([history_entry(recorded) for recorded in history])
+
+    async def list_history() -> tuple[bytes, dict[str, str]]:
+        found = await services.queries.history.history(f"ticket:{ticket_id}", after, search.limit)
+        last = after + search.limit
+        cursor = cursor_of("history", f"{last:010d}{ticket_id}") if last < answer.ticket.version else None
+        content = json_bytes([history_entry(recorded) for recorded in found])
+        return content, list_headers(content, link_header(f"/api/tickets/{ticket_id}/history", asked, cursor))
+
+    content, headers = await services.lists.answer(
+        ("history", ticket_id, *asked.items()), list_history, anew=True, client=services.address_of(request)
+    )
+    return unless_unchanged(request, content, headers)
 
 
 def _wanted(search: TicketSearch, seller_id: str | None) -> Wanted:

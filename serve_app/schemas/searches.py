@@ -5,6 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 
+from serve_app.errors import RequestValidationError
 from serve_app.paging import DEFAULT_LIMIT, LARGEST_LIMIT, position_in
 from serve_app.schemas.body import Query
 from serve_app.schemas.fields import PLACE_LENGTH, Category, is_clean
@@ -13,6 +14,8 @@ Sort: TypeAlias = Literal["newest", "price", "-price", "startsAt"]
 
 _BOUND = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,2}))?")
 _QUESTION_LENGTH = 200
+_ID_DIGITS = 24
+_DAMAGED = "is damaged or belongs to another list"
 
 
 def _limit(text: object) -> int:
@@ -35,10 +38,18 @@ def _words(text: str) -> str:
 
 
 def _position(cursor: str, info: ValidationInfo) -> str:
+    return _position_in(cursor, info.data.get("sort", "newest"))
+
+
+def _position_in_history(cursor: str) -> str:
+    return _position_in(cursor, "history")
+
+
+def _position_in(cursor: str, sort: str) -> str:
     try:
-        return position_in(cursor, info.data.get("sort", "newest"))
+        return position_in(cursor, sort)
     except ValueError:
-        raise ValueError("is damaged or belongs to another list") from None
+        raise ValueError(_DAMAGED) from None
 
 
 _AMOUNT = WithJsonSchema({"type": "number", "minimum": 0})
@@ -48,6 +59,7 @@ Limit = Annotated[
 ]
 # After validation it is the position that the cursor carried.
 Cursor = Annotated[str, AfterValidator(_position), WithJsonSchema({"type": "string"})]
+HistoryCursor = Annotated[str, AfterValidator(_position_in_history), WithJsonSchema({"type": "string"})]
 Bound = Annotated[int, BeforeValidator(_bound), _AMOUNT]
 Words = Annotated[str, AfterValidator(_words), WithJsonSchema({"type": "string", "maxLength": PLACE_LENGTH})]
 
@@ -71,3 +83,19 @@ class OrderSearch(Query):
 
     limit: Limit = DEFAULT_LIMIT
     cursor: Cursor | None = None
+
+
+class HistorySearch(Query):
+    """Which part of a ticket's past."""
+
+    limit: Limit = DEFAULT_LIMIT
+    cursor: HistoryCursor | None = None
+
+    def after(self, ticket_id: str) -> int:
+        """Return the version after which the page begins. Raises RequestValidationError for another ticket's cursor."""
+        if self.cursor is None:
+            return 0
+        version, of_ticket = self.cursor[:-_ID_DIGITS], self.cursor[-_ID_DIGITS:]
+        if of_ticket != ticket_id:
+            raise RequestValidationError({"cursor": _DAMAGED})
+        return int(version)

@@ -200,6 +200,21 @@ async def _(world: World) -> httpx.Response:
     return await seller.http.get(f"/api/tickets/{ticket['id']}/history")
 
 
+@example("GET", "/api/tickets/{ticket_id}/history", 304)
+async def _(world: World) -> httpx.Response:
+    seller, _, ticket, _ = await world.held()
+    seen = await seller.http.get(f"/api/tickets/{ticket['id']}/history")
+    return await seller.http.get(
+        f"/api/tickets/{ticket['id']}/history", headers={"If-None-Match": seen.headers["etag"]}
+    )
+
+
+@example("GET", "/api/tickets/{ticket_id}/history", 400)
+async def _(world: World) -> httpx.Response:
+    seller, _, ticket, _ = await world.held()
+    return await seller.http.get(f"/api/tickets/{ticket['id']}/history?cursor=damaged")
+
+
 @example("GET", "/api/tickets/{ticket_id}/history", 403)
 async def _(world: World) -> httpx.Response:
     _, buyer, ticket, _ = await world.held()

@@ -111,8 +111,8 @@ class FakeMarket:
     async def is_ready(self) -> bool:
         return self.is_up
 
-    async def history(self, entity: str) -> list[Recorded]:
-        return self._recorded[entity]
+    async def history(self, entity: str, after: int, limit: int) -> list[Recorded]:
+        return self._recorded[entity][after : after + limit]
 
     def settle(self, order_id: str, status: ChargeStatus) -> None:
         """Pretend that the charge of the order came to this."""

@@ -177,6 +177,25 @@ async def test_the_seller_sees_what_happened_in_order(world: World) -> None:
     }  # fmt: skip
 
 
+async def test_long_past_is_read_page_by_page(world: World) -> None:
+    seller = await world.someone()
+    ticket, another = await seller.lists(), await seller.lists()
+    path = f"/api/tickets/{ticket['id']}"
+    for price in range(10, 16):
+        await seller.http.put(path, json={**TICKET, "price": price})
+    pages: list[list[int]] = []
+    following: str | None = f"{path}/history?limit=3"
+    while following is not None:
+        response = await seller.http.get(following)
+        assert response.status_code == 200, response.text
+        pages.append([entry["version"] for entry in response.json()])
+        link = response.headers.get("link")
+        previous, following = following, link[1 : link.index(">")] if link else None
+    assert pages == [[1, 2, 3], [4, 5, 6], [7]]
+    foreign = await seller.http.get(previous.replace(ticket["id"], another["id"]))
+    assert (foreign.status_code, fields(foreign)) == (400, {"cursor"})
+
+
 async def test_nobody_else_sees_what_happened(world: World) -> None:
     _, buyer, ticket, _ = await world.held()
     path = f"/api/tickets/{ticket['id']}/history"

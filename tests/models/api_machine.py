@@ -94,7 +94,7 @@ class ApiMachine(ApiHarness):
     def read_history(self, which: int, who: str) -> None:
         ticket = self.listing(which)
         person = self.person(who, ticket.rules.seller)
-        response = self.call(person, "GET", f"/api/tickets/{ticket.id}/history")
+        response = self.call(person, "GET", f"/api/tickets/{ticket.id}/history?limit=100")
         if not self.is_let_in(person, response):
             return
         if person.id != ticket.rules.seller:

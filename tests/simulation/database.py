@@ -75,9 +75,10 @@ class Tables:
         places = ((writer, later) for later in range(seq + 1, seq + 1 + limit))
         return [self.commits[place] for place in places if place in self.commits]
 
-    def history(self, entity: str) -> list[Recorded]:
+    def history(self, entity: str, after: int, limit: int) -> list[Recorded]:
         records = (record for commit in self.commits.values() for record in commit.records)
-        return sorted((one for one in records if one.entity == entity), key=lambda one: one.version)
+        wanted = (one for one in records if one.entity == entity and after < one.version <= after + limit)
+        return sorted(wanted, key=lambda one: one.version)
 
     def put(self, collection: str, version: int, document: Document) -> None:
         """Inserts, or replaces what is older."""

@@ -47,9 +47,9 @@ class FakeJournal:
     async def after(self, writer: str, seq: int, limit: int) -> list[Commit]:
         return await self._server.call("journal.after", lambda: self._tables.after(writer, seq, limit))
 
-    async def history(self, entity: str) -> list[Recorded]:
-        """All events of one entity in order."""
-        return await self._server.call("journal.history", lambda: self._tables.history(entity))
+    async def history(self, entity: str, after: int = 0, limit: int = 200) -> list[Recorded]:
+        """Some events of one entity in order."""
+        return await self._server.call("journal.history", lambda: self._tables.history(entity, after, limit))
 
 
 class FakeDocuments:

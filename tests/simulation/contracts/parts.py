@@ -24,8 +24,8 @@ COLLECTIONS = ("journal", "tickets", "orders", "charges", "cursors", "webhook_ev
 class WholeJournal(Journal, Protocol):
     """The journal, as those see it who read a ticket's history."""
 
-    async def history(self, entity: str) -> list[Recorded]:
-        """All events of one entity in order."""
+    async def history(self, entity: str, after: int = 0, limit: int = 200) -> list[Recorded]:
+        """Some events of one entity in order."""
 
 
 class WholeInbox(Inbox, Protocol):

@@ -136,7 +136,11 @@ async def test_a_history_is_that_of_one_entity_in_the_order_of_its_versions(part
     assert await parts.journal.history("ticket:unknown") == []
 
 
-async def test_a_long_history_is_whole(parts: Parts) -> None:
+async def test_long_history_is_read_page_by_page(parts: Parts) -> None:
     records = [replace(recorded(version), at=version) for version in range(1, 451)]
-    await appended(parts.journal, commit("a", 1, *records[:203]), commit("a", 2, *records[203:]))
-    assert await parts.journal.history(ENTITY) == records
+    others = [recorded(version, entity=ANOTHER) for version in range(1, 11)]
+    await appended(parts.journal, commit("a", 1, *others, *records[:203]), commit("a", 2, *records[203:]))
+    assert await parts.journal.history(ENTITY, 0, 200) == records[:200]
+    assert await parts.journal.history(ENTITY, 200, 10) == records[200:210]
+    assert await parts.journal.history(ENTITY, 400, 100) == records[400:]
+    assert await parts.journal.history(ENTITY, 450, 100) == []
