@@ -48,8 +48,8 @@ class TicketQueries(Protocol):
     async def orders_in_journal(self, ids: Collection[str]) -> dict[str, Order]:
         """The orders that came into being, as they are now."""
 
-    async def taken(self, keys: Collection[str]) -> set[str]:
-        """Those of the journal's keys that some commit owns."""
+    async def edits_in_journal(self, ids: Collection[str]) -> dict[str, str]:
+        """The edits that took effect, each with the id of the ticket that it changed."""
 
 
 class BuyerHolds:
@@ -104,7 +104,7 @@ class TicketBehaviour:
         self._queries = queries
         self._holds = BuyerHolds()
         self._earlier: dict[str, Order] = {}
-        self._edited: set[str] = set()
+        self._edited: dict[str, str] = {}
 
     def entity_id(self, command: TicketCommand) -> str:
         return command.ticket_id
@@ -126,8 +126,8 @@ class TicketBehaviour:
         # That an order came into being before is left to the key `order:<id>`; only after it said so it is looked up.
         wanted = {command.order_id for command in reserves} if careful else set()
         self._earlier = await self._queries.orders_in_journal(wanted) if wanted else {}
-        edits = {key for command in commands if (key := _edit_key_of(command))} if careful else set()
-        self._edited = await self._queries.taken(edits) if edits else set()
+        edits = {edit_id for command in commands if (edit_id := _edit_id_of(command))} if careful else set()
+        self._edited = await self._queries.edits_in_journal(edits) if edits else {}
 
     def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decided[Ticket]:
         surroundings = rules.NO_SURROUNDINGS
@@ -136,8 +136,8 @@ class TicketBehaviour:
                 open_holds=self._holds.count(command.buyer_id, now),
                 earlier_order=self._earlier.get(command.order_id),
             )
-        elif _edit_key_of(command) in self._edited:
-            surroundings = Surroundings(was_edited=True)
+        elif (edit_id := _edit_id_of(command)) in self._edited:
+            surroundings = Surroundings(edited_before=self._edited[edit_id])
         decision = rules.decide(ticket, command, now, surroundings)
         if isinstance(decision, Refusal):
             return Decided((), decision, surroundings)
@@ -167,7 +167,10 @@ class TicketBehaviour:
         return ()
 
     def claim_of(self, command: TicketCommand) -> str | None:
-        return order_key(command.order_id) if isinstance(command, Reserve) else _edit_key_of(command)
+        if isinstance(command, Reserve):
+            return order_key(command.order_id)
+        edit_id = _edit_id_of(command)
+        return edit_key(edit_id) if edit_id is not None else None
 
     def reply(self, ticket: Ticket, _command: TicketCommand, decided: Decided[Ticket]) -> TicketAnswer:
         order = decided.surroundings.earlier_order or ticket.order
@@ -219,5 +222,5 @@ def edit_key(edit_id: str) -> str:
     return f"edit:{edit_id}"
 
 
-def _edit_key_of(command: TicketCommand) -> str | None:
-    return edit_key(command.edit_id) if isinstance(command, EditTicket) and command.edit_id is not None else None
+def _edit_id_of(command: TicketCommand) -> str | None:
+    return command.edit_id if isinstance(command, EditTicket) else None

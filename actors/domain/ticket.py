@@ -86,11 +86,14 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a decision rests on besides the ticket: the buyer's other open holds and what the command did before."""
+    """What a decision rests on besides the ticket: the buyer's other open holds and what the command did before.
+
+    `edited_before` is the id of the ticket that this very edit changed.
+    """
 
     open_holds: int = 0
     earlier_order: Order | None = None
-    was_edited: bool = False
+    edited_before: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +131,9 @@ def decide(  # noqa: PLR0911 - a row a rule
             return UNCHANGED
         case EditTicket() | WithdrawTicket() | StartRefund() if command.user_id != ticket.seller_id:
             return NotYours()
-        case EditTicket() if surroundings.was_edited:
-            return UNCHANGED  # this very edit took effect before, and others may have followed
+        case EditTicket() if surroundings.edited_before is not None:
+            # This very edit took effect before, and others may have followed; if here, it is answered the same.
+            return _unchanged_if(surroundings.edited_before == ticket.id)
         case Reserve() if surroundings.earlier_order is not None:
             # The order came into being before and must not be revived; the caller is told how it stands.
             return _unchanged_if(_same_request(surroundings.earlier_order, command))

@@ -2,6 +2,9 @@
 
 The journal is the judge. Nothing here is safe because there is one host: it is safe because a commit that rests on
 stale memory cannot be appended, and an answer that writes nothing is checked against the journal before it leaves.
+
+A key exists once. Between commits the journal's unique index sees to that; it does not compare the keys of one commit,
+so within a turn the host does: a letter that wants a key of its turn is decided in the next one.
 """
 
 import asyncio
@@ -67,11 +70,13 @@ class _Turn(Generic[State]):
     at: Instant
     states: dict[str, State | None] = field(default_factory=dict)
     records: list[Recorded] = field(default_factory=list)
-    claims: list[str] = field(default_factory=list)
+    keys: dict[str, None] = field(default_factory=dict)
     changed: set[str] = field(default_factory=set)
     resting: set[str] = field(default_factory=set)
     refused: dict[Letter, str] = field(default_factory=dict)
     replies: list[tuple[Letter, Reply]] = field(default_factory=list)
+    deferred: list[Letter] = field(default_factory=list)
+    closed: set[str] = field(default_factory=set)
     found: list[Projection] = field(default_factory=list)
 
 
@@ -151,18 +156,19 @@ class Host(Generic[State, Command]):
         turn: _Turn[State] = _Turn(self._drop_late(letters), self._clock.now())
         try:
             await self._load(turn)
-            for letter in turn.letters:
-                self._decide(turn, letter)
+            self._decide_all(turn)
             if turn.records:
                 await self._commit(turn)
         except FencedError:
             self._behaviour.settle(committed=False)
+            self._mailbox.put_back(turn.deferred)
             self._decide_again(turn.replies)
             return
         except StoreUnavailableError:
             self._give_up(turn)
             return
         self._behaviour.settle(committed=True)
+        self._mailbox.put_back(turn.deferred)
         # No await since the commit: its documents are noted before anyone can ask which commits are applied.
         self._keep(turn)
         urgent = self._project(turn)
@@ -186,14 +192,21 @@ class Host(Generic[State, Command]):
         for letter in turn.letters:
             entity_id = behaviour.entity_id(letter.command)
             state = turn.states.setdefault(entity_id, self._states.get(entity_id))
-            if state is None and (letter.fenced or not behaviour.starts_fresh(letter.command)):
+            if state is None and (letter.is_careful or not behaviour.starts_fresh(letter.command)):
                 cold.add(entity_id)
         if cold:
             loaded = await load(behaviour, self._journal, cold)
             turn.states.update(loaded.states)
             turn.found = loaded.projections
         commands = [letter.command for letter in turn.letters]
-        await behaviour.gather(commands, careful=any(letter.fenced for letter in turn.letters))
+        await behaviour.gather(commands, careful=any(letter.is_careful for letter in turn.letters))
+
+    def _decide_all(self, turn: _Turn[State]) -> None:
+        for letter in turn.letters:
+            if turn.closed and self._is_for(letter, turn.closed):
+                self._defer(turn, letter)
+            else:
+                self._decide(turn, letter)
 
     def _decide(self, turn: _Turn[State], letter: Letter) -> None:
         """An exception fails its own message only: what it would have changed is not kept."""
@@ -212,9 +225,13 @@ class Host(Generic[State, Command]):
             for event in decided.events:
                 state = self._record(records, state, entity_id, now, event)
             reply = decided.refusal or behaviour.reply(_existing(state), command, decided)
+            keys = self._keys(records)
         except Exception:  # noqa: BLE001 - the rule: one message's bug must not take the turn down
             self._carry_on.failed(command)
             letter.answer(Unavailable())
+            return
+        if self._has_any(turn, keys):
+            self._defer(turn, letter)
             return
         turn.states[entity_id] = state
         turn.replies.append((letter, reply))
@@ -224,9 +241,9 @@ class Host(Generic[State, Command]):
             claim = behaviour.claim_of(command)
             if claim is not None:
                 turn.refused[letter] = claim
+        turn.keys.update(dict.fromkeys(keys))
         for record in records:
             turn.records.append(record)
-            turn.claims.extend(behaviour.claims(record.event))
             turn.changed.add(entity_id)
             if record.event is not expired:
                 behaviour.noticed(record.event)
@@ -240,9 +257,28 @@ class Host(Generic[State, Command]):
         records.append(Recorded(entity, version, now, event, behaviour.commit_of(state), self._next_commit))
         return behaviour.evolve(state, records[-1], entity_id)
 
+    def _keys(self, records: Sequence[Recorded]) -> list[str]:
+        """Return the journal keys of one letter's events. Raise ValueError for one that is there twice."""
+        keys = [key for record in records for key in (record.key, *self._behaviour.claims(record.event))]
+        if len(set(keys)) < len(keys):
+            raise ValueError("the events of one message have a key twice")
+        return keys
+
+    def _has_any(self, turn: _Turn[State], keys: Sequence[str]) -> bool:
+        return not turn.keys.keys().isdisjoint(keys)
+
+    def _defer(self, turn: _Turn[State], letter: Letter) -> None:
+        """Leave the letter to the next turn, and with it what comes after it for the same entity.
+
+        By then the key is in the journal, where deciding with care finds it. A letter is deferred only by letters
+        ahead of it, of which each such turn decides at least one, so its turn comes.
+        """
+        letter.deferred = True
+        turn.deferred.append(letter)
+        turn.closed.add(self._behaviour.entity_id(letter.command))
+
     async def _commit(self, turn: _Turn[State]) -> None:
-        keys = (*(record.key for record in turn.records), *turn.claims)
-        commit = Commit(self.writer, self._seq + 1, turn.at, keys, tuple(turn.records))
+        commit = Commit(self.writer, self._seq + 1, turn.at, tuple(turn.keys), tuple(turn.records))
         await self._append_until_known(commit)
         self._seq = commit.seq
         self._next_commit = commit_id(self.writer, commit.seq + 1)

@@ -29,10 +29,11 @@ class Delivery:
 class Letter:
     """One message. Internal letters (a timer's) have no delivery and nobody waits for them.
 
-    `fenced` counts how often it was decided on what turned out to be stale; `again` says that it was sent before.
+    `fenced` counts how often it was decided on what turned out to be stale; `deferred` says that an earlier letter of
+    its turn had one of its keys; `again` says that it was sent before.
     """
 
-    __slots__ = ("again", "command", "deadline", "delivery", "fenced", "place")
+    __slots__ = ("again", "command", "deadline", "deferred", "delivery", "fenced", "place")
 
     def __init__(
         self,
@@ -49,6 +50,12 @@ class Letter:
         self.place = place
         self.again = again
         self.fenced = 0
+        self.deferred = False
+
+    @property
+    def is_careful(self) -> bool:
+        """Whether a key that it wants was taken, so that the journal is asked before it is decided."""
+        return self.fenced > 0 or self.deferred
 
     def answer(self, reply: Reply) -> None:
         """Tells the caller, if there is one."""

@@ -49,6 +49,11 @@ class Commit:
         """What this commit is called in the journal."""
         return commit_id(self.writer, self.seq)
 
+    def check_keys(self) -> None:
+        """Raise ValueError for a key that is there twice: an index compares the keys of different documents only."""
+        if len(set(self.keys)) < len(self.keys):
+            raise ValueError("a commit has a key twice")
+
 
 @dataclass(frozen=True, slots=True)
 class Projection:
@@ -101,7 +106,7 @@ class Journal(Protocol):
     async def append(self, commit: Commit) -> None:
         """Durable when it returns, also when the same commit was there already.
 
-        Raises FencedError or StoreUnavailableError.
+        Raises FencedError or StoreUnavailableError, and ValueError for a commit that has a key twice.
         """
 
     async def owning(self, keys: Collection[str]) -> list[Commit]:
@@ -177,7 +182,7 @@ class Behaviour(Protocol[State, Command]):
     async def gather(self, commands: Sequence[Command], *, careful: bool) -> None:
         """Fetches what deciding these commands needs besides their entities, in one query per collection.
 
-        `careful` after a fenced commit: then also what is usually left to the fence.
+        `careful` when a key that one of them wants was taken: then also what is usually left to the fence.
         """
 
     def decide(self, state: State | None, command: Command, now: Instant) -> Decided[State]:

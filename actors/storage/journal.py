@@ -20,6 +20,7 @@ class MongoJournal:
         self._commits = database["journal"]
 
     async def append(self, commit: Commit) -> None:
+        commit.check_keys()
         try:
             with reaching_the_database():
                 await self._commits.insert_one(_document(commit))

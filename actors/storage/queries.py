@@ -11,7 +11,7 @@ from actors.projections import charge_of, order_of, ticket_of
 from actors.runtime.gathered import Gathered
 from actors.storage.database import Database, reaching_the_database
 from actors.storage.journal import MongoJournal
-from actors.tickets import order_key
+from actors.tickets import edit_key, order_key
 
 
 class Queries:
@@ -78,6 +78,16 @@ class Queries:
             if order.version >= known[order_id].version:
                 known[order_id] = order
         return known
+
+    async def edits_in_journal(self, ids: Collection[str]) -> dict[str, str]:
+        """The edits that took effect, each with the id of the ticket that it changed."""
+        commits = await self._journal.owning({edit_key(edit_id) for edit_id in ids})
+        return {
+            edit_id: record.entity.partition(":")[2]
+            for commit in commits
+            for record in commit.records
+            if isinstance(record.event, TicketUpdated) and (edit_id := record.event.edit_id) and edit_id in ids
+        }
 
     async def taken(self, keys: Collection[str]) -> set[str]:
         """Those of the journal's keys that some commit owns."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from actors.domain.messages import (
+    ChargeCreated,
     Order,
     OrderAwaitingPayment,
     OrderCancelled,
@@ -63,7 +64,9 @@ class Invariants:
     places: dict[str, Place] = field(default_factory=dict)
     created: set[str] = field(default_factory=set)
     bought: set[str] = field(default_factory=set)
-    edits: set[str | None] = field(default_factory=set)
+    edits: dict[str | None, str] = field(default_factory=dict)
+    requests: set[str] = field(default_factory=set)
+    keys: set[str] = field(default_factory=set)
     prices: dict[str, int] = field(default_factory=dict)
     lapsed: set[str] = field(default_factory=set)
     published: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
@@ -78,6 +81,10 @@ class Invariants:
         """Called in the instant in which a commit is in the journal."""
         for record in commit.records:
             self._recorded(record)
+        for key in commit.keys:
+            if key in self.keys:
+                self._break(f"the key {key} is there twice")
+            self.keys.add(key)
 
     def _recorded(self, record: Recorded) -> None:
         self.checks["events"] += 1
@@ -90,10 +97,20 @@ class Invariants:
             self._break(f"{record.entity} changed at {record.at}, which is {record.at - self._now} ms from now")
         if kind == "ticket":
             self._ticket_changed(entity_id, record)
+        if isinstance(record.event, ChargeCreated):
+            self._charge_created(record.event)
         if isinstance(record.event, INTERNAL):
             self.internal.add((record.entity, record.version))
         self.history.add(record)
         self.world.note(type(record.event).__name__, record.entity)
+
+    def _charge_created(self, event: ChargeCreated) -> None:
+        charge = event.charge
+        if charge.request is None or charge.attempt > 1:
+            return
+        if charge.request in self.requests:
+            self._break(f"the request {charge.request} opened two charges")
+        self.requests.add(charge.request)
 
     def _ticket_changed(self, ticket_id: str, record: Recorded) -> None:
         event = record.event
@@ -105,7 +122,7 @@ class Invariants:
                     self._break(f"the price of {ticket_id} changed under a hold")
                 if event.edit_id in self.edits:
                     self._break(f"the edit {event.edit_id} took effect twice")
-                self.edits.add(event.edit_id)
+                self.edits[event.edit_id] = ticket_id
                 self.places[ticket_id].price = event.details.price
             case TicketWithdrawn():
                 if self.places[ticket_id].hold is not None:

@@ -78,8 +78,10 @@ class People:
         wish = random.random()
         if ticket_id is None or wish < 0.3:
             await self._list(seller)
-        elif wish < 0.75:
+        elif wish < 0.7:
             await self._ask_ticket(EditTicket(ticket_id, seller, self._details(), self.market.world.new_id()))
+        elif wish < 0.75:
+            await self._edit_several(seller)
         elif wish < 0.8:
             await self._ask_ticket(WithdrawTicket(ticket_id, seller))
         elif (order_id := self._some_sale(seller)) is not None:
@@ -89,8 +91,12 @@ class People:
         random = self.market.world.random
         mine = [order.id for order in self._mine.values() if order.buyer_id == buyer]
         wish = random.random()
-        if not mine or wish < 0.45:
+        if not mine or wish < 0.4:
             await self._reserve(buyer)
+        elif wish < 0.45:
+            await self._reserve_several(buyer)
+        elif wish < 0.5:
+            await self._pay_several(mine[-4:])
         elif wish < 0.75:
             await self._pay(random.choice(mine[-4:]))
         elif wish < 0.87:
@@ -107,12 +113,29 @@ class People:
             self.tickets.append((ticket_id, seller))
 
     async def _reserve(self, buyer: str) -> None:
-        random, settings = self.market.world.random, self.market.settings
         ticket_id = self._some_ticket()
-        if ticket_id is None:
-            return
-        expected = random.choice((None, 1_000, 2_000, 3_000))
+        if ticket_id is not None:
+            await self._reserve_as(buyer, ticket_id, self.market.world.new_id())
+
+    # One key for several things, at once: of orders, of payments and of edits.
+
+    async def _reserve_several(self, buyer: str) -> None:
         order_id = self.market.world.new_id()
+        newest = [ticket_id for ticket_id, _ in self.tickets[-4:]]
+        await asyncio.gather(*(self._reserve_as(buyer, ticket_id, order_id) for ticket_id in newest))
+
+    async def _pay_several(self, orders: list[str]) -> None:
+        request = self.market.world.new_id()
+        await asyncio.gather(*(self._pay(order_id, request) for order_id in orders))
+
+    async def _edit_several(self, seller: str) -> None:
+        edit_id, details = self.market.world.new_id(), self._details()
+        own = [ticket_id for ticket_id, by in self.tickets if by == seller][-4:]
+        await asyncio.gather(*(self._ask_ticket(EditTicket(one, seller, details, edit_id)) for one in own))
+
+    async def _reserve_as(self, buyer: str, ticket_id: str, order_id: str) -> None:
+        settings = self.market.settings
+        expected = self.market.world.random.choice((None, 1_000, 2_000, 3_000))
         reserve = Reserve(
             ticket_id, order_id, buyer, settings.reservation_window_ms, expected, settings.max_holds_per_buyer
         )
@@ -132,9 +155,9 @@ class People:
         if found is not None:
             self.replies.read(order_id, version, found.get(order_id))
 
-    async def _pay(self, order_id: str) -> None:
-        card = self.market.world.random.choice(CARDS)
-        answer = await self._until_heard(Pay(order_id, card), lambda api: api.actors.pay(Pay(order_id, card)))
+    async def _pay(self, order_id: str, request: str | None = None) -> None:
+        wish = Pay(order_id, self.market.world.random.choice(CARDS), request)
+        answer = await self._until_heard(wish, lambda api: api.actors.pay(wish))
         if answer is None:
             return
         self.replies.payment(order_id, answer)

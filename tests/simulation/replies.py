@@ -7,6 +7,7 @@ from actors.domain import ticket as rules
 from actors.domain.messages import (
     ChargeStatus,
     CreateTicket,
+    EditTicket,
     Order,
     OrderStatus,
     Overloaded,
@@ -105,6 +106,8 @@ class Replies:
         surroundings = [NO_SURROUNDINGS]
         if isinstance(command, Reserve) and command.order_id in self._history.orders:
             surroundings.extend(Surroundings(0, order) for order in self._history.orders[command.order_id])
+        if isinstance(command, EditTicket) and command.edit_id in self._invariants.edits:
+            surroundings.append(Surroundings(edited_before=self._invariants.edits[command.edit_id]))
         instants = {asked.at - TOLERANCE, asked.at, self._now, self._now + TOLERANCE}
         return any(
             _decides(state, command, at, around) == refusal

@@ -77,6 +77,16 @@ def without_order_keys(_: SimulatedMarket) -> AbstractContextManager[Any]:
     return patch.object(TicketBehaviour, "claims", lambda _self, _event: ())
 
 
+@contextmanager
+def without_keys_compared_within_a_turn(_: SimulatedMarket) -> Iterator[None]:
+    """A turn commits one key for many, which no index sees; nor does the journal's port look."""
+    with (
+        patch.object(Host, "_has_any", lambda _host, _turn, _keys: False),
+        patch.object(Commit, "check_keys", lambda _commit: None),
+    ):
+        yield
+
+
 def without_idempotency_keys(_: SimulatedMarket) -> AbstractContextManager[Any]:
     """Every call to Stripe has a key of its own."""
     numbers = count()
@@ -169,6 +179,7 @@ CONTROLS = (
     Control("unique key fence", without_unique_keys, COPIES, 10),
     Control("fenced refusals", without_fenced_refusals, COPIES, 10),
     Control("the order's own key", without_order_keys, REPEATS, 20, commands=400),
+    Control("keys compared within a turn", without_keys_compared_within_a_turn, CALM, 20),
     Control("idempotency keys", without_idempotency_keys, LOST, 40, commands=250),
     Control("expiry naming its order", without_the_orders_name, CALM, 10),
     Control("whole guarded documents", without_guards, SLOW, 20, commands=250),

@@ -10,7 +10,7 @@ from actors.domain.ticket import Ticket
 from actors.runtime.ports import Commit, FencedError, Marks, Projection, Recorded
 from actors.storage.webhooks import Announcement
 from actors.stripe.webhooks import WebhookEvent
-from actors.tickets import order_key
+from actors.tickets import edit_key, order_key
 from tests.simulation.database import DuplicateKeyError, Tables
 
 T = TypeVar("T")
@@ -31,6 +31,7 @@ class FakeJournal:
         self._tables = tables
 
     async def append(self, commit: Commit) -> None:
+        commit.check_keys()
         try:
             await self._server.call("journal.insert", lambda: self._tables.insert(commit))
         except DuplicateKeyError:
@@ -127,6 +128,12 @@ class FakeQueries:
             if order.version >= known[order_id].version:
                 known[order_id] = order
         return known
+
+    async def edits_in_journal(self, ids: Collection[str]) -> dict[str, str]:
+        keys = {edit_key(edit_id) for edit_id in ids}
+        commits = await self._server.call("journal.owning", lambda: self._tables.owning(keys))
+        edits = ((record.entity, getattr(record.event, "edit_id", "")) for one in commits for record in one.records)
+        return {edit_id: entity.partition(":")[2] for entity, edit_id in edits if edit_id in ids}
 
     async def taken(self, keys: Collection[str]) -> set[str]:
         return await self._server.call("journal.taken", lambda: self._tables.taken(keys))

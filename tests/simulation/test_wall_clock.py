@@ -20,7 +20,7 @@ def pool() -> Iterator[Pool]:
 
 
 def test_nobody_asks_for_the_wall_clock_but_for_how_long_a_seed_took(pool: Pool) -> None:
-    outcome, asked = pool.apply(run_watched, [Task(3, commands=30)])
+    outcome, asked = pool.apply(run_watched, [Task(7, commands=60)])
     assert outcome.broken is None
     assert outcome.sold > 0
     assert asked == {ELAPSED}

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from actors.domain.messages import OrderCancelled, OrderCreated
+from actors.domain.messages import OrderCancelled, OrderCreated, TicketUpdated
 from tests.simulation.contracts.examples import (
     a_charge,
     a_ticket,
@@ -17,7 +17,7 @@ from tests.simulation.contracts.examples import (
     recorded,
 )
 from tests.simulation.contracts.parts import Parts
-from tests.support.examples import ANOTHER, BUYER, NOW
+from tests.support.examples import ANOTHER, BUYER, DETAILS, NOW, TICKET
 
 
 async def test_documents_are_read_by_id_and_unknown_ids_are_left_out(parts: Parts) -> None:
@@ -90,6 +90,15 @@ async def test_an_order_that_ended_in_its_first_commit_is_as_that_commit_says(pa
 async def test_an_order_without_an_event_is_not_in_the_journal(parts: Parts) -> None:
     await parts.documents.write([document(an_order())])
     assert await parts.queries.orders_in_journal([an_order().id]) == {}
+
+
+async def test_an_edit_is_in_the_journal_with_the_ticket_that_it_changed(parts: Parts) -> None:
+    edits = [TicketUpdated(DETAILS, edit_id) for edit_id in ("one", "other")]
+    records = [recorded(2, edits[0]), recorded(3, edits[1], entity="ticket:another"), recorded(3)]
+    await parts.journal.append(commit("a", 1, *records, claims=("edit:one", "edit:other")))
+    assert await parts.queries.edits_in_journal(["one", "none"]) == {"one": TICKET}
+    assert await parts.queries.edits_in_journal({"other", "one"}) == {"one": TICKET, "other": "another"}
+    assert await parts.queries.edits_in_journal([]) == {}
 
 
 async def test_keys_that_are_taken_are_found(parts: Parts) -> None:
