@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 import structlog
 from fastapi import FastAPI
-from pymongo.errors import ConnectionFailure, ExecutionTimeout, WTimeoutError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actors.runtime.ports import StoreUnavailableError
+from actors.storage.database import failure_of
 from actors.stripe.sandbox import LedgerUnavailable
 from config.logs import origin_of
 from serve_app.errors import CustomError, DatabaseConnectionError, ServiceUnavailableError
@@ -37,9 +38,9 @@ def install(api: FastAPI) -> None:
         CustomError: _custom,
         HTTPException: _of_the_framework,
         ClientDisconnect: _disconnected,
-        ConnectionFailure: _database_away,
-        ExecutionTimeout: _database_away,
-        WTimeoutError: _database_away,
+        # Elections have many faces: all of pymongo's errors but those that tell of two who wanted the same.
+        PyMongoError: _database_away,
+        DuplicateKeyError: _unexpected,
         StoreUnavailableError: _database_away,
         LedgerUnavailable: _database_away,
         RedisError: _redis_away,
@@ -96,8 +97,13 @@ async def _disconnected(_request: Request, _error: Exception) -> Response:
 
 
 async def _database_away(_request: Request, error: Exception) -> Response:
-    _log.warning("database does not answer", exception=type(error).__name__)
+    _log.warning("database does not answer", exception=failure_of(error))
     return error_response(DatabaseConnectionError())
+
+
+async def _unexpected(_request: Request, error: Exception) -> Response:
+    """Leave it to `LastResort`: who inserts says what a key that is taken means, and here nobody did."""
+    raise error
 
 
 async def _redis_away(_request: Request, error: Exception) -> Response:

@@ -55,7 +55,8 @@ class Outbox:
             return
         with reaching_the_database():
             try:
-                await self._mails.insert_many([_document(mail) for mail in mails], ordered=False)
+                documents = sorted(map(_document, mails), key=lambda document: document["_id"])
+                await self._mails.insert_many(documents, ordered=False)
             except BulkWriteError as error:
                 duplicates_of(error)
 
@@ -67,7 +68,7 @@ class Outbox:
 
     async def done(self, mail_ids: Collection[str], now: Instant) -> None:
         """Note that these were sent, or are to nobody."""
-        await self._update({"_id": {"$in": list(mail_ids)}}, {"$unset": {"due_at": ""}, "$set": {"sent_at": now}})
+        await self._update({"_id": {"$in": sorted(mail_ids)}}, {"$unset": {"due_at": ""}, "$set": {"sent_at": now}})
 
     async def postpone(self, due: Mapping[str, Instant]) -> None:
         """Note that these could not be sent, and when to try again."""
@@ -76,7 +77,7 @@ class Outbox:
 
     async def give_up(self, mail_ids: Collection[str], now: Instant) -> None:
         """Note that these will not be tried again."""
-        await self._update({"_id": {"$in": list(mail_ids)}}, {"$unset": {"due_at": ""}, "$set": {"failed_at": now}})
+        await self._update({"_id": {"$in": sorted(mail_ids)}}, {"$unset": {"due_at": ""}, "$set": {"failed_at": now}})
 
     async def forget_before(self, at: Instant) -> None:
         """Delete what is older, sent or not."""

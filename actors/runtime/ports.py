@@ -36,13 +36,19 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """One turn of one writer. `seq` counts a writer's commits from 1."""
+    """One turn of one writer. `seq` counts a writer's commits from 1.
+
+    `keys` are sorted, so that two inserts that share some never wait for each other.
+    """
 
     writer: str
     seq: int
     at: Instant
     keys: tuple[str, ...]
     records: tuple[Recorded, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "keys", tuple(sorted(self.keys)))
 
     @property
     def id(self) -> str:

@@ -1,13 +1,16 @@
 """The connection to MongoDB: how long it waits, what its failures mean, and the indexes."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import structlog
+from bson.errors import InvalidBSON
 from pymongo import ASCENDING, AsyncMongoClient, IndexModel
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
+from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError
 
 from actors.domain.codec import Document
 from actors.runtime.ports import StoreUnavailableError
@@ -15,6 +18,14 @@ from actors.runtime.ports import StoreUnavailableError
 Database = AsyncDatabase[Document]
 DEFAULT_NAME = "holdfast"
 DUPLICATE_KEY = 11000
+# MongoDB's WriteConflict, and the "deadlock detected" of DocumentDB on PostgreSQL: the server ended the statement so
+# that another could go on, and nothing of it was written.
+CONTENTION = {112, 16_908_292}
+CONTENTION_TRIES = 5
+CONTENTION_SECONDS = 0.01
+# What pymongo raises over an answer that lacks what the protocol says is in it, besides its own errors.
+ODD_ANSWERS = (InvalidBSON, LookupError, TypeError, ValueError, AttributeError)
+T = TypeVar("T")
 logger = structlog.get_logger(__name__)
 
 INDEXES = {
@@ -46,12 +57,20 @@ INDEXES = {
 def connect(url: str, *, patience_ms: int = 10_000) -> AsyncMongoClient[Document]:
     """A client that acknowledges writes once they are on disk, and that waits so long for an answer.
 
+    What a URL says of reading and writing does not count: reads are the primary's, of what no election takes back, and
+    writes are a majority's. Copied addresses often name a secondary, which knows nothing of the last moments.
+
     Repeats are ours to make: the driver's own would hide that an outcome is not known.
     """
     return AsyncMongoClient(
         url,
         w="majority",
         journal=True,
+        readConcernLevel="majority",
+        readPreference="primary",
+        # These go with another read preference only, and are refused beside this one.
+        readPreferenceTags="",
+        maxStalenessSeconds=-1,
         retryWrites=False,
         retryReads=False,
         serverSelectionTimeoutMS=1_000,
@@ -59,6 +78,15 @@ def connect(url: str, *, patience_ms: int = 10_000) -> AsyncMongoClient[Document
         connectTimeoutMS=patience_ms // 10,
         socketTimeoutMS=patience_ms,
         appname="holdfast",
+    )
+
+
+def has_replicas(client: AsyncMongoClient[Document]) -> bool:
+    """Whether the servers are a replica set or several, as far as the client has heard from them."""
+    topology = client.topology_description
+    members = topology.server_descriptions().values()
+    return topology.topology_type_name.startswith(("ReplicaSet", "Sharded")) or any(
+        member.server_type_name.startswith("RS") for member in members
     )
 
 
@@ -87,19 +115,54 @@ async def ensure_indexes(collection: AsyncCollection[Document], *indexes: IndexM
 
 @contextmanager
 def reaching_the_database() -> Iterator[None]:
-    """Turns every failure of the database but duplicate keys into StoreUnavailableError: its outcome is not known."""
+    """Turns every failure of the database but duplicate keys into StoreUnavailableError: its outcome is not known.
+
+    Also what is odd in its answers. Documents that we made too large or of what cannot be stored are bugs, and pass.
+    """
     try:
         yield
     except (DuplicateKeyError, BulkWriteError):
         raise
-    except PyMongoError as error:
-        logger.warning("database_unavailable", error=type(error).__name__)
-        raise StoreUnavailableError(type(error).__name__) from error
+    except (PyMongoError, *ODD_ANSWERS) as error:
+        cause = failure_of(error)
+        logger.warning("database_unavailable", error=cause)
+        raise StoreUnavailableError(cause) from error
+
+
+def failure_of(error: Exception) -> str:
+    """What to call a failure of the database in logs: never its text, in which there may be input."""
+    code = getattr(error, "code", None)
+    return type(error).__name__ if code is None else f"{type(error).__name__} {code}"
+
+
+async def despite_contention(write: Callable[[], Awaitable[T]]) -> T:
+    """The result of a write that may be done twice, tried again when the server ended it for another's sake.
+
+    Raises what it raises at last.
+    """
+    for tries in range(1, CONTENTION_TRIES):
+        try:
+            return await write()
+        except OperationFailure as error:
+            if not _codes_of(error) & CONTENTION:
+                raise
+            logger.info("write_tried_again", error=failure_of(error), tries=tries)
+        await asyncio.sleep(CONTENTION_SECONDS * 2**tries)
+    return await write()
+
+
+def _codes_of(error: OperationFailure) -> set[Any]:
+    if isinstance(error, BulkWriteError):
+        return {failure.get("code") for failure in error.details.get("writeErrors", ())}
+    return {error.code}
 
 
 def duplicates_of(error: BulkWriteError) -> list[int]:
     """The places of the writes that met a key that is taken; any other failure leaves the outcome unknown."""
-    failures = error.details["writeErrors"]
-    if error.details.get("writeConcernErrors") or any(failure["code"] != DUPLICATE_KEY for failure in failures):
-        raise StoreUnavailableError("BulkWriteError") from error
-    return [failure["index"] for failure in failures]
+    failures = error.details.get("writeErrors", ())
+    is_known = failures and not error.details.get("writeConcernErrors")
+    if not is_known or _codes_of(error) != {DUPLICATE_KEY}:
+        cause = " ".join(["BulkWriteError", *sorted(str(code) for code in _codes_of(error))])
+        raise StoreUnavailableError(cause) from error
+    with reaching_the_database():
+        return [failure["index"] for failure in failures]

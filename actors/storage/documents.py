@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from pymongo.errors import BulkWriteError
@@ -10,7 +11,7 @@ from actors.domain.codec import Document
 from actors.runtime.gathered import Gathered
 from actors.runtime.journal import newest
 from actors.runtime.ports import Projection
-from actors.storage.database import Database, duplicates_of, reaching_the_database
+from actors.storage.database import Database, despite_contention, duplicates_of, reaching_the_database
 
 # Replacements in one statement, which carries them all and may have 16 MB: whoever recovers a dead writer brings tens
 # of thousands, and a ticket with a long description has some 100 KB.
@@ -39,9 +40,13 @@ class MongoDocuments:
 
     async def _write_groups(self, groups: Sequence[Sequence[Projection]]) -> list[None]:
         """All of one collection."""
-        projections = newest([projection for group in groups for projection in group])
+        # In one order everywhere: two writers of the same documents, each waiting for what the other has locked, would
+        # wait for each other.
+        found = newest([projection for group in groups for projection in group])
+        projections = sorted(found, key=lambda projection: projection.id)
         exist = await self._insert([projection for projection in projections if projection.is_new])
         replacements = [projection for projection in projections if not projection.is_new] + exist
+        replacements.sort(key=lambda projection: projection.id)
         for first in range(0, len(replacements), LARGEST):
             await self._replace(replacements[first : first + LARGEST])
         return [None] * len(groups)
@@ -51,9 +56,10 @@ class MongoDocuments:
         if not projections:
             return []
         documents = [projection.document() for projection in projections]
+        collection = self._database[projections[0].collection]
         try:
             with reaching_the_database():
-                await self._database[projections[0].collection].insert_many(documents, ordered=False)
+                await despite_contention(lambda: collection.insert_many(documents, ordered=False))
         except BulkWriteError as error:
             return [projections[place] for place in duplicates_of(error)]
         return []
@@ -63,8 +69,9 @@ class MongoDocuments:
         while projections:
             collection = self._database[projections[0].collection]
             ids = {"_id": {"$in": [projection.id for projection in projections]}}
+            newer = _by_newer(projections)
             with reaching_the_database():
-                result = await collection.update_many(ids, _by_newer(projections))
+                result = await despite_contention(partial(collection.update_many, ids, newer))
                 if result.matched_count == len(projections):
                     return
                 there = {document["_id"] for document in await collection.find(ids, {"_id": 1}).to_list()}

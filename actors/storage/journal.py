@@ -3,43 +3,63 @@
 from collections.abc import Collection, Sequence
 
 import pymongo
+from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DuplicateKeyError
+from pymongo.read_concern import ReadConcern
 
 from actors.domain.codec import Document, decode_event, encode_event
-from actors.runtime.ports import Commit, FencedError, Recorded, commit_id, place_of, version_key
-from actors.storage.database import Database, reaching_the_database
+from actors.runtime.ports import Commit, FencedError, Recorded, StoreUnavailableError, commit_id, place_of, version_key
+from actors.storage.database import Database, despite_contention, has_replicas, reaching_the_database
 
 HISTORY_BATCH = 200
 HISTORY_SECONDS = 2.0
+# Without a majority a linearizable read waits for ever, while callers want to know.
+FENCE_MS = 5_000
 
 
 class MongoJournal:
     """The journal in MongoDB; see runtime.ports.Journal for what each method promises."""
 
     def __init__(self, database: Database) -> None:
+        self._client = database.client
         self._commits = database["journal"]
+        self._here_and_now = self._commits.with_options(read_concern=ReadConcern("local"))
+        self._linearizable = self._commits.with_options(read_concern=ReadConcern("linearizable"))
+        self._has_replicas = False
 
     async def append(self, commit: Commit) -> None:
         commit.check_keys()
+        document = _document(commit)
         try:
             with reaching_the_database():
-                await self._commits.insert_one(_document(commit))
+                await despite_contention(lambda: self._commits.insert_one(document))
         except DuplicateKeyError as error:
             # With our own id there, an earlier try of this very commit was written although its answer was lost. The
             # error does not tell: its keys are there as well, and servers name either index.
-            with reaching_the_database():
-                is_ours = await self._commits.find_one({"_id": commit.id}, {"_id": 1}) is not None
-            if not is_ours:
+            if not await self._has(self._here_and_now, commit):
                 raise FencedError from error
+            # An election can still take back what no majority has: that it is there is not yet an answer.
+            if not await self._has(self._commits, commit):
+                raise StoreUnavailableError("no majority has the commit yet") from error
+
+    async def _has(self, commits: AsyncCollection[Document], commit: Commit) -> bool:
+        with reaching_the_database():
+            return await commits.find_one({"_id": commit.id}, {"_id": 1}) is not None
 
     async def owning(self, keys: Collection[str]) -> list[Commit]:
         with reaching_the_database():
-            return [_commit(found) for found in await self._commits.find({"keys": {"$in": list(keys)}}).to_list()]
+            found = await self._commits.find({"keys": {"$in": sorted(keys)}}).to_list()
+        return [_commit(document) for document in found]
 
     async def taken(self, keys: Collection[str]) -> set[str]:
+        # Answers leave by what is not found here. A primary that was replaced and does not know yet would find too
+        # little: of replicas a majority is asked whether it still is the primary.
+        self._has_replicas = self._has_replicas or has_replicas(self._client)
+        commits = self._linearizable if self._has_replicas else self._commits
         wanted = set(keys)
         with reaching_the_database():
-            found = await self._commits.find({"keys": {"$in": list(wanted)}}, {"keys": 1}).to_list()
+            asked = commits.find({"keys": {"$in": sorted(wanted)}}, {"keys": 1}, max_time_ms=FENCE_MS)
+            found = await asked.to_list()
         return {key for document in found for key in document["keys"] if key in wanted}
 
     async def after(self, writer: str, seq: int, limit: int) -> list[Commit]:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from actors.domain.codec import Document
 from actors.runtime.ports import Instant, Marks
-from actors.storage.database import Database, reaching_the_database
+from actors.storage.database import Database, despite_contention, reaching_the_database
 
 
 class MongoMarks:
@@ -18,7 +18,7 @@ class MongoMarks:
         further = {"applied": marks.applied, "published": marks.published, "at": marks.at}
         update: Document = {"$max": further, "$setOnInsert": {"host": marks.host}}
         with reaching_the_database():
-            await self._cursors.update_one({"_id": marks.writer}, update, upsert=True)
+            await despite_contention(lambda: self._cursors.update_one({"_id": marks.writer}, update, upsert=True))
 
     async def published(self, writers: Collection[str]) -> dict[str, int]:
         with reaching_the_database():

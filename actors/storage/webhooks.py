@@ -69,7 +69,7 @@ class WebhookInbox:
     async def handled(self, event_ids: Collection[str]) -> None:
         """Notes that these need no more attention, in one command."""
         with reaching_the_database():
-            await self._events.update_many({"_id": {"$in": list(event_ids)}}, {"$unset": {"unhandled_since": ""}})
+            await self._events.update_many({"_id": {"$in": sorted(event_ids)}}, {"$unset": {"unhandled_since": ""}})
 
     async def forget_before(self, at: Instant) -> None:
         """Drops announcements that arrived before the instant."""

@@ -63,7 +63,7 @@ class SessionRecords:
 
     async def remove(self, session_ids: Sequence[str]) -> None:
         """End the sessions durably."""
-        await self._sessions.delete_many({"_id": {"$in": list(session_ids)}})
+        await self._sessions.delete_many({"_id": {"$in": sorted(session_ids)}})
 
     async def drop_ended(self, now: Instant) -> None:
         """Forget the sessions whose time is over."""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import structlog
 from fastapi import FastAPI
-from pymongo.errors import AutoReconnect, NetworkTimeout, ServerSelectionTimeoutError
+from pymongo.errors import DuplicateKeyError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from actors.domain import messages
@@ -16,6 +16,7 @@ from serve_app.errors import CustomError, DatabaseConnectionError, RequestValida
 from serve_app.refusals import error_of
 from serve_app.responses import error_response
 from tests.api.world import NOBODY, TICKET, World, errors
+from tests.support.driver_errors import driver_errors
 
 SECRET_INPUT = "4242424242424242"
 
@@ -124,10 +125,13 @@ def broken(world: World) -> dict[str, Exception]:
 
 @pytest.mark.parametrize(
     "error",
-    [ServerSelectionTimeoutError("x"), AutoReconnect("x"), NetworkTimeout("x"), StoreUnavailableError("x"),
-     RedisConnectionError("x")],
+    [
+        *(one for one in driver_errors() if not isinstance(one, DuplicateKeyError)),
+        StoreUnavailableError("x"),
+        RedisConnectionError("x"),
+    ],
     ids=lambda error: type(error).__name__,
-)  # fmt: skip
+)
 async def test_a_lost_connection_is_503_with_a_time_to_wait(
     world: World, broken: dict[str, Exception], error: Exception
 ) -> None:
@@ -136,6 +140,16 @@ async def test_a_lost_connection_is_503_with_a_time_to_wait(
     assert response.status_code == 503
     assert response.headers["retry-after"]
     assert errors(response)
+
+
+async def test_a_key_that_is_taken_where_nobody_said_what_that_means_is_a_bug(
+    world: World, broken: dict[str, Exception]
+) -> None:
+    broken["now"] = DuplicateKeyError(SECRET_INPUT)
+    with structlog.testing.capture_logs() as logs:
+        response = await world.anyone().http.get("/broken")
+    assert response.status_code == 500
+    assert any(entry.get("exception") == "DuplicateKeyError" for entry in logs)
 
 
 async def test_a_crash_is_one_fixed_sentence_and_logged_without_input(

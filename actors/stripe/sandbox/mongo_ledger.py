@@ -11,7 +11,7 @@ from pymongo.errors import BulkWriteError, PyMongoError
 from actors.domain.codec import Document
 from actors.runtime.gathered import Gathered
 from actors.runtime.ports import StoreUnavailableError
-from actors.storage.database import duplicates_of, ensure_indexes
+from actors.storage.database import duplicates_of, ensure_indexes, reaching_the_database
 from actors.stripe.sandbox.change import Announcement, Change, Kind, Made, Use
 from actors.stripe.sandbox.documents import (
     announcement_of,
@@ -168,12 +168,13 @@ class MongoLedger:
 
 
 def _those(change_ids: Collection[str]) -> Document:
-    return {"_id": {"$in": list(change_ids)}}
+    return {"_id": {"$in": sorted(change_ids)}}
 
 
 @contextmanager
 def _reachable() -> Iterator[None]:
     try:
-        yield
+        with reaching_the_database():
+            yield
     except (PyMongoError, StoreUnavailableError) as error:
         raise LedgerUnavailable from error
