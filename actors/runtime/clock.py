@@ -6,6 +6,8 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 
+import structlog
+
 from actors.runtime.ports import Instant, StoreUnavailableError
 
 REFRESH_SECONDS = 10.0
@@ -14,6 +16,15 @@ GOOD_SECONDS = 0.1
 TRIES = 3
 # Seconds that a monotonic clock may be off after one second: ten times what quartz is.
 DRIFT = 5e-4
+# Another primary has another clock, and processes hear of it at different moments. Up to so many seconds of difference
+# are worked off by so much of each second, so that no hold suddenly ends. What is more is taken at once: a machine
+# slept, or a server's clock was set, and who starts from now on knows nothing else.
+SLEW = 0.05
+MOST_SLEWED = 10.0
+# Seconds by which answers of one clock may be apart beyond what they are unsure: servers tell whole milliseconds.
+ANSWERS_APART = 0.05
+
+logger = structlog.get_logger(__name__)
 
 
 def wall_clock() -> Instant:
@@ -22,7 +33,10 @@ def wall_clock() -> Instant:
 
 
 class SharedClock:
-    """Milliseconds on the database's clock, so that hosts with wrong clocks agree; its own until the first look."""
+    """Milliseconds on the database's clock, so that hosts with wrong clocks agree; its own until the first look.
+
+    It goes forward, a little faster or slower than it should after an election.
+    """
 
     def __init__(
         self,
@@ -34,13 +48,22 @@ class SharedClock:
         """`ask` gives the database's time in seconds since 1970, or raises StoreUnavailableError; `own` is ours."""
         self._ask = ask
         self._monotonic = monotonic
-        self._offset = own() - monotonic()
         self._looked = monotonic()
+        # From one offset to another since a time on our monotonic clock: the same where nothing is worked off.
+        self._since = self._looked
+        self._before = self._offset = own() - self._looked
         self._error = math.inf
 
     def now(self) -> Instant:
         """Milliseconds since the epoch."""
-        return int((self._monotonic() + self._offset) * 1000)
+        monotonic = self._monotonic()
+        return int((monotonic + self._offset_at(monotonic)) * 1000)
+
+    def _offset_at(self, monotonic: float) -> float:
+        """Seconds between the database's clock and ours."""
+        difference = self._offset - self._before
+        done = SLEW * (monotonic - self._since)
+        return self._offset if abs(difference) <= done else self._before + math.copysign(done, difference)
 
     async def refresh(self) -> None:
         """Asks the database. Of its answers the one counts that is least unsure, also among those of earlier looks.
@@ -52,10 +75,22 @@ class SharedClock:
             answer = await self._ask()
             heard = self._monotonic()
             error = (heard - asked) / 2
-            if error < self._error + DRIFT * (heard - self._looked):
-                self._offset, self._error, self._looked = answer - (asked + heard) / 2, error, heard
+            unsure = self._error + DRIFT * (heard - self._looked)
+            if error < unsure:
+                self._turn_to(answer - (asked + heard) / 2, heard, error + unsure)
+                self._error, self._looked = error, heard
             if heard - asked <= GOOD_SECONDS:
                 return
+
+    def _turn_to(self, offset: float, heard: float, unsure: float) -> None:
+        """Goes by another offset; what cannot be for want of a better answer before is another clock's."""
+        before = self._offset_at(heard)
+        difference = offset - before
+        is_another_clock = abs(difference) > unsure + ANSWERS_APART
+        if is_another_clock:
+            logger.warning("database_clock_differs", seconds=round(difference, 3))
+        self._since, self._offset = heard, offset
+        self._before = before if is_another_clock and abs(difference) <= MOST_SLEWED else offset
 
     async def run(self) -> None:
         """Keeps the offset fresh until cancelled; while the database is away it stays as it was."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from actors.runtime.clock import DRIFT, SharedClock
+from actors.runtime.clock import DRIFT, MOST_SLEWED, REFRESH_SECONDS, SLEW, SharedClock
 from actors.runtime.ports import StoreUnavailableError
 
 AHEAD = 1_000_000.0
@@ -21,6 +21,7 @@ class Database:
         self.asked = 0
         self.ours = 50.0
         self.is_away = False
+        self.ahead = AHEAD
         self.clock = SharedClock(self._ask, own=lambda: 7.0, monotonic=lambda: self.ours)
 
     @property
@@ -37,7 +38,7 @@ class Database:
             raise StoreUnavailableError
         self.asked += 1
         self.ours += self.takes.pop(0)
-        return self.ours + AHEAD
+        return self.ours + self.ahead
 
 
 async def test_before_the_first_look_a_clock_is_its_own() -> None:
@@ -121,3 +122,65 @@ async def test_what_was_heard_before_the_database_went_away_counts() -> None:
     with pytest.raises(StoreUnavailableError):
         await database.look(8.0)
     assert database.off == 4.0
+
+
+# Elections
+
+ROUNDING = 0.01
+
+
+@pytest.mark.parametrize("jump", [3.0, -3.0, MOST_SLEWED, -MOST_SLEWED])
+async def test_after_an_election_time_neither_jumps_nor_goes_back_and_comes_to_the_new_primarys(jump: float) -> None:
+    database = Database()
+    await database.look(0.02)
+    database.ahead += jump
+    before = database.clock.now() / 1000
+    passed = 0.0
+    while passed < abs(jump) / SLEW + REFRESH_SECONDS:
+        await database.look(0.02)
+        for _ in range(int(REFRESH_SECONDS)):
+            database.ours += 1.0
+            passed += 1.0
+            now = database.clock.now() / 1000
+            assert 1.0 - SLEW - ROUNDING <= now - before <= 1.02 + SLEW + ROUNDING
+            before = now
+    assert database.clock.now() / 1000 == pytest.approx(database.ours + database.ahead, abs=0.05)
+
+
+@pytest.mark.parametrize("jump", [3.0, -3.0])
+async def test_who_heard_of_an_election_later_is_never_far_from_who_heard_at_once(jump: float) -> None:
+    first, second = Database(), Database()
+    for one in (first, second):
+        await one.look(0.02)
+    first.ahead += jump
+    await first.look(0.02)
+    second.ours += 0.02
+    apart = []
+    for passed in range(120):
+        if passed == REFRESH_SECONDS:
+            second.ahead += jump
+        if not passed % REFRESH_SECONDS:
+            await first.look(0.02)
+            await second.look(0.02)
+        apart.append(abs(first.clock.now() - second.clock.now()) / 1000)
+        first.ours += 1.0
+        second.ours += 1.0
+    assert max(apart) <= SLEW * REFRESH_SECONDS + 0.05
+    assert apart[-1] <= 0.05
+
+
+async def test_who_starts_after_an_election_goes_by_the_new_primary_at_once() -> None:
+    database = Database()
+    database.ahead += 3.0
+    await database.look(0.02)
+    assert database.clock.now() / 1000 == pytest.approx(database.ours + AHEAD + 3.0, abs=ROUNDING + 0.01)
+
+
+@pytest.mark.parametrize("slept", [8 * 3_600.0, -3_600.0])
+async def test_a_machine_that_slept_has_the_right_time_at_its_next_look(slept: float) -> None:
+    """Our monotonic clock stands still meanwhile, or somebody set the server's clock."""
+    database = Database()
+    await database.look(0.02)
+    database.ahead += slept
+    await database.look(0.02)
+    assert database.clock.now() / 1000 == pytest.approx(database.ours + AHEAD + slept, abs=0.05)

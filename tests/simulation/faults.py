@@ -5,6 +5,8 @@ from random import Random
 
 # How likely each fault is, per call or per second, when a seed has it at all; as low and as high as this.
 CALLS = (0.0005, 0.02)
+# Seconds by which the clocks of two primaries may differ.
+PRIMARIES_APART = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Faults:
     redis_away_every: float = 0.0
     second_copy_every: float = 0.0
     lapse_every: float = 0.0
+    election_every: float = 0.0
     # Seconds that clocks of processes are off, at most, and how many seconds they lose or win in one.
     skew: float = 0.0
     drift: float = 0.0
@@ -68,7 +71,8 @@ def drawn(random: Random) -> Faults:
         faults = _with(faults, name, random, 40.0, 200.0)
     faults = _with(faults, "skew", random, 1.0, 600.0)
     faults = _with(faults, "drift", random, 1e-6, 1e-3)
-    return _with(faults, "zombies", random, 0.2, 0.9)
+    faults = _with(faults, "zombies", random, 0.2, 0.9)
+    return _with(faults, "election_every", random, 20.0, 120.0)
 
 
 def _with(faults: Faults, name: str, random: Random, low: float, high: float) -> Faults:

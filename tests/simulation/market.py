@@ -31,6 +31,8 @@ class SimulatedMarket:
     def __init__(self, world: World, settings: Settings) -> None:
         self.world = world
         self.settings = settings
+        # Seconds between the true time and the clock of whoever is the database's primary.
+        self.primary_is_ahead = 0.0
         self.tables = Tables()
         self.stream = Stream()
         self.ledger = WatchedLedger()
@@ -61,6 +63,10 @@ class SimulatedMarket:
             ids=lambda prefix: f"{prefix}_{self.world.new_id()}",
             random=numbers,
         )
+
+    def database_time(self) -> float:
+        """What the primary says the time is, in seconds since 1970."""
+        return int((self.world.now + self.primary_is_ahead) * 1000) / 1000
 
     def _died(self, process: Process) -> None:
         self.ray.died(process)
@@ -110,7 +116,7 @@ class SimulatedConnections(Connections):
 
     async def _ask_the_time(self) -> float:
         # MongoDB tells it in whole milliseconds.
-        return await self._market.database.call("hello", lambda: int(self._world.now * 1000) / 1000)
+        return await self._market.database.call("hello", self._market.database_time)
 
 
 def settings_of(random: Random) -> Settings:

@@ -7,12 +7,14 @@ from dataclasses import replace
 from actors import names
 from actors.stripe.sandbox.change import Change
 from actors.stripe.sandbox.faults import FaultPlan
+from tests.simulation.faults import PRIMARIES_APART
 from tests.simulation.loop import Process
 from tests.simulation.market import SimulatedMarket
 from tests.simulation.server import Server
 
 STOPPED = (0.5, 30.0)
 AWAY = (0.5, 20.0)
+ELECTION = (0.5, 12.0)
 
 
 class Nemesis:
@@ -41,6 +43,7 @@ class Nemesis:
             (faults.redis_away_every, lambda: self._take_away(self._market.redis)),
             (faults.second_copy_every, self._copy),
             (faults.lapse_every, self._lapse),
+            (faults.election_every, self._elect),
         ):
             if seconds:
                 every.setdefault(seconds, []).append(deed)
@@ -86,6 +89,15 @@ class Nemesis:
         await asyncio.sleep(self._world.seconds(*AWAY))
         server.is_away = False
         self._world.note("is back", server.name)
+
+    async def _elect(self) -> None:
+        """Another primary, with another clock; meanwhile nothing is answered."""
+        self._world.count("election")
+        self._market.primary_is_ahead = PRIMARIES_APART * (self._world.random.random() - 0.5)
+        self._world.note("elects", f"a primary {self._market.primary_is_ahead:+.3f} s ahead")
+        self._market.database.is_away = True
+        await asyncio.sleep(self._world.seconds(*ELECTION))
+        self._market.database.is_away = False
 
     async def _copy(self) -> None:
         """A second live copy of a host."""

@@ -21,7 +21,7 @@ from actors.domain.messages import (
 )
 from actors.domain.ticket import NO_SURROUNDINGS, Surroundings, Ticket, TicketAnswer
 from tests.simulation.database import Tables
-from tests.simulation.invariants import TOLERANCE, Invariants
+from tests.simulation.invariants import Invariants
 from tests.simulation.stripe import WatchedLedger
 
 NO_ANSWER = (Unavailable, Overloaded)
@@ -108,7 +108,8 @@ class Replies:
             surroundings.extend(Surroundings(0, order) for order in self._history.orders[command.order_id])
         if isinstance(command, EditTicket) and command.edit_id in self._invariants.edits:
             surroundings.append(Surroundings(edited_before=self._invariants.edits[command.edit_id]))
-        instants = {asked.at - TOLERANCE, asked.at, self._now, self._now + TOLERANCE}
+        tolerance = self._invariants.tolerance
+        instants = {asked.at - tolerance, asked.at, self._now, self._now + tolerance}
         return any(
             _decides(state, command, at, around) == refusal
             for state in states[asked.version :]
