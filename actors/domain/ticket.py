@@ -173,7 +173,7 @@ def _when_reserved(  # noqa: C901, PLR0911 - a row a rule
         case CancelOrder(order_id=order.id):
             return (OrderCancelled(_ended(order, CancelReason.BUYER, now)),)
         case StartPayment(order_id=order.id, grace=grace):
-            return _start_payment(order, grace, now)
+            return _start_payment(ticket, order, grace, now)
         case Sell(order_id=order.id):
             return _sell(order, command, now)
         case Release(order_id=order.id):
@@ -250,7 +250,7 @@ def _reserve(ticket: Ticket, command: Reserve, now: Instant, surroundings: Surro
                 currency=details.currency,
                 status=OrderStatus.CREATED,
                 created_at=now,
-                expires_at=now + command.window,
+                expires_at=_until_the_beginning(ticket, now + command.window),
                 updated_at=now,
                 request=command.request,
             )
@@ -258,11 +258,12 @@ def _reserve(ticket: Ticket, command: Reserve, now: Instant, surroundings: Surro
     )
 
 
-def _start_payment(order: Order, grace: int, now: Instant) -> Decision:
+def _start_payment(ticket: Ticket, order: Order, grace: int, now: Instant) -> Decision:
     if order.status is OrderStatus.AWAITING_PAYMENT:
         return UNCHANGED
     extended = order.extended or order.expires_at - now < grace
-    expires_at = order.expires_at if order.extended else max(order.expires_at, now + grace)
+    longest = order.expires_at if order.extended else _until_the_beginning(ticket, now + grace)
+    expires_at = max(order.expires_at, longest)
     awaiting = _next(order, now, OrderStatus.AWAITING_PAYMENT)
     return (OrderAwaitingPayment(replace(awaiting, extended=extended, expires_at=expires_at)),)
 
@@ -291,6 +292,12 @@ def _start_refund(ticket: Ticket, order: Order, now: Instant) -> Decision:
 
 def _has_begun(ticket: Ticket, now: Instant) -> bool:
     return ticket.details.starts_at is not None and ticket.details.starts_at <= now
+
+
+def _until_the_beginning(ticket: Ticket, end: Instant) -> Instant:
+    """Return the end of a hold: it never outlasts the beginning of its event."""
+    starts_at = ticket.details.starts_at
+    return end if starts_at is None else min(end, starts_at)
 
 
 def _ended(order: Order, reason: CancelReason, now: Instant) -> Order:

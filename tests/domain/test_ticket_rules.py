@@ -206,6 +206,21 @@ def test_a_buyer_holds_no_more_tickets_than_allowed(available: Ticket, open_hold
     assert isinstance(decision, tuple) if accepted else decision == TooManyHolds(3)
 
 
+@pytest.mark.parametrize("starts_in", [1, WINDOW - 1, WINDOW, WINDOW + 1])
+def test_a_hold_ends_at_the_beginning_of_its_event_at_the_latest(starts_in: int) -> None:
+    held = ticket_after(creation(replace(DETAILS, starts_at=NOW + starts_in)), reservation())
+    assert order_of(held).expires_at == NOW + min(starts_in, WINDOW)
+
+
+def test_a_payment_does_not_extend_a_hold_beyond_the_beginning_of_its_event() -> None:
+    starts_at = NOW + WINDOW + GRACE // 2
+    held = ticket_after(creation(replace(DETAILS, starts_at=starts_at)), reservation())
+    order = order_of(handle(held, START, NOW + WINDOW - 1)[0])
+    assert (order.expires_at, order.extended) == (starts_at, True)
+    ended = order_of(handle(ticket_after(creation(replace(DETAILS, starts_at=NOW + 1)), reservation()), START)[0])
+    assert ended.expires_at == NOW + 1
+
+
 @pytest.mark.parametrize(("starts_at", "accepted"), [(NOW + 1, True), (NOW, False), (NOW - 1, False)])
 def test_a_ticket_to_an_event_that_has_begun_is_not_for_sale(starts_at: int, *, accepted: bool) -> None:
     ticket = ticket_after(creation(replace(DETAILS, starts_at=starts_at)))

@@ -81,8 +81,8 @@ def a_hold_ends_a_millisecond_late(patch: Patch) -> None:
 def every_payment_extends_the_hold(patch: Patch) -> None:
     real = rules._start_payment
 
-    def start(order: Order, grace: int, now: Instant) -> Decision:
-        return real(replace(order, extended=False), grace, now)
+    def start(ticket: Ticket, order: Order, grace: int, now: Instant) -> Decision:
+        return real(ticket, replace(order, extended=False), grace, now)
 
     patch.setattr(rules, "_start_payment", start)
 
@@ -99,7 +99,7 @@ def any_amount_buys(patch: Patch) -> None:
 def a_payment_begins_for_whoever_holds_it(patch: Patch) -> None:
     def start(ticket: Ticket, command: TicketCommand) -> Decision | None:
         if isinstance(command, StartPayment) and ticket.order:
-            return rules._start_payment(ticket.order, command.grace, examples.NOW)
+            return rules._start_payment(ticket, ticket.order, command.grace, examples.NOW)
         return None
 
     _instead(patch, TicketStatus.RESERVED, start)
@@ -112,6 +112,10 @@ def an_order_that_is_over_is_revived(patch: Patch) -> None:
 
 def a_refund_ignores_that_the_event_has_begun(patch: Patch) -> None:
     patch.setattr(rules, "_has_begun", lambda _ticket, _now: False)
+
+
+def a_hold_outlasts_the_beginning_of_its_event(patch: Patch) -> None:
+    patch.setattr(rules, "_until_the_beginning", lambda _ticket, end: end)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +131,7 @@ def a_refund_ignores_that_the_event_has_begun(patch: Patch) -> None:
         a_payment_begins_for_whoever_holds_it,
         an_order_that_is_over_is_revived,
         a_refund_ignores_that_the_event_has_begun,
+        a_hold_outlasts_the_beginning_of_its_event,
     ],
     ids=lambda sabotage: sabotage.__name__,
 )

@@ -182,6 +182,8 @@ class TicketModel:
         self.holder = OrderModel(
             command.order_id, command.buyer_id, self.title, self.price, now, now + command.window, command.request
         )
+        if self.begins is not None and self.begins < self.holder.ends:
+            self.holder.ends = self.begins
         self.orders[command.order_id] = self.holder
         self.history.append("OrderCreated")
         return None
@@ -216,7 +218,10 @@ class TicketModel:
         if order.status == "created":
             self._turn(order, "OrderAwaitingPayment", "awaiting:payment")
             if not order.extended and order.ends - now < command.grace:
-                order.ends, order.extended = now + command.grace, True
+                extended = now + command.grace
+                if self.begins is not None and self.begins < extended:
+                    extended = max(order.ends, self.begins)
+                order.ends, order.extended = extended, True
         return None
 
     def _sell(self, order: OrderModel, command: Sell) -> Refusal | None:

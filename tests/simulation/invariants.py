@@ -51,6 +51,7 @@ class Place:
     """A ticket, as anybody would draw it on paper."""
 
     price: int
+    begins: int | None
     hold: Hold | None = None
     is_withdrawn: bool = False
 
@@ -122,14 +123,15 @@ class Invariants:
         event = record.event
         match event:
             case TicketCreated():
-                self.places[ticket_id] = Place(event.details.price)
+                self.places[ticket_id] = Place(event.details.price, event.details.starts_at)
             case TicketUpdated():
                 if self.places[ticket_id].hold is not None:
                     self._break(f"the price of {ticket_id} changed under a hold")
                 if event.edit_id in self.edits:
                     self._break(f"the edit {event.edit_id} took effect twice")
                 self.edits[event.edit_id] = ticket_id
-                self.places[ticket_id].price = event.details.price
+                place = self.places[ticket_id]
+                place.price, place.begins = event.details.price, event.details.starts_at
             case TicketWithdrawn():
                 if self.places[ticket_id].hold is not None:
                     self._break(f"{ticket_id} was withdrawn under a hold")
@@ -155,6 +157,7 @@ class Invariants:
         if isinstance(event, (OrderAwaitingPayment, OrderCompleted)) and at >= hold.ends:
             self._break(f"order {order.id} went on after its end")
         self._apply(place, hold, event)
+        self._check_beginning(place)
 
     def _order_created(self, place: Place, order: Order) -> None:
         if place.hold is not None:
@@ -168,6 +171,11 @@ class Invariants:
         self.created.add(order.id)
         self.prices[order.id] = order.price
         place.hold = Hold(order.id, order.price, order.expires_at)
+        self._check_beginning(place)
+
+    def _check_beginning(self, place: Place) -> None:
+        if place.hold is not None and place.begins is not None and place.hold.ends > place.begins:
+            self._break(f"the hold of {place.hold.order_id} outlasts the beginning of its event")
 
     def _apply(self, place: Place, hold: Hold, event: Any) -> None:  # noqa: ANN401 - an event of an order
         order: Order = event.order

@@ -210,7 +210,8 @@ class People:
 
     def _details(self) -> Details:
         world = self.market.world
-        starts = int(world.now * 1000) + 120_000 if world.random.random() < 0.1 else None
+        soon = world.random.choice((30_000, 120_000)) if world.random.random() < 0.2 else None
+        starts = None if soon is None else int(world.now * 1000) + soon
         return Details("Chamber music", world.random.choice((1_000, 2_000, 3_000)), "usd", starts_at=starts)
 
     def _some_ticket(self, of: str | None = None) -> str | None:

@@ -112,6 +112,11 @@ def without_the_orders_name(_: SimulatedMarket) -> AbstractContextManager[Any]:
     return patch.object(ticket_rules, "decide", whoever)
 
 
+def without_an_end_at_the_beginning(_: SimulatedMarket) -> AbstractContextManager[Any]:
+    """A hold lasts as long as it would for an event that never begins."""
+    return patch.object(ticket_rules, "_until_the_beginning", lambda _ticket, end: end)
+
+
 def without_repeated_inserts(_: SimulatedMarket) -> AbstractContextManager[Any]:
     """An insert whose outcome is not known counts as one that failed."""
 
@@ -182,6 +187,7 @@ CONTROLS = (
     Control("keys compared within a turn", without_keys_compared_within_a_turn, CALM, 20),
     Control("idempotency keys", without_idempotency_keys, LOST, 40, commands=250),
     Control("expiry naming its order", without_the_orders_name, CALM, 10),
+    Control("holds that end when the event begins", without_an_end_at_the_beginning, CALM, 10),
     Control("whole guarded documents", without_guards, SLOW, 20, commands=250),
     Control("repeated insert after an unknown outcome", without_repeated_inserts, LOST, 10),
     Control("reply after commit", without_waiting_for_commits, CALM, 10),
