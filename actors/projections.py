@@ -1,7 +1,5 @@
 """Events to documents: what the lists and the reads by id of orders and charges are answered from."""
 
-import re
-import unicodedata
 from functools import partial
 
 from actors.domain.codec import Document, decode, encode
@@ -24,6 +22,7 @@ from actors.domain.messages import (
 )
 from actors.domain.ticket import Ticket
 from actors.runtime.ports import Projection, Recorded
+from actors.search_terms import search_terms
 
 NO_START = 999_999_999_999_999
 # A cold ticket is loaded from its document and the commits beyond it, so a document may lag by this many versions
@@ -40,16 +39,6 @@ UNAWAITED = (
     ChargeIntentCreated,
     ChargeAuthorised,
 )
-
-_WORD = re.compile(r"\w+")
-
-
-def words_of(*texts: str | None) -> list[str]:
-    """The words that a search finds, in any case, each once; the same function reads tickets and questions."""
-    found: dict[str, None] = {}
-    for text in texts:
-        found.update(dict.fromkeys(_WORD.findall(unicodedata.normalize("NFKC", text or "").casefold())))
-    return list(found)
 
 
 def ticket_projections(recorded: Recorded, ticket: Ticket) -> list[Projection]:
@@ -97,7 +86,7 @@ def ticket_document(ticket: Ticket) -> Document:
     document["_id"] = document.pop("id")
     held = ticket.status is TicketStatus.RESERVED
     document["status"] = (TicketStatus.AVAILABLE if held else ticket.status).value
-    document["words"] = words_of(details.title, details.description, details.venue, details.city)
+    document["words"] = search_terms(details.title, details.venue, details.city, details.description)
     document["by_newest"] = f"{ticket.created_at:015d}{ticket.id}"
     document["by_price"] = f"{details.price:010d}{ticket.id}"
     document["by_start"] = f"{NO_START if details.starts_at is None else details.starts_at:015d}{ticket.id}"
@@ -108,14 +97,14 @@ def order_document(order: Order) -> Document:
     """The order as stored.
 
     `due_at` is there only while it is open and `unsettled_since` only while its money is on the way: they index what
-    the Supervisor may have to wake or to resume. `live_ticket_id` is there until it is cancelled: lists look at the
+    the Supervisor may have to wake or to resume. `by_live_ticket` is there until it is cancelled: lists look at the
     order that holds or has bought a ticket, among however many it had.
     """
     document = encode(order)
     document["_id"] = document.pop("id")
     document["by_newest"] = f"{order.created_at:015d}{order.id}"
     if order.status is not OrderStatus.CANCELLED:
-        document["live_ticket_id"] = order.ticket_id
+        document["by_live_ticket"] = order.ticket_id
     if order.is_open:
         document["due_at"] = order.expires_at
     if order.is_unsettled:

@@ -40,7 +40,7 @@ INDEXES = {
     "orders": [
         IndexModel([("buyer_id", ASCENDING), ("by_newest", ASCENDING)]),
         # One field and sparse: the embedded database reads every order that a ticket ever had by any index with its id.
-        IndexModel([("live_ticket_id", ASCENDING)], sparse=True),
+        IndexModel([("by_live_ticket", ASCENDING)], sparse=True),
         IndexModel([("due_at", ASCENDING)], sparse=True),
         IndexModel([("unsettled_since", ASCENDING)], sparse=True),
     ],

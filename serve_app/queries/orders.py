@@ -56,6 +56,6 @@ class Orders:
         if not ticket_ids:
             return {}
         with pymongo.timeout(_LIVE_SECONDS):
-            found = await self._orders.find({"live_ticket_id": {"$in": list(ticket_ids)}}).to_list()
+            found = await self._orders.find({"by_live_ticket": {"$in": list(ticket_ids)}}).to_list()
         orders = [order_of(document) for document in found]
         return {order.ticket_id: order for order in orders if not order.is_open or now < order.expires_at}

@@ -12,7 +12,8 @@ from pymongo.errors import ExecutionTimeout, NetworkTimeout
 
 from actors.domain.messages import Instant
 from actors.domain.ticket import Ticket
-from actors.projections import ticket_of, words_of
+from actors.projections import ticket_of
+from actors.search_terms import folded, search_terms
 from serve_app.paging import Page
 from serve_app.queries.orders import Orders
 from serve_app.queries.stretches import WHOLE, Gap, Reach, Reaches, Scale
@@ -165,10 +166,14 @@ class Tickets:
         for document in documents:
             order = live.get(document["_id"])
             ticket = replace(ticket_of(document), order=order)
-            in_city = wanted.city is None or (ticket.details.city or "").casefold() == wanted.city.casefold()
-            if in_city and (wanted.seller_id is not None or order is None):
+            if _is_in(wanted.city, ticket.details.city) and (wanted.seller_id is not None or order is None):
                 shown.append((document[key], ticket))
         return shown
+
+
+def _is_in(wanted: str | None, city: str | None) -> bool:
+    """Whether the city is the wanted one, as searches compare. A wish without a letter is nobody's city."""
+    return wanted is None or (city is not None and folded(city) == folded(wanted) != "")
 
 
 def _ends(wanted: Wanted, reach: Reach, gap: Gap | None) -> Iterator[str]:
@@ -211,7 +216,7 @@ def _goes_by_position(wanted: Wanted) -> bool:
     """Whether an index leads to a position in the list: else a word or the seller leads to few tickets."""
     if wanted.seller_id is not None:
         return wanted.sort == "newest"
-    return not words_of(wanted.q, wanted.city)
+    return not search_terms(wanted.q, wanted.city)
 
 
 def _between_positions(sort: _Sort, after: str | None, end: str | None) -> Document:
@@ -222,7 +227,7 @@ def _between_positions(sort: _Sort, after: str | None, end: str | None) -> Docum
 
 def _conditions(wanted: Wanted, position: Document, now: Instant) -> tuple[Document, Document]:
     """Return what an index answers, and what must hold besides."""
-    words = words_of(wanted.q, wanted.city)
+    words = search_terms(wanted.q, wanted.city)
     rest = _bounded("details.price", {"$gte": wanted.min_price, "$lte": wanted.max_price})
     if wanted.category is not None:
         rest["details.category"] = wanted.category

@@ -23,6 +23,13 @@ PASSWORD_LENGTH = 128
 # The largest instant that still has a year of four digits.
 _LAST_INSTANT = 253_402_300_799_999
 
+_UNCLEAN = frozenset({"Cc", "Cs", "Zl", "Zp"})
+# Embeddings, overrides and isolates reach beyond the text that they stand in (UAX 9; "Trojan Source", CVE-2021-42574).
+# The marks for one place, which Hebrew and Arabic need now and then, do not.
+_TURNS_ROUND = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# Letters and signs without a picture: Hangul fillers, the Braille blank, a null note, hieroglyphic blanks.
+_BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\U0001d159\U00013441\U00013442")
+
 # 256 random bits in base64url.
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -37,8 +44,16 @@ def rules_of(info: ValidationInfo) -> Rules:
 
 
 def is_clean(text: str, *, allowed: str = "") -> bool:
-    """Whether the text has no control characters and no halves of surrogate pairs, which no encoding can carry."""
-    return not any(unicodedata.category(character) in {"Cc", "Cs"} and character not in allowed for character in text)
+    """Whether the text has no control characters, line separators, or halves of surrogate pairs.
+
+    The last cannot be encoded.
+    """
+    return not any(unicodedata.category(character) in _UNCLEAN and character not in allowed for character in text)
+
+
+def shows_something(text: str) -> bool:
+    """Whether readers see anything of the text: a letter, number or sign that is not blank."""
+    return any(unicodedata.category(character)[0] in "LNPS" and character not in _BLANK for character in text)
 
 
 def _text(longest: int, *, required: bool = False, allowed: str = "") -> Callable[[str | None], str | None]:
@@ -48,6 +63,10 @@ def _text(longest: int, *, required: bool = False, allowed: str = "") -> Callabl
             raise ValueError(f"must have {'1 to' if required else 'at most'} {longest:,} characters")
         if not is_clean(text, allowed=allowed):
             raise ValueError("must not have control characters")
+        if not _TURNS_ROUND.isdisjoint(text):
+            raise ValueError("must not have characters that change the direction of the text around them")
+        if text and not shows_something(text):
+            raise ValueError("must have characters that can be seen")
         return text or None
 
     return check

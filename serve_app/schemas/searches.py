@@ -5,6 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 
+from actors.search_terms import folded
 from serve_app.errors import RequestValidationError
 from serve_app.paging import DEFAULT_LIMIT, LARGEST_LIMIT, position_in
 from serve_app.schemas.body import Query
@@ -29,6 +30,10 @@ def _bound(text: object) -> int:
     if found is None:
         raise ValueError("must be an amount such as 12.50")
     return int(found[1]) * 100 + int((found[2] or "").ljust(2, "0"))
+
+
+def _folded(text: object) -> object:
+    return folded(text) if isinstance(text, str) else text
 
 
 def _words(text: str) -> str:
@@ -60,6 +65,7 @@ Limit = Annotated[
 # After validation it is the position that the cursor carried.
 Cursor = Annotated[str, AfterValidator(_position), WithJsonSchema({"type": "string"})]
 HistoryCursor = Annotated[str, AfterValidator(_position_in_history), WithJsonSchema({"type": "string"})]
+AnyCaseCategory = Annotated[Category, BeforeValidator(_folded)]
 Bound = Annotated[int, BeforeValidator(_bound), _AMOUNT]
 Words = Annotated[str, AfterValidator(_words), WithJsonSchema({"type": "string", "maxLength": PLACE_LENGTH})]
 
@@ -68,7 +74,7 @@ class TicketSearch(Query):
     """Which tickets, in which order. Bounds are cents inside, inclusive; all conditions must hold."""
 
     q: Words | None = None
-    category: Category | None = None
+    category: AnyCaseCategory | None = None
     city: Words | None = None
     min_price: Bound | None = Field(default=None, alias="minPrice")
     max_price: Bound | None = Field(default=None, alias="maxPrice")

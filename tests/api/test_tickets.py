@@ -155,6 +155,37 @@ async def test_a_withdrawn_ticket_can_be_read_and_withdrawn_again_but_not_edited
     assert (await seller.http.put(path, json=TICKET)).status_code == 409
 
 
+UNSEEN = (
+    "\u200b",
+    "\u3164",
+    "\u2800\u2800",
+    "\ufe0f",
+    "\u200d\u2060\ufeff",
+    "\u00ad",
+    "\u0301",
+    "\u115f\uffa0",
+    "\U000e0041",
+)
+TURNING = ("Concert \u202egnp.exe", "\u2066Concert", "Concert\u2069", "\u202bConcert\u202c")
+
+
+@pytest.mark.parametrize("field", ["title", "description", "venue", "city"])
+@pytest.mark.parametrize("text", [*UNSEEN, *TURNING, "two\u2028lines"])
+async def test_text_that_shows_nothing_or_turns_the_page_round_is_refused(world: World, field: str, text: str) -> None:
+    seller = await world.someone()
+    response = await seller.http.post("/api/tickets", json={**TICKET, field: text})
+    assert (response.status_code, fields(response)) == (400, {field})
+    assert text not in response.text
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["👨‍👩‍👧 day out", "می‌خواهم", "❤️", "!!!", "שלום\u200e 2", "दिल्ली", "🏴\U000e0067\U000e0062\U000e007f", "№ 1"],
+)
+async def test_text_of_all_scripts_is_kept_as_it_is(world: World, title: str) -> None:
+    assert (await (await world.someone()).lists(title=title))["title"] == title
+
+
 @pytest.mark.parametrize("ticket_id", [NOBODY, "no-id", "F" * 24, "%00", "a" * 5_000, "..%2f..", "%ff"])
 async def test_an_unknown_ticket_is_not_found(world: World, ticket_id: str) -> None:
     response = await world.anyone().http.get(f"/api/tickets/{ticket_id}")
