@@ -26,13 +26,15 @@ def main() -> int:
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    folder = ray_environment.runtime_folder(settings)
     for name, value in ray_environment.ray_environment(settings, MarketPorts(int(os.environ[PORTS]))).items():
-        os.environ.setdefault(name, value)  # an operator's own value for a Ray setting stands
+        if not name.startswith("RAY_") or name not in os.environ:  # an operator's own value for a Ray setting stands
+            os.environ[name] = value
     from cli import ray_market  # noqa: PLC0415 - Ray reads its settings when it is imported
 
     stop = threading.Event()
     lifeline = Lifeline(on_parent_gone=stop.set)
-    ray_market.start_ray(settings)
+    ray_market.start_ray(settings, folder)
     # ray.init installed a handler of its own. Half-started, there is nothing to stop in order: Ray ends with us.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     ray_market.start_market(settings)

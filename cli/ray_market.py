@@ -3,6 +3,7 @@
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, cast
 
 import psutil
@@ -17,6 +18,7 @@ from config import ray_environment
 from config.settings import Settings
 from serve_app import app
 
+LOOPBACK = "127.0.0.1"
 # GCS answers in under a millisecond; under full load 0.3 s was seen.
 _RAY_ANSWERS_SECONDS = 5.0
 
@@ -26,20 +28,20 @@ _QUIET = {"enable_access_log": False, "log_level": "WARNING"}
 log = structlog.get_logger()
 
 
-def start_ray(settings: Settings) -> None:
-    """Start Ray on this machine. Raises what ``ray.init`` raises."""
+def start_ray(settings: Settings, folder: Path) -> None:
+    """Start Ray on this machine, with its sockets and logs in ``folder``. Raises what ``ray.init`` raises."""
     ray.init(
         address="local",
         namespace="holdfast",
         include_dashboard=settings.dashboard_port != 0,
-        dashboard_host="127.0.0.1",
+        dashboard_host=LOOPBACK,
         dashboard_port=settings.dashboard_port or None,
         # Logical: actors ask for fractions, and a small machine must not refuse them.
         num_cpus=max(os.cpu_count() or 1, 4),
         object_store_memory=ray_environment.OBJECT_STORE_BYTES,
         log_to_driver=False,
         logging_level=logging.WARNING,
-        _temp_dir=str(ray_environment.runtime_folder(settings) / "ray"),
+        _temp_dir=str(folder / "ray"),
     )
     # Where `holdfast status` finds it.
     (settings.data_dir / ADDRESS_FILE).write_text(ray.get_runtime_context().gcs_address)
@@ -79,7 +81,9 @@ def stop() -> None:
 
 
 def _start_ingress(settings: Settings) -> None:
+    # With HAProxy this is where replicas and Serve's own proxy listen, which HAProxy asks; it listens at HTTP_HOST.
+    host = LOOPBACK if ray_environment.has_haproxy() else settings.http_hosts[0]
     serve.start(
-        http_options={"host": "0.0.0.0", "port": settings.http_port},  # noqa: S104 - HAProxy mode allows no other
+        http_options={"host": host, "port": settings.http_port},
         logging_config=_QUIET,
     )

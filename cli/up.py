@@ -24,6 +24,8 @@ from config.settings import Settings
 _LOOK_SECONDS = 0.5
 _LOOKS_PER_SEARCH = 4  # a search through all processes takes 10 ms: every two seconds it costs half a percent of a core
 _START_SECONDS = 180  # 15 on two idle cores, 60 on two busy ones
+# Not every machine has IPv6; the default of HTTP_HOST serves it where it is there.
+_IPV6_LOOPBACK = "::1"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 log = structlog.get_logger()
@@ -46,7 +48,7 @@ def up(settings: Settings, console: Console) -> None:
         family.adopt_orphans()
         marker, before = family.adopt_marker(settings.data_dir)
         _end_leftovers(settings, before)
-        _refuse_taken_ports(settings)
+        settings = settings.model_copy(update={"http_host": ",".join(_listening_addresses(settings))})
         running = _Running(settings, own_ports, family.Family(marker), console)
         try:
             with _stop_requests():
@@ -125,7 +127,17 @@ class _Running:
             for watch in reversed(self._servers):
                 watch.child.stop()
             family.end(self._family.left(), patience_seconds=3)
+            self._clear_up()
         self._console.print("stopped")
+
+    def _clear_up(self) -> None:
+        """Keep the logs of Ray's last session with the others, and leave no temporary folder."""
+        folder, kept = ray_environment.runtime_folder(self._settings), self._settings.data_dir / "logs" / "ray"
+        session = (folder / "ray" / "session_latest" / "logs").resolve()
+        if session.is_dir():
+            shutil.rmtree(kept, ignore_errors=True)
+            shutil.move(session, kept)
+        shutil.rmtree(folder, ignore_errors=True)
 
     def _end_remains(self) -> None:
         servers = {watch.child.process.pid for watch in self._servers}
@@ -172,7 +184,22 @@ def _end_leftovers(settings: Settings, marker_before: str | None) -> None:
     shutil.rmtree(ray_environment.runtime_folder(settings), ignore_errors=True)
 
 
-def _refuse_taken_ports(settings: Settings) -> None:
-    for name, port in (("HTTP_PORT", settings.http_port), ("DASHBOARD_PORT", settings.dashboard_port)):
-        if port and not ports.is_free(port):
-            raise StartError(f"port {port} is taken by another program: stop it, or set {name} to another port")
+def _listening_addresses(settings: Settings) -> list[str]:
+    """Return where the marketplace can listen. Raises StartError when that is nowhere, or a port is taken."""
+    hosts = [host for host in settings.http_hosts if ports.has_address(host)]
+    if missing := sorted(set(settings.http_hosts) - set(hosts) - {_IPV6_LOOPBACK}):
+        raise StartError(f"this machine has no address {', '.join(missing)}: set HTTP_HOST to addresses that it has")
+    for host in hosts:
+        _refuse_taken("HTTP_PORT", host, settings.http_port)
+    if settings.dashboard_port:
+        _refuse_taken("DASHBOARD_PORT", "127.0.0.1", settings.dashboard_port)
+    return hosts
+
+
+def _refuse_taken(name: str, host: str, port: int) -> None:
+    try:
+        ports.listen_for_a_moment(host, port)
+    except PermissionError:
+        raise StartError(f"port {port} needs rights that this user has not: set {name} to one above 1023") from None
+    except OSError:
+        raise StartError(f"port {port} is taken by another program: stop it, or set {name} to another port") from None

@@ -1,13 +1,15 @@
 #!/bin/sh
-# HAProxy as Ray Serve is told to start it (RAY_SERVE_HAPROXY_BINARY_PATH), with errors in the marketplace's format.
+# HAProxy as Ray Serve is told to start it (RAY_SERVE_HAPROXY_BINARY_PATH), with what Serve has no setting for.
 #
-# While no replica can be reached HAProxy answers by itself: by Serve's configuration with a plain-text 500 where a 503
-# is true, and before the application is there with the path echoed. Serve has no setting for that, nor for how long a
-# client may take to send its headers, so the configuration that it wrote is changed here before each start. Requests
-# are also marked so that Serve starts no task to watch whether the client of each is still there (the app sees that by
-# itself where it matters), which was a tenth of a replica's time. Nobody is told what software answers.
-# HOLDFAST_HAPROXY names the real program. (What is no HTTP at all gets HAProxy's own 400: no configuration changes it.)
+# Serve writes a whole configuration before each start; this script adds to it and starts the real program, which
+# HOLDFAST_HAPROXY names. What is added: where it listens (HTTP_HOST), the client's address and the key that tells
+# replicas that HAProxy wrote it (HOLDFAST_INGRESS_KEY), bounds on slow clients and on connections of one address
+# (TRUSTED_PROXIES, RATE_LIMITS), and HAProxy's own answers in the marketplace's error format.
+#
+# An answer to what is no HTTP at all (400), or to headers that never end (408), is given before any rule of the
+# configuration is looked at: those two are HAProxy's own.
 set -eu
+: "${HOLDFAST_INGRESS_KEY:?is what replicas believe HAProxy by: python -m config.ingress_key prints it}"
 
 configuration=
 previous=
@@ -16,21 +18,81 @@ for argument; do
     previous=$argument
 done
 
+# The same headers as serve_app/security/headers.py gives to every response of the marketplace.
+headers="hdr X-Content-Type-Options nosniff hdr X-Frame-Options DENY hdr Referrer-Policy no-referrer"
+headers="$headers hdr Content-Security-Policy \"default-src 'none'; frame-ancestors 'none'\" hdr Cache-Control no-store"
+
+# answer STATUS SENTENCE [RETRY_AFTER]: what follows the name of a directive that answers.
+answer() {
+    body="{\"errors\":[{\"message\":\"$2\"}]}"
+    printf "status %s content-type application/json string '%s' %s%s" "$1" "$body" "$headers" "${3:+ hdr Retry-After $3}"
+}
+
+large="The headers of this request are too large. Cookies of other sites at this address may be the reason."
+
+defaults() {
+    # A whole request is awaited for 10 s, its body as far as the buffer goes: a slow client costs no replica anything.
+    echo "    timeout http-request 10s"
+    echo "    option http-buffer-request"
+    echo "    option forwardfor"
+    echo "    http-error $(answer 400 'This is no request that can be understood.')"
+    echo "    http-error $(answer 408 'The request did not arrive in time.')"
+    echo "    http-error $(answer 413 'The body may have at most 1 MiB.')"
+    echo "    http-error $(answer 429 'Too many connections from this address. Close some, or wait a little.' 1) hdr Connection close"
+    for status in 500 502 503 504; do
+        echo "    http-error $(answer $status 'The marketplace does not answer right now. Try again in a moment.' 1)"
+    done
+}
+
+frontend() {
+    port=$(sed -n '/^frontend http_frontend/,/bind/ s|^ *bind .*:\([0-9]*\).*|\1|p' "$configuration")
+    for host in $(echo "${HTTP_HOST:-127.0.0.1,::1}" | tr ',' ' '); do
+        case $host in
+        *:*) echo "    bind [$host]:$port v6only" ;;
+        *) echo "    bind $host:$port" ;;
+        esac
+    done
+    limits
+    # Serve then starts no task to watch whether the client of each request is still there, a tenth of a replica's time.
+    echo "    http-request set-header x-request-disconnect-disabled ?1"
+    echo "    http-request set-header x-holdfast-ingress \"\${HOLDFAST_INGRESS_KEY}\""
+    # HAProxy's buffer takes 64 KiB (config/ray_environment.py), so that the answer to more than 16 can be ours.
+    echo "    http-request return $(answer 414 'The address of this request is too long.') if { url_len gt 8192 }"
+    echo "    http-request return $(answer 431 "$large") if { req.hdrs,length gt 16384 }"
+    echo "    http-response del-header server"
+}
+
+# Behind another proxy all connections are that proxy's, and it has to share them out.
+limits() {
+    case ${RATE_LIMITS:-on} in [Oo][Ff][Ff] | [Ff]* | [Nn] | [Nn][Oo] | 0) return ;; esac
+    if [ "${TRUSTED_PROXIES:-1}" -gt 1 ]; then return; fi
+    all=$(sed -n 's|^ *maxconn \([0-9]*\).*|\1|p' "$configuration" | head -n 1)
+    # A sixteenth of all connections for each address (of IPv6 a /64, one customer's). Those beyond it are answered 429,
+    # and from twice as many on not even that: nobody takes more than an eighth.
+    share=$((all / 16 > 0 ? all / 16 : 1))
+    echo "    stick-table type ipv6 size 100k expire 60s store conn_cur"
+    echo "    tcp-request connection track-sc0 src,ipmask(32,64)"
+    echo "    tcp-request connection reject if { sc0_conn_cur gt $((2 * share)) }"
+    echo "    tcp-request connection set-var(sess.crowded) bool(true) if { sc0_conn_cur gt $share }"
+    echo "    http-request deny deny_status 429 if { var(sess.crowded) -m bool }"
+}
+
 if [ -n "$configuration" ] && [ -w "$configuration" ]; then
-    answer=$(dirname "$configuration")/away.http
-    body='{"errors":[{"message":"The marketplace does not answer right now. Try again in a moment."}]}'
-    {
-        printf 'HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: %s\r\n' "${#body}"
-        printf 'Retry-After: 1\r\nX-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\nReferrer-Policy: no-referrer\r\n'
-        printf "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
-        printf 'Cache-Control: no-store\r\n\r\n%s' "$body"
-    } >"$answer"
-    headers='hdr Retry-After 1 hdr X-Content-Type-Options nosniff hdr X-Frame-Options DENY hdr Referrer-Policy no-referrer hdr Cache-Control no-store'
+    umask 077
+    defaults >"$configuration.defaults"
+    frontend >"$configuration.frontend"
     sed -i \
-        -e '/^frontend http_frontend/,/bind/ s|^\( *\)bind .*|&\n\1http-request set-header x-request-disconnect-disabled ?1\n\1http-response del-header server|' \
-        -e "s|^\( *\)errorfile \([0-9]*\) .*|\1errorfile \2 $answer|" \
-        -e "s|^\( *\)timeout connect .*|&\n\1timeout http-request 10s|" \
-        -e "s|^\( *\)http-request return status 404 content-type text/plain lf-string .*|\1http-request return status 503 content-type application/json string '$body' $headers|" \
+        -e '/^defaults/,/^frontend/ {' \
+        -e "/^ *timeout connect/r $configuration.defaults" \
+        -e '/^ *errorfile/d' \
+        -e '}' \
+        -e 's|^\( *\)timeout http-keep-alive .*|\1timeout http-keep-alive 30s|' \
+        -e '/^frontend http_frontend/,/bind/ {' \
+        -e "/^ *bind/r $configuration.frontend" \
+        -e '/^ *bind/d' \
+        -e '}' \
+        -e 's|^\( *\)bind \*\{0,1\}:\([0-9]*\)$|\1bind 127.0.0.1:\2|' \
+        -e 's|^\( *\)http-request return status 404 content-type text/plain lf-string .*|\1http-request deny deny_status 503|' \
         "$configuration"
 fi
 exec "$HOLDFAST_HAPROXY" "$@"

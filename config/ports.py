@@ -1,14 +1,10 @@
 """Ports of one market that no operator chooses: markets on one machine must not take each other's."""
 
-import fcntl
-import os
 import random
 import socket
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 # Below 32768, where Linux begins to hand out ports for outgoing connections: a client that keeps knocking on a port
 # of that range while its server restarts can be given the port itself, connect to itself and keep the server out.
@@ -81,13 +77,29 @@ def free_port() -> int:
 
 def is_free(port: int) -> bool:
     """Return whether a server could listen on ``port`` of every address of this machine."""
-    with socket.socket() as probe:
+    try:
+        listen_for_a_moment("0.0.0.0", port)  # noqa: S104 - nobody is answered
+    except OSError:
+        return False
+    return True
+
+
+def listen_for_a_moment(host: str, port: int) -> None:
+    """Try to bind ``port`` of the address ``host``. Raises OSError when a server could not listen there."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("", port))
-        except OSError:
-            return False
-        return True
+        if probe.family == socket.AF_INET6:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        probe.bind((host, port))
+
+
+def has_address(host: str) -> bool:
+    """Return whether this machine has the address ``host``, so that a server can listen at it."""
+    try:
+        listen_for_a_moment(host, 0)
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager
@@ -96,13 +108,13 @@ def reserve() -> Iterator[MarketPorts]:
 
     Raises NoFreePortsError when there is none.
     """
-    folder = Path(tempfile.gettempdir()) / f"holdfast-ports-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
     for base in range(_FIRST, _LAST, _WIDTH):
-        with (folder / str(base)).open("w") as reservation:
+        # The UDP port beside the first TCP port, which nothing uses, stands for the range: it can be bound once, and is
+        # free again when its process ends, however it ends.
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as reservation:
             try:
-                fcntl.flock(reservation, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+                reservation.bind(("127.0.0.1", base))
+            except OSError:
                 continue
             # Ports above the first few are taken one by one by Serve, which skips those in use.
             if all(is_free(port) for port in range(base, base + 12)):

@@ -8,6 +8,7 @@ import stat
 import tempfile
 from pathlib import Path
 
+from config.ingress_key import INGRESS_KEY
 from config.ports import MarketPorts
 from config.settings import Settings
 
@@ -35,6 +36,12 @@ RAY_SETTINGS = {
     "RAY_worker_niceness": "0",  # actors and replicas run as eagerly as the database
     "RAY_prestart_worker_first_driver": "0",  # no idle workers: each is 50 MB
     "RAY_metrics_report_interval_ms": "30000",
+    # HAProxy's buffer: four times what headers may take, so that config/haproxy.sh can answer those that are larger.
+    "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": "65536",
+    "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "60",  # a client that neither sends nor reads; Serve's default is an hour
+    "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S": "60",  # a replica that sends nothing; open streams send more often than that
+    # uvicorn takes nobody's word for the client's address: serve_app/security/addresses.py does, and only HAProxy's.
+    "FORWARDED_ALLOW_IPS": "",
 }
 
 _WITHOUT_HAPROXY = {
@@ -87,14 +94,21 @@ def _ingress(haproxy: str | None) -> dict[str, str]:
 def ray_environment(settings: Settings, ports: MarketPorts) -> dict[str, str]:
     """Return the environment in which this market's Ray starts, so that a second market beside it meets none of it.
 
-    Raises PermissionError when the folder for its sockets belongs to someone else.
+    Raises PermissionError when the folder for its sockets belongs to someone else, OSError without a session key.
     """
     folder = runtime_folder(settings)
+    temporary = folder / "tmp"
+    temporary.mkdir(exist_ok=True)
     http_first, http_end = ports.http_replicas
     grpc_first, grpc_end = ports.grpc_replicas
     return {
         **RAY_SETTINGS,
         **_ingress(_haproxy()),
+        # The node's address is then 127.0.0.1, as by default on macOS, and what Ray starts listens there alone.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        INGRESS_KEY: settings.ingress_keys[0],
+        # Ray's processes leave temporary files when they are ended by force; these go with the folder.
+        "TMPDIR": str(temporary),
         "RAY_AUTH_TOKEN_PATH": str((settings.data_dir / "ray.token").resolve()),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),

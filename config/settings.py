@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import secrets
 from email.utils import parseaddr
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -63,6 +64,13 @@ def _mail_address(text: str) -> str:
     return text
 
 
+def _listening_addresses(text: str) -> str:
+    try:
+        return ",".join(str(ip_address(each.strip())) for each in text.split(","))
+    except ValueError:
+        raise ValueError("must be IP addresses of this machine, separated by commas: 0.0.0.0,:: are all") from None
+
+
 def _local_address(data: dict[str, Any]) -> str:
     return f"http://localhost:{data.get('http_port', 8000)}"
 
@@ -78,6 +86,8 @@ class Settings(BaseSettings):
     )
 
     holdfast_env: Literal["development", "test", "production"] = "development"
+    # Nobody else's: who serves a network says so.
+    http_host: Annotated[str, AfterValidator(_listening_addresses)] = "127.0.0.1,::1"
     http_port: int = Field(default=8000, ge=1, le=65535)
     dashboard_port: int = Field(default=8265, ge=0, le=65535)
     data_dir: Path = Path(".holdfast")
@@ -99,8 +109,8 @@ class Settings(BaseSettings):
     session_token_seconds: int = Field(default=900, ge=10, le=3_600)
     session_idle_seconds: int = Field(default=86_400, ge=60, le=2_592_000)
     session_seconds: int = Field(default=604_800, ge=60, le=2_592_000)
-    # Serve's own HAProxy.
-    trusted_proxies: int = Field(default=1, ge=0, le=10)
+    # Our own HAProxy is one.
+    trusted_proxies: int = Field(default=1, ge=1, le=10)
     # The address can hold a password.
     smtp_url: Annotated[SecretStr, AfterValidator(_mail_server)] | None = None
     mail_from: Annotated[str, AfterValidator(_mail_address)] = "Holdfast <no-reply@localhost>"
@@ -129,6 +139,11 @@ class Settings(BaseSettings):
         if lines:
             raise ValueError("\n".join(lines))
         return self
+
+    @property
+    def http_hosts(self) -> tuple[str, ...]:
+        """The addresses at which the marketplace listens."""
+        return tuple(self.http_host.split(","))
 
     @property
     def secure_cookies(self) -> bool:
@@ -160,6 +175,14 @@ class Settings(BaseSettings):
         return tuple(SecretStr(key) for key in _ring(keys))
 
     @property
+    def ingress_keys(self) -> tuple[str, ...]:
+        """What HAProxy shows so that replicas believe it about a client's address: one of each session key.
+
+        The first is the one to show. As with `session_keys`, ask once at start. Raises OSError.
+        """
+        return tuple(_derived(key, b"haproxy of the market") for key in self.session_keys)
+
+    @property
     def webhook_secret(self) -> SecretStr:
         """What signs Stripe's announcements: ``STRIPE_WEBHOOK_SECRET``, or for the sandbox one made of the session key.
 
@@ -169,13 +192,16 @@ class Settings(BaseSettings):
             return self.stripe_webhook_secret
         if not self.sandbox_payments:
             return SecretStr(secrets.token_hex(32))
-        key = self.session_keys[0].get_secret_value().encode()
-        return SecretStr("whsec_" + hmac.new(key, b"webhooks of the sandbox", hashlib.sha256).hexdigest())
+        return SecretStr("whsec_" + _derived(self.session_keys[0], b"webhooks of the sandbox"))
 
     def environment(self) -> dict[str, str]:
         """Return these settings as environment variables, so that a child process loads the same ones."""
         values = {name.upper(): value for name, value in self if value is not None}
         return {name: _in_environment(value) for name, value in values.items()}
+
+
+def _derived(key: SecretStr, purpose: bytes) -> str:
+    return hmac.new(key.get_secret_value().encode(), purpose, hashlib.sha256).hexdigest()
 
 
 def _in_environment(value: object) -> str:

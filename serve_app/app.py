@@ -16,6 +16,7 @@ from config import logs
 from config.settings import Settings
 from serve_app.api import create_api
 from serve_app.error_responses import unavailable
+from serve_app.replica_port import listen_at_own_address
 from serve_app.services import Services, open_services
 
 _log = structlog.get_logger()
@@ -27,6 +28,7 @@ class Api:
     """One replica: stateless but for what it remembers of sessions."""
 
     def __init__(self, settings: Settings) -> None:
+        listen_at_own_address()
         self._settings = settings
         self._open = AsyncExitStack()
 

@@ -93,6 +93,7 @@ class Services:
     webhooks: StripeWebhooks
     sandbox: Sandbox | None
     redis: Redis
+    ingress_keys: tuple[str, ...]
     clock: Clock
 
     def rules(self) -> Rules:
@@ -101,7 +102,7 @@ class Services:
 
     def address_of(self, request: Request) -> str:
         """Return where the request comes from, for limits."""
-        return client_address(request, self.settings.trusted_proxies)
+        return client_address(request, self.settings.trusted_proxies, self.ingress_keys)
 
     async def trader(self, request: Request) -> Session:
         """Return the session of somebody who may sell and buy. Raises NotAuthorizedError and ForbiddenError.
@@ -211,6 +212,7 @@ async def open_services(settings: Settings, market: Market, clock: Clock = wall_
                 webhooks=StripeWebhooks(settings.webhook_secret.get_secret_value(), inbox, notices),
                 sandbox=open_sandbox(database) if settings.sandbox_payments else None,
                 redis=redis,
+                ingress_keys=settings.ingress_keys,
                 clock=clock,
             )
         finally:

@@ -1,32 +1,51 @@
 """Where a request comes from, as far as that can be known."""
 
+import hmac
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from starlette.requests import Request
+
+# HAProxy sets it to the ingress key in every request, whatever the client sent (config/haproxy.sh).
+INGRESS_HEADER = "x-holdfast-ingress"
 
 _UNKNOWN = "unknown"
 # One customer usually has a whole /64 of IPv6 addresses (RFC 6177).
 _CUSTOMER_PREFIX = 64
 
 
-def client_address(request: Request, trusted_proxies: int) -> str:
-    """Return the client's address as the outermost of our own proxies saw it, and the peer's where there is none.
+def client_address(request: Request, trusted_proxies: int, ingress_keys: Sequence[str]) -> str:
+    """Return the client's address as the outermost of our own proxies saw it; of IPv6 the customer's /64.
 
-    Anybody can send `X-Forwarded-For`: each proxy adds the address of its peer at the end, so that only as many entries
-    as there are proxies of ours are true, and they are only when the peer is on this machine or network.
+    Anybody can send `X-Forwarded-For`. Each proxy adds the address of its peer at the end, so the last
+    `trusted_proxies` entries are true, and only when the request came through our HAProxy, which alone knows the
+    ingress key. Everybody else is counted by the address of the connection.
     """
     peer = _parsed(request.client.host) if request.client else None
-    if peer is not None and peer.is_private and trusted_proxies:
+    if _came_through_haproxy(request, ingress_keys):
         entries = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
-        peer = _parsed(entries[-min(trusted_proxies, len(entries))].strip()) or peer
+        peer = _parsed(entries[-min(trusted_proxies, len(entries))]) or peer
     if isinstance(peer, IPv6Address):
         return str(IPv6Network((peer, _CUSTOMER_PREFIX), strict=False))
     return _UNKNOWN if peer is None else str(peer)
 
 
-def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+def _came_through_haproxy(request: Request, ingress_keys: Sequence[str]) -> bool:
+    sent = request.headers.get(INGRESS_HEADER, "").encode()
+    return any(hmac.compare_digest(sent, key.encode()) for key in ingress_keys)
+
+
+def _parsed(entry: str) -> IPv4Address | IPv6Address | None:
+    text = entry.strip()
+    if text.startswith("["):  # some load balancers add the port: [2001:db8::1]:443
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
     try:
         address = ip_address(text)
     except ValueError:
         return None
-    return getattr(address, "ipv4_mapped", None) or address
+    if isinstance(address, IPv6Address):
+        # A zone (fe80::1%eth0) is the sender's own word for an interface.
+        return address.ipv4_mapped or IPv6Address(int(address))
+    return address

