@@ -16,12 +16,13 @@ from ray.exceptions import RayError
 
 from actors import names
 from actors.connections import Connections
+from actors.domain.messages import Unavailable
 from actors.pulse import Pulse
 from actors.routing import Actors, shared_names
 from actors.runtime.ports import Clock, HostUnreachableError, Instant, Reply, StoreUnavailableError
 from actors.servers import Servers
 from actors.watch import EVERY_SECONDS, watch
-from actors.wire import pack, unpack
+from actors.wire import NotUnderstood, pack, unpack
 from config import logs
 from config.settings import Settings
 
@@ -88,8 +89,8 @@ class RayTransport:
             self._handles.pop(host, None)
             logger.warning("host_unreachable", host=host, error=type(error).__name__)
             raise HostUnreachableError(host) from error
-        replies: list[Reply] = unpack(packed)
-        return replies
+        # The host is of a newer release: what it did is not known to us.
+        return [Unavailable() if isinstance(reply, NotUnderstood) else reply for reply in unpack(packed)]
 
     async def _look_up(self, host: str) -> ActorHandle[Any]:
         if names.is_dedicated(host):
@@ -105,7 +106,9 @@ class RayFleet:
 
     async def ping(self, name: str) -> Pulse:
         """The actor's sign of life."""
-        pulse: Pulse = await self._call(name, "ping")
+        (pulse,) = unpack(await self._call(name, "ping_packed"))
+        if not isinstance(pulse, Pulse):
+            raise HostUnreachableError(name)
         return pulse
 
     async def dedicated(self) -> set[str]:

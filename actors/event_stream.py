@@ -7,7 +7,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from actors.domain.codec import encode
+from actors.domain.codec import encode_event
 from actors.domain.messages import ChargeIntentCreated, ChargeRefunding, ChargeTried
 from actors.runtime.ports import Recorded, StoreUnavailableError
 
@@ -51,10 +51,11 @@ class RedisEventStream:
 
 
 def _values(record: Recorded) -> tuple[str | int | bytes, ...]:
-    data = encode(record.event)
+    # An event that this release does not understand is passed on as it is stored: consumers pass over its type.
+    event = encode_event(record.event)
+    data = event["data"]
     for payload in data.values():
         if isinstance(payload, dict):
             for name in PRIVATE:
                 payload.pop(name, None)
-    name = type(record.event).__name__
-    return record.key, name, record.entity, record.version, record.at, orjson.dumps(data)
+    return record.key, event["type"], record.entity, record.version, record.at, orjson.dumps(data)

@@ -12,7 +12,7 @@ from actors.pulse import Pulse
 from actors.runtime.host import Counters
 from actors.runtime.ports import Instant, Reply, StoreUnavailableError
 from actors.system import System
-from actors.wire import pack, unpack
+from actors.wire import NotUnderstood, pack, unpack
 from config.settings import Settings
 
 logger = structlog.get_logger(__name__)
@@ -46,8 +46,22 @@ class HostActor:
         return await self.handle(messages, deadline, again=again)
 
     async def deliver_packed(self, packed: bytes, deadline: Instant, *, again: bool = False) -> bytes:
-        """As `deliver`, with messages and replies as `wire.pack` has them."""
-        return pack(await self.deliver(unpack(packed), deadline, again=again))
+        """As `deliver`, with messages and replies as `wire.pack` has them.
+
+        What another release asks and this one does not understand is Unavailable by itself.
+        """
+        messages = unpack(packed)
+        understood = [message for message in messages if not isinstance(message, NotUnderstood)]
+        replies = iter(await self.deliver(understood, deadline, again=again))
+        return pack([self._no_answer_to(one) if isinstance(one, NotUnderstood) else next(replies) for one in messages])
+
+    def _no_answer_to(self, message: NotUnderstood) -> Unavailable:
+        logger.error("message_not_understood", actor=self.name, why=message.why)
+        return Unavailable()
+
+    async def ping_packed(self) -> bytes:
+        """As `ping`, for whoever may be of another release."""
+        return pack([await self.ping()])
 
     async def ping(self) -> Pulse:
         """Answers as long as the event loop turns; starts an actor that Ray has just restarted."""

@@ -1,8 +1,12 @@
 """Events to documents: what the lists and the reads by id of orders and charges are answered from."""
 
+from collections.abc import Callable, Iterable
 from functools import partial
+from typing import TypeVar
 
-from actors.domain.codec import Document, decode, encode
+import structlog
+
+from actors.domain.codec import Document, UnreadableError, decode, encode
 from actors.domain.messages import (
     Charge,
     ChargeAuthorised,
@@ -24,6 +28,9 @@ from actors.domain.ticket import Ticket
 from actors.runtime.ports import Projection, Recorded
 from actors.search_terms import search_terms
 
+T = TypeVar("T")
+logger = structlog.get_logger(__name__)
+
 NO_START = 999_999_999_999_999
 # A cold ticket is loaded from its document and the commits beyond it, so a document may lag by this many versions
 # before it is written without need. Reserving and releasing alone write no ticket document: lists look at the orders.
@@ -39,6 +46,9 @@ UNAWAITED = (
     ChargeIntentCreated,
     ChargeAuthorised,
 )
+
+# What a document has beside the state, as queries need it. Others begin with `by_`, so that older releases know them.
+DERIVED = frozenset({"_id", "words", "due_at", "unsettled_since"})
 
 
 def ticket_projections(recorded: Recorded, ticket: Ticket) -> list[Projection]:
@@ -122,15 +132,35 @@ def charge_document(charge: Charge) -> Document:
 
 
 def ticket_of(document: Document) -> Ticket:
-    """The ticket of its stored document."""
-    return decode(Ticket, {**document, "id": document["_id"]})
+    """The ticket of its stored document. Raises UnreadableError."""
+    state = _state_in(document)
+    state.pop("status", None)
+    return decode(Ticket, state)
 
 
 def order_of(document: Document) -> Order:
-    """The order of its stored document."""
-    return decode(Order, {**document, "id": document["_id"]})
+    """The order of its stored document. Raises UnreadableError."""
+    return decode(Order, _state_in(document))
 
 
 def charge_of(document: Document) -> Charge:
-    """The charge of its stored document."""
-    return decode(Charge, {**document, "id": document["_id"]})
+    """The charge of its stored document. Raises UnreadableError."""
+    return decode(Charge, _state_in(document))
+
+
+def readable(of: Callable[[Document], T], documents: Iterable[Document]) -> list[T]:
+    """Return those that this release can read, and log the others: one must not hide a whole list."""
+    found: list[T] = []
+    for document in documents:
+        try:
+            found.append(of(document))
+        except UnreadableError as error:
+            logger.error("document_unreadable", id=document["_id"], why=str(error))
+    return found
+
+
+def _state_in(document: Document) -> Document:
+    """The fields that are not made of others: a newer release may have more of both, and keeps to the prefix."""
+    state = {name: value for name, value in document.items() if name not in DERIVED and not name.startswith("by_")}
+    state["id"] = document["_id"]
+    return state

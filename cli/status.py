@@ -41,6 +41,8 @@ def pulses(settings: Settings) -> list[dict[str, Any]]:
     import ray  # noqa: PLC0415 - Ray reads its settings when it is imported
 
     from actors import names  # noqa: PLC0415 - as above
+    from actors.pulse import Pulse  # noqa: PLC0415 - takes long to import
+    from actors.wire import unpack  # noqa: PLC0415 - as above
 
     ray.init(
         address=note.read_text().strip(), namespace=names.NAMESPACE, log_to_driver=False, logging_level=logging.ERROR
@@ -50,7 +52,8 @@ def pulses(settings: Settings) -> list[dict[str, Any]]:
         handles = [
             ray.get_actor(each["name"], names.NAMESPACE) for each in listed if each["namespace"] == names.NAMESPACE
         ]
-        answers: list[Any] = ray.get([cast("Any", handle).ping.remote() for handle in handles], timeout=10)
-        return sorted((asdict(pulse) for pulse in answers), key=lambda pulse: str(pulse["name"]))
+        answers: list[bytes] = ray.get([cast("Any", handle).ping_packed.remote() for handle in handles], timeout=10)
+        found = [pulse for packed in answers for pulse in unpack(packed) if isinstance(pulse, Pulse)]
+        return sorted((asdict(pulse) for pulse in found), key=lambda pulse: str(pulse["name"]))
     finally:
         cast("Any", ray).shutdown()

@@ -1,7 +1,11 @@
-"""Events and states as plain documents, field by field, and back. The only place that knows the stored names."""
+"""Events and states as plain documents, field by field, and back; `stored_events` has the names of the events.
 
-from collections.abc import Callable, Hashable
-from dataclasses import fields, is_dataclass
+A process of an older release meets what a newer one wrote. Of a state it keeps the fields that it does not know, and
+writes them back; an event or a value that it cannot understand is an UnreadableError, which fails one entity.
+"""
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, make_dataclass
 from enum import StrEnum
 from functools import cache
 from operator import attrgetter
@@ -10,6 +14,9 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, cast, get_args, get_type_hints
 
 from actors.domain import messages
+from actors.domain.messages import Charge, Details, Order
+from actors.domain.stored_events import EVENT_TYPES, FIRST_VERSION, NAMES, UPCASTERS, version_of
+from actors.domain.ticket import Ticket
 
 Document = dict[str, Any]
 T = TypeVar("T")
@@ -18,37 +25,113 @@ T = TypeVar("T")
 _PLAIN = frozenset({str, int, bool})
 # Texts that many tickets have in common, kept once: 6 % of the memory of one that is held.
 _SHARED = frozenset({"currency", "category", "city", "venue", "commit"})
-EVENT_TYPES = {event.__name__: event for event in get_args(messages.Event)}
+# What is written back by whoever read it. Of an event the fields that are not known are passed over: where an older
+# release must not do that, its version is raised.
+WRITTEN_BACK = frozenset({Ticket, Details, Order, Charge})
+
+
+class UnreadableError(Exception):
+    """What is stored is of a release that knows more than this one, or damaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableEvent:
+    """Stands for an event that this release does not understand; `why` is for the log."""
+
+    name: str
+    version: int
+    data: Document
+    why: str
 
 
 def encode(value: Any) -> Document:  # noqa: ANN401 - any message
-    """The document of a message or state, without fields that are None."""
+    """Return the document of a message or state, without fields that are None."""
     document: Document = {}
-    for name in _names(cast("Hashable", type(value))):
-        field = getattr(value, name)
-        kind = type(field)
+    cls = type(value)
+    for name in _names(cast("Hashable", cls)):
+        item = getattr(value, name)
+        kind = type(item)
         if kind in _PLAIN:
-            document[name] = field
-        elif field is not None:
-            document[name] = _writer(cast("Hashable", kind))(field)
+            document[name] = item
+        elif item is not None:
+            document[name] = _writer(cast("Hashable", kind))(item)
+    if cls in _KEEPERS:
+        document |= value.unknown
     return document
 
 
 def decode(cls: type[T], document: Document) -> T:
-    """The message or state of a document that `encode` made; fields that it lacks take their defaults."""
+    """Return the message or state of a document that `encode` made; fields that it lacks take their defaults.
+
+    Raises UnreadableError.
+    """
     readers = _readers(cast("Hashable", cls))
-    return cls(**{name: readers[name](value) for name, value in document.items() if name in readers})
+    try:
+        known = {name: readers[name](value) for name, value in document.items() if name in readers}
+        if len(known) < len(document) and cls in WRITTEN_BACK:
+            return with_unknown(cls, known, {name: document[name] for name in document.keys() - readers.keys()})
+        return cls(**known)
+    except UnreadableError:
+        raise
+    except (TypeError, ValueError, AttributeError) as error:
+        raise UnreadableError(f"{cls.__name__}: {type(error).__name__}") from error
 
 
-def encode_event(event: messages.Event) -> Document:
-    """The event as {type, data}."""
-    return {"type": type(event).__name__, "data": encode(event)}
+def with_unknown(cls: type[T], known: Mapping[str, Any], unknown: Mapping[str, Any]) -> T:
+    """Return the state with fields beside it that this release does not know, as they are stored.
+
+    `replace` carries them. They are in a class of their own, so that a state without any has no room for them.
+    """
+    room: Callable[..., T] = keeper(cast("Hashable", cls))
+    return room(**known, unknown=dict(unknown))
+
+
+def stored(values: Mapping[str, Any]) -> Document:
+    """Return what is stored of fields with these values."""
+    return {
+        name: value if type(value) in _PLAIN else _writer(cast("Hashable", type(value)))(value)
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def event_name(event: messages.Event | UnreadableEvent) -> str:
+    """Return the name under which the event is stored and published."""
+    return event.name if isinstance(event, UnreadableEvent) else NAMES[type(event)]
+
+
+def encode_event(event: messages.Event | UnreadableEvent) -> Document:
+    """Return the event as {type, data}, with its version as `schema` from the second on."""
+    name = event_name(event)
+    if isinstance(event, UnreadableEvent):
+        return _event_document(name, event.version, event.data)
+    return _event_document(name, version_of(name), encode(event))
 
 
 def decode_event(document: Document) -> messages.Event:
-    """The event of a document that `encode_event` made. Raises KeyError for a type that does not exist."""
-    event: messages.Event = decode(EVENT_TYPES[document["type"]], document["data"])
+    """Return the event of a document that `encode_event` made, in this or an older release. Raises UnreadableError."""
+    name, version, data = document["type"], document.get("schema", FIRST_VERSION), document["data"]
+    if name not in EVENT_TYPES or not FIRST_VERSION <= version <= version_of(name):
+        raise UnreadableError(f"{name} in version {version} is not known")
+    for upcast in UPCASTERS.get(name, ())[version - FIRST_VERSION :]:
+        data = upcast(data)
+    event: messages.Event = decode(EVENT_TYPES[name], data)
     return event
+
+
+def decode_event_if_possible(document: Document) -> messages.Event | UnreadableEvent:
+    """Return the event, or what stands for one that this release does not understand."""
+    try:
+        return decode_event(document)
+    except UnreadableError as error:
+        version = document.get("schema", FIRST_VERSION)
+        return UnreadableEvent(document["type"], version, document["data"], str(error))
+
+
+def _event_document(name: str, version: int, data: Document) -> Document:
+    if version == FIRST_VERSION:
+        return {"type": name, "data": data}
+    return {"type": name, "schema": version, "data": data}
 
 
 @cache
@@ -64,16 +147,17 @@ def _writer(kind: Hashable) -> Callable[[Any], Any]:
 
 @cache
 def _names(cls: Hashable) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(cast("Any", cls)))
+    return tuple(each.name for each in fields(cast("Any", _KEEPERS.get(cast("type[Any]", cls), cls))))
 
 
 @cache
 def _readers(cls: Hashable) -> dict[str, Callable[[Any], Any]]:
     hints = get_type_hints(cls)
-    return {name: intern if name in _SHARED else _reader(hints[name]) for name in _names(cls)}
+    return {name: intern if name in _SHARED else reader_of(hints[name]) for name in _names(cls)}
 
 
-def _reader(hint: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - a type hint
+def reader_of(hint: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - a type hint
+    """Return what makes the value of a field with this type hint of what is stored of it."""
     if isinstance(hint, UnionType):
         (hint,) = (member for member in get_args(hint) if member is not NoneType)
     if isinstance(hint, type) and issubclass(hint, StrEnum):
@@ -85,3 +169,17 @@ def _reader(hint: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - a type hint
 
 def _as_it_is(value: Any) -> Any:  # noqa: ANN401 - whatever the database holds
     return value
+
+
+# The classes that have room for unknown fields, each with the one that it stands for.
+_KEEPERS: dict[type[Any], type[Any]] = {}
+
+
+@cache
+def keeper(cls: Hashable) -> type[Any]:
+    """Return the class of this state's instances that have fields which are not known."""
+    base = cast("type[Any]", cls)
+    unknown = ("unknown", Mapping[str, Any], field(hash=False, repr=False, kw_only=True))
+    made = make_dataclass(base.__name__, [unknown], bases=(base,), frozen=True, slots=True)
+    _KEEPERS[made] = base
+    return made

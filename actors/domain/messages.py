@@ -6,11 +6,26 @@ integers of cents; ids are 24 hexadecimal digits.
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 from actors.domain.accounts import SecurityEvent, UserEvent
 
 Instant: TypeAlias = int
+
+
+class OpenEnum(StrEnum):
+    """Values that nothing is decided by: one that a newer release added is passed on as it is.
+
+    Of every other enumeration an unknown value makes what has it unreadable.
+    """
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str):
+            return None
+        added = str.__new__(cls, value)
+        added._name_ = added._value_ = value
+        return added
 
 
 class TicketStatus(StrEnum):
@@ -27,7 +42,7 @@ class OrderStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-class CancelReason(StrEnum):
+class CancelReason(OpenEnum):
     BUYER = "buyer"
     EXPIRED = "expired"
     DECLINED = "declined"

@@ -10,6 +10,7 @@ so within a turn the host does: a letter that wants a key of its turn is decided
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Generic
 
@@ -198,6 +199,8 @@ class Host(Generic[State, Command]):
             loaded = await load(behaviour, self._journal, cold)
             turn.states.update(loaded.states)
             turn.found = loaded.projections
+            if loaded.unreadable:
+                self._fail(turn, loaded.unreadable)
         commands = [letter.command for letter in turn.letters]
         await behaviour.gather(commands, careful=any(letter.is_careful for letter in turn.letters))
 
@@ -207,6 +210,13 @@ class Host(Generic[State, Command]):
                 self._defer(turn, letter)
             else:
                 self._decide(turn, letter)
+
+    def _fail(self, turn: _Turn[State], unreadable: AbstractSet[str]) -> None:
+        """Answers for entities that this release cannot read; the others of the turn go on."""
+        for letter in turn.letters:
+            if self._is_for(letter, unreadable):
+                letter.answer(Unavailable())
+        turn.letters = [letter for letter in turn.letters if not self._is_for(letter, unreadable)]
 
     def _decide(self, turn: _Turn[State], letter: Letter) -> None:
         """An exception fails its own message only: what it would have changed is not kept."""
@@ -338,7 +348,7 @@ class Host(Generic[State, Command]):
         self._decide_again(undecided)
         return leaving
 
-    def _is_for(self, letter: Letter, entity_ids: set[str]) -> bool:
+    def _is_for(self, letter: Letter, entity_ids: AbstractSet[str]) -> bool:
         return self._behaviour.entity_id(letter.command) in entity_ids
 
     def _decide_again(self, undecided: Sequence[tuple[Letter, Reply]]) -> None:

@@ -1,9 +1,13 @@
 """Reading the journal back: an entity as it is now, and the commits that a dead writer did not carry on."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from typing import Generic
 
+import structlog
+
+from actors.domain.codec import UnreadableEvent
 from actors.runtime.ports import (
     Behaviour,
     Command,
@@ -12,6 +16,7 @@ from actors.runtime.ports import (
     Journal,
     Marks,
     Projection,
+    Recorded,
     State,
     version_key,
 )
@@ -19,13 +24,19 @@ from actors.runtime.publisher import Publisher
 
 RECOVERY_BATCH = 100
 
+logger = structlog.get_logger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded(Generic[State]):
-    """The states, None where nothing exists, and the documents of what was found beyond the stored ones."""
+    """The states, None where nothing exists, and the documents of what was found beyond the stored ones.
+
+    `unreadable` are those with an event that this release does not understand; they have no state.
+    """
 
     states: dict[str, State | None]
     projections: list[Projection]
+    unreadable: AbstractSet[str] = field(default_factory=set)
 
 
 def next_key(behaviour: Behaviour[State, Command], entity_id: str, state: State | None) -> str:
@@ -43,6 +54,7 @@ async def load(behaviour: Behaviour[State, Command], journal: Journal, ids: Coll
     states: dict[str, State | None] = {entity_id: documents.get(entity_id) for entity_id in ids}
     projections: list[Projection] = []
     behind = set(ids)
+    unreadable: set[str] = set()
     while behind:
         commits = await journal.owning([next_key(behaviour, entity_id, states[entity_id]) for entity_id in behind])
         behind = set()
@@ -51,11 +63,19 @@ async def load(behaviour: Behaviour[State, Command], journal: Journal, ids: Coll
             if kind != behaviour.kind or entity_id not in states:
                 continue
             state = states[entity_id]
-            if record.version == behaviour.version(state) + 1:
-                states[entity_id] = state = behaviour.evolve(state, record, entity_id)
-                projections.extend(behaviour.projections(record, state))
-                behind.add(entity_id)
-    return Loaded(states, projections)
+            if record.version != behaviour.version(state) + 1 or entity_id in unreadable:
+                continue
+            if isinstance(record.event, UnreadableEvent):
+                logger.error("entity_unreadable", entity=record.entity, version=record.version, why=record.event.why)
+                unreadable.add(entity_id)
+                continue
+            states[entity_id] = state = behaviour.evolve(state, record, entity_id)
+            projections.extend(behaviour.projections(record, state))
+            behind.add(entity_id)
+        behind -= unreadable
+    for entity_id in unreadable:
+        states[entity_id] = None
+    return Loaded(states, projections, unreadable)
 
 
 async def recover(
@@ -68,12 +88,15 @@ async def recover(
     """Carries on what a writer committed and did not carry on itself, and returns its marks after that.
 
     Every document is written as its entity is now, so it does not matter who else applies the same commits, in which
-    order or how often. Raises StoreUnavailableError; what was done until then may be done again.
+    order or how often. The documents' mark stays before a commit with an event that this release does not understand,
+    for a newer one to apply. Raises StoreUnavailableError; what was done until then may be done again.
     """
-    applied = marks.applied
-    while commits := await journal.after(marks.writer, applied, RECOVERY_BATCH):
-        await _apply(behaviour, journal, documents, commits)
-        applied = commits[-1].seq
+    done = applied = marks.applied
+    while commits := await journal.after(marks.writer, done, RECOVERY_BATCH):
+        understood = await _apply(behaviour, journal, documents, commits)
+        if applied == done:
+            applied = understood
+        done = commits[-1].seq
     published = marks.published
     while commits := await journal.after(marks.writer, published, RECOVERY_BATCH):
         await publisher.publish(commits)
@@ -83,16 +106,24 @@ async def recover(
 
 async def _apply(
     behaviour: Behaviour[State, Command], journal: Journal, documents: DocumentStore, commits: list[Commit]
-) -> None:
+) -> int:
+    """Return the number of the commit up to which all entities could be read."""
     records = [record for commit in commits for record in commit.records]
     ids = {record.entity.partition(":")[2] for record in records}
     loaded = await load(behaviour, journal, ids)
     projections = list(loaded.projections)
     for record in records:
         state = loaded.states[record.entity.partition(":")[2]]
-        if state is not None:
+        if state is not None and not isinstance(record.event, UnreadableEvent):
             projections.extend(behaviour.projections(record, state))
     await documents.write(newest(projections))
+    strange = (commit for commit in commits if any(_is_strange(record, loaded) for record in commit.records))
+    return next((commit.seq - 1 for commit in strange), commits[-1].seq)
+
+
+def _is_strange(record: Recorded, loaded: Loaded[State]) -> bool:
+    """Whether a newer release has to write the documents of this event."""
+    return isinstance(record.event, UnreadableEvent) or record.entity.partition(":")[2] in loaded.unreadable
 
 
 def newest(projections: Collection[Projection]) -> list[Projection]:

@@ -7,7 +7,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
-from actors.domain.codec import Document, decode_event, encode_event
+from actors.domain.codec import Document, decode_event_if_possible, encode_event
 from actors.runtime.ports import Commit, FencedError, Recorded, StoreUnavailableError, commit_id, place_of, version_key
 from actors.storage.database import Database, despite_contention, has_replicas, reaching_the_database
 
@@ -113,4 +113,5 @@ def _commit(document: Document) -> Commit:
 
 
 def _record(event: Document, commit: str) -> Recorded:
-    return Recorded(event["entity"], event["version"], event["at"], decode_event(event), event.get("after"), commit)
+    read = decode_event_if_possible(event)
+    return Recorded(event["entity"], event["version"], event["at"], read, event.get("after"), commit)

@@ -7,7 +7,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from actors.domain.codec import Document
 from actors.domain.messages import Charge, Instant, Order, TicketCreated, TicketUpdated, TicketWithdrawn
 from actors.domain.ticket import Ticket
-from actors.projections import charge_of, order_of, ticket_of
+from actors.projections import charge_of, order_of, readable, ticket_of
 from actors.runtime.gathered import Gathered
 from actors.storage.database import Database, reaching_the_database
 from actors.storage.journal import MongoJournal
@@ -26,14 +26,15 @@ class Queries:
         self._attempts = Gathered(self._attempts_of)
 
     async def tickets(self, ids: Collection[str]) -> dict[str, Ticket]:
+        # One that this release cannot read is as if it were not there: then the journal says what it is.
         with reaching_the_database():
             found = await self._tickets.find({"_id": {"$in": list(ids)}}).to_list()
-        return {document["_id"]: ticket_of(document) for document in found}
+        return {ticket.id: ticket for ticket in readable(ticket_of, found)}
 
     async def orders(self, ids: Collection[str]) -> dict[str, Order]:
         with reaching_the_database():
             found = await self._orders.find({"_id": {"$in": list(ids)}}).to_list()
-        return {document["_id"]: order_of(document) for document in found}
+        return {order.id: order for order in readable(order_of, found)}
 
     async def order(self, order_id: str) -> Order | None:
         """The stored order, asked for together with those that others ask for now."""
@@ -46,13 +47,13 @@ class Queries:
     async def charges(self, ids: Collection[str]) -> dict[str, Charge]:
         with reaching_the_database():
             found = await self._charges.find({"_id": {"$in": list(ids)}}).to_list()
-        return {document["_id"]: charge_of(document) for document in found}
+        return {charge.id: charge for charge in readable(charge_of, found)}
 
     async def open_orders_of(self, buyer_ids: Collection[str]) -> list[Order]:
         """The orders with which these buyers hold tickets now."""
         wanted = {"buyer_id": {"$in": list(buyer_ids)}, "due_at": {"$exists": True}}
         with reaching_the_database():
-            return [order_of(document) for document in await self._orders.find(wanted).to_list()]
+            return readable(order_of, await self._orders.find(wanted).to_list())
 
     async def orders_due(self, after: Instant, before: Instant, most: int) -> list[Order]:
         """The open orders whose time ends in [after, before), the earliest first."""
@@ -63,7 +64,7 @@ class Queries:
                 .limit(most)
                 .to_list()
             )
-        return [order_of(document) for document in found]
+        return readable(order_of, found)
 
     async def orders_in_journal(self, ids: Collection[str]) -> dict[str, Order]:
         """The orders that ever came into being, as the newest event tells, also where no document does yet."""
@@ -106,7 +107,7 @@ class Queries:
         with reaching_the_database():
             found = await self._charges.find({"order_id": {"$in": list(order_ids)}}).to_list()
         attempts: dict[str, list[Charge]] = {order_id: [] for order_id in order_ids}
-        for charge in sorted(map(charge_of, found), key=lambda charge: charge.attempt):
+        for charge in sorted(readable(charge_of, found), key=lambda charge: charge.attempt):
             attempts[charge.order_id].append(charge)
         return attempts
 

@@ -8,7 +8,7 @@ from pymongo import DESCENDING
 from pymongo.asynchronous.database import AsyncDatabase
 
 from actors.domain.messages import Instant, Order
-from actors.projections import order_of
+from actors.projections import order_of, readable
 from actors.runtime.gathered import Gathered
 from serve_app.paging import Page
 
@@ -31,7 +31,7 @@ class Orders:
 
     async def _by_ids(self, ids: Sequence[str]) -> list[Order | None]:
         documents = await self._orders.find({"_id": {"$in": list(ids)}}).to_list()
-        found = {document["_id"]: order_of(document) for document in documents}
+        found = {order.id: order for order in readable(order_of, documents)}
         return [found.get(order_id) for order_id in ids]
 
     async def of_buyer(self, buyer_id: str, limit: int, after: str | None = None) -> Page[Order]:
@@ -41,7 +41,7 @@ class Orders:
             query["by_newest"] = {"$lt": after}
         found = await self._orders.find(query).sort("by_newest", DESCENDING).limit(limit + 1).to_list()
         more = found[limit - 1]["by_newest"] if len(found) > limit else None
-        return Page([order_of(document) for document in found[:limit]], more)
+        return Page(readable(order_of, found[:limit]), more)
 
     async def has_open(self, buyer_id: str) -> bool:
         """Whether the buyer holds anything that is not paid."""
@@ -57,5 +57,5 @@ class Orders:
             return {}
         with pymongo.timeout(_LIVE_SECONDS):
             found = await self._orders.find({"by_live_ticket": {"$in": list(ticket_ids)}}).to_list()
-        orders = [order_of(document) for document in found]
+        orders = readable(order_of, found)
         return {order.ticket_id: order for order in orders if not order.is_open or now < order.expires_at}

@@ -12,7 +12,7 @@ from pymongo.errors import ExecutionTimeout, NetworkTimeout
 
 from actors.domain.messages import Instant
 from actors.domain.ticket import Ticket
-from actors.projections import ticket_of
+from actors.projections import readable, ticket_of
 from actors.search_terms import folded, search_terms
 from serve_app.paging import Page
 from serve_app.queries.orders import Orders
@@ -163,9 +163,9 @@ class Tickets:
     ) -> list[tuple[str, Ticket]]:
         live = await self._orders.live([document["_id"] for document in documents], now)
         shown: list[tuple[str, Ticket]] = []
-        for document in documents:
-            order = live.get(document["_id"])
-            ticket = replace(ticket_of(document), order=order)
+        for document, stored in readable(lambda one: (one, ticket_of(one)), documents):
+            order = live.get(stored.id)
+            ticket = replace(stored, order=order)
             if _is_in(wanted.city, ticket.details.city) and (wanted.seller_id is not None or order is None):
                 shown.append((document[key], ticket))
         return shown

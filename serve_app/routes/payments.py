@@ -87,4 +87,4 @@ def _declined(answer: PaymentAnswer) -> CustomError:
 async def _ended(services: Services, order_id: str, buyer_id: str) -> CustomError:
     """Return the error that says how the order ended. Its document says it as soon as its end is applied."""
     order = await own_order(services, order_id, buyer_id)
-    return ConflictError(_ENDINGS[order.cancel_reason or CancelReason.EXPIRED])
+    return ConflictError(_ENDINGS.get(order.cancel_reason or CancelReason.EXPIRED, "This order was cancelled."))

@@ -4,6 +4,7 @@ from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
+from actors.domain.codec import UnreadableEvent, event_name
 from actors.domain.messages import Order, OrderStatus, TicketCreated, TicketEvent, TicketUpdated, TicketWithdrawn
 from actors.domain.money import major
 from actors.runtime.ports import Recorded
@@ -35,15 +36,17 @@ class PastOrder(TypedDict):
 def history_entry(recorded: Recorded) -> HistoryEntry:
     """Return the event with prices in major units and instants in ISO 8601."""
     return {
-        "type": type(recorded.event).__name__,
+        "type": event_name(recorded.event),
         "version": recorded.version,
         "at": iso(recorded.at),
         "data": _data(recorded.event),
     }
 
 
-def _data(event: TicketEvent) -> dict[str, Any]:
+def _data(event: TicketEvent | UnreadableEvent) -> dict[str, Any]:
     match event:
+        case UnreadableEvent():
+            return {}  # of a newer release, which knows what a seller may see of it
         case TicketCreated(seller_id=seller_id, details=details):
             return {"userId": seller_id, **details_view(details)}
         case TicketUpdated(details=details):

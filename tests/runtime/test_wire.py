@@ -1,14 +1,32 @@
-"""Messages survive the way to another process."""
+"""Messages survive the way to another process, which may be of another release."""
 
-from dataclasses import is_dataclass
-from typing import Any
+import copyreg
+from dataclasses import field, fields, is_dataclass, make_dataclass, replace
+from enum import StrEnum
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from actors import wire
 from actors.domain import messages, ticket
-from actors.wire import pack, unpack
+from actors.domain.codec import encode
+from actors.domain.messages import (
+    AlreadyReserved,
+    CancelReason,
+    CreateTicket,
+    Details,
+    Order,
+    PriceChanged,
+    ReadTicket,
+    Reserve,
+)
+from actors.domain.ticket import TicketAnswer
+from actors.pulse import Pulse
+from actors.runtime.host import Counters
+from actors.wire import NotUnderstood, pack, unpack
+from tests.support.examples import DETAILS, TICKET, creation, reservation, ticket_after
 
 FEW = settings(max_examples=20, deadline=None)
 # Everything that crosses a process.
@@ -25,3 +43,100 @@ def test_a_message_of_every_type_arrives_as_it_was_sent(message: type[Any], data
     arrived = unpack(pack(sent))
     assert arrived == sent
     assert [type(each) for each in arrived] == [message, message]
+
+
+def test_a_sign_of_life_arrives_as_it_was_sent() -> None:
+    pulse = Pulse("tickets-0", "tickets-0-1", 7, "node", Counters(messages=3), idle=True)
+    assert unpack(pack([pulse])) == [pulse]
+
+
+# A class as another release has it: same name, other fields.
+
+
+def of_another_release(base: type[Any], *added: tuple[str, Any, Any], without: str = "", first: bool = False) -> Any:  # noqa: ANN401
+    """The class as a release has it that added fields, at the end or `first`, or has one less."""
+    own = [(each.name, each.type, field(default=None)) for each in fields(base) if each.name != without]
+    cls = make_dataclass(base.__name__, [*added, *own] if first else [*own, *added], frozen=True, slots=True)
+    copyreg.pickle(cls, wire._values_of(wire._Schema(cls)))
+    return cls
+
+
+def values_of(message: object) -> dict[str, Any]:
+    return {each.name: getattr(message, each.name) for each in fields(message)}  # type: ignore[arg-type]
+
+
+HOLD = reservation(expected_price=4_250, max_holds=10)
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["before the others", "at the end"])
+def test_a_field_that_a_newer_release_added_and_left_empty_is_passed_over(first: bool) -> None:  # noqa: FBT001
+    newer = of_another_release(Reserve, ("not_above", int | None, field(default=None)), first=first)
+    assert unpack(pack([newer(**values_of(HOLD))])) == [HOLD]
+
+
+def test_a_command_that_says_more_than_is_known_is_not_understood_and_the_others_of_its_batch_are() -> None:
+    newer = of_another_release(Reserve, ("not_above", int | None, field(default=None)))
+    strange, read = newer(**values_of(HOLD), not_above=4_000), ReadTicket(TICKET)
+    arrived = unpack(pack([read, strange, read]))
+    assert [type(each) for each in arrived] == [ReadTicket, NotUnderstood, ReadTicket]
+
+
+def test_a_field_that_an_older_release_does_not_send_takes_its_default() -> None:
+    older = of_another_release(Reserve, without="request")
+    sent = {name: value for name, value in values_of(HOLD).items() if name != "request"}
+    assert unpack(pack([older(**sent)])) == [HOLD]
+
+
+def test_a_message_without_what_it_needs_is_not_understood_by_itself() -> None:
+    older = of_another_release(Reserve, without="buyer_id")
+    sent = {name: value for name, value in values_of(HOLD).items() if name != "buyer_id"}
+    assert [type(each) for each in unpack(pack([older(**sent), HOLD]))] == [NotUnderstood, Reserve]
+
+
+def test_an_unknown_message_is_not_understood_by_itself() -> None:
+    gift = of_another_release(make_dataclass("GiftTicket", ["ticket_id"]))
+    assert [type(each) for each in unpack(pack([HOLD, gift(TICKET)]))] == [Reserve, NotUnderstood]
+
+
+def test_an_answer_of_a_newer_release_is_understood_without_what_it_added() -> None:
+    newer = of_another_release(PriceChanged, ("why", str, field(default="")))
+    assert unpack(pack([newer(4_000, "sale"), AlreadyReserved()])) == [PriceChanged(4_000), AlreadyReserved()]
+
+
+def test_a_state_keeps_what_a_newer_release_added_on_its_way() -> None:
+    newer = of_another_release(Details, ("seat", str | None, field(default=None)))
+    sent = CreateTicket(TICKET, "b" * 24, newer(**values_of(DETAILS), seat="12A"))
+    ((arrived),) = unpack(pack([sent]))
+    assert encode(arrived)["details"] == {**encode(DETAILS), "seat": "12A"}
+    (again,) = unpack(pack([replace(arrived, request="x")]))
+    assert encode(again)["details"] == {**encode(DETAILS), "seat": "12A"}
+
+
+class SettlementStatus(StrEnum):
+    OPEN = "open"
+
+
+def test_a_value_that_decides_and_is_not_known_makes_its_message_not_understood() -> None:
+    order = ticket_after(creation(), reservation()).order
+    assert isinstance(order, Order)
+    insured = replace(order, status=SettlementStatus.OPEN)  # type: ignore[arg-type]
+    copyreg.pickle(SettlementStatus, lambda one: cast("Any", (wire._member, ("OrderStatus", one.value))))
+    answer = TicketAnswer(ticket_after(creation()), insured)
+    assert [type(each) for each in unpack(pack([answer, HOLD]))] == [NotUnderstood, Reserve]
+
+
+def test_a_reason_that_a_newer_release_added_arrives_as_it_was_sent() -> None:
+    order = ticket_after(creation(), reservation()).order
+    assert isinstance(order, Order)
+    (arrived,) = unpack(pack([replace(order, cancel_reason=CancelReason("flooded"))]))
+    assert arrived.cancel_reason == "flooded"
+
+
+def test_a_batch_in_another_version_of_the_wire_has_as_many_messages_that_are_not_understood() -> None:
+    packed = bytes([wire.VERSION + 1]) + pack([HOLD, HOLD])[1:4] + bytes([2]) + b"whatever comes"
+    assert [type(each) for each in unpack(packed)] == [NotUnderstood, NotUnderstood]
+
+
+def test_nothing_but_messages_is_made_of_what_arrives() -> None:
+    packed = pack([HOLD]).replace(b"_maker", b"system")
+    assert [type(each) for each in unpack(packed)] == [NotUnderstood]

@@ -1,0 +1,61 @@
+"""The names under which events are stored, their versions, and how old versions are read.
+
+A name and a version never change their meaning, since the journal keeps them for ever; a class may be renamed. A field
+that is added with a default needs nothing here. Any other change raises the version: it adds an upcaster, which makes
+the data of the next version of that of the one before. A release reads the versions up to its own.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from actors.domain import accounts, messages
+
+FIRST_VERSION = 1
+
+EVENT_TYPES: Mapping[str, type[Any]] = {
+    "TicketCreated": messages.TicketCreated,
+    "TicketUpdated": messages.TicketUpdated,
+    "TicketWithdrawn": messages.TicketWithdrawn,
+    "OrderCreated": messages.OrderCreated,
+    "OrderAwaitingPayment": messages.OrderAwaitingPayment,
+    "OrderReopened": messages.OrderReopened,
+    "OrderCompleted": messages.OrderCompleted,
+    "OrderRefunding": messages.OrderRefunding,
+    "OrderRefundFailed": messages.OrderRefundFailed,
+    "OrderCancelled": messages.OrderCancelled,
+    "OrderExpired": messages.OrderExpired,
+    "ChargeCreated": messages.ChargeCreated,
+    "ChargeTried": messages.ChargeTried,
+    "ChargeIntentCreated": messages.ChargeIntentCreated,
+    "ChargeActionRequired": messages.ChargeActionRequired,
+    "ChargeAuthorised": messages.ChargeAuthorised,
+    "ChargeCompleted": messages.ChargeCompleted,
+    "ChargeFailed": messages.ChargeFailed,
+    "ChargeVoided": messages.ChargeVoided,
+    "ChargeRefunding": messages.ChargeRefunding,
+    "ChargeRefunded": messages.ChargeRefunded,
+    "ChargeRefundFailed": messages.ChargeRefundFailed,
+    "ChargeDisputed": messages.ChargeDisputed,
+    "UserCreated": accounts.UserCreated,
+    "UserUpdated": accounts.UserUpdated,
+    "SignedIn": accounts.SignedIn,
+    "SignInFailed": accounts.SignInFailed,
+    "SignedOut": accounts.SignedOut,
+    "PasswordChanged": accounts.PasswordChanged,
+    "PasswordReset": accounts.PasswordReset,
+    "EmailVerified": accounts.EmailVerified,
+    "UserBanned": accounts.UserBanned,
+    "UserUnbanned": accounts.UserUnbanned,
+    "TicketTakenDown": accounts.TicketTakenDown,
+    "RoleChanged": accounts.RoleChanged,
+    "AccountClosed": accounts.AccountClosed,
+}
+NAMES = {event: name for name, event in EVENT_TYPES.items()}
+
+# By stored name: from the first version to the second, from the second to the third, and so on.
+UPCASTERS: dict[str, tuple[Callable[[dict[str, Any]], dict[str, Any]], ...]] = {}
+
+
+def version_of(name: str) -> int:
+    """Return the version in which events of this name are written."""
+    return FIRST_VERSION + len(UPCASTERS.get(name, ()))
