@@ -28,8 +28,9 @@ QUIET_SECONDS = 0.1
 QUIET_BATCH = 50
 BUSY_SHARE = 100
 BUSY_SECONDS = 0.5
-# Beyond this many commits the publisher forgets and reads them back from the journal when Redis is there again.
+# Beyond this many commits or bytes the publisher forgets, and reads back from the journal when Redis is there again.
 BACKLOG = 2_000
+BACKLOG_BYTES = 32 * 1024 * 1024
 PUBLISH_BATCH = 50
 MARKS_SECONDS = 1.0
 RETRY_SECONDS = 0.2
@@ -63,6 +64,9 @@ class CarryOn:
         self._dirty: dict[tuple[str, str], tuple[int, Projection]] = {}
         self._writing: set[tuple[str, str]] = set()
         self._backlog: deque[Commit] = deque()
+        # Of those that were not read back: these are read a page at a time, and as soon as they are published.
+        self._sizes: dict[int, int] = {}
+        self._backlog_bytes = 0
         self._fill = asyncio.Event()
         self._noted = asyncio.Event()
         self._last_commit = 0.0
@@ -78,12 +82,15 @@ class CarryOn:
         """Leaves a mark. To be awaited before the first commit: a writer without one is rescued by nobody."""
         await self._save_marks()
 
-    def committed(self, commit: Commit) -> None:
-        """Takes note of a commit that is in the journal."""
+    def committed(self, commit: Commit, size: int) -> None:
+        """Takes note of a commit that is in the journal, where it has so many bytes."""
         self._committed = commit.seq
         self._last_commit = asyncio.get_running_loop().time()
-        if len(self._backlog) < BACKLOG and self._next_to_publish() == commit.seq:
+        has_room = len(self._backlog) < BACKLOG and self._backlog_bytes + size <= BACKLOG_BYTES
+        if has_room and self._next_to_publish() == commit.seq:
             self._backlog.append(commit)
+            self._sizes[commit.seq] = size
+            self._backlog_bytes += size
         self._fill.set()
 
     def failed(self, command: Any) -> None:  # noqa: ANN401 - any message
@@ -177,6 +184,7 @@ class CarryOn:
         # Nothing else takes from the left, so what was published is what stands there now.
         for commit in batch:
             self._backlog.popleft()
+            self._backlog_bytes -= self._sizes.pop(commit.seq, 0)
             self._published = commit.seq
 
     async def _mark(self) -> None:

@@ -23,6 +23,7 @@ from actors.runtime.ports import (
     Clock,
     Command,
     Commit,
+    CommitTooLargeError,
     Event,
     FencedError,
     Instant,
@@ -110,6 +111,7 @@ class Host(Generic[State, Command]):
         # One text for all that it holds: every ticket in memory names the commit of its last event.
         self._next_commit = commit_id(writer, 1)
         self._store_away = False
+        self._most = self._limits.turn
         self._finishing: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -118,7 +120,7 @@ class Host(Generic[State, Command]):
         alarm = asyncio.create_task(self.timers.run(), name="timers")
         try:
             while True:
-                await self._turn(await self._mailbox.take(self._limits.turn))
+                await self._turn(await self._mailbox.take(self._most))
         finally:
             alarm.cancel()
 
@@ -165,10 +167,16 @@ class Host(Generic[State, Command]):
             self._mailbox.put_back(turn.deferred)
             self._decide_again(turn.replies)
             return
+        except CommitTooLargeError:
+            self._behaviour.settle(committed=False)
+            self._mailbox.put_back(turn.deferred)
+            self._split(turn)
+            return
         except StoreUnavailableError:
             self._give_up(turn)
             return
         self._behaviour.settle(committed=True)
+        self._most = min(self._most * 2, self._limits.turn)
         self._mailbox.put_back(turn.deferred)
         # No await since the commit: its documents are noted before anyone can ask which commits are applied.
         self._keep(turn)
@@ -289,14 +297,14 @@ class Host(Generic[State, Command]):
 
     async def _commit(self, turn: _Turn[State]) -> None:
         commit = Commit(self.writer, self._seq + 1, turn.at, tuple(turn.keys), tuple(turn.records))
-        await self._append_until_known(commit)
+        size = await self._append_until_known(commit)
         self._seq = commit.seq
         self._next_commit = commit_id(self.writer, commit.seq + 1)
         self.counters.commits += 1
         self.counters.events += len(turn.records)
-        self._carry_on.committed(commit)
+        self._carry_on.committed(commit, size)
 
-    async def _append_until_known(self, commit: Commit) -> None:
+    async def _append_until_known(self, commit: Commit) -> int:
         """Repeats the insert with the same id until its outcome is known; nothing is decided meanwhile.
 
         Until then new messages are told at once that the database is away.
@@ -304,7 +312,7 @@ class Host(Generic[State, Command]):
         delay = 0.05
         while True:
             try:
-                await self._journal.append(commit)
+                size = await self._journal.append(commit)
             except StoreUnavailableError:
                 self._store_away = True
                 await asyncio.sleep(delay)
@@ -314,7 +322,7 @@ class Host(Generic[State, Command]):
                 raise
             else:
                 self._store_away = False
-                return
+                return size
 
     async def _fenced(self, turn: _Turn[State]) -> list[tuple[Letter, Reply]]:
         """The replies that may leave.
@@ -361,6 +369,18 @@ class Host(Generic[State, Command]):
             if letter.fenced > self._limits.fenced:
                 letter.answer(Unavailable())
         self._mailbox.put_back([letter for letter in letters if letter.fenced <= self._limits.fenced])
+
+    def _split(self, turn: _Turn[State]) -> None:
+        """Decides half as many letters a turn until they fit a commit; one that does not by itself fails."""
+        letters = [letter for letter, _ in turn.replies]
+        self._forget(letters)
+        if len(letters) > 1:
+            self._most = len(letters) // 2
+            self._mailbox.put_back(letters)
+            return
+        for letter in letters:
+            self._carry_on.failed(letter.command)
+            letter.answer(Unavailable())
 
     def _give_up(self, turn: _Turn[State]) -> None:
         self._forget(turn.letters)

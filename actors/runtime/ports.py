@@ -95,6 +95,10 @@ class FencedError(Exception):
     """Another writer owns a key of this commit: what this host remembers is stale. Nothing was written."""
 
 
+class CommitTooLargeError(Exception):
+    """The commit is larger than a document may be. Nothing was written."""
+
+
 class HostUnreachableError(Exception):
     """The host died or was replaced. Whether it handled the messages is not known."""
 
@@ -109,10 +113,10 @@ class Clock(Protocol):
 class Journal(Protocol):
     """The judge: an append-only list of commits in which a key exists once."""
 
-    async def append(self, commit: Commit) -> None:
-        """Durable when it returns, also when the same commit was there already.
+    async def append(self, commit: Commit) -> int:
+        """Durable when it returns, also when the same commit was there already. Returns its size in bytes.
 
-        Raises FencedError or StoreUnavailableError, and ValueError for a commit that has a key twice.
+        Raises FencedError, CommitTooLargeError or StoreUnavailableError, and ValueError for one that has a key twice.
         """
 
     async def owning(self, keys: Collection[str]) -> list[Commit]:
@@ -122,7 +126,9 @@ class Journal(Protocol):
         """Those of the keys that some commit owns. Raises StoreUnavailableError."""
 
     async def after(self, writer: str, seq: int, limit: int) -> list[Commit]:
-        """The writer's commits numbered `seq` + 1 to `seq` + `limit`, in order. Raises StoreUnavailableError.
+        """The first of the writer's commits numbered `seq` + 1 to `seq` + `limit`, in order.
+
+        Not all of them when they are many megabytes, but one if there is any. Raises StoreUnavailableError.
 
         A writer numbers its commits from 1 without gaps: where there is none, there is none after it.
         """

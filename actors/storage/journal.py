@@ -1,16 +1,35 @@
 """The journal collection: one immutable document for each turn, its keys unique across all of them."""
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
+import bson
 import pymongo
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+from pymongo import ASCENDING
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DocumentTooLarge, DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
 from actors.domain.codec import Document, decode_event_if_possible, encode_event
-from actors.runtime.ports import Commit, FencedError, Recorded, StoreUnavailableError, commit_id, place_of, version_key
+from actors.runtime.ports import (
+    Commit,
+    CommitTooLargeError,
+    FencedError,
+    Recorded,
+    StoreUnavailableError,
+    commit_id,
+    place_of,
+    version_key,
+)
 from actors.storage.database import Database, despite_contention, has_replicas, reaching_the_database
 
+# MongoDB's limit for a document.
+LARGEST_COMMIT = 16 * 1024 * 1024
+TOO_LARGE = 10334
+# A turn may have 11 MB: so many bytes are enough at once, though they may be one commit's.
+PAGE_BYTES = 8 * 1024 * 1024
 HISTORY_BATCH = 200
 HISTORY_SECONDS = 2.0
 # Without a majority a linearizable read waits for ever, while callers want to know.
@@ -25,14 +44,25 @@ class MongoJournal:
         self._commits = database["journal"]
         self._here_and_now = self._commits.with_options(read_concern=ReadConcern("local"))
         self._linearizable = self._commits.with_options(read_concern=ReadConcern("linearizable"))
+        self._as_bytes: AsyncCollection[Any] = self._commits.with_options(CodecOptions(RawBSONDocument))
         self._has_replicas = False
 
-    async def append(self, commit: Commit) -> None:
+    async def append(self, commit: Commit) -> int:
         commit.check_keys()
-        document = _document(commit)
+        document = RawBSONDocument(bson.encode(_document(commit)))
+        size = len(document.raw)
+        if size > LARGEST_COMMIT:
+            raise CommitTooLargeError
         try:
             with reaching_the_database():
                 await despite_contention(lambda: self._commits.insert_one(document))
+        except DocumentTooLarge as error:
+            raise CommitTooLargeError from error
+        except StoreUnavailableError as error:
+            # Repeated it would be refused for ever.
+            if getattr(error.__cause__, "code", None) == TOO_LARGE:
+                raise CommitTooLargeError from error
+            raise
         except DuplicateKeyError as error:
             # With our own id there, an earlier try of this very commit was written although its answer was lost. The
             # error does not tell: its keys are there as well, and servers name either index.
@@ -41,6 +71,7 @@ class MongoJournal:
             # An election can still take back what no majority has: that it is there is not yet an answer.
             if not await self._has(self._commits, commit):
                 raise StoreUnavailableError("no majority has the commit yet") from error
+        return size
 
     async def _has(self, commits: AsyncCollection[Document], commit: Commit) -> bool:
         with reaching_the_database():
@@ -65,9 +96,16 @@ class MongoJournal:
     async def after(self, writer: str, seq: int, limit: int) -> list[Commit]:
         # By their ids, which follow each other: of a range of ids the embedded database reads the whole collection.
         ids = [commit_id(writer, later) for later in range(seq + 1, seq + 1 + limit)]
+        page: list[bytes] = []
+        size = 0
         with reaching_the_database():
-            found = await self._commits.find({"_id": {"$in": ids}}).to_list()
-        return sorted(map(_commit, found), key=lambda commit: commit.seq)
+            async with self._as_bytes.find({"_id": {"$in": ids}}).sort("_id", ASCENDING) as found:
+                async for document in found:
+                    page.append(document.raw)
+                    size += len(document.raw)
+                    if size >= PAGE_BYTES:
+                        break
+        return [_commit(bson.decode(document)) for document in page]
 
     async def history(self, entity: str, after: int = 0, limit: int = HISTORY_BATCH) -> list[Recorded]:
         """At most `limit` events of one entity, such as `ticket:<id>`, in order, from the version after `after` on.

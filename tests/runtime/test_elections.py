@@ -1,7 +1,5 @@
 """What the database answers while it elects, from other makers, or oddly: never a crash, never taken for a yes."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,14 +11,14 @@ from actors.domain.codec import Document
 from actors.runtime.ports import Commit, FencedError, Marks, Projection, StoreUnavailableError
 from actors.storage import database as databases
 from actors.storage.clock import database_clock
-from actors.storage.database import CONTENTION, CONTENTION_TRIES, Database, connect, database_of, reaching_the_database
+from actors.storage.database import CONTENTION, CONTENTION_TRIES, connect, database_of, reaching_the_database
 from actors.storage.documents import MongoDocuments
 from actors.storage.journal import MongoJournal
 from actors.storage.marks import MongoMarks
 from actors.storage.queries import Queries
 from tests.simulation.contracts.examples import commit, recorded
 from tests.support.driver_errors import driver_errors
-from tests.support.fake_mongod import NOTHING_FOUND, FakeMongod, FakePrimary
+from tests.support.fake_mongod import NOTHING_FOUND, FakeMongod, FakePrimary, speaking_to
 
 A_COMMIT = commit("a", 1, recorded(1))
 OUR_COMMIT: Document = {"cursor": {"id": 0, "ns": "test.journal", "firstBatch": [{"_id": A_COMMIT.id}]}, "ok": 1.0}
@@ -34,12 +32,6 @@ ELECTIONS = {
     "LinearizableReadConcernError": 192, "ReadConcernMajorityNotAvailableYet": 134, "StaleConfig": 13388,
     "Unauthorized": 13, "OutOfDiskSpace": 14031, "unknown": 987_654,
 }  # fmt: skip
-
-
-@asynccontextmanager
-async def speaking_to(server: FakeMongod) -> AsyncIterator[Database]:
-    async with server.running(), connect(server.url, patience_ms=2_000) as client:
-        yield database_of(client)
 
 
 def failure(code: int) -> Document:

@@ -13,7 +13,7 @@ from actors.domain.accounts import UserCreated
 from actors.domain.messages import CancelOrder, Pay, PaymentAnswer
 from actors.domain.ticket import TicketAnswer
 from actors.event_stream import STREAM
-from actors.runtime.carry_on import BACKLOG, CarryOn
+from actors.runtime.carry_on import BACKLOG, BACKLOG_BYTES, CarryOn
 from actors.runtime.ports import Commit, Marks, Projection, Recorded, StoreUnavailableError
 from config.embedded import Server, start_redis
 from config.settings import Settings
@@ -137,14 +137,16 @@ async def test_what_a_dead_host_did_not_publish_is_published_by_the_supervisor(
 class Memory:
     """Journal, documents, marks, stream and clock of one writer. The stream can be away."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
+        self.size = size
         self.commits: list[Commit] = []
         self.told: list[int] = []
         self.away = True
         self.read_back = 0
 
-    async def append(self, commit: Commit) -> None:
+    async def append(self, commit: Commit) -> int:
         self.commits.append(commit)
+        return self.size
 
     async def after(self, writer: str, seq: int, limit: int) -> list[Commit]:  # noqa: ARG002 - there is one writer
         await asyncio.sleep(0)
@@ -171,25 +173,26 @@ class Memory:
         return 0
 
 
-async def test_what_does_not_fit_the_publishers_backlog_is_read_back_from_the_journal() -> None:
-    memory = Memory()
+@pytest.mark.parametrize(("size", "fits"), [(1_000, BACKLOG), (BACKLOG_BYTES // 2, 2)])
+async def test_what_does_not_fit_the_publishers_backlog_is_read_back_from_the_journal(size: int, fits: int) -> None:
+    memory = Memory(size)
     carry_on = CarryOn(memory, memory, memory, memory, memory, writer="w", host="h", report=lambda *_: None)
     running = asyncio.create_task(carry_on.run())
 
     async def commit() -> None:
         seq = len(memory.commits) + 1
         written = Commit("w", seq, 0, (), (Recorded("user:1", seq, 0, UserCreated("1")),))
-        await memory.append(written)
-        carry_on.committed(written)
+        carry_on.committed(written, await memory.append(written))
 
-    for _ in range(BACKLOG + 500):
+    for _ in range(fits + 500):
         await commit()
-    assert len(carry_on._backlog) == BACKLOG
+    assert len(carry_on._backlog) == fits
     memory.away = False
-    while len(memory.told) < BACKLOG + 400:
+    while len(memory.told) < fits + 400:
         await commit()  # more arrives while it catches up
         await asyncio.sleep(0)
     await eventually(lambda: len(memory.told) >= len(memory.commits))
     running.cancel()
     assert memory.told == list(range(1, len(memory.commits) + 1))
     assert memory.read_back > 0
+    assert carry_on._backlog_bytes == 0

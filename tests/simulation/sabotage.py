@@ -120,8 +120,8 @@ def without_an_end_at_the_beginning(_: SimulatedMarket) -> AbstractContextManage
 def without_repeated_inserts(_: SimulatedMarket) -> AbstractContextManager[Any]:
     """An insert whose outcome is not known counts as one that failed."""
 
-    async def once(host: Host[Any, Any], commit: Commit) -> None:
-        await host._journal.append(commit)
+    async def once(host: Host[Any, Any], commit: Commit) -> int:
+        return await host._journal.append(commit)
 
     return patch.object(Host, "_append_until_known", once)
 
@@ -130,9 +130,10 @@ def without_waiting_for_commits(_: SimulatedMarket) -> AbstractContextManager[An
     """Replies leave before their commit is in the journal."""
     commit_first = Host._append_until_known
 
-    async def later(host: Host[Any, Any], commit: Commit) -> None:
+    async def later(host: Host[Any, Any], commit: Commit) -> int:
         task = asyncio.create_task(commit_first(host, commit))
         task.add_done_callback(lambda done: done.exception())
+        return 0
 
     return patch.object(Host, "_append_until_known", later)
 

@@ -14,6 +14,8 @@ from actors.tickets import edit_key, order_key
 from tests.simulation.database import DuplicateKeyError, Tables
 
 T = TypeVar("T")
+# Bytes of any commit, so that the backlog of a writer is full at times.
+SIZE = 1_000_000
 
 
 class Caller(Protocol):
@@ -30,7 +32,7 @@ class FakeJournal:
         self._server = server
         self._tables = tables
 
-    async def append(self, commit: Commit) -> None:
+    async def append(self, commit: Commit) -> int:
         commit.check_keys()
         try:
             await self._server.call("journal.insert", lambda: self._tables.insert(commit))
@@ -38,6 +40,7 @@ class FakeJournal:
             is_ours = await self._server.call("journal.find", lambda: self._tables.has(commit.writer, commit.seq))
             if not is_ours:
                 raise FencedError from None
+        return SIZE
 
     async def owning(self, keys: Collection[str]) -> list[Commit]:
         return await self._server.call("journal.owning", lambda: self._tables.owning(keys))

@@ -16,11 +16,11 @@ class GatedJournal(MongoJournal):
         self.gate = asyncio.Event()
         self.waiting = 0
 
-    async def append(self, commit: Commit) -> None:
+    async def append(self, commit: Commit) -> int:
         self.waiting += 1
         await self.gate.wait()
         self.waiting -= 1
-        await super().append(commit)
+        return await super().append(commit)
 
 
 class LosesAnswers(MongoJournal):
@@ -31,20 +31,21 @@ class LosesAnswers(MongoJournal):
         self.tried: list[Commit] = []
         self._times = times
 
-    async def append(self, commit: Commit) -> None:
+    async def append(self, commit: Commit) -> int:
         self.tried.append(commit)
-        await super().append(commit)
+        size = await super().append(commit)
         if len(self.tried) <= self._times:
             raise StoreUnavailableError("the answer was lost")
+        return size
 
 
 class TakesItsOwnForAnothers(LosesAnswers):
     """Does not know again what it wrote itself."""
 
-    async def append(self, commit: Commit) -> None:
+    async def append(self, commit: Commit) -> int:
         if await self.taken(commit.keys):
             raise FencedError
-        await super().append(commit)
+        return await super().append(commit)
 
 
 class Away(MongoJournal):
@@ -55,10 +56,10 @@ class Away(MongoJournal):
         self.away = False
         self.tries = 0
 
-    async def append(self, commit: Commit) -> None:
+    async def append(self, commit: Commit) -> int:
         self.tries += 1
         self._check()
-        await super().append(commit)
+        return await super().append(commit)
 
     async def owning(self, keys: Collection[str]) -> list[Commit]:
         self._check()

@@ -9,6 +9,7 @@ from typing import Any
 import bson
 
 from actors.domain.codec import Document
+from actors.storage.database import Database, connect, database_of
 
 HEADER = struct.Struct("<iiii")
 OP_REPLY, OP_QUERY, OP_MSG = 1, 2004, 2013
@@ -68,6 +69,13 @@ class FakeMongod:
     def _told(self, name: str, command: Document) -> Document:
         told = self.answers.get(name, {})
         return told(command) if callable(told) else told
+
+
+@asynccontextmanager
+async def speaking_to(server: FakeMongod) -> AsyncIterator[Database]:
+    """The server's database, as the product connects to it."""
+    async with server.running(), connect(server.url, patience_ms=2_000) as client:
+        yield database_of(client)
 
 
 class FakePrimary(FakeMongod):
