@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import os
-import signal
+from collections import OrderedDict
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
+import psutil
 import ray
 import structlog
 from bson import ObjectId
@@ -35,6 +36,10 @@ CLASSES = {
 }
 
 DATABASE_RETRY_SECONDS = 1.0
+# When a process started is told by the machine's clock, which may be set meanwhile.
+SAME_START_SECONDS = 60.0
+# A handle that is not kept costs a question to Ray's control service.
+KNOWN_ACTORS = 20_000
 
 logger = structlog.get_logger(__name__)
 
@@ -48,7 +53,7 @@ def create(name: str, settings: Settings, **options: object) -> ActorHandle[Any]
     actor_class: Any = ray.remote(getattr(import_module(module), class_name))
     handle: ActorHandle[Any] = actor_class.options(
         name=name,
-        namespace=names.NAMESPACE,
+        namespace=names.namespace(settings),
         lifetime="detached",
         get_if_exists=True,
         num_cpus=0,
@@ -68,74 +73,100 @@ def start(settings: Settings) -> None:
     ray.get([handle.ping.remote() for handle in handles])
 
 
+class Handles:
+    """Actors that were spoken to lately, by name. One that went stale is forgotten, and looked up again."""
+
+    def __init__(self, namespace: str) -> None:
+        self._namespace = namespace
+        self._handles: OrderedDict[str, ActorHandle[Any]] = OrderedDict()
+
+    async def call(self, name: str, method: str, *words: object, **named: object) -> Any:  # noqa: ANN401 - any answer
+        """What the method of this actor answers. Raises HostUnreachableError."""
+        try:
+            handle = self._handles.get(name)
+            if handle is None:
+                handle = await asyncio.to_thread(ray.get_actor, name, self._namespace)
+                self._remember(name, handle)
+            return await getattr(handle, method).remote(*words, **named)
+        except (RayError, ValueError) as error:
+            # ValueError: no actor has this name, yet or any more.
+            self._handles.pop(name, None)
+            raise HostUnreachableError(name) from error
+
+    def _remember(self, name: str, handle: ActorHandle[Any]) -> None:
+        self._handles[name] = handle
+        while len(self._handles) > KNOWN_ACTORS:
+            self._handles.popitem(last=False)
+
+
 class RayTransport:
-    """Carries batches to actors by name; a handle that went stale is looked up again."""
+    """Carries batches to actors by name."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._handles: dict[str, ActorHandle[Any]] = {}
-
-    def knows(self, host: str) -> bool:
-        """Whether messages went to this host before and it was not found dead since."""
-        return host in self._handles
+        self._handles = Handles(names.namespace(settings))
 
     async def call(self, host: str, messages: Sequence[Any], deadline: Instant, *, again: bool) -> list[Reply]:
         """One reply for each message, in order. Raises HostUnreachableError."""
         try:
-            handle: Any = self._handles[host] if host in self._handles else await self._look_up(host)
-            packed: bytes = await handle.deliver_packed.remote(pack(messages), deadline, again=again)
-        except (RayError, ValueError) as error:
-            # ValueError: no actor has this name, yet or any more.
-            self._handles.pop(host, None)
-            logger.warning("host_unreachable", host=host, error=type(error).__name__)
-            raise HostUnreachableError(host) from error
+            packed: bytes = await self._handles.call(host, "deliver_packed", pack(messages), deadline, again=again)
+        except HostUnreachableError as error:
+            logger.warning("host_unreachable", host=host, error=type(error.__cause__).__name__)
+            raise
         # The host is of a newer release: what it did is not known to us.
         return [Unavailable() if isinstance(reply, NotUnderstood) else reply for reply in unpack(packed)]
-
-    async def _look_up(self, host: str) -> ActorHandle[Any]:
-        if names.is_dedicated(host):
-            handle = await asyncio.to_thread(create, host, self._settings)
-        else:
-            handle = await asyncio.to_thread(ray.get_actor, host, names.NAMESPACE)
-        self._handles[host] = handle
-        return handle
 
 
 class RayFleet:
     """All actors, as Ray lists them; see pulse.Fleet for what each method promises."""
 
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._namespace = names.namespace(settings)
+        self._handles = Handles(self._namespace)
+
     async def ping(self, name: str) -> Pulse:
         """The actor's sign of life."""
-        (pulse,) = unpack(await self._call(name, "ping_packed"))
+        (pulse,) = unpack(await self._handles.call(name, "ping_packed"))
         if not isinstance(pulse, Pulse):
             raise HostUnreachableError(name)
         return pulse
 
     async def dedicated(self) -> set[str]:
         """The names of the tickets that have actors of their own."""
-        listed = await asyncio.to_thread(ray.util.list_named_actors, all_namespaces=True)
-        of_ours = (actor["name"] for actor in listed if actor["namespace"] == names.NAMESPACE)
+        try:
+            listed = await asyncio.to_thread(ray.util.list_named_actors, all_namespaces=True)
+        except RayError as error:
+            raise HostUnreachableError from error
+        of_ours = (actor["name"] for actor in listed if actor["namespace"] == self._namespace)
         return {name for name in of_ours if names.is_dedicated(name)}
+
+    async def start(self, name: str) -> None:
+        """Creates the actor of a ticket if there is none, and returns when it has started."""
+        try:
+            await asyncio.to_thread(create, name, self._settings)
+        except (RayError, ValueError) as error:
+            raise HostUnreachableError(name) from error
+        await self._handles.call(name, "ready")
 
     async def replace(self, name: str, pulse: Pulse | None) -> None:
         """Kills the process itself where it is ours to kill: a stopped one does not hear Ray either."""
         if pulse is not None and pulse.node_id == ray.get_runtime_context().get_node_id():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pulse.pid, signal.SIGKILL)
+            kill(pulse)
         with contextlib.suppress(RayError, ValueError):
-            ray.kill(ray.get_actor(name, names.NAMESPACE), no_restart=False)
+            ray.kill(ray.get_actor(name, self._namespace), no_restart=False)
 
     async def retire(self, name: str) -> None:
         """Ends an idle actor; the call never returns when it does."""
         with contextlib.suppress(HostUnreachableError, TimeoutError):
-            await asyncio.wait_for(self._call(name, "retire"), EVERY_SECONDS)
+            await asyncio.wait_for(self._handles.call(name, "retire"), EVERY_SECONDS)
 
-    async def _call(self, name: str, method: str) -> Any:  # noqa: ANN401 - whatever the method answers
-        try:
-            handle = await asyncio.to_thread(ray.get_actor, name, names.NAMESPACE)
-            return await getattr(handle, method).remote()
-        except (RayError, ValueError) as error:
-            raise HostUnreachableError(name) from error
+
+def kill(pulse: Pulse) -> None:
+    """Ends the process that gave this sign of life, unless it has gone and its number is somebody else's."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pulse.pid)
+        if abs(process.create_time() - pulse.started) < SAME_START_SECONDS:
+            process.kill()
 
 
 class RaySystem:
@@ -145,9 +176,9 @@ class RaySystem:
         """An id that no process on any node makes again."""
         return str(ObjectId())
 
-    def place(self) -> tuple[int, str]:
-        """This process and its node."""
-        return os.getpid(), ray.get_runtime_context().get_node_id()
+    def place(self) -> tuple[int, str, float]:
+        """This process, its node, and when it started."""
+        return os.getpid(), ray.get_runtime_context().get_node_id(), psutil.Process().create_time()
 
     def connect(self, settings: Settings) -> Connections:
         """The servers that the settings name. From here on this process writes its logs as all of them do."""
@@ -158,9 +189,9 @@ class RaySystem:
         """The way to the other actors."""
         return Actors(settings, RayTransport(settings), clock)
 
-    def fleet(self) -> RayFleet:
+    def fleet(self, settings: Settings) -> RayFleet:
         """All actors."""
-        return RayFleet()
+        return RayFleet(settings)
 
     def end_actor(self) -> None:
         """Ends this actor for good."""
@@ -181,5 +212,5 @@ async def connect(settings: Settings) -> Actors:
             await asyncio.sleep(DATABASE_RETRY_SECONDS)
         else:
             break
-    connections.keep_running(connections.clock.run(), watch(system.fleet(), [names.SUPERVISOR]))
+    connections.keep_running(connections.clock.run(), watch(system.fleet(settings), [names.SUPERVISOR]))
     return system.actors(settings, connections.clock)

@@ -15,6 +15,8 @@ from actors.system import System
 from actors.wire import NotUnderstood, pack, unpack
 from config.settings import Settings
 
+START_AGAIN_SECONDS = 1.0
+
 logger = structlog.get_logger(__name__)
 
 
@@ -67,7 +69,18 @@ class HostActor:
         """Answers as long as the event loop turns; starts an actor that Ray has just restarted."""
         if self._started is None:
             self._begin()
-        return Pulse(self.name, self.writer, *self.system.place(), self.counters, self.is_idle())
+        pid, node_id, started = self.system.place()
+        return Pulse(self.name, self.writer, pid, node_id, self.counters, self.is_idle(), started)
+
+    async def ready(self) -> None:
+        """Returns when the actor has started; it is tried again while the database is away."""
+        while True:
+            try:
+                await self._start_once()
+            except StoreUnavailableError:
+                await asyncio.sleep(START_AGAIN_SECONDS)
+            else:
+                return
 
     async def start(self, connections: Connections) -> None:
         """Builds what this actor needs and starts its jobs. Raises StoreUnavailableError; it is called again then."""

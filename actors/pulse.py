@@ -8,7 +8,11 @@ from actors.runtime.host import Counters
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """Who an actor is, where it runs, what it did, and whether it may be ended."""
+    """Who an actor is, where it runs, what it did, and whether it may be ended.
+
+    `started` is when its process did, in seconds since the epoch: after a death the same pid may be somebody else's.
+    It is 0 where it is not known.
+    """
 
     name: str
     writer: str
@@ -16,6 +20,7 @@ class Pulse:
     node_id: str
     counters: Counters
     idle: bool = False
+    started: float = 0.0
 
 
 class Fleet(Protocol):
@@ -26,6 +31,9 @@ class Fleet(Protocol):
 
     async def dedicated(self) -> set[str]:
         """The names of the tickets that have actors of their own."""
+
+    async def start(self, name: str) -> None:
+        """Creates the actor of a ticket if there is none, and returns when it has started."""
 
     async def replace(self, name: str, pulse: Pulse | None) -> None:
         """Ends the actor that last gave this pulse and has another started."""

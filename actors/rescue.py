@@ -14,7 +14,7 @@ from actors.runtime.ports import Behaviour, Clock, DocumentStore, EventStream, J
 from actors.runtime.publisher import Publisher
 
 DAY = 24 * 3600 * 1000
-# A dead writer is looked at again, since its last insert may still be on the way.
+# A dead writer is looked at again, since its last insert may still be on the way; after a day it is forgotten.
 LOOK_AGAIN = 60_000
 # Holds are woken this long before their end, so that there is time for it.
 WAKE_AHEAD = 60_000
@@ -37,8 +37,8 @@ class RescueStore(Protocol):
 class WriterMarks(MarkStore, Protocol):
     """The marks of all writers."""
 
-    async def all_since(self, instant: Instant) -> list[Marks]:
-        """The marks that were saved at or after the instant. Raises StoreUnavailableError."""
+    async def all(self) -> list[Marks]:
+        """Those that were not removed. Raises StoreUnavailableError."""
 
 
 class Rescuers(Protocol):
@@ -92,7 +92,9 @@ class Rescue:
 
     async def _recover(self, live: AbstractSet[str], awaited: AbstractSet[str]) -> None:
         now = self._clock.now()
-        for marks in await self._marks.all_since(now - DAY):
+        everybody = await self._marks.all()
+        self._look_at = {one.writer: self._look_at[one.writer] for one in everybody if one.writer in self._look_at}
+        for marks in everybody:
             # While its host is silent a writer may live; it is replaced within seconds, and then it is dead.
             if marks.writer in live or marks.host in awaited or now < self._look_at.get(marks.writer, 0):
                 continue
@@ -101,6 +103,8 @@ class Rescue:
             if after != marks:
                 await self._marks.save(after)
                 logger.info("writer_recovered", writer=marks.writer, commits=after.applied - marks.applied)
+            elif marks.at < now - DAY:
+                await self._marks.remove(marks.writer)
             self._look_at[marks.writer] = now + LOOK_AGAIN
 
     async def _wake(self, live: AbstractSet[str]) -> None:

@@ -1,13 +1,12 @@
 """Which actor hears a message: the caller's side of all actors."""
 
 import asyncio
-from typing import Protocol
+from collections import OrderedDict
 
 from actors import names
 from actors.domain.messages import (
     ChargeAnswer,
-    CreateTicket,
-    EditTicket,
+    Moved,
     Pay,
     PaymentAnswer,
     PaymentCommand,
@@ -18,27 +17,19 @@ from actors.domain.messages import (
     ResumePurchase,
     TicketCommand,
     Unavailable,
-    WithdrawTicket,
 )
 from actors.domain.ticket import TicketAnswer
-from actors.runtime.gateway import ONE_BY_ONE, Gateway
+from actors.runtime.gateway import NO_KNOCKING, ONE_BY_ONE, Gateway
 from actors.runtime.placement import SharedPlacement
-from actors.runtime.ports import Clock, Transport
+from actors.runtime.ports import Clock, HostUnreachableError, Transport
 from config.settings import Settings
 
 # How long a caller waits, in ms. A purchase answers after 12 s at the latest; see purchase.ANSWER_SECONDS.
 TICKET_PATIENCE = 5_000
 PAYMENT_PATIENCE = 20_000
 
-# Routed to the shared hosts also when tickets in use have processes of their own.
-FOR_SHARED_HOSTS = (CreateTicket, EditTicket, WithdrawTicket, ReadTicket)
-
-
-class ActorTransport(Transport, Protocol):
-    """The way to the actors, by name; a dedicated one is created when it is first spoken to."""
-
-    def knows(self, host: str) -> bool:
-        """Whether messages went to this host before and it was not found dead since."""
+# Tickets of which it is remembered that they have an actor of their own; of others their shared host says it again.
+KNOWN_MOVED = 20_000
 
 
 def host_names(settings: Settings) -> dict[str, int]:
@@ -59,29 +50,45 @@ def shared_names(settings: Settings) -> list[str]:
 class Actors:
     """Everyone's way to the actors: API replicas, OrderActor and Supervisor alike. Satisfies `market.Market`."""
 
-    def __init__(self, settings: Settings, transport: ActorTransport, clock: Clock) -> None:
-        self._dedicated = settings.ticket_placement == "dedicated"
+    def __init__(self, settings: Settings, transport: Transport, clock: Clock) -> None:
         self._placement = SharedPlacement(host_names(settings))
-        self._transport = transport
+        self._clock = clock
         self._tickets = Gateway(transport, clock)
+        self._own = Gateway(transport, clock, NO_KNOCKING)
+        self._moved: OrderedDict[str, None] = OrderedDict()
         self._slow = Gateway(transport, clock, ONE_BY_ONE)
 
     async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal:
         """The ticket's answer, durable when it arrives; Unavailable or Overloaded when there is none in time."""
         shared = self._placement.host_of(names.TICKETS, command.ticket_id)
-        if not self._dedicated or isinstance(command, FOR_SHARED_HOSTS):
-            return await self._ask_ticket(shared, command)
-        own = names.dedicated(command.ticket_id)
-        if not self._transport.knows(own):
-            # A process is started only for a ticket that exists.
-            found = await self._ask_ticket(shared, ReadTicket(command.ticket_id))
-            if isinstance(found, Refusal):
-                return found
-        return await self._ask_ticket(own, command)
+        until = self._clock.now() + TICKET_PATIENCE
+        answer: TicketAnswer | Refusal | Moved
+        if command.ticket_id not in self._moved:
+            answer = await self._tickets.ask(shared, command, TICKET_PATIENCE)
+            if not isinstance(answer, Moved):
+                return answer
+            self._remember(command.ticket_id)
+        # Half of the time is left for its shared host, which serves everybody who comes back to it.
+        answer = await self._ask_own(command, (until - self._clock.now()) // 2)
+        if isinstance(answer, Moved):
+            self._moved.pop(command.ticket_id, None)
+            answer = await self._tickets.ask(shared, command, until - self._clock.now(), again=True)
+        return Unavailable() if isinstance(answer, Moved) else answer
 
-    async def _ask_ticket(self, host: str, command: TicketCommand) -> TicketAnswer | Refusal:
-        answer: TicketAnswer | Refusal = await self._tickets.ask(host, command, TICKET_PATIENCE)
+    async def _ask_own(self, command: TicketCommand, patience: int) -> TicketAnswer | Refusal | Moved:
+        """The answer of the ticket's own actor, Moved when nobody is there or answers in time."""
+        own = names.dedicated(command.ticket_id)
+        try:
+            # The shared host may have been asked several times before it said where the ticket is.
+            answer: TicketAnswer | Refusal | Moved = await self._own.ask(own, command, patience, again=True)
+        except HostUnreachableError:
+            return Moved()
         return answer
+
+    def _remember(self, ticket_id: str) -> None:
+        self._moved[ticket_id] = None
+        while len(self._moved) > KNOWN_MOVED:
+            self._moved.popitem(last=False)
 
     async def ask_charge(self, command: PaymentCommand) -> ChargeAnswer | Refusal:
         """The charge as the command left it."""

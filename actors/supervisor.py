@@ -34,7 +34,7 @@ class Supervisor(HostActor):
     _announcements: Announcements
 
     async def start(self, connections: Connections) -> None:
-        self._fleet = self.system.fleet()
+        self._fleet = self.system.fleet(self.settings)
         self._watch = Watch(self._fleet)
         actors = self.system.actors(self.settings, connections.clock)
         self._rescue = Rescue(
@@ -72,9 +72,8 @@ class Supervisor(HostActor):
     async def _watch_over(self) -> None:
         while True:
             await self._watch.look(self._shared() | await self._fleet.dedicated())
-            for name, pulse in list(self._watch.pulses.items()):
-                if pulse.idle:
-                    await self._fleet.retire(name)
+            idle = [name for name, pulse in self._watch.pulses.items() if pulse.idle]
+            await asyncio.gather(*(self._fleet.retire(name) for name in idle))
             await asyncio.sleep(EVERY_SECONDS)
 
     async def _rescue_those_in_need(self) -> None:

@@ -15,8 +15,8 @@ class System(Protocol):
     def new_id(self) -> str:
         """Something that nobody else is called."""
 
-    def place(self) -> tuple[int, str]:
-        """The process that this is, and the id of its node."""
+    def place(self) -> tuple[int, str, float]:
+        """The process that this is, the id of its node, and when it started, in seconds since the epoch."""
 
     def connect(self, settings: Settings) -> Connections:
         """The servers of the market."""
@@ -24,8 +24,8 @@ class System(Protocol):
     def actors(self, settings: Settings, clock: Clock) -> Actors:
         """The way to the other actors."""
 
-    def fleet(self) -> Fleet:
-        """All actors, for whoever watches over them."""
+    def fleet(self, settings: Settings) -> Fleet:
+        """All actors, for whoever starts and watches them."""
 
     def end_actor(self) -> None:
         """Ends this actor for good; never returns."""

@@ -34,10 +34,11 @@ class Watch:
 
     async def look(self, watched: Iterable[str]) -> None:
         """Listens to all of them once, for a second at most."""
-        watched = sorted(set(watched))
-        for name in [known for known in self.pulses if known not in watched]:
-            del self.pulses[name]
-        await asyncio.gather(*(self._listen(name) for name in watched))
+        watched = set(watched)
+        for known in (self.pulses, self._heard, self._gone, self._patience):
+            for name in known.keys() - watched:
+                del known[name]
+        await asyncio.gather(*(self._listen(name) for name in sorted(watched)))
 
     async def _listen(self, name: str) -> None:
         now = asyncio.get_running_loop().time()

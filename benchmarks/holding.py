@@ -58,7 +58,7 @@ def main() -> None:
     from actors import names  # noqa: PLC0415 - as above
 
     address = (settings.data_dir / ADDRESS_FILE).read_text().strip()
-    ray.init(address=address, namespace=names.NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
+    ray.init(address=address, namespace=names.namespace(settings), log_to_driver=False, logging_level=logging.ERROR)
     try:
         said = asyncio.run(hold(settings, asked["tickets"], asked["until"]))
     finally:

@@ -7,7 +7,7 @@ import sys
 
 import ray
 
-from actors import cluster
+from actors import cluster, names
 from config.settings import SettingsError, load
 
 
@@ -18,7 +18,7 @@ def main() -> int:
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    ray.init(address="auto", namespace="holdfast", log_to_driver=False)
+    ray.init(address="auto", namespace=names.namespace(settings), log_to_driver=False)
     cluster.start(settings)
     return 0
 

@@ -12,7 +12,7 @@ import structlog
 from ray import serve
 from ray._private import worker
 
-from actors import cluster
+from actors import cluster, names
 from cli.status import ADDRESS_FILE
 from config import ray_environment
 from config.settings import Settings
@@ -32,7 +32,7 @@ def start_ray(settings: Settings, folder: Path) -> None:
     """Start Ray on this machine, with its sockets and logs in ``folder``. Raises what ``ray.init`` raises."""
     ray.init(
         address="local",
-        namespace="holdfast",
+        namespace=names.namespace(settings),
         include_dashboard=settings.dashboard_port != 0,
         dashboard_host=LOOPBACK,
         dashboard_port=settings.dashboard_port or None,

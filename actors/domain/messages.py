@@ -757,6 +757,11 @@ class Unavailable(Refusal):
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """The ticket is not served here, so its other host is to be asked. It goes no further than `routing`."""
+
+
+@dataclass(frozen=True, slots=True)
 class ChargeAnswer:
     """A charge, and what a browser needs when the card wants 3-D Secure."""
 

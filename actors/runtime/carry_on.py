@@ -33,6 +33,8 @@ BACKLOG = 2_000
 BACKLOG_BYTES = 32 * 1024 * 1024
 PUBLISH_BATCH = 50
 MARKS_SECONDS = 1.0
+# A writer says at least so often that it lives: what is known of writers that died is removed after a day.
+MARKS_AT_LEAST_MS = 3_600_000
 RETRY_SECONDS = 0.2
 WRITE_TRIES = 25
 
@@ -81,6 +83,15 @@ class CarryOn:
     async def announce(self) -> None:
         """Leaves a mark. To be awaited before the first commit: a writer without one is rescued by nobody."""
         await self._save_marks()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to be carried on, nor to be marked."""
+        return self._committed == self._saved.applied == self._saved.published
+
+    async def leave(self) -> None:
+        """Removes the marks of a writer that is finished and commits no more. Raises StoreUnavailableError."""
+        await self._marks.remove(self._saved.writer)
 
     def committed(self, commit: Commit, size: int) -> None:
         """Takes note of a commit that is in the journal, where it has so many bytes."""
@@ -190,7 +201,8 @@ class CarryOn:
     async def _mark(self) -> None:
         while True:
             await asyncio.sleep(MARKS_SECONDS)
-            if (self.applied, self._published) != (self._saved.applied, self._saved.published):
+            is_old = self._clock.now() - self._saved.at >= MARKS_AT_LEAST_MS
+            if is_old or (self.applied, self._published) != (self._saved.applied, self._saved.published):
                 await self._save_marks()
 
     async def _save_marks(self) -> None:

@@ -5,7 +5,7 @@ One call costs about a millisecond of CPU, one message a few microseconds, so me
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,10 @@ FIRST_BACKOFF = 0.05
 
 @dataclass(frozen=True, slots=True)
 class LaneLimits:
-    """Bounds of one lane: calls in flight, messages a call, messages waiting, seconds between two tries of a call."""
+    """Bounds of one lane: calls in flight, messages a call, messages waiting, seconds between two tries of a call.
+
+    `knocks` says whether a host that cannot be reached is tried until the deadline, or given up at once.
+    """
 
     # While one call is under way the next one fills up. With two, calls are half as full, and two cores carry a third
     # fewer reservations at 64 connections (measured).
@@ -26,10 +29,13 @@ class LaneLimits:
     waiting: int = 10_000
     # A host is back a second and a half after its death, and a try costs 2 ms, so it knocks often.
     longest_backoff: float = 0.1
+    knocks: bool = True
 
 
 # A payment takes as long as Stripe takes, so each travels alone and none waits for another's answer.
 ONE_BY_ONE = LaneLimits(in_flight=256, batch=1, longest_backoff=0.5)
+# Where somebody else can answer as well, nobody waits for a host to come back.
+NO_KNOCKING = LaneLimits(knocks=False)
 
 
 @dataclass(slots=True)
@@ -44,6 +50,7 @@ class GatewayCounters:
 class _Waiting:
     message: Any
     deadline: Instant
+    again: bool
     reply: asyncio.Future[Reply]
 
 
@@ -57,34 +64,46 @@ class Gateway:
         self._limits = limits or LaneLimits()
         self._lanes: dict[str, _Lane] = {}
 
-    async def ask(self, host: str, message: Any, patience: int) -> Reply:  # noqa: ANN401 - any message
-        """The host's reply within `patience` ms; Overloaded or Unavailable when there is none."""
+    async def ask(self, host: str, message: Any, patience: int, *, again: bool = False) -> Reply:  # noqa: ANN401
+        """The host's reply within `patience` ms; Overloaded or Unavailable when there is none.
+
+        `again` when the message was sent before, to this host or another, and may have taken effect. Raises
+        HostUnreachableError only where the limits say that nobody knocks.
+        """
         lane = self._lanes.get(host)
         if lane is None:
-            lane = self._lanes[host] = _Lane(host, self._limits, self._transport, self._clock, self.counters)
-        return await lane.ask(message, self._clock.now() + patience)
+            lane = _Lane(host, self._limits, self._transport, self._clock, self.counters, self._lanes.pop)
+            self._lanes[host] = lane
+        return await lane.ask(message, self._clock.now() + patience, again=again)
 
 
 class _Lane:
-    def __init__(
-        self, host: str, limits: LaneLimits, transport: Transport, clock: Clock, counters: GatewayCounters
+    def __init__(  # noqa: PLR0913, PLR0917 - what it has of its gateway
+        self,
+        host: str,
+        limits: LaneLimits,
+        transport: Transport,
+        clock: Clock,
+        counters: GatewayCounters,
+        when_empty: Callable[[str], object],
     ) -> None:
         self._host = host
         self._limits = limits
         self._transport = transport
         self._clock = clock
         self._counters = counters
+        self._when_empty = when_empty
         self._waiting: deque[_Waiting] = deque()
         self._calls: set[asyncio.Task[None]] = set()
         self._in_flight = 0
         self._starting = 0
 
-    async def ask(self, message: Any, deadline: Instant) -> Reply:  # noqa: ANN401 - any message
+    async def ask(self, message: Any, deadline: Instant, *, again: bool) -> Reply:  # noqa: ANN401 - any message
         if len(self._waiting) >= self._limits.waiting:
             return Overloaded()
         loop = asyncio.get_running_loop()
         reply: asyncio.Future[Reply] = loop.create_future()
-        self._waiting.append(_Waiting(message, deadline, reply))
+        self._waiting.append(_Waiting(message, deadline, again, reply))
         if self._in_flight < self._limits.in_flight and self._starting * self._limits.batch < len(self._waiting):
             # Not now but soon: what arrives in the same pass of the event loop goes along.
             self._starting += 1
@@ -102,9 +121,15 @@ class _Lane:
         finally:
             # No await since nobody waited: who asks again on getting a reply finds this place free.
             self._in_flight -= 1
+            if not self._in_flight:
+                # Hosts come and go: a lane lasts as long as somebody is in it.
+                self._when_empty(self._host)
 
     async def _send_some(self) -> None:
-        batch = [self._waiting.popleft() for _ in range(min(self._limits.batch, len(self._waiting)))]
+        batch = [self._waiting.popleft()]
+        # What was sent before is looked at with more care, so the rest does not travel with it.
+        while self._waiting and len(batch) < self._limits.batch and self._waiting[0].again == batch[0].again:
+            batch.append(self._waiting.popleft())
         try:
             replies = await self._send(batch)
         except Exception as error:  # noqa: BLE001 - a bug of ours: its callers are told, who waits behind is served
@@ -121,14 +146,18 @@ class _Lane:
         messages = [waiting.message for waiting in batch]
         backoff = FIRST_BACKOFF
         self._counters.messages += len(batch)
-        again = False
+        again = batch[0].again
         while (left := (deadline - self._clock.now()) / 1000) > 0:
             self._counters.calls += 1
             try:
                 async with asyncio.timeout(left):
                     return await self._transport.call(self._host, messages, deadline, again=again)
-            except (HostUnreachableError, TimeoutError):
+            except (HostUnreachableError, TimeoutError) as error:
+                if not self._limits.knocks:
+                    raise HostUnreachableError(self._host) from error
                 again = True
                 await asyncio.sleep(min(backoff, max(left, 0)))
                 backoff = min(backoff * 2, self._limits.longest_backoff)
+        if not self._limits.knocks:
+            raise HostUnreachableError(self._host)
         return [Unavailable()] * len(batch)

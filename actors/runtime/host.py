@@ -146,6 +146,13 @@ class Host(Generic[State, Command]):
         await delivery.done
         return delivery.replies
 
+    def release(self, entity_id: str) -> None:
+        """Forgets an entity that lives in another host from now on, and when it wanted to be woken."""
+        state = self._states.pop(entity_id, None)
+        timer = self._behaviour.timer(state) if state is not None else None
+        if timer is not None:
+            self.timers.disarm(timer[1])
+
     def has_timer_within(self, milliseconds: int) -> bool:
         """Whether a timer is due in that time."""
         next_at = self.timers.next_at()

@@ -147,8 +147,15 @@ class MarkStore(Protocol):
     async def save(self, marks: Marks) -> None:
         """Keeps a writer's marks; they never go back. Raises StoreUnavailableError."""
 
+    async def remove(self, writer: str) -> None:
+        """Forgets a writer that ended, when all of its commits are carried on. Raises StoreUnavailableError."""
+
     async def published(self, writers: Collection[str]) -> dict[str, int]:
-        """Up to which commit each writer's events are in the stream. Raises StoreUnavailableError."""
+        """Up to which commit each writer's events are in the stream. Raises StoreUnavailableError.
+
+        Writers without marks are left out: their events all are, as a writer has marks from before its first commit
+        until it ended and all were carried on.
+        """
 
 
 class EventStream(Protocol):

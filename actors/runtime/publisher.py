@@ -11,6 +11,8 @@ from actors.runtime.ports import Commit, EventStream, Journal, MarkStore, Record
 
 KNOWN_ENTITIES = 100_000
 KNOWN_WRITERS = 1_000
+# The number of no commit: a writer whose marks were removed has published all.
+EVERYTHING = 2**62
 
 
 class Publisher:
@@ -79,7 +81,7 @@ class Publisher:
         """Asks how far their writers are, unless they are known to have got as far as this."""
         unknown = {place_of(commit)[0] for commit in commits if commit and not self._is_published(commit)}
         if unknown:
-            self._writers.update(await self._marks.published(unknown))
+            self._writers.update(dict.fromkeys(unknown, EVERYTHING) | await self._marks.published(unknown))
         while len(self._writers) > KNOWN_WRITERS:
             self._writers.popitem(last=False)
 

@@ -35,6 +35,10 @@ class Timers:
         if self._heap[0][0] == at:
             self._earlier.set()
 
+    def disarm(self, command: Any) -> None:  # noqa: ANN401 - any message
+        """Never fires the command, unless it is armed again."""
+        self._armed.pop(command, None)
+
     def next_at(self) -> Instant | None:
         """The instant of the next alarm, None without one."""
         return self._heap[0][0] if self._heap else None

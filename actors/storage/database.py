@@ -13,10 +13,10 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError
 
 from actors.domain.codec import Document
+from actors.names import DEFAULT_DATABASE
 from actors.runtime.ports import StoreUnavailableError
 
 Database = AsyncDatabase[Document]
-DEFAULT_NAME = "holdfast"
 DUPLICATE_KEY = 11000
 # MongoDB's WriteConflict, and the "deadlock detected" of DocumentDB on PostgreSQL: the server ended the statement so
 # that another could go on, and nothing of it was written.
@@ -92,7 +92,7 @@ def has_replicas(client: AsyncMongoClient[Document]) -> bool:
 
 def database_of(client: AsyncMongoClient[Document]) -> Database:
     """The database that the URL names, `holdfast` when it names none."""
-    return client.get_default_database(DEFAULT_NAME)
+    return client.get_default_database(DEFAULT_DATABASE)
 
 
 async def create_indexes(database: Database) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from actors.domain.codec import Document
-from actors.runtime.ports import Instant, Marks
+from actors.runtime.ports import Marks
 from actors.storage.database import Database, despite_contention, reaching_the_database
 
 
@@ -20,15 +20,19 @@ class MongoMarks:
         with reaching_the_database():
             await despite_contention(lambda: self._cursors.update_one({"_id": marks.writer}, update, upsert=True))
 
+    async def remove(self, writer: str) -> None:
+        with reaching_the_database():
+            await despite_contention(lambda: self._cursors.delete_one({"_id": writer}))
+
     async def published(self, writers: Collection[str]) -> dict[str, int]:
         with reaching_the_database():
             found = await self._cursors.find({"_id": {"$in": list(writers)}}, {"published": 1}).to_list()
         return {document["_id"]: document["published"] for document in found}
 
-    async def all_since(self, instant: Instant) -> list[Marks]:
-        """The marks of the writers that were saved at or after the instant."""
+    async def all(self) -> list[Marks]:
+        """The marks of all writers that are not known to have ended with everything carried on."""
         with reaching_the_database():
-            found = await self._cursors.find({"at": {"$gte": instant}}).to_list()
+            found = await self._cursors.find({"at": {"$gte": 0}}).to_list()
         return [
             Marks(document["_id"], document["host"], document["applied"], document["published"], document["at"])
             for document in found

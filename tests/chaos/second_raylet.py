@@ -63,7 +63,7 @@ async def two_nodes(settings: Settings) -> AsyncIterator[Any]:
     try:
         nodes.add_node(**node)
         second = nodes.add_node(**node)
-        ray.init(address=nodes.address, namespace=names.NAMESPACE, log_to_driver=False)
+        ray.init(address=nodes.address, namespace=names.namespace(settings), log_to_driver=False)
         first_id = ray.get_runtime_context().get_node_id()
         for node_id, actors in ((first_id, ON_THE_FIRST), (second.node_id, ON_THE_SECOND)):
             for name in actors:
@@ -102,7 +102,7 @@ async def lose_it(settings: Settings) -> tuple[Outcome, dict[str, bool]]:
     async with two_nodes(settings) as end_the_second:
         servers = Servers(settings)
         await servers.clock.refresh()
-        actors, fleet = system.actors(settings, servers.clock), system.fleet()
+        actors, fleet = system.actors(settings, servers.clock), system.fleet(settings)
         lost = {name: await fleet.ping(name) for name in ON_THE_SECOND}
         assert all(pulse.node_id != system.place()[1] for pulse in lost.values())
         outcome, orders = await _struck(actors, servers, end_the_second)
@@ -141,7 +141,7 @@ async def _is_carried_on(servers: Servers, writer: str) -> bool:
     """Whether the Supervisor brings all of this writer's commits to the documents and the stream."""
 
     async def is_done() -> bool:
-        marks = next((each for each in await servers.marks.all_since(0) if each.writer == writer), None)
+        marks = next((each for each in await servers.marks.all() if each.writer == writer), None)
         return marks is not None and not await servers.journal.after(writer, min(marks.applied, marks.published), 1)
 
     with contextlib.suppress(TimeoutError):

@@ -16,8 +16,8 @@ from bson import ObjectId
 
 from actors import cluster
 from actors.pulse import Fleet, Pulse
-from actors.routing import ActorTransport, shared_names
-from actors.runtime.ports import Clock
+from actors.routing import shared_names
+from actors.runtime.ports import Clock, Transport
 from actors.servers import Servers
 from config import ray_environment
 from config.settings import Settings
@@ -30,9 +30,9 @@ class OnRay:
     def __init__(self, settings: Settings, servers: Servers) -> None:
         self.settings = settings
         self.clock: Clock = servers.clock
-        self.fleet: Fleet = cluster.RayFleet()
+        self.fleet: Fleet = cluster.RayFleet(settings)
 
-    def transport(self) -> ActorTransport:
+    def transport(self) -> Transport:
         return cluster.RayTransport(self.settings)
 
     def new_id(self) -> str:

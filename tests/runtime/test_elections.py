@@ -62,7 +62,7 @@ async def test_whatever_is_asked_of_a_server_that_fails_the_store_is_unavailable
             Queries(database).tickets(["1"]),
             MongoDocuments(database).write([projection("1")]),
             marks.save(Marks("a", "a", 0, 0, 0)),
-            marks.all_since(0),
+            marks.all(),
         ):
             with pytest.raises(StoreUnavailableError) as error:
                 await asked
@@ -194,7 +194,7 @@ async def test_reads_are_the_primarys_of_what_a_majority_has_and_writes_a_majori
         await journal.append(A_COMMIT)
         await journal.owning(["k"])
         await journal.after("a", 0, 1)
-        await MongoMarks(database).all_since(0)
+        await MongoMarks(database).all()
     assert [asked["readConcern"] for asked in server.asked_for("find")] == [{"level": "majority"}] * 4
     assert {asked.get("$readPreference", {"mode": "primary"})["mode"] for asked in server.asked} == {"primary"}
     assert server.asked_for("insert")[0]["writeConcern"] == {"w": "majority", "j": True}

@@ -161,6 +161,8 @@ class Memory:
 
     async def save(self, marks: Marks) -> None: ...
 
+    async def remove(self, writer: str) -> None: ...
+
     async def published(self, writers: object) -> dict[str, int]: ...  # type: ignore[empty-body]
 
     async def publish(self, records: Sequence[Recorded]) -> None:

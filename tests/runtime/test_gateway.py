@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from actors.domain.messages import Overloaded, Unavailable
-from actors.runtime.gateway import ONE_BY_ONE, Gateway, LaneLimits
+from actors.runtime.gateway import NO_KNOCKING, ONE_BY_ONE, Gateway, LaneLimits
 from actors.runtime.ports import HostUnreachableError, Instant
 from tests.support.eventually import eventually
 
@@ -197,7 +197,57 @@ async def test_what_waited_behind_a_host_that_came_back_is_answered() -> None:
     assert await asyncio.gather(*tasks) == [f"echo of {number}" for number in range(5)]
 
 
+async def test_what_was_sent_before_elsewhere_does_not_travel_with_the_rest() -> None:
+    transport = FakeTransport()
+    gateway = Gateway(transport, SystemClock())
+    repeats = {2, 3}
+    replies = await asyncio.gather(
+        *(gateway.ask(HOST, number, PATIENCE, again=number in repeats) for number in range(5))
+    )
+    assert replies == [f"echo of {number}" for number in range(5)]
+    assert transport.calls == [[0, 1], [2, 3], [4]]
+    assert transport.sent_again == [False, True, False]
+
+
+async def test_where_nobody_knocks_all_who_wait_hear_at_once_that_the_host_is_not_there() -> None:
+    transport = FakeTransport(unreachable=1)
+    ask = asking(Gateway(transport, SystemClock(), NO_KNOCKING))
+    answers = await asyncio.gather(*(ask(number) for number in range(3)), return_exceptions=True)
+    assert {type(answer) for answer in answers} == {HostUnreachableError}
+    assert transport.calls == [[0, 1, 2]]
+    assert await ask(3) == "echo of 3"
+
+
+async def test_where_nobody_knocks_a_silent_host_is_one_that_is_not_there() -> None:
+    transport = FakeTransport(is_open=False)
+    gateway = Gateway(transport, SystemClock(), NO_KNOCKING)
+    tasks = [asyncio.create_task(gateway.ask(HOST, "first", 100))]
+    await eventually(lambda: bool(transport.calls))
+    tasks.append(asyncio.create_task(gateway.ask(HOST, "behind it", 50)))
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+    assert {type(answer) for answer in answers} == {HostUnreachableError}
+    assert transport.calls == [["first"]]
+
+
 # Bounds
+
+
+@pytest.mark.parametrize("unreachable", [0, 1])
+async def test_nothing_is_kept_of_hosts_that_nobody_waits_for(unreachable: int) -> None:
+    gateway = Gateway(FakeTransport(unreachable=unreachable), SystemClock(), NO_KNOCKING)
+    asks = (gateway.ask(f"ticket-{number}", number, PATIENCE) for number in range(100))
+    await asyncio.gather(*asks, return_exceptions=True)
+    assert gateway._lanes == {}
+
+
+async def test_nothing_is_kept_of_a_host_whose_only_caller_went_away() -> None:
+    transport = FakeTransport(is_open=False)
+    gateway = Gateway(transport, SystemClock())
+    caller = asking(gateway)("gone")
+    await eventually(lambda: bool(transport.calls))
+    caller.cancel()
+    transport.gate.set()
+    await eventually(lambda: gateway._lanes == {})
 
 
 async def test_over_the_bound_of_waiting_messages_the_answer_is_at_once() -> None:

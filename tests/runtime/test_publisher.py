@@ -55,6 +55,7 @@ class Publishing:
 
     async def commit(self, *commits: Commit) -> None:
         for one in commits:
+            await self.mark(one.writer, 0)
             await self.journal.append(one)
 
     async def mark(self, writer: str, published: int) -> None:
@@ -139,6 +140,14 @@ async def test_of_what_others_committed_only_what_no_mark_covers_is_told(publish
     await publishing.mark("b", 2)
     await publishing.publisher.publish([own])
     assert publishing.told.versions == [3, 4, 5]
+
+
+async def test_a_writer_that_ended_and_was_removed_owes_nothing(publishing: Publishing) -> None:
+    own = commit("a", 1, recorded(3))
+    await publishing.commit(commit("b", 1, recorded(1)), commit("b", 2, recorded(2)), own)
+    await publishing.marks.remove("b")
+    await publishing.publisher.publish([own])
+    assert publishing.told.versions == [3]
 
 
 @pytest.mark.parametrize(("after", "read_back"), [(commit_id("b", 2), 0), (None, 1)])

@@ -16,6 +16,6 @@ async def test_the_supervisor_finds_nothing_to_do_about_them(market: LocalMarket
 
     stored = await market.connections.queries.tickets(ids)
     assert len(stored) == TICKETS
-    [seeded] = [marks for marks in await market.connections.marks.all_since(0) if marks.host == seeding.HOST]
+    [seeded] = [marks for marks in await market.connections.marks.all() if marks.host == seeding.HOST]
     assert (seeded.applied, seeded.published) == (2, 2)
     assert not await market.connections.journal.after(seeded.writer, seeded.published, 10)

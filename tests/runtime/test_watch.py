@@ -26,6 +26,9 @@ class FakeFleet:
             raise self.error(name)
         return Pulse(name, f"{name}-{self.replaced}", 1, "node", Counters())
 
+    async def start(self, _name: str) -> None:
+        raise AssertionError("nobody asked for it")
+
     async def replace(self, _name: str, _pulse: Pulse | None) -> None:
         self.replaced += 1
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from tests.simulation.market import Placement
 from tests.simulation.simulation import COMMANDS
 from tests.simulation.summary import Summary
 from tests.simulation.workers import Task, run, workers
@@ -19,9 +20,10 @@ def main() -> int:
     options = _options()
     console = Console()
     if options.seed is not None:
-        return _replay(options.seed, options.commands, console)
+        return _replay(options.seed, options.commands, options.placement, console)
     tasks = [
-        Task(seed, options.commands, pace=options.pace) for seed in range(options.first, options.first + options.seeds)
+        Task(seed, options.commands, pace=options.pace, placement=options.placement)
+        for seed in range(options.first, options.first + options.seeds)
     ]
     summary = Summary()
     with workers() as pool, Progress(console=console) as progress:
@@ -38,9 +40,9 @@ def main() -> int:
     return 1 if summary.broken else 0
 
 
-def _replay(seed: int, commands: int, console: Console) -> int:
+def _replay(seed: int, commands: int, placement: Placement | None, console: Console) -> int:
     with workers() as pool:
-        outcome = pool.apply(run, [Task(seed, commands, traced=True)])
+        outcome = pool.apply(run, [Task(seed, commands, placement=placement, traced=True)])
     for line in outcome.trace:
         print(line)  # noqa: T201 - for people, and for grep
     console.print(f"seed {seed}, {outcome.steps:,} steps: {outcome.broken or 'no rule was broken'}", markup=False)
@@ -64,6 +66,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--commands", type=int, default=COMMANDS, help="how many commands people give in each")
     parser.add_argument("--pace", type=float, help="seconds between two commands; otherwise the seed says")
+    parser.add_argument("--placement", choices=("shared", "dedicated"), help="where tickets live; else the seed says")
     parser.add_argument("--seed", type=int, help="only this one, with its trace")
     parser.add_argument("--report", type=Path, help="where to write the figures, as JSON")
     return parser.parse_args()

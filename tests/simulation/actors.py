@@ -1,6 +1,7 @@
 """Ray in a simulation: actors by name, each in a process of its own that is started again when it died."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from actors.routing import Actors
 from actors.runtime.ports import Clock, HostUnreachableError, Instant, Reply
 from actors.supervisor import Supervisor
 from actors.ticket_actor import TicketActor
+from actors.watch import EVERY_SECONDS
 from config.settings import Settings
 from tests.simulation.loop import Process
 from tests.simulation.world import World
@@ -51,6 +53,10 @@ class Slot:
     newest: Incarnation | None = None
     zombies: list[Incarnation] = field(default_factory=list)
 
+    def has(self, process: Process) -> bool:
+        """Whether it is one that lives or lived on in this actor's name."""
+        return any(one is not None and one.process is process for one in (self.newest, *self.zombies))
+
 
 class SimulatedRay:
     """Starts actors, finds them, and starts them again."""
@@ -68,7 +74,12 @@ class SimulatedRay:
         slot = self.slots.get(name)
         if slot is None:
             slot = self.slots[name] = Slot(name)
-            self._start(slot)
+            if names.is_dedicated(name):
+                # A process takes as long as after a death, and may die before it runs.
+                self._world.count("own_actor_started")
+                self._start_later(slot)
+            else:
+                self._start(slot)
         return slot
 
     def died(self, process: Process) -> None:
@@ -101,6 +112,7 @@ class SimulatedRay:
 
     def retire(self, slot: Slot) -> None:
         """The actor ends and is not started again."""
+        self._world.count("own_actor_ended")
         self.slots.pop(slot.name, None)
         for incarnation in (*slot.zombies, slot.newest):
             if incarnation is not None:
@@ -161,15 +173,12 @@ def unreachable(answer: asyncio.Future[Any]) -> None:
 
 
 class SimulatedTransport:
-    """See routing.ActorTransport. One for each process, as handles are."""
+    """See runtime.ports.Transport. One for each process, as handles are."""
 
     def __init__(self, world: World, ray: SimulatedRay) -> None:
         self._world = world
         self._ray = ray
         self._handles: dict[str, Slot] = {}
-
-    def knows(self, host: str) -> bool:
-        return host in self._handles
 
     async def call(self, host: str, messages: Sequence[Any], deadline: Instant, *, again: bool) -> list[Reply]:
         world = self._world
@@ -195,8 +204,6 @@ class SimulatedTransport:
 
     async def _look_up(self, host: str) -> Slot:
         await asyncio.sleep(self._world.seconds(*LATENCY))
-        if names.is_dedicated(host):
-            return self._ray.create(host)
         if host not in self._ray.slots:
             raise HostUnreachableError(host)
         return self._ray.slots[host]
@@ -256,14 +263,24 @@ class SimulatedFleet:
     async def dedicated(self) -> set[str]:
         return {name for name in self._ray.slots if names.is_dedicated(name)}
 
+    async def start(self, name: str) -> None:
+        slot = self._ray.create(name)
+        # What is sent to an actor that is being created waits for it.
+        while slot.newest is None and self._ray.slots.get(name) is slot:  # noqa: ASYNC110 - nobody would set an event
+            await asyncio.sleep(LATENCY[1])
+        await self._transport.ask(name, lambda actor: actor.ready())
+
     async def replace(self, name: str, _pulse: Pulse | None) -> None:
         if name in self._ray.slots:
             self._ray.replace(self._ray.slots[name])
 
     async def retire(self, name: str) -> None:
-        slot = self._ray.slots.get(name)
-        if slot is not None and slot.newest is not None and slot.newest.actor.is_idle():
-            self._ray.retire(slot)
+        async def end(actor: HostActor) -> None:
+            if isinstance(actor, TicketActor):
+                await actor.retire()
+
+        with contextlib.suppress(HostUnreachableError, TimeoutError):
+            await asyncio.wait_for(self._transport.ask(name, end), EVERY_SECONDS)
 
 
 class SimulatedSystem:
@@ -278,8 +295,8 @@ class SimulatedSystem:
     def new_id(self) -> str:
         return self._world.new_id()
 
-    def place(self) -> tuple[int, str]:
-        return self._number, "node"
+    def place(self) -> tuple[int, str, float]:
+        return self._number, "node", 0.0
 
     def connect(self, _settings: Settings) -> Connections:
         return self._ray.connect(self._world, self._process)
@@ -287,9 +304,12 @@ class SimulatedSystem:
     def actors(self, settings: Settings, clock: Clock) -> Actors:
         return Actors(settings, SimulatedTransport(self._world, self._ray), clock)
 
-    def fleet(self) -> SimulatedFleet:
+    def fleet(self, _settings: Settings) -> SimulatedFleet:
         return SimulatedFleet(self._world, self._ray)
 
     def end_actor(self) -> None:
-        slot = next(one for one in self._ray.slots.values() if one.newest and one.newest.process is self._process)
-        self._ray.retire(slot)
+        slot = next(one for one in self._ray.slots.values() if one.has(self._process))
+        if slot.newest is not None and slot.newest.process is self._process:
+            self._ray.retire(slot)
+        else:
+            self._world.kill(self._process)

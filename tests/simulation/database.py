@@ -40,6 +40,8 @@ class Tables:
     writers: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     documents: dict[str, dict[str, Stored]] = field(default_factory=lambda: {name: {} for name in READERS})
     marks: dict[str, Marks] = field(default_factory=dict)
+    # Of writers that ended: how far they were.
+    last_marks: dict[str, Marks] = field(default_factory=dict)
     announcements: dict[str, Announcement] = field(default_factory=dict)
     unhandled: dict[str, Instant] = field(default_factory=dict)
     users: dict[str, UserMark] = field(default_factory=dict)
@@ -141,8 +143,9 @@ class Tables:
             max(before.at, marks.at),
         )
 
-    def marks_since(self, instant: Instant) -> list[Marks]:
-        return [marks for marks in self.marks.values() if marks.at >= instant]
+    def remove_marks(self, writer: str) -> None:
+        if writer in self.marks:
+            self.last_marks[writer] = self.marks.pop(writer)
 
     def published_up_to(self, writers: Collection[str]) -> dict[str, int]:
         return {writer: self.marks[writer].published for writer in writers if writer in self.marks}

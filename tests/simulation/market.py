@@ -2,6 +2,7 @@
 
 import sys
 from random import Random
+from typing import Literal
 
 from pydantic import SecretStr
 
@@ -23,6 +24,10 @@ from tests.simulation.server import Server
 from tests.simulation.stores import FakeDocuments, FakeInbox, FakeJournal, FakeMarks, FakeQueries, FakeUserMarks
 from tests.simulation.stripe import RemoteLedger, SimulatedEndpoint, WatchedLedger
 from tests.simulation.world import EPOCH, World
+
+Placement = Literal["shared", "dedicated"]
+# How many markets give tickets actors of their own, some of them to few.
+DEDICATED = 0.2
 
 
 class SimulatedMarket:
@@ -119,8 +124,9 @@ class SimulatedConnections(Connections):
         return await self._market.database.call("hello", self._market.database_time)
 
 
-def settings_of(random: Random) -> Settings:
-    """A market drawn from a seed: small numbers, so that things meet."""
+def settings_of(random: Random, placement: Placement | None = None) -> Settings:
+    """A market drawn from a seed: small numbers, so that things meet. `placement` says where tickets live if given."""
+    drawn = random.random() * (DEDICATED if placement == "dedicated" else 1.0)
     return Settings(
         _env_file=None,
         holdfast_env="test",
@@ -132,7 +138,8 @@ def settings_of(random: Random) -> Settings:
         payment_grace_seconds=random.choice((5, 20)),
         payment_attempts=random.choice((1, 1, 2)),
         max_holds_per_buyer=random.choice((2, 10)),
-        ticket_placement="dedicated" if random.random() < 0.2 else "shared",
+        ticket_placement=placement or ("dedicated" if drawn < DEDICATED else "shared"),
+        dedicated_actors=1 if drawn < DEDICATED / 4 else 3 if drawn < DEDICATED / 2 else 100,
         ticket_actors=random.choice((1, 2)),
         order_actors=random.choice((1, 2)),
         payment_actors=random.choice((1, 2)),

@@ -13,6 +13,7 @@ from typing import Any
 from unittest.mock import patch
 
 from actors import payment_steps
+from actors.connections import Connections
 from actors.domain import ticket as ticket_rules
 from actors.domain.messages import (
     CancelReason,
@@ -30,11 +31,11 @@ from actors.purchase import Purchases
 from actors.runtime.carry_on import CarryOn
 from actors.runtime.clock import SharedClock
 from actors.runtime.host import Host
-from actors.runtime.ports import Commit
+from actors.runtime.ports import Behaviour, Commit
 from actors.runtime.publisher import Publisher
 from actors.tickets import TicketBehaviour
 from tests.simulation.faults import CALM, Faults
-from tests.simulation.market import SimulatedMarket
+from tests.simulation.market import Placement, SimulatedMarket
 from tests.simulation.simulation import COMMANDS
 
 
@@ -47,6 +48,7 @@ class Control:
     faults: Faults | None
     seeds: int
     commands: int = COMMANDS
+    placement: Placement | None = None
 
 
 @contextmanager
@@ -173,6 +175,19 @@ def without_others_events(_: SimulatedMarket) -> AbstractContextManager[Any]:
     return patch.object(Publisher, "_gaps", lambda _publisher, _records: [])
 
 
+def without_fenced_reads(_: SimulatedMarket) -> AbstractContextManager[Any]:
+    """A host answers reads from memory also where another may have the ticket."""
+    make = Connections.host
+
+    def careless(
+        own: Connections, behaviour: Behaviour[Any, Any], carry_on: CarryOn, *, writer: str, fence_reads: bool = False
+    ) -> Host[Any, Any]:
+        del fence_reads
+        return make(own, behaviour, carry_on, writer=writer)
+
+    return patch.object(Connections, "host", careless)
+
+
 LOST = replace(CALM, lost_request=0.02, lost_answer=0.02)
 COPIES = replace(CALM, second_copy_every=5.0, to_zombies=0.5)
 REPEATS = replace(CALM, message_duplicated=1.0, message_late=0.5)
@@ -196,6 +211,7 @@ CONTROLS = (
     Control("the database's clock", without_the_databases_clock, replace(CALM, skew=300.0), 10),
     Control("a mark before the first commit", without_announced_writers, UNLUCKY, 20),
     Control("others' events first", without_others_events, DEATHS, 20),
+    Control("fenced reads of tickets that move", without_fenced_reads, COPIES, 20, placement="dedicated"),
 )
 
 UNTOUCHED = Control("everything on", lambda _: nullcontext(), None, 0)

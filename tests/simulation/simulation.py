@@ -16,7 +16,7 @@ from actors.verification import check
 from tests.simulation.books import books_of
 from tests.simulation.faults import Faults, drawn
 from tests.simulation.invariants import Invariants
-from tests.simulation.market import SimulatedMarket, settings_of
+from tests.simulation.market import Placement, SimulatedMarket, settings_of
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.people import People
 from tests.simulation.replies import Replies
@@ -61,9 +61,10 @@ def simulate(  # noqa: PLR0913 - all that a simulation may be asked
     faults: Faults | None = None,
     sabotage: Sabotage = lambda _: nullcontext(),
     pace: float | None = None,
+    placement: Placement | None = None,
     traced: bool = False,
 ) -> Outcome:
-    """Runs the seed, with a command every `pace` seconds on average if that is given.
+    """Runs the seed, with a command every `pace` seconds on average and tickets in one `placement` if that is given.
 
     The same seed does the same again, in a process with the same PYTHONHASHSEED.
     """
@@ -71,7 +72,7 @@ def simulate(  # noqa: PLR0913 - all that a simulation may be asked
     random = Random(seed)  # noqa: S311 - to have the same again
     plan = drawn(random) if faults is None else faults
     world = World(seed, plan)
-    market = SimulatedMarket(world, settings_of(random))
+    market = SimulatedMarket(world, settings_of(random, placement))
     run = _Run(world, market, random, commands, pace)
     outcome = Outcome(seed, plan.kinds)
     # Memory is collected by counting references alone: when cycles are, is not for a seed to decide.
@@ -105,7 +106,8 @@ class _Run:
         self._market = market
         self._commands = commands
         self.invariants = Invariants(world, market.settings.payment_grace_ms)
-        replies = Replies(self.invariants, market.tables, market.ledger)
+        is_dedicated = market.settings.ticket_placement == "dedicated"
+        replies = Replies(self.invariants, market.tables, market.ledger, reads_are_fenced=is_dedicated)
         sellers = [world.new_id() for _ in range(random.randint(1, 2))]
         buyers = [world.new_id() for _ in range(random.randint(2, 5))]
         think = random.choice((0.5, 2.0, 6.0)) if pace is None else pace * len(sellers + buyers)
@@ -186,7 +188,8 @@ class _Run:
     def _is_behind(self, writer: str) -> bool:
         """Whether its commits are not all carried on. The Supervisor's own are, as soon as they are there."""
         last = max(self._market.tables.writers[writer])
-        marks = self._market.tables.marks.get(writer, Marks(writer, "", 0, 0, 0))
+        nothing = Marks(writer, "", 0, 0, 0)
+        marks = self._market.tables.marks.get(writer) or self._market.tables.last_marks.get(writer, nothing)
         return not writer.startswith("supervisor") and (marks.applied < last or marks.published < last)
 
     def _look_at_everything(self) -> None:

@@ -89,8 +89,11 @@ class FakeMarks:
     async def published(self, writers: Collection[str]) -> dict[str, int]:
         return await self._server.call("marks.published", lambda: self._tables.published_up_to(writers))
 
-    async def all_since(self, instant: Instant) -> list[Marks]:
-        return await self._server.call("marks.all_since", lambda: self._tables.marks_since(instant))
+    async def remove(self, writer: str) -> None:
+        await self._server.call("marks.remove", lambda: self._tables.remove_marks(writer))
+
+    async def all(self) -> list[Marks]:
+        return await self._server.call("marks.all", lambda: list(self._tables.marks.values()))
 
 
 class FakeQueries:

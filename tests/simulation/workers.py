@@ -14,6 +14,7 @@ from types import FrameType
 
 import structlog
 
+from tests.simulation.market import Placement
 from tests.simulation.sabotage import CONTROLS, UNTOUCHED
 from tests.simulation.simulation import COMMANDS, Outcome, simulate
 
@@ -36,6 +37,7 @@ class Task:
     control: str | None = None
     spared: bool = False
     pace: float | None = None
+    placement: Placement | None = None
     traced: bool = False
 
 
@@ -66,6 +68,7 @@ def run(task: Task) -> Outcome:
                 faults=control.faults,
                 sabotage=off,
                 pace=task.pace,
+                placement=task.placement or control.placement,
                 traced=task.traced,
             )
     except EndlessError as endless:

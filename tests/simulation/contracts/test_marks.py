@@ -21,21 +21,24 @@ async def test_a_writers_marks_replace_those_before(parts: Parts) -> None:
     await parts.marks.save(SECOND)
     later = replace(FIRST, applied=9, published=8, at=3_000)
     await parts.marks.save(later)
-    assert by_writer(await parts.marks.all_since(0)) == [SECOND, later]
+    assert by_writer(await parts.marks.all()) == [SECOND, later]
 
 
 async def test_marks_never_go_back_whoever_saves_last(parts: Parts) -> None:
     await parts.marks.save(FIRST)
     await parts.marks.save(replace(FIRST, applied=2, published=5, at=500))
-    assert await parts.marks.all_since(0) == [replace(FIRST, published=5)]
+    assert await parts.marks.all() == [replace(FIRST, published=5)]
 
 
-async def test_marks_are_found_that_were_saved_at_an_instant_or_after(parts: Parts) -> None:
+async def test_marks_that_were_removed_are_not_found_and_may_come_again(parts: Parts) -> None:
     await parts.marks.save(FIRST)
     await parts.marks.save(SECOND)
-    assert by_writer(await parts.marks.all_since(1_000)) == [SECOND, FIRST]
-    assert await parts.marks.all_since(1_001) == [SECOND]
-    assert await parts.marks.all_since(2_001) == []
+    for _ in range(2):
+        await parts.marks.remove(FIRST.writer)
+    assert await parts.marks.all() == [SECOND]
+    assert await parts.marks.published([FIRST.writer]) == {}
+    await parts.marks.save(FIRST)
+    assert by_writer(await parts.marks.all()) == [SECOND, FIRST]
 
 
 async def test_how_far_known_writers_have_published_is_told_and_of_others_nothing(parts: Parts) -> None:

@@ -6,8 +6,7 @@ from random import Random
 import pytest
 
 from actors.pulse import Fleet, Pulse
-from actors.routing import ActorTransport
-from actors.runtime.ports import Clock
+from actors.runtime.ports import Clock, Transport
 from config.settings import Settings
 from tests.simulation.actors import SimulatedFleet, SimulatedTransport
 from tests.simulation.contracts.transport import PROMISES, Surroundings
@@ -27,7 +26,7 @@ class Simulated:
         self.clock = clock
         self.fleet: Fleet = SimulatedFleet(market.world, market.ray)
 
-    def transport(self) -> ActorTransport:
+    def transport(self) -> Transport:
         return SimulatedTransport(self._market.world, self._market.ray)
 
     def new_id(self) -> str:
