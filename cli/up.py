@@ -88,7 +88,7 @@ class _Running:
                 database = embedded.start_database(self._settings, self._ports.database)
                 self._servers.append(Watch(database))
                 environment["MONGODB_URL"] = database.url
-                (self._settings.data_dir / DATABASE_FILE).write_text(database.url)
+                secret_file.write(self._settings.data_dir / DATABASE_FILE, database.url)
         with self._console.status("starting Redis"):
             if self._settings.redis_url is None:
                 redis = embedded.start_redis(self._settings, self._ports.redis)

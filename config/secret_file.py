@@ -11,10 +11,8 @@ def read_or_create(path: Path) -> str:
     Raises OSError when the file cannot be read or made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft = _draft(path, secrets.token_hex(32))
     # A hard link is made whole or not at all: of two processes that start at once, both end with the same secret.
-    draft.touch(mode=0o600)
-    draft.write_text(secrets.token_hex(32))
     try:
         os.link(draft, path)
     except FileExistsError:
@@ -22,3 +20,15 @@ def read_or_create(path: Path) -> str:
     finally:
         draft.unlink()
     return path.read_text().strip()
+
+
+def write(path: Path, secret: str) -> None:
+    """Keep ``secret`` in ``path``, for its owner only, in place of what was there. Raises OSError."""
+    _draft(path, secret).replace(path)
+
+
+def _draft(path: Path, secret: str) -> Path:
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(secret)
+    return draft

@@ -1,5 +1,6 @@
 import json
 import signal
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import psutil
 import pytest
 import redis
 from pymongo import MongoClient, WriteConcern
+from pymongo.errors import OperationFailure
 
 from config import data_folder
 from config.embedded import Server, ServerError, start_database, start_redis
@@ -82,6 +84,52 @@ def test_servers_listen_on_the_loopback_address_only(database: Server, redis_ser
             if connection.status == psutil.CONN_LISTEN
         }
         assert listening == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("password", ["", "market:guessed@"])
+def test_the_database_answers_nobody_without_its_password(database: Server, password: str) -> None:
+    place = database.url.partition("@")[2].removesuffix("&authSource=admin")
+    with (
+        MongoClient[dict[str, Any]](f"mongodb://{password}{place}{'&authSource=admin' if password else ''}") as client,
+        pytest.raises(OperationFailure),
+    ):
+        client["holdfast"]["journal"].find_one()
+
+
+@pytest.mark.parametrize("password", ["", ":guessed@"])
+def test_redis_answers_nobody_without_its_password(redis_server: Server, password: str) -> None:
+    with (
+        redis.Redis.from_url(f"redis://{password}{redis_server.url.partition('@')[2]}") as client,
+        pytest.raises(redis.AuthenticationError),
+    ):
+        client.ping()
+
+
+def test_passwords_are_kept_where_only_their_owner_reads_them(
+    database: Server, redis_server: Server, settings: Settings
+) -> None:
+    command_lines = " ".join(
+        " ".join(psutil.Process(server.process.pid).cmdline()) for server in (database, redis_server)
+    )
+    for name in ("mongodb.password", "redis.password"):
+        kept = settings.data_dir / name
+        assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+        assert kept.read_text() not in command_lines
+    assert stat.S_IMODE((settings.data_dir / "redis" / "password.conf").stat().st_mode) == 0o600
+
+
+def test_a_database_whose_password_was_lost_gets_a_new_one_and_keeps_its_data(settings: Settings) -> None:
+    """So does one of an earlier release, which asked for none."""
+    first = start_database(settings)
+    with MongoClient[dict[str, Any]](first.url) as client:
+        client["holdfast"]["journal"].insert_one({"_id": "writer:1"})
+    first.stop()
+    (settings.data_dir / "mongodb.password").unlink()
+
+    second = start_database(settings)
+    with MongoClient[dict[str, Any]](second.url) as client:
+        assert client["holdfast"]["journal"].find_one() == {"_id": "writer:1"}
+    second.stop()
 
 
 def test_what_a_killed_market_left_running_is_found_again(redis_server: Server, settings: Settings) -> None:

@@ -132,7 +132,8 @@ class RunningMarket:
     @property
     def redis_url(self) -> str:
         port = next(each.laddr.port for each in self.redis.net_connections() if each.status == psutil.CONN_LISTEN)
-        return f"redis://127.0.0.1:{port}/0"
+        password = (self.folder / "redis.password").read_text()
+        return f"redis://:{password}@127.0.0.1:{port}/0"
 
     def status(self) -> list[dict[str, Any]]:
         """What `holdfast status` says of each actor."""
