@@ -48,7 +48,11 @@ UNAWAITED = (
 )
 
 # What a document has beside the state, as queries need it. Others begin with `by_`, so that older releases know them.
-DERIVED = frozenset({"_id", "words", "due_at", "unsettled_since"})
+DERIVED = frozenset({"_id", "projection", "words", "due_at", "unsettled_since"})
+# Raised with every change of what is derived: documents with a lower number, or without one, are written anew in the
+# background (see storage/upgrades.py).
+PROJECTIONS = {"tickets": 2, "orders": 2, "charges": 2}
+FIRST_PROJECTION = 1
 
 
 def ticket_projections(recorded: Recorded, ticket: Ticket) -> list[Projection]:
@@ -95,6 +99,7 @@ def ticket_document(ticket: Ticket) -> Document:
     document = encode(ticket)
     document["_id"] = document.pop("id")
     held = ticket.status is TicketStatus.RESERVED
+    document["projection"] = PROJECTIONS["tickets"]
     document["status"] = (TicketStatus.AVAILABLE if held else ticket.status).value
     document["words"] = search_terms(details.title, details.venue, details.city, details.description)
     document["by_newest"] = f"{ticket.created_at:015d}{ticket.id}"
@@ -112,6 +117,7 @@ def order_document(order: Order) -> Document:
     """
     document = encode(order)
     document["_id"] = document.pop("id")
+    document["projection"] = PROJECTIONS["orders"]
     document["by_newest"] = f"{order.created_at:015d}{order.id}"
     if order.status is not OrderStatus.CANCELLED:
         document["by_live_ticket"] = order.ticket_id
@@ -126,6 +132,7 @@ def charge_document(charge: Charge) -> Document:
     """The charge as stored. `unsettled_since` is there only while Stripe may still hold money for it."""
     document = encode(charge)
     document["_id"] = document.pop("id")
+    document["projection"] = PROJECTIONS["charges"]
     if charge.is_open:
         document["unsettled_since"] = charge.updated_at
     return document
@@ -146,6 +153,20 @@ def order_of(document: Document) -> Order:
 def charge_of(document: Document) -> Charge:
     """The charge of its stored document. Raises UnreadableError."""
     return decode(Charge, _state_in(document))
+
+
+def projection_of(collection: str, stored: Document) -> Projection:
+    """Return a stored document as this release writes it, at the same version. Raises UnreadableError."""
+    match collection:
+        case "tickets":
+            ticket = ticket_of(stored)
+            return Projection(collection, ticket.id, ticket.version, partial(ticket_document, ticket))
+        case "orders":
+            order = order_of(stored)
+            return Projection(collection, order.id, order.version, partial(order_document, order))
+        case _:
+            charge = charge_of(stored)
+            return Projection(collection, charge.id, charge.version, partial(charge_document, charge))
 
 
 def readable(of: Callable[[Document], T], documents: Iterable[Document]) -> list[T]:

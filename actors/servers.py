@@ -17,6 +17,7 @@ from actors.storage.documents import MongoDocuments
 from actors.storage.journal import MongoJournal
 from actors.storage.marks import MongoMarks
 from actors.storage.queries import Queries
+from actors.storage.upgrades import DocumentUpgrade
 from actors.storage.users import UnlistedUsers, UserMarks
 from actors.storage.webhooks import WebhookInbox
 from actors.unlisting import Unlisting
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from actors.stripe.account import Account
 
 REDIS_SECONDS = 2.0
+UPGRADE_PATIENCE_MS = 600_000
 
 
 class Servers(Connections):
@@ -59,11 +61,14 @@ class Servers(Connections):
         return open_account(settings, self.database)
 
     def chores(self, settings: Settings, market: Market) -> list[Coroutine[Any, Any, None]]:
-        """Mail, receipts, and the tickets of those who may not sell any more."""
+        """Mail, receipts, the tickets of those who may not sell any more, and documents of older releases."""
         from actors.mail import jobs  # noqa: PLC0415 - only the Supervisor sends any
 
         unlisting = Unlisting(UnlistedUsers(self.database), market, wall_clock)
-        return [*jobs(settings, self.database, self.redis), unlisting.run()]
+        # The embedded database reads a collection to its end before it answers a question without an index.
+        patient = database_of(connect(_required(settings.mongodb_url, "MONGODB_URL"), patience_ms=UPGRADE_PATIENCE_MS))
+        upgrade = DocumentUpgrade(patient, self.documents)
+        return [*jobs(settings, self.database, self.redis), unlisting.run(), upgrade.run()]
 
     def end_process(self) -> None:
         """Without waiting for anything but the log: what is half-done is for the Supervisor to finish."""

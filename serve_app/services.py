@@ -20,6 +20,7 @@ from actors.runtime.ports import Recorded, StoreUnavailableError
 from actors.storage.database import connect, database_of
 from actors.storage.journal import MongoJournal
 from actors.storage.queries import Queries as StoredEntities
+from actors.storage.upgrades import convert_email_keys
 from actors.storage.webhooks import WebhookInbox
 from actors.stripe.account import open_sandbox
 from actors.stripe.sandbox import Sandbox
@@ -165,6 +166,7 @@ async def open_services(settings: Settings, market: Market, clock: Clock = wall_
         database = database_of(client)
         users, records, signed_in = Users(database), RevocationRecords(database), SessionRecords(database)
         await users.create_indexes()
+        await convert_email_keys(database)
         await records.create_indexes()
         await signed_in.create_indexes()
         outbox, email_tokens = Outbox(database), EmailTokens(database)

@@ -138,7 +138,10 @@ class DocumentStore(Protocol):
     """Where documents are kept; any applier may write any of them, twice and in any order."""
 
     async def write(self, projections: Sequence[Projection]) -> None:
-        """Writes each document unless a newer version of it is there. Raises StoreUnavailableError."""
+        """Writes each document unless one of a newer version, or of this one in as new a projection, is there.
+
+        Raises StoreUnavailableError.
+        """
 
 
 class MarkStore(Protocol):

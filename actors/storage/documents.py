@@ -8,6 +8,7 @@ from typing import Any
 from pymongo.errors import BulkWriteError
 
 from actors.domain.codec import Document
+from actors.projections import FIRST_PROJECTION
 from actors.runtime.gathered import Gathered
 from actors.runtime.journal import newest
 from actors.runtime.ports import Projection
@@ -29,7 +30,11 @@ class MongoDocuments:
         self._writing: dict[str, Gathered[Sequence[Projection], None]] = {}
 
     async def write(self, projections: Sequence[Projection]) -> None:
-        """Writes each document unless one of the same or a newer version is there. Raises StoreUnavailableError."""
+        """Writes each document unless one of a newer version, or of this one in as new a projection, is there.
+
+        So a newer release brings documents over, and an older one takes none of them back. Raises
+        StoreUnavailableError.
+        """
         by_collection: dict[str, list[Projection]] = defaultdict(list)
         for projection in projections:
             by_collection[projection.collection].append(projection)
@@ -87,5 +92,8 @@ def _by_newer(projections: Sequence[Projection]) -> list[Document]:
     documents = [projection.document() for projection in projections]
     place: Document = {"$indexOfArray": [{"$literal": [projection.id for projection in projections]}, "$_id"]}
     new: Document = {"$arrayElemAt": [{"$literal": documents}, place]}
-    newer: list[Any] = [{"$lt": ["$version", "$$new.version"]}, "$$new", "$$ROOT"]
-    return [{"$replaceWith": {"$let": {"vars": {"new": new}, "in": {"$cond": newer}}}}]
+    same_state = {"$eq": ["$version", "$$new.version"]}
+    newer_projection = {"$lt": [{"$ifNull": ["$projection", FIRST_PROJECTION]}, "$$new.projection"]}
+    newer = {"$or": [{"$lt": ["$version", "$$new.version"]}, {"$and": [same_state, newer_projection]}]}
+    chosen: list[Any] = [newer, "$$new", "$$ROOT"]
+    return [{"$replaceWith": {"$let": {"vars": {"new": new}, "in": {"$cond": chosen}}}}]

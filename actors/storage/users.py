@@ -12,6 +12,9 @@ from actors.storage.database import Database, reaching_the_database
 
 _FIELDS = {"created_at": 1, "updated_at": 1, "version": 1, "announced_version": 1}
 
+# Raised when `email_key` changes: then the keys of all accounts are made anew (see upgrades.py).
+EMAIL_RULE = 2
+
 
 def email_key(email: str) -> str:
     """Return what is the same for two spellings of one mailbox, and differs for two mailboxes.

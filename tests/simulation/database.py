@@ -9,7 +9,7 @@ from actors.connections import UserMark
 from actors.domain.codec import Document
 from actors.domain.messages import Charge, Instant, Order
 from actors.domain.ticket import Ticket
-from actors.projections import charge_of, order_of, ticket_of
+from actors.projections import FIRST_PROJECTION, charge_of, order_of, ticket_of
 from actors.runtime.ports import Commit, Marks, Recorded
 from actors.storage.webhooks import Announcement
 
@@ -82,11 +82,11 @@ class Tables:
         wanted = (one for one in records if one.entity == entity and after < one.version <= after + limit)
         return sorted(wanted, key=lambda one: one.version)
 
-    def put(self, collection: str, version: int, document: Document) -> None:
+    def put(self, collection: str, document: Document) -> None:
         """Inserts, or replaces what is older."""
         place = document["_id"]
         stored = self.documents[collection].get(place)
-        if stored is None or stored.document["version"] < version or not self.replaces_are_guarded:
+        if stored is None or _age_of(stored.document) < _age_of(document) or not self.replaces_are_guarded:
             entity = READERS[collection](document)
             self.documents[collection][place] = Stored(document, entity)
             self.when_written(collection, entity)
@@ -187,6 +187,10 @@ class Tables:
         if user is not None and user.version == announced.version:
             self.users[user.id] = replace(user, announced=user.version)
             self.unannounced.pop(user.id, None)
+
+
+def _age_of(document: Document) -> tuple[int, int]:
+    return document["version"], document.get("projection", FIRST_PROJECTION)
 
 
 def _is_open_of(stored: Stored, buyer_ids: Collection[str]) -> bool:

@@ -64,16 +64,16 @@ class FakeDocuments:
         self._tables = tables
 
     async def write(self, projections: Sequence[Projection]) -> None:
-        made = [(one.collection, one.version, one.document()) for one in projections]
+        made = [(one.collection, one.document()) for one in projections]
         # A bulk of writes is no transaction: two commands, so that a crash may come between them.
         half = len(made) // 2
         for part in (made[:half], made[half:]):
             if part:
                 await self._server.call("documents.write", partial(self._put, part))
 
-    def _put(self, made: Sequence[tuple[str, int, dict[str, object]]]) -> None:
-        for collection, version, document in made:
-            self._tables.put(collection, version, document)
+    def _put(self, made: Sequence[tuple[str, dict[str, object]]]) -> None:
+        for collection, document in made:
+            self._tables.put(collection, document)
 
 
 class FakeMarks:

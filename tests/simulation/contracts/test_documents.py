@@ -94,3 +94,27 @@ async def test_a_document_is_no_longer_due_when_its_order_is_over(parts: Parts) 
 
 async def test_nothing_to_write_is_no_error(parts: Parts) -> None:
     await parts.documents.write([])
+
+
+def in_projection(ticket: Ticket, number: int) -> Projection:
+    """The document as a release writes it whose projection has this number."""
+    wanted = document(ticket)
+    return replace(wanted, document=lambda: {**wanted.document(), "projection": number})
+
+
+async def test_a_newer_projection_replaces_an_older_one_of_the_same_version(parts: Parts) -> None:
+    before, after = a_ticket(version=2), a_ticket(version=2, title="Macbeth")
+    assert await ticket_after(parts, [in_projection(before, 7)], [in_projection(after, 8)]) == after
+
+
+@pytest.mark.parametrize("projection", [7, 8])
+async def test_an_older_release_takes_back_no_newer_projection_of_the_same_version(
+    parts: Parts, projection: int
+) -> None:
+    there, late = a_ticket(version=2), a_ticket(version=2, title="Macbeth")
+    assert await ticket_after(parts, [in_projection(there, 8)], [in_projection(late, projection)]) == there
+
+
+async def test_a_newer_version_replaces_an_older_one_in_whatever_projection(parts: Parts) -> None:
+    before, after = a_ticket(version=2), a_ticket(version=3, title="Macbeth")
+    assert await ticket_after(parts, [in_projection(before, 8)], [in_projection(after, 7)]) == after

@@ -1,0 +1,116 @@
+"""What a release changes in stored data is brought over: documents in the background, email keys before people come.
+
+The collection `upgrades` says what is done. Everything here may be done twice, by two processes at once, and again
+after a crash in the middle.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+import structlog
+from pymongo.errors import DuplicateKeyError
+
+from actors.domain.codec import Document
+from actors.projections import PROJECTIONS, projection_of, readable
+from actors.runtime.ports import DocumentStore, StoreUnavailableError
+from actors.storage.database import Database, reaching_the_database
+from actors.storage.users import EMAIL_RULE, email_key
+
+PAGE = 200
+# Between two pages, so that people hardly notice: about 700 documents a second.
+PAUSE_SECONDS = 0.2
+RETRY_SECONDS = 60.0
+PROGRESS_PAGES = 100
+
+logger = structlog.get_logger(__name__)
+
+
+class DocumentUpgrade:
+    """Writes documents anew that an older release wrote, a page at a time. A duty of the Supervisor.
+
+    The Supervisor is the last actor to be renewed: all that write documents are of its release by then. One of an
+    older release finds nothing to do and notes itself, so that the next newer one looks again.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        documents: DocumentStore,
+        projections: Mapping[str, int] = PROJECTIONS,
+        pause_seconds: float = PAUSE_SECONDS,
+    ) -> None:
+        self._database = database
+        self._documents = documents
+        self._projections = projections
+        self._pause_seconds = pause_seconds
+
+    async def run(self) -> None:
+        """Bring everything over, and rest."""
+        while True:
+            try:
+                await self.bring_over()
+            except StoreUnavailableError as error:
+                logger.warning("documents_upgrade_postponed", error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                await asyncio.Event().wait()
+
+    async def bring_over(self) -> None:
+        """Rewrite what is older, unless the last Supervisor was of this release. Raises StoreUnavailableError."""
+        done = self._database["upgrades"]
+        with reaching_the_database():
+            last = await done.find_one({"_id": "documents"}) or {}
+        for collection, projection in self._projections.items():
+            if last.get(collection) != projection:
+                await self._rewrite(collection, projection)
+        with reaching_the_database():
+            await done.replace_one({"_id": "documents"}, {"_id": "documents", **self._projections}, upsert=True)
+
+    async def _rewrite(self, collection: str, projection: int) -> None:
+        # One cursor from beginning to end: where no index helps, each query would read the whole collection.
+        older = self._database[collection].find({"projection": {"$not": {"$gte": projection}}}, {"_id": 1})
+        looked_at, pages = 0, 0
+        while True:
+            with reaching_the_database():
+                ids = [found["_id"] for found in await older.to_list(PAGE)]
+                stored = await self._database[collection].find({"_id": {"$in": ids}}).to_list() if ids else []
+            if not ids:
+                break
+            await self._documents.write(readable(lambda one: projection_of(collection, one), stored))
+            looked_at, pages = looked_at + len(ids), pages + 1
+            if pages % PROGRESS_PAGES == 0:
+                logger.info("documents_upgrading", collection=collection, documents=looked_at)
+            await asyncio.sleep(self._pause_seconds)
+        if looked_at:
+            logger.info("documents_upgraded", collection=collection, documents=looked_at, projection=projection)
+
+
+async def convert_email_keys(database: Database) -> None:
+    """Give every account the key that today's rule makes of its address; to be done before anybody signs in.
+
+    An account whose key another one has keeps its own, by which nobody finds it, and is logged: an operator decides
+    which of the two stays. Raises StoreUnavailableError.
+    """
+    done, users = database["upgrades"], database["users"]
+    with reaching_the_database():
+        if await done.find_one({"_id": "email_keys", "rule": {"$gte": EMAIL_RULE}}) is not None:
+            return
+        converted = 0
+        async for user in users.find({"email": {"$exists": True}}, {"email": 1, "email_key": 1}):
+            key = email_key(user["email"])
+            if key != user["email_key"]:
+                converted += await _convert(database, user, key)
+        await done.replace_one({"_id": "email_keys"}, {"_id": "email_keys", "rule": EMAIL_RULE}, upsert=True)
+    logger.info("email_keys_converted", accounts=converted)
+
+
+async def _convert(database: Database, user: Document, key: str) -> int:
+    users = database["users"]
+    try:
+        # The address may have gone, or the key been converted, since it was read.
+        same = {"_id": user["_id"], "email": user["email"], "email_key": user["email_key"]}
+        return (await users.update_one(same, {"$set": {"email_key": key}})).modified_count
+    except DuplicateKeyError:
+        other = await users.find_one({"email_key": key}, {"_id": 1}) or {}
+        logger.error("email_key_collision", user=user["_id"], other=other.get("_id"))
+        return 0
