@@ -28,12 +28,18 @@ _MOST_PAGES = 100
 
 
 @router.get(
-    "/export", **documented({HTTPStatus.OK: ExportView}, (HTTPStatus.UNAUTHORIZED, _UNAVAILABLE), signed_in=True)
+    "/export",
+    **documented(
+        {HTTPStatus.OK: ExportView},
+        (HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS, _UNAVAILABLE),
+        signed_in=True,
+    ),
 )
 async def export(request: Request) -> Response:
     """Return everything that is kept about the person, their tickets and their orders."""
     services = services_of(request)
     user = await services.signed_in_user(request)
+    services.limits.export(user.id, services.address_of(request))
     own, queries = Wanted("newest", seller_id=user.id), services.queries
     tickets = await _everything(lambda after: queries.tickets.page(own, LARGEST_LIMIT, after, services.clock()))
     orders = await _everything(lambda after: queries.orders.of_buyer(user.id, LARGEST_LIMIT, after))

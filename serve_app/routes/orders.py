@@ -46,6 +46,7 @@ async def create_order(request: Request) -> Response:
     """Hold a ticket at its price; 200 with the order that is there when the caller already holds it."""
     services = services_of(request)
     buyer_id = (await services.trader(request)).user_id
+    services.limits.hold(buyer_id, services.address_of(request))
     body = OrderBody.of(await read_json(request), services.rules())
     identity = identify(request, "orders", buyer_id, body)
     earlier = await services.queries.orders.by_id(identity.id) if identity.is_keyed else None

@@ -4,7 +4,15 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
 
-from actors.domain.messages import CancelReason, ChargeStatus, OrderOver, Pay, PaymentAnswer, Refusal
+from actors.domain.messages import (
+    CancelReason,
+    ChargeStatus,
+    OrderOver,
+    Pay,
+    PaymentAnswer,
+    Refusal,
+    UnknownPaymentMethod,
+)
 from serve_app.bodies import read_json
 from serve_app.errors import ConflictError, CustomError, PaymentDeclinedError
 from serve_app.idempotency import identify
@@ -43,6 +51,7 @@ _ENDINGS = {
             HTTPStatus.FORBIDDEN,
             HTTPStatus.NOT_FOUND,
             HTTPStatus.CONFLICT,
+            HTTPStatus.TOO_MANY_REQUESTS,
             HTTPStatus.SERVICE_UNAVAILABLE,
         ),
         body=PaymentBody,
@@ -54,16 +63,27 @@ async def pay(request: Request) -> Response:
     """Pay an order. 201 when the money is taken; 202 when it is not decided: confirm with the bank, or look again."""
     services = services_of(request)
     buyer_id = services.sessions.require(request).user_id
+    address = services.address_of(request)
+    await services.limits.pay(buyer_id, address)
     body = PaymentBody.of(await read_json(request), services.rules())
     identity = identify(request, "payments", buyer_id, body)
     order = await own_order(services, body.order_id, buyer_id)
     # The request is named by its key: the same key with another payment method is refused.
     answer = await services.market.pay(Pay(order.id, body.source, identity.id if identity.is_keyed else None))
+    if _is_refused(answer):
+        await services.limits.payment_refused(buyer_id, address)
     if isinstance(answer, OrderOver):
         raise await _ended(services, order.id, buyer_id)
     if isinstance(answer, Refusal):
         raise error_of(answer)
     return await _paid(services, answer, buyer_id)
+
+
+def _is_refused(answer: PaymentAnswer | Refusal) -> bool:
+    """Whether somebody who tries cards would have learnt of one that does not work."""
+    if isinstance(answer, PaymentAnswer):
+        return answer.charge.status is ChargeStatus.FAILED
+    return isinstance(answer, UnknownPaymentMethod)
 
 
 async def _paid(services: Services, answer: PaymentAnswer, buyer_id: str) -> Response:

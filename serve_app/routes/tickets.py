@@ -33,6 +33,7 @@ from serve_app.services import Services, services_of
 
 router = APIRouter(prefix="/api/tickets", tags=["tickets"])
 _UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE
+_TOO_MANY = HTTPStatus.TOO_MANY_REQUESTS
 _OF_SELLERS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, _UNAVAILABLE)
 
 
@@ -73,7 +74,7 @@ async def find_tickets(request: Request) -> Response:
     "",
     **documented(
         {HTTPStatus.CREATED: TicketView, HTTPStatus.OK: TicketView},
-        (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, _UNAVAILABLE),
+        (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, _TOO_MANY, _UNAVAILABLE),
         body=TicketBody,
         signed_in=True,
         keyed=True,
@@ -83,6 +84,7 @@ async def create_ticket(request: Request) -> Response:
     """List a ticket for sale."""
     services = services_of(request)
     seller_id = (await services.trader(request)).user_id
+    services.limits.change(seller_id, services.address_of(request))
     body = TicketBody.of(await read_json(request), services.rules())
     identity = identify(request, "tickets", seller_id, body)
     answer = await _ask(services, CreateTicket(identity.id, seller_id, body.details(), identity.request))
@@ -99,12 +101,15 @@ async def read_ticket(request: Request, ticket_id: str) -> Response:
 
 @router.put(
     "/{ticket_id}",
-    **documented({HTTPStatus.OK: TicketView}, (*_OF_SELLERS, HTTPStatus.CONFLICT), body=TicketBody, signed_in=True),
+    **documented(
+        {HTTPStatus.OK: TicketView}, (*_OF_SELLERS, HTTPStatus.CONFLICT, _TOO_MANY), body=TicketBody, signed_in=True
+    ),
 )
 async def edit_ticket(request: Request, ticket_id: str) -> Response:
     """Replace all that a seller can say of the ticket; what is left out is removed. Not while somebody holds it."""
     services = services_of(request)
     user_id = services.sessions.require(request).user_id
+    services.limits.change(user_id, services.address_of(request))
     body = TicketBody.of(await read_json(request), services.rules())
     edit = EditTicket(_existing(ticket_id), user_id, body.details(), edit_id=str(ObjectId()))
     answer = await _ask(services, edit)
@@ -113,12 +118,13 @@ async def edit_ticket(request: Request, ticket_id: str) -> Response:
 
 @router.delete(
     "/{ticket_id}",
-    **documented({HTTPStatus.NO_CONTENT: None}, (*_OF_SELLERS, HTTPStatus.CONFLICT), signed_in=True),
+    **documented({HTTPStatus.NO_CONTENT: None}, (*_OF_SELLERS, HTTPStatus.CONFLICT, _TOO_MANY), signed_in=True),
 )
 async def withdraw_ticket(request: Request, ticket_id: str) -> Response:
     """Take the ticket off the market, as its seller or an administrator. Not while it is held; a repeat is fine."""
     services = services_of(request)
     user_id = services.sessions.require(request).user_id
+    services.limits.change(user_id, services.address_of(request))
     answer = await services.market.ask_ticket(WithdrawTicket(_existing(ticket_id), user_id))
     if isinstance(answer, NotYours) and await services.is_admin(user_id):
         ticket = (await _ask(services, ReadTicket(ticket_id))).ticket

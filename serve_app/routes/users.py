@@ -47,10 +47,10 @@ async def sign_up(request: Request) -> Response:
     await services.limits.signup(services.address_of(request))
     user = User(identity.id, body.email, await services.passwords.hash(body.password), services.clock())
     status = HTTPStatus.CREATED
-    if await services.users.add(user):
+    if not await services.users.add(user):
+        user, status = await _signed_up_before(request, identity, body), HTTPStatus.OK
+    elif await services.limits.signup_mail(email_key(user.email)):
         await services.outbox.add([to_user(Kind.VERIFICATION, user.id, services.clock())])
-    else:
-        user, status = await _signed_up_before(services, identity, body), HTTPStatus.OK
     return await _signed_in(request, user, status)
 
 
@@ -168,11 +168,15 @@ async def _upgraded(services: Services, user: User, password: str) -> User:
     return await services.users.by_id(user.id) or user
 
 
-async def _signed_up_before(services: Services, identity: Identity, body: SignUp) -> User:
-    """Return the user that the same request made before. Raises ConflictError when it was another one."""
-    user = await services.users.by_id(identity.id) if identity.is_keyed else None
+async def _signed_up_before(request: Request, identity: Identity, body: SignUp) -> User:
+    """Return the user that the same request made before. Raises ConflictError when it was another one.
+
+    The password may be a guess: it counts. Raises TooManyRequestsError.
+    """
+    user = await services_of(request).users.by_id(identity.id) if identity.is_keyed else None
     if user is None:
         raise ConflictError("This email address is in use.", field="email")
-    if not await services.passwords.verify(body.password, user.password_hash):
-        raise ConflictError("This was asked before with other values: use a new Idempotency-Key.")
-    return user
+    try:
+        return await _authenticated(request, user, user.email, body.password)
+    except NotAuthorizedError:
+        raise ConflictError("This was asked before with other values: use a new Idempotency-Key.") from None

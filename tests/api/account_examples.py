@@ -129,6 +129,14 @@ too_many_tokens("/api/users/verification/confirm")
 too_many_tokens("/api/users/password/reset/confirm")
 
 
+@example("GET", "/api/users/me/export", 429)
+async def _(world: World) -> httpx.Response:
+    person = await world.someone()
+    for _ in range(10):
+        world.services.limits.export(person.id, world.address)
+    return await person.http.get("/api/users/me/export")
+
+
 @example("GET", "/api/users/me/export", 200)
 async def _(world: World) -> httpx.Response:
     seller, buyer, _, order = await world.held()

@@ -1,6 +1,7 @@
 """An example request for every route and every status that its description promises."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -14,6 +15,7 @@ from actors.storage.webhooks import WebhookInbox
 from actors.stripe import connect
 from actors.stripe.account import SANDBOX_KEY, open_sandbox
 from actors.stripe.sandbox import SandboxHTTPClient
+from serve_app.errors import TooManyRequestsError
 from serve_app.queries.orders import Orders
 from serve_app.queries.revocations import RevocationRecords
 from serve_app.queries.sessions import SessionRecords
@@ -122,6 +124,41 @@ async def _(world: World) -> httpx.Response:
     for _ in range(600):
         await world.services.limits.signup(world.address)
     return await ask(world.anyone(), "POST", "/api/users/signup")
+
+
+@example("POST", "/api/tickets", 429)
+async def _(world: World) -> httpx.Response:
+    seller = await world.someone()
+    used_up(lambda: world.services.limits.change(seller.id, world.address))
+    return await ask(seller, "POST", "/api/tickets")
+
+
+@example("PUT", "/api/tickets/{ticket_id}", 429)
+async def _(world: World) -> httpx.Response:
+    seller = await world.someone()
+    used_up(lambda: world.services.limits.change(seller.id, world.address))
+    return await ask(seller, "PUT", "/api/tickets/{ticket_id}")
+
+
+@example("DELETE", "/api/tickets/{ticket_id}", 429)
+async def _(world: World) -> httpx.Response:
+    seller = await world.someone()
+    used_up(lambda: world.services.limits.change(seller.id, world.address))
+    return await ask(seller, "DELETE", "/api/tickets/{ticket_id}")
+
+
+@example("POST", "/api/payments", 429)
+async def _(world: World) -> httpx.Response:
+    buyer = await world.someone()
+    for _ in range(10):
+        await world.services.limits.payment_refused(buyer.id, world.address)
+    return await ask(buyer, "POST", "/api/payments")
+
+
+def used_up(take: Callable[[], None]) -> None:
+    with suppress(TooManyRequestsError):
+        while True:
+            take()
 
 
 @example("POST", "/api/users/signin", 200)

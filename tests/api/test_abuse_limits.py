@@ -1,0 +1,190 @@
+"""What somebody may do how often, beyond signing in: by user and by address, with the seconds to wait."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+
+import pytest
+
+from serve_app.api import create_api
+from serve_app.errors import TooManyRequestsError
+from serve_app.security.leaky_buckets import LeakyBuckets, Rate
+from serve_app.security.limits import Limits
+from tests.api.fake_market import DECLINED, UNKNOWN
+from tests.api.world import NOBODY, PASSWORD, TICKET, World, errors, fields
+
+SIGNUP = "/api/users/signup"
+
+
+class Time:
+    """The seconds that limits go by, until the test moves them on."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+async def limits(redis_url: str, time: Time) -> AsyncIterator[Limits]:
+    limits = Limits(redis_url, enabled=True, now=time)
+    yield limits
+    await limits.close()
+
+
+@pytest.fixture
+def limited(world: World, limits: Limits) -> World:
+    services = replace(world.services, limits=limits)
+    return replace(world, services=services, api=create_api(services))
+
+
+def test_bucket_takes_as_many_as_its_rate_says_and_leaks_evenly() -> None:
+    buckets = LeakyBuckets(Rate(10, 60))
+    for _ in range(10):
+        assert buckets.wait("ann", 0.0) == 0
+        buckets.add("ann", 0.0)
+    assert buckets.wait("ann", 0.0) == 6
+    assert buckets.wait("ann", 5.9) == 1
+    assert buckets.wait("ann", 6.0) == 0
+    assert buckets.wait("bob", 0.0) == 0
+    buckets.add("ann", 6.0)
+    assert buckets.wait("ann", 6.0) == 6
+    assert buckets.wait("ann", 600.0) == 0
+
+
+def test_buckets_remember_a_bounded_number_of_names() -> None:
+    buckets = LeakyBuckets(Rate(1, 60))
+    for number in range(50_010):
+        buckets.add(str(number), 0.0)
+    assert len(buckets._empty_at) == 50_000
+    assert buckets.wait("50009", 0.0) == 60
+
+
+@pytest.mark.parametrize(
+    ("take", "of_user", "of_address"),
+    [
+        (lambda limits: limits.change, 1_200, 12_000),
+        (lambda limits: limits.hold, 300, 6_000),
+        (lambda limits: limits.export, 10, 60),
+    ],
+)
+def test_one_user_has_to_wait_and_then_one_address(
+    limits: Limits, time: Time, take: Callable[[Limits], Callable[[str, str], None]], of_user: int, of_address: int
+) -> None:
+    count = take(limits)
+    for _ in range(of_user):
+        count("flood", "a")
+    with pytest.raises(TooManyRequestsError) as refused:
+        count("flood", "a")
+    assert refused.value.retry_after is not None
+    time.seconds += refused.value.retry_after
+    count("flood", "a")
+
+    def flood_from_many_accounts() -> None:
+        for number in range(2 * of_address):
+            count(f"user {number}", "a")
+
+    with pytest.raises(TooManyRequestsError):
+        flood_from_many_accounts()
+    count("user elsewhere", "b")
+
+
+async def test_buyer_who_reserves_without_end_has_to_wait_and_others_do_not(limited: World, time: Time) -> None:
+    flood, other = await limited.someone(), await limited.someone()
+    for _ in range(300):
+        limited.services.limits.hold(flood.id, limited.address)
+    refused = await flood.http.post("/api/orders", json={"ticketId": NOBODY})
+    assert refused.status_code == 429
+    assert 1 <= int(refused.headers["retry-after"]) <= 300
+    assert errors(refused)
+    assert (await other.http.post("/api/orders", json={"ticketId": NOBODY})).status_code == 404
+    time.seconds += 300
+    assert (await flood.http.post("/api/orders", json={"ticketId": NOBODY})).status_code == 404
+
+
+async def test_seller_who_lists_without_end_has_to_wait(limited: World) -> None:
+    seller = await limited.someone()
+    ticket = await seller.lists()
+    for _ in range(1_199):
+        limited.services.limits.change(seller.id, limited.address)
+    path = f"/api/tickets/{ticket['id']}"
+    answers = [
+        await seller.http.post("/api/tickets", json=TICKET),
+        await seller.http.put(path, json=TICKET),
+        await seller.http.delete(path),
+    ]
+    assert [answer.status_code for answer in answers] == [429] * 3
+    assert (await seller.http.get(path)).json()["version"] == 1
+
+
+@pytest.mark.parametrize("card", [DECLINED, UNKNOWN])
+async def test_account_that_tries_cards_is_stopped_after_ten_that_were_refused(limited: World, card: str) -> None:
+    seller, tester = await limited.someone(), await limited.someone()
+    statuses: Counter[int] = Counter()
+    for _ in range(12):
+        order = await tester.orders(await seller.lists())
+        response = await tester.pays(order, card)
+        statuses[response.status_code] += 1
+        if response.status_code == 429:
+            assert 1 <= int(response.headers["retry-after"]) <= 3_600
+        await tester.http.delete(f"/api/orders/{order['id']}")
+    assert statuses == {402 if card == DECLINED else 400: 10, 429: 2}
+
+
+async def test_address_that_tries_cards_with_many_accounts_is_stopped(limited: World) -> None:
+    limits = limited.services.limits
+    for number in range(200):
+        await limits.payment_refused(f"{limited.address} {number}", limited.address)
+    with pytest.raises(TooManyRequestsError):
+        await limits.pay("another", limited.address)
+    await limits.pay("another", f"not {limited.address}")
+
+
+async def test_payments_that_succeed_do_not_count_as_refused(limited: World) -> None:
+    seller, buyer = await limited.someone(), await limited.someone()
+    for _ in range(12):
+        order = await buyer.orders(await seller.lists())
+        assert (await buyer.pays(order)).status_code == 201
+
+
+async def test_limits_are_lifted_for_load_tests(redis_url: str, time: Time) -> None:
+    limits = Limits(redis_url, enabled=False, now=time)
+    for _ in range(1_300):
+        limits.hold("one", "a")
+        limits.change("one", "a")
+    await limits.payment_refused("one", "a")
+    await limits.pay("one", "a")
+    await limits.close()
+
+
+async def test_signing_up_again_and_again_does_not_fill_an_inbox(world: World) -> None:
+    """Also not when each account is closed before the next, or with something behind a plus."""
+    mailbox = f"victim{world.address.replace('.', '-')}"
+    for number in range(12):
+        email = f"{mailbox}+{number}@example.com" if number % 2 else f"{mailbox}@example.com"
+        person = world.anyone()
+        response = await person.http.post(SIGNUP, json={"email": email, "password": PASSWORD})
+        assert response.status_code == 201
+        closed = await person.http.request("DELETE", "/api/users/me", json={"password": PASSWORD})
+        assert closed.status_code == 204
+    assert await world.database["mails"].count_documents({"kind": "verification"}) == 5
+
+
+async def test_password_that_is_guessed_at_sign_up_with_a_repeated_key_counts(world: World) -> None:
+    account = {"email": f"{world.address}@example.com", "password": PASSWORD}
+    key = {"Idempotency-Key": "always the same"}
+    assert (await world.anyone().http.post(SIGNUP, json=account, headers=key)).status_code == 201
+    guesses: Counter[int] = Counter()
+    for number in range(12):
+        guess = {**account, "password": f"a wrong password {number}"}
+        guesses[(await world.anyone().http.post(SIGNUP, json=guess, headers=key)).status_code] += 1
+    assert guesses == {409: 10, 429: 2}
+    right = await world.anyone().http.post(SIGNUP, json=account, headers=key)
+    assert right.status_code == 429, "the right one is not told apart"
+    assert fields(right) == {""}
