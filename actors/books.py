@@ -6,6 +6,7 @@ from actors.domain.messages import Charge, Order
 from actors.projections import charge_of, order_of
 from actors.runtime.ports import Clock
 from actors.storage.database import Database, reaching_the_database
+from actors.storage.journal import MongoJournal
 from actors.stripe.client import Stripe
 from actors.stripe.pages import collected
 from actors.verification import Books, Report, check
@@ -36,7 +37,8 @@ async def read(database: Database, stripe: Stripe) -> Books:
     intents = await collected(stripe.intents())
     refunds = await collected(stripe.refunds())
     disputes = await collected(stripe.disputes())
-    return Books(await _orders(database), await _charges(database), intents, refunds, disputes)
+    gaps = await MongoJournal(database).with_gaps()
+    return Books(await _orders(database), await _charges(database), intents, refunds, disputes, gaps)
 
 
 async def _orders(database: Database) -> dict[str, Order]:

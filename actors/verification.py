@@ -4,7 +4,7 @@ Pure: whoever asks brings the orders, the charges, and Stripe's own lists.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from actors.domain.messages import Charge, ChargeStatus, Instant, Order, OrderStatus
@@ -34,6 +34,8 @@ class Books:
     intents: Sequence[Intent]
     refunds: Sequence[Refund]
     disputes: Sequence[Dispute]
+    # Entities, such as `ticket:5f…`, without a version between two that the journal has.
+    with_gaps: Collection[str] = ()
 
 
 @dataclass(slots=True)
@@ -82,6 +84,8 @@ class _Check:
         self._sort_intents()
         for order in books.orders.values():
             self._check_order(order)
+        for entity in books.with_gaps:
+            self._violated("the journal has every version", entity)
         self._check_tickets(books.orders.values())
         self._compare_sums()
         return report

@@ -23,6 +23,8 @@ from actors.runtime.ports import (
 from actors.runtime.publisher import Publisher
 
 RECOVERY_BATCH = 100
+# Versions asked for at once: with the one after the next a missing one shows, and whoever lags is read in fewer steps.
+LOOK_AHEAD = 2
 
 logger = structlog.get_logger(__name__)
 
@@ -31,7 +33,8 @@ logger = structlog.get_logger(__name__)
 class Loaded(Generic[State]):
     """The states, None where nothing exists, and the documents of what was found beyond the stored ones.
 
-    `unreadable` are those with an event that this release does not understand; they have no state.
+    `unreadable` are those with an event that this release does not understand, or without one that has to be there;
+    they have no state.
     """
 
     states: dict[str, State | None]
@@ -44,26 +47,36 @@ def next_key(behaviour: Behaviour[State, Command], entity_id: str, state: State 
     return version_key(f"{behaviour.kind}:{entity_id}", behaviour.version(state) + 1)
 
 
+def _next_keys(behaviour: Behaviour[State, Command], entity_id: str, state: State | None) -> list[str]:
+    entity, version = f"{behaviour.kind}:{entity_id}", behaviour.version(state)
+    return [version_key(entity, version + step) for step in range(1, LOOK_AHEAD + 1)]
+
+
 async def load(behaviour: Behaviour[State, Command], journal: Journal, ids: Collection[str]) -> Loaded[State]:
     """The entities: their documents, then the commits that own their next versions until there is none.
 
     So documents may lag without harm. What is found beyond a document is to be projected by the finder, since its
-    writer may be dead. Raises StoreUnavailableError.
+    writer may be dead. A version without the one before was lost by the database: nothing is put in its place. Raises
+    StoreUnavailableError.
     """
     documents = await behaviour.load(ids)
     states: dict[str, State | None] = {entity_id: documents.get(entity_id) for entity_id in ids}
     projections: list[Projection] = []
     behind = set(ids)
     unreadable: set[str] = set()
+    ahead: set[str] = set()
     while behind:
-        commits = await journal.owning([next_key(behaviour, entity_id, states[entity_id]) for entity_id in behind])
-        behind = set()
+        asked = [key for entity_id in behind for key in _next_keys(behaviour, entity_id, states[entity_id])]
+        commits = await journal.owning(asked)
+        behind, expected, ahead = set(), ahead, set()
         for record in sorted((record for commit in commits for record in commit.records), key=lambda r: r.version):
             kind, _, entity_id = record.entity.partition(":")
-            if kind != behaviour.kind or entity_id not in states:
+            if kind != behaviour.kind or entity_id not in states or entity_id in unreadable:
                 continue
             state = states[entity_id]
-            if record.version != behaviour.version(state) + 1 or entity_id in unreadable:
+            if record.version > behaviour.version(state) + 1:
+                ahead.add(entity_id)
+            if record.version != behaviour.version(state) + 1:
                 continue
             if isinstance(record.event, UnreadableEvent):
                 logger.error("entity_unreadable", entity=record.entity, version=record.version, why=record.event.why)
@@ -72,7 +85,11 @@ async def load(behaviour: Behaviour[State, Command], journal: Journal, ids: Coll
             states[entity_id] = state = behaviour.evolve(state, record, entity_id)
             projections.extend(behaviour.projections(record, state))
             behind.add(entity_id)
-        behind -= unreadable
+        # A later version may have come while the index was read. Asked once more, the one before it has to be there.
+        for entity_id in expected - behind - unreadable:
+            logger.error("entity_unreadable", entity=f"{behaviour.kind}:{entity_id}", why="a version is missing")
+            unreadable.add(entity_id)
+        behind = (behind | ahead) - unreadable
     for entity_id in unreadable:
         states[entity_id] = None
     return Loaded(states, projections, unreadable)

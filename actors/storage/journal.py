@@ -1,5 +1,6 @@
 """The journal collection: one immutable document for each turn, its keys unique across all of them."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -124,6 +125,23 @@ class MongoJournal:
             if after < event["version"] <= after + limit
         ]
         return sorted(records, key=lambda record: record.version)
+
+    async def with_gaps(self) -> set[str]:
+        """The entities that lack a version between two that are there. Reads the whole journal, but of it names only.
+
+        Raises StoreUnavailableError.
+        """
+        first: dict[str, int] = {}
+        last: dict[str, int] = {}
+        versions: Counter[str] = Counter()
+        with reaching_the_database():
+            async for document in self._commits.find({}, {"events.entity": 1, "events.version": 1}):
+                for event in document["events"]:
+                    entity, version = event["entity"], event["version"]
+                    first[entity] = min(version, first.get(entity, version))
+                    last[entity] = max(version, last.get(entity, version))
+                    versions[entity] += 1
+        return {entity for entity, count in versions.items() if count != last[entity] - first[entity] + 1}
 
 
 def _document(commit: Commit) -> Document:
