@@ -70,7 +70,7 @@ def create(name: str, settings: Settings, **options: object) -> ActorHandle[Any]
 def start(settings: Settings) -> None:
     """Creates all actors that the settings ask for; those that exist stay. Ray is to be connected."""
     handles = [create(name, settings) for name in (*shared_names(settings), names.SUPERVISOR)]
-    ray.get([handle.ping.remote() for handle in handles])
+    ray.get([handle.ping_packed.remote() for handle in handles])
 
 
 class Handles:

@@ -22,6 +22,7 @@ from actors.books import verified
 from actors.domain.messages import OrderStatus, Pay, PaymentAnswer, Reserve
 from actors.routing import Actors
 from actors.servers import Servers
+from actors.wire import unpack
 from config import embedded, ray_environment, secret_file
 from config.settings import Settings
 from tests.chaos.direct_probe import DirectProbe
@@ -88,7 +89,8 @@ async def _placed(name: str, node_id: str, settings: Settings) -> bool:
     there = NodeAffinitySchedulingStrategy(node_id, soft=True)
     actor: Any = await asyncio.to_thread(cluster.create, name, settings, scheduling_strategy=there)
     with contextlib.suppress(ray.exceptions.RayActorError):  # it is still the one that was sent away
-        if (await actor.ping.remote()).node_id == node_id:
+        (pulse,) = unpack(await actor.ping_packed.remote())
+        if pulse.node_id == node_id:
             return True
         ray.kill(actor, no_restart=True)
     return False

@@ -72,7 +72,7 @@ def main() -> int:
     try:
         # The actors that the promises speak of; without a Supervisor nobody but Ray brings them back.
         handles = [cluster.create(name, settings) for name in shared_names(settings)]
-        ray.get([handle.ping.remote() for handle in handles])
+        ray.get([handle.ping_packed.remote() for handle in handles])
         return 0 if asyncio.run(hold_all(settings)) else 1
     finally:
         cast("Any", ray).shutdown()
