@@ -63,8 +63,8 @@ class ChargeBehaviour:
             return Decided((), decision, None)
         return Decided(decision, None, None)
 
-    def due(self, _charge: Charge | None, _now: Instant) -> None:
-        return None
+    def due(self, _charge: Charge | None, _now: Instant) -> tuple[()]:
+        return ()
 
     def evolve(self, _charge: Charge | None, recorded: Recorded, _entity_id: str) -> Charge:
         return rules.evolve(recorded.event)

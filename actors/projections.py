@@ -20,7 +20,9 @@ from actors.domain.messages import (
     OrderExpired,
     OrderStatus,
     TicketCreated,
+    TicketReinstated,
     TicketStatus,
+    TicketSuspended,
     TicketUpdated,
     TicketWithdrawn,
 )
@@ -60,7 +62,7 @@ def ticket_projections(recorded: Recorded, ticket: Ticket) -> list[Projection]:
     event = recorded.event
     document = partial(ticket_document, ticket)
     match event:
-        case TicketCreated() | TicketUpdated() | TicketWithdrawn():
+        case TicketCreated() | TicketUpdated() | TicketWithdrawn() | TicketSuspended() | TicketReinstated():
             is_new = isinstance(event, TicketCreated)
             return [Projection("tickets", ticket.id, ticket.version, document, is_new=is_new)]
         case _:
@@ -142,6 +144,8 @@ def ticket_of(document: Document) -> Ticket:
     """The ticket of its stored document. Raises UnreadableError."""
     state = _state_in(document)
     state.pop("status", None)
+    # Documents of the first release do not say when they were edited last: not after this version.
+    state.setdefault("edited", state["version"])
     return decode(Ticket, state)
 
 

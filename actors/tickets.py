@@ -24,11 +24,9 @@ from actors.domain.messages import (
     TicketCommand,
     TicketEvent,
     TicketUpdated,
-    TicketWithdrawn,
     WakeTicket,
     WithdrawTicket,
 )
-from actors.domain.messages import TicketCreated as _TicketCreated
 from actors.domain.ticket import Surroundings, Ticket, TicketAnswer
 from actors.projections import ticket_projections
 from actors.runtime.ports import Decided, Projection, Recorded
@@ -143,7 +141,7 @@ class TicketBehaviour:
             return Decided((), decision, surroundings)
         return Decided(decision, None, surroundings)
 
-    def due(self, ticket: Ticket | None, now: Instant) -> TicketEvent | None:
+    def due(self, ticket: Ticket | None, now: Instant) -> tuple[TicketEvent, ...]:
         return rules.due(ticket, now)
 
     def evolve(self, ticket: Ticket | None, recorded: Recorded, entity_id: str) -> Ticket:
@@ -175,16 +173,16 @@ class TicketBehaviour:
     def reply(self, ticket: Ticket, _command: TicketCommand, decided: Decided[Ticket]) -> TicketAnswer:
         order = decided.surroundings.earlier_order or ticket.order
         for event in decided.events:
-            if not isinstance(event, (_TicketCreated, TicketUpdated, TicketWithdrawn)):
-                order = event.order
+            order = rules.order_in(event) or order
         return TicketAnswer(ticket, order, fresh=bool(decided.events))
 
     def noticed(self, event: TicketEvent) -> None:
-        if isinstance(event, (_TicketCreated, TicketUpdated, TicketWithdrawn)):
+        order = rules.order_in(event)
+        if order is None:
             return
-        self._holds.note(event.order)
-        if event.order.id in self._earlier:
-            self._earlier[event.order.id] = event.order
+        self._holds.note(order)
+        if order.id in self._earlier:
+            self._earlier[order.id] = order
 
     def settle(self, *, committed: bool) -> None:
         self._holds.settle(committed=committed)

@@ -118,6 +118,12 @@ class ConflictError(_OneSentenceError):
     status_code = HTTPStatus.CONFLICT
 
 
+class PreconditionFailedError(_OneSentenceError):
+    """The thing is another one by now than the one that `If-Match` names."""
+
+    status_code = HTTPStatus.PRECONDITION_FAILED
+
+
 class PayloadTooLargeError(_OneSentenceError):
     """The body is over the limit."""
 

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 from actors.domain import messages
-from actors.domain.messages import PriceChanged, Refusal, TooManyHolds
+from actors.domain.messages import EditedSince, PriceChanged, Refusal, TooManyHolds
 from actors.domain.money import spoken
 from serve_app.errors import (
     ConflictError,
     CustomError,
     ForbiddenError,
     NotFoundError,
+    PreconditionFailedError,
     RequestValidationError,
     ServiceUnavailableError,
     TooManyRequestsError,
@@ -30,6 +31,12 @@ def _too_many_holds(refusal: TooManyHolds) -> CustomError:
     )
 
 
+def _edited_since(_: EditedSince) -> CustomError:
+    return ConflictError(
+        "The seller edited the ticket after you saw it. Look at it again before you buy.", field="expectedVersion"
+    )
+
+
 def _conflict(message: str) -> Callable[[Any], CustomError]:
     return lambda _: ConflictError(message)
 
@@ -43,6 +50,10 @@ _ERRORS: dict[type[Refusal], Callable[[Any], CustomError]] = {
     messages.EventBegun: _conflict("The event has begun."),
     messages.OwnTicket: _conflict("This is your own ticket."),
     messages.PriceChanged: _price_changed,
+    messages.EditedSince: _edited_since,
+    messages.VersionMismatch: lambda _: PreconditionFailedError(
+        "The ticket was edited since the version in If-Match. Read it again before you edit it."
+    ),
     messages.TooManyHolds: _too_many_holds,
     messages.RequestMismatch: _conflict("This was asked before with other values: use a new Idempotency-Key."),
     messages.OrderOver: _conflict("This order is over."),

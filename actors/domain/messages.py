@@ -85,11 +85,21 @@ class Details:
     venue: str | None = None
     city: str | None = None
     starts_at: Instant | None = None
+    timezone: str | None = None
+    section: str | None = None
+    row: str | None = None
+    seat: str | None = None
+    restrictions: str | None = None
+    face_value: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One purchase. Every order event carries it whole, so a document can be written from any one event."""
+    """One purchase. Every order event carries it whole, so a document can be written from any one event.
+
+    From `venue` to `face_value` it says what is bought, as it was when it was held; orders of the first release do not.
+    `refund_by` is the user who asked for the refund.
+    """
 
     id: str
     ticket_id: str
@@ -109,6 +119,16 @@ class Order:
     charge_id: str | None = None
     cancel_reason: CancelReason | None = None
     request: str | None = None
+    venue: str | None = None
+    city: str | None = None
+    starts_at: Instant | None = None
+    timezone: str | None = None
+    section: str | None = None
+    row: str | None = None
+    seat: str | None = None
+    restrictions: str | None = None
+    face_value: int | None = None
+    refund_by: str | None = None
 
     @property
     def is_open(self) -> bool:
@@ -170,18 +190,36 @@ class CreateTicket:
 
 @dataclass(frozen=True, slots=True)
 class EditTicket:
-    """Replaces the details. `edit_id` names this wish: sent again it changes nothing more and is answered the same."""
+    """Replaces the details. `edit_id` names this wish: sent again it changes nothing more and is answered the same.
+
+    With `expected_versions` only if the details are still those of one of these versions.
+    """
 
     ticket_id: str
     user_id: str
     details: Details
     edit_id: str | None = None
+    expected_versions: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class WithdrawTicket:
     ticket_id: str
     user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SuspendTicket:
+    """Its seller may not sell any more: it is withdrawn, or marked to be withdrawn in the commit that releases it."""
+
+    ticket_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReinstateTicket:
+    """Its seller may sell again: takes the mark away; what was withdrawn stays withdrawn."""
+
+    ticket_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +236,10 @@ class WakeTicket:
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """Holds the ticket for `window` ms at the price of now, or of `expected_price` if that is still the price."""
+    """Holds the ticket for `window` ms at the price of now, or of `expected_price` if that is still the price.
+
+    With `expected_version` only if the ticket was not edited since; that others held it meanwhile does not matter.
+    """
 
     ticket_id: str
     order_id: str
@@ -207,6 +248,7 @@ class Reserve:
     expected_price: int | None = None
     max_holds: int | None = None
     request: str | None = None
+    expected_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,11 +299,15 @@ class Revoke:
 
 @dataclass(frozen=True, slots=True)
 class StartRefund:
-    """The seller takes a sale back before the event; the order stays complete until its money is given back."""
+    """The seller takes a sale back before the event; the order stays complete until its money is given back.
+
+    An administrator does so at any time, and then the ticket is not for sale again.
+    """
 
     ticket_id: str
     order_id: str
     user_id: str
+    is_admin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +330,8 @@ TicketCommand: TypeAlias = (
     CreateTicket
     | EditTicket
     | WithdrawTicket
+    | SuspendTicket
+    | ReinstateTicket
     | ReadTicket
     | WakeTicket
     | Reserve
@@ -323,10 +371,14 @@ class ResumePurchase:
 
 @dataclass(frozen=True, slots=True)
 class RefundOrder:
-    """The seller gives the buyer the money back, and has the ticket for sale again."""
+    """The seller gives the buyer the money back, and has the ticket for sale again.
+
+    From an administrator it is for any order, also after the event began, and the ticket ends withdrawn.
+    """
 
     order_id: str
     user_id: str
+    is_admin: bool = False
 
 
 PurchaseCommand: TypeAlias = Pay | ResumePurchase | RefundOrder
@@ -500,6 +552,16 @@ class TicketWithdrawn:
 
 
 @dataclass(frozen=True, slots=True)
+class TicketSuspended:
+    """It is held or sold, and its seller may not sell any more: released it is withdrawn in the same commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class TicketReinstated:
+    """Its seller may sell again."""
+
+
+@dataclass(frozen=True, slots=True)
 class OrderCreated:
     order: Order
 
@@ -555,7 +617,9 @@ OrderEvent: TypeAlias = (
     | OrderCancelled
     | OrderExpired
 )
-TicketEvent: TypeAlias = TicketCreated | TicketUpdated | TicketWithdrawn | OrderEvent
+TicketEvent: TypeAlias = (
+    TicketCreated | TicketUpdated | TicketWithdrawn | TicketSuspended | TicketReinstated | OrderEvent
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -691,6 +755,16 @@ class OwnTicket(Refusal):
 @dataclass(frozen=True, slots=True)
 class PriceChanged(Refusal):
     price: int
+
+
+@dataclass(frozen=True, slots=True)
+class EditedSince(Refusal):
+    """The seller edited the ticket after the version that the buyer saw."""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionMismatch(Refusal):
+    """The details are not those of the version that the edit is meant for."""
 
 
 @dataclass(frozen=True, slots=True)

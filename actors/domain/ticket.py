@@ -12,6 +12,7 @@ from actors.domain.messages import (
     CancelReason,
     CreateTicket,
     Details,
+    EditedSince,
     EditTicket,
     EventBegun,
     Expire,
@@ -36,6 +37,7 @@ from actors.domain.messages import (
     PriceChanged,
     ReadTicket,
     Refusal,
+    ReinstateTicket,
     Release,
     RequestMismatch,
     Reserve,
@@ -43,13 +45,17 @@ from actors.domain.messages import (
     Sell,
     StartPayment,
     StartRefund,
+    SuspendTicket,
     TicketCommand,
     TicketCreated,
     TicketEvent,
+    TicketReinstated,
     TicketStatus,
+    TicketSuspended,
     TicketUpdated,
     TicketWithdrawn,
     TooManyHolds,
+    VersionMismatch,
     WakeTicket,
     WithdrawTicket,
     WrongAmount,
@@ -60,6 +66,7 @@ from actors.domain.messages import (
 class Ticket:
     """A ticket as its events left it. `order` is the one that holds or has bought it, and None otherwise.
 
+    `edited` is the version of its last edit, at first that of its creation. `suspended` while its seller may not sell.
     `commit` is the id of the journal's commit of its last event.
     """
 
@@ -72,6 +79,8 @@ class Ticket:
     order: Order | None = None
     withdrawn: bool = False
     request: str | None = None
+    edited: int = 1
+    suspended: bool = False
     commit: str | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -110,12 +119,11 @@ UNCHANGED: tuple[TicketEvent, ...] = ()
 NO_SURROUNDINGS = Surroundings()
 
 
-def due(ticket: Ticket | None, now: Instant) -> OrderExpired | None:
+def due(ticket: Ticket | None, now: Instant) -> tuple[TicketEvent, ...]:
     """The expiry that is due now, so that a late timer never lets a late payment win. To be applied before deciding."""
-    order = ticket.order if ticket else None
-    if order is None or not order.is_open or now < order.expires_at:
-        return None
-    return OrderExpired(_ended(order, CancelReason.EXPIRED, now))
+    if ticket is None or ticket.order is None or not ticket.order.is_open or now < ticket.order.expires_at:
+        return ()
+    return _with_withdrawal(ticket, (OrderExpired(_ended(ticket.order, CancelReason.EXPIRED, now)),))
 
 
 def decide(  # noqa: PLR0911 - a row a rule
@@ -129,15 +137,24 @@ def decide(  # noqa: PLR0911 - a row a rule
             return _unchanged_if(ticket.seller_id == command.seller_id and ticket.request == command.request)
         case ReadTicket() | WakeTicket():
             return UNCHANGED
+        case ReinstateTicket():
+            return (TicketReinstated(),) if ticket.suspended else UNCHANGED
+        case StartRefund(is_admin=True):
+            pass
         case EditTicket() | WithdrawTicket() | StartRefund() if command.user_id != ticket.seller_id:
             return NotYours()
         case EditTicket() if surroundings.edited_before is not None:
             # This very edit took effect before, and others may have followed; if here, it is answered the same.
             return _unchanged_if(surroundings.edited_before == ticket.id)
+        case EditTicket(expected_versions=tuple() as versions) if not any(
+            ticket.edited <= version <= ticket.version for version in versions
+        ):
+            return VersionMismatch()
         case Reserve() if surroundings.earlier_order is not None:
             # The order came into being before and must not be revived; the caller is told how it stands.
             return _unchanged_if(_same_request(surroundings.earlier_order, command))
-    return _HANDLERS[ticket.status](ticket, command, now, surroundings)
+    decision = _HANDLERS[ticket.status](ticket, command, now, surroundings)
+    return decision if isinstance(decision, Refusal) else _with_withdrawal(ticket, decision)
 
 
 def _create(command: CreateTicket) -> Decision:
@@ -150,7 +167,7 @@ def _when_available(ticket: Ticket, command: TicketCommand, now: Instant, surrou
             return _reserve(ticket, command, now, surroundings)
         case EditTicket(details=details, edit_id=edit_id):
             return UNCHANGED if details == ticket.details else (TicketUpdated(details, edit_id),)
-        case WithdrawTicket():
+        case WithdrawTicket() | SuspendTicket():
             return (TicketWithdrawn(),)
     return OrderOver()
 
@@ -162,10 +179,8 @@ def _when_reserved(  # noqa: C901, PLR0911 - a row a rule
     match command:
         case Reserve(order_id=order.id):
             return _unchanged_if(_same_request(order, command))
-        case Reserve(buyer_id=order.buyer_id, expected_price=None | order.price):
-            return UNCHANGED
         case Reserve(buyer_id=order.buyer_id):
-            return PriceChanged(order.price)
+            return _not_as_expected(ticket, command) or UNCHANGED
         case Reserve(buyer_id=ticket.seller_id):
             return OwnTicket()
         case Reserve() | EditTicket() | WithdrawTicket():
@@ -182,6 +197,8 @@ def _when_reserved(  # noqa: C901, PLR0911 - a row a rule
             return (OrderCancelled(_ended(order, reason, now)),)
         case StartRefund(order_id=order.id):
             return OrderNotPaid()
+        case SuspendTicket():
+            return _suspend(ticket)
         case Expire(order_id=order.id):
             return UNCHANGED  # `due` has not ended it, so its time is not over: it was extended
     return OrderOver()
@@ -201,9 +218,11 @@ def _when_sold(  # noqa: PLR0911 - a row a rule
         case Revoke(order_id=order.id, reason=reason):
             return (OrderCancelled(_ended(order, reason, now)),)
         case StartRefund(order_id=order.id):
-            return _start_refund(ticket, order, now)
+            return _start_refund(ticket, order, command, now)
+        case SuspendTicket():
+            return _suspend(ticket)
         case AbandonRefund(order_id=order.id):
-            stands = replace(_next(order, now, order.status), refunding=False)
+            stands = replace(_next(order, now, order.status), refunding=False, refund_by=None)
             return (OrderRefundFailed(stands),) if order.refunding else UNCHANGED
         case CancelOrder(order_id=order.id) | StartPayment(order_id=order.id) | Release(order_id=order.id):
             return OrderComplete()
@@ -212,7 +231,7 @@ def _when_sold(  # noqa: PLR0911 - a row a rule
 
 def _when_withdrawn(_ticket: Ticket, command: TicketCommand, _now: Instant, _: Surroundings) -> Decision:
     match command:
-        case WithdrawTicket():
+        case WithdrawTicket() | SuspendTicket():
             return UNCHANGED
         case Reserve() | EditTicket():
             return AlreadyWithdrawn()
@@ -234,8 +253,8 @@ def _reserve(ticket: Ticket, command: Reserve, now: Instant, surroundings: Surro
         return OwnTicket()
     if _has_begun(ticket, now):
         return EventBegun()
-    if command.expected_price not in (None, details.price):
-        return PriceChanged(details.price)
+    if (refusal := _not_as_expected(ticket, command)) is not None:
+        return refusal
     if command.max_holds is not None and surroundings.open_holds >= command.max_holds:
         return TooManyHolds(command.max_holds)
     return (
@@ -253,9 +272,43 @@ def _reserve(ticket: Ticket, command: Reserve, now: Instant, surroundings: Surro
                 expires_at=_until_the_beginning(ticket, now + command.window),
                 updated_at=now,
                 request=command.request,
+                venue=details.venue,
+                city=details.city,
+                starts_at=details.starts_at,
+                timezone=details.timezone,
+                section=details.section,
+                row=details.row,
+                seat=details.seat,
+                restrictions=details.restrictions,
+                face_value=details.face_value,
             )
         ),
     )
+
+
+def _not_as_expected(ticket: Ticket, command: Reserve) -> Refusal | None:
+    """What the buyer saw and what there is differ: no price is charged and no ticket sold that was not accepted."""
+    if command.expected_price not in (None, ticket.details.price):
+        return PriceChanged(ticket.details.price)
+    if command.expected_version is not None and command.expected_version < ticket.edited:
+        return EditedSince()
+    return None
+
+
+def _suspend(ticket: Ticket) -> Decision:
+    return UNCHANGED if ticket.suspended else (TicketSuspended(),)
+
+
+def _with_withdrawal(ticket: Ticket, events: tuple[TicketEvent, ...]) -> tuple[TicketEvent, ...]:
+    """The events, and a withdrawal in the same commit where they release a ticket that must not be for sale again.
+
+    So no buyer can come between: that of a seller who may not sell any more, or one that an administrator refunded.
+    """
+    for event in events:
+        if isinstance(event, OrderCancelled | OrderExpired):
+            by_admin = event.order.refund_by not in (None, ticket.seller_id)
+            return (*events, TicketWithdrawn()) if ticket.suspended or by_admin else events
+    return events
 
 
 def _start_payment(ticket: Ticket, order: Order, grace: int, now: Instant) -> Decision:
@@ -282,12 +335,14 @@ def _release(order: Order, command: Release, now: Instant) -> Decision:
     return (OrderCancelled(_ended(order, CancelReason.DECLINED, now)),)
 
 
-def _start_refund(ticket: Ticket, order: Order, now: Instant) -> Decision:
-    if order.refunding:
+def _start_refund(ticket: Ticket, order: Order, command: StartRefund, now: Instant) -> Decision:
+    # What its seller began, an administrator takes over: then it ends withdrawn.
+    is_sellers = order.refund_by in (None, ticket.seller_id)
+    if order.refunding and not (is_sellers and command.is_admin and command.user_id != ticket.seller_id):
         return UNCHANGED
-    if _has_begun(ticket, now):
+    if _has_begun(ticket, now) and not command.is_admin:
         return EventBegun()
-    return (OrderRefunding(replace(_next(order, now, order.status), refunding=True)),)
+    return (OrderRefunding(replace(_next(order, now, order.status), refunding=True, refund_by=command.user_id)),)
 
 
 def _has_begun(ticket: Ticket, now: Instant) -> bool:
@@ -322,6 +377,12 @@ def _order_of(ticket: Ticket) -> Order:
     return ticket.order
 
 
+def order_in(event: object) -> Order | None:
+    """Return the order that an event of a ticket is about, None for any other event."""
+    order: Order | None = getattr(event, "order", None)
+    return order
+
+
 def evolve(ticket: Ticket | None, event: TicketEvent, at: Instant, ticket_id: str) -> Ticket:
     """The ticket after the event; its version is one higher, the first is 1."""
     match event:
@@ -330,9 +391,11 @@ def evolve(ticket: Ticket | None, event: TicketEvent, at: Instant, ticket_id: st
         case _ if ticket is None:
             raise ValueError(f"{type(event).__name__} before TicketCreated of ticket {ticket_id}")
         case TicketUpdated():
-            ticket = replace(ticket, details=event.details)
+            ticket = replace(ticket, details=event.details, edited=ticket.version + 1)
         case TicketWithdrawn():
             ticket = replace(ticket, withdrawn=True)
+        case TicketSuspended() | TicketReinstated():
+            ticket = replace(ticket, suspended=isinstance(event, TicketSuspended))
         case _:
             ticket = replace(ticket, order=_order_after(event))
     return replace(ticket, version=ticket.version + 1, updated_at=at)

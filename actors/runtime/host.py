@@ -240,12 +240,12 @@ class Host(Generic[State, Command]):
         state = turn.states[entity_id]
         now = max(turn.at, behaviour.updated_at(state))
         records: list[Recorded] = []
-        expired = None
+        by_time = 0
         try:
-            expired = behaviour.due(state, now)
-            if expired is not None:
-                state = self._record(records, state, entity_id, now, expired)
-                behaviour.noticed(expired)  # true by the time alone, whatever comes of the command
+            for event in behaviour.due(state, now):
+                state = self._record(records, state, entity_id, now, event)
+                behaviour.noticed(event)  # true by the time alone, whatever comes of the command
+                by_time += 1
             decided = behaviour.decide(state, command, now)
             for event in decided.events:
                 state = self._record(records, state, entity_id, now, event)
@@ -267,10 +267,10 @@ class Host(Generic[State, Command]):
             if claim is not None:
                 turn.refused[letter] = claim
         turn.keys.update(dict.fromkeys(keys))
-        for record in records:
+        for place, record in enumerate(records):
             turn.records.append(record)
             turn.changed.add(entity_id)
-            if record.event is not expired:
+            if place >= by_time:
                 behaviour.noticed(record.event)
 
     def _record(

@@ -210,8 +210,8 @@ class Behaviour(Protocol[State, Command]):
     def decide(self, state: State | None, command: Command, now: Instant) -> Decided[State]:
         """The decision, with the surroundings that `gather` fetched."""
 
-    def due(self, state: State | None, now: Instant) -> Event | None:
-        """The event that time alone causes, to be applied before any command."""
+    def due(self, state: State | None, now: Instant) -> tuple[Event, ...]:
+        """The events that time alone causes, in order, to be applied before any command."""
 
     def evolve(self, state: State | None, recorded: Recorded, entity_id: str) -> State:
         """The state after the event."""

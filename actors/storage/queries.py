@@ -5,8 +5,8 @@ from collections.abc import Collection, Sequence
 from pymongo.asynchronous.collection import AsyncCollection
 
 from actors.domain.codec import Document
-from actors.domain.messages import Charge, Instant, Order, TicketCreated, TicketUpdated, TicketWithdrawn
-from actors.domain.ticket import Ticket
+from actors.domain.messages import Charge, Instant, Order, TicketUpdated
+from actors.domain.ticket import Ticket, order_in
 from actors.projections import charge_of, order_of, readable, ticket_of
 from actors.runtime.gathered import Gathered
 from actors.storage.database import Database, reaching_the_database
@@ -73,7 +73,7 @@ class Queries:
             order.id: order
             for commit in commits
             for record in commit.records
-            if (order := _order_in(record.event)) is not None and order.id in ids
+            if (order := order_in(record.event)) is not None and order.id in ids
         }
         for order_id, order in (await self.orders(known)).items():
             if order.version >= known[order_id].version:
@@ -138,9 +138,3 @@ class Queries:
                 .limit(most)
                 .to_list()
             )
-
-
-def _order_in(event: object) -> Order | None:
-    if isinstance(event, (TicketCreated, TicketUpdated, TicketWithdrawn)):
-        return None
-    return getattr(event, "order", None)

@@ -5,8 +5,9 @@ from typing import Any, NotRequired
 from typing_extensions import TypedDict
 
 from actors.domain.codec import UnreadableEvent, event_name
-from actors.domain.messages import Order, OrderStatus, TicketCreated, TicketEvent, TicketUpdated, TicketWithdrawn
+from actors.domain.messages import Order, OrderStatus, TicketCreated, TicketEvent, TicketUpdated
 from actors.domain.money import major
+from actors.domain.ticket import order_in
 from actors.runtime.ports import Recorded
 from serve_app.instants import iso
 from serve_app.schemas.tickets import details_view
@@ -51,10 +52,8 @@ def _data(event: TicketEvent | UnreadableEvent) -> dict[str, Any]:
             return {"userId": seller_id, **details_view(details)}
         case TicketUpdated(details=details):
             return {**details_view(details)}
-        case TicketWithdrawn():
-            return {}
-        case _:
-            return {**_past_order(event.order)}
+    order = order_in(event)
+    return {} if order is None else {**_past_order(order)}
 
 
 def _past_order(order: Order) -> PastOrder:

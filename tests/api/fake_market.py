@@ -121,9 +121,8 @@ class FakeMarket:
     def _decide(self, command: TicketCommand) -> TicketAnswer | Refusal:
         now = self._clock()
         ticket = self._tickets.get(command.ticket_id)
-        expiry = rules.due(ticket, now)
-        if expiry is not None:
-            self._apply(command.ticket_id, expiry)
+        for event in rules.due(ticket, now):
+            self._apply(command.ticket_id, event)
             ticket = self._tickets[command.ticket_id]
         surroundings = self._surroundings(command) if isinstance(command, Reserve) else rules.NO_SURROUNDINGS
         decision = rules.decide(ticket, command, now, surroundings)

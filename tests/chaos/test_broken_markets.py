@@ -10,7 +10,7 @@ from bson import ObjectId
 from pydantic import SecretStr
 
 from actors.domain import ticket as rules
-from actors.domain.messages import EditTicket, Instant, OrderExpired, Reserve, TicketCommand, TicketUpdated
+from actors.domain.messages import EditTicket, Instant, Reserve, TicketCommand, TicketEvent, TicketUpdated
 from actors.domain.ticket import NO_SURROUNDINGS, Ticket
 from actors.runtime.ports import Decided
 from actors.tickets import TicketBehaviour
@@ -64,8 +64,8 @@ class ForgetsWhatPricesWereExpected(TicketBehaviour):
 class NeverLetsGo(TicketBehaviour):
     """Holds do not end by themselves."""
 
-    def due(self, _ticket: Ticket | None, _now: Instant) -> None:
-        return None
+    def due(self, _ticket: Ticket | None, _now: Instant) -> tuple[()]:
+        return ()
 
     def timer(self, _ticket: Ticket) -> None:
         return None
@@ -74,7 +74,7 @@ class NeverLetsGo(TicketBehaviour):
 class LetsGoTooEarly(TicketBehaviour):
     """Holds end when half of their time is over."""
 
-    def due(self, ticket: Ticket | None, now: Instant) -> OrderExpired | None:
+    def due(self, ticket: Ticket | None, now: Instant) -> tuple[TicketEvent, ...]:
         return rules.due(ticket, now + 500)
 
 

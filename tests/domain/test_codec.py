@@ -115,7 +115,7 @@ def test_nothing_is_stored_of_a_field_that_is_none() -> None:
 
 
 def test_a_state_keeps_the_field_that_a_newer_release_added() -> None:
-    stored = {**encode(DETAILS), "seat": {"row": 12, "place": "A"}}
+    stored = {**encode(DETAILS), "gate": {"row": 12, "place": "A"}}
     details = decode(Details, stored)
     assert isinstance(details, Details)
     assert encode(replace(details, price=4_000)) == {**stored, "price": 4_000}

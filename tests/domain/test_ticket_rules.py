@@ -71,17 +71,17 @@ def being_paid() -> Ticket:
 
 
 def test_a_hold_is_not_due_in_its_last_millisecond(held: Ticket) -> None:
-    assert due(held, END - 1) is None
+    assert due(held, END - 1) == ()
 
 
 def test_a_hold_is_due_at_its_end(held: Ticket) -> None:
-    expired = due(held, END)
+    (expired,) = due(held, END)
     assert isinstance(expired, OrderExpired)
     assert (expired.order.status, expired.order.cancel_reason) == (OrderStatus.CANCELLED, CancelReason.EXPIRED)
 
 
 def test_what_was_sold_never_becomes_due() -> None:
-    assert due(ticket_after(creation(), reservation(), SALE), END + WINDOW) is None
+    assert due(ticket_after(creation(), reservation(), SALE), END + WINDOW) == ()
 
 
 def test_expiry_wins_over_a_payment_that_comes_late(being_paid: Ticket) -> None:

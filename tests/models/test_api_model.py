@@ -90,7 +90,7 @@ def a_declined_payment_keeps_the_order(patch: Patch) -> None:
 
 
 def a_hold_does_not_end(patch: Patch) -> None:
-    patch.setattr(TicketBehaviour, "due", lambda _behaviour, _ticket, _now: None)
+    patch.setattr(TicketBehaviour, "due", lambda _behaviour, _ticket, _now: ())
 
 
 def an_order_is_anybodys(patch: Patch) -> None:

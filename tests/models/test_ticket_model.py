@@ -70,7 +70,7 @@ def a_price_is_edited_under_a_hold(patch: Patch) -> None:
 
 
 def a_late_payment_wins(patch: Patch) -> None:
-    patch.setattr(examples, "due", lambda _ticket, _now: None)
+    patch.setattr(examples, "due", lambda _ticket, _now: ())
 
 
 def a_hold_ends_a_millisecond_late(patch: Patch) -> None:
@@ -118,6 +118,15 @@ def a_hold_outlasts_the_beginning_of_its_event(patch: Patch) -> None:
     patch.setattr(rules, "_until_the_beginning", lambda _ticket, end: end)
 
 
+def a_marked_ticket_is_for_sale_again(patch: Patch) -> None:
+    patch.setattr(rules, "_with_withdrawal", lambda _ticket, events: events)
+
+
+def an_edit_is_not_noticed_by_who_saw_the_ticket_before(patch: Patch) -> None:
+    real = rules._not_as_expected
+    patch.setattr(rules, "_not_as_expected", lambda ticket, command: real(replace(ticket, edited=0), command))
+
+
 @pytest.mark.parametrize(
     "sabotage",
     [
@@ -132,6 +141,8 @@ def a_hold_outlasts_the_beginning_of_its_event(patch: Patch) -> None:
         an_order_that_is_over_is_revived,
         a_refund_ignores_that_the_event_has_begun,
         a_hold_outlasts_the_beginning_of_its_event,
+        a_marked_ticket_is_for_sale_again,
+        an_edit_is_not_noticed_by_who_saw_the_ticket_before,
     ],
     ids=lambda sabotage: sabotage.__name__,
 )

@@ -20,12 +20,14 @@ from actors.domain.messages import (
     OrderCreated,
     OrderStatus,
     ReadTicket,
+    ReinstateTicket,
     Release,
     Reserve,
     Revoke,
     Sell,
     StartPayment,
     StartRefund,
+    SuspendTicket,
     TicketCommand,
     TicketEvent,
     WakeTicket,
@@ -45,6 +47,8 @@ TITLES = st.sampled_from(["Hamlet", "Macbeth"])
 # In ms from now.
 BEGINNINGS = st.sampled_from([None, None, GRACE, 2 * WINDOW])
 REQUESTS = st.sampled_from([None, None, "a request", "another request"])
+# How many versions ago somebody looked.
+AGES = st.sampled_from([None, None, 0, 1, 3, -1])
 WINDOWS = st.sampled_from([GRACE // 2, GRACE, WINDOW])
 
 
@@ -113,14 +117,27 @@ class TicketMachine(RuleBasedStateMachine):
     def create(self, seller: str, title: str, price: int, request: str | None) -> None:
         self.send(CreateTicket(TICKET, seller, self.details(title, price, None), request))
 
-    @rule(seller=SELLERS, title=TITLES, price=PRICES, begins_in=BEGINNINGS)
-    def edit(self, seller: str, title: str, price: int, begins_in: int | None) -> None:
-        self.send(EditTicket(TICKET, seller, self.details(title, price, begins_in)))
+    @rule(seller=SELLERS, title=TITLES, price=PRICES, begins_in=BEGINNINGS, seen=AGES, another=AGES)
+    def edit(  # noqa: PLR0913, PLR0917 - all that an edit can say
+        self, seller: str, title: str, price: int, begins_in: int | None, seen: int | None, another: int | None
+    ) -> None:
+        versions = tuple(self.model.version - age for age in (seen, another) if age is not None)
+        self.send(EditTicket(TICKET, seller, self.details(title, price, begins_in), expected_versions=versions or None))
 
     @rule(seller=SELLERS, is_meant=st.sampled_from([True] + [False] * 7))
     def withdraw(self, seller: str, is_meant: bool) -> None:  # noqa: FBT001 - drawn
         # Nothing happens to a ticket that is withdrawn, so most histories do without.
         self.send(WithdrawTicket(TICKET, seller if is_meant or self.model.status != "available" else BUYER))
+
+    @precondition(in_state("reserved", "sold"))
+    @rule(command=st.sampled_from([SuspendTicket(TICKET), ReinstateTicket(TICKET)]))
+    def mark(self, command: TicketCommand) -> None:
+        self.send(command)
+
+    @rule(is_meant=st.sampled_from([True] + [False] * 7))
+    def suspend(self, is_meant: bool) -> None:  # noqa: FBT001 - drawn
+        if is_meant:
+            self.send(SuspendTicket(TICKET))
 
     @rule(command=st.sampled_from([ReadTicket(TICKET), WakeTicket(TICKET)]))
     def look(self, command: TicketCommand) -> None:
@@ -134,6 +151,7 @@ class TicketMachine(RuleBasedStateMachine):
     @rule(
         which=st.sampled_from([NEW, NEW, EARLIER, HOLDING]), buyer=BUYERS, window=WINDOWS, expected=st.none() | PRICES,
         most=st.sampled_from([None, None, 2]), holds=st.integers(0, 2), request=REQUESTS, careful=st.booleans(),
+        seen=AGES,
     )  # fmt: skip
     def reserve_in_any_way(  # noqa: PLR0913 - all that a reservation can say
         self,
@@ -146,8 +164,10 @@ class TicketMachine(RuleBasedStateMachine):
         holds: int,
         request: str | None,
         careful: bool,
+        seen: int | None,
     ) -> None:
-        command = Reserve(TICKET, self.named(which), buyer, window, expected, most, request)
+        version = None if seen is None else self.model.version - seen
+        command = Reserve(TICKET, self.named(which), buyer, window, expected, most, request, version)
         self.send(command, holds, careful=careful)
 
     @precondition(in_state("reserved", "sold"))
@@ -182,9 +202,9 @@ class TicketMachine(RuleBasedStateMachine):
             )
 
     @precondition(in_state("reserved", "sold"))
-    @rule(which=ORDERS, seller=SELLERS)
-    def start_refund(self, which: str, seller: str) -> None:
-        self.send(StartRefund(TICKET, self.named(which), seller))
+    @rule(which=ORDERS, seller=SELLERS, is_admin=st.booleans())
+    def start_refund(self, which: str, seller: str, is_admin: bool) -> None:  # noqa: FBT001 - drawn
+        self.send(StartRefund(TICKET, self.named(which), seller, is_admin))
 
     @precondition(in_state("reserved", "sold"))
     @rule(which=ORDERS, kind=st.sampled_from([CancelOrder, Expire, Expire, AbandonRefund]))
@@ -284,6 +304,6 @@ def seen(order: Order) -> OrderModel:
     """The order of the product in the words of the model."""
     return OrderModel(
         order.id, order.buyer_id, order.title, order.price, order.created_at, order.expires_at, order.request,
-        order.status, order.version, order.attempt, order.extended, order.refunding, order.charge_id,
+        order.status, order.version, order.attempt, order.extended, order.refunding, order.refund_by, order.charge_id,
         order.cancel_reason,
     )  # fmt: skip

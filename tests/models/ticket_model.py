@@ -10,6 +10,7 @@ from actors.domain.messages import (
     CancelOrder,
     CancelReason,
     CreateTicket,
+    EditedSince,
     EditTicket,
     EventBegun,
     Expire,
@@ -22,6 +23,7 @@ from actors.domain.messages import (
     PriceChanged,
     ReadTicket,
     Refusal,
+    ReinstateTicket,
     Release,
     RequestMismatch,
     Reserve,
@@ -29,8 +31,10 @@ from actors.domain.messages import (
     Sell,
     StartPayment,
     StartRefund,
+    SuspendTicket,
     TicketCommand,
     TooManyHolds,
+    VersionMismatch,
     WakeTicket,
     WithdrawTicket,
     WrongAmount,
@@ -53,6 +57,7 @@ class OrderModel:
     attempt: int = 1
     extended: bool = False
     refunding: bool = False
+    refund_by: str | None = None
     paid_by: str | None = None
     reason: CancelReason | None = None
 
@@ -70,7 +75,9 @@ class TicketModel:
     price: int = 0
     begins: int | None = None
     request: str | None = None
+    edited: int = 1
     withdrawn: bool = False
+    suspended: bool = False
     holder: OrderModel | None = None
     orders: dict[str, OrderModel] = field(default_factory=dict)
     history: list[str] = field(default_factory=list)
@@ -108,9 +115,15 @@ class TicketModel:
                 return self._edit(command)
             case WithdrawTicket():
                 return self._withdraw(command)
+            case SuspendTicket():
+                self._suspend()
+                return None
+            case ReinstateTicket():
+                self._reinstate()
+                return None
             case Reserve():
                 return self._reserve(command, now, open_holds, careful=careful)
-            case StartRefund() if command.user_id != self.seller:
+            case StartRefund() if command.user_id != self.seller and not command.is_admin:
                 return NotYours()
         if self.holder is None or command.order_id != self.holder.id:
             return OrderOver()
@@ -126,7 +139,7 @@ class TicketModel:
             case Revoke():
                 return self._end("OrderCancelled", command.reason)
             case StartRefund():
-                return self._start_refund(self.holder, now)
+                return self._start_refund(self.holder, command, now)
             case AbandonRefund():
                 return self._abandon_refund(self.holder)
             case Expire():
@@ -144,11 +157,19 @@ class TicketModel:
         self.title, self.price, self.begins = command.details.title, command.details.price, command.details.starts_at
 
     def _edit(self, command: EditTicket) -> Refusal | None:
+        if command.user_id == self.seller and not self._is_expected(command):
+            return VersionMismatch()
         if (refusal := self._closed_to(command.user_id)) is not None or self._is_as(command):
             return refusal
         self._describe(command)
         self.history.append("TicketUpdated")
+        self.edited = self.version
         return None
+
+    def _is_expected(self, command: EditTicket) -> bool:
+        if command.expected_versions is None:
+            return True
+        return not set(command.expected_versions).isdisjoint(range(self.edited, self.version + 1))
 
     def _is_as(self, command: EditTicket) -> bool:
         asked = command.details
@@ -162,6 +183,19 @@ class TicketModel:
         self.withdrawn = True
         self.history.append("TicketWithdrawn")
         return None
+
+    def _suspend(self) -> None:
+        match self.status:
+            case "available":
+                self._withdraw(WithdrawTicket("", self.seller))
+            case "reserved" | "sold" if not self.suspended:
+                self.suspended = True
+                self.history.append("TicketSuspended")
+
+    def _reinstate(self) -> None:
+        if self.suspended:
+            self.suspended = False
+            self.history.append("TicketReinstated")
 
     def _closed_to(self, user_id: str) -> Refusal | None:
         """Why this user cannot change what is offered."""
@@ -203,14 +237,20 @@ class TicketModel:
         if self.holder is not None:
             if self.holder.buyer != command.buyer_id:
                 return AlreadyReserved()
-            return PriceChanged(self.price) if wants_another_price else None
+            return PriceChanged(self.price) if wants_another_price else self._edited_since(command)
         if self.begins is not None and now >= self.begins:
             return EventBegun()
         if wants_another_price:
             return PriceChanged(self.price)
+        if (refusal := self._edited_since(command)) is not None:
+            return refusal
         if command.max_holds is not None and open_holds >= command.max_holds:
             return TooManyHolds(command.max_holds)
         return None
+
+    def _edited_since(self, command: Reserve) -> Refusal | None:
+        is_old = command.expected_version is not None and command.expected_version < self.edited
+        return EditedSince() if is_old else None
 
     def _start_payment(self, order: OrderModel, command: StartPayment, now: int) -> Refusal | None:
         if not order.is_open:
@@ -244,15 +284,16 @@ class TicketModel:
         order.attempt += 1
         return None
 
-    def _start_refund(self, order: OrderModel, now: int) -> Refusal | None:
+    def _start_refund(self, order: OrderModel, command: StartRefund, now: int) -> Refusal | None:
         if order.is_open:
             return OrderNotPaid()
-        if order.refunding:
+        is_taken_over = command.is_admin and command.user_id != self.seller == order.refund_by
+        if order.refunding and not is_taken_over:
             return None
-        if self.begins is not None and now >= self.begins:
+        if self.begins is not None and now >= self.begins and not command.is_admin:
             return EventBegun()
         self._turn(order, "OrderRefunding", "complete")
-        order.refunding = True
+        order.refunding, order.refund_by = True, command.user_id
         return None
 
     def _abandon_refund(self, order: OrderModel) -> Refusal | None:
@@ -260,7 +301,7 @@ class TicketModel:
             return OrderOver()
         if order.refunding:
             self._turn(order, "OrderRefundFailed", "complete")
-            order.refunding = False
+            order.refunding, order.refund_by = False, None
         return None
 
     def _end_unless_sold(self, event: str, reason: CancelReason) -> Refusal | None:
@@ -272,6 +313,8 @@ class TicketModel:
         self._turn(order, event, "cancelled")
         order.reason, order.refunding = reason, False
         self.holder = None
+        if self.suspended or order.refund_by not in (None, self.seller):
+            self._withdraw(WithdrawTicket("", self.seller))
         return None
 
     def _turn(self, order: OrderModel, event: str, status: str) -> None:

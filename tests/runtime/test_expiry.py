@@ -35,8 +35,8 @@ class WithoutAlarm(TicketBehaviour):
 class WithoutDueHolds(WithoutAlarm):
     """The protection against late payments is off as well."""
 
-    def due(self, ticket: Ticket | None, now: Instant) -> None:  # noqa: ARG002 - it does not look at the time
-        return None
+    def due(self, ticket: Ticket | None, now: Instant) -> tuple[()]:  # noqa: ARG002 - it does not look at the time
+        return ()
 
 
 async def expiries(market: LocalMarket) -> dict[str, Instant]:

@@ -20,6 +20,8 @@ from actors.domain.messages import (
     OrderReopened,
     OrderStatus,
     TicketCreated,
+    TicketReinstated,
+    TicketSuspended,
     TicketUpdated,
     TicketWithdrawn,
 )
@@ -54,6 +56,7 @@ class Place:
     begins: int | None
     hold: Hold | None = None
     is_withdrawn: bool = False
+    is_marked: bool = False
 
 
 @dataclass
@@ -92,6 +95,15 @@ class Invariants:
             if key in self.keys:
                 self._break(f"the key {key} is there twice")
             self.keys.add(key)
+        for record in commit.records:
+            self._check_mark(record)
+
+    def _check_mark(self, record: Recorded) -> None:
+        """A marked ticket is withdrawn in the commit that releases it: between two commits somebody may buy it."""
+        kind, _, entity_id = record.entity.partition(":")
+        place = self.places.get(entity_id) if kind == "ticket" else None
+        if place is not None and place.is_marked and place.hold is None and not place.is_withdrawn:
+            self._break(f"{record.entity} is for sale although its seller may not sell")
 
     def _recorded(self, record: Recorded) -> None:
         self.checks["events"] += 1
@@ -136,6 +148,8 @@ class Invariants:
                 if self.places[ticket_id].hold is not None:
                     self._break(f"{ticket_id} was withdrawn under a hold")
                 self.places[ticket_id].is_withdrawn = True
+            case TicketSuspended() | TicketReinstated():
+                self.places[ticket_id].is_marked = isinstance(event, TicketSuspended)
             case _:
                 self._order_changed(self.places[ticket_id], event, record.at)
 

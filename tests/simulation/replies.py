@@ -138,7 +138,6 @@ class Replies:
 
 def _decides(ticket: Ticket | None, command: TicketCommand, at: int, around: Surroundings) -> Any:  # noqa: ANN401
     """What the sequential rules say to the command in this state."""
-    due = rules.due(ticket, at)
-    if due is not None:
-        ticket = rules.evolve(ticket, due, at, command.ticket_id)
+    for event in rules.due(ticket, at):
+        ticket = rules.evolve(ticket, event, at, command.ticket_id)
     return rules.decide(ticket, command, at, around)

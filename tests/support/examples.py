@@ -53,10 +53,9 @@ def handle(
     ticket: Ticket | None, command: TicketCommand, now: int = NOW, surroundings: Surroundings = NO_SURROUNDINGS
 ) -> tuple[Ticket | None, tuple[TicketEvent, ...], Refusal | None]:
     """What a host does with one message: the due expiry first, then the decision. Pure."""
-    expired = due(ticket, now)
-    events: list[TicketEvent] = [expired] if expired else []
-    if expired:
-        ticket = evolve(ticket, expired, now, TICKET)
+    events = list(due(ticket, now))
+    for event in events:
+        ticket = evolve(ticket, event, now, TICKET)
     decision = decide(ticket, command, now, surroundings)
     if isinstance(decision, Refusal):
         return ticket, tuple(events), decision

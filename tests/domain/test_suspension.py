@@ -1,0 +1,154 @@
+"""Tickets of a seller who may not sell any more, or that an administrator refunded, are never for sale again.
+
+The withdrawal is in the commit that releases the ticket: no buyer comes between, and no sweep has to be in time.
+"""
+
+from dataclasses import replace
+
+import pytest
+
+from actors.domain import ticket as rules
+from actors.domain.messages import (
+    AbandonRefund,
+    CancelReason,
+    EventBegun,
+    OrderCancelled,
+    OrderExpired,
+    OrderRefunding,
+    ReinstateTicket,
+    Release,
+    Revoke,
+    StartRefund,
+    SuspendTicket,
+    TicketCommand,
+    TicketReinstated,
+    TicketStatus,
+    TicketSuspended,
+    TicketWithdrawn,
+)
+from tests.support.examples import (
+    BUYER,
+    CANCELLATION,
+    DETAILS,
+    NOW,
+    ORDER,
+    SALE,
+    SELLER,
+    START,
+    TICKET,
+    WINDOW,
+    creation,
+    handle,
+    order_of,
+    reservation,
+    ticket_after,
+)
+
+ADMIN = "0" * 23 + "a"
+SUSPENSION, REINSTATEMENT = SuspendTicket(TICKET), ReinstateTicket(TICKET)
+BY_ADMIN = StartRefund(TICKET, ORDER, ADMIN, is_admin=True)
+BY_SELLER = StartRefund(TICKET, ORDER, SELLER)
+REVOCATION = Revoke(TICKET, ORDER, CancelReason.REFUNDED)
+HELD = (creation(), reservation())
+PAYING = (*HELD, START)
+SOLD = (*PAYING, SALE)
+BEGINS = NOW + 60_000
+
+
+@pytest.mark.parametrize(
+    ("commands", "release"),
+    [
+        (HELD, CANCELLATION),
+        (PAYING, CANCELLATION),
+        (PAYING, Release(TICKET, ORDER, 1, 1)),
+        (PAYING, Revoke(TICKET, ORDER, CancelReason.CAPTURE_FAILED)),
+        (SOLD, Revoke(TICKET, ORDER, CancelReason.CAPTURE_FAILED)),
+        ((*SOLD, BY_SELLER), REVOCATION),
+    ],
+    ids=["let go", "let go while being paid", "declined", "not authorised", "not captured", "refunded"],
+)
+def test_a_suspended_ticket_is_withdrawn_in_the_commit_that_releases_it(
+    commands: tuple[TicketCommand, ...], release: TicketCommand
+) -> None:
+    after, events, _ = handle(ticket_after(*commands, SUSPENSION), release)
+    assert [type(event) for event in events] == [OrderCancelled, TicketWithdrawn]
+    assert after is not None
+    assert after.status is TicketStatus.WITHDRAWN
+
+
+def test_a_suspended_ticket_is_withdrawn_with_the_expiry_of_its_hold() -> None:
+    suspended = ticket_after(*HELD, SUSPENSION)
+    assert [type(event) for event in rules.due(suspended, NOW + WINDOW)] == [OrderExpired, TicketWithdrawn]
+
+
+def test_a_suspended_ticket_stays_with_whoever_holds_it_or_bought_it() -> None:
+    ticket = ticket_after(*HELD, SUSPENSION)
+    assert ticket.status is TicketStatus.RESERVED
+    after, events, refusal = handle(ticket, SALE)
+    assert (len(events), refusal) == (1, None)
+    assert after is not None
+    assert after.status is TicketStatus.SOLD
+
+
+def test_what_nobody_holds_is_withdrawn_at_once() -> None:
+    _, events, _ = handle(ticket_after(creation()), SUSPENSION)
+    assert [type(event) for event in events] == [TicketWithdrawn]
+
+
+@pytest.mark.parametrize("commands", [HELD, SOLD])
+def test_a_ticket_is_marked_once_and_the_mark_can_be_lifted(commands: tuple[TicketCommand, ...]) -> None:
+    marked, events, _ = handle(ticket_after(*commands), SUSPENSION)
+    assert [type(event) for event in events] == [TicketSuspended]
+    assert handle(marked, SUSPENSION)[1] == ()
+    lifted, events, _ = handle(marked, REINSTATEMENT)
+    assert [type(event) for event in events] == [TicketReinstated]
+    assert handle(lifted, REINSTATEMENT)[1] == ()
+
+
+def test_a_ticket_of_a_seller_who_may_sell_again_is_for_sale_after_its_hold() -> None:
+    after, _, _ = handle(ticket_after(*HELD, SUSPENSION, REINSTATEMENT), CANCELLATION)
+    assert after is not None
+    assert after.status is TicketStatus.AVAILABLE
+
+
+def test_what_was_withdrawn_stays_withdrawn_when_its_seller_may_sell_again() -> None:
+    withdrawn, _, _ = handle(ticket_after(*HELD, SUSPENSION), CANCELLATION)
+    after, _, _ = handle(withdrawn, REINSTATEMENT)
+    assert after is not None
+    assert after.status is TicketStatus.WITHDRAWN
+
+
+def test_an_administrator_refunds_a_sale_of_anybody_and_its_ticket_ends_withdrawn() -> None:
+    refunding, events, _ = handle(ticket_after(*SOLD), BY_ADMIN)
+    assert [type(event) for event in events] == [OrderRefunding]
+    assert order_of(refunding).refund_by == ADMIN
+    after, events, _ = handle(refunding, REVOCATION)
+    assert [type(event) for event in events] == [OrderCancelled, TicketWithdrawn]
+    assert after is not None
+    assert after.status is TicketStatus.WITHDRAWN
+
+
+def test_an_administrator_refunds_a_sale_also_after_the_beginning() -> None:
+    details = replace(DETAILS, starts_at=BEGINS)
+    sold = ticket_after(creation(details), reservation(), START, SALE)
+    assert handle(sold, BY_SELLER, BEGINS)[2] == EventBegun()
+    assert [type(event) for event in handle(sold, BY_ADMIN, BEGINS)[1]] == [OrderRefunding]
+
+
+def test_an_administrator_takes_over_a_refund_that_the_seller_began_once() -> None:
+    taken_over, events, _ = handle(ticket_after(*SOLD, BY_SELLER), BY_ADMIN)
+    assert [type(event) for event in events] == [OrderRefunding]
+    assert handle(taken_over, BY_ADMIN)[1] == ()
+    assert handle(taken_over, BY_SELLER)[1] == ()
+    assert [type(event) for event in handle(taken_over, REVOCATION)[1]] == [OrderCancelled, TicketWithdrawn]
+
+
+def test_a_sale_that_stands_after_an_administrators_refund_came_to_nothing_is_its_sellers_again() -> None:
+    stands = ticket_after(*SOLD, BY_ADMIN, AbandonRefund(TICKET, ORDER), BY_SELLER)
+    after, _, _ = handle(stands, REVOCATION)
+    assert after is not None
+    assert after.status is TicketStatus.AVAILABLE
+
+
+def test_who_is_no_administrator_refunds_nobody_elses_sale() -> None:
+    assert handle(ticket_after(*SOLD), StartRefund(TICKET, ORDER, BUYER))[1] == ()
