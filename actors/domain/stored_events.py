@@ -16,6 +16,8 @@ EVENT_TYPES: Mapping[str, type[Any]] = {
     "TicketCreated": messages.TicketCreated,
     "TicketUpdated": messages.TicketUpdated,
     "TicketWithdrawn": messages.TicketWithdrawn,
+    "TicketSuspended": messages.TicketSuspended,
+    "TicketReinstated": messages.TicketReinstated,
     "OrderCreated": messages.OrderCreated,
     "OrderAwaitingPayment": messages.OrderAwaitingPayment,
     "OrderReopened": messages.OrderReopened,
