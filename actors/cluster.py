@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import os
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 import psutil
 import ray
@@ -15,7 +15,7 @@ from bson import ObjectId
 from ray.actor import ActorHandle
 from ray.exceptions import RayError
 
-from actors import names
+from actors import names, renewal
 from actors.connections import Connections
 from actors.domain.messages import Unavailable
 from actors.pulse import Pulse
@@ -36,6 +36,8 @@ CLASSES = {
 }
 
 DATABASE_RETRY_SECONDS = 1.0
+RENEWAL_SECONDS = 60.0
+LOOK_SECONDS = 0.02
 # When a process started is told by the machine's clock, which may be set meanwhile.
 SAME_START_SECONDS = 60.0
 # A handle that is not kept costs a question to Ray's control service.
@@ -71,6 +73,61 @@ def start(settings: Settings) -> None:
     """Creates all actors that the settings ask for; those that exist stay. Ray is to be connected."""
     handles = [create(name, settings) for name in (*shared_names(settings), names.SUPERVISOR)]
     ray.get([handle.ping_packed.remote() for handle in handles])
+
+
+async def renew(settings: Settings, tell: Callable[[str], None]) -> None:
+    """Renews all actors with these settings and the code of now, one by one. Ray is to be connected.
+
+    Raises HostUnreachableError when one does not start; those before it are renewed.
+    """
+    await renewal.renew(RayRenewable(settings), (*shared_names(settings), names.SUPERVISOR), tell)
+
+
+class RayRenewable:
+    """See renewal.Renewable for what each method promises."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._namespace = names.namespace(settings)
+
+    async def existing(self) -> list[str]:
+        """The names of all actors."""
+        return await asyncio.to_thread(named_actors, self._namespace)
+
+    async def drain(self, name: str) -> None:
+        """Has the actor answer what it has, while the program that takes its place is loaded."""
+        module, _ = CLASSES[names.kind_of(name)]
+        loading: Any = ray.remote(load).options(num_cpus=0).remote(module)
+        # AttributeError: of a release that could not drain yet.
+        with contextlib.suppress(HostUnreachableError, TimeoutError, AttributeError):
+            await asyncio.wait_for(Handles(self._namespace).call(name, "drain"), RENEWAL_SECONDS)
+        await loading
+
+    async def end(self, name: str) -> None:
+        """Kills it: it has nothing to do any more."""
+        with contextlib.suppress(RayError, ValueError):
+            ray.kill(ray.get_actor(name, self._namespace))
+        while name in await self.existing():  # noqa: ASYNC110 - Ray tells nobody when it is done
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def begin(self, name: str) -> None:
+        """Creates the actor, and returns when it has started."""
+        handle = await asyncio.to_thread(create, name, self._settings)
+        try:
+            await asyncio.wait_for(cast("Any", handle).ready.remote(), RENEWAL_SECONDS)
+        except (RayError, TimeoutError) as error:
+            raise HostUnreachableError(name) from error
+
+
+def load(module: str) -> None:
+    """Import what an actor needs: its process, which Ray keeps for a moment, then starts in a fraction of the time."""
+    import_module(module)
+
+
+def named_actors(namespace: str) -> list[str]:
+    """The names of a market's actors. Blocks for a call to Ray's control service."""
+    listed: Any = ray.util.list_named_actors(all_namespaces=True)
+    return [actor["name"] for actor in listed if actor["namespace"] == namespace]
 
 
 class Handles:
@@ -134,11 +191,10 @@ class RayFleet:
     async def dedicated(self) -> set[str]:
         """The names of the tickets that have actors of their own."""
         try:
-            listed = await asyncio.to_thread(ray.util.list_named_actors, all_namespaces=True)
+            listed = await asyncio.to_thread(named_actors, self._namespace)
         except RayError as error:
             raise HostUnreachableError from error
-        of_ours = (actor["name"] for actor in listed if actor["namespace"] == self._namespace)
-        return {name for name in of_ours if names.is_dedicated(name)}
+        return {name for name in listed if names.is_dedicated(name)}
 
     async def start(self, name: str) -> None:
         """Creates the actor of a ticket if there is none, and returns when it has started."""

@@ -1,6 +1,7 @@
 """What the Ray actors have in common: they start when first spoken to, answer batches, and tell how they are."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,12 +11,16 @@ from actors.connections import Connections
 from actors.domain.messages import Unavailable
 from actors.pulse import Pulse
 from actors.runtime.host import Counters
-from actors.runtime.ports import Instant, Reply, StoreUnavailableError
+from actors.runtime.ports import HostUnreachableError, Instant, Reply, StoreUnavailableError
 from actors.system import System
 from actors.wire import NotUnderstood, pack, unpack
 from config.settings import Settings
 
 START_AGAIN_SECONDS = 1.0
+
+# A purchase answers after 12 s at the latest (see purchase.ANSWER_SECONDS).
+DRAIN_SECONDS = 15.0
+END_SECONDS = 30.0
 
 logger = structlog.get_logger(__name__)
 
@@ -31,6 +36,10 @@ class HostActor:
         self.writer = f"{name}-{system.new_id()}"
         self.counters = Counters()
         self._started: asyncio.Task[None] | None = None
+        self._draining = False
+        self._delivering = 0
+        self._answered = asyncio.Event()
+        self._answered.set()
 
     def __repr__(self) -> str:
         """What the Ray dashboard and the logs show."""
@@ -52,10 +61,34 @@ class HostActor:
 
         What another release asks and this one does not understand is Unavailable by itself.
         """
-        messages = unpack(packed)
+        if self._draining:
+            raise HostUnreachableError(self.name)
+        self._delivering += 1
+        self._answered.clear()
+        try:
+            return await self._deliver_packed(unpack(packed), deadline, again=again)
+        finally:
+            self._delivering -= 1
+            if not self._delivering:
+                self._answered.set()
+
+    async def _deliver_packed(self, messages: Sequence[Any], deadline: Instant, *, again: bool) -> bytes:
         understood = [message for message in messages if not isinstance(message, NotUnderstood)]
         replies = iter(await self.deliver(understood, deadline, again=again))
         return pack([self._no_answer_to(one) if isinstance(one, NotUnderstood) else next(replies) for one in messages])
+
+    async def drain(self) -> None:
+        """Takes no more messages, and returns when those that it has are answered, or after 15 s.
+
+        It is to be ended then. When nobody does, whoever wanted to having died, it takes messages again.
+        """
+        self._draining = True
+        asyncio.get_running_loop().call_later(DRAIN_SECONDS + END_SECONDS, self._take_messages_again)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._answered.wait(), DRAIN_SECONDS)
+
+    def _take_messages_again(self) -> None:
+        self._draining = False
 
     def _no_answer_to(self, message: NotUnderstood) -> Unavailable:
         logger.error("message_not_understood", actor=self.name, why=message.why)

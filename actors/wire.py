@@ -8,7 +8,6 @@ that is not empty it does not understand, since the field may say what must not 
 NotUnderstood, by itself: the other messages of its batch are.
 """
 
-import copyreg
 import io
 import pickle
 import struct
@@ -37,7 +36,12 @@ class NotUnderstood:
 
 def pack(values: Sequence[Any]) -> bytes:
     """Return the messages for another process of this market."""
-    return _HEADER.pack(VERSION, len(values)) + pickle.dumps(values, pickle.HIGHEST_PROTOCOL)
+    packed = io.BytesIO()
+    packed.write(_HEADER.pack(VERSION, len(values)))
+    pickler = pickle.Pickler(packed, pickle.HIGHEST_PROTOCOL)
+    pickler.dispatch_table = _TELLERS
+    pickler.dump(values)
+    return packed.getvalue()
 
 
 def unpack(packed: bytes) -> list[Any]:
@@ -168,10 +172,11 @@ _COMMANDS = frozenset(
 _SCHEMAS = {each.__name__: _Schema(each) for each in _CLASSES if is_dataclass(each)}
 _ENUMS = {each.__name__: each for each in _CLASSES if issubclass(each, StrEnum)}
 
-for _schema in _SCHEMAS.values():
-    copyreg.pickle(_schema.cls, _values_of(_schema))
-for _enum in _ENUMS.values():
-    copyreg.pickle(_enum, _name_and_value)
-for _cls in codec.WRITTEN_BACK:
+
+# How each class is told of. Others that pickle them, such as Ray, do it in their own way.
+_TELLERS: dict[type[Any], Callable[[Any], Any]] = {
+    **{schema.cls: _values_of(schema) for schema in _SCHEMAS.values()},
+    **dict.fromkeys(_ENUMS.values(), _name_and_value),
     # A state with fields that this release does not know travels as it is stored.
-    copyreg.pickle(codec.keeper(_cls), lambda one: (_state, (type(one).__name__, codec.encode(one))))
+    **{codec.keeper(cls): lambda one: (_state, (type(one).__name__, codec.encode(one))) for cls in codec.WRITTEN_BACK},
+}

@@ -1,25 +1,42 @@
 """``python -m cli.actors``: creates the market's actors on the Ray cluster that this machine belongs to.
 
-``serve deploy`` then adds the marketplace. ``holdfast up`` does both by itself.
+``serve deploy`` then adds the marketplace. ``holdfast up`` does both by itself. With ``--replace`` all actors of a
+running market are renewed one by one, with the code and the settings of now: see docs/operations.md, "Upgrading".
 """
 
+import argparse
+import asyncio
 import sys
+from functools import partial
 
 import ray
 
 from actors import cluster, names
+from actors.runtime.ports import HostUnreachableError
 from config.settings import SettingsError, load
 
 
-def main() -> int:
-    """Create the actors that are missing. Raises ConnectionError when no Ray runs on this machine."""
+def main(arguments: list[str] | None = None) -> int:
+    """Create the actors that are missing, or renew all. Raises ConnectionError when no Ray runs on this machine."""
+    parser = argparse.ArgumentParser(
+        prog="python -m cli.actors", description="The market's actors on this Ray cluster."
+    )
+    parser.add_argument("--replace", action="store_true", help="renew all of a running market, one by one")
+    options = parser.parse_args(arguments)
     try:
         settings = load()
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     ray.init(address="auto", namespace=names.namespace(settings), log_to_driver=False)
-    cluster.start(settings)
+    if not options.replace:
+        cluster.start(settings)
+        return 0
+    try:
+        asyncio.run(cluster.renew(settings, partial(print, flush=True)))
+    except HostUnreachableError as error:
+        sys.stderr.write(f"{error} did not start: see its log, then repeat this command\n")
+        return 1
     return 0
 
 

@@ -1,0 +1,73 @@
+"""`python -m cli.actors --replace` renews every actor of a market under load, and nobody notices."""
+
+import asyncio
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.conftest import People
+from tests.support.client import Person
+from tests.support.running_market import RunningMarket
+
+SETTINGS = {"max_holds_per_buyer": 10_000}
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+SECONDS = 120
+ROOT = Path(__file__).parents[2]
+TRADERS = 4
+RENEWED = ["tickets-0", "tickets-1", "payments-0", "orders-0", "supervisor"]
+
+
+async def renew(market: RunningMarket, **settings: str) -> str:
+    """Give the command, as an operator does on a node of a cluster, and return what it says."""
+    environment = {
+        **market.environment,
+        "RAY_ADDRESS": (market.folder / "ray.address").read_text().strip(),
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(market.folder / "ray.token"),
+        "MONGODB_URL": (market.folder / "database.address").read_text().strip(),
+        "REDIS_URL": market.redis_url,
+        "JWT_KEY": market.key,
+        **settings,
+    }
+    command = [sys.executable, "-m", "cli.actors", "--replace"]
+    ended = await asyncio.to_thread(
+        subprocess.run, command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    assert ended.returncode == 0, ended.stderr[-4_000:]
+    return str(ended.stdout)
+
+
+async def trade(seller: Person, buyer: Person, statuses: Counter[tuple[str, int]], done: asyncio.Event) -> None:
+    """Sell and buy without end, and count what is answered."""
+    while not done.is_set():
+        ticket = await seller.lists()
+        held = await buyer.reserves(ticket["id"])
+        statuses["reserve", held.status_code] += 1
+        statuses["read", (await buyer.reads_ticket(ticket["id"])).status_code] += 1
+        if held.status_code == 201:
+            statuses["pay", (await buyer.pays(held.json()["id"])).status_code] += 1
+
+
+async def test_all_actors_are_renewed_with_new_settings_under_load_without_a_failed_request(
+    market: RunningMarket, people: People
+) -> None:
+    statuses: Counter[tuple[str, int]] = Counter()
+    done = asyncio.Event()
+    before = {one["name"]: one["writer"] for one in market.status()}
+    async with asyncio.TaskGroup() as trading:
+        for _ in range(TRADERS):
+            trading.create_task(trade(people(), people(), statuses, done))
+        try:
+            said = await renew(market, TICKET_ACTORS="2")
+        finally:
+            done.set()
+    assert said.splitlines() == [f"{name} renewed" for name in RENEWED]
+    after = {one["name"]: one["writer"] for one in market.status()}
+    assert sorted(after) == sorted(RENEWED)
+    assert {name for name in before if before[name] == after[name]} == set()
+    assert set(statuses) == {("reserve", 201), ("read", 200), ("pay", 201)}, statuses
+    assert statuses["pay", 201] > TRADERS, "there was to be load"

@@ -1,0 +1,95 @@
+"""Actors are renewed one by one, who understands messages before who sends them, and answer what they have first."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from actors import renewal
+from actors.domain.messages import NotFound, ReadTicket
+from actors.host_actor import HostActor
+from actors.runtime.ports import HostUnreachableError
+from actors.wire import pack, unpack
+from config.settings import Settings
+from tests.support.eventually import eventually
+from tests.support.examples import TICKET
+
+
+class Actors:
+    """Satisfies Renewable; `told` is what was asked of it."""
+
+    def __init__(self, *existing: str) -> None:
+        self.told: list[str] = []
+        self._existing = existing
+
+    async def existing(self) -> list[str]:
+        return list(self._existing)
+
+    async def drain(self, name: str) -> None:
+        self.told.append(f"drain {name}")
+
+    async def end(self, name: str) -> None:
+        self.told.append(f"end {name}")
+
+    async def begin(self, name: str) -> None:
+        self.told.append(f"begin {name}")
+
+
+async def test_each_actor_is_drained_ended_and_begun_before_the_next() -> None:
+    lines: list[str] = []
+    actors = Actors("orders-0", "tickets-0", "payments-0", "supervisor")
+    await renewal.renew(actors, ["tickets-0", "orders-0", "payments-0", "supervisor"], lines.append)
+    order = ["tickets-0", "payments-0", "orders-0", "supervisor"]
+    assert actors.told == [f"{step} {name}" for name in order for step in ("drain", "end", "begin")]
+    assert lines == [f"{name} renewed" for name in order]
+
+
+async def test_actors_that_are_not_wanted_any_more_end_and_new_ones_begin() -> None:
+    actors, own = Actors("tickets-0", "tickets-1", "ticket-abc"), "ticket-abc"
+    await renewal.renew(actors, ["tickets-0", "supervisor"], lambda _: None)
+    begun = [line for line in actors.told if line.startswith("begin")]
+    assert begun == ["begin tickets-0", "begin supervisor"]
+    assert actors.told.index("end tickets-1") < actors.told.index(f"end {own}") < actors.told.index("begin supervisor")
+
+
+class Slow(HostActor):
+    """Answers when it may."""
+
+    def __init__(self) -> None:
+        super().__init__("tickets-0", Settings(), NoSystem())  # type: ignore[arg-type]
+        self.may_answer = asyncio.Event()
+
+    async def deliver(self, messages: Any, _deadline: int, *, again: bool = False) -> list[Any]:  # noqa: ANN401, ARG002
+        await self.may_answer.wait()
+        return [NotFound() for _ in messages]
+
+
+class NoSystem:
+    def new_id(self) -> str:
+        return "1"
+
+
+async def test_an_actor_that_drains_answers_what_it_has_and_takes_nothing_more() -> None:
+    actor = Slow()
+    before = asyncio.create_task(actor.deliver_packed(pack([ReadTicket(TICKET)]), 0))
+    await eventually(lambda: actor._delivering == 1)
+    drained = asyncio.create_task(actor.drain())
+    await eventually(lambda: actor._draining)
+    with pytest.raises(HostUnreachableError):
+        await actor.deliver_packed(pack([ReadTicket(TICKET)]), 0)
+    assert not drained.done()
+    actor.may_answer.set()
+    await drained
+    assert unpack(await before) == [NotFound()]
+
+
+async def test_an_actor_that_nobody_ends_after_it_drained_takes_messages_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("actors.host_actor.DRAIN_SECONDS", 0.0)
+    monkeypatch.setattr("actors.host_actor.END_SECONDS", 0.0)
+    actor = Slow()
+    actor.may_answer.set()
+    await actor.drain()
+    await eventually(lambda: not actor._draining)
+    assert unpack(await actor.deliver_packed(pack([ReadTicket(TICKET)]), 0)) == [NotFound()]
