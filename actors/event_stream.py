@@ -1,6 +1,7 @@
 """Committed events to one Redis Stream, for whoever wants to know: consumers, live pages, webhooks."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 import orjson
 import structlog
@@ -12,8 +13,14 @@ from actors.domain.messages import ChargeIntentCreated, ChargeRefunding, ChargeT
 from actors.runtime.ports import Recorded, StoreUnavailableError
 
 STREAM = "holdfast:events"
-# The journal keeps everything; the stream keeps what a consumer that was away for a while may have missed.
+# The journal keeps everything; the stream keeps what a consumer that was away may have missed: at most so
+# many events, and fewer when they are large. The largest description makes one of 20 KB: a million of them are 20 GB.
 MAX_LENGTH = 1_000_000
+MAX_BYTES = 512 * 1024**2
+# What an entry takes in Redis besides its values (measured; the names of its fields are kept once).
+ENTRY_BYTES = 60
+# Large events are noticed after so many: until then the stream is too long by as many of them.
+_AVERAGE_OVER = 2_000
 
 # Steps between us and Stripe, of no meaning to anyone else.
 INTERNAL = (ChargeTried, ChargeIntentCreated, ChargeRefunding)
@@ -23,8 +30,8 @@ PRIVATE = ("payment_method", "tries", "request")
 # One command for all: made one by one, XADDs took the client 60 microseconds each, and 30 % of a ticket actor's time.
 _FIELDS = ("id", "type", "entity", "version", "at", "data")
 _APPEND = f"""
-for i = 1, #ARGV, {len(_FIELDS)} do
-    redis.call('XADD', KEYS[1], 'MAXLEN', '~', {MAX_LENGTH}, '*',
+for i = 2, #ARGV, {len(_FIELDS)} do
+    redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*',
         {", ".join(f"'{name}', ARGV[i + {place}]" for place, name in enumerate(_FIELDS))})
 end
 """
@@ -33,21 +40,31 @@ logger = structlog.get_logger(__name__)
 
 
 class RedisEventStream:
-    """The stream in Redis. An event's `id` field is the same however often it is published."""
+    """The stream in Redis, of about `max_bytes` at most. An event's `id` is the same however often it is published."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, *, max_bytes: int = MAX_BYTES) -> None:
         self._append = redis.register_script(_APPEND)
+        self._max_bytes = max_bytes
+        self._average = max_bytes / MAX_LENGTH
 
     async def publish(self, records: Sequence[Recorded]) -> None:
         """Appends the events in order, in one round trip. Raises StoreUnavailableError."""
         records = [record for record in records if not isinstance(record.event, INTERNAL)]
         if not records:
             return
+        entries = [_values(record) for record in records]
+        for entry in entries:
+            self._average += (_bytes_of(entry) - self._average) / _AVERAGE_OVER
+        longest = min(MAX_LENGTH, int(self._max_bytes / self._average))
         try:
-            await self._append([STREAM], [value for record in records for value in _values(record)])
+            await self._append([STREAM], [longest, *chain.from_iterable(entries)])
         except (TimeoutError, RedisError, OSError) as error:
             logger.warning("event_stream_unavailable", error=type(error).__name__)
             raise StoreUnavailableError(type(error).__name__) from error
+
+
+def _bytes_of(entry: tuple[str | int | bytes, ...]) -> int:
+    return ENTRY_BYTES + sum(len(value) for value in entry if not isinstance(value, int))
 
 
 def _values(record: Recorded) -> tuple[str | int | bytes, ...]:

@@ -8,9 +8,9 @@ from actors.domain.accounts import RoleChanged
 from actors.runtime.clock import wall_clock
 from actors.runtime.ports import StoreUnavailableError
 from actors.storage.database import connect, database_of
-from actors.storage.journal import MongoJournal
 from cli.status import NotRunningError, with_database
 from config.settings import Settings
+from serve_app.queries.security_events import SecurityEventRecords
 from serve_app.queries.users import Users
 from serve_app.security.events import SecurityEvents
 
@@ -36,7 +36,7 @@ async def _set_role(settings: Settings, email: str, *, is_admin: bool) -> bool:
             raise NoSuchUserError("nobody has signed up with this address")
         changed = await users.set_admin(user.id, wall_clock(), is_admin=is_admin)
         if changed:
-            events = SecurityEvents(MongoJournal(database), wall_clock)
+            events = SecurityEvents(SecurityEventRecords(database), wall_clock)
             events.note(RoleChanged(user.id, is_admin))
             await events.flush()
         return changed

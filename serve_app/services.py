@@ -28,6 +28,7 @@ from config.settings import Settings
 from serve_app.errors import ForbiddenError, NotAuthorizedError
 from serve_app.queries.orders import Orders
 from serve_app.queries.revocations import RevocationRecords
+from serve_app.queries.security_events import SecurityEventRecords
 from serve_app.queries.sessions import SessionRecords
 from serve_app.queries.tickets import Tickets
 from serve_app.queries.users import User, Users
@@ -74,6 +75,7 @@ class Queries:
     orders: Orders
     history: History
     charges: Charges
+    security_events: SecurityEventRecords
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +179,9 @@ async def open_services(settings: Settings, market: Market, clock: Clock = wall_
         await revocations.start()
         cost = Argon2Cost(settings.argon2_memory_kib, settings.argon2_iterations, settings.argon2_parallelism)
         passwords = Passwords(cost)
-        security_events = SecurityEvents(MongoJournal(database), clock)
+        security_records = SecurityEventRecords(database)
+        await security_records.create_indexes()
+        security_events = SecurityEvents(security_records, clock)
         orders = Orders(database)
         limits = Limits(settings.redis_url, enabled=settings.rate_limits)
         tokens = Tokens([key.get_secret_value() for key in settings.session_keys], clock)
@@ -202,7 +206,7 @@ async def open_services(settings: Settings, market: Market, clock: Clock = wall_
             yield Services(
                 settings=settings,
                 market=market,
-                queries=Queries(Tickets(database, orders), orders, MongoJournal(database), stored),
+                queries=Queries(Tickets(database, orders), orders, MongoJournal(database), stored, security_records),
                 lists=Recent(),
                 users=users,
                 passwords=passwords,

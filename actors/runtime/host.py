@@ -406,13 +406,21 @@ class Host(Generic[State, Command]):
         for entity_id, state in turn.states.items():
             if state is None:
                 continue
+            before = self._states.get(entity_id)
             self._states[entity_id] = state
             self._states.move_to_end(entity_id)
-            timer = self._behaviour.timer(state)
-            if timer is not None:
-                self.timers.arm(*timer)
+            self._set_timer(before, state)
         while len(self._states) > self._limits.entities:
             self._states.popitem(last=False)
+
+    def _set_timer(self, before: State | None, state: State) -> None:
+        """Arm what the state waits for, and take back what it waited for before: a hold that ended leaves nothing."""
+        old = None if before is None or before is state else self._behaviour.timer(before)
+        new = self._behaviour.timer(state)
+        if old is not None and (new is None or new[1] != old[1]):
+            self.timers.disarm(old[1])
+        if new is not None:
+            self.timers.arm(*new)
 
     def _project(self, turn: _Turn[State]) -> list[Projection]:
         projections = list(turn.found)

@@ -10,6 +10,8 @@ from actors.runtime.ports import Clock, Instant
 
 # The database's clock may be set while we sleep, so a sleep is cut into pieces of at most this many seconds.
 LONGEST_SLEEP = 1.0
+# The heap may have as many alarms that were taken back as others, and a few more: tidied up seldom, it stays small.
+_FEW = 64
 
 
 class Timers:
@@ -34,13 +36,17 @@ class Timers:
         heapq.heappush(self._heap, (at, next(self._order), command))
         if self._heap[0][0] == at:
             self._earlier.set()
+        self._tidy_up()
 
     def disarm(self, command: Any) -> None:  # noqa: ANN401 - any message
         """Never fires the command, unless it is armed again."""
         self._armed.pop(command, None)
+        self._tidy_up()
 
     def next_at(self) -> Instant | None:
         """The instant of the next alarm, None without one."""
+        while self._heap and not self._is_armed(self._heap[0]):
+            heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
     async def run(self) -> None:
@@ -59,9 +65,19 @@ class Timers:
         now = self._clock.now()
         due: list[Any] = []
         while self._heap and self._heap[0][0] <= now:
-            at, _, command = heapq.heappop(self._heap)
-            if self._armed.get(command) == at:  # otherwise it was armed anew for another instant
+            entry = heapq.heappop(self._heap)
+            if self._is_armed(entry):
+                command = entry[2]
                 del self._armed[command]
                 due.append(command)
         if due:
             self._fire(due)
+
+    def _is_armed(self, entry: tuple[Instant, int, Any]) -> bool:
+        """Whether it was neither taken back nor armed anew for another instant."""
+        return self._armed.get(entry[2]) == entry[0]
+
+    def _tidy_up(self) -> None:
+        if len(self._heap) > 2 * len(self._armed) + _FEW:
+            self._heap = [entry for entry in self._heap if self._is_armed(entry)]
+            heapq.heapify(self._heap)

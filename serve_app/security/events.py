@@ -1,4 +1,4 @@
-"""What security reviews ask for: who signed in, or tried to, and whose access was changed, in the log and the journal.
+"""What security reviews ask for: who signed in, or tried to, and whose access was changed, in the log and stored.
 
 Ids only: no address, no password, no token (OWASP, Logging Cheat Sheet).
 """
@@ -6,66 +6,91 @@ Ids only: no address, no password, no token (OWASP, Logging Cheat Sheet).
 import asyncio
 from collections.abc import Callable
 from dataclasses import asdict
+from typing import Any
 
 import structlog
-from bson import ObjectId
 
-from actors.domain.accounts import SecurityEvent
+from actors.domain.accounts import SecurityEvent, SignInFailed
 from actors.domain.messages import Instant
-from actors.runtime.ports import Commit, FencedError, Journal, Recorded, StoreUnavailableError
+from actors.runtime.ports import StoreUnavailableError
+from serve_app.queries.security_events import SecurityEventRecords, document_of
 
-_log = structlog.get_logger()
+logger = structlog.get_logger(__name__)
 _FLUSH_SECONDS = 1.0
-_LARGEST_COMMIT = 500
+_CLEANING_MS = 3_600_000
+_LARGEST_INSERT = 500
 _MOST_WAITING = 10_000
+# Anybody can fail to sign in. So many a minute are stored one by one, 2.6 million in 90 days at the most; all others of
+# the minute are one record with their number.
+_FAILURES_A_MINUTE = 20
+_MINUTE_MS = 60_000
 
 
 class SecurityEvents:
-    """Logs each event at once, and writes those of a second into the journal in one commit.
+    """Logs each event at once, and stores those of a second together, for 90 days.
 
-    Nobody waits for that: a crash can lose the last second from the journal, not from the log. While the database is
-    away ten thousand are kept; what comes then is in the log only.
+    Nobody waits for that: a crash can lose the last second, not from the log. While the database is away ten thousand
+    are kept; what comes then is in the log only.
     """
 
-    def __init__(self, journal: Journal, clock: Callable[[], Instant]) -> None:
-        self._journal = journal
+    def __init__(self, records: SecurityEventRecords, clock: Callable[[], Instant]) -> None:
+        self._records = records
         self._clock = clock
-        # Nobody else writes under this name, and its commits carry no events that are applied or published.
-        self._writer = f"security-{ObjectId()}"
-        self._seq = 0
-        self._noted = 0
-        self._waiting: list[Recorded] = []
+        self._waiting: list[dict[str, Any]] = []
         self._dropped = 0
+        self._minute: Instant = 0
+        self._failures = 0
+        self._cleaned: Instant = 0
 
     def note(self, event: SecurityEvent) -> None:
         """Take note of the event."""
-        _log.info("security", event_type=type(event).__name__, **asdict(event))
-        if len(self._waiting) >= _MOST_WAITING:
-            self._dropped += 1
-            return
-        self._noted += 1
-        self._waiting.append(Recorded(self._writer, self._noted, self._clock(), event))
+        logger.info("security", event_type=type(event).__name__, **asdict(event))
+        now = self._clock()
+        if isinstance(event, SignInFailed):
+            self._begin_minute(now)
+            self._failures += 1
+            if self._failures > _FAILURES_A_MINUTE:
+                return
+        self._keep(event, now)
 
     async def run(self) -> None:
-        """Write what was noted, every second, until cancelled."""
+        """Store what was noted, every second, and drop what is old, until cancelled."""
         while True:
             await asyncio.sleep(_FLUSH_SECONDS)
             try:
                 await self.flush()
+                await self._clean()
             except StoreUnavailableError:
-                _log.warning("security events wait for the database", waiting=len(self._waiting))
+                logger.warning("security_events_wait_for_the_database", waiting=len(self._waiting))
 
     async def flush(self) -> None:
-        """Write all that was noted. Raises StoreUnavailableError; what is not written then stays noted."""
+        """Store all that was noted. Raises StoreUnavailableError; what is not stored then stays noted."""
+        self._begin_minute(self._clock())
         if self._dropped:
-            _log.warning("security events are missing from the journal", missing=self._dropped)
+            logger.warning("security_events_not_stored", missing=self._dropped)
             self._dropped = 0
         while self._waiting:
-            records = tuple(self._waiting[:_LARGEST_COMMIT])
-            keys = tuple(record.key for record in records)
-            try:
-                await self._journal.append(Commit(self._writer, self._seq + 1, records[0].at, keys, records))
-            except FencedError:
-                _log.error("security events have been written by somebody else", writer=self._writer)
-            self._seq += 1
-            del self._waiting[: len(records)]
+            documents = self._waiting[:_LARGEST_INSERT]
+            await self._records.add(documents)
+            del self._waiting[: len(documents)]
+
+    def _begin_minute(self, now: Instant) -> None:
+        """Keep the number of the failures of the last minute that were not kept one by one."""
+        if now // _MINUTE_MS == self._minute:
+            return
+        more = self._failures - _FAILURES_A_MINUTE
+        if more > 0:
+            self._keep(SignInFailed(), now, more)
+        self._minute, self._failures = now // _MINUTE_MS, 0
+
+    def _keep(self, event: SecurityEvent, at: Instant, count: int = 1) -> None:
+        if len(self._waiting) >= _MOST_WAITING:
+            self._dropped += 1
+        else:
+            self._waiting.append(document_of(event, at, count))
+
+    async def _clean(self) -> None:
+        now = self._clock()
+        if now - self._cleaned >= _CLEANING_MS:
+            await self._records.drop_old(now)
+            self._cleaned = now

@@ -10,9 +10,9 @@ import pytest
 from redis.asyncio import Redis
 
 from actors.domain.accounts import UserCreated
-from actors.domain.messages import CancelOrder, Pay, PaymentAnswer
+from actors.domain.messages import CancelOrder, Details, Pay, PaymentAnswer, TicketCreated
 from actors.domain.ticket import TicketAnswer
-from actors.event_stream import STREAM
+from actors.event_stream import STREAM, RedisEventStream
 from actors.runtime.carry_on import BACKLOG, BACKLOG_BYTES, CarryOn
 from actors.runtime.ports import Commit, Marks, Projection, Recorded, StoreUnavailableError
 from config.embedded import Server, start_redis
@@ -113,6 +113,25 @@ async def test_while_redis_is_away_buying_goes_on_and_its_events_follow(
         await asyncio.to_thread(own_redis.restart)
         found = await published(market, ticket_id, count + 3)
     assert [int(one[b"version"]) for one in found] == list(range(1, count + 4))
+
+
+@pytest.mark.parametrize(("size", "most_bytes"), [(10_000, 20_000_000), (100, 2_000_000)])
+async def test_stream_is_bounded_by_its_bytes_however_large_events_are(
+    own_redis: Server, size: int, most_bytes: int
+) -> None:
+    details = Details("Chamber music", 5_000, "usd", description="x" * size)
+    async with Redis.from_url(own_redis.url) as redis:
+        stream = RedisEventStream(redis, max_bytes=most_bytes)
+        for start in range(0, 12_000, 100):
+            events = [
+                Recorded(f"ticket:{one}", 1, 0, TicketCreated("1" * 24, details)) for one in range(start, start + 100)
+            ]
+            await stream.publish(events)
+        used = await redis.memory_usage(STREAM, samples=0)
+        last: Any = await redis.xrevrange(STREAM, count=1)
+    assert used is not None
+    assert most_bytes / 2 < used < most_bytes * 1.3
+    assert last[0][1][b"entity"] == b"ticket:11999"
 
 
 async def test_what_a_dead_host_did_not_publish_is_published_by_the_supervisor(

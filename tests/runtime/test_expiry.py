@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from actors.domain.messages import (
+    CancelOrder,
     Instant,
     OrderExpired,
     OrderOver,
@@ -67,6 +68,15 @@ async def test_a_hold_ends_by_its_timer_and_the_ticket_is_for_sale_again(market:
     await eventually(has_expired)
     assert (await as_it_is(market, ticket_id)).status is TicketStatus.AVAILABLE
     assert expect(TicketAnswer, await market.ask_ticket(a_hold(ticket_id))).fresh
+
+
+async def test_hold_that_was_let_go_of_leaves_no_timer(market: LocalMarket) -> None:
+    (ticket_id,) = await listed(market)
+    for _ in range(150):
+        hold = await held(market, ticket_id)
+        expect(TicketAnswer, await market.ask_ticket(CancelOrder(ticket_id, hold.order_id)))
+    assert len(market.tickets.host.timers) < 100
+    assert market.tickets.host.timers.next_at() is None
 
 
 async def test_the_order_document_of_an_expired_hold_says_so(market: LocalMarket) -> None:

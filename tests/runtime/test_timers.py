@@ -123,3 +123,27 @@ async def test_an_earlier_alarm_cuts_the_sleep_short(alarm: Alarm) -> None:
 
 async def test_without_alarms_there_is_no_next_one(alarm: Alarm) -> None:
     assert alarm.timers.next_at() is None
+
+
+async def test_command_that_is_taken_back_does_not_fire_and_is_not_waited_for(alarm: Alarm) -> None:
+    alarm.timers.arm(1_100, "wake")
+    alarm.timers.arm(1_200, "stays")
+    alarm.timers.disarm("wake")
+    assert alarm.timers.next_at() == 1_200
+    alarm.clock.instant = 5_000
+    await alarm.pass_of_the_loop()
+    assert alarm.commands == ["stays"]
+
+
+async def test_commands_that_were_taken_back_take_no_memory(alarm: Alarm) -> None:
+    alarm.timers.arm(900_000, "stays")
+    for number in range(10_000):
+        alarm.timers.arm(901_000, f"hold {number}")
+        alarm.timers.disarm(f"hold {number}")
+        assert len(alarm.timers) < 100
+    for instant in range(10_000):
+        alarm.timers.arm(1_000_000 + instant, "moved")
+        assert len(alarm.timers) < 100
+    alarm.clock.instant = 2_000_000
+    await alarm.pass_of_the_loop()
+    assert alarm.commands == ["stays", "moved"]
