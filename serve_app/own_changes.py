@@ -1,7 +1,7 @@
 """Lists may lag by moments for what other people change, never for what one changed oneself.
 
 Whoever changed something gets a cookie that lasts longer than any list that is kept, and with it lists that are read
-after they were asked for, on whatever replica.
+after they were asked for, on whatever replica. For clients that keep the session cookie only, the replicas remember it.
 """
 
 from http import HTTPStatus
@@ -9,12 +9,13 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serve_app.changed_users import REMEMBERED_SECONDS
+from serve_app.services import services_of
+
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _COOKIE = "changed"
 _SECURE_COOKIE = f"__Host-{_COOKIE}"
-# Longer than a query may take (see `actors/storage/database.py`) and its answer be kept (see `recent.py`).
-_SECONDS = 15
-_ATTRIBUTES = f"Max-Age={_SECONDS}; Path=/; HttpOnly; SameSite=Lax"
+_ATTRIBUTES = f"Max-Age={REMEMBERED_SECONDS}; Path=/; HttpOnly; SameSite=Lax"
 _WHAT_LISTS_SHOW = ("/api/tickets", "/api/orders", "/api/payments")
 
 
@@ -35,12 +36,24 @@ class OwnChanges:
 
         async def mark(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] < HTTPStatus.BAD_REQUEST:
+                _note(Request(scope))
                 message["headers"] = [*message.get("headers", ()), self._header]
             await send(message)
 
         await self._app(scope, receive, mark)
 
 
+def _note(request: Request) -> None:
+    services = services_of(request)
+    session = services.sessions.current(request)
+    if session is not None:
+        services.changed_users.note(session.user_id)
+
+
 def changed_something(request: Request) -> bool:
-    """Whether who asks changed something a moment ago."""
+    """Whether who asks changed something a moment ago: the cookie says so, or a replica told of the session's user."""
+    services = services_of(request)
+    session = services.sessions.current(request)
+    if session is not None and services.changed_users.has_changed(session.user_id):
+        return True
     return not request.cookies.keys().isdisjoint({_COOKIE, _SECURE_COOKIE})

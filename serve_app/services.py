@@ -25,6 +25,7 @@ from actors.storage.webhooks import WebhookInbox
 from actors.stripe.account import open_sandbox
 from actors.stripe.sandbox import Sandbox
 from config.settings import Settings
+from serve_app.changed_users import ChangedUsers
 from serve_app.errors import ForbiddenError, NotAuthorizedError
 from serve_app.queries.orders import Orders
 from serve_app.queries.revocations import RevocationRecords
@@ -86,6 +87,7 @@ class Services:
     market: Market
     queries: Queries
     lists: Recent[tuple[bytes, dict[str, str]]]
+    changed_users: ChangedUsers
     users: Users
     passwords: Passwords
     sessions: Sessions
@@ -198,9 +200,15 @@ async def open_services(settings: Settings, market: Market, clock: Clock = wall_
         notices = Notices(inbox, stored, market)
         if settings.stripe_webhook_secret is None and not settings.sandbox_payments:
             _log.warning("STRIPE_WEBHOOK_SECRET is not set: Stripe's webhooks are refused, payments settle more slowly")
+        changed_users = ChangedUsers(redis, is_alone=settings.api_replicas == 1)
         jobs = [
             asyncio.create_task(job)
-            for job in (notices.run(), security_events.run(), sessions.forget_those_that_ended())
+            for job in (
+                notices.run(),
+                security_events.run(),
+                sessions.forget_those_that_ended(),
+                changed_users.run(),
+            )
         ]
         try:
             yield Services(
@@ -208,6 +216,7 @@ async def open_services(settings: Settings, market: Market, clock: Clock = wall_
                 market=market,
                 queries=Queries(Tickets(database, orders), orders, MongoJournal(database), stored, security_records),
                 lists=Recent(),
+                changed_users=changed_users,
                 users=users,
                 passwords=passwords,
                 sessions=sessions,

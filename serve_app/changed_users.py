@@ -1,0 +1,89 @@
+"""Who changed something a moment ago: in the memory of every replica, for clients that keep the session cookie only."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from actors.domain.ids import is_id
+
+logger = structlog.get_logger(__name__)
+# Longer than a query may take (see `actors/storage/database.py`) and its answer be kept (see `recent.py`).
+REMEMBERED_SECONDS = 15
+_CHANNEL = "holdfast:changed-users"
+_MOST = 100_000
+# The changes of so long are told together: one by one they would cost a busy replica a tenth of its time.
+_GATHERING_SECONDS = 0.002
+_RECONNECT_SECONDS = 1.0
+
+
+class ChangedUsers:
+    """The users whose lists have to be read anew. Replicas tell each other through Redis, while nobody waits.
+
+    A replica hears of a change at another one some milliseconds later, and not at all while Redis is away. Browsers
+    have a cookie besides, which needs neither (see `own_changes.py`).
+    """
+
+    def __init__(self, redis: Redis, *, is_alone: bool, now: Callable[[], float] = time.monotonic) -> None:
+        self._redis = redis
+        self._is_alone = is_alone
+        self._now = now
+        self._until: dict[str, float] = {}
+        self._untold: set[str] = set()
+        self._has_news = asyncio.Event()
+
+    def note(self, user_id: str) -> None:
+        """Remember that the user changed something that lists show."""
+        self._remember(user_id)
+        if not self._is_alone:
+            self._untold.add(user_id)
+            self._has_news.set()
+
+    def has_changed(self, user_id: str) -> bool:
+        """Whether the user changed something in the last 15 seconds, at this replica or another."""
+        return self._now() < self._until.get(user_id, 0.0)
+
+    async def run(self) -> None:
+        """Tell the other replicas and hear from them, until cancelled. Alone there is nothing to do."""
+        if not self._is_alone:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._keep_telling())
+                tasks.create_task(self._keep_listening())
+
+    async def _keep_telling(self) -> None:
+        while True:
+            await self._has_news.wait()
+            await asyncio.sleep(_GATHERING_SECONDS)
+            self._has_news.clear()
+            told, self._untold = self._untold, set()
+            try:
+                await self._redis.publish(_CHANNEL, " ".join(told))
+            except (RedisError, OSError, TimeoutError):
+                logger.warning("changed_users_not_told", users=len(told))
+
+    async def _keep_listening(self) -> None:
+        while True:
+            try:
+                await self._listen()
+            except (RedisError, OSError, TimeoutError):
+                await asyncio.sleep(_RECONNECT_SECONDS)
+
+    async def _listen(self) -> None:
+        async with self._redis.pubsub() as channel:
+            await channel.subscribe(_CHANNEL)
+            async for message in channel.listen():
+                if message["type"] == "message":
+                    # Whatever else somebody sends on the channel is no user.
+                    for user_id in filter(is_id, message["data"].decode(errors="replace").split()):
+                        self._remember(user_id)
+
+    def _remember(self, user_id: str) -> None:
+        now = self._now()
+        self._until.pop(user_id, None)
+        self._until[user_id] = now + REMEMBERED_SECONDS
+        # In the order of their ends: what is over stands first.
+        while (oldest := next(iter(self._until))) and (len(self._until) > _MOST or self._until[oldest] <= now):
+            del self._until[oldest]
