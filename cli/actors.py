@@ -13,6 +13,7 @@ import ray
 
 from actors import cluster, names
 from actors.runtime.ports import HostUnreachableError
+from config import redis_server
 from config.settings import SettingsError, load
 
 
@@ -25,7 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         settings = load()
-    except SettingsError as error:
+        if settings.redis_url is not None:
+            redis_server.check(settings.redis_url)
+    except (SettingsError, redis_server.UnsuitableRedisError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     ray.init(address="auto", namespace=names.namespace(settings), log_to_driver=False)

@@ -17,7 +17,7 @@ from cli.ingress import IngressWatch
 from cli.market_child import MarketChild
 from cli.status import ADDRESS_FILE, DATABASE_FILE
 from cli.watch import Watch
-from config import data_folder, embedded, ports, ray_environment, secret_file
+from config import data_folder, embedded, ports, ray_environment, redis_server, secret_file
 from config.ports import MarketPorts
 from config.settings import Settings
 
@@ -94,6 +94,8 @@ class _Running:
                 redis = embedded.start_redis(self._settings, self._ports.redis)
                 self._servers.append(Watch(redis))
                 environment["REDIS_URL"] = redis.url
+            else:
+                _check_redis(self._settings.redis_url)
         with self._console.status("starting Ray and the market"):
             self._market = MarketChild(self._settings, environment, self._end_remains)
             self._wait_until_ready(self._market)
@@ -194,6 +196,13 @@ def _listening_addresses(settings: Settings) -> list[str]:
     if settings.dashboard_port:
         _refuse_taken("DASHBOARD_PORT", "127.0.0.1", settings.dashboard_port)
     return hosts
+
+
+def _check_redis(url: str) -> None:
+    try:
+        redis_server.check(url)
+    except redis_server.UnsuitableRedisError as error:
+        raise StartError(str(error)) from error
 
 
 def _refuse_taken(name: str, host: str, port: int) -> None:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from redis.exceptions import RedisError
 from typing_extensions import TypedDict
 
+from actors.event_stream import STREAM
 from serve_app.errors import ServiceUnavailableError
 from serve_app.openapi import documented
 from serve_app.responses import json_response
@@ -15,6 +16,8 @@ from serve_app.services import Services, services_of
 
 router = APIRouter(tags=["health"])
 _ANSWER_SECONDS = 3.0
+_PROBE = "holdfast:ready"
+_PROBE_SECONDS = 60
 
 
 class Health(TypedDict):
@@ -34,7 +37,7 @@ async def healthz(_request: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """Say whether the database and the actors answer; without Redis the market is ready but degraded."""
     services = services_of(request)
-    is_ready, has_redis = await asyncio.gather(_market_answers(services), _redis_answers(services))
+    is_ready, has_redis = await asyncio.gather(_market_answers(services), _takes_events(services))
     if not is_ready:
         raise ServiceUnavailableError("The database or the actors do not answer.")
     health: Health = {"status": "ok"}
@@ -51,10 +54,14 @@ async def _market_answers(services: Services) -> bool:
         return False
 
 
-async def _redis_answers(services: Services) -> bool:
+async def _takes_events(services: Services) -> bool:
     try:
         async with asyncio.timeout(_ANSWER_SECONDS):
-            await services.redis.ping()
+            # A write as well: one that is full, a replica or a node of a cluster answers everything else.
+            async with services.redis.pipeline(transaction=False) as asked:
+                asked.set(_PROBE, 1, ex=_PROBE_SECONDS)
+                asked.type(STREAM)
+                _, kind = await asked.execute()
     except (RedisError, OSError, TimeoutError):
         return False
-    return True
+    return kind in (b"none", b"stream")

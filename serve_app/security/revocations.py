@@ -1,6 +1,7 @@
 """Which sessions ended before their time: known in memory by every replica, so that requests wait for nothing."""
 
 import asyncio
+import re
 from collections.abc import Callable
 
 import structlog
@@ -18,6 +19,7 @@ _RECONNECT_SECONDS = 5.0
 _CANCEL_AGAIN_SECONDS = 0.1
 # Replicas stamp with their own clocks, and a stamp is older than its insert: look back further than both can differ.
 _OVERLAP_MS = 120_000
+_REVOCATION = re.compile(rb"([0-9A-Za-z_-]{1,64}) ([0-9]{1,15})")
 _CLEANING_MS = 3_600_000
 
 
@@ -93,5 +95,13 @@ class Revocations:
             await channel.subscribe(_CHANNEL)
             async for message in channel.listen():
                 if message["type"] == "message":
-                    session_id, _, end = message["data"].decode().partition(" ")
-                    self._ends[session_id] = int(end)
+                    self._hear(message["data"])
+
+    def _hear(self, told: bytes) -> None:
+        """Learn of one revocation. Others may write to the channel: what none of us says changes nothing."""
+        match = _REVOCATION.fullmatch(told)
+        if match is None:
+            _log.warning("a message on the channel of revocations was not ours")
+            return
+        latest = self._clock() + self._lifetime + _OVERLAP_MS
+        self._ends[match[1].decode()] = min(int(match[2]), latest)

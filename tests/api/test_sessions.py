@@ -24,6 +24,7 @@ from serve_app.security.tokens import Session, Tokens
 from serve_app.services import lifetimes_of
 from tests.api.fake_market import ManualClock
 from tests.api.world import BASE_URL, PASSWORD, Person, World
+from tests.support.eventually import eventually
 
 KEY = "a key that only tests know and trust and which is long enough for HS512 as well"
 OTHER_KEY = "another key that only tests know of"
@@ -343,6 +344,32 @@ async def test_other_replicas_learn_of_a_sign_out(world: World, settings: Settin
     assert session.id not in replica
     await person.http.post("/api/users/signout")
     await until(lambda: session.id in replica)
+    await replica.stop()
+    for close in closing:
+        await close()
+
+
+@pytest.mark.parametrize(
+    "foreign", [b"", b"hello", b"a b", b"\xff\xfe 7", b"x " + b"9" * 5_000, b"x -1", "a \u0664".encode()]
+)
+async def test_what_others_write_to_the_channel_changes_nothing_and_replicas_go_on_listening(
+    world: World, settings: Settings, foreign: bytes
+) -> None:
+    replica, closing = await another_replica(settings, world.clock)
+    await replica.start()
+    before = set(replica._ends)
+    redis = world.services.redis
+
+    async def is_heard() -> bool:
+        await redis.publish("holdfast:revocations", f"b {world.clock() + 9_000_000_000_000}")
+        return "b" in replica
+
+    await eventually(is_heard)
+    await redis.publish("holdfast:revocations", foreign)
+    await redis.publish("holdfast:revocations", f"ours {world.clock() + 1_000}")
+    await until(lambda: "ours" in replica)
+    assert set(replica._ends) - before == {"b", "ours"}
+    assert replica._ends["b"] <= world.clock() + lifetimes_of(settings).token + 120_000
     await replica.stop()
     for close in closing:
         await close()

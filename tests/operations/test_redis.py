@@ -1,0 +1,61 @@
+"""Which Redis the market can use, and what it says of one that it cannot."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from config import redis_server
+from config.redis_server import UnsuitableRedisError
+from tests.support.redis_servers import redis_with
+from tests.support.running_market import HOLDFAST, RunningMarket
+
+STARTS = [[HOLDFAST, "up"], [sys.executable, "-m", "cli.actors"]]
+
+
+def warnings_about(url: str) -> list[Any]:
+    with structlog.testing.capture_logs() as logs:
+        redis_server.check(url)
+    return [entry for entry in logs if entry["log_level"] == "warning"]
+
+
+@pytest.mark.parametrize("command", STARTS, ids=["up", "actors"])
+def test_a_market_does_not_start_with_a_redis_cluster_and_says_so_in_one_line(
+    tmp_path: Path, command: list[str]
+) -> None:
+    with redis_with(tmp_path, "--cluster-enabled", "yes") as url:
+        with pytest.raises(UnsuitableRedisError):
+            redis_server.check(url)
+        environment = RunningMarket(tmp_path).environment
+        settings = {"REDIS_URL": url, "MONGODB_URL": "mongodb://127.0.0.1:1/holdfast"}
+        done = subprocess.run(
+            command, env={**environment, **settings}, cwd=tmp_path, check=False, capture_output=True, text=True,
+            timeout=60,
+        )  # fmt: skip
+    assert done.returncode != 0
+    (line,) = [line for line in (done.stdout + done.stderr).splitlines() if "Cluster" in line]
+    assert "REDIS_URL" in line
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("policy", "forgets"),
+    [("allkeys-lru", True), ("allkeys-random", True), ("volatile-ttl", False), ("noeviction", False)],
+)
+def test_a_redis_that_deletes_events_to_make_room_is_warned_of(tmp_path: Path, policy: str, *, forgets: bool) -> None:
+    with redis_with(tmp_path, "--maxmemory", "100mb", "--maxmemory-policy", policy) as url:
+        warnings = warnings_about(url)
+    assert [warning.get("policy") for warning in warnings] == ([policy] if forgets else [])
+
+
+def test_a_redis_with_memory_without_end_is_not_warned_of(tmp_path: Path) -> None:
+    with redis_with(tmp_path, "--maxmemory-policy", "allkeys-lru") as url:
+        assert warnings_about(url) == []
+
+
+def test_a_redis_that_is_away_holds_nobody_up() -> None:
+    (warning,) = warnings_about("redis://127.0.0.1:1/0")
+    assert warning["error"] == "ConnectionError"
