@@ -120,9 +120,13 @@ def status(*, as_json: Annotated[bool, typer.Option("--json", help="for programs
 
 
 @admin_app.command()
-def grant(email: Email) -> None:
-    """Make a user an administrator."""
-    _set_role(email, is_admin=True)
+def grant(
+    email: Email,
+    *,
+    unverified: Annotated[bool, typer.Option("--unverified", help="also if the address was not confirmed")] = False,
+) -> None:
+    """Make a user an administrator, whose address is confirmed."""
+    _set_role(email, is_admin=True, unverified=unverified)
 
 
 @admin_app.command()
@@ -131,9 +135,9 @@ def revoke(email: Email) -> None:
     _set_role(email, is_admin=False)
 
 
-def _set_role(email: str, *, is_admin: bool) -> None:
+def _set_role(email: str, *, is_admin: bool, unverified: bool = False) -> None:
     try:
-        changed = roles.set_role(_settings(), email, is_admin=is_admin)
+        changed = roles.set_role(_settings(), email, is_admin=is_admin, unverified=unverified)
     except roles.FAILURES as error:
         _fail(f"the role was not changed: {error}", exit_code=1)
     now = "is an administrator" if is_admin else "is no administrator"

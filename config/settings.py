@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from actors.domain.currencies import MARKET_CURRENCIES
 from config import refusals, secret_file
-from config.currencies import TWO_DECIMAL_CURRENCIES
 
 
 class SettingsError(Exception):
@@ -24,9 +24,9 @@ class SettingsError(Exception):
         self.lines = lines
 
 
-def _two_decimal_currency(code: str) -> str:
-    if code.lower() not in TWO_DECIMAL_CURRENCIES:
-        raise ValueError("must be a currency with two decimals, as a lower-case ISO code such as usd or eur")
+def _market_currency(code: str) -> str:
+    if code.lower() not in MARKET_CURRENCIES:
+        raise ValueError(f"must be one of {', '.join(sorted(MARKET_CURRENCIES))}")
     return code.lower()
 
 
@@ -127,7 +127,7 @@ class Settings(BaseSettings):
     order_actors: int = Field(default=1, ge=1, le=1_024)
     payment_actors: int = Field(default=1, ge=1, le=1_024)
     api_replicas: int = Field(default=1, ge=1, le=1_024)
-    currency: Annotated[str, AfterValidator(_two_decimal_currency)] = "usd"
+    currency: Annotated[str, AfterValidator(_market_currency)] = "usd"
 
     @model_validator(mode="after")
     def _refuse(self) -> Self:

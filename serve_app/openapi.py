@@ -17,6 +17,7 @@ _MEANINGS = {
     HTTPStatus.FORBIDDEN: "It belongs to somebody else, or the request came from another site",
     HTTPStatus.NOT_FOUND: "There is no such thing",
     HTTPStatus.CONFLICT: "The state does not allow it",
+    HTTPStatus.PRECONDITION_FAILED: "It was changed since the version in If-Match",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is over 1 MiB",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not declared as JSON",
     HTTPStatus.TOO_MANY_REQUESTS: "A limit is used up; see Retry-After if it is there",
@@ -30,6 +31,14 @@ _KEY = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
 
+_IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": "The `ETag` of the version that was seen: refused with 412 if it was edited since.",
+    "schema": {"type": "string", "examples": ['"7"']},
+}
+
 
 def documented(  # noqa: PLR0913 - each names one fact about a route
     success: Mapping[int, Any],
@@ -39,11 +48,12 @@ def documented(  # noqa: PLR0913 - each names one fact about a route
     query: type[Query] | None = None,
     signed_in: bool = False,
     keyed: bool = False,
+    conditional: bool = False,
 ) -> dict[str, Any]:
     """Return the arguments that describe a route: models of its answers by status, and the statuses of its errors."""
     statuses = {*errors, HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
     statuses = {int(status) for status in (statuses if body else errors)}
-    extra: dict[str, Any] = {"parameters": [*_parameters(query), *([_KEY] if keyed else [])]}
+    extra: dict[str, Any] = {"parameters": [*_parameters(query), *([_KEY] * keyed), *([_IF_MATCH] * conditional)]}
     if body:
         schema = _without_titles(body.model_json_schema())
         extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}

@@ -2,19 +2,26 @@
 
 from decimal import Context, Decimal, InvalidOperation
 
+from actors.domain.currencies import MAXIMUM_AMOUNT, MINIMUM_AMOUNTS
+
 MIN_CENTS = 50
-MAX_CENTS = 99_999_999
+MAX_CENTS = MAXIMUM_AMOUNT
 DECIMALS = 2
 LONGEST_TEXT = 32
 # Enough digits for every text that is read, so that no decimal is rounded away before it is counted.
 _EXACT = Context(prec=LONGEST_TEXT + DECIMALS)
 
 
-def cents(amount: float | str) -> int:
+def least_price(currency: str) -> int:
+    """Return the lowest price in cents that a ticket can be listed at: less could never be paid."""
+    return max(MIN_CENTS, MINIMUM_AMOUNTS[currency])
+
+
+def cents(amount: float | str, *, least: int = MIN_CENTS) -> int:
     """The cents of an amount in major units, such as 12.5, "12.50" or 12.
 
     Raises ValueError, with a sentence fit for a user, when it is no number, has more than two decimals or lies
-    outside 0.50 to 999,999.99.
+    outside `least` cents, 0.50 unless told otherwise, to 999,999.99.
     """
     if isinstance(amount, bool):
         raise ValueError("price must be a number")  # noqa: TRY004 - one kind of mistake, one kind of error
@@ -27,8 +34,8 @@ def cents(amount: float | str) -> int:
         value = Decimal("NaN")
     if not value.is_finite():
         raise ValueError("price must be a number")
-    if not Decimal(MIN_CENTS).scaleb(-DECIMALS) <= value <= Decimal(MAX_CENTS).scaleb(-DECIMALS):
-        raise ValueError("price must be between 0.50 and 999,999.99")
+    if not Decimal(least).scaleb(-DECIMALS) <= value <= Decimal(MAX_CENTS).scaleb(-DECIMALS):
+        raise ValueError(f"price must be between {spoken(least)} and {spoken(MAX_CENTS)}")
     scaled = value.scaleb(DECIMALS, _EXACT)
     if scaled != scaled.to_integral_value():
         raise ValueError("price must have at most two decimals")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from actors.domain.messages import Details, Instant, Order
 
@@ -71,16 +72,23 @@ def refund(order: Order, details: Details) -> Letter:
 
 
 def _facts(order: Order, details: Details) -> str:
-    place = ", ".join(part for part in (details.venue, details.city) if part)
     facts = {
         "Ticket": order.title,
-        "Where": place,
-        "When": "" if details.starts_at is None else _time(details.starts_at),
+        "Where": _listed(details.venue, details.city),
+        "When": "" if details.starts_at is None else _time(details.starts_at, details.timezone),
+        "Seat": _listed(details.section, details.row and f"row {details.row}", details.seat and f"seat {details.seat}"),
+        "Restrictions": " ".join((details.restrictions or "").split()),
         "Price": f"{order.price // 100}.{order.price % 100:02d} {order.currency.upper()}",
         "Order": order.id,
     }
     return "".join(f"  {name}: {value}\n" for name, value in facts.items() if value)
 
 
-def _time(instant: Instant) -> str:
-    return f"{datetime.fromtimestamp(instant / 1_000, UTC):%A, %d %B %Y, %H:%M} UTC"
+def _listed(*parts: str | None) -> str:
+    return ", ".join(part for part in parts if part)
+
+
+def _time(instant: Instant, zone: str | None) -> str:
+    """Return the time at the venue, if its zone is known."""
+    local = datetime.fromtimestamp(instant / 1_000, ZoneInfo(zone) if zone else UTC)
+    return f"{local:%A, %d %B %Y, %H:%M} {zone or 'UTC'}"

@@ -60,6 +60,7 @@ async def create_order(request: Request) -> Response:
         expected_price=body.expected_price,
         max_holds=services.settings.max_holds_per_buyer,
         request=identity.request,
+        expected_version=body.expected_version,
     )
     return await _reserved(services, reserve)
 

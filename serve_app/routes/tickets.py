@@ -19,6 +19,7 @@ from actors.domain.messages import (
 from actors.domain.ticket import TicketAnswer
 from serve_app.bodies import read_json
 from serve_app.errors import ForbiddenError, NotFoundError
+from serve_app.etags import etag, expected_versions
 from serve_app.idempotency import identify
 from serve_app.openapi import documented
 from serve_app.own_changes import changed_something
@@ -92,28 +93,39 @@ async def create_ticket(request: Request) -> Response:
     return json_response(ticket_view(answer.ticket), HTTPStatus.CREATED if is_new else HTTPStatus.OK)
 
 
-@router.get("/{ticket_id}", **documented({HTTPStatus.OK: TicketView}, (HTTPStatus.NOT_FOUND, _UNAVAILABLE)))
+@router.get(
+    "/{ticket_id}",
+    **documented({HTTPStatus.OK: TicketView, HTTPStatus.NOT_MODIFIED: None}, (HTTPStatus.NOT_FOUND, _UNAVAILABLE)),
+)
 async def read_ticket(request: Request, ticket_id: str) -> Response:
-    """Return the ticket as it is now, in any state."""
-    answer = await _ask(services_of(request), ReadTicket(_existing(ticket_id)))
-    return json_response(ticket_view(answer.ticket))
+    """Return the ticket as it is now, in any state; its `ETag` is its version."""
+    ticket = (await _ask(services_of(request), ReadTicket(_existing(ticket_id)))).ticket
+    return unless_unchanged(request, json_bytes(ticket_view(ticket)), {"ETag": etag(ticket.version)})
 
 
 @router.put(
     "/{ticket_id}",
     **documented(
-        {HTTPStatus.OK: TicketView}, (*_OF_SELLERS, HTTPStatus.CONFLICT, _TOO_MANY), body=TicketBody, signed_in=True
+        {HTTPStatus.OK: TicketView},
+        (*_OF_SELLERS, HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED, _TOO_MANY),
+        body=TicketBody,
+        signed_in=True,
+        conditional=True,
     ),
 )
 async def edit_ticket(request: Request, ticket_id: str) -> Response:
-    """Replace all that a seller can say of the ticket; what is left out is removed. Not while somebody holds it."""
+    """Replace all that a seller can say of the ticket; what is left out is removed. Not while somebody holds it.
+
+    With `If-Match` only if it was not edited since that version; that somebody held it meanwhile does not matter.
+    """
     services = services_of(request)
     user_id = services.sessions.require(request).user_id
     services.limits.change(user_id, services.address_of(request))
     body = TicketBody.of(await read_json(request), services.rules())
-    edit = EditTicket(_existing(ticket_id), user_id, body.details(), edit_id=str(ObjectId()))
-    answer = await _ask(services, edit)
-    return json_response(ticket_view(answer.ticket))
+    expected = expected_versions(request)
+    edit = EditTicket(_existing(ticket_id), user_id, body.details(), str(ObjectId()), expected)
+    ticket = (await _ask(services, edit)).ticket
+    return json_response(ticket_view(ticket), headers={"ETag": etag(ticket.version)})
 
 
 @router.delete(

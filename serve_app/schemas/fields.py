@@ -4,9 +4,10 @@ import re
 import unicodedata
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeAlias
+from zoneinfo import available_timezones
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BeforeValidator, ValidationInfo, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 
 from actors.domain import money
 from actors.domain.ids import is_id
@@ -17,9 +18,15 @@ from serve_app.schemas.body import Rules
 TITLE_LENGTH = 200
 DESCRIPTION_LENGTH = 5_000
 PLACE_LENGTH = 200
+SEAT_LENGTH = 50
+RESTRICTIONS_LENGTH = 1_000
 # RFC 5321 section 4.5.3.1: 256 octets for a path, of which two are its angle brackets.
 EMAIL_LENGTH = 254
 PASSWORD_LENGTH = 128
+# Far more than anything happens to a ticket, and exact in every client's JSON.
+LAST_VERSION = 2**53 - 1
+# Reading their names takes 60 ms, so it is done before anybody waits.
+_TIME_ZONES = available_timezones()
 # The largest instant that still has a year of four digits.
 _LAST_INSTANT = 253_402_300_799_999
 
@@ -72,17 +79,32 @@ def _text(longest: int, *, required: bool = False, allowed: str = "") -> Callabl
     return check
 
 
-def _cents(amount: object) -> int:
+def _cents(amount: object, least: int = money.MIN_CENTS) -> int:
     if not isinstance(amount, int | float | str):
         raise ValueError("must be a number")  # noqa: TRY004 - pydantic collects ValueError
     try:
-        return money.cents(amount)
+        return money.cents(amount, least=least)
     except ValueError as error:
         raise ValueError(str(error).removeprefix("price ")) from None
 
 
+def _price(amount: object, info: ValidationInfo) -> int:
+    """What is listed can be paid: Stripe takes no less."""
+    return _cents(amount, money.least_price(rules_of(info).currency))
+
+
 def _optional_cents(amount: object) -> int | None:
     return None if amount is None else _cents(amount)
+
+
+def _face_value(amount: object) -> int | None:
+    return None if amount is None else _cents(amount, least=0)
+
+
+def _time_zone(name: str | None) -> str | None:
+    if name is not None and name not in _TIME_ZONES:
+        raise ValueError("must be the IANA name of a time zone, such as Europe/Vienna")
+    return name
 
 
 def _id(text: str) -> str:
@@ -158,11 +180,15 @@ def _described(kind: str, **more: Any) -> WithJsonSchema:  # noqa: ANN401 - JSON
     return _schema(type=kind, **more)
 
 
-_PRICE = _schema(
-    description="Major units with at most two decimals; a numeric string is accepted.",
-    anyOf=[{"type": "number", "minimum": 0.5, "maximum": 999_999.99}, {"type": "string"}],
-    examples=[12.5],
-)
+def _amount(least: float, more: str = "") -> WithJsonSchema:
+    return _schema(
+        description=f"Major units with at most two decimals; a numeric string is accepted.{more}",
+        anyOf=[{"type": "number", "minimum": least, "maximum": 999_999.99}, {"type": "string"}],
+        examples=[12.5],
+    )
+
+
+_PRICE = _amount(0.5, " At least what Stripe takes in the currency of the market.")
 
 Title = Annotated[
     str, AfterValidator(_text(TITLE_LENGTH, required=True)), _described("string", minLength=1, maxLength=TITLE_LENGTH)
@@ -173,8 +199,17 @@ Description = Annotated[
     _described("string", maxLength=DESCRIPTION_LENGTH),
 ]
 Place = Annotated[str | None, AfterValidator(_text(PLACE_LENGTH)), _described("string", maxLength=PLACE_LENGTH)]
-Price = Annotated[int, BeforeValidator(_cents), _PRICE]
-OptionalPrice = Annotated[int | None, BeforeValidator(_optional_cents), _PRICE]
+Seat = Annotated[str | None, AfterValidator(_text(SEAT_LENGTH)), _described("string", maxLength=SEAT_LENGTH)]
+Restrictions = Annotated[
+    str | None,
+    AfterValidator(_text(RESTRICTIONS_LENGTH, allowed="\r\n\t")),
+    _described("string", maxLength=RESTRICTIONS_LENGTH),
+]
+TimeZone = Annotated[str | None, AfterValidator(_time_zone), _described("string", examples=["Europe/Vienna"])]
+Price = Annotated[int, BeforeValidator(_price), _PRICE]
+OptionalPrice = Annotated[int | None, BeforeValidator(_optional_cents), _amount(0.5)]
+FaceValue = Annotated[int | None, BeforeValidator(_face_value), _amount(0)]
+Version = Annotated[int | None, Field(ge=1, le=LAST_VERSION)]
 StartsAt = Annotated[Instant | None, BeforeValidator(_future), _described("string", format="date-time")]
 Currency = Annotated[str | None, AfterValidator(_market_currency), _described("string", examples=["usd"])]
 Id = Annotated[str, AfterValidator(_id), _described("string", pattern="^[0-9a-f]{24}$")]

@@ -9,18 +9,23 @@ from actors.domain.messages import CancelReason, Order, OrderStatus
 from actors.domain.money import major
 from serve_app.instants import iso
 from serve_app.schemas.body import Body
-from serve_app.schemas.fields import Id, OptionalPrice
+from serve_app.schemas.fields import Id, OptionalPrice, Version
+from serve_app.schemas.tickets import PlaceView, place_view
 
 
 class OrderBody(Body):
-    """The ticket to hold. With `expectedPrice` only at that price; without it at the price in the answer."""
+    """The ticket to hold. With `expectedPrice` only at that price; without it at the price in the answer.
+
+    With `expectedVersion` only if its seller did not edit it since that version.
+    """
 
     ticket_id: Id = Field(alias="ticketId")
     expected_price: OptionalPrice = Field(default=None, alias="expectedPrice")
+    expected_version: Version = Field(default=None, alias="expectedVersion")
 
 
-class OrderedTicket(TypedDict):
-    """The ticket as it was when it was ordered."""
+class OrderedTicket(PlaceView):
+    """The ticket as it was when it was held."""
 
     id: str
     title: str
@@ -58,7 +63,7 @@ def order_view(order: Order) -> OrderView:
         "createdAt": iso(order.created_at),
         "expiresAt": iso(order.expires_at),
         "version": order.version,
-        "ticket": {"id": order.ticket_id, "title": order.title, "price": price},
+        "ticket": {"id": order.ticket_id, "title": order.title, "price": price, **place_view(order)},
     }
     if order.cancel_reason is not None:
         view["cancelReason"] = order.cancel_reason

@@ -5,15 +5,27 @@ from typing import Literal, NotRequired, cast
 from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
-from actors.domain.messages import Details, TicketStatus
+from actors.domain.messages import Details, Order, TicketStatus
 from actors.domain.money import major
 from actors.domain.ticket import Ticket
 from serve_app.instants import iso
 from serve_app.schemas.body import Body
-from serve_app.schemas.fields import Category, Currency, Description, Place, Price, StartsAt, Title
+from serve_app.schemas.fields import (
+    Category,
+    Currency,
+    Description,
+    FaceValue,
+    Place,
+    Price,
+    Restrictions,
+    Seat,
+    StartsAt,
+    TimeZone,
+    Title,
+)
 
 # A client may read a ticket, change its title and send it back whole.
-_SET_BY_THE_MARKET = frozenset({"id", "userId", "orderId", "version", "status", "createdAt", "updatedAt"})
+_SET_BY_THE_MARKET = frozenset({"id", "userId", "orderId", "version", "status", "heldUntil", "createdAt", "updatedAt"})
 
 
 class TicketBody(Body):
@@ -27,6 +39,12 @@ class TicketBody(Body):
     venue: Place = None
     city: Place = None
     starts_at: StartsAt = Field(default=None, alias="startsAt")
+    timezone: TimeZone = None
+    section: Seat = None
+    row: Seat = None
+    seat: Seat = None
+    restrictions: Restrictions = None
+    face_value: FaceValue = Field(default=None, alias="faceValue")
 
     @model_validator(mode="before")
     @classmethod
@@ -40,7 +58,21 @@ class TicketBody(Body):
         return Details(**self.model_dump())
 
 
-class DetailsView(TypedDict):
+class PlaceView(TypedDict):
+    """When and where, and which seat, without what is not known. `timezone` is the IANA name of the venue's zone."""
+
+    venue: NotRequired[str]
+    city: NotRequired[str]
+    startsAt: NotRequired[str]
+    timezone: NotRequired[str]
+    section: NotRequired[str]
+    row: NotRequired[str]
+    seat: NotRequired[str]
+    restrictions: NotRequired[str]
+    faceValue: NotRequired[float]
+
+
+class DetailsView(PlaceView):
     """What the seller said of a ticket."""
 
     title: str
@@ -48,13 +80,16 @@ class DetailsView(TypedDict):
     currency: str
     description: NotRequired[str]
     category: NotRequired[str]
-    venue: NotRequired[str]
-    city: NotRequired[str]
-    startsAt: NotRequired[str]
 
 
-class TicketView(DetailsView):
-    """A ticket. `orderId` is the order that holds or has bought it."""
+class HoldView(TypedDict):
+    """When the hold of a ticket ends."""
+
+    heldUntil: NotRequired[str]
+
+
+class TicketView(DetailsView, HoldView):
+    """A ticket. `orderId` is the order that holds or has bought it, and `heldUntil` is there while it is reserved."""
 
     id: str
     userId: str
@@ -87,12 +122,30 @@ def details_view(details: Details) -> DetailsView:
         view["description"] = details.description
     if details.category is not None:
         view["category"] = details.category
-    if details.venue is not None:
-        view["venue"] = details.venue
-    if details.city is not None:
-        view["city"] = details.city
-    if details.starts_at is not None:
-        view["startsAt"] = iso(details.starts_at)
+    return {**view, **place_view(details)}
+
+
+def place_view(of: Details | Order) -> PlaceView:
+    """Return when and where, and which seat, without what is not known."""
+    view: PlaceView = {}
+    if of.venue is not None:
+        view["venue"] = of.venue
+    if of.city is not None:
+        view["city"] = of.city
+    if of.starts_at is not None:
+        view["startsAt"] = iso(of.starts_at)
+    if of.timezone is not None:
+        view["timezone"] = of.timezone
+    if of.section is not None:
+        view["section"] = of.section
+    if of.row is not None:
+        view["row"] = of.row
+    if of.seat is not None:
+        view["seat"] = of.seat
+    if of.restrictions is not None:
+        view["restrictions"] = of.restrictions
+    if of.face_value is not None:
+        view["faceValue"] = major(of.face_value)
     return view
 
 
@@ -107,7 +160,12 @@ def ticket_view(ticket: Ticket) -> TicketView:
         "status": ticket.status,
         "createdAt": iso(ticket.created_at),
         "updatedAt": iso(ticket.updated_at),
+        **_hold_view(ticket.order),
     }
+
+
+def _hold_view(order: Order | None) -> HoldView:
+    return {} if order is None or not order.is_open else {"heldUntil": iso(order.expires_at)}
 
 
 def own_ticket_view(ticket: Ticket) -> OwnTicketView:

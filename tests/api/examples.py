@@ -207,6 +207,19 @@ async def _(world: World) -> httpx.Response:
     return await buyer.http.get(f"/api/tickets/{ticket['id']}")
 
 
+@example("GET", "/api/tickets/{ticket_id}", 304)
+async def _(world: World) -> httpx.Response:
+    ticket = await (await world.someone()).lists()
+    return await world.anyone().http.get(f"/api/tickets/{ticket['id']}", headers={"If-None-Match": '"1"'})
+
+
+@example("PUT", "/api/tickets/{ticket_id}", 412)
+async def _(world: World) -> httpx.Response:
+    seller = await world.someone()
+    address = f"/api/tickets/{(await seller.lists())['id']}"
+    return await seller.http.put(address, json=TICKET, headers={"If-Match": '"7"'})
+
+
 @example("PUT", "/api/tickets/{ticket_id}", 200)
 async def _(world: World) -> httpx.Response:
     seller = await world.someone()

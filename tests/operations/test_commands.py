@@ -78,11 +78,21 @@ def test_an_address_that_nobody_has_makes_no_administrator(tmp_path: Path, mongo
     assert done.stderr == "the role was not changed: nobody has signed up with this address\n"
 
 
-async def test_the_role_is_given_and_taken_back(tmp_path: Path, mongodb_url: str) -> None:
+async def test_the_role_is_given_to_who_showed_that_the_address_is_theirs_and_taken_back(
+    tmp_path: Path, mongodb_url: str
+) -> None:
     user = User(str(ObjectId()), f"{ObjectId()}@example.com", "hash", 1_000)
     async with connect(mongodb_url) as client:
         users = Users(database_of(client))
         assert await users.add(user)
+        refused = await asyncio.to_thread(run, tmp_path, "admin", "grant", user.email, MONGODB_URL=mongodb_url)
+        assert refused.returncode == 1
+        assert "--unverified" in refused.stderr
+        unverified = await asyncio.to_thread(
+            run, tmp_path, "admin", "grant", "--unverified", user.email, MONGODB_URL=mongodb_url
+        )
+        assert unverified.returncode == 0, unverified.stderr
+        assert await users.verify_email(user, 2_000)
         for words, is_admin in (("grant", True), ("grant", True), ("revoke", False)):
             done = await asyncio.to_thread(run, tmp_path, "admin", words, user.email, MONGODB_URL=mongodb_url)
             assert done.returncode == 0, done.stderr

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from actors.domain.currencies import MAXIMUM_AMOUNT, MINIMUM_AMOUNTS
 from actors.stripe.sandbox.cards import Card, card_of
-from actors.stripe.sandbox.currencies import MAXIMUM_AMOUNT, MINIMUM_AMOUNTS
 from actors.stripe.sandbox.failures import RequestRefused, invalid, no_such_payment_method
 from actors.stripe.sandbox.form import Form
 
