@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from actors.domain.codec import encode_event
-from actors.domain.messages import ChargeIntentCreated, ChargeRefunding, ChargeTried
+from actors.domain.messages import ChargeIntentCancelled, ChargeIntentCreated, ChargeRefunding, ChargeTried
 from actors.runtime.ports import Recorded, StoreUnavailableError
 
 STREAM = "holdfast:events"
@@ -23,7 +23,7 @@ ENTRY_BYTES = 60
 _AVERAGE_OVER = 2_000
 
 # Steps between us and Stripe, of no meaning to anyone else.
-INTERNAL = (ChargeTried, ChargeIntentCreated, ChargeRefunding)
+INTERNAL = (ChargeTried, ChargeIntentCreated, ChargeIntentCancelled, ChargeRefunding)
 # What a charge keeps for itself.
 PRIVATE = ("payment_method", "tries", "request")
 

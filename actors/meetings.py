@@ -24,6 +24,11 @@ class Meetings(Generic[Result]):
         self._report = report
         self._running: dict[str, _Running[Result]] = {}
 
+    def wish(self, subject: str) -> object:
+        """The wish that runs for the subject, None when none does."""
+        running = self._running.get(subject)
+        return running.wish if running else None
+
     async def join(
         self, subject: str, wish: object, work: Callable[[], Coroutine[Any, Any, Result]]
     ) -> tuple[Result, bool]:

@@ -138,7 +138,7 @@ class Notices:
         return of_intents | named
 
     async def _old_news(self, order_ids: Collection[str]) -> set[str]:
-        """Those of the orders that have no money on the way."""
+        """Those of the orders about which nothing is left to do at Stripe."""
         if not order_ids:
             return set()
         orders = await self._queries.orders(order_ids)
@@ -146,7 +146,7 @@ class Notices:
         return {
             order_id
             for order_id, order in orders.items()
-            if not order.is_unsettled and not any(charge.is_open for charge in charges[order_id])
+            if not order.is_unsettled and not any(charge.is_unsettled for charge in charges[order_id])
         }
 
 

@@ -5,16 +5,19 @@ No turn of the mailbox waits for the network: a step is a call to Stripe between
 
 import asyncio
 from collections.abc import Sequence
+from typing import NoReturn
 from weakref import WeakValueDictionary
 
 import structlog
 
+from actors.domain.charge import UNKNOWN_METHOD
 from actors.domain.messages import (
     Authorise,
     Capture,
     Charge,
     ChargeCommand,
     ChargeStatus,
+    ChargeStep,
     Instant,
     InvalidTransition,
     NotCapturable,
@@ -27,10 +30,11 @@ from actors.domain.messages import (
     RecordCaptured,
     RecordFailed,
     RecordIntent,
+    RecordIntentCancelled,
     RecordVoided,
     Refusal,
     Settle,
-    UnknownPaymentMethod,
+    StartTry,
 )
 from actors.domain.messages import ChargeAnswer as Answer
 from actors.payment_steps import RefusedError, Steps, intent_id_of
@@ -42,9 +46,15 @@ from actors.stripe.client import Stripe
 from actors.stripe.resources import Intent
 
 Step = Authorise | Capture | Settle | Reconcile
-UNKNOWN_METHOD = "unknown_payment_method"
-NOT_OVER = (ChargeStatus.CREATED, ChargeStatus.AUTHORISED, ChargeStatus.COMPLETED)
+NOT_OVER = (ChargeStatus.CREATED, ChargeStatus.AUTHORISED, ChargeStatus.FAILED, ChargeStatus.COMPLETED)
 TAKEN = (ChargeStatus.COMPLETED, ChargeStatus.REFUNDED)
+# What Stripe answers when it will not do something, and how the intent stands tells whether that may change.
+REFUSED = (errors.InvalidState, errors.CardDeclined, errors.Rejected)
+HELD = ("requires_capture", "processing")
+# Codes of captures that no repeat can help (https://docs.stripe.com/error-codes).
+NEVER_CAPTURED = ("capture_charge_authorization_expired", "capture_unauthorized_payment", "charge_expired_for_capture")
+# So many tries the money that Stripe still holds is asked for, under a new key each time: some five minutes.
+CAPTURE_TRIES = 8
 
 logger = structlog.get_logger(__name__)
 
@@ -96,19 +106,14 @@ class Payments:
             case Reconcile(charge_id=charge_id):
                 return Answer(await self._refunds.reconcile(await self._steps.read(charge_id, TAKEN)))
 
-    async def _authorise(self, charge: Charge, deadline: Instant) -> Answer | Refusal:
-        if charge.status is ChargeStatus.FAILED and charge.failure == UNKNOWN_METHOD:
-            return UnknownPaymentMethod()
+    async def _authorise(self, charge: Charge, deadline: Instant) -> Answer:
         if charge.status is not ChargeStatus.CREATED:
             return Answer(charge)
         if charge.stripe_id is None:
             try:
                 intent = await self._steps.create(charge, deadline)
-            except errors.UnknownPaymentMethod:
-                await self._steps.tell(RecordFailed(charge.id, UNKNOWN_METHOD))
-                return UnknownPaymentMethod()
-            except errors.Rejected as rejected:
-                return Answer(await self._steps.tell(RecordFailed(charge.id, rejected.code or "rejected")))
+            except (errors.UnknownPaymentMethod, *REFUSED) as refused:
+                return await self._failed(charge, refused)
             charge = await self._steps.tell(RecordIntent(charge.id, intent.id))
         else:
             # An earlier try came this far and its outcome is not known: Stripe is asked, nothing is guessed.
@@ -116,12 +121,24 @@ class Payments:
         if intent.status == "requires_confirmation":
             try:
                 intent = await self._steps.confirm(charge, deadline)
-            except errors.CardDeclined as declined:
-                failure = declined.decline_code or declined.code or "declined"
-                return Answer(await self._steps.tell(RecordFailed(charge.id, failure)))
             except errors.InvalidState:
                 intent = await self._steps.stripe.retrieve(intent.id)
+            except (errors.UnknownPaymentMethod, *REFUSED) as refused:
+                return await self._failed(charge, refused)
         return await self._record(charge, intent)
+
+    async def _failed(self, charge: Charge, refused: errors.StripeFailure) -> Answer:
+        """Writes down that this card does not pay, for whatever reason Stripe has: the buyer is told at once."""
+        match refused:
+            case errors.UnknownPaymentMethod():
+                failure = UNKNOWN_METHOD
+            case errors.CardDeclined(decline_code=str() as decline_code):
+                failure = decline_code
+            case errors.CardDeclined():
+                failure = refused.code or "declined"
+            case _:
+                failure = refused.code or "rejected"
+        return Answer(await self._steps.tell(RecordFailed(charge.id, failure)))
 
     async def _record(self, charge: Charge, intent: Intent) -> Answer:
         """Writes down what Stripe says of an intent that was confirmed."""
@@ -144,36 +161,48 @@ class Payments:
             return Answer(charge)
         try:
             await self._steps.capture(charge, deadline)
-        except errors.InvalidState:
+        except REFUSED as refused:
             # Taken already, or no longer to be had: Stripe knows. What cannot be had stays on record as it is until
             # the sale is taken back, so that somebody finds it if we die before that.
             intent = await self._steps.stripe.retrieve(intent_id_of(charge))
-            if intent.status == "canceled":
-                return NotCapturable()
             if intent.status != "succeeded":
-                raise errors.OutcomeUnknown from None
+                tries = charge.tries.count(ChargeStep.CAPTURE) + 1
+                if intent.status not in HELD or refused.code in NEVER_CAPTURED or tries >= CAPTURE_TRIES:
+                    logger.error("capture_refused", charge=charge.id, failure=str(refused), tries=tries)
+                    return NotCapturable()
+                await self._ask_anew(charge, ChargeStep.CAPTURE, refused)
         return Answer(await self._steps.tell(RecordCaptured(charge.id)))
 
     async def _settle(self, charge: Charge, deadline: Instant) -> Charge:
-        if charge.status in (ChargeStatus.CREATED, ChargeStatus.AUTHORISED):
+        if charge.status in (ChargeStatus.CREATED, ChargeStatus.AUTHORISED) or charge.is_payable:
             charge = await self._void(charge, deadline)
         if charge.status is ChargeStatus.COMPLETED:
             charge = await self._refunds.give_back(charge, deadline)
         return charge
 
     async def _void(self, charge: Charge, deadline: Instant) -> Charge:
+        """Cancels the intent, also of a charge that failed: its buyer may still have the client secret."""
         # Without an intent on record none was ever confirmed, and none can be: recording one is refused from here on.
         if charge.stripe_id is not None:
             try:
                 await self._steps.cancel(charge, deadline)
-            except errors.InvalidState:
+            except REFUSED as refused:
                 intent = await self._steps.stripe.retrieve(charge.stripe_id)
                 if intent.status == "succeeded":
                     # In one commit with what is to become of it: dead between two, nobody would give it back.
                     return await self._steps.tell(RecordCaptured(charge.id, refunding=True))
                 if intent.status != "canceled":
-                    raise errors.OutcomeUnknown from None
-        return await self._steps.tell(RecordVoided(charge.id))
+                    await self._ask_anew(charge, ChargeStep.VOID, refused)
+        is_failed = charge.status is ChargeStatus.FAILED
+        return await self._steps.tell(RecordIntentCancelled(charge.id) if is_failed else RecordVoided(charge.id))
+
+    async def _ask_anew(self, charge: Charge, step: ChargeStep, refused: errors.StripeFailure) -> NoReturn:
+        """Leaves the charge to the Supervisor's next round, which asks Stripe under a new key.
+
+        Stripe saves a refusal under its key for a day, also one that is true for a second only, as while `processing`.
+        """
+        await self._steps.tell(StartTry(charge.id, step))
+        raise refused
 
 
 async def handle_all(

@@ -53,7 +53,7 @@ UNAWAITED = (
 DERIVED = frozenset({"_id", "projection", "words", "due_at", "unsettled_since"})
 # Raised with every change of what is derived: documents with a lower number, or without one, are written anew in the
 # background (see storage/upgrades.py).
-PROJECTIONS = {"tickets": 2, "orders": 2, "charges": 2}
+PROJECTIONS = {"tickets": 2, "orders": 2, "charges": 3}
 FIRST_PROJECTION = 1
 
 
@@ -131,11 +131,11 @@ def order_document(order: Order) -> Document:
 
 
 def charge_document(charge: Charge) -> Document:
-    """The charge as stored. `unsettled_since` is there only while Stripe may still hold money for it."""
+    """The charge as stored. `unsettled_since` is there only while something is to be done about it at Stripe."""
     document = encode(charge)
     document["_id"] = document.pop("id")
     document["projection"] = PROJECTIONS["charges"]
-    if charge.is_open:
+    if charge.is_unsettled:
         document["unsettled_since"] = charge.updated_at
     return document
 

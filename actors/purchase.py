@@ -5,21 +5,23 @@ It keeps no state of its own. Wherever a purchase stopped, asking the ticket and
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
 import structlog
 
-from actors.domain.charge import charge_id
+from actors.domain.charge import UNKNOWN_METHOD, charge_id
 from actors.domain.messages import (
     AbandonRefund,
+    AttemptOver,
     Authorise,
     CancelReason,
     Capture,
     Charge,
     ChargeAnswer,
     ChargeStatus,
-    Expire,
+    NoPaymentMethod,
     NotCapturable,
     NotFound,
     NotYours,
@@ -30,8 +32,10 @@ from actors.domain.messages import (
     Pay,
     PaymentAnswer,
     PaymentCommand,
+    PaymentInProgress,
     PurchaseCommand,
     ReadCharge,
+    ReadOrder,
     Reconcile,
     RefundOrder,
     RefundRefused,
@@ -99,6 +103,8 @@ class Purchases:
 
     async def handle(self, command: PurchaseCommand) -> Outcome:
         """How the payment stands, `fresh` only for the one that made it; a refusal when there is nothing to pay."""
+        if _is_another_card(command, self._meetings.wish(command.order_id)):
+            return PaymentInProgress()
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 outcome, is_own = await self._meetings.join(
@@ -117,11 +123,8 @@ class Purchases:
         return outcome if is_own else replace(outcome, fresh=False)
 
     async def _shown(self, order: Order) -> Order:
-        """The order as it is now. Whoever is told to look at it again will find it so.
-
-        `Expire` ends nothing before its time, and its answer promises the document.
-        """
-        answer = await self._counterparts.ask_ticket(Expire(order.ticket_id, order.id))
+        """The order as it is now. Whoever is told to look at it again will find it so: the answer promises that."""
+        answer = await self._counterparts.ask_ticket(ReadOrder(order.ticket_id, order.id))
         return answer.order if isinstance(answer, TicketAnswer) and answer.order else order
 
     async def _pending(self, order_id: str) -> Outcome:
@@ -151,17 +154,63 @@ class Purchases:
                 return await self._start_refund(order, user_id)
 
     async def _start(self, order: Order, command: Pay) -> Outcome:
+        if command.payment_method is None:
+            return await self._continue(order, command)
         started = await self._counterparts.ask_ticket(StartPayment(order.ticket_id, order.id, self._grace))
         match started:
             case TicketAnswer(order=Order() as held):
-                return await self._pay(held, self._new_charge(held, command))
+                return await self._pay_with(
+                    held, self._new_charge(held, command.payment_method, command.request), command
+                )
             case OrderComplete():
                 return await self._paid(order, command)
             case OrderOver():
                 await self._settle(order)
         return started if isinstance(started, Refusal) else Unavailable()
 
-    def _new_charge(self, order: Order, command: Pay) -> Charge:
+    async def _continue(self, order: Order, command: Pay) -> Outcome:
+        """Goes on with the attempt that the buyer's bank asks about, without a payment method."""
+        read = await self._counterparts.ask_ticket(ReadOrder(order.ticket_id, order.id))
+        match read:
+            case TicketAnswer(order=Order(status=OrderStatus.COMPLETE)):
+                return await self._paid(order, command)
+            case TicketAnswer(order=Order() as held):
+                answer = await self._counterparts.ask_charge(ReadCharge(charge_id(held.id, held.attempt)))
+                match answer:
+                    case ChargeAnswer(charge=Charge(action_required=True) as waiting):
+                        return await self._pay(held, waiting)
+                    case ChargeAnswer() | NotFound():
+                        return NoPaymentMethod()
+                return answer
+            case OrderOver():
+                await self._settle(order)
+        return read if isinstance(read, Refusal) else Unavailable()
+
+    async def _pay_with(self, order: Order, charge: Charge, command: Pay) -> Outcome:
+        outcome = await self._pay(order, charge)
+        if not isinstance(outcome, PaymentAnswer):
+            return outcome
+        if outcome.charge.payment_method != command.payment_method:
+            return await self._after_another_card(outcome, command)
+        return UnknownPaymentMethod() if outcome.charge.failure == UNKNOWN_METHOD else outcome
+
+    async def _after_another_card(self, earlier: PaymentAnswer, command: Pay) -> Outcome:
+        """An earlier attempt has another card. Nobody is answered as if the card of now had been used instead."""
+        order, charge = earlier.order, earlier.charge
+        match charge.status:
+            case _ if order.status is OrderStatus.COMPLETE:
+                return replace(earlier, fresh=False)
+            case ChargeStatus.CREATED if charge.action_required:
+                # From this commit on a yes of the bank sells nothing, so the intent may be cancelled.
+                released = await self._release(order, charge, counts=False)
+                if not isinstance(released, PaymentAnswer):
+                    return released
+                order = released.order
+            case ChargeStatus.CREATED | ChargeStatus.AUTHORISED:
+                return PaymentInProgress()
+        return await self._start(order, command) if order.is_open else OrderOver()
+
+    def _new_charge(self, order: Order, payment_method: str, request: str | None = None) -> Charge:
         now = self._clock.now()
         return Charge(
             id=charge_id(order.id, order.attempt),
@@ -171,11 +220,11 @@ class Purchases:
             attempt=order.attempt,
             amount=order.price,
             currency=order.currency,
-            payment_method=command.payment_method,
+            payment_method=payment_method,
             status=ChargeStatus.CREATED,
             created_at=now,
             updated_at=now,
-            request=command.request,
+            request=request,
         )
 
     async def _pay(self, order: Order, charge: Charge) -> Outcome:
@@ -187,36 +236,38 @@ class Purchases:
             case ChargeAnswer(charge=Charge(status=ChargeStatus.COMPLETED) as completed):
                 return await self._sell(order, completed)
             case ChargeAnswer(charge=Charge(status=ChargeStatus.FAILED | ChargeStatus.VOIDED) as failed):
-                return await self._release(order, failed, self._attempts)
+                # An unknown payment method is the client's mistake, not the card's.
+                return await self._release(order, failed, counts=failed.failure != UNKNOWN_METHOD)
             case ChargeAnswer(charge=unknown, client_secret=secret):
                 return PaymentAnswer(order, unknown, secret)
-            case UnknownPaymentMethod():
-                # The client's mistake, not the card's: the order is open again whatever the number of attempts.
-                await self._counterparts.ask_ticket(
-                    Release(order.ticket_id, order.id, order.attempt, max_attempts=order.attempt + 1)
-                )
         return answer
 
-    async def _release(self, order: Order, charge: Charge, attempts: int) -> Outcome:
-        release = Release(order.ticket_id, order.id, order.attempt, max_attempts=attempts)
+    async def _release(self, order: Order, charge: Charge, *, counts: bool) -> Outcome:
+        """The attempt is over: first in the journal, then at Stripe, where somebody could still pay its intent."""
+        release = Release(order.ticket_id, order.id, charge.attempt, max_attempts=self._attempts, counts=counts)
         released = await self._counterparts.ask_ticket(release)
         match released:
             case TicketAnswer(order=Order() as after):
-                return PaymentAnswer(after, charge)
+                return PaymentAnswer(after, await self._cancelled(charge))
             case OrderOver():
                 # It ended in another way while the card was asked about: either way its buyer holds nothing any more.
-                return PaymentAnswer(replace(order, status=OrderStatus.CANCELLED), charge)
+                return PaymentAnswer(replace(order, status=OrderStatus.CANCELLED), await self._cancelled(charge))
         # Whether the ticket was let go of is not known, so nothing is said of it: asking again tells.
         return released if isinstance(released, Refusal) else Unavailable()
 
+    async def _cancelled(self, charge: Charge) -> Charge:
+        """The charge after its intent was cancelled at Stripe, or as it was: the Supervisor repeats that."""
+        answer = await self._counterparts.ask_charge(Settle(charge.id)) if charge.is_unsettled else None
+        return answer.charge if isinstance(answer, ChargeAnswer) else charge
+
     async def _sell(self, order: Order, charge: Charge) -> Outcome:
-        sell = Sell(order.ticket_id, order.id, charge.id, charge.amount)
+        sell = Sell(order.ticket_id, order.id, charge.id, charge.amount, charge.attempt)
         sold = await self._counterparts.ask_ticket(sell)
         match sold:
             case TicketAnswer(order=Order() as bought, fresh=fresh):
                 return await self._capture(bought, charge, fresh=fresh)
-            case OrderOver() | WrongAmount():
-                # The order's end is in the journal, or the amount is wrong: the money goes back.
+            case OrderOver() | AttemptOver() | WrongAmount():
+                # The end of the order or the attempt is in the journal, or the amount is wrong: the money goes back.
                 await self._counterparts.ask_charge(Settle(charge.id))
                 return sold
         return PaymentAnswer(order, charge)  # not known: the Supervisor has it resumed
@@ -252,23 +303,34 @@ class Purchases:
         charges = await self._queries.charges_of(order.id)
         if not charges:
             return Unavailable()  # no charge, no money: the hold ends by itself, or its buyer asks again
-        charge = charges[-1]
-        if order.status is OrderStatus.CREATED:
-            return PaymentAnswer(order, charge)  # that attempt failed, and its buyer may make another
-        if order.status is OrderStatus.COMPLETE and not (reconcile or charge.is_open or order.refunding):
-            return PaymentAnswer(order, charge)  # a document is never ahead of the truth: nothing is left to do
-        started = await self._counterparts.ask_ticket(StartPayment(order.ticket_id, order.id, grace=0))
-        match started:
-            case TicketAnswer(order=Order(attempt=charge.attempt) as held):
-                return await self._pay(held, charge)
-            case OrderComplete():
-                return await self._settle_sale(order, charge, reconcile=reconcile)
+        is_settled = not (reconcile or order.refunding or any(charge.is_unsettled for charge in charges))
+        if order.status in (OrderStatus.CREATED, OrderStatus.COMPLETE) and is_settled:
+            return PaymentAnswer(order, charges[-1])  # a document is never ahead of the truth: nothing is left to do
+        # Not `StartPayment`: an order that is open again since its document was written waits for its buyer.
+        read = await self._counterparts.ask_ticket(ReadOrder(order.ticket_id, order.id))
+        match read:
+            case TicketAnswer(order=Order() as now):
+                return await self._resume_attempt(now, charges, reconcile=reconcile)
             case OrderOver() if reconcile:
                 for known in charges:
                     await self._counterparts.ask_charge(Reconcile(known.id))
             case OrderOver():
                 await self._settle(order)
-        return started if isinstance(started, Refusal) else Unavailable()
+        return read if isinstance(read, Refusal) else Unavailable()
+
+    async def _resume_attempt(self, order: Order, charges: Sequence[Charge], *, reconcile: bool) -> Outcome:
+        """The order has its ticket: the current attempt goes on, and earlier ones keep no money."""
+        for charge in charges:
+            if charge.attempt < order.attempt and charge.is_unsettled:
+                await self._counterparts.ask_charge(Settle(charge.id))
+        charge = charges[-1]
+        if order.status is OrderStatus.CREATED:
+            return PaymentAnswer(order, charge)  # its buyer may make another attempt
+        if charge.attempt != order.attempt:
+            return Unavailable()  # its document is not written yet
+        if order.status is OrderStatus.COMPLETE:
+            return await self._settle_sale(order, charge, reconcile=reconcile)
+        return await self._pay(order, charge)
 
     async def _settle_sale(self, order: Order, charge: Charge, *, reconcile: bool) -> Outcome:
         """The order was sold: takes what is to be taken, or goes on giving it back."""
@@ -289,7 +351,7 @@ class Purchases:
         One whose refund failed is the operator's, who may have paid the buyer back another way.
         """
         for charge in await self._queries.charges_of(order.id):
-            if charge.is_open or (charge.status is ChargeStatus.COMPLETED and charge.failure is None):
+            if charge.is_unsettled or (charge.status is ChargeStatus.COMPLETED and charge.failure is None):
                 await self._counterparts.ask_charge(Settle(charge.id))
 
     async def _start_refund(self, order: Order, user_id: str) -> Outcome:
@@ -337,16 +399,24 @@ def _refund_failed_since(order: Order, charge: Charge) -> bool:
     return order.refunding and is_kept and charge.updated_at > order.updated_at
 
 
+def _is_another_card(command: PurchaseCommand, running: object) -> bool:
+    """Whether a payment with another card runs, whose outcome decides whether this one may be tried."""
+    match command, running:
+        case Pay(payment_method=str() as wanted), (kind, str() as charged) if kind is Pay:
+            return wanted != charged
+    return False
+
+
 def _stopped(order_id: str, error: BaseException) -> None:
     """Its caller may have been answered long ago; the Supervisor has the purchase resumed."""
     logger.warning("purchase_stopped", order=order_id, exc_info=error)
 
 
 def _wish(command: PurchaseCommand) -> object:
-    """What makes two messages the same wish for an order; not the payment method: whichever comes first pays."""
+    """What makes two messages the same wish for an order."""
     match command:
-        case Pay():
-            return Pay
+        case Pay(payment_method=payment_method):
+            return Pay, payment_method
         case ResumePurchase(reconcile=reconcile):
             return ResumePurchase, reconcile
         case RefundOrder(user_id=user_id):

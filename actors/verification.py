@@ -103,7 +103,7 @@ class _Check:
                 self._violated("every payment at Stripe has its charge", intent.id)
             if intent.status in ("requires_confirmation", "requires_payment_method"):
                 self._report.unconfirmed_intents += 1
-            if intent.status == "requires_capture" and charge is not None and not charge.is_open:
+            if intent.status == "requires_capture" and charge is not None and not charge.is_unsettled:
                 self._violated("no authorisation is left open", intent.id)
         for charge_id, intents in self._intents.items():
             if len(intents) > 1:
@@ -112,7 +112,7 @@ class _Check:
     def _check_order(self, order: Order) -> None:
         charges = self._of_orders[order.id]
         is_sold = order.status is OrderStatus.COMPLETE
-        unsettled = [charge for charge in charges if charge.is_open]
+        unsettled = [charge for charge in charges if charge.is_unsettled]
         if order.is_open or order.is_unsettled or unsettled:
             changed = max([order.updated_at, *(charge.updated_at for charge in unsettled)])
             since = max(changed, order.expires_at if order.is_open else 0)

@@ -62,6 +62,11 @@ _ERRORS: dict[type[Refusal], Callable[[Any], CustomError]] = {
     messages.NotCapturable: _conflict("The payment can no longer be collected."),
     messages.RefundRefused: _conflict("Stripe does not give this payment back now. The sale stands."),
     messages.WrongAmount: _conflict("The amount is not the price of this order."),
+    messages.AttemptOver: _conflict("This attempt to pay is over."),
+    messages.PaymentInProgress: lambda _: ConflictError(
+        "Another card is being charged for this order. Ask again when that is decided.", field="paymentMethod"
+    ),
+    messages.NoPaymentMethod: lambda _: RequestValidationError({"paymentMethod": "is required"}),
     messages.InvalidTransition: _conflict("The payment is past this step."),
     messages.UnknownPaymentMethod: lambda _: RequestValidationError({"paymentMethod": "is not known to Stripe"}),
     messages.Overloaded: lambda _: ServiceUnavailableError(),

@@ -1,6 +1,7 @@
 """What may happen to a charge: created → authorised → completed → refunded, or an end on the way.
 
-Only a refund that fails takes it back, from refunded to completed: the money is with us again.
+Two things lead out of an end. A refund that fails takes a charge back from refunded to completed: the money is with
+us again. Money that somebody took for a charge after it had failed makes it completed, only to be given back.
 """
 
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from actors.domain.messages import (
     ChargeDisputed,
     ChargeEvent,
     ChargeFailed,
+    ChargeIntentCancelled,
     ChargeIntentCreated,
     ChargeRefunded,
     ChargeRefundFailed,
@@ -36,6 +38,7 @@ from actors.domain.messages import (
     RecordDispute,
     RecordFailed,
     RecordIntent,
+    RecordIntentCancelled,
     RecordRefunded,
     RecordRefundFailed,
     RecordRefunding,
@@ -48,6 +51,8 @@ from actors.domain.messages import (
 
 Decision = tuple[ChargeEvent, ...] | Refusal
 UNCHANGED: tuple[ChargeEvent, ...] = ()
+# Why a charge failed whose payment method or token Stripe does not know. Such an attempt does not count.
+UNKNOWN_METHOD = "unknown_payment_method"
 
 
 def charge_id(order_id: str, attempt: int) -> str:
@@ -135,6 +140,18 @@ def _after_a_failed_refund(charge: Charge, failure: str, now: Instant) -> Charge
     )
 
 
+def _when_failed(charge: Charge, command: ChargeCommand, now: Instant) -> Decision:
+    """Its intent is still to be cancelled. Until then somebody may pay it in a browser, and another take that money."""
+    match command:
+        case RecordIntentCancelled() if charge.stripe_id is not None:
+            cancelled = (ChargeIntentCancelled(_next(charge, now, intent_cancelled=True)),)
+            return UNCHANGED if charge.intent_cancelled else cancelled
+        case RecordCaptured(refunding=True) if charge.is_payable:
+            taken = _next(charge, now, status=ChargeStatus.COMPLETED, refunding=True, failure=None)
+            return (ChargeCompleted(taken),)
+    return _when_over(charge, command)
+
+
 def _when_over(charge: Charge, command: ChargeCommand, _now: Instant = 0) -> Decision:
     return UNCHANGED if _REACHED.get(type(command)) is charge.status else InvalidTransition()
 
@@ -153,7 +170,7 @@ _HANDLERS: dict[ChargeStatus, Handler] = {
     ChargeStatus.AUTHORISED: _when_open,
     ChargeStatus.COMPLETED: _when_taken,
     ChargeStatus.REFUNDED: _when_taken,
-    ChargeStatus.FAILED: _when_over,
+    ChargeStatus.FAILED: _when_failed,
     ChargeStatus.VOIDED: _when_over,
 }
 

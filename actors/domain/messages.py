@@ -129,6 +129,12 @@ class Order:
     restrictions: str | None = None
     face_value: int | None = None
     refund_by: str | None = None
+    uncounted: int = 0
+
+    @property
+    def counted_attempts(self) -> int:
+        """The attempts that count as PAYMENT_ATTEMPTS, this one included: no abandoned ones, and no unknown methods."""
+        return self.attempt - self.uncounted
 
     @property
     def is_open(self) -> bool:
@@ -146,6 +152,7 @@ class Charge:
     """One attempt to take the money of one order; amount, currency and payment method never change.
 
     `refunding` while its money is to go back, and `disputed` is Stripe's word for how a dispute stands.
+    `intent_cancelled` when Stripe has said that nobody can pay the intent of this failed charge any more.
     """
 
     id: str
@@ -168,11 +175,22 @@ class Charge:
     disputed: str | None = None
     tries: tuple[str, ...] = ()
     request: str | None = None
+    intent_cancelled: bool = False
 
     @property
     def is_open(self) -> bool:
         """Whether Stripe may hold money for it that is neither taken nor given back."""
         return self.status in (ChargeStatus.CREATED, ChargeStatus.AUTHORISED) or self.refunding
+
+    @property
+    def is_payable(self) -> bool:
+        """Whether it failed, and its intent can still be paid with the client secret until it is cancelled."""
+        return self.status is ChargeStatus.FAILED and self.stripe_id is not None and not self.intent_cancelled
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether something is still to be done about it at Stripe, now or once its order is over."""
+        return self.is_open or self.is_payable
 
 
 # Commands to a ticket
@@ -269,23 +287,36 @@ class StartPayment:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadOrder:
+    """Asks how the order that has the ticket stands, by the journal. Changes nothing but a hold that is due."""
+
+    ticket_id: str
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sell:
-    """The point of no return: only the order that holds the ticket, only for the held price."""
+    """The point of no return: only the order that holds the ticket, for the held price, in its current attempt."""
 
     ticket_id: str
     order_id: str
     charge_id: str
     amount: int
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """The payment of this attempt failed: the order ends, or is open again when another attempt is allowed."""
+    """The payment of this attempt failed: the order ends, or is open again when another attempt is allowed.
+
+    One that does not count, because it was abandoned or its payment method is unknown, leaves the order open.
+    """
 
     ticket_id: str
     order_id: str
     attempt: int
     max_attempts: int
+    counts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,6 +368,7 @@ TicketCommand: TypeAlias = (
     | Reserve
     | CancelOrder
     | StartPayment
+    | ReadOrder
     | Sell
     | Release
     | Revoke
@@ -351,10 +383,13 @@ TicketCommand: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Pay:
-    """Carries the payment of an order through; `request` names the client's attempt when it sent a key."""
+    """Carries the payment of an order through; `request` names the client's attempt when it sent a key.
+
+    Without a payment method it only goes on with an attempt that the buyer's bank asks about.
+    """
 
     order_id: str
-    payment_method: str = field(repr=False)
+    payment_method: str | None = field(repr=False)
     request: str | None = None
 
 
@@ -476,6 +511,13 @@ class RecordVoided:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordIntentCancelled:
+    """Stripe has cancelled the intent of a charge that failed."""
+
+    charge_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordRefunding:
     """The money is to go back: noted before Stripe is asked."""
 
@@ -520,6 +562,7 @@ ChargeCommand: TypeAlias = (
     | RecordCaptured
     | RecordFailed
     | RecordVoided
+    | RecordIntentCancelled
     | RecordRefunding
     | RecordRefundPending
     | RecordRefunded
@@ -665,6 +708,13 @@ class ChargeVoided:
 
 
 @dataclass(frozen=True, slots=True)
+class ChargeIntentCancelled:
+    """Nobody can pay the intent of this failed charge any more."""
+
+    charge: Charge
+
+
+@dataclass(frozen=True, slots=True)
 class ChargeRefunding:
     """Its money is to go back; with `stripe_refund_id` Stripe is on it."""
 
@@ -699,6 +749,7 @@ ChargeEvent: TypeAlias = (
     | ChargeCompleted
     | ChargeFailed
     | ChargeVoided
+    | ChargeIntentCancelled
     | ChargeRefunding
     | ChargeRefunded
     | ChargeRefundFailed
@@ -795,6 +846,21 @@ class OrderNotPaid(Refusal):
 @dataclass(frozen=True, slots=True)
 class WrongAmount(Refusal):
     pass
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptOver(Refusal):
+    """This attempt to pay failed or was abandoned: a late yes to it sells nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentInProgress(Refusal):
+    """Another card is being charged for the order, and its outcome is not known yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoPaymentMethod(Refusal):
+    """No payment method was named, and the buyer's bank asks about no attempt that could go on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ EVENT_TYPES: Mapping[str, type[Any]] = {
     "ChargeCompleted": messages.ChargeCompleted,
     "ChargeFailed": messages.ChargeFailed,
     "ChargeVoided": messages.ChargeVoided,
+    "ChargeIntentCancelled": messages.ChargeIntentCancelled,
     "ChargeRefunding": messages.ChargeRefunding,
     "ChargeRefunded": messages.ChargeRefunded,
     "ChargeRefundFailed": messages.ChargeRefundFailed,

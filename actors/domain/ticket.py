@@ -8,6 +8,7 @@ from actors.domain.messages import (
     AlreadyReserved,
     AlreadySold,
     AlreadyWithdrawn,
+    AttemptOver,
     CancelOrder,
     CancelReason,
     CreateTicket,
@@ -35,6 +36,7 @@ from actors.domain.messages import (
     OrderStatus,
     OwnTicket,
     PriceChanged,
+    ReadOrder,
     ReadTicket,
     Refusal,
     ReinstateTicket,
@@ -199,7 +201,7 @@ def _when_reserved(  # noqa: C901, PLR0911 - a row a rule
             return OrderNotPaid()
         case SuspendTicket():
             return _suspend(ticket)
-        case Expire(order_id=order.id):
+        case ReadOrder(order_id=order.id) | Expire(order_id=order.id):
             return UNCHANGED  # `due` has not ended it, so its time is not over: it was extended
     return OrderOver()
 
@@ -213,7 +215,7 @@ def _when_sold(  # noqa: PLR0911 - a row a rule
             return _unchanged_if(_same_request(order, command))
         case Reserve() | EditTicket() | WithdrawTicket():
             return AlreadySold()
-        case Sell(order_id=order.id, charge_id=order.charge_id):
+        case Sell(order_id=order.id, charge_id=order.charge_id) | ReadOrder(order_id=order.id):
             return UNCHANGED
         case Revoke(order_id=order.id, reason=reason):
             return (OrderCancelled(_ended(order, reason, now)),)
@@ -322,6 +324,8 @@ def _start_payment(ticket: Ticket, order: Order, grace: int, now: Instant) -> De
 
 
 def _sell(order: Order, command: Sell, now: Instant) -> Decision:
+    if command.attempt != order.attempt:
+        return AttemptOver()
     if command.amount != order.price:
         return WrongAmount()
     return (OrderCompleted(replace(_next(order, now, OrderStatus.COMPLETE), charge_id=command.charge_id)),)
@@ -330,8 +334,10 @@ def _sell(order: Order, command: Sell, now: Instant) -> Decision:
 def _release(order: Order, command: Release, now: Instant) -> Decision:
     if command.attempt != order.attempt or order.status is OrderStatus.CREATED:
         return UNCHANGED  # a repeat: this attempt's failure has been dealt with
-    if command.attempt < command.max_attempts:
-        return (OrderReopened(replace(_next(order, now, OrderStatus.CREATED), attempt=order.attempt + 1)),)
+    if not command.counts or order.counted_attempts < command.max_attempts:
+        reopened = _next(order, now, OrderStatus.CREATED)
+        uncounted = order.uncounted + (not command.counts)
+        return (OrderReopened(replace(reopened, attempt=order.attempt + 1, uncounted=uncounted)),)
     return (OrderCancelled(_ended(order, CancelReason.DECLINED, now)),)
 
 

@@ -92,7 +92,12 @@ class Stripe:
         """
         return intent_of(
             await settled(
-                self._client.v1.payment_intents.confirm_async(intent_id, options={"idempotency_key": idempotency_key})
+                self._client.v1.payment_intents.confirm_async(
+                    # What `handleNextAction` of Stripe.js needs (https://docs.stripe.com/api/payment_intents/confirm).
+                    intent_id,
+                    {"use_stripe_sdk": True},
+                    {"idempotency_key": idempotency_key},
+                )
             )
         )
 

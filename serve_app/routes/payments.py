@@ -60,7 +60,11 @@ _ENDINGS = {
     ),
 )
 async def pay(request: Request) -> Response:
-    """Pay an order. 201 when the money is taken; 202 when it is not decided: confirm with the bank, or look again."""
+    """Pay an order. 201 when the money is taken; 202 when it is not decided: confirm with the bank, or look again.
+
+    200 is the payment that was made already, whatever card is named now. Another card while the bank asks about the
+    first takes its place; while an answer is on its way it is 409 for `paymentMethod`.
+    """
     services = services_of(request)
     buyer_id = services.sessions.require(request).user_id
     address = services.address_of(request)

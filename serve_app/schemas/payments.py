@@ -24,11 +24,21 @@ def _name(text: str | None) -> str | None:
     return text
 
 
+def _confirmation_token(text: str | None) -> str | None:
+    if text is not None and not (text.startswith("ctoken_") and _NAME.fullmatch(text)):
+        raise ValueError("must be the id that Stripe's form gave you, such as ctoken_1NnQUf2eZvKYlo2C")
+    return text
+
+
 StripeName = Annotated[str | None, AfterValidator(_name)]
+ConfirmationToken = Annotated[str | None, AfterValidator(_confirmation_token)]
 
 
 class PaymentBody(Body):
-    """The order to pay, and with what: a payment method or a token made by Stripe's form, never a card."""
+    """The order to pay, and with what: one thing that Stripe's form made, never a card.
+
+    With none of them the payment goes on that the buyer's bank asks about.
+    """
 
     misplaced: ClassVar[Mapping[str, str]] = dict.fromkeys(
         ("card", "number", "cardNumber", "card_number", "pan", "cvc", "cvv", "expMonth", "expYear", "exp_month"),
@@ -38,19 +48,22 @@ class PaymentBody(Body):
     order_id: Id = Field(alias="orderId")
     payment_method: StripeName = Field(default=None, alias="paymentMethod")
     token: StripeName = None
+    confirmation_token: ConfirmationToken = Field(default=None, alias="confirmationToken")
 
     @model_validator(mode="after")
-    def _one_of_the_two(self) -> Self:
-        if self.payment_method and self.token:
-            raise PydanticCustomError("rule", "must not come together with paymentMethod", {"field": "token"})
-        if not self.payment_method and not self.token:
-            raise PydanticCustomError("rule", "is required", {"field": "paymentMethod"})
+    def _one_at_most(self) -> Self:
+        others = {"token": self.token, "confirmationToken": self.confirmation_token}
+        sent = [name for name, value in others.items() if value is not None]
+        if self.payment_method is not None and sent:
+            raise PydanticCustomError("rule", "must not come together with paymentMethod", {"field": sent[0]})
+        if len(sent) > 1:
+            raise PydanticCustomError("rule", "must not come together with token", {"field": "confirmationToken"})
         return self
 
     @property
-    def source(self) -> str:
-        """The payment method or the token, whichever was sent."""
-        return self.payment_method or self.token or ""
+    def source(self) -> str | None:
+        """What was sent to pay with, None when nothing was."""
+        return self.payment_method or self.token or self.confirmation_token
 
 
 class PaymentView(TypedDict):

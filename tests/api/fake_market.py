@@ -10,11 +10,13 @@ from actors.domain.messages import (
     Charge,
     ChargeStatus,
     Instant,
+    NoPaymentMethod,
     NotFound,
     Order,
     OrderComplete,
     Pay,
     PaymentAnswer,
+    PaymentInProgress,
     RefundOrder,
     Refusal,
     Release,
@@ -149,9 +151,16 @@ class FakeMarket:
         entity = f"ticket:{ticket_id}"
         self._recorded[entity].append(Recorded(entity, ticket.version, self._clock(), event))
 
-    def _pay(self, order: Order, command: Pay) -> PaymentAnswer | Refusal:
+    def _pay(  # noqa: PLR0911 - a row a rule
+        self, order: Order, command: Pay
+    ) -> PaymentAnswer | Refusal:
         if command.payment_method == UNKNOWN:
             return UnknownPaymentMethod()
+        earlier = self._charges.get(order.id)
+        if command.payment_method is None and (earlier is None or earlier.payment_method != WANTS_3DS):
+            return NoPaymentMethod()
+        if earlier is not None and earlier.payment_method == SLOW != command.payment_method:
+            return PaymentInProgress()
         started = self._decide(StartPayment(order.ticket_id, order.id, grace=60_000))
         charge = self._charges.get(order.id)
         if isinstance(started, OrderComplete) and charge is not None:
@@ -167,11 +176,12 @@ class FakeMarket:
         attempt = charge_id(order.id, order.attempt)
         charge = Charge(
             attempt, order.id, order.ticket_id, order.buyer_id, order.attempt, order.price, order.currency,
-            command.payment_method, ChargeStatus.CREATED, now, now, stripe_id=f"pi_{attempt}", request=command.request,
+            command.payment_method or "", ChargeStatus.CREATED, now, now, stripe_id=f"pi_{attempt}",
+            request=command.request,
         )  # fmt: skip
         charge = self._charges.get(order.id, charge)
         secret: str | None = None
-        match command.payment_method:
+        match charge.payment_method:
             case "pm_declined":
                 charge = replace(charge, status=ChargeStatus.FAILED)
                 self._decide(Release(order.ticket_id, order.id, order.attempt, max_attempts=self.attempts))
@@ -181,7 +191,7 @@ class FakeMarket:
                 pass
             case _:
                 charge = replace(charge, status=ChargeStatus.COMPLETED)
-                self._decide(Sell(order.ticket_id, order.id, charge.id, charge.amount))
+                self._decide(Sell(order.ticket_id, order.id, charge.id, charge.amount, order.attempt))
         self._charges[order.id] = charge
         fresh = charge.status is ChargeStatus.COMPLETED
         return PaymentAnswer(self._orders[order.id], charge, secret, fresh=fresh)

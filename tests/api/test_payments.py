@@ -25,6 +25,34 @@ async def test_a_token_pays_as_well(world: World) -> None:
     assert response.status_code == 201
 
 
+async def test_a_confirmation_token_pays_as_well(world: World) -> None:
+    _, buyer, _, order = await world.held()
+    body = {"orderId": order["id"], "confirmationToken": "ctoken_1NnQUf2eZvKYlo2C"}
+    assert (await buyer.http.post("/api/payments", json=body)).status_code == 201
+
+
+async def test_without_anything_to_pay_with_the_payment_goes_on_that_the_bank_asks_about(world: World) -> None:
+    _, buyer, _, order = await world.held()
+    asked = await buyer.pays(order, WANTS_3DS)
+    again = await buyer.http.post("/api/payments", json={"orderId": order["id"]})
+    assert (again.status_code, again.json()) == (202, asked.json())
+
+
+async def test_without_anything_to_pay_with_an_order_that_no_bank_asks_about_is_left_alone(world: World) -> None:
+    _, buyer, _, order = await world.held()
+    for body in ({"orderId": order["id"]}, {"orderId": order["id"], "paymentMethod": None}):
+        response = await buyer.http.post("/api/payments", json=body)
+        assert (response.status_code, fields(response)) == (400, {"paymentMethod"})
+    assert (await buyer.http.get(f"/api/orders/{order['id']}")).json()["status"] == "created"
+
+
+async def test_another_card_while_an_answer_is_on_its_way_is_a_conflict(world: World) -> None:
+    _, buyer, _, order = await world.held()
+    await buyer.pays(order, SLOW)
+    response = await buyer.pays(order, "pm_another")
+    assert (response.status_code, fields(response)) == (409, {"paymentMethod"})
+
+
 async def test_paying_again_answers_with_the_same_charge(world: World) -> None:
     _, buyer, _, order = await world.held()
     first, again = await buyer.pays(order), await buyer.pays(order, "pm_another")
@@ -111,10 +139,12 @@ async def test_only_the_buyer_pays(world: World) -> None:
     [
         ({}, {"orderId"}),
         ({"orderId": "no-id", "paymentMethod": 5}, {"orderId", "paymentMethod"}),
-        ({"orderId": NOBODY}, {"paymentMethod"}),
-        ({"orderId": NOBODY, "paymentMethod": None}, {"paymentMethod"}),
         ({"orderId": NOBODY, "paymentMethod": ""}, {"paymentMethod"}),
         ({"orderId": NOBODY, "paymentMethod": "pm_x", "token": "tok_x"}, {"token"}),
+        ({"orderId": NOBODY, "paymentMethod": "pm_x", "confirmationToken": "ctoken_x"}, {"confirmationToken"}),
+        ({"orderId": NOBODY, "token": "tok_x", "confirmationToken": "ctoken_x"}, {"confirmationToken"}),
+        ({"orderId": NOBODY, "confirmationToken": "pm_x"}, {"confirmationToken"}),
+        ({"orderId": NOBODY, "confirmationToken": "ctoken_../x"}, {"confirmationToken"}),
         ({"orderId": NOBODY, "paymentMethod": "4242424242424242"}, {"paymentMethod"}),
         ({"orderId": NOBODY, "paymentMethod": "pm_x\x00"}, {"paymentMethod"}),
         ({"orderId": NOBODY, "paymentMethod": "../x"}, {"paymentMethod"}),

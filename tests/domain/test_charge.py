@@ -16,6 +16,7 @@ from actors.domain.messages import (
     ChargeCreated,
     ChargeEvent,
     ChargeFailed,
+    ChargeIntentCancelled,
     ChargeIntentCreated,
     ChargeRefunded,
     ChargeStatus,
@@ -31,6 +32,7 @@ from actors.domain.messages import (
     RecordCaptured,
     RecordFailed,
     RecordIntent,
+    RecordIntentCancelled,
     RecordRefunded,
     RecordVoided,
     Refusal,
@@ -55,6 +57,9 @@ STATES: dict[str, Charge | None] = {
     "authorised": replace(CREATED_AT_STRIPE, status=ChargeStatus.AUTHORISED),
     "completed": replace(CREATED_AT_STRIPE, status=ChargeStatus.COMPLETED),
     "failed": replace(CREATED_AT_STRIPE, status=ChargeStatus.FAILED, failure="generic_decline"),
+    "failed, its intent cancelled": replace(
+        CREATED_AT_STRIPE, status=ChargeStatus.FAILED, failure="generic_decline", intent_cancelled=True
+    ),
     "voided": replace(CREATED_AT_STRIPE, status=ChargeStatus.VOIDED),
     "refunded": replace(CREATED_AT_STRIPE, status=ChargeStatus.REFUNDED, stripe_refund_id="re_1"),
 }
@@ -67,6 +72,8 @@ COMMANDS: dict[str, ChargeCommand] = {
     "ask for action": RecordActionRequired(ID),
     "authorise": RecordAuthorised(ID),
     "capture": RecordCaptured(ID),
+    "capture, to give it back": RecordCaptured(ID, refunding=True),
+    "cancel the intent": RecordIntentCancelled(ID),
     "fail": RecordFailed(ID, "generic_decline"),
     "void": RecordVoided(ID),
     "refund": RecordRefunded(ID, "re_1"),
@@ -74,17 +81,19 @@ COMMANDS: dict[str, ChargeCommand] = {
 NO = InvalidTransition
 # One column for each state, in their order; None where nothing changes.
 TABLE: dict[str, tuple[Expected, ...]] = {
-    "open": (ChargeCreated, *(None,) * 8),
-    "read": (NotFound, *(None,) * 8),
-    "try again": (NotFound, *(ChargeTried,) * 8),
-    "record the intent": (NotFound, ChargeIntentCreated, *(None,) * 7),
-    "record another intent": (NotFound, ChargeIntentCreated, *(NO,) * 7),
-    "ask for action": (NotFound, ChargeActionRequired, ChargeActionRequired, None, *(NO,) * 5),
-    "authorise": (NotFound, *(ChargeAuthorised,) * 3, None, *(NO,) * 4),
-    "capture": (NotFound, *(ChargeCompleted,) * 4, None, *(NO,) * 3),
-    "fail": (NotFound, *(ChargeFailed,) * 3, NO, NO, None, NO, NO),
-    "void": (NotFound, *(ChargeVoided,) * 4, NO, NO, None, NO),
-    "refund": (NotFound, *(NO,) * 4, ChargeRefunded, NO, NO, None),
+    "open": (ChargeCreated, *(None,) * 9),
+    "read": (NotFound, *(None,) * 9),
+    "try again": (NotFound, *(ChargeTried,) * 9),
+    "record the intent": (NotFound, ChargeIntentCreated, *(None,) * 8),
+    "record another intent": (NotFound, ChargeIntentCreated, *(NO,) * 8),
+    "ask for action": (NotFound, ChargeActionRequired, ChargeActionRequired, None, *(NO,) * 6),
+    "authorise": (NotFound, *(ChargeAuthorised,) * 3, None, *(NO,) * 5),
+    "capture": (NotFound, *(ChargeCompleted,) * 4, None, *(NO,) * 4),
+    "capture, to give it back": (NotFound, *(ChargeCompleted,) * 4, None, ChargeCompleted, *(NO,) * 3),
+    "cancel the intent": (NotFound, *(NO,) * 5, ChargeIntentCancelled, None, NO, NO),
+    "fail": (NotFound, *(ChargeFailed,) * 3, NO, NO, None, None, NO, NO),
+    "void": (NotFound, *(ChargeVoided,) * 4, NO, NO, NO, None, NO),
+    "refund": (NotFound, *(NO,) * 4, ChargeRefunded, NO, NO, NO, None),
 }
 EVERY_PAIR = [
     pytest.param(STATES[state], COMMANDS[name], expected, id=f"{name} when {state}")
@@ -160,6 +169,24 @@ def test_a_charge_is_open_while_stripe_may_hold_money_for_it(state: str) -> None
     charge = STATES[state]
     if charge is not None:
         assert charge.is_open is (charge.status in (ChargeStatus.CREATED, ChargeStatus.AUTHORISED))
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_charge_is_unsettled_while_it_is_open_or_its_failed_intent_can_be_paid(state: str) -> None:
+    charge = STATES[state]
+    if charge is not None:
+        assert charge.is_unsettled is (charge.is_open or state == "failed")
+
+
+def test_a_charge_that_failed_before_it_had_an_intent_has_nothing_to_cancel() -> None:
+    failed = after(CREATED, RecordFailed(ID, "unknown_payment_method"))
+    assert not failed.is_unsettled
+    assert decide(failed, RecordIntentCancelled(ID), LATER) == InvalidTransition()
+
+
+def test_money_taken_for_a_failed_charge_goes_back_as_if_it_had_never_failed() -> None:
+    taken = after(after(CREATED_AT_STRIPE, RecordFailed(ID, "generic_decline")), RecordCaptured(ID, refunding=True))
+    assert (taken.status, taken.refunding, taken.failure) == (ChargeStatus.COMPLETED, True, None)
 
 
 # Requests that arrive again

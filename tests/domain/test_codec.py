@@ -125,7 +125,7 @@ def test_an_order_is_written_back_with_what_a_newer_release_added_after_every_st
     order = ticket_after(creation(), reservation()).order
     assert order is not None
     ticket = replace(ticket_after(creation(), reservation()), order=decode(Order, {**encode(order), "gift_for": "x"}))
-    for command in (StartPayment(ticket.id, order.id, 0), Sell(ticket.id, order.id, "9" * 24, order.price)):
+    for command in (StartPayment(ticket.id, order.id, 0), Sell(ticket.id, order.id, "9" * 24, order.price, 1)):
         changed, (event,), _ = handle(ticket, command)
         assert changed is not None
         assert encode_event(event)["data"]["order"]["gift_for"] == "x"

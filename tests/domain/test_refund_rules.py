@@ -251,7 +251,7 @@ CHARGE_TABLE: dict[str, tuple[OnCharge, ...]] = {
     "fail": (*OPEN, None, None, *(ChargeRefundFailed,) * 3, *OVER),
     "dispute": (*OPEN, ChargeDisputed, None, *(ChargeDisputed,) * 3, *OVER),
     "dispute on": (*OPEN, *(ChargeDisputed,) * 5, *OVER),
-    "take to give back": (NotFound, ChargeCompleted, ChargeCompleted, None, None, None, None, NO, *OVER),
+    "take to give back": (NotFound, ChargeCompleted, ChargeCompleted, None, None, None, None, NO, ChargeCompleted, NO),
 }
 EVERY_CHARGE = [
     pytest.param(CHARGES[state], CHARGE_COMMANDS[name], expected, id=f"{name} when {state}")

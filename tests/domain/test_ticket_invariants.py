@@ -98,12 +98,14 @@ class AnyHistory(RuleBasedStateMachine):
         if self.send(StartPayment(TICKET, order_id, GRACE)) is None:
             assert ended <= self.orders[order_id].expires_at <= max(ended, self.now + GRACE)
 
-    @rule(order_id=ORDERS, amount=PRICES)
-    def sell(self, order_id: str, amount: int) -> None:
+    @rule(order_id=ORDERS, amount=PRICES, late=st.sampled_from([0] * 9 + [1]))
+    def sell(self, order_id: str, amount: int, late: int) -> None:
         known = self.orders.get(order_id)
-        if self.send(Sell(TICKET, order_id, CHARGE, amount)) is None and known is not None and known.is_open:
+        attempt = (known.attempt if known else 1) + late
+        if self.send(Sell(TICKET, order_id, CHARGE, amount, attempt)) is None and known is not None and known.is_open:
             assert self.now < known.expires_at, "a late payment won"
             assert amount == known.price
+            assert attempt == known.attempt, "an attempt that is over won"
 
     @rule(order_id=ORDERS, attempt=ATTEMPTS, most=ATTEMPTS)
     def release(self, order_id: str, attempt: int, most: int) -> None:

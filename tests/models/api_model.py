@@ -237,12 +237,27 @@ class ApiModel:
             payments.append(Payment(new_id, order.attempt, order.price, method, key, self.now))
         elif _is_another_use(payments[-1], method, key):
             return ANOTHER_REQUEST
+        elif payments[-1].method != method:
+            earlier = self._after_another_card(order, listing, payments[-1])
+            if earlier is not None:
+                return earlier
+            self._ask(listing, StartPayment(listing.id, order_id, GRACE))
+            payments.append(Payment(new_id, order.attempt, order.price, method, key, self.now))
         return self._carry(order, listing, payments[-1])
+
+    def _after_another_card(self, order: OrderModel, listing: Listing, payment: Payment) -> Answer | None:
+        """What became of the earlier card; None when its bank still asks, and the card of now takes its place."""
+        if payment.bank == "asks":
+            payment.status, payment.bank = "voided", "void"
+            self._ask(listing, Release(listing.id, order.id, order.attempt, 1, counts=False))
+            return None
+        answer = self._carry(order, listing, payment)
+        return Answer(409, says=ENDINGS[CancelReason.DECLINED]) if answer.status == 402 else Answer(200, answer.body)
 
     def _carry(self, order: OrderModel, listing: Listing, payment: Payment) -> Answer:
         if payment.method == UNKNOWN:
             payment.status, payment.failure, payment.reached_stripe = "failed", "unknown_payment_method", False
-            self._ask(listing, Release(listing.id, order.id, order.attempt, order.attempt + 1))
+            self._ask(listing, Release(listing.id, order.id, order.attempt, 1, counts=False))
             return Answer(400, says="not known to Stripe", field="paymentMethod")
         if payment.bank == "unasked":
             payment.bank = {DECLINED: "no", WANTS_3DS: "asks"}.get(payment.method, "yes")
@@ -254,7 +269,7 @@ class ApiModel:
             payment.failure = "payment_intent_authentication_failure" if asked else "generic_decline"
             self._ask(listing, Release(listing.id, order.id, order.attempt, 1))
             return Answer(402, says="The order is cancelled")
-        self._ask(listing, Sell(listing.id, order.id, payment.id, payment.amount))
+        self._ask(listing, Sell(listing.id, order.id, payment.id, payment.amount, order.attempt))
         payment.status = "completed"
         return Answer(201, payment_view(payment, order.id))
 

@@ -16,6 +16,7 @@ from actors.domain.messages import (
     RecordDispute,
     RecordFailed,
     RecordIntent,
+    RecordIntentCancelled,
     RecordRefunded,
     RecordRefundFailed,
     RecordRefunding,
@@ -44,6 +45,7 @@ class ChargeModel:
     refunding: bool = False
     disputed: str | None = None
     tries: Counter[ChargeStep] = field(default_factory=Counter)
+    cancelled: bool = False
 
     def tell(self, command: ChargeCommand) -> Outcome:
         """The name of the event, the refusal, or None when nothing changes."""
@@ -74,6 +76,8 @@ class ChargeModel:
                 return self._fail(command)
             case RecordVoided():
                 return self._leave("created", "authorised", to="voided", event="ChargeVoided")
+            case RecordIntentCancelled() if self.status == "failed" and self.intent is not None:
+                return self._cancel()
             case RecordDispute() if self.is_taken:
                 return self._dispute(command)
             case RecordRefunding() if self.status == "completed":
@@ -129,7 +133,16 @@ class ChargeModel:
         self.waits_for_buyer = True
         return "ChargeActionRequired"
 
+    def _cancel(self) -> Outcome:
+        if self.cancelled:
+            return None
+        self.cancelled = True
+        return "ChargeIntentCancelled"
+
     def _capture(self, command: RecordCaptured) -> Outcome:
+        if self.status == "failed" and self.intent is not None and not self.cancelled and command.refunding:
+            # Somebody took money for it after it had failed: it goes back.
+            self.status, self.failure = "created", None
         outcome = self._leave("created", "authorised", to="completed", event="ChargeCompleted")
         if isinstance(outcome, str):
             self.refunding = command.refunding

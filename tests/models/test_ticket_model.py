@@ -96,6 +96,15 @@ def any_amount_buys(patch: Patch) -> None:
     patch.setattr(rules, "_sell", sell)
 
 
+def an_attempt_that_is_over_buys(patch: Patch) -> None:
+    real = rules._sell
+
+    def sell(order: Order, command: Sell, now: Instant) -> Decision:
+        return real(order, replace(command, attempt=order.attempt), now)
+
+    patch.setattr(rules, "_sell", sell)
+
+
 def a_payment_begins_for_whoever_holds_it(patch: Patch) -> None:
     def start(ticket: Ticket, command: TicketCommand) -> Decision | None:
         if isinstance(command, StartPayment) and ticket.order:
@@ -137,6 +146,7 @@ def an_edit_is_not_noticed_by_who_saw_the_ticket_before(patch: Patch) -> None:
         a_hold_ends_a_millisecond_late,
         every_payment_extends_the_hold,
         any_amount_buys,
+        an_attempt_that_is_over_buys,
         a_payment_begins_for_whoever_holds_it,
         an_order_that_is_over_is_revived,
         a_refund_ignores_that_the_event_has_begun,

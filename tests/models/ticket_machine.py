@@ -19,6 +19,7 @@ from actors.domain.messages import (
     Order,
     OrderCreated,
     OrderStatus,
+    ReadOrder,
     ReadTicket,
     ReinstateTicket,
     Release,
@@ -176,16 +177,22 @@ class TicketMachine(RuleBasedStateMachine):
         self.send(StartPayment(TICKET, self.named(which), GRACE))
 
     @precondition(in_state("reserved", "sold"))
-    @rule(which=ORDERS, charge=st.sampled_from([CHARGE, ANOTHER_CHARGE]), shift=st.sampled_from([0, 0, -1, 1_000]))
-    def sell(self, which: str, charge: str, shift: int) -> None:
-        assert self.model.holder is not None
-        self.send(Sell(TICKET, self.named(which), charge, self.model.holder.price + shift))
+    @rule(
+        which=ORDERS,
+        charge=st.sampled_from([CHARGE, ANOTHER_CHARGE]),
+        shift=st.sampled_from([0, 0, -1, 1_000]),
+        late=st.sampled_from([0, 0, 0, -1, 1]),
+    )
+    def sell(self, which: str, charge: str, shift: int, late: int) -> None:
+        order = self.model.holder
+        assert order is not None
+        self.send(Sell(TICKET, self.named(which), charge, order.price + shift, order.attempt + late))
 
     @precondition(in_state("reserved", "sold"))
-    @rule(which=ORDERS, shift=st.sampled_from([0, 0, 0, -1, 1]), most=st.sampled_from([1, 2, 9]))
-    def release(self, which: str, shift: int, most: int) -> None:
+    @rule(which=ORDERS, shift=st.sampled_from([0, 0, 0, -1, 1]), most=st.sampled_from([1, 2, 9]), counts=st.booleans())
+    def release(self, which: str, shift: int, most: int, counts: bool) -> None:  # noqa: FBT001 - drawn
         assert self.model.holder is not None
-        self.send(Release(TICKET, self.named(which), self.model.holder.attempt + shift, most))
+        self.send(Release(TICKET, self.named(which), self.model.holder.attempt + shift, most, counts))
 
     @precondition(in_state("available", "reserved"))
     @rule(is_declined=st.booleans())
@@ -198,7 +205,7 @@ class TicketMachine(RuleBasedStateMachine):
             self.send(
                 Release(TICKET, order.id, order.attempt, max_attempts=9)
                 if is_declined
-                else Sell(TICKET, order.id, CHARGE, order.price)
+                else Sell(TICKET, order.id, CHARGE, order.price, order.attempt)
             )
 
     @precondition(in_state("reserved", "sold"))
@@ -207,8 +214,8 @@ class TicketMachine(RuleBasedStateMachine):
         self.send(StartRefund(TICKET, self.named(which), seller, is_admin))
 
     @precondition(in_state("reserved", "sold"))
-    @rule(which=ORDERS, kind=st.sampled_from([CancelOrder, Expire, Expire, AbandonRefund]))
-    def let_go(self, which: str, kind: type[CancelOrder | Expire | AbandonRefund]) -> None:
+    @rule(which=ORDERS, kind=st.sampled_from([CancelOrder, Expire, Expire, AbandonRefund, ReadOrder]))
+    def let_go(self, which: str, kind: type[CancelOrder | Expire | AbandonRefund | ReadOrder]) -> None:
         self.send(kind(TICKET, self.named(which)))
 
     @precondition(in_state("reserved", "sold"))
@@ -219,13 +226,15 @@ class TicketMachine(RuleBasedStateMachine):
     @precondition(in_state("available", "withdrawn"))
     @rule(
         which=ORDERS,
-        kind=st.sampled_from([CancelOrder, StartPayment, Sell, Release, Revoke, StartRefund, AbandonRefund, Expire]),
+        kind=st.sampled_from(
+            [CancelOrder, StartPayment, Sell, Release, Revoke, StartRefund, AbandonRefund, Expire, ReadOrder]
+        ),
     )
     def go_on_with_an_order_that_is_over(self, which: str, kind: type[TicketCommand]) -> None:
         order_id = self.named(which)
         rest: dict[type, tuple[object, ...]] = {
             StartPayment: (GRACE,),
-            Sell: (CHARGE, self.model.price),
+            Sell: (CHARGE, self.model.price, 1),
             Release: (1, 1),
             Revoke: (CancelReason.CAPTURE_FAILED,),
             StartRefund: (SELLER,),
@@ -305,5 +314,5 @@ def seen(order: Order) -> OrderModel:
     return OrderModel(
         order.id, order.buyer_id, order.title, order.price, order.created_at, order.expires_at, order.request,
         order.status, order.version, order.attempt, order.extended, order.refunding, order.refund_by, order.charge_id,
-        order.cancel_reason,
+        order.cancel_reason, order.counted_attempts,
     )  # fmt: skip

@@ -7,6 +7,7 @@ from actors.domain.messages import (
     AlreadyReserved,
     AlreadySold,
     AlreadyWithdrawn,
+    AttemptOver,
     CancelOrder,
     CancelReason,
     CreateTicket,
@@ -21,6 +22,7 @@ from actors.domain.messages import (
     OrderOver,
     OwnTicket,
     PriceChanged,
+    ReadOrder,
     ReadTicket,
     Refusal,
     ReinstateTicket,
@@ -60,6 +62,7 @@ class OrderModel:
     refund_by: str | None = None
     paid_by: str | None = None
     reason: CancelReason | None = None
+    counted: int = 1
 
     @property
     def is_open(self) -> bool:
@@ -142,6 +145,8 @@ class TicketModel:
                 return self._start_refund(self.holder, command, now)
             case AbandonRefund():
                 return self._abandon_refund(self.holder)
+            case ReadOrder():
+                return None
             case Expire():
                 return None if self.holder.is_open else OrderOver()
 
@@ -267,6 +272,8 @@ class TicketModel:
     def _sell(self, order: OrderModel, command: Sell) -> Refusal | None:
         if not order.is_open:
             return None if order.paid_by == command.charge_id else OrderOver()
+        if command.attempt != order.attempt:
+            return AttemptOver()
         if command.amount != order.price:
             return WrongAmount()
         self._turn(order, "OrderCompleted", "complete")
@@ -278,10 +285,11 @@ class TicketModel:
             return OrderComplete()
         if order.status == "created" or command.attempt != order.attempt:
             return None
-        if order.attempt >= command.max_attempts:
+        if command.counts and order.counted >= command.max_attempts:
             return self._end("OrderCancelled", CancelReason.DECLINED)
         self._turn(order, "OrderReopened", "created")
         order.attempt += 1
+        order.counted += command.counts
         return None
 
     def _start_refund(self, order: OrderModel, command: StartRefund, now: int) -> Refusal | None:

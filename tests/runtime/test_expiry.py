@@ -127,7 +127,7 @@ async def a_payment_after_the_end(market: LocalMarket, behaviour: TicketBehaviou
     hold = await held(market, ticket_id, window=WINDOW)
     await market.ask_ticket(StartPayment(ticket_id, hold.order_id, grace=0))
     await over(market, await end_of(market, ticket_id))
-    return await market.ask_ticket(Sell(ticket_id, hold.order_id, CHARGE, DETAILS.price))
+    return await market.ask_ticket(Sell(ticket_id, hold.order_id, CHARGE, DETAILS.price, 1))
 
 
 async def test_a_late_timer_never_lets_a_late_payment_win(market: LocalMarket) -> None:

@@ -70,7 +70,7 @@ async def test_what_was_sold_or_cancelled_does_not_count(market: LocalMarket, bu
     first, second = await listed(market, 2)
     held = expect(TicketAnswer, await hold(market, first, buyer, 1))
     assert held.order is not None
-    end = Sell(first, held.order.id, CHARGE, DETAILS.price) if sold else CancelOrder(first, held.order.id)
+    end = Sell(first, held.order.id, CHARGE, DETAILS.price, 1) if sold else CancelOrder(first, held.order.id)
     expect(TicketAnswer, await market.ask_ticket(end))
     expect(TicketAnswer, await hold(market, second, buyer, 1))
 

@@ -346,7 +346,7 @@ async def test_no_call_is_repeated_after_the_deadline(
     stripe = Troubled(market, ChargeStep.CREATE, trouble, times=10)
     through(market, stripe)
     began, clock = time.monotonic(), market.connections.clock
-    charge = market.purchases._new_charge(order, Pay(order.id, VISA))
+    charge = market.purchases._new_charge(order, VISA)
     answer = await market.payments.handle(Authorise(charge), clock.now() + patience)
     assert expect(ChargeAnswer, answer).charge.status is ChargeStatus.CREATED
     assert len(stripe.calls) <= calls
@@ -425,7 +425,7 @@ async def reading_while_others_pay(market: LocalMarket, how_many: int) -> tuple[
 
 async def a_new_charge(market: LocalMarket) -> Charge:
     order = await an_order(market)
-    return market.purchases._new_charge(order, Pay(order.id, VISA))
+    return market.purchases._new_charge(order, VISA)
 
 
 async def test_a_slow_stripe_makes_no_payment_wait_for_another(market: LocalMarket) -> None:

@@ -69,7 +69,7 @@ async def test_a_declined_payment_cancels_the_order_and_releases_the_ticket(mark
     assert (answer.order.status, answer.order.cancel_reason) == (OrderStatus.CANCELLED, CancelReason.DECLINED)
     assert (answer.charge.status, answer.charge.failure) == (ChargeStatus.FAILED, "generic_decline")
     assert (await as_it_is(market, order.ticket_id)).status is TicketStatus.AVAILABLE
-    assert await money(market, order) == {"requires_payment_method": 1, **NOTHING}
+    assert await money(market, order) == {"canceled": 1, **NOTHING}
 
 
 class AtTheRelease:

@@ -10,9 +10,10 @@ from actors.connections import Connections
 from actors.notices import WANTED, Notices
 from actors.routing import Actors
 from actors.runtime.ports import StoreUnavailableError
-from actors.stripe.sandbox.authentication import NothingToAuthenticateError
+from actors.stripe.sandbox.authentication import NothingToAuthenticateError, intent_id_of
 from actors.stripe.sandbox.change import Event
 from actors.stripe.sandbox.ledger import LedgerUnavailable
+from actors.stripe.sandbox.request import Request
 from actors.stripe.webhooks import _event
 from actors.watch import watch
 from tests.simulation.actors import NOTICING, STARTING, SimulatedSystem
@@ -94,6 +95,13 @@ class Api:
         except NothingToAuthenticateError:
             return False
         return True
+
+    async def confirm_in_the_browser(self, secret: str, card: str) -> None:
+        """What Stripe.js tells Stripe: not through us, only from here."""
+        sandbox = self._market.sandbox(self._world.random.randrange(2**32))
+        fields = {"key": "pk_test_browser", "client_secret": secret, "payment_method": card}
+        path = f"/v1/payment_intents/{intent_id_of(secret)}/confirm"
+        await sandbox.answer(Request("post", path, fields, None, None, self._world.new_id()))
 
     def _open(self) -> None:
         own = self.connections = self._market.connect(self._world, self.process)

@@ -9,6 +9,7 @@ from typing import Any
 
 from actors.domain.messages import (
     ChargeCreated,
+    ChargeStatus,
     Order,
     OrderAwaitingPayment,
     OrderCancelled,
@@ -46,6 +47,7 @@ class Hold:
     ends: int
     is_bought: bool = False
     is_refunding: bool = False
+    attempt: int = 1
 
 
 @dataclass
@@ -198,7 +200,9 @@ class Invariants:
                 self._break(f"the hold of {order.id} was extended beyond its grace")
             case OrderAwaitingPayment() | OrderReopened():
                 hold.ends = order.expires_at
+                hold.attempt += isinstance(event, OrderReopened)
             case OrderCompleted():
+                self._check_attempt(hold, order)
                 hold.is_bought = True
                 self.bought.add(order.id)
             case OrderRefunding():
@@ -207,6 +211,12 @@ class Invariants:
                 hold.is_refunding = False
             case OrderCancelled() | OrderExpired():
                 place.hold = None
+
+    def _check_attempt(self, hold: Hold, order: Order) -> None:
+        """Only the attempt of now may buy: an earlier one failed or was abandoned, and its buyer uses another card."""
+        attempts = {state.id: state.attempt for states in self.history.charges.values() for state in states[-1:]}
+        if attempts[order.charge_id or ""] != hold.attempt:
+            self._break(f"order {order.id} was sold by attempt {attempts[order.charge_id or '']}, not {hold.attempt}")
 
     # Documents and the stream
 
@@ -251,7 +261,7 @@ class Invariants:
         if after.status == "succeeded" != status and order_id not in self.bought:
             self._break(f"money of order {order_id} was taken before it was sold")
         if after.status == "canceled" != status and status != "requires_confirmation" and after.id not in self.lapsed:
-            self._check_end(order_id)
+            self._check_end(order_id, charge_id)
         kept = sum(
             one.amount_received - sum(refund.amount for refund in one.refunds if refund.status != "failed")
             for one in self.money.values()
@@ -260,9 +270,10 @@ class Invariants:
         if not 0 <= kept <= self.prices[order_id]:
             self._break(f"order {order_id} was paid {kept} of {self.prices[order_id]}")
 
-    def _check_end(self, order_id: str) -> None:
-        orders = self.history.orders[order_id]
-        if orders[-1].status is not OrderStatus.CANCELLED and not orders[-1].refunding:
+    def _check_end(self, order_id: str, charge_id: str) -> None:
+        order, charge = self.history.orders[order_id][-1], self.history.charges[charge_id][-1]
+        is_over = charge.status is ChargeStatus.FAILED or charge.attempt < order.attempt
+        if not is_over and order.status is not OrderStatus.CANCELLED and not order.refunding:
             self._break(f"money of order {order_id} was let go while it holds its ticket")
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from actors.domain.charge import charge_id
 from actors.domain.messages import (
     CancelOrder,
     CreateTicket,
@@ -19,6 +20,7 @@ from actors.domain.messages import (
     RefundOrder,
     Refusal,
     Reserve,
+    Sell,
     TicketCommand,
     Unavailable,
     WithdrawTicket,
@@ -30,11 +32,14 @@ from tests.simulation.replies import Replies
 
 T = TypeVar("T")
 
-CARDS = ("pm_card_visa",) * 8 + (
-    "pm_card_chargeDeclined",
-    "pm_card_authenticationRequired",
-    "pm_card_pendingRefund",
-    "pm_card_nobodyHasSuchOne",
+CARDS = (
+    ("pm_card_visa",) * 6
+    + ("pm_card_authenticationRequired",) * 3
+    + (
+        "pm_card_chargeDeclined",
+        "pm_card_pendingRefund",
+        "pm_card_nobodyHasSuchOne",
+    )
 )
 # How often somebody who hears nothing asks again.
 TRIES = 4
@@ -54,6 +59,7 @@ class People:
     asked: int = 0
     told: Counter[str] = field(default_factory=Counter)
     most: int = 0
+    secrets: list[str] = field(default_factory=list)
     _mine: dict[str, Order] = field(default_factory=dict)
 
     async def trade(self, commands: int) -> None:
@@ -98,11 +104,13 @@ class People:
         elif wish < 0.5:
             await self._pay_several(mine[-4:])
         elif wish < 0.75:
-            await self._pay(random.choice(mine[-4:]))
+            await self._pay(random.choice(mine[-4:]), random.choice((*CARDS, None)))
         elif wish < 0.87:
             await self._cancel(random.choice(mine[-4:]))
-        elif wish < 0.95:
+        elif wish < 0.93:
             await self._look(random.choice(mine[-4:]))
+        elif wish < 0.97 and self.secrets:
+            await self._confirm_in_the_browser(random.choice(self.secrets[-8:]))
         elif (ticket_id := self._some_ticket()) is not None:
             await self._ask_ticket(ReadTicket(ticket_id))
 
@@ -126,7 +134,8 @@ class People:
 
     async def _pay_several(self, orders: list[str]) -> None:
         request = self.market.world.new_id()
-        await asyncio.gather(*(self._pay(order_id, request) for order_id in orders))
+        cards = [self.market.world.random.choice(CARDS) for _ in orders]
+        await asyncio.gather(*(self._pay(*each, request) for each in zip(orders, cards, strict=True)))
 
     async def _edit_several(self, seller: str) -> None:
         edit_id, details = self.market.world.new_id(), self._details()
@@ -155,16 +164,19 @@ class People:
         if found is not None:
             self.replies.read(order_id, version, found.get(order_id))
 
-    async def _pay(self, order_id: str, request: str | None = None) -> None:
-        wish = Pay(order_id, self.market.world.random.choice(CARDS), request)
+    async def _pay(self, order_id: str, card: str | None, request: str | None = None) -> None:
+        wish = Pay(order_id, card, request)
         answer = await self._until_heard(wish, lambda api: api.actors.pay(wish))
         if answer is None:
             return
         self.replies.payment(order_id, answer)
         if isinstance(answer, PaymentAnswer):
             self.sold_by[order_id] = answer.order.seller_id
+            if answer.order.is_open and answer.order.attempt > 1:
+                await self._sell_late(answer.order)
             if answer.client_secret is not None:
-                await self._authenticate(answer.client_secret)
+                self.secrets.append(answer.client_secret)
+                await self._authenticate(order_id, answer.client_secret)
 
     async def _refund(self, order_id: str, seller: str) -> None:
         wish = RefundOrder(order_id, seller)
@@ -172,13 +184,42 @@ class People:
         if answer is not None:
             self.replies.payment(order_id, answer)
 
-    async def _authenticate(self, secret: str) -> None:
+    async def _authenticate(self, order_id: str, secret: str) -> None:
+        """Some go away, some are impatient and use another card at the same time, here or in their browser."""
         random = self.market.world.random
         await asyncio.sleep(random.expovariate(1 / self.think))
-        if random.random() < 0.3:
+        wish = random.random()
+        if wish < 0.2:
             return
-        succeeds = random.random() < 0.8
+        if wish < 0.4:
+            await asyncio.gather(self._say_yes_later(secret), self._pay(order_id, random.choice(CARDS)))
+        elif wish < 0.6:
+            await self._confirm_in_the_browser(secret)
+        elif wish < 0.8:
+            await self._answer_the_bank(secret, succeeds=True)
+        else:
+            await self._answer_the_bank(secret, succeeds=False)
+            await asyncio.sleep(random.expovariate(1 / self.think))
+            await self._confirm_in_the_browser(secret)
+
+    async def _sell_late(self, order: Order) -> None:
+        """An OrderActor that was stopped when the bank said yes goes on, after its attempt was given up."""
+        attempt = order.attempt - 1
+        late = Sell(order.ticket_id, order.id, charge_id(order.id, attempt), order.price, attempt)
+        await self._ask_ticket(late)
+
+    async def _say_yes_later(self, secret: str) -> None:
+        await asyncio.sleep(3 * self.market.world.random.random())
+        await self._answer_the_bank(secret, succeeds=True)
+
+    async def _answer_the_bank(self, secret: str, *, succeeds: bool) -> None:
         await self._request(lambda api: api.authenticate(secret, succeeds=succeeds))
+
+    async def _confirm_in_the_browser(self, secret: str) -> None:
+        """What Stripe.js lets everybody do who has seen a client secret, also late; our market is not asked."""
+        card = self.market.world.random.choice(("pm_card_visa", "pm_card_visa", "pm_card_chargeDeclined"))
+        self.market.world.note("confirms in the browser", secret)
+        await self._request(lambda api: api.confirm_in_the_browser(secret, card))
 
     async def _ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal | None:
         asked = self.replies.asked(command.ticket_id)

@@ -24,6 +24,7 @@ from actors.domain.messages import (
     Expire,
     Order,
     OrderExpired,
+    Sell,
     TicketCommand,
 )
 from actors.domain.ticket import Surroundings, Ticket
@@ -151,6 +152,21 @@ def without_the_point_of_no_return(_: SimulatedMarket) -> AbstractContextManager
     return patch.object(Purchases, "_sell", capture_first)
 
 
+def without_cancelled_intents(_: SimulatedMarket) -> AbstractContextManager[Any]:
+    """The intent of a charge that failed is left alone."""
+    return patch.object(Charge, "is_payable", property(lambda _charge: False))
+
+
+def without_the_attempt(_: SimulatedMarket) -> AbstractContextManager[Any]:
+    """Whichever attempt comes first buys, also one that was abandoned."""
+    sell = ticket_rules._sell
+
+    def any_attempt(order: Order, command: Sell, now: int) -> ticket_rules.Decision:
+        return sell(order, replace(command, attempt=order.attempt), now)
+
+    return patch.object(ticket_rules, "_sell", any_attempt)
+
+
 def without_the_databases_clock(_: SimulatedMarket) -> AbstractContextManager[Any]:
     """Every host goes by its own clock."""
 
@@ -208,6 +224,8 @@ CONTROLS = (
     Control("repeated insert after an unknown outcome", without_repeated_inserts, LOST, 10),
     Control("reply after commit", without_waiting_for_commits, CALM, 10),
     Control("point of no return", without_the_point_of_no_return, CALM, 10),
+    Control("cancelled intents", without_cancelled_intents, CALM, 20, commands=400),
+    Control("only the attempt of now buys", without_the_attempt, CALM, 10),
     Control("the database's clock", without_the_databases_clock, replace(CALM, skew=300.0), 10),
     Control("a mark before the first commit", without_announced_writers, UNLUCKY, 20),
     Control("others' events first", without_others_events, DEATHS, 20),

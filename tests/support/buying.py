@@ -9,9 +9,11 @@ from actors.purchase import Counterparts, Purchases
 from actors.resumption import STANDS_STILL
 from actors.runtime.ports import Clock, Instant
 from actors.stripe.sandbox import MongoLedger
+from actors.stripe.sandbox.authentication import intent_id_of
 from actors.stripe.sandbox.change import Change
 from actors.stripe.sandbox.ledger import Span
 from actors.stripe.sandbox.payment_intent import PaymentIntent
+from actors.stripe.sandbox.request import Request
 from tests.support.examples import WINDOW
 from tests.support.local_market import LocalMarket
 from tests.support.trading import held, listed
@@ -130,3 +132,11 @@ async def rescued(market: LocalMarket) -> None:
     rescue._clock = resumption._clock = Ahead(market.connections.clock, STANDS_STILL + 1_000)
     await rescue.round(market.live, set())
     await resumption.round()
+
+
+async def confirmed_in_a_browser(market: LocalMarket, secret: str, card: str = VISA) -> int:
+    """The status of Stripe's answer to a browser that confirms an intent, as Stripe.js does, with this card."""
+    fields = {"key": "pk_test_browser", "client_secret": secret, "payment_method": card}
+    path = f"/v1/payment_intents/{intent_id_of(secret)}/confirm"
+    assert market.account.sandbox is not None
+    return (await market.account.sandbox.answer(Request("post", path, fields, None, None, "req_browser"))).status

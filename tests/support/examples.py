@@ -84,7 +84,7 @@ def order_of(ticket: Ticket | None) -> Order:
 
 
 START = StartPayment(TICKET, ORDER, GRACE)
-SALE = Sell(TICKET, ORDER, CHARGE, DETAILS.price)
+SALE = Sell(TICKET, ORDER, CHARGE, DETAILS.price, attempt=1)
 CANCELLATION = CancelOrder(TICKET, ORDER)
 RELEASE = Release(TICKET, ORDER, attempt=1, max_attempts=1)
 EXPIRY = Expire(TICKET, ORDER)

@@ -1,7 +1,7 @@
 """What a request asks for, read from its form fields. Reading refuses what Stripe refuses before it does anything."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from actors.domain.currencies import MAXIMUM_AMOUNT, MINIMUM_AMOUNTS
@@ -23,9 +23,10 @@ class CreateIntent:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmIntent:
-    """Charge the intent's card, or the one given here."""
+    """Charge the intent's card, or the one given here. A browser shows the intent's `client_secret`."""
 
     card: Card | None
+    client_secret: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +83,10 @@ def read_create_intent(form: Form) -> CreateIntent:
 
 
 def read_confirm_intent(form: Form) -> ConfirmIntent:
-    """Refuses unknown cards."""
-    return ConfirmIntent(_card(form))
+    """Refuses unknown cards. `key` is how Stripe.js sends the publishable key."""
+    form.text("key")
+    form.text("use_stripe_sdk")
+    return ConfirmIntent(_card(form), form.text("client_secret"))
 
 
 def read_capture_intent(form: Form) -> CaptureIntent:

@@ -50,7 +50,17 @@ NO_API_KEY = Failure(
     "invalid_request_error",
     "You did not provide an API key. You need to provide your API key in the Authorization header, using Bearer auth.",
 )
-WRONG_API_KEY = Failure(401, "invalid_request_error", "Invalid API Key provided: the sandbox takes sk_test_ keys only")
+WRONG_API_KEY = Failure(401, "invalid_request_error", "Invalid API Key provided: the sandbox takes test keys only")
+PUBLISHABLE_KEY = Failure(
+    401,
+    "invalid_request_error",
+    "This API call cannot be made with a publishable API key. Please use a secret API key.",
+    "secret_key_required",
+)
+WRONG_CLIENT_SECRET = invalid(
+    "The client_secret provided does not match the client_secret associated with this PaymentIntent.",
+    param="client_secret",
+)
 KEY_TOO_LONG = invalid("Idempotency keys must be at most 255 characters long")
 KEY_WITH_OTHER_PARAMETERS = Failure(
     400,

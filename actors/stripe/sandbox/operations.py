@@ -4,11 +4,12 @@ Pure: time and ids come in. Each operation returns the intent to write and what 
 Source: https://docs.stripe.com/payments/paymentintents/lifecycle and the error codes of the API reference.
 """
 
+import hmac
 from dataclasses import dataclass, replace
 
 from actors.stripe.sandbox.cards import CARDS, Card
 from actors.stripe.sandbox.commands import CaptureIntent, ConfirmIntent, CreateIntent
-from actors.stripe.sandbox.failures import Failure, invalid, unexpected_state
+from actors.stripe.sandbox.failures import WRONG_CLIENT_SECRET, Failure, RequestRefused, invalid, unexpected_state
 from actors.stripe.sandbox.ids import IdFactory
 from actors.stripe.sandbox.payment_intent import Dispute, PaymentIntent, Refund, Settlement
 
@@ -45,6 +46,10 @@ def confirm(intent: PaymentIntent, command: ConfirmIntent, ids: IdFactory, settl
 
     `settled_at`, here and below, is when what follows without a request will happen, in seconds since 1970.
     """
+    if command.client_secret is not None and not hmac.compare_digest(
+        command.client_secret.encode(), intent.client_secret.encode()
+    ):
+        raise RequestRefused(WRONG_CLIENT_SECRET)
     if intent.status not in ("requires_payment_method", "requires_confirmation", "requires_action"):
         return Outcome(
             intent,

@@ -10,6 +10,7 @@ Status = Literal[
     "requires_payment_method",
     "requires_confirmation",
     "requires_action",
+    "processing",
     "requires_capture",
     "succeeded",
     "canceled",

@@ -8,8 +8,15 @@ from actors.stripe.sandbox import shapes
 from actors.stripe.sandbox.authentication import authenticated, intent_id_of
 from actors.stripe.sandbox.change import Announcement
 from actors.stripe.sandbox.changes import Changes
+from actors.stripe.sandbox.commands import ConfirmIntent
 from actors.stripe.sandbox.events import WANTED
-from actors.stripe.sandbox.failures import NO_API_KEY, UNKNOWN_ROUTE, WRONG_API_KEY, RequestRefused
+from actors.stripe.sandbox.failures import (
+    NO_API_KEY,
+    PUBLISHABLE_KEY,
+    UNKNOWN_ROUTE,
+    WRONG_API_KEY,
+    RequestRefused,
+)
 from actors.stripe.sandbox.fault_watch import FaultWatch
 from actors.stripe.sandbox.form import Form
 from actors.stripe.sandbox.idempotency import OnceOnly
@@ -18,7 +25,7 @@ from actors.stripe.sandbox.ledger import Ledger
 from actors.stripe.sandbox.lookups import Lookups
 from actors.stripe.sandbox.payment_intent import Answer
 from actors.stripe.sandbox.request import Request
-from actors.stripe.sandbox.routes import read_command, read_lookup
+from actors.stripe.sandbox.routes import Lookup, Order, read_command, read_lookup
 from actors.stripe.sandbox.settlements import settled
 
 SETTLE_SECONDS = 2.0
@@ -62,11 +69,13 @@ class Sandbox:
         A POST that `breaks` does nothing, and its key stands for a 500 from now on.
         """
         try:
-            _authenticate(request)
+            is_browser = _authenticate(request)
             if request.method == "post":
                 if order := read_command(request.path, Form(request.fields)):
+                    _permit(order, is_browser=is_browser)
                     return await self._once_only.answer(request, order, breaks=breaks)
             elif lookup := read_lookup(request.path):
+                _permit(lookup, is_browser=is_browser)
                 return await self._lookups.answer(lookup, request.path, request.fields)
             return shapes.failure_answer(UNKNOWN_ROUTE)
         except RequestRefused as refusal:
@@ -93,9 +102,21 @@ class Sandbox:
             await self.ledger.settled(due)
 
 
-def _authenticate(request: Request) -> None:
-    if not request.api_key:
+def _permit(wanted: Order | Lookup, *, is_browser: bool) -> None:
+    """Refuses what no publishable key may do. The client secret of an intent permits its confirmation."""
+    match wanted:
+        case Order(command=ConfirmIntent(client_secret=str())):
+            return
+    if is_browser:
+        raise RequestRefused(PUBLISHABLE_KEY)
+
+
+def _authenticate(request: Request) -> bool:
+    """Whether a browser asks, with the publishable key."""
+    key = request.api_key or request.fields.get("key")
+    if not key:
         raise RequestRefused(NO_API_KEY)
     # A live key must never be sent to a sandbox; say so instead of working with it.
-    if not request.api_key.startswith("sk_test_"):
+    if not key.startswith(("sk_test_", "pk_test_")):
         raise RequestRefused(WRONG_API_KEY)
+    return key.startswith("pk_test_")

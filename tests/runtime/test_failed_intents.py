@@ -1,0 +1,212 @@
+"""An intent that failed is cancelled at Stripe, so that nobody pays it later in the browser."""
+
+from dataclasses import replace
+
+import pytest
+
+from actors.domain.messages import (
+    CancelOrder,
+    Charge,
+    ChargeStatus,
+    Order,
+    OrderStatus,
+    Pay,
+    PaymentAnswer,
+    PaymentCommand,
+    Refusal,
+    ResumePurchase,
+    Sell,
+    Settle,
+    TicketStatus,
+    Unavailable,
+)
+from actors.domain.messages import ChargeAnswer as Answer
+from actors.domain.ticket import TicketAnswer
+from actors.payments import Payments
+from actors.stripe.sandbox.payment_intent import PaymentIntent, Status
+from config.settings import Settings
+from tests.support.buying import (
+    DECLINED,
+    VISA,
+    WANTS_ACTION,
+    Interrupted,
+    an_order,
+    changed_at_stripe,
+    confirmed_in_a_browser,
+    intents_of,
+    money,
+    order_now,
+    pay_until_it_dies,
+    purchases,
+    rescued,
+)
+from tests.support.local_market import LocalMarket, local_market
+from tests.support.trading import as_it_is, expect
+
+NOTHING = {"taken": 0, "given back": 0}
+LET_GO = {"canceled": 1, **NOTHING}
+
+
+async def asked_by_the_bank(market: LocalMarket) -> tuple[Order, str]:
+    """An order about whose card the bank asks, and the client secret that its buyer's browser has."""
+    order = await an_order(market)
+    answer = expect(PaymentAnswer, await market.pay(Pay(order.id, WANTS_ACTION)))
+    assert answer.client_secret is not None
+    return order, answer.client_secret
+
+
+async def the_bank_says_no(market: LocalMarket, secret: str) -> None:
+    assert market.account.sandbox is not None
+    await market.account.sandbox.authenticate(secret, succeeds=False)
+
+
+async def charge_of(market: LocalMarket, order: Order) -> Charge:
+    (charge,) = await market.connections.queries.charges_of(order.id)
+    return charge
+
+
+async def test_nobody_pays_an_intent_in_the_browser_whose_authentication_failed(market: LocalMarket) -> None:
+    order, secret = await asked_by_the_bank(market)
+    await the_bank_says_no(market, secret)
+    answer = expect(PaymentAnswer, await market.resume(ResumePurchase(order.id)))
+    assert (answer.order.status, answer.charge.status) == (OrderStatus.CANCELLED, ChargeStatus.FAILED)
+    assert answer.charge.intent_cancelled
+    assert await confirmed_in_a_browser(market, secret) == 400
+    assert await money(market, order) == LET_GO
+
+
+async def test_an_intent_is_cancelled_after_its_failure_and_the_end_of_the_order_are_in_the_journal(
+    market: LocalMarket,
+) -> None:
+    class AtTheCancel(Interrupted):
+        """Looks at the documents when the intent is to be cancelled."""
+
+        async def ask_charge(self, command: PaymentCommand) -> Answer | Refusal:
+            if isinstance(command, Settle):
+                seen.append(((await charge_of(market, order)).status, (await order_now(market, order)).status))
+            return await super().ask_charge(command)
+
+    seen: list[tuple[ChargeStatus, OrderStatus]] = []
+    order = await an_order(market)
+    await purchases(market, AtTheCancel(market, type(None), before=True)).handle(Pay(order.id, DECLINED))
+    assert seen == [(ChargeStatus.FAILED, OrderStatus.CANCELLED)]
+
+
+class CannotSettle:
+    """Counterparts of an actor whose charges do not hear that they are to be settled."""
+
+    def __init__(self, market: LocalMarket) -> None:
+        self._market = market
+        self.ask_ticket = market.ask_ticket
+
+    async def ask_charge(self, command: PaymentCommand) -> Answer | Refusal:
+        return Unavailable() if isinstance(command, Settle) else await self._market.ask_charge(command)
+
+
+async def failed_and_paid_in_the_browser(market: LocalMarket) -> Order:
+    """An order that is over, whose failed intent was paid before it could be cancelled."""
+    order, secret = await asked_by_the_bank(market)
+    await the_bank_says_no(market, secret)
+    await purchases(market, CannotSettle(market)).handle(ResumePurchase(order.id))
+    assert await confirmed_in_a_browser(market, secret) == 200
+    assert await money(market, order) == {"requires_capture": 1, **NOTHING}
+    return order
+
+
+async def test_the_supervisor_lets_go_of_money_that_a_failed_intent_was_paid_with(market: LocalMarket) -> None:
+    order = await failed_and_paid_in_the_browser(market)
+    await rescued(market)
+    assert await money(market, order) == LET_GO
+    assert (await charge_of(market, order)).intent_cancelled
+    assert (await as_it_is(market, order.ticket_id)).status is TicketStatus.AVAILABLE
+
+
+async def test_the_announcement_of_a_failed_intent_that_was_paid_is_no_old_news(market: LocalMarket) -> None:
+    order = await failed_and_paid_in_the_browser(market)
+    assert await market.resumption()._notices._old_news([order.id]) == set()
+    await market.resume(ResumePurchase(order.id))
+    assert await money(market, order) == LET_GO
+    assert await market.resumption()._notices._old_news([order.id]) == {order.id}
+
+
+async def test_money_of_a_failed_intent_that_somebody_took_goes_back(market: LocalMarket) -> None:
+    order = await failed_and_paid_in_the_browser(market)
+    (intent,) = await intents_of(market, order)
+    await market.stripe.capture(intent.id, amount=intent.amount, idempotency_key="by hand")
+    await rescued(market)
+    assert await money(market, order) == {"succeeded": 1, "taken": 5_000, "given back": 5_000}
+    assert (await charge_of(market, order)).status is ChargeStatus.REFUNDED
+
+
+async def test_without_the_cancel_somebody_has_their_money_held_without_a_ticket_and_the_check_sees_that(
+    market: LocalMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Charge, "is_payable", property(lambda _charge: False))
+    order = await failed_and_paid_in_the_browser(market)
+    await rescued(market)
+    assert await money(market, order) != LET_GO
+
+
+async def test_a_charge_that_failed_in_an_older_release_is_cancelled_when_its_intent_is_announced(
+    market: LocalMarket,
+) -> None:
+    order = await failed_and_paid_in_the_browser(market)
+    await market.writes_everything()
+    charges = market.connections.database["charges"]
+    await charges.update_many({}, {"$unset": {"intent_cancelled": "", "unsettled_since": ""}})
+    assert await market.resumption()._notices._old_news([order.id]) == set()
+    await market.resume(ResumePurchase(order.id))
+    assert await money(market, order) == LET_GO
+
+
+async def test_the_intent_of_an_earlier_attempt_is_cancelled_while_the_order_goes_on(
+    market_settings: Settings,
+) -> None:
+    async with local_market(market_settings.model_copy(update={"payment_attempts": 2})) as market:
+        order = await an_order(market)
+        await purchases(market, CannotSettle(market)).handle(Pay(order.id, DECLINED))
+        assert (await order_now(market, order)).status is OrderStatus.CREATED
+        await rescued(market)
+        assert await money(market, order) == LET_GO
+        assert (await order_now(market, order)).status is OrderStatus.CREATED
+        assert expect(PaymentAnswer, await market.pay(Pay(order.id, VISA))).fresh
+
+
+# Refusals that may change
+
+
+def _as(intent: PaymentIntent, status: Status) -> PaymentIntent:
+    return replace(intent, status=status)
+
+
+async def test_a_cancel_that_was_refused_while_the_bank_decided_is_asked_for_under_a_new_key(
+    market: LocalMarket,
+) -> None:
+    order = await an_order(market)
+    await pay_until_it_dies(market, order, Sell, before=True)
+    expect(TicketAnswer, await market.ask_ticket(CancelOrder(order.ticket_id, order.id)))
+    await changed_at_stripe(market, order, lambda intent: _as(intent, "processing"))
+    await rescued(market)
+    await market.writes_everything()
+    assert (await charge_of(market, order)).tries == ("void",)
+    await changed_at_stripe(market, order, lambda intent: _as(intent, "requires_capture"))
+    await rescued(market)
+    assert await money(market, order) == LET_GO
+    assert (await charge_of(market, order)).status is ChargeStatus.VOIDED
+
+
+async def test_under_the_same_key_the_refusal_to_cancel_is_replayed_and_the_check_sees_that(
+    market: LocalMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def leave(_payments: Payments, _charge: Charge, _step: str, refused: Exception) -> None:
+        raise refused
+
+    monkeypatch.setattr(Payments, "_ask_anew", leave)
+    order = await an_order(market)
+    await pay_until_it_dies(market, order, Sell, before=True)
+    expect(TicketAnswer, await market.ask_ticket(CancelOrder(order.ticket_id, order.id)))
+    await changed_at_stripe(market, order, lambda intent: _as(intent, "processing"))
+    await rescued(market)
+    await changed_at_stripe(market, order, lambda intent: _as(intent, "requires_capture"))
+    await rescued(market)
+    assert await money(market, order) == {"requires_capture": 1, **NOTHING}

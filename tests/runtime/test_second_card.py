@@ -1,0 +1,273 @@
+"""Another card for an order that is being paid already: what is tried, and what its buyer hears."""
+
+import asyncio
+
+import pytest
+
+from actors.domain.charge import charge_id
+from actors.domain.messages import (
+    AttemptOver,
+    Authorise,
+    CancelReason,
+    ChargeAnswer,
+    ChargeStatus,
+    NoPaymentMethod,
+    OpenCharge,
+    Order,
+    OrderOver,
+    OrderStatus,
+    Pay,
+    PaymentAnswer,
+    PaymentCommand,
+    PaymentInProgress,
+    ReadCharge,
+    Refusal,
+    Release,
+    ResumePurchase,
+    Sell,
+    TicketCommand,
+    UnknownPaymentMethod,
+)
+from actors.domain.ticket import TicketAnswer
+from config.settings import Settings
+from tests.support.buying import (
+    DECLINED,
+    UNKNOWN,
+    VISA,
+    WANTS_ACTION,
+    Interrupted,
+    an_order,
+    confirmed_in_a_browser,
+    money,
+    order_now,
+    pay_until_it_dies,
+    purchases,
+    rescued,
+)
+from tests.support.local_market import LocalMarket, local_market
+from tests.support.trading import expect
+
+AMEX = "pm_card_amex"
+ANOTHER_THAT_WANTS_ACTION = "pm_card_threeDSecure2Required"
+PRICE = 5_000
+NOTHING = {"taken": 0, "given back": 0}
+SECOND_PAID = {"canceled": 1, "succeeded": 1, "taken": PRICE, "given back": 0}
+
+
+async def asked_by_the_bank(market: LocalMarket) -> tuple[Order, str]:
+    """An order about whose card the bank asks, and the client secret that its buyer's browser has."""
+    order = await an_order(market)
+    answer = expect(PaymentAnswer, await market.pay(Pay(order.id, WANTS_ACTION)))
+    assert answer.client_secret is not None
+    return order, answer.client_secret
+
+
+async def proves_who_they_are(market: LocalMarket, secret: str) -> None:
+    assert market.account.sandbox is not None
+    await market.account.sandbox.authenticate(secret, succeeds=True)
+
+
+async def test_a_second_card_is_tried_while_the_bank_asks_about_the_first(market: LocalMarket) -> None:
+    order, secret = await asked_by_the_bank(market)
+    paid = expect(PaymentAnswer, await market.pay(Pay(order.id, VISA)))
+    assert (paid.fresh, paid.order.status) == (True, OrderStatus.COMPLETE)
+    assert (paid.charge.payment_method, paid.charge.attempt) == (VISA, 2)
+    assert await money(market, order) == SECOND_PAID
+    first, second = await market.connections.queries.charges_of(order.id)
+    assert (first.status, second.status) == (ChargeStatus.VOIDED, ChargeStatus.COMPLETED)
+    assert await confirmed_in_a_browser(market, secret) == 400
+
+
+async def test_an_abandoned_attempt_does_not_count_and_a_declined_second_card_cancels_the_order(
+    market: LocalMarket,
+) -> None:
+    order, _ = await asked_by_the_bank(market)
+    second = expect(PaymentAnswer, await market.pay(Pay(order.id, ANOTHER_THAT_WANTS_ACTION)))
+    declined = expect(PaymentAnswer, await market.pay(Pay(order.id, DECLINED)))
+    assert second.order.is_open
+    assert (declined.order.status, declined.order.cancel_reason) == (OrderStatus.CANCELLED, CancelReason.DECLINED)
+    assert declined.order.counted_attempts == 1
+    assert await money(market, order) == {"canceled": 3, **NOTHING}
+
+
+async def test_the_same_card_again_while_the_bank_asks_goes_on_with_it(market: LocalMarket) -> None:
+    order, secret = await asked_by_the_bank(market)
+    again = expect(PaymentAnswer, await market.pay(Pay(order.id, WANTS_ACTION)))
+    without = expect(PaymentAnswer, await market.pay(Pay(order.id, None)))
+    assert (again.client_secret, without.client_secret) == (secret, secret)
+    assert len(await market.connections.queries.charges_of(order.id)) == 1
+
+
+async def test_without_a_card_an_order_that_the_bank_answered_is_paid(market: LocalMarket) -> None:
+    order, secret = await asked_by_the_bank(market)
+    await proves_who_they_are(market, secret)
+    paid = expect(PaymentAnswer, await market.pay(Pay(order.id, None)))
+    assert (paid.fresh, paid.charge.status) == (True, ChargeStatus.COMPLETED)
+    again = expect(PaymentAnswer, await market.pay(Pay(order.id, None)))
+    assert (again.fresh, again.charge) == (False, paid.charge)
+
+
+async def test_without_a_card_an_order_that_no_bank_asks_about_is_left_alone(market: LocalMarket) -> None:
+    order = await an_order(market)
+    assert await market.pay(Pay(order.id, None)) == NoPaymentMethod()
+    assert (await order_now(market, order)).status is OrderStatus.CREATED
+
+
+async def test_when_the_bank_said_yes_meanwhile_the_first_card_pays_and_the_second_does_not(
+    market: LocalMarket,
+) -> None:
+    order, secret = await asked_by_the_bank(market)
+    await proves_who_they_are(market, secret)
+    answer = expect(PaymentAnswer, await market.pay(Pay(order.id, VISA)))
+    assert (answer.fresh, answer.charge.payment_method) == (False, WANTS_ACTION)
+    assert await money(market, order) == {"succeeded": 1, "taken": PRICE, "given back": 0}
+
+
+async def test_when_the_bank_said_no_meanwhile_the_order_is_over_and_nobody_hears_that_the_second_card_was_declined(
+    market: LocalMarket,
+) -> None:
+    order, secret = await asked_by_the_bank(market)
+    assert market.account.sandbox is not None
+    await market.account.sandbox.authenticate(secret, succeeds=False)
+    assert await market.pay(Pay(order.id, VISA)) == OrderOver()
+    assert await money(market, order) == {"canceled": 1, **NOTHING}
+
+
+async def test_when_the_bank_said_no_and_attempts_are_left_the_second_card_is_tried(market_settings: Settings) -> None:
+    async with local_market(market_settings.model_copy(update={"payment_attempts": 2})) as market:
+        order, secret = await asked_by_the_bank(market)
+        assert market.account.sandbox is not None
+        await market.account.sandbox.authenticate(secret, succeeds=False)
+        paid = expect(PaymentAnswer, await market.pay(Pay(order.id, VISA)))
+        assert (paid.fresh, paid.charge.payment_method, paid.order.counted_attempts) == (True, VISA, 2)
+
+
+class Waits(Interrupted):
+    """Counterparts of an actor whose card is asked about for as long as a test wants."""
+
+    def __init__(self, market: LocalMarket) -> None:
+        super().__init__(market, type(None), before=True)
+        self.asked, self.goes_on = asyncio.Event(), asyncio.Event()
+
+    async def ask_charge(self, command: PaymentCommand) -> ChargeAnswer | Refusal:
+        if isinstance(command, Authorise):
+            self.asked.set()
+            await self.goes_on.wait()
+        return await super().ask_charge(command)
+
+
+async def test_another_card_is_refused_while_the_answer_to_the_first_is_on_its_way(market: LocalMarket) -> None:
+    order = await an_order(market)
+    counterparts = Waits(market)
+    actor = purchases(market, counterparts)
+    first = asyncio.create_task(actor.handle(Pay(order.id, VISA)))
+    await counterparts.asked.wait()
+    assert await actor.handle(Pay(order.id, AMEX)) == PaymentInProgress()
+    counterparts.goes_on.set()
+    assert expect(PaymentAnswer, await first).fresh
+    assert await money(market, order) == {"succeeded": 1, "taken": PRICE, "given back": 0}
+
+
+async def test_another_card_is_refused_while_another_process_does_not_know_what_became_of_the_first(
+    market: LocalMarket,
+) -> None:
+    class NoAnswer(Interrupted):
+        """An actor that does not hear what became of the first card."""
+
+        async def ask_charge(self, command: PaymentCommand) -> ChargeAnswer | Refusal:
+            if isinstance(command, Authorise):
+                return await market.ask_charge(ReadCharge(command.charge.id))
+            return await super().ask_charge(command)
+
+    order = await an_order(market)
+    await pay_until_it_dies(market, order, Authorise, before=True)
+    await market.ask_host(market.charges, [OpenCharge(market.purchases._new_charge(order, VISA))])
+    counterparts = NoAnswer(market, type(None), before=True)
+    assert await purchases(market, counterparts).handle(Pay(order.id, AMEX)) == PaymentInProgress()
+
+
+# A late yes
+
+
+class AboutToSell(Interrupted):
+    """Counterparts of an actor that waits before it sells."""
+
+    def __init__(self, market: LocalMarket) -> None:
+        super().__init__(market, type(None), before=True)
+        self.reached, self.goes_on = asyncio.Event(), asyncio.Event()
+
+    async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal:
+        if isinstance(command, Sell):
+            self.reached.set()
+            await self.goes_on.wait()
+        return await super().ask_ticket(command)
+
+
+async def late_yes(market: LocalMarket) -> tuple[Order, object]:
+    """What an actor hears that sells with the first card after another actor abandoned it and paid with the second."""
+
+    class BankSaysYes(Interrupted):
+        """The bank says yes, and an actor hears it, in the moment in which this actor abandons the first card."""
+
+        async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal:
+            if isinstance(command, Release):
+                await proves_who_they_are(market, secret)
+                sales.append(asyncio.create_task(purchases(market, seller).handle(ResumePurchase(order.id))))
+                await seller.reached.wait()
+            return await super().ask_ticket(command)
+
+    order, secret = await asked_by_the_bank(market)
+    seller, sales = AboutToSell(market), list[asyncio.Task[object]]()
+    await purchases(market, BankSaysYes(market, type(None), before=True)).handle(Pay(order.id, VISA))
+    seller.goes_on.set()
+    return order, await sales[0]
+
+
+async def test_a_late_yes_for_an_abandoned_attempt_sells_nothing_and_its_money_is_let_go(market: LocalMarket) -> None:
+    order, heard = await late_yes(market)
+    assert heard in (AttemptOver(), OrderOver())
+    assert await money(market, order) == SECOND_PAID
+    assert (await order_now(market, order)).charge_id == charge_id(order.id, 2)
+
+
+async def test_a_late_yes_before_the_second_card_is_answered_sells_nothing_either(market: LocalMarket) -> None:
+    order, _ = await asked_by_the_bank(market)
+    await market.pay(Pay(order.id, ANOTHER_THAT_WANTS_ACTION))
+    late = Sell(order.ticket_id, order.id, charge_id(order.id, 1), PRICE, attempt=1)
+    assert await market.ask_ticket(late) == AttemptOver()
+
+
+async def test_an_actor_that_dies_after_it_abandoned_a_card_leaves_the_order_open_and_no_money(
+    market: LocalMarket,
+) -> None:
+    order, _ = await asked_by_the_bank(market)
+    await pay_until_it_dies(market, order, Release, before=False)
+    assert await money(market, order) == {"requires_action": 1, **NOTHING}
+    await rescued(market)
+    assert await money(market, order) == {"canceled": 1, **NOTHING}
+    assert (await order_now(market, order)).status is OrderStatus.CREATED
+    assert expect(PaymentAnswer, await market.pay(Pay(order.id, VISA))).fresh
+
+
+# Payment methods that nobody has
+
+
+@pytest.mark.parametrize("times", [1, 3])
+async def test_an_unknown_payment_method_does_not_count_as_an_attempt(market: LocalMarket, times: int) -> None:
+    order = await an_order(market)
+    for _ in range(times):
+        assert await market.pay(Pay(order.id, UNKNOWN)) == UnknownPaymentMethod()
+    now = await order_now(market, order)
+    assert (now.status, now.attempt, now.counted_attempts) == (OrderStatus.CREATED, times + 1, 1)
+    assert expect(PaymentAnswer, await market.pay(Pay(order.id, VISA))).fresh
+
+
+async def test_with_two_attempts_unknown_payment_methods_leave_both(market_settings: Settings) -> None:
+    async with local_market(market_settings.model_copy(update={"payment_attempts": 2})) as market:
+        order = await an_order(market)
+        for _ in range(3):
+            assert await market.pay(Pay(order.id, UNKNOWN)) == UnknownPaymentMethod()
+        declined = expect(PaymentAnswer, await market.pay(Pay(order.id, DECLINED)))
+        assert declined.order.status is OrderStatus.CREATED
+        again = expect(PaymentAnswer, await market.pay(Pay(order.id, DECLINED)))
+        assert again.order.cancel_reason is CancelReason.DECLINED
