@@ -46,8 +46,10 @@ class Outbox:
         self._mails = database["mails"]
 
     async def create_indexes(self) -> None:
-        """Index what the sender asks for every second. Raises PyMongoError."""
-        await ensure_indexes(self._mails, IndexModel("due_at", sparse=True), IndexModel("at"))
+        """Index what the sender asks for every second, and whose mails they are. Raises PyMongoError."""
+        await ensure_indexes(
+            self._mails, IndexModel("due_at", sparse=True), IndexModel("at"), IndexModel([("user_id", 1), ("_id", 1)])
+        )
 
     async def add(self, mails: Sequence[Mail]) -> None:
         """Keep mails to be sent; those that are there already stay as they are."""
@@ -64,6 +66,15 @@ class Outbox:
         """Return mails whose time has come."""
         with reaching_the_database():
             found = await self._mails.find({"due_at": {"$lte": now}}).sort("due_at", 1).limit(most).to_list()
+        return [_mail(document) for document in found]
+
+    async def of_user(self, user_id: str, most: int, after: str | None = None) -> list[Mail]:
+        """Return mails to a user, in the order of their ids, from the one after that id on."""
+        wanted: Document = {"user_id": user_id}
+        if after is not None:
+            wanted["_id"] = {"$gt": after}
+        with reaching_the_database():
+            found = await self._mails.find(wanted).sort("_id", 1).limit(most).to_list()
         return [_mail(document) for document in found]
 
     async def done(self, mail_ids: Collection[str], now: Instant) -> None:

@@ -23,6 +23,36 @@ async def test_an_export_has_everything_that_is_kept_about_a_person(world: World
     assert "hash" not in json.dumps(found)
 
 
+async def test_export_has_payments_security_events_and_mails(world: World) -> None:
+    member, other = await world.member(), await world.someone()
+    order = await member.orders(await other.lists())
+    await member.pays(order)
+    await other.pays(await other.orders(await member.lists()))
+    await world.anyone().http.post("/api/users/signin", json={"email": member.email, "password": "a wrong password"})
+    await world.services.security_events.flush()
+    found = (await member.http.get("/api/users/me/export")).json()
+    assert [(each["orderId"], each["status"], each["amount"]) for each in found["payments"]] == [
+        (order["id"], "completed", order["price"])
+    ]
+    assert sorted(each["type"] for each in found["securityEvents"]) == ["SignInFailed", "SignedIn"]
+    assert [each["kind"] for each in found["mails"]] == ["verification"]
+
+
+async def test_export_is_whole_however_long_the_past_is(world: World) -> None:
+    member = await world.member()
+    order = await member.orders(await (await world.someone()).lists())
+    ticket = await member.lists()
+    examples = {"orders": {"_id": order["id"]}, "tickets": {"_id": ticket["id"]}, "mails": {"user_id": member.id}}
+    for collection, one in examples.items():
+        like = await world.database[collection].find_one(one)
+        assert like is not None
+        ids = [f"{number:024x}" for number in range(250)]
+        copies = [{**like, "_id": copy, "by_newest": f"{world.clock():015d}{copy}"} for copy in ids]
+        await world.database[collection].insert_many(copies)
+    found = (await member.http.get("/api/users/me/export")).json()
+    assert {part: len(found[part]) for part in examples} == dict.fromkeys(examples, 251)
+
+
 async def test_who_closes_their_account_leaves_no_trace_of_the_person(world: World) -> None:
     member, buyer = await world.member(), await world.someone()
     sold, listed = await member.lists(), await member.lists()
