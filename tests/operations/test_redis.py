@@ -1,5 +1,6 @@
 """Which Redis the market can use, and what it says of one that it cannot."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,9 +8,13 @@ from typing import Any
 
 import pytest
 import structlog
+from redis.asyncio import Redis
 
+from actors.event_stream import STREAM, RedisEventStream
 from config import redis_server
 from config.redis_server import UnsuitableRedisError
+from serve_app.security.limits import Limits
+from tests.simulation.contracts.examples import recorded
 from tests.support.redis_servers import redis_with
 from tests.support.running_market import HOLDFAST, RunningMarket
 
@@ -59,3 +64,30 @@ def test_a_redis_with_memory_without_end_is_not_warned_of(tmp_path: Path) -> Non
 def test_a_redis_that_is_away_holds_nobody_up() -> None:
     (warning,) = warnings_about("redis://127.0.0.1:1/0")
     assert warning["error"] == "ConnectionError"
+
+
+ROOT = Path(__file__).parents[2]
+USER = re.compile(r"^user (holdfast on >)PASSWORD (.+)$", re.MULTILINE)
+
+
+async def test_the_access_list_in_the_documents_is_enough(tmp_path: Path) -> None:
+    found = USER.search((ROOT / "docs" / "databases.md").read_text())
+    assert found
+    line = f"{found[1]}secret {found[2]}".split()
+    with redis_with(tmp_path, "--user", *line) as url:
+        own = url.replace("redis://", "redis://holdfast:secret@")
+        assert warnings_about(own) == []
+        async with Redis.from_url(own) as client:
+            await RedisEventStream(client).publish([recorded(1)])
+            assert len(await client.xread({STREAM: "0"})) == 1
+            async with client.pipeline(transaction=False) as asked:
+                asked.set("holdfast:ready", 1, ex=60)
+                assert await asked.execute() == [True]
+            async with client.pubsub() as channel:
+                await channel.subscribe("holdfast:revocations", "holdfast:changed-users")
+                assert await client.publish("holdfast:revocations", "a 1") == 1
+        limits = Limits(own, enabled=True)
+        with structlog.testing.capture_logs() as logs:
+            await limits.signup("203.0.113.7")
+        await limits.close()
+        assert [entry for entry in logs if entry["log_level"] == "warning"] == []
