@@ -70,6 +70,11 @@ class Users:
         """Return the user of the id, None when there is none or the account was closed."""
         return _user(await self._users.find_one({"_id": user_id}))
 
+    async def is_closed(self, user_id: str) -> bool:
+        """Whether the account was closed."""
+        closed = {"_id": user_id, "closed_at": {"$gt": 0}}
+        return await self._users.find_one(closed, {"_id": 1}) is not None
+
     async def by_email(self, email: str) -> User | None:
         """Return the user of the email address, in any case."""
         return _user(await self._users.find_one({"email_key": email_key(email)}))

@@ -18,6 +18,7 @@ from actors.domain.messages import (
 )
 from actors.domain.ticket import TicketAnswer
 from serve_app.bodies import read_json
+from serve_app.closed_accounts import as_shown
 from serve_app.errors import ForbiddenError, NotFoundError
 from serve_app.etags import etag, expected_versions
 from serve_app.idempotency import identify
@@ -98,8 +99,13 @@ async def create_ticket(request: Request) -> Response:
     **documented({HTTPStatus.OK: TicketView, HTTPStatus.NOT_MODIFIED: None}, (HTTPStatus.NOT_FOUND, _UNAVAILABLE)),
 )
 async def read_ticket(request: Request, ticket_id: str) -> Response:
-    """Return the ticket as it is now, in any state; its `ETag` is its version."""
-    ticket = (await _ask(services_of(request), ReadTicket(_existing(ticket_id)))).ticket
+    """Return the ticket as it is now, in any state; its `ETag` is its version.
+
+    When its seller closed the account and it is not for sale any more, what they wrote is for its buyer only.
+    """
+    services = services_of(request)
+    ticket = (await _ask(services, ReadTicket(_existing(ticket_id)))).ticket
+    ticket = await as_shown(services, ticket, services.sessions.current(request))
     return unless_unchanged(request, json_bytes(ticket_view(ticket)), {"ETag": etag(ticket.version)})
 
 

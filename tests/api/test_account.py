@@ -2,7 +2,8 @@ import json
 
 from actors.storage.users import UnlistedUsers
 from actors.unlisting import Unlisting
-from tests.api.world import PASSWORD, Person, World, fields
+from serve_app.instants import iso
+from tests.api.world import JSON, PASSWORD, Person, World, fields
 
 
 async def closes(person: Person, password: str = PASSWORD) -> int:
@@ -66,6 +67,42 @@ async def test_who_closes_their_account_leaves_no_trace_of_the_person(world: Wor
     assert (await buyer.http.get(f"/api/orders/{order['id']}")).status_code == 200, "the buyer keeps theirs"
     await Unlisting(UnlistedUsers(world.database), world.market, world.clock).sweep()
     assert (await buyer.http.get(f"/api/tickets/{listed['id']}")).json()["status"] == "withdrawn"
+
+
+WORDS = {"description": "Call Ann at 555 0100", "venue": "Ann's house", "city": "Annville", "seat": "12"}
+
+
+async def test_words_of_a_closed_account_are_not_published_any_longer(world: World) -> None:
+    member, buyer, admin, other = await world.member(), await world.someone(), await world.admin(), world.anyone()
+    listed = await member.lists(title="Ann's ticket", **WORDS)
+    later = iso(world.clock() + 3_600_000)
+    sold = await member.lists(title="Ann's ticket", startsAt=later, **WORDS)
+    await buyer.pays(await buyer.orders(sold))
+    withdrawn = await (await world.someone()).lists(title="Not Ann's")
+    world.clock.advance(7_200)
+    await world.services.users.close(member.id, world.clock())
+    await Unlisting(UnlistedUsers(world.database), world.market, world.clock).sweep()
+
+    async def sees(person: Person, ticket: JSON) -> str:
+        response = await person.http.get(f"/api/tickets/{ticket['id']}")
+        assert response.status_code == 200
+        return response.text
+
+    for ticket in (listed, sold):
+        for text in (await sees(other, ticket), await sees(await world.someone(), ticket)):
+            assert "A ticket of a closed account" in text
+            assert not any(word in text for word in ("Ann", "555", *WORDS))
+        assert "555" in await sees(admin, ticket)
+    assert "555" in await sees(buyer, sold)
+    assert "555" not in await sees(buyer, listed)
+    assert "Not Ann" in await sees(other, withdrawn)
+
+
+async def test_words_of_somebody_who_is_still_there_stay_public(world: World) -> None:
+    member, other = await world.member(), world.anyone()
+    ticket = await member.lists(title="Mine")
+    await member.http.delete(f"/api/tickets/{ticket['id']}")
+    assert (await other.http.get(f"/api/tickets/{ticket['id']}")).json()["title"] == "Mine"
 
 
 async def test_a_closed_account_cannot_be_signed_into_and_its_address_is_free_again(world: World) -> None:
