@@ -7,6 +7,7 @@ this is about safety. Both may have a ticket in memory at the same time: the jou
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import compress
 from typing import Protocol
 
@@ -60,7 +61,8 @@ class DedicatedTickets:
         self._tickets = tickets
         self._clock = clock
         self._moved: set[str] = set()
-        self._wanted: dict[str, None] = {}
+        # Whether an actor may be created for it, or only found.
+        self._wanted: dict[str, bool] = {}
         self._starting: set[str] = set()
         self._has_wanted = asyncio.Event()
 
@@ -77,7 +79,7 @@ class DedicatedTickets:
         answers: list[TicketAnswer | Refusal | Moved] = [next(replies) if stay else Moved() for stay in stays]
         for command, answer in zip(commands, answers, strict=True):
             if isinstance(command, Reserve) and _is_held(answer):
-                self._want(command.ticket_id)
+                self._want(command.ticket_id, may_create=True)
         return answers
 
     async def run(self) -> None:
@@ -91,19 +93,19 @@ class DedicatedTickets:
         for command in commands:
             if command.ticket_id in self._moved:
                 self._moved.discard(command.ticket_id)
-                self._want(command.ticket_id)
+                self._want(command.ticket_id, may_create=False)
 
-    def _want(self, ticket_id: str) -> None:
+    def _want(self, ticket_id: str, *, may_create: bool) -> None:
         """Has the ticket move, unless more wait than may ever have an actor: those stay here."""
         if ticket_id not in self._starting and len(self._wanted) < self._share:
-            self._wanted[ticket_id] = None
+            self._wanted[ticket_id] = may_create or self._wanted.get(ticket_id, False)
             self._has_wanted.set()
 
     async def _adopt(self) -> None:
         while True:
             try:
                 for ticket_id in await self._existing():
-                    self._want(ticket_id)
+                    self._want(ticket_id, may_create=False)
             except HostUnreachableError:
                 await asyncio.sleep(RETRY_SECONDS)
             else:
@@ -115,24 +117,25 @@ class DedicatedTickets:
                 self._has_wanted.clear()
                 await self._has_wanted.wait()
             ticket_id = next(iter(self._wanted))
-            del self._wanted[ticket_id]
+            may_create = self._wanted.pop(ticket_id)
             self._starting.add(ticket_id)
             try:
                 async with asyncio.timeout(START_SECONDS):
-                    await self._move(ticket_id)
+                    await self._move(ticket_id, may_create=may_create)
             except (HostUnreachableError, TimeoutError) as error:
                 logger.warning("ticket_not_moved", ticket=ticket_id, error=type(error).__name__)
-                asyncio.get_running_loop().call_later(RETRY_SECONDS, self._want, ticket_id)
+                again = partial(self._want, ticket_id, may_create=may_create)
+                asyncio.get_running_loop().call_later(RETRY_SECONDS, again)
             finally:
                 self._starting.discard(ticket_id)
 
-    async def _move(self, ticket_id: str) -> None:
+    async def _move(self, ticket_id: str, *, may_create: bool) -> None:
         existing = await self._existing()
         self._moved &= existing
-        if ticket_id not in existing and (
-            len(existing | self._starting) > self._share or not await self._is_still_held(ticket_id)
-        ):
-            return
+        if ticket_id not in existing:
+            has_room = len(existing | self._starting) <= self._share
+            if not (may_create and has_room and _is_held(await self._read(ticket_id))):
+                return
         await self._fleet.start(names.dedicated(ticket_id))
         self._moved.add(ticket_id)
         # What came before this moment is decided before this answer, and what comes after it is not for this host.
@@ -146,9 +149,6 @@ class DedicatedTickets:
         """The tickets of this host that have actors, whoever started them."""
         ids = {names.ticket_of(name) for name in await self._fleet.dedicated()}
         return {one for one in ids if self._placement.host_of(names.TICKETS, one) == self._name}
-
-    async def _is_still_held(self, ticket_id: str) -> bool:
-        return _is_held(await self._read(ticket_id))
 
     async def _read(self, ticket_id: str) -> TicketAnswer | Refusal:
         (answer,) = await self._host.deliver([ReadTicket(ticket_id)], self._clock.now() + PATIENCE)
