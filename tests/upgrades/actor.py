@@ -1,0 +1,28 @@
+"""An actor of this release in a process of its own: `python -m tests.upgrades.actor NAME FOLDER SOCKET`."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from actors import names
+from actors.host_actor import HostActor
+from actors.order_actor import OrderActor
+from actors.payment_actor import PaymentActor
+from actors.ticket_actor import TicketActor
+from config.settings import Settings
+from tests.upgrades.sockets import SocketSystem, serve
+
+CLASSES: dict[str, type[HostActor]] = {
+    names.TICKETS: TicketActor,
+    names.PAYMENTS: PaymentActor,
+    names.ORDERS: OrderActor,
+}
+
+
+async def run(name: str, folder: Path, socket: Path) -> None:
+    actor = CLASSES[names.kind_of(name)](name, Settings(), SocketSystem(folder))
+    await serve(actor, socket)
+
+
+if __name__ == "__main__":
+    asyncio.run(run(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])))

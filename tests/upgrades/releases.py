@@ -1,0 +1,93 @@
+"""Two trees of this repository, and processes that run the code of one of them."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from config.settings import Settings
+
+HERE = Path(__file__).parents[2]
+PREVIOUS = Path(__file__).with_name("previous_release.txt")
+START_SECONDS = 40
+
+
+class NoHistoryError(Exception):
+    """The checkout does not have the commit of the previous release; says how to get it."""
+
+
+def previous_release(into: Path) -> Path:
+    """Return the tree of the commit that `previous_release.txt` names. Raises NoHistoryError."""
+    commit = PREVIOUS.read_text().split()[0]
+    made = subprocess.run(["git", "archive", commit], cwd=HERE, capture_output=True, check=False)  # noqa: S607 - git
+    if made.returncode != 0:
+        raise NoHistoryError(
+            f"commit {commit} of the previous release is not in this checkout: get it with `git fetch --unshallow`, "
+            f"or `git fetch origin {commit}`, in a clone of the repository"
+        )
+    with tarfile.open(fileobj=BytesIO(made.stdout)) as tree:
+        tree.extractall(into, filter="data")
+    return into
+
+
+@dataclass(eq=False)
+class Process:
+    """A program of one release. `told` is what it says to one line."""
+
+    running: asyncio.subprocess.Process
+
+    async def told(self, **wanted: Any) -> Any:  # noqa: ANN401 - JSON
+        assert self.running.stdin is not None
+        assert self.running.stdout is not None
+        self.running.stdin.write(json.dumps(wanted).encode() + b"\n")
+        return json.loads(await self.running.stdout.readline())
+
+    async def kill(self) -> None:
+        if self.running.returncode is None:
+            self.running.kill()
+            await self.running.wait()
+
+
+@dataclass(frozen=True)
+class Release:
+    """One tree. `folder` has the sockets, and the links by which actors are found."""
+
+    tree: Path
+    folder: Path
+    settings: Settings
+
+    async def trader(self) -> Process:
+        return await self._start("trader", str(self.folder))
+
+    async def begin(self, name: str) -> Process:
+        """Start an actor, and have all messages for this name go to it."""
+        socket = self.folder / f"{name}.{os.urandom(3).hex()}"
+        process = await self._start("actor", name, str(self.folder), str(socket))
+        async with asyncio.timeout(START_SECONDS):
+            while not socket.exists():
+                assert process.running.returncode is None, f"{name} of {self.tree} did not start"
+                await asyncio.sleep(0.02)
+        link = self.folder / "next"
+        link.symlink_to(socket)
+        link.rename(self.folder / name)
+        return process
+
+    async def _start(self, program: str, *arguments: str) -> Process:
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")},
+            "PYTHONPATH": str(self.tree),
+            "MONGODB_URL": str(self.settings.mongodb_url),
+            "REDIS_URL": str(self.settings.redis_url),
+            "DATA_DIR": str(self.folder),
+        }
+        command = [sys.executable, "-m", f"tests.upgrades.{program}", *arguments]
+        pipe = asyncio.subprocess.PIPE
+        return Process(
+            await asyncio.create_subprocess_exec(*command, env=environment, cwd=self.tree, stdin=pipe, stdout=pipe)
+        )
