@@ -1,5 +1,7 @@
 """What is wrong with settings, in words for the operator. No line repeats a value: it may be a secret."""
 
+from urllib.parse import parse_qsl, urlsplit
+
 from pydantic import ValidationError
 
 NEEDED_IN_PRODUCTION = {
@@ -7,6 +9,17 @@ NEEDED_IN_PRODUCTION = {
     "stripe_key": "STRIPE_KEY is missing: set it to the secret key of your Stripe account (the sandbox is for tests)",
     "mongodb_url": "MONGODB_URL is missing: set it to your MongoDB (the embedded database is for development)",
     "redis_url": "REDIS_URL is missing: set it to your Redis (the embedded one is for development)",
+    "smtp_url": "SMTP_URL is missing: set it to your mail server (without it mails are files, and nobody gets any)",
+}
+
+_STRIPE = "api.stripe.com"
+# What the journal rests on (docs/architecture.md), by the lower-case name of the option: what may be said of it.
+_MONGODB_OPTIONS = {
+    "readpreference": {"primary"},
+    "readconcernlevel": {"majority", "linearizable", "snapshot"},
+    "w": {"majority"},
+    "journal": {"true"},
+    "j": {"true"},
 }
 
 _IN_WORDS = {
@@ -16,13 +29,22 @@ _IN_WORDS = {
 }
 
 
-def production(*, missing: list[str], rate_limits: bool, public_url: str) -> list[str]:
+def production(  # noqa: PLR0913 - what it looks at
+    *, missing: list[str], rate_limits: bool, public_url: str, stripe_key: str, stripe_api_base: str, mongodb_url: str
+) -> list[str]:
     """Return one line for each thing that production refuses, given the names of the settings that are missing."""
     lines = [NEEDED_IN_PRODUCTION[name] for name in missing]
     if not rate_limits:
         lines.append("RATE_LIMITS=off is refused in production: remove it")
     if not public_url.startswith("https://"):
         lines.append("PUBLIC_URL must start with https:// in production: set it to the address that buyers see")
+    if stripe_key.startswith(("sk_test_", "rk_test_")):
+        lines.append("STRIPE_KEY is a key of test mode, whose cards cost nothing: set it to a live one in production")
+    if stripe_api_base and (urlsplit(stripe_api_base).scheme, urlsplit(stripe_api_base).netloc) != ("https", _STRIPE):
+        lines.append("STRIPE_API_BASE is not Stripe's address, and would get the key: remove it in production")
+    for name, value in parse_qsl(urlsplit(mongodb_url).query):
+        if value.lower() not in _MONGODB_OPTIONS.get(name.lower(), {value.lower()}):
+            lines.append(f"MONGODB_URL weakens what the market rests on: remove {name} from it")
     return lines
 
 

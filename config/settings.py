@@ -137,6 +137,9 @@ class Settings(BaseSettings):
                 missing=[name for name in refusals.NEEDED_IN_PRODUCTION if getattr(self, name) is None],
                 rate_limits=self.rate_limits,
                 public_url=self.public_url,
+                stripe_key=self.stripe_key.get_secret_value() if self.stripe_key else "",
+                stripe_api_base=self.stripe_api_base or "",
+                mongodb_url=self.mongodb_url or "",
             )
         if lines:
             raise ValueError("\n".join(lines))

@@ -16,6 +16,7 @@ PRODUCTION = {
     "MONGODB_URL": "mongodb://db/holdfast",
     "REDIS_URL": "redis://redis/0",
     "PUBLIC_URL": "https://tickets.example",
+    "SMTP_URL": "smtps://mail.example",
 }
 
 
@@ -62,11 +63,41 @@ def test_production_refuses_to_start_without(missing: str, lines_for: Complaints
     assert line.startswith(f"{missing} is missing: set it")
 
 
-@pytest.mark.parametrize(("name", "value"), [("RATE_LIMITS", "off"), ("PUBLIC_URL", "http://tickets.example")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RATE_LIMITS", "off"),
+        ("PUBLIC_URL", "http://tickets.example"),
+        ("STRIPE_KEY", "sk_test_example"),
+        ("STRIPE_KEY", "rk_test_example"),
+        ("STRIPE_API_BASE", "https://api.stripe.example"),
+        ("STRIPE_API_BASE", "http://api.stripe.com"),
+        ("STRIPE_API_BASE", "https://api.stripe.com@elsewhere.example"),
+        ("MONGODB_URL", "mongodb://db/holdfast?readPreference=secondaryPreferred"),
+        ("MONGODB_URL", "mongodb://db/holdfast?w=1"),
+        ("MONGODB_URL", "mongodb://db/holdfast?journal=false"),
+        ("MONGODB_URL", "mongodb+srv://db/holdfast?replicaSet=rs0&readconcernlevel=local"),
+    ],
+)
 def test_production_refuses(name: str, value: str, lines_for: Complaints) -> None:
     (line,) = lines_for(**PRODUCTION | {name: value})
 
     assert line.startswith(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("STRIPE_KEY", "rk_live_example"),
+        ("STRIPE_API_BASE", "https://api.stripe.com"),
+        ("MONGODB_URL", "mongodb://a,b/holdfast?replicaSet=rs0&w=majority&readPreference=primary&tls=true"),
+    ],
+)
+def test_production_accepts(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for each, said in (PRODUCTION | {name: value}).items():
+        monkeypatch.setenv(each, said)
+
+    assert load().holdfast_env == "production"
 
 
 def test_each_mistake_gets_one_line_that_names_the_variable(lines_for: Complaints) -> None:

@@ -5,18 +5,19 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
 import psutil
 import pytest
 
 from cli import family
-from config import data_folder, ray_environment
+from config import data_folder
 from config.ports import free_port
-from config.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
@@ -30,14 +31,16 @@ COMES_BACK_SECONDS = 60
 class Market:
     """A market that was started the way an operator starts one."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, temporary: Path) -> None:
         self.folder = folder
+        self.temporary = temporary
         self.http_port = free_port()
         self._environment = {
             **os.environ,
             "DATA_DIR": str(folder),
             "HTTP_PORT": str(self.http_port),
             "DASHBOARD_PORT": "0",
+            "TMPDIR": str(temporary),
             "PYTHONPATH": str(ROOT),
         }
         self.process = self.start()
@@ -53,9 +56,9 @@ class Market:
         )
         return self.process
 
-    def is_ready(self) -> bool:
+    def is_ready(self, host: str = "127.0.0.1") -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/readyz", timeout=2) as answer:
+            with urllib.request.urlopen(f"http://{host}:{self.http_port}/readyz", timeout=2) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
@@ -76,15 +79,17 @@ class Market:
 
 @pytest.fixture(scope="module")
 def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
-    running = Market(tmp_path_factory.mktemp("market") / "data")
-    try:
-        until(running.is_ready, READY_SECONDS)
-        yield running
-    finally:
-        if running.process.poll() is None:
-            running.process.terminate()
-            running.process.communicate(timeout=30)
-        family.end(data_folder.remembered(running.folder).values(), patience_seconds=5)
+    # A short name: it is used for sockets.
+    with tempfile.TemporaryDirectory(dir="/tmp") as temporary:
+        running = Market(tmp_path_factory.mktemp("market") / "data", Path(temporary))
+        try:
+            until(running.is_ready, READY_SECONDS)
+            yield running
+        finally:
+            if running.process.poll() is None:
+                running.process.terminate()
+                running.process.communicate(timeout=30)
+            family.end(data_folder.remembered(running.folder).values(), patience_seconds=5)
 
 
 def until(condition: Callable[[], bool], seconds: float) -> None:
@@ -99,6 +104,10 @@ def is_named(process: psutil.Process, name: str) -> bool:
         return bool(process.name() == name)
     except psutil.NoSuchProcess:
         return False  # gone since it was listed
+
+
+def is_loopback(address: IPv4Address | IPv6Address) -> bool:
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def is_alive(process: psutil.Process) -> bool:
@@ -124,11 +133,28 @@ def test_a_second_market_on_its_folder_is_refused_with_one_line(market: Market) 
 
 
 def test_actors_log_lines_of_json(market: Market) -> None:
-    logs = ray_environment.runtime_folder(Settings(data_dir=market.folder)) / "ray" / "session_latest" / "logs"
+    (logs,) = market.temporary.glob("hf-*/ray/session_latest/logs")
     said = [
         line for log in logs.glob("worker-*.err") for line in log.read_text().splitlines() if "actor_started" in line
     ]
     assert {json.loads(line)["actor"] for line in said} >= {"tickets-0", "orders-0", "payments-0", "supervisor"}
+
+
+def test_all_of_it_listens_to_this_machine_alone(market: Market) -> None:
+    listening = {
+        (process.name(), ip_address(connection.laddr.ip))
+        for process in market.members()
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+
+    assert {"haproxy", "redis-server", "gcs_server", "raylet"} <= {name for name, _ in listening}
+    assert [(name, str(ip)) for name, ip in listening if not is_loopback(ip)] == []
+
+
+@pytest.mark.parametrize("host", ["localhost", "[::1]", "127.0.0.1"])
+def test_it_is_there_whichever_address_of_localhost_a_client_tries(market: Market, host: str) -> None:
+    assert market.is_ready(host)
 
 
 def test_a_killed_haproxy_comes_back(market: Market) -> None:
@@ -178,3 +204,16 @@ def test_after_a_stop_nothing_is_left(market: Market) -> None:
     assert market.process.returncode == 0
     assert not [process for process in members if is_alive(process)]
     assert "stopped" in output
+    assert list(market.temporary.iterdir()) == []
+    assert list((market.folder / "logs" / "ray").glob("worker-*.err"))
+
+
+def test_neither_is_after_a_start_that_was_ended(market: Market) -> None:
+    market.start()
+    until(lambda: any(market.temporary.glob("hf-*/ray/session_latest/logs/raylet.out")), READY_SECONDS)
+    members = market.members()
+    market.process.send_signal(signal.SIGTERM)
+    market.process.communicate(timeout=45)
+
+    assert not [process for process in members if is_alive(process)]
+    assert list(market.temporary.iterdir()) == []
