@@ -2,9 +2,11 @@
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
+from starlette.routing import Route
 
 from serve_app import error_responses
 from serve_app.fixed_addresses import FixedAddresses
+from serve_app.methods import Methods
 from serve_app.openapi import describe_sessions
 from serve_app.own_changes import OwnChanges
 from serve_app.routes import (
@@ -43,15 +45,20 @@ def create_api(services: Services) -> FastAPI:
         middleware=[
             Middleware(SecurityHeaders, https=services.settings.secure_cookies),
             Middleware(error_responses.LastResort),
+            Middleware(Methods),
             Middleware(SameOrigin, public_url=services.settings.public_url, exempt=frozenset({webhooks.STRIPE})),
             Middleware(Recognition, sessions=services.sessions),
-            Middleware(OwnChanges, secure=services.settings.secure_cookies),
+            Middleware(OwnChanges, public_url=services.settings.public_url),
             Middleware(FixedAddresses, routes=[route for router in routers for route in router.routes]),
         ],
     )
     api.state.services = services
     error_responses.install(api)
-    for router in (*routers, documentation.router):
+    routers.append(documentation.router)
+    for router in routers:
         api.include_router(router)
+    # FastAPI keeps the routers whole: its own list is of them.
+    own = [route for route in api.routes if isinstance(route, Route)]
+    api.state.routes = [*own, *(route for router in routers for route in router.routes)]
     describe_sessions(api, services.sessions.cookie)
     return api

@@ -50,17 +50,23 @@ async def read_raw(request: Request) -> bytes:
 
 def parse(raw: bytes) -> object:
     """Return the value of the JSON text. Raises ValueError or RecursionError for what `read_json` refuses."""
-    value = json.loads(raw.decode(), object_pairs_hook=_object, parse_constant=_refuse)
+    # Some programs begin with a byte order mark, which a parser may ignore (RFC 8259, section 8.1).
+    value = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_refuse)
     if b"\\ud" in raw or b"\\uD" in raw:
         json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair has no encoding
     return value
 
 
 def _check_type(content_type: str) -> None:
-    media_type, _, parameters = content_type.lower().partition(";")
-    charset = parameters.strip().removeprefix("charset=").strip('"')
-    if media_type.strip() != "application/json" or charset not in {"", "utf-8"}:
+    media_type, *parameters = (part.strip() for part in content_type.lower().split(";"))
+    # Others than the charset mean nothing for JSON, and what is not known is ignored (RFC 2045, section 1).
+    charsets = {value.strip().strip('"') for name, _, value in map(_halves, parameters) if name.strip() == "charset"}
+    if media_type != "application/json" or not charsets <= {"utf-8", "utf8"}:
         raise UnsupportedMediaTypeError("Send the body as JSON, with the header Content-Type: application/json.")
+
+
+def _halves(parameter: str) -> tuple[str, str, str]:
+    return parameter.partition("=")
 
 
 async def _read(request: Request) -> bytes:

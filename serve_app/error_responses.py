@@ -17,6 +17,7 @@ from actors.storage.database import failure_of
 from actors.stripe.sandbox import LedgerUnavailable
 from config.logs import origin_of
 from serve_app.errors import CustomError, DatabaseConnectionError, ServiceUnavailableError
+from serve_app.methods import allowed_methods
 from serve_app.responses import error_response, json_response
 
 _log = structlog.get_logger()
@@ -85,11 +86,15 @@ async def _custom(_request: Request, error: Exception) -> Response:
     return error_response(error)
 
 
-async def _of_the_framework(_request: Request, error: Exception) -> Response:
+async def _of_the_framework(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise TypeError(f"{type(error).__name__} is no HTTPException") from error
     sentence = _SENTENCES.get(HTTPStatus(error.status_code), "The request cannot be served.")
-    return json_response({"errors": [{"message": sentence}]}, error.status_code, error.headers)
+    headers = error.headers
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # The framework knows the methods of one route of several.
+        headers = {"Allow": ", ".join(allowed_methods(request.app.state.routes, request.scope["path"]))}
+    return json_response({"errors": [{"message": sentence}]}, error.status_code, headers)
 
 
 async def _disconnected(_request: Request, _error: Exception) -> Response:

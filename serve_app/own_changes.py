@@ -10,11 +10,11 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve_app.changed_users import REMEMBERED_SECONDS
+from serve_app.security.cookies import cookie_name
 from serve_app.services import services_of
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _COOKIE = "changed"
-_SECURE_COOKIE = f"__Host-{_COOKIE}"
 _ATTRIBUTES = f"Max-Age={REMEMBERED_SECONDS}; Path=/; HttpOnly; SameSite=Lax"
 _WHAT_LISTS_SHOW = ("/api/tickets", "/api/orders", "/api/payments")
 
@@ -22,10 +22,10 @@ _WHAT_LISTS_SHOW = ("/api/tickets", "/api/orders", "/api/payments")
 class OwnChanges:
     """Marks whoever changes something."""
 
-    def __init__(self, app: ASGIApp, *, secure: bool) -> None:
+    def __init__(self, app: ASGIApp, public_url: str) -> None:
         self._app = app
-        mark = f"{_SECURE_COOKIE}=1; {_ATTRIBUTES}; Secure" if secure else f"{_COOKIE}=1; {_ATTRIBUTES}"
-        self._header = (b"set-cookie", mark.encode())
+        mark = f"{cookie_name(_COOKIE, public_url)}=1; {_ATTRIBUTES}"
+        self._header = (b"set-cookie", (f"{mark}; Secure" if public_url.startswith("https://") else mark).encode())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on; when it changed something its answer carries the mark."""
@@ -56,4 +56,4 @@ def changed_something(request: Request) -> bool:
     session = services.sessions.current(request)
     if session is not None and services.changed_users.has_changed(session.user_id):
         return True
-    return not request.cookies.keys().isdisjoint({_COOKIE, _SECURE_COOKIE})
+    return cookie_name(_COOKIE, services.settings.public_url) in request.cookies

@@ -194,7 +194,7 @@ async def open_services(settings: Settings, market: Market, clock: Clock = wall_
             revocations=revocations,
             lifetimes=lifetimes,
             clock=clock,
-            secure=settings.secure_cookies,
+            public_url=settings.public_url,
         )
         stored, inbox = StoredEntities(database), WebhookInbox(database)
         notices = Notices(inbox, stored, market)

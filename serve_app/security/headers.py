@@ -1,5 +1,7 @@
 """What browsers are told with every response (OWASP, HTTP Headers Cheat Sheet; Secure Headers Project)."""
 
+from collections.abc import Iterable
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 Header = tuple[bytes, bytes]
@@ -25,7 +27,10 @@ _HTTPS: Header = (b"strict-transport-security", b"max-age=31536000")
 
 
 class SecurityHeaders:
-    """Adds them to every response, errors as well; with `https` browsers are told to come by no other way."""
+    """Adds them to every response, errors as well, and lets no cookie into what others may keep.
+
+    With `https` browsers are told to come by no other way.
+    """
 
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self._app = app
@@ -36,9 +41,21 @@ class SecurityHeaders:
 
         async def add(message: Message) -> None:
             if message["type"] == "http.response.start":
-                said = [*message.get("headers", ())]
+                said = _without_cookies_to_share(message.get("headers", ()))
                 names = {name for name, _ in said}
                 message["headers"] = [*said, *self._always, *(one for one in _UNLESS_SAID if one[0] not in names)]
             await send(message)
 
         await self._app(scope, receive, add)
+
+
+def _without_cookies_to_share(said: Iterable[Header]) -> list[Header]:
+    """Return the headers without cookies if others than the client may keep the response: they would get the session.
+
+    Who is to be signed in or renewed is so with the next response that is theirs alone.
+    """
+    headers = [*said]
+    kept = b",".join(value for name, value in headers if name == b"cache-control").lower()
+    if not kept or b"no-store" in kept or b"private" in kept:
+        return headers
+    return [header for header in headers if header[0] != b"set-cookie"]

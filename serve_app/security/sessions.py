@@ -19,11 +19,13 @@ from actors.domain.messages import Instant
 from serve_app.errors import DatabaseConnectionError, NotAuthorizedError
 from serve_app.queries.sessions import SessionRecord, SessionRecords
 from serve_app.queries.users import User, Users
+from serve_app.security.cookies import cookie_name, earlier_cookie_name
 from serve_app.security.revocations import Revocations
 from serve_app.security.tokens import NoTokenError, Session, Tokens
 
 _log = structlog.get_logger()
 _SCOPE = "holdfast.session"
+_COOKIE = "session"
 _CLEANING_SECONDS = 600.0
 _REMEMBERED = 8_192
 # Whoever signs in more often without signing out loses the session that was not used for the longest time.
@@ -57,7 +59,7 @@ class Sessions:
         revocations: Revocations,
         lifetimes: Lifetimes,
         clock: Callable[[], Instant],
-        secure: bool,
+        public_url: str,
     ) -> None:
         self._tokens = tokens
         self._records = records
@@ -65,13 +67,10 @@ class Sessions:
         self._revocations = revocations
         self._lifetimes = lifetimes
         self._clock = clock
-        self._secure = secure
+        self._secure = public_url.startswith("https://")
+        self.cookie = cookie_name(_COOKIE, public_url)
+        self._read = dict.fromkeys((self.cookie, earlier_cookie_name(_COOKIE, public_url)))
         self._renewals: dict[str, tuple[Session, Instant]] = {}
-
-    @property
-    def cookie(self) -> str:
-        """The cookie's name. With https the prefix makes browsers refuse it from subdomains and plain http."""
-        return cookie_name(secure=self._secure)
 
     async def begin(self, response: Response, user: User, earlier: Session | None = None) -> Session:
         """Sign in the user whose password was just verified: put a new session into the response.
@@ -220,14 +219,14 @@ class Sessions:
         return Session(user.id, record.id, now, expires_at, user.verified_at is not None)
 
     def _of_cookie(self, request: HTTPConnection) -> Session | None:
-        token = request.cookies.get(self.cookie)
-        if token is None:
-            return None
-        try:
-            session = self._tokens.read(token)
-        except NoTokenError:
-            return None
-        return None if session.id in self._revocations else session
+        for name in self._read:
+            try:
+                session = self._tokens.read(request.cookies.get(name, ""))
+            except NoTokenError:
+                continue
+            if session.id not in self._revocations:
+                return session
+        return None
 
     def _ends_at(self, created_at: Instant, now: Instant) -> Instant:
         return min(now + self._lifetimes.idle, created_at + self._lifetimes.absolute)
@@ -239,8 +238,3 @@ class Sessions:
         response.set_cookie(
             self.cookie, token, max_age=seconds, path="/", secure=self._secure, httponly=True, samesite="lax"
         )
-
-
-def cookie_name(*, secure: bool) -> str:
-    """Return the name of the cookie that carries a session."""
-    return "__Host-session" if secure else "session"

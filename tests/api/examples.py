@@ -433,7 +433,7 @@ def _lose_the_database(world: World) -> None:
         revocations=Revocations(RevocationRecords(database), services.redis, lifetimes.token, world.clock),
         lifetimes=lifetimes,
         clock=world.clock,
-        secure=False,
+        public_url=services.settings.public_url,
     )
     world.api.state.services = replace(
         services,

@@ -1,10 +1,15 @@
 """What every response tells browsers, whatever it answers."""
 
+import re
 from dataclasses import replace
 
+import httpx
 import pytest
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from serve_app.api import create_api
+from serve_app.security.headers import SecurityHeaders
 from tests.api.world import World
 
 ALWAYS = {
@@ -83,3 +88,41 @@ async def test_the_documentation_loads_nothing_from_elsewhere(world: World) -> N
         assert loaded.status_code == 200
         assert loaded.content
     assert (await anyone.http.get("/docs/..%2fapi.py")).status_code == 404
+
+
+async def test_what_others_may_keep_carries_no_cookie_at_any_address(world: World) -> None:
+    """Somebody whose token is due for renewal asks for everything: what is public would hand on their session."""
+    shared, renewed = set(), set()
+    for route in world.api.state.routes:
+        if "GET" not in route.methods:
+            continue
+        for name in ("swagger-ui.css", "f" * 24):
+            due = await world.someone()
+            world.clock.advance(500)
+            path = re.sub(r"{[^}]+}", name, route.path)
+            response = await due.http.get(path)
+            kept = response.headers["cache-control"]
+            if "set-cookie" in response.headers:
+                renewed.add(path)
+            if "no-store" not in kept and "private" not in kept:
+                shared.add(path)
+                assert "set-cookie" not in response.headers, path
+    assert "/docs/swagger-ui.css" in shared
+    assert "/api/orders" in renewed, "the control: what is theirs alone does carry it"
+
+
+@pytest.mark.parametrize(
+    ("kept", "carries"),
+    [("", True), ("no-store", True), ("private, no-cache", True), ("public, max-age=60", False), ("no-cache", False),
+     ("max-age=60", False), ("S-MAXAGE=60", False)],
+)  # fmt: skip
+async def test_the_rule_holds_for_every_response_whoever_made_it(kept: str, *, carries: bool) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        response = Response(headers={"Cache-Control": kept} if kept else {})
+        response.set_cookie("session", "secret")
+        response.set_cookie("changed", "1")
+        await response(scope, receive, send)
+
+    transport = httpx.ASGITransport(SecurityHeaders(app, https=False))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        assert len((await client.get("/")).headers.get_list("set-cookie")) == (2 if carries else 0)
