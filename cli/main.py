@@ -20,6 +20,7 @@ from cli import verify as verification
 from cli.load import contention
 from cli.load import purchases as purchasing
 from cli.load.crowd import LoadError
+from cli.start_checks import StartError
 from config import settings as configuration
 from config.data_folder import DataFolderInUseError
 from config.embedded import ServerError
@@ -34,7 +35,7 @@ app.add_typer(admin_app, name="admin")
 
 Email = Annotated[str, typer.Argument(help="the address that they sign in with")]
 
-_CANNOT_START = (running.StartError, DataFolderInUseError, NoFreePortsError, ServerError, OSError)
+_CANNOT_START = (StartError, DataFolderInUseError, NoFreePortsError, ServerError, OSError)
 
 
 @app.command()

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 
 import structlog
 
@@ -34,10 +35,17 @@ def main() -> int:
 
     stop = threading.Event()
     lifeline = Lifeline(on_parent_gone=stop.set)
-    ray_market.start_ray(settings, folder)
-    # ray.init installed a handler of its own. Half-started, there is nothing to stop in order: Ray ends with us.
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    ray_market.start_market(settings)
+    try:
+        ray_market.start_ray(settings, folder)
+        # ray.init installed a handler of its own. Half-started, there is nothing to stop in order: Ray ends with us.
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+        ray_market.start_market(settings)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the operator is told
+        traceback.print_exc()
+        # The last line is what the operator reads, so nothing may come after it.
+        sys.stderr.write(f"{ray_market.reason(error)}\n")
+        sys.stderr.flush()
+        os._exit(1)
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     while not stop.wait(1.0):
         if not ray_market.lives():

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cli.lifeline import Pulse
 from config import data_folder
@@ -58,7 +59,8 @@ class MarketChild:
 
     def is_ready(self) -> bool:
         """Return whether the marketplace says that its database and actors answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._settings.http_port, timeout=2)
+        address = urlsplit(self._settings.local_url)
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=2)
         try:
             connection.request("GET", "/readyz")
             return connection.getresponse().status == http.HTTPStatus.OK
@@ -68,8 +70,9 @@ class MarketChild:
             connection.close()
 
     def last_words(self) -> str:
-        """Return the last lines that the child wrote."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-10:])
+        """Return the last line that the child wrote: of a start that failed, why."""
+        lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines()]
+        return next((line for line in reversed(lines) if line), "it said nothing")
 
     def _launch(self) -> "subprocess.Popen[bytes]":
         self._pulse = Pulse(_FIRST_BEAT_SECONDS)

@@ -57,6 +57,21 @@ def start_market(settings: Settings) -> None:
     serve.run(app.build(settings), name="holdfast", route_prefix="/", logging_config=_QUIET)
 
 
+def reason(error: Exception) -> str:
+    """Return in one line why the market did not start, as far as it can be known.
+
+    Serve says of a deployment only that it failed; why is in the deployment's own message, and there in the last line.
+    """
+    told = [str(error) or type(error).__name__]
+    try:
+        applications = serve.status().applications.values()
+        told += [one.message for each in applications for one in each.deployments.values() if one.message]
+    except Exception as unknown:  # noqa: BLE001 - without Serve there is only what was raised
+        log.warning("serve has no status", error=type(unknown).__name__)
+    lines = [line.strip() for line in told[-1].splitlines() if line.strip()]
+    return lines[-1]
+
+
 def lives() -> bool:
     """Return whether Ray's processes on this machine run and answer."""
     # Ray's own view lags: 15 s after its raylet was killed, GCS still called the node alive (measured).

@@ -15,24 +15,19 @@ from rich.console import Console
 from cli import family, market
 from cli.ingress import IngressWatch
 from cli.market_child import MarketChild
+from cli.start_checks import StartError, checked
 from cli.status import ADDRESS_FILE, DATABASE_FILE
 from cli.watch import Watch
-from config import data_folder, embedded, ports, ray_environment, redis_server, secret_file
+from config import data_folder, embedded, ports, ray_environment, secret_file
 from config.ports import MarketPorts
 from config.settings import Settings
 
 _LOOK_SECONDS = 0.5
 _LOOKS_PER_SEARCH = 4  # a search through all processes takes 10 ms: every two seconds it costs half a percent of a core
 _START_SECONDS = 180  # 15 on two idle cores, 60 on two busy ones
-# Not every machine has IPv6; the default of HTTP_HOST serves it where it is there.
-_IPV6_LOOPBACK = "::1"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 log = structlog.get_logger()
-
-
-class StartError(Exception):
-    """The market could not start; the message says what to do."""
 
 
 class _StopRequested(BaseException):
@@ -48,7 +43,7 @@ def up(settings: Settings, console: Console) -> None:
         family.adopt_orphans()
         marker, before = family.adopt_marker(settings.data_dir)
         _end_leftovers(settings, before)
-        settings = settings.model_copy(update={"http_host": ",".join(_listening_addresses(settings))})
+        settings = checked(settings)
         running = _Running(settings, own_ports, family.Family(marker), console)
         try:
             with _stop_requests():
@@ -94,8 +89,6 @@ class _Running:
                 redis = embedded.start_redis(self._settings, self._ports.redis)
                 self._servers.append(Watch(redis))
                 environment["REDIS_URL"] = redis.url
-            else:
-                _check_redis(self._settings.redis_url)
         with self._console.status("starting Ray and the market"):
             self._market = MarketChild(self._settings, environment, self._end_remains)
             self._wait_until_ready(self._market)
@@ -148,8 +141,12 @@ class _Running:
     def _wait_until_ready(self, child: MarketChild) -> None:
         deadline = time.monotonic() + _START_SECONDS
         while not child.is_ready():
-            if child.process.poll() is not None or time.monotonic() > deadline:
-                raise StartError(f"the market did not start; the end of {child.log}:\n{child.last_words()}")
+            if child.process.poll() is not None:
+                raise StartError(f"the market did not start: {child.last_words()} (more in {child.log})")
+            if time.monotonic() > deadline:
+                raise StartError(
+                    f"the market is not ready after {_START_SECONDS} s: {child.last_words()} ({child.log})"
+                )
             self._family.look()
             time.sleep(0.2)
 
@@ -184,31 +181,3 @@ def _end_leftovers(settings: Settings, marker_before: str | None) -> None:
         log.warning("ending what an earlier market on this folder left running", processes=len(leftovers))
         family.end(leftovers, patience_seconds=8)
     shutil.rmtree(ray_environment.runtime_folder(settings), ignore_errors=True)
-
-
-def _listening_addresses(settings: Settings) -> list[str]:
-    """Return where the marketplace can listen. Raises StartError when that is nowhere, or a port is taken."""
-    hosts = [host for host in settings.http_hosts if ports.has_address(host)]
-    if missing := sorted(set(settings.http_hosts) - set(hosts) - {_IPV6_LOOPBACK}):
-        raise StartError(f"this machine has no address {', '.join(missing)}: set HTTP_HOST to addresses that it has")
-    for host in hosts:
-        _refuse_taken("HTTP_PORT", host, settings.http_port)
-    if settings.dashboard_port:
-        _refuse_taken("DASHBOARD_PORT", "127.0.0.1", settings.dashboard_port)
-    return hosts
-
-
-def _check_redis(url: str) -> None:
-    try:
-        redis_server.check(url)
-    except redis_server.UnsuitableRedisError as error:
-        raise StartError(str(error)) from error
-
-
-def _refuse_taken(name: str, host: str, port: int) -> None:
-    try:
-        ports.listen_for_a_moment(host, port)
-    except PermissionError:
-        raise StartError(f"port {port} needs rights that this user has not: set {name} to one above 1023") from None
-    except OSError:
-        raise StartError(f"port {port} is taken by another program: stop it, or set {name} to another port") from None

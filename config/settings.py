@@ -151,6 +151,12 @@ class Settings(BaseSettings):
         return tuple(self.http_host.split(","))
 
     @property
+    def local_url(self) -> str:
+        """Where programs on this machine reach the marketplace."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.http_hosts[0], self.http_hosts[0])  # noqa: S104 - not bound
+        return f"http://[{host}]:{self.http_port}" if ":" in host else f"http://{host}:{self.http_port}"
+
+    @property
     def secure_cookies(self) -> bool:
         """Whether browsers are told to send the session over https only: so when the public address is https."""
         return self.public_url.startswith("https://")

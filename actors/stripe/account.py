@@ -47,7 +47,7 @@ def open_account(settings: Settings, database: Database) -> Account:
     ledger = MongoLedger(database)
     sandbox = Sandbox(ledger)
     # Every node of the market serves HTTP, so the webhook is next door.
-    url = f"http://127.0.0.1:{settings.http_port}{WEBHOOK_PATH}"
+    url = f"{settings.local_url}{WEBHOOK_PATH}"
     courier = Courier(sandbox, Endpoint(url, settings.webhook_secret.get_secret_value()))
     stripe = connect(api_key=SANDBOX_KEY, api_base=None, http_client=SandboxHTTPClient(sandbox))
     return Account(stripe, ledger, sandbox, courier)

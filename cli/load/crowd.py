@@ -20,7 +20,7 @@ class LoadError(Exception):
 def session(settings: Settings, seconds: float = 300.0) -> aiohttp.ClientSession:
     """Many people behind one session: it keeps no cookies, and has a connection for each of them."""
     http = aiohttp.ClientSession(
-        f"http://127.0.0.1:{settings.http_port}",
+        settings.local_url,
         connector=aiohttp.TCPConnector(limit=0),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=seconds),

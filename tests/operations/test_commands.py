@@ -1,6 +1,7 @@
 """The commands say in one line what is wrong, and what to do."""
 
 import asyncio
+import socket
 import subprocess
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from bson import ObjectId
 
 from actors.storage.database import connect, database_of
+from config.ports import free_port
 from serve_app.queries.users import User, Users
 from tests.support.running_market import HOLDFAST, RunningMarket
 
@@ -26,6 +28,42 @@ def test_without_a_market_a_command_says_how_to_start_one(tmp_path: Path, comman
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
     assert "holdfast up" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"MONGODB_URL": "mongodb://127.0.0.1:1/holdfast"}, "no database answers at MONGODB_URL"),
+        ({"MONGODB_URL": "mongodb://user:hunter2@127.0.0.1:1/holdfast"}, "no database answers"),
+        ({"HTTP_HOST": "192.0.2.77"}, "this machine has no address 192.0.2.77: set HTTP_HOST"),
+        ({"HTTP_HOST": "localhost"}, "HTTP_HOST must be IP addresses"),
+        ({"DATA_DIR": "/proc/nowhere"}, "/proc/nowhere"),
+    ],
+)
+def test_a_start_that_fails_says_why_in_one_line(tmp_path: Path, settings: dict[str, str], said: str) -> None:
+    done = run(tmp_path, "up", **settings)
+    assert done.returncode in {1, 2}
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert "hunter2" not in done.stderr + done.stdout
+
+
+def test_a_port_that_is_taken_is_told_in_one_line(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", free_port()))
+        taken.listen()
+        done = run(tmp_path, "up", HTTP_PORT=str(taken.getsockname()[1]))
+    assert done.returncode == 1
+    assert "is taken by another program: stop it, or set HTTP_PORT" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_database_that_refuses_its_password_is_told_in_one_line(tmp_path: Path, mongodb_url: str) -> None:
+    done = run(tmp_path, "up", MONGODB_URL=f"mongodb://market:hunter2@{mongodb_url.partition('@')[2]}")
+    assert done.returncode == 1
+    assert "the database at MONGODB_URL refuses us (code 18)" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "hunter2" not in done.stderr + done.stdout
 
 
 def test_a_database_that_does_not_answer_is_told_in_one_line(tmp_path: Path) -> None:

@@ -226,3 +226,11 @@ def test_reserving_ports_touches_no_file(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with ports.reserve():
         assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("hosts", "url"),
+    [("127.0.0.1,::1", "http://127.0.0.1:80"), ("0.0.0.0", "http://127.0.0.1:80"), ("::", "http://[::1]:80")],  # noqa: S104
+)
+def test_programs_on_the_machine_reach_the_marketplace_where_it_listens(hosts: str, url: str) -> None:
+    assert Settings(http_host=hosts, http_port=80).local_url == url
