@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve_app.changed_users import REMEMBERED_SECONDS
+from serve_app.errors import DatabaseConnectionError
 from serve_app.security.cookies import cookie_name
 from serve_app.services import services_of
 
@@ -44,16 +45,22 @@ class OwnChanges:
 
 
 def _note(request: Request) -> None:
-    services = services_of(request)
-    session = services.sessions.current(request)
-    if session is not None:
-        services.changed_users.note(session.user_id)
+    user_id = _user_of(request)
+    if user_id is not None:
+        services_of(request).changed_users.note(user_id)
 
 
 def changed_something(request: Request) -> bool:
     """Whether who asks changed something a moment ago: the cookie says so, or a replica told of the session's user."""
-    services = services_of(request)
-    session = services.sessions.current(request)
-    if session is not None and services.changed_users.has_changed(session.user_id):
+    services, user_id = services_of(request), _user_of(request)
+    if user_id is not None and services.changed_users.has_changed(user_id):
         return True
     return cookie_name(_COOKIE, services.settings.public_url) in request.cookies
+
+
+def _user_of(request: Request) -> str | None:
+    try:
+        session = services_of(request).sessions.current(request)
+    except DatabaseConnectionError:
+        return None  # the token is over and nobody knows whose session it is; lists need none
+    return session.user_id if session is not None else None
