@@ -18,7 +18,8 @@ class StartError(Exception):
 def checked(settings: Settings) -> Settings:
     """Return the settings with the addresses that this machine has, of those at which the marketplace may listen.
 
-    Raises StartError when there is none, a port is taken, no database answers at MONGODB_URL within 10 s, or REDIS_URL is a cluster.
+    Raises StartError when there is none, a port is taken, no database answers at MONGODB_URL within 10 s, or the Redis
+    of REDIS_URL is none that the market can use.
     """
     hosts = _listening_addresses(settings)
     if settings.mongodb_url is not None:
