@@ -1,0 +1,54 @@
+"""What the documents name is there: tests, files, headings, and the protections that have a negative control."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.sabotage import CONTROLS
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+PATH = re.compile(r"`((?:tests|actors|serve_app|cli|config|benchmarks|docs|deploy|holdfast)/[\w./-]+)(?:::(\w+))?`")
+# Beside one that is named in full.
+BARE = re.compile(r"`(test_\w+\.py)`")
+LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+# Of releases that are told of, not of today's tree.
+HISTORY = "CHANGELOG.md"
+GENERATED = {"benchmarks/results/"}
+
+
+def anchor(heading: str) -> str:
+    """As GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("document", [one for one in DOCUMENTS if one.name != HISTORY], ids=lambda one: one.name)
+def test_every_file_and_test_that_a_document_names_exists(document: Path) -> None:
+    missing = []
+    for path, test in PATH.findall(document.read_text()):
+        there = ROOT / path
+        if path in GENERATED:
+            continue
+        if not there.exists() or (test and f"def {test}(" not in there.read_text()):
+            missing.append(f"{path}::{test}" if test else path)
+    missing += [name for name in BARE.findall(document.read_text()) if not any(ROOT.glob(f"tests/*/{name}"))]
+    assert missing == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda one: one.name)
+def test_every_link_between_documents_leads_somewhere(document: Path) -> None:
+    lost = []
+    for path, fragment in LINK.findall(document.read_text()):
+        target = document.parent / path if path else document
+        if not target.exists() or (fragment and fragment not in map(anchor, HEADING.findall(target.read_text()))):
+            lost.append(f"{path}#{fragment}")
+    assert lost == []
+
+
+def test_the_table_of_negative_controls_is_that_of_the_simulation() -> None:
+    _, _, section = (ROOT / "docs" / "reliability.md").read_text().partition("### Negative controls")
+    section, _, _ = section.partition("\n## ")
+    rows = re.findall(r"^\| ([^|]+?) \| (\d+) \|$", section, re.MULTILINE)
+    assert [(name, int(seeds)) for name, seeds in rows] == [(control.protection, control.seeds) for control in CONTROLS]
