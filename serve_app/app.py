@@ -87,6 +87,7 @@ def build(settings: Settings) -> Application:
 def app_builder(args: dict[str, str]) -> Application:
     """Return the application for a Serve config file: settings of the environment, overridden by the file's `args`.
 
-    Raises pydantic's ValidationError when settings cannot be used.
+    `release` among these is no setting: replicas are renewed when it changes. Raises pydantic's ValidationError when
+    settings cannot be used.
     """
-    return build(Settings.model_validate(args))
+    return build(Settings.model_validate({name: value for name, value in args.items() if name != "release"}))

@@ -2,6 +2,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -90,10 +91,15 @@ def test_serve_accepts_its_file_and_finds_the_application_in_it() -> None:
     assert application.import_path == "serve_app.app:app_builder"
 
 
+def test_replicas_are_renewed_with_every_release() -> None:
+    (application,) = ServeDeploySchema.model_validate(parsed("config/serve.yaml")).applications
+    assert application.args["release"] == version("holdfast")
+
+
 def test_the_deployment_options_name_the_deployment_that_the_code_has() -> None:
     from serve_app.app import app_builder  # noqa: PLC0415 - loads all of the application
 
-    deployed = app_builder({"mongodb_url": "mongodb://db/holdfast", "redis_url": "redis://redis"})
+    deployed = app_builder({"release": "2", "mongodb_url": "mongodb://db/holdfast", "redis_url": "redis://redis"})
 
     (application,) = ServeDeploySchema.model_validate(parsed("config/serve.yaml")).applications
     assert [each.name for each in application.deployments] == [deployed._bound_deployment.name]
