@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiosmtplib
 import structlog
+from email_validator import EmailNotValidError, validate_email
 
 from actors.mail.letters import Letter
 
@@ -89,6 +90,7 @@ class FilePost:
 
 def compose(mail_id: str, sender: str, address: str, letter: Letter) -> EmailMessage:
     """Return the message. The same mail has the same Message-ID, so that one that is sent twice is shown once."""
+    address = _understood_by_most(address)
     message = EmailMessage(policy=SMTP if address.isascii() else SMTPUTF8)
     message["From"] = sender
     message["To"] = address
@@ -100,6 +102,14 @@ def compose(mail_id: str, sender: str, address: str, letter: Letter) -> EmailMes
     # Without the line breaks of quoted-printable, whoever looks into the file can copy the link.
     message.set_content(letter.text, cte="7bit" if letter.text.isascii() else None)
     return message
+
+
+def _understood_by_most(address: str) -> str:
+    """Return the address in ASCII where it has such a form: only the part before the @ needs a server with SMTPUTF8."""
+    try:
+        return validate_email(address, check_deliverability=False).ascii_email or address
+    except EmailNotValidError:
+        return address  # from before addresses were checked as they are now
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -14,8 +14,8 @@ from serve_app.paging import Page
 
 Document = dict[str, Any]
 
-# As long as a page of tickets may take.
-_LIVE_SECONDS = 2.0
+# As long as a page of tickets may take, however many orders a ticket or a buyer has.
+_SECONDS = 2.0
 
 
 class Orders:
@@ -35,11 +35,12 @@ class Orders:
         return [found.get(order_id) for order_id in ids]
 
     async def of_buyer(self, buyer_id: str, limit: int, after: str | None = None) -> Page[Order]:
-        """Return the buyer's orders, newest first."""
+        """Return the buyer's orders, newest first. Raises ExecutionTimeout or NetworkTimeout after two seconds."""
         query: Document = {"buyer_id": buyer_id}
         if after is not None:
             query["by_newest"] = {"$lt": after}
-        found = await self._orders.find(query).sort("by_newest", DESCENDING).limit(limit + 1).to_list()
+        with pymongo.timeout(_SECONDS):
+            found = await self._orders.find(query).sort("by_newest", DESCENDING).limit(limit + 1).to_list()
         more = found[limit - 1]["by_newest"] if len(found) > limit else None
         return Page(readable(order_of, found[:limit]), more)
 
@@ -55,7 +56,7 @@ class Orders:
         """
         if not ticket_ids:
             return {}
-        with pymongo.timeout(_LIVE_SECONDS):
+        with pymongo.timeout(_SECONDS):
             found = await self._orders.find({"by_live_ticket": {"$in": list(ticket_ids)}}).to_list()
         orders = readable(order_of, found)
         return {order.ticket_id: order for order in orders if not order.is_open or now < order.expires_at}

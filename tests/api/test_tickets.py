@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from serve_app.instants import iso
+from serve_app.schemas.tickets import TicketBody
 from tests.api.world import NOBODY, TICKET, World, errors, fields
 
 
@@ -169,7 +170,14 @@ UNSEEN = (
 TURNING = ("Concert \u202egnp.exe", "\u2066Concert", "Concert\u2069", "\u202bConcert\u202c")
 
 
-@pytest.mark.parametrize("field", ["title", "description", "venue", "city"])
+TEXTS = [name for name, field in TicketBody.model_json_schema()["properties"].items() if "maxLength" in field]
+
+
+def test_text_fields_of_a_ticket_are_found_by_their_length() -> None:
+    assert {"title", "description", "venue", "city", "section", "row", "seat", "restrictions"} <= set(TEXTS)
+
+
+@pytest.mark.parametrize("field", TEXTS)
 @pytest.mark.parametrize("text", [*UNSEEN, *TURNING, "two\u2028lines"])
 async def test_text_that_shows_nothing_or_turns_the_page_round_is_refused(world: World, field: str, text: str) -> None:
     seller = await world.someone()

@@ -53,6 +53,12 @@ async def test_a_mail_arrives_as_it_was_written(server: str, inbox: Inbox) -> No
     assert message["Message-ID"] == "<receipt.1@example.com>"
 
 
+async def test_domain_in_any_script_needs_no_server_that_knows_it() -> None:
+    message = compose("receipt:1", SENDER, "ada@bücher.example", LETTER)
+    assert message["To"] == "ada@xn--bcher-kva.example"
+    assert compose("receipt:1", SENDER, "ada@tickets_office.local", LETTER)["To"] == "ada@tickets_office.local"
+
+
 async def test_addresses_in_all_scripts_are_written_to(server: str, inbox: Inbox) -> None:
     await SmtpPost(f"{server}?starttls=no", SENDER).send("receipt:1", "jürgen@exämple.de", LETTER)
     ((_, message),) = inbox.mails
