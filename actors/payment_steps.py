@@ -20,7 +20,7 @@ from actors.domain.messages import (
 from actors.runtime.host import Host
 from actors.runtime.ports import Clock
 from actors.stripe import errors
-from actors.stripe.client import Stripe
+from actors.stripe.client import Stripe, is_confirmation_token
 from actors.stripe.resources import Intent, Refund
 
 # A message to a charge that lives in this very process, in ms.
@@ -78,10 +78,13 @@ class Steps:
 
     async def confirm(self, charge: Charge, deadline: Instant) -> Intent:
         """Sets the money aside. Stripe refuses to confirm twice."""
-        intent_id = intent_id_of(charge)
-        return await self._try(
-            charge, ChargeStep.CONFIRM, deadline, lambda key: self.stripe.confirm(intent_id, idempotency_key=key)
-        )
+        intent_id, method = intent_id_of(charge), charge.payment_method
+        token = method if is_confirmation_token(method) else None
+
+        async def call(key: str) -> Intent:
+            return await self.stripe.confirm(intent_id, idempotency_key=key, confirmation_token=token)
+
+        return await self._try(charge, ChargeStep.CONFIRM, deadline, call)
 
     async def capture(self, charge: Charge, deadline: Instant) -> Intent:
         """Takes the money. Stripe refuses to capture twice."""

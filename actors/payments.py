@@ -42,7 +42,7 @@ from actors.refunds import Refunds
 from actors.runtime.host import Host
 from actors.runtime.ports import Clock
 from actors.stripe import errors
-from actors.stripe.client import Stripe
+from actors.stripe.client import Stripe, is_confirmation_token
 from actors.stripe.resources import Intent
 
 Step = Authorise | Capture | Settle | Reconcile
@@ -118,7 +118,7 @@ class Payments:
         else:
             # An earlier try came this far and its outcome is not known: Stripe is asked, nothing is guessed.
             intent = await self._steps.stripe.retrieve(charge.stripe_id)
-        if intent.status == "requires_confirmation":
+        if _is_unconfirmed(intent, charge):
             try:
                 intent = await self._steps.confirm(charge, deadline)
             except errors.InvalidState:
@@ -203,6 +203,13 @@ class Payments:
         """
         await self._steps.tell(StartTry(charge.id, step))
         raise refused
+
+
+def _is_unconfirmed(intent: Intent, charge: Charge) -> bool:
+    """Whether nobody tried to take its money yet. A confirmation token is named only then, not on its intent before."""
+    if intent.status == "requires_payment_method" and is_confirmation_token(charge.payment_method):
+        return intent.error_code is None
+    return intent.status == "requires_confirmation"
 
 
 async def handle_all(

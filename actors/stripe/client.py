@@ -12,7 +12,7 @@ from actors.stripe.resources import Dispute, Intent, Refund, dispute_of, intent_
 from actors.stripe.settled import settled
 
 if TYPE_CHECKING:
-    from stripe.params import PaymentIntentCreateParams
+    from stripe.params import PaymentIntentConfirmParams, PaymentIntentCreateParams
 
 # The version that stripe 16.1 was generated from. Pinned, so that an update of the package cannot change how
 # Stripe answers without a change here. From 2026-09-30 on, payment_method_types is refused.
@@ -63,8 +63,9 @@ class Stripe:
     ) -> Intent:
         """An unconfirmed intent to hold `amount` on a card; nothing is charged before `confirm`.
 
-        `payment_method` is a payment method (`pm_…`) or a card token (`tok_…`).
-        Raises UnknownPaymentMethod, and Rejected for an amount or currency that Stripe does not take.
+        `payment_method` is a payment method (`pm_…`) or a card token (`tok_…`); a confirmation token (`ctoken_…`) is
+        named when the intent is confirmed. Raises UnknownPaymentMethod, and Rejected for an amount or currency that
+        Stripe does not take.
         """
         params = {
             "amount": amount,
@@ -85,19 +86,20 @@ class Stripe:
             )
         )
 
-    async def confirm(self, intent_id: str, *, idempotency_key: str) -> Intent:
+    async def confirm(self, intent_id: str, *, idempotency_key: str, confirmation_token: str | None = None) -> Intent:
         """Hold the money on the card: the intent is then in requires_capture, or requires_action for 3-D Secure.
 
-        Raises CardDeclined, NotFound, InvalidState.
+        Raises CardDeclined, Rejected for a card that cannot be used, UnknownPaymentMethod, NotFound, InvalidState.
         """
+        params: PaymentIntentConfirmParams = {
+            # What `handleNextAction` of Stripe.js needs (https://docs.stripe.com/payments/finalize-payments-on-the-server).
+            "use_stripe_sdk": True
+        }
+        if confirmation_token is not None:
+            params["confirmation_token"] = confirmation_token
         return intent_of(
             await settled(
-                self._client.v1.payment_intents.confirm_async(
-                    # What `handleNextAction` of Stripe.js needs (https://docs.stripe.com/api/payment_intents/confirm).
-                    intent_id,
-                    {"use_stripe_sdk": True},
-                    {"idempotency_key": idempotency_key},
-                )
+                self._client.v1.payment_intents.confirm_async(intent_id, params, {"idempotency_key": idempotency_key})
             )
         )
 
@@ -175,7 +177,14 @@ class Stripe:
         await self._transport.close_async()  # type: ignore[no-untyped-call]  # the SDK leaves this method untyped
 
 
+def is_confirmation_token(payment_method: str) -> bool:
+    """Whether this is what Stripe's form made for one confirmation (https://docs.stripe.com/api/confirmation_tokens)."""
+    return payment_method.startswith("ctoken_")
+
+
 def _payment_method_params(payment_method: str) -> dict[str, object]:
+    if is_confirmation_token(payment_method):
+        return {}
     if payment_method.startswith("tok_"):
         return {"payment_method_data": {"type": "card", "card": {"token": payment_method}}}
     return {"payment_method": payment_method}

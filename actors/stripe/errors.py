@@ -24,6 +24,8 @@ STATE_CODES = frozenset(
         "payment_intent_unexpected_state",
     }
 )
+# Codes that say of a payment method that there is no such one; any other says that it cannot be used.
+UNKNOWN_CODES = frozenset({"resource_missing", "parameter_invalid_empty", "parameter_invalid_string_empty"})
 CONFLICT = 409
 
 
@@ -55,7 +57,7 @@ class CardDeclined(StripeFailure):
 
 
 class UnknownPaymentMethod(StripeFailure):
-    """Definite. There is no such payment method or token, or it cannot be used; nothing was created."""
+    """Definite. There is no such payment method or token: a mistake of whoever named it. Nothing was charged."""
 
     definite = True
 
@@ -79,7 +81,10 @@ class NotFound(StripeFailure):
 
 
 class AuthenticationFailed(StripeFailure):
-    """Definite. Stripe does not accept the API key; nobody can pay until an operator changes it."""
+    """Definite. Stripe does not accept the API key (401), or a restricted one may not do this (403).
+
+    It says nothing of the buyer's card: nobody can pay until an operator changes the key.
+    """
 
     definite = True
 
@@ -91,7 +96,10 @@ class RateLimited(StripeFailure):
 
 
 class Rejected(StripeFailure):
-    """Definite. Stripe refused the request for any other reason, such as an amount below its minimum."""
+    """Definite. Stripe refused the request for any other reason.
+
+    Such as an amount below its minimum, or a payment method that exists and cannot be used, as after its one use.
+    """
 
     definite = True
 
@@ -111,6 +119,7 @@ KINDS: tuple[tuple[type[stripe.StripeError], type[StripeFailure]], ...] = (
     (stripe.RateLimitError, RateLimited),
     (stripe.IdempotencyError, KeyReused),
     (stripe.AuthenticationError, AuthenticationFailed),
+    (stripe.PermissionError, AuthenticationFailed),
 )
 
 
@@ -142,6 +151,6 @@ def _by_status(status: int | None) -> type[StripeFailure]:
 def _invalid_request(code: str | None, param: str) -> type[StripeFailure]:
     if code in STATE_CODES:
         return InvalidState
-    if param == "payment_method" or param.startswith("payment_method_data"):
+    if code in UNKNOWN_CODES and param.startswith(("payment_method", "confirmation_token")):
         return UnknownPaymentMethod
     return NotFound if code == "resource_missing" else Rejected

@@ -15,6 +15,7 @@ Answer = tuple[int, JSON]
 # Stripe's payment methods for tests that localstripe has under another name, or makes of a card's number only.
 OTHER_NAMES = {"pm_card_chargeDeclined": "pm_card_chargeCustomerFail"}
 NUMBERS = {"pm_card_authenticationRequired": "4000002760003184"}
+UNKNOWN_FIELDS = ("allowed_payment_method_types", "use_stripe_sdk")
 CHANGES_OF_STATE = ("/confirm", "/capture", "/cancel")
 
 
@@ -53,7 +54,7 @@ class Proxy:
         return self._answers[key]
 
     async def _post(self, path: str, form: dict[str, str]) -> Answer:
-        fields = {name: value for name, value in form.items() if not name.startswith("allowed_payment_method_types")}
+        fields = {name: value for name, value in form.items() if not name.startswith(UNKNOWN_FIELDS)}
         if "payment_method" in fields:
             fields["payment_method"] = await self._payment_method(fields["payment_method"])
         return await self._refusal(path, fields) or await self._send("POST", path, fields)

@@ -35,7 +35,8 @@ class Held(Stripe):
         self.gate = asyncio.Event()
         self.waiting = 0
 
-    async def confirm(self, intent_id: str, *, idempotency_key: str) -> Intent:
+    async def confirm(self, intent_id: str, *, idempotency_key: str, confirmation_token: str | None = None) -> Intent:
+        assert confirmation_token is None
         return await self._later(super().confirm(intent_id, idempotency_key=idempotency_key))
 
     async def capture(self, intent_id: str, *, amount: int, idempotency_key: str) -> Intent:

@@ -87,7 +87,8 @@ class Troubled(Stripe):
             ),
         )
 
-    async def confirm(self, intent_id: str, *, idempotency_key: str) -> Intent:
+    async def confirm(self, intent_id: str, *, idempotency_key: str, confirmation_token: str | None = None) -> Intent:
+        assert confirmation_token is None
         call = super().confirm
         return await self._call(idempotency_key, lambda: call(intent_id, idempotency_key=idempotency_key))
 
@@ -382,7 +383,8 @@ class Slow(Stripe):
             idempotency_key=idempotency_key,
         )
 
-    async def confirm(self, intent_id: str, *, idempotency_key: str) -> Intent:
+    async def confirm(self, intent_id: str, *, idempotency_key: str, confirmation_token: str | None = None) -> Intent:
+        assert confirmation_token is None
         await asyncio.sleep(1)
         return await super().confirm(intent_id, idempotency_key=idempotency_key)
 

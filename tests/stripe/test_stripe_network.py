@@ -108,7 +108,7 @@ async def failure_of(request: Awaitable[object]) -> StripeFailure:
     ("status", "error", "expected"),
     [
         (401, {"type": "invalid_request_error"}, AuthenticationFailed),
-        (403, {"type": "invalid_request_error", "code": "secret_key_required"}, Rejected),
+        (403, {"type": "invalid_request_error", "code": "secret_key_required"}, AuthenticationFailed),
         (402, {"type": "card_error", "code": "card_declined"}, CardDeclined),
         (400, {"type": "idempotency_error"}, KeyReused),
         (400, {"type": "invalid_request_error", "code": "payment_intent_unexpected_state"}, InvalidState),
@@ -118,7 +118,7 @@ async def failure_of(request: Awaitable[object]) -> StripeFailure:
             {"type": "invalid_request_error", "code": "resource_missing", "param": "payment_method"},
             UnknownPaymentMethod,
         ),
-        (400, {"type": "invalid_request_error", "param": "payment_method_data[card][token]"}, UnknownPaymentMethod),
+        (400, {"type": "invalid_request_error", "param": "payment_method_data[card][token]"}, Rejected),
         (400, {"type": "invalid_request_error", "code": "amount_too_small", "param": "amount"}, Rejected),
         (400, {"type": "invalid_request_error", "param": "payment_method_types"}, Rejected),
         (404, {"type": "invalid_request_error", "code": "resource_missing", "param": "intent"}, NotFound),

@@ -1,6 +1,6 @@
 """The test cards (https://docs.stripe.com/testing): what a payment method or token does when it is charged."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from actors.stripe.sandbox.failures import Failure
@@ -11,7 +11,7 @@ class Card:
     """A test card. At most one of `decline` and `wants_authentication` is set; with neither it is approved.
 
     `refunds` says how giving its money back goes: at once, later, or it fails later. `disputed`: what was captured is
-    disputed later.
+    disputed later. `single_use` is the payment method that stands for it, if that can be used for one intent only.
     """
 
     name: str
@@ -21,6 +21,7 @@ class Card:
     wants_authentication: bool = False
     refunds: Literal["at_once", "pending", "failing"] = "at_once"
     disputed: bool = False
+    single_use: str | None = None
 
 
 def _declined(name: str, last4: str, code: str, decline_code: str | None, message: str) -> Card:
@@ -66,6 +67,7 @@ _CARDS = (
     Card("createDispute", "visa", "0259", disputed=True),  # https://docs.stripe.com/testing#disputes
 )
 CARDS = {card.name: card for card in _CARDS}
+PAYMENT_METHOD = "pm_card_"
 
 
 def card_of(reference: str, prefix: str) -> Card | None:
@@ -76,4 +78,9 @@ def card_of(reference: str, prefix: str) -> Card | None:
     if not reference.startswith(prefix):
         return None
     name = reference.removeprefix(prefix)
-    return CARDS.get(name) or CARDS.get(name.removeprefix("visa_"))
+    card = CARDS.get(name) or CARDS.get(name.removeprefix("visa_"))
+    if card is None and prefix == PAYMENT_METHOD:
+        # As a form makes them: for one use, as long as it is not attached to a customer.
+        of_form = CARDS.get(name.partition("_once_")[0])
+        return replace(of_form, single_use=reference) if of_form and "_once_" in name else None
+    return card

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from actors.domain.currencies import MAXIMUM_AMOUNT, MINIMUM_AMOUNTS
-from actors.stripe.sandbox.cards import Card, card_of
+from actors.stripe.sandbox.cards import PAYMENT_METHOD, Card, card_of
 from actors.stripe.sandbox.failures import RequestRefused, invalid, no_such_payment_method
 from actors.stripe.sandbox.form import Form
 
@@ -153,9 +153,11 @@ def _card(form: Form) -> Card | None:
     payment_method = form.text("payment_method")
     data = form.group("payment_method_data")
     if payment_method is not None:
-        param, card = "payment_method", card_of(payment_method, "pm_card_")
+        param, card = "payment_method", card_of(payment_method, PAYMENT_METHOD)
     elif data:
         param, card = "payment_method_data[card][token]", card_of(data.get("card][token", ""), "tok_")
+    elif (token := form.text("confirmation_token")) is not None:
+        param, card = "confirmation_token", card_of(token, "ctoken_")
     else:
         return None
     if card is None:

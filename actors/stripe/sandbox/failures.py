@@ -61,6 +61,11 @@ WRONG_CLIENT_SECRET = invalid(
     "The client_secret provided does not match the client_secret associated with this PaymentIntent.",
     param="client_secret",
 )
+USED_BEFORE = invalid(
+    "The provided PaymentMethod was previously used with a PaymentIntent without Customer attachment, shared with a "
+    "connected account without Customer attachment, or was detached from a Customer. It may not be used again. To use "
+    "a PaymentMethod multiple times, you must attach it to a Customer first."
+)
 KEY_TOO_LONG = invalid("Idempotency keys must be at most 255 characters long")
 KEY_WITH_OTHER_PARAMETERS = Failure(
     400,

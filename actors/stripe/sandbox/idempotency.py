@@ -12,7 +12,7 @@ from actors.stripe.sandbox import shapes
 from actors.stripe.sandbox.carrying_out import Circumstances, carry_out
 from actors.stripe.sandbox.change import Use
 from actors.stripe.sandbox.changes import Changes
-from actors.stripe.sandbox.commands import CreateIntent, CreateRefund, EndDispute
+from actors.stripe.sandbox.commands import ConfirmIntent, CreateIntent, CreateRefund, EndDispute
 from actors.stripe.sandbox.events import Cause
 from actors.stripe.sandbox.failures import (
     KEY_IN_USE,
@@ -20,11 +20,13 @@ from actors.stripe.sandbox.failures import (
     KEY_WITH_OTHER_ENDPOINT,
     KEY_WITH_OTHER_PARAMETERS,
     SERVER_ERROR,
+    USED_BEFORE,
     RequestRefused,
     not_found,
 )
 from actors.stripe.sandbox.ids import IdFactory
 from actors.stripe.sandbox.ledger import Ledger
+from actors.stripe.sandbox.operations import Outcome
 from actors.stripe.sandbox.payment_intent import Answer, PaymentIntent
 from actors.stripe.sandbox.request import Request
 from actors.stripe.sandbox.routes import Order
@@ -73,6 +75,8 @@ class OnceOnly:
                 now = self._now()
                 intent = await self._intent(order)
                 outcome = carry_out(order, intent, Circumstances(self._ids, now, now + self._settle_seconds))
+                if intent and isinstance(order.command, ConfirmIntent) and await self._is_used(outcome.intent):
+                    outcome = Outcome(intent, USED_BEFORE)
                 answer = shapes.answer_of(outcome)
                 cause = Cause(now, request.id, request.idempotency_key)
                 is_written = await self._changes.write(intent, outcome.intent, cause, bound(answer.status, answer.body))
@@ -82,6 +86,16 @@ class OnceOnly:
                 _refuse_another_use(earlier, request.path, fingerprint)
                 return Answer(earlier.status, earlier.body, replayed=True)
             # Another request changed the intent since it was read: decide again on what it left.
+
+    async def _is_used(self, intent: PaymentIntent) -> bool:
+        """Whether another intent had the payment method that is good for one. From now on this one has it."""
+        if intent.single_use is None:
+            return False
+        use = Use(f"payment method:{intent.single_use}", intent.id, "", 0, "")
+        if await self._ledger.bind(use):
+            return False
+        earlier = await self._ledger.use_of(use.key)
+        return earlier is not None and earlier.endpoint != intent.id
 
     async def _intent(self, order: Order) -> PaymentIntent | None:
         match order.command:

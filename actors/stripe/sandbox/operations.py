@@ -137,7 +137,9 @@ def _taken(intent: PaymentIntent, amount: int, settled_at: float) -> PaymentInte
 def _with_card(intent: PaymentIntent, card: Card | None, ids: IdFactory) -> PaymentIntent:
     if card is None:
         return intent
-    return replace(intent, status="requires_confirmation", payment_method=ids("pm"), card=card.name)
+    return replace(
+        intent, status="requires_confirmation", payment_method=ids("pm"), card=card.name, single_use=card.single_use
+    )
 
 
 def _became(intent: PaymentIntent) -> str:

@@ -81,6 +81,7 @@ class PaymentIntent:
     refunds: tuple[Refund, ...] = ()
     disputes: tuple[Dispute, ...] = ()
     settlements: tuple[Settlement, ...] = ()
+    single_use: str | None = None
 
     @property
     def amount_capturable(self) -> int:
