@@ -19,10 +19,11 @@ NOT_GIVEN_BACK = ("failed", "canceled")
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A rule that does not hold, and the id of what breaks it."""
+    """A rule that does not hold, the id of what breaks it, and the order that is to be looked at again for it."""
 
     rule: str
     id: str
+    order_id: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Books:
 
 @dataclass(slots=True)
 class Report:
-    """What was checked. Sums are cents by currency; `in_progress` is what may still change by itself."""
+    """What was checked. `in_progress` is what may still change by itself; the sums, cents by currency, leave it out."""
 
     orders: int = 0
     completed: int = 0
@@ -55,16 +56,29 @@ class Report:
     disputed: Counter[str] = field(default_factory=Counter)
     violations: set[Violation] = field(default_factory=set)
 
+    def add(self, other: "Report") -> None:
+        """Add what was found in other orders."""
+        for count in ("orders", "completed", "charges", "intents", "unconfirmed_intents", "in_progress"):
+            setattr(self, count, getattr(self, count) + getattr(other, count))
+        for sums in ("sold", "captured", "refunded", "disputed"):
+            getattr(self, sums).update(getattr(other, sums))
+        self.violations |= other.violations
 
-def check(books: Books, now: Instant) -> Report:
-    """Compares the books. Disputed money is counted apart: the bank has it until the dispute is decided."""
-    return _Check(books, now).report()
+
+def check(books: Books, now: Instant, *, read_since: Instant | None = None) -> Report:
+    """Compares the books. Disputed money is counted apart: the bank has it until the dispute is decided.
+
+    They were not read in one instant: what something happened to since `read_since` counts as in progress.
+    """
+    return _Check(books, now, read_since).report()
 
 
 class _Check:
-    def __init__(self, books: Books, now: Instant) -> None:
+    def __init__(self, books: Books, now: Instant, read_since: Instant | None) -> None:
         self._books = books
         self._now = now
+        self._read_since = read_since
+        self._left_out: set[str] = set()
         self._report = Report()
         self._given_back: Counter[str] = Counter()
         for refund in books.refunds:
@@ -80,7 +94,7 @@ class _Check:
         for charge in books.charges.values():
             self._of_orders[charge.order_id].append(charge)
             if charge.order_id not in books.orders:
-                self._violated("every charge has its order", charge.id)
+                self._violated("every charge has its order", charge.id, charge.order_id)
         self._sort_intents()
         for order in books.orders.values():
             self._check_order(order)
@@ -99,36 +113,47 @@ class _Check:
             self._report.intents += 1
             self._intents[charge_id].append(intent)
             charge = self._books.charges.get(charge_id)
-            if intent.status in HOLDS_OR_TOOK_MONEY and (charge is None or charge.stripe_id != intent.id):
-                self._violated("every payment at Stripe has its charge", intent.id)
             if intent.status in ("requires_confirmation", "requires_payment_method"):
                 self._report.unconfirmed_intents += 1
+            if charge is not None and self._is_recent(charge):
+                continue
+            if intent.status in HOLDS_OR_TOOK_MONEY and (charge is None or charge.stripe_id != intent.id):
+                self._violated("every payment at Stripe has its charge", intent.id, intent.metadata.get("orderId"))
             if intent.status == "requires_capture" and charge is not None and not charge.is_unsettled:
-                self._violated("no authorisation is left open", intent.id)
+                self._violated("no authorisation is left open", intent.id, intent.metadata.get("orderId"))
         for charge_id, intents in self._intents.items():
             if len(intents) > 1:
-                self._violated("a charge has one payment at Stripe", charge_id)
+                self._violated("a charge has one payment at Stripe", charge_id, intents[0].metadata.get("orderId"))
 
     def _check_order(self, order: Order) -> None:
         charges = self._of_orders[order.id]
         is_sold = order.status is OrderStatus.COMPLETE
         unsettled = [charge for charge in charges if charge.is_unsettled]
+        if self._is_recent(order) or any(self._is_recent(charge) for charge in charges):
+            self._left_out.add(order.id)
+            self._report.in_progress += 1
+            return
         if order.is_open or order.is_unsettled or unsettled:
             changed = max([order.updated_at, *(charge.updated_at for charge in unsettled)])
             since = max(changed, order.expires_at if order.is_open else 0)
             if self._now - since > STUCK_AFTER:
-                self._violated("what is begun is ended", order.id)
+                self._violated("what is begun is ended", order.id, order.id)
             self._report.in_progress += 1
+            self._left_out.add(order.id)
         kept = sum(self._kept(charge) for charge in charges)
         if is_sold:
             self._report.completed += 1
             paid = self._books.charges.get(order.charge_id or "")
             if paid is None or (paid.status is not ChargeStatus.COMPLETED and not paid.is_open and not order.refunding):
-                self._violated("a completed order has a completed charge", order.id)
+                self._violated("a completed order has a completed charge", order.id, order.id)
             elif not (paid.is_open or order.refunding) and kept != self._owed(order, charges):
-                self._violated("a completed order is paid its price, once", order.id)
+                self._violated("a completed order is paid its price, once", order.id, order.id)
         elif not order.is_open and kept and not unsettled and not self._is_disputed(charges):
-            self._violated("an order that is over keeps no money", order.id)
+            self._violated("an order that is over keeps no money", order.id, order.id)
+
+    def _is_recent(self, changed: Order | Charge) -> bool:
+        """Whether something happened to it while the books were read, so that the two sides are not of one time."""
+        return self._read_since is not None and changed.updated_at >= self._read_since
 
     def _owed(self, order: Order, charges: Sequence[Charge]) -> int:
         return 0 if self._is_disputed(charges) else order.price
@@ -154,20 +179,20 @@ class _Check:
         report = self._report
         for intents in self._intents.values():
             for intent in intents:
+                if intent.metadata.get("orderId") in self._left_out:
+                    continue
                 if intent.id in self._disputed:
                     report.disputed[intent.currency] += intent.amount_received
                 else:
                     report.captured[intent.currency] += intent.amount_received
                     report.refunded[intent.currency] += self._given_back[intent.id]
         for order in self._books.orders.values():
-            if order.status is OrderStatus.COMPLETE and not self._is_disputed(self._of_orders[order.id]):
+            is_sold = order.status is OrderStatus.COMPLETE and order.id not in self._left_out
+            if is_sold and not self._is_disputed(self._of_orders[order.id]):
                 report.sold[order.currency] += order.price
         for currency in report.sold | report.captured:
-            if (
-                not report.in_progress
-                and report.captured[currency] - report.refunded[currency] != report.sold[currency]
-            ):
+            if report.captured[currency] - report.refunded[currency] != report.sold[currency]:
                 self._violated("captured less refunded is what was sold", currency)
 
-    def _violated(self, rule: str, subject: str) -> None:
-        self._report.violations.add(Violation(rule, subject))
+    def _violated(self, rule: str, subject: str, order_id: str | None = None) -> None:
+        self._report.violations.add(Violation(rule, subject, order_id))

@@ -296,13 +296,16 @@ class ReadOrder:
 
 @dataclass(frozen=True, slots=True)
 class Sell:
-    """The point of no return: only the order that holds the ticket, for the held price, in its current attempt."""
+    """The point of no return: only the order that holds the ticket, for the held price, in its current attempt.
+
+    An actor of an older release names no attempt: then it is the first.
+    """
 
     ticket_id: str
     order_id: str
     charge_id: str
     amount: int
-    attempt: int
+    attempt: int = 1
 
 
 @dataclass(frozen=True, slots=True)

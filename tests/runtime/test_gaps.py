@@ -4,12 +4,11 @@ from collections.abc import Collection
 
 import pytest
 
-from actors.books import read
+from actors.books import verified
 from actors.domain.messages import ReadTicket, TicketUpdated
 from actors.runtime import journal
 from actors.runtime.ports import Commit
 from actors.storage.journal import MongoJournal
-from actors.verification import check
 from tests.simulation.contracts.examples import commit, recorded
 from tests.support.examples import DETAILS
 from tests.support.local_market import LocalMarket
@@ -26,8 +25,9 @@ async def after_a_gap(market: LocalMarket) -> str:
 
 
 async def violated(market: LocalMarket) -> set[tuple[str, str]]:
-    books = await read(market.connections.database, market.stripe)
-    return {(one.rule, one.id) for one in check(books, market.connections.clock.now()).violations}
+    own = market.connections
+    report = await verified(own.database, market.stripe, own.clock, pause_seconds=0)
+    return {(one.rule, one.id) for one in report.violations}
 
 
 async def test_a_ticket_without_one_of_its_versions_is_left_alone_and_the_others_go_on(market: LocalMarket) -> None:

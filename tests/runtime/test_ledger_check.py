@@ -5,22 +5,29 @@ from collections.abc import Mapping
 
 import pytest
 
-from actors.books import read
+from actors import books
+from actors.books import verified
 from actors.domain.messages import CancelOrder, Capture, Charge, Order, Pay, PaymentAnswer, ResumePurchase, Sell
 from actors.payments import Payments
 from actors.purchase import Counterparts, Outcome, Purchases
+from actors.storage import stripe_lists
 from actors.stripe.client import Stripe
 from actors.stripe.errors import OutcomeUnknown
 from actors.stripe.resources import Intent
-from actors.verification import check
+from actors.verification import Report
 from tests.support.buying import DECLINED, VISA, ActorDiedError, Interrupted, an_order, rescued
 from tests.support.local_market import LocalMarket
 from tests.support.trading import expect
 
 
 async def violated(market: LocalMarket) -> set[str]:
-    books = await read(market.connections.database, market.stripe)
-    return {violation.rule for violation in check(books, market.connections.clock.now()).violations}
+    return {violation.rule for violation in (await report_of(market)).violations}
+
+
+async def report_of(market: LocalMarket, *, margin: int = -60_000) -> Report:
+    """What the check says; with this margin also of what happened just now."""
+    own = market.connections
+    return await verified(own.database, market.stripe, own.clock, pause_seconds=0, margin=margin)
 
 
 def purchases_of(market: LocalMarket, kind: type[Purchases], counterparts: Counterparts) -> Purchases:
@@ -116,3 +123,60 @@ async def test_when_money_is_let_go_before_the_end_a_ticket_is_sold_for_nothing_
     rules = await violated(market)
     assert ("a completed order has a completed charge" in rules) == (kind is not Purchases)
     assert bool(rules) == (kind is not Purchases)
+
+
+# A market that goes on while it is checked
+
+
+async def test_the_sums_are_compared_while_other_orders_are_in_progress(market: LocalMarket) -> None:
+    await market.pay(Pay((await an_order(market)).id, VISA))
+    await an_order(market)
+    report = await report_of(market)
+    assert (report.in_progress, dict(report.captured), dict(report.sold)) == (1, {"usd": 5_000}, {"usd": 5_000})
+    assert not report.violations
+
+
+async def test_money_without_a_sale_is_seen_while_other_orders_are_in_progress(market: LocalMarket) -> None:
+    order = await an_order(market)
+    dies = Interrupted(market, Sell, before=True)
+    with pytest.raises(ActorDiedError):
+        await purchases_of(market, CapturesBeforeTheSale, dies).handle(Pay(order.id, VISA))
+    await market.ask_ticket(CancelOrder(order.ticket_id, order.id))
+    await rescued(market)
+    await an_order(market)
+    report = await report_of(market)
+    assert report.in_progress == 1
+    assert "captured less refunded is what was sold" in {violation.rule for violation in report.violations}
+
+
+async def test_what_happened_while_the_books_were_read_counts_as_in_progress(market: LocalMarket) -> None:
+    await market.pay(Pay((await an_order(market)).id, VISA))
+    report = await report_of(market, margin=60_000)
+    assert (report.in_progress, dict(report.sold), report.violations) == (1, {}, set())
+
+
+async def test_a_payment_that_no_charge_knows_is_seen_at_every_look(market: LocalMarket) -> None:
+    order = await an_order(market)
+    made = await market.stripe.create_intent(
+        amount=5_000,
+        currency="usd",
+        payment_method=VISA,
+        metadata={"orderId": order.id, "chargeId": "9" * 24},
+        idempotency_key="x",
+    )
+    await market.stripe.confirm(made.id, idempotency_key="y")
+    report = await report_of(market)
+    assert {(each.rule, each.id) for each in report.violations} == {("every payment at Stripe has its charge", made.id)}
+
+
+@pytest.mark.parametrize("page", [1, 2])
+async def test_orders_are_checked_page_after_page(
+    market: LocalMarket, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    monkeypatch.setattr(books, "PAGE", page)
+    monkeypatch.setattr(stripe_lists, "PAGE", page)
+    for method in (VISA, DECLINED, VISA):
+        await market.pay(Pay((await an_order(market)).id, method))
+    report = await report_of(market)
+    assert (report.orders, report.charges, report.intents, report.completed) == (3, 3, 3, 2)
+    assert (dict(report.sold), report.violations) == ({"usd": 10_000}, set())
