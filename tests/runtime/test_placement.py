@@ -4,7 +4,9 @@ from collections import Counter
 
 import pytest
 
+from actors import names
 from actors.runtime.placement import SharedPlacement
+from config.settings import Settings
 from tests.support.examples import new_id
 
 IDS = [new_id() for _ in range(5_000)]
@@ -45,3 +47,16 @@ def test_another_host_takes_its_share_and_moves_nothing_else(hosts: int) -> None
     moved = {entity_id for entity_id in IDS if before[entity_id] != after[entity_id]}
     assert {after[entity_id] for entity_id in moved} == {f"tickets-{hosts}"}
     assert len(moved) == pytest.approx(len(IDS) / (hosts + 1), rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("url", "namespace"),
+    [
+        (None, "holdfast-holdfast"),
+        ("mongodb://127.0.0.1:27017", "holdfast-holdfast"),
+        ("mongodb://user:secret@a:27017,b:27017/green?replicaSet=rs0", "holdfast-green"),
+        ("mongodb+srv://user:secret@example.com/blue/?tls=true", "holdfast-blue"),
+    ],
+)
+def test_markets_with_databases_of_other_names_do_not_meet_on_one_ray_cluster(url: str | None, namespace: str) -> None:
+    assert names.namespace(Settings(_env_file=None, mongodb_url=url)) == namespace

@@ -1,0 +1,87 @@
+"""What is known of writers that ended: nothing once all of their commits are carried on, and of the dead for a day."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from actors.domain.messages import ReadTicket
+from actors.domain.ticket import TicketAnswer
+from actors.rescue import DAY, LOOK_AGAIN
+from actors.runtime.carry_on import CarryOn
+from actors.runtime.ports import Marks
+from tests.support.buying import Ahead
+from tests.support.eventually import eventually
+from tests.support.local_market import LocalMarket
+from tests.support.trading import asked, expect, listed
+
+
+async def writers(market: LocalMarket) -> set[str]:
+    return {marks.writer for marks in await market.connections.marks.all()}
+
+
+async def test_a_writer_that_carried_everything_on_leaves_nothing_to_be_looked_after(market: LocalMarket) -> None:
+    (ticket_id,) = await listed(market)
+    running = market.tickets
+    await eventually(lambda: running.carry_on.is_finished)
+    await running.carry_on.leave()
+    assert running.host.writer not in await writers(market)
+    await running.kill()
+    expect(TicketAnswer, await asked(market, market.start_tickets(), ReadTicket(ticket_id)))
+
+
+async def test_a_writer_is_not_finished_before_its_commits_are_marked_as_carried_on(market: LocalMarket) -> None:
+    running = market.tickets
+    await eventually(lambda: running.carry_on.is_finished)
+    await listed(market)
+    assert not running.carry_on.is_finished
+
+
+async def test_a_dead_writer_is_looked_after_for_a_day_and_then_forgotten(market: LocalMarket) -> None:
+    own, rescue = market.connections, market.rescue()
+    dead = Marks("tickets-0-dead", "tickets-0", 0, 0, own.clock.now())
+    await own.marks.save(dead)
+    for later, is_known in ((0, True), (DAY - 1_000, True), (DAY + LOOK_AGAIN, False)):
+        rescue._clock = Ahead(own.clock, later)
+        await rescue.round(market.live, set())
+        assert (dead.writer in await writers(market)) is is_known
+
+
+async def test_what_a_writer_left_is_carried_on_however_long_ago_it_died(market: LocalMarket) -> None:
+    own = market.connections
+    running = market.tickets
+    await eventually(lambda: running.carry_on.is_finished)
+    running.jobs[1].cancel()
+    (ticket_id,) = await listed(market)
+    await running.kill()
+    (left,) = [marks for marks in await own.marks.all() if marks.writer == running.host.writer]
+    rescue = market.rescue()
+    rescue._clock = Ahead(own.clock, 30 * DAY)
+    await rescue.round({}, set())
+    assert ticket_id in await own.queries.tickets([ticket_id])
+    (now,) = [marks for marks in await own.marks.all() if marks.writer == left.writer]
+    assert (now.applied, now.published) == (1, 1)
+
+
+async def test_a_writer_without_anything_to_do_says_every_hour_that_it_lives(
+    market: LocalMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = market.connections
+    monkeypatch.setattr("actors.runtime.carry_on.MARKS_AT_LEAST_MS", 0)
+    monkeypatch.setattr("actors.runtime.carry_on.MARKS_SECONDS", 0.01)
+    carry_on: CarryOn = own.carry_on(writer="tickets-0-idle", host="tickets-0")
+    await carry_on.announce()
+
+    async def said() -> Marks:
+        (marks,) = [one for one in await own.marks.all() if one.writer == "tickets-0-idle"]
+        return marks
+
+    first = await said()
+    running = asyncio.create_task(carry_on.run())
+
+    async def has_said_more() -> bool:
+        return (await said()).at > first.at
+
+    await eventually(has_said_more)
+    running.cancel()
+    assert replace(await said(), at=0) == replace(first, at=0)
