@@ -16,7 +16,15 @@ from tests.support.running_market import HOLDFAST, RunningMarket
 
 # Short holds, so that some end by themselves while their ticket is wanted still.
 SETTINGS = {"reservation_seconds": 3, "payment_grace_seconds": 4, "max_holds_per_buyer": 1000}
-pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+# Of those with actors of their own some stay with the shared one, as there are too few for all.
+PLACEMENTS = pytest.mark.parametrize(
+    "market",
+    [{"ticket_placement": "shared"}, {"ticket_placement": "dedicated", "dedicated_actors": 4}],
+    ids=["shared", "dedicated"],
+    indirect=True,
+    scope="module",
+)
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, PLACEMENTS]
 
 SECONDS = 25
 TICKETS = 8
