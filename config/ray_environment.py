@@ -91,6 +91,17 @@ def _ingress(haproxy: str | None) -> dict[str, str]:
     return {"RAY_SERVE_HAPROXY_BINARY_PATH": str(_HAPROXY), "HOLDFAST_HAPROXY": haproxy}
 
 
+def client_environment(settings: Settings) -> dict[str, str]:
+    """Return the environment in which any program on this machine finds the market's Ray and may use it."""
+    return {
+        # The node's address is then 127.0.0.1, as by default on macOS, and what Ray starts listens there alone. Without
+        # it a program takes that for another address of this machine, and waits for ever.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str((settings.data_dir / "ray.token").resolve()),
+    }
+
+
 def ray_environment(settings: Settings, ports: MarketPorts) -> dict[str, str]:
     """Return the environment in which this market's Ray starts, so that a second market beside it meets none of it.
 
@@ -104,12 +115,10 @@ def ray_environment(settings: Settings, ports: MarketPorts) -> dict[str, str]:
     return {
         **RAY_SETTINGS,
         **_ingress(_haproxy()),
-        # The node's address is then 127.0.0.1, as by default on macOS, and what Ray starts listens there alone.
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        **client_environment(settings),
         INGRESS_KEY: settings.ingress_keys[0],
         # Ray's processes leave temporary files when they are ended by force; these go with the folder.
         "TMPDIR": str(temporary),
-        "RAY_AUTH_TOKEN_PATH": str((settings.data_dir / "ray.token").resolve()),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
