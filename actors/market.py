@@ -2,7 +2,15 @@
 
 from typing import Protocol
 
-from actors.domain.messages import Pay, PaymentAnswer, RefundOrder, Refusal, ResumePurchase, TicketCommand
+from actors.domain.messages import (
+    Pay,
+    PaymentAnswer,
+    RefundOrder,
+    Refusal,
+    ResolveRefund,
+    ResumePurchase,
+    TicketCommand,
+)
 from actors.domain.ticket import TicketAnswer
 
 
@@ -15,8 +23,8 @@ class Market(Protocol):
     async def pay(self, command: Pay) -> PaymentAnswer | Refusal:
         """Carries the payment of an order through, and says how it stands."""
 
-    async def refund(self, command: RefundOrder) -> PaymentAnswer | Refusal:
-        """Gives the money of a complete order back, and says how it stands."""
+    async def refund(self, command: RefundOrder | ResolveRefund) -> PaymentAnswer | Refusal:
+        """Gives the money of a complete order back, or notes that it was paid by hand, and says how it stands."""
 
     async def resume(self, command: ResumePurchase) -> PaymentAnswer | Refusal:
         """Has a purchase go on, and says how it stands."""

@@ -31,6 +31,7 @@ from actors.domain.messages import (
     RecordFailed,
     RecordIntent,
     RecordIntentCancelled,
+    RecordPaidByHand,
     RecordVoided,
     Refusal,
     Settle,
@@ -45,7 +46,7 @@ from actors.stripe import errors
 from actors.stripe.client import Stripe, is_confirmation_token
 from actors.stripe.resources import Intent
 
-Step = Authorise | Capture | Settle | Reconcile
+Step = Authorise | Capture | Settle | Reconcile | RecordPaidByHand
 NOT_OVER = (ChargeStatus.CREATED, ChargeStatus.AUTHORISED, ChargeStatus.FAILED, ChargeStatus.COMPLETED)
 TAKEN = (ChargeStatus.COMPLETED, ChargeStatus.REFUNDED)
 # What Stripe answers when it will not do something, and how the intent stands tells whether that may change.
@@ -105,6 +106,8 @@ class Payments:
                 return Answer(await self._settle(await self._steps.read(charge_id, NOT_OVER), deadline))
             case Reconcile(charge_id=charge_id):
                 return Answer(await self._refunds.reconcile(await self._steps.read(charge_id, TAKEN)))
+            case RecordPaidByHand():
+                return Answer(await self._steps.tell(command))
 
     async def _authorise(self, charge: Charge, deadline: Instant) -> Answer:
         if charge.status is not ChargeStatus.CREATED:

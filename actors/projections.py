@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import structlog
 
+from actors.domain.charge import has_failed_refund
 from actors.domain.codec import Document, UnreadableError, decode, encode
 from actors.domain.messages import (
     Charge,
@@ -131,12 +132,17 @@ def order_document(order: Order) -> Document:
 
 
 def charge_document(charge: Charge) -> Document:
-    """The charge as stored. `unsettled_since` is there only while something is to be done about it at Stripe."""
+    """The charge as stored. `unsettled_since` is there only while something is to be done about it at Stripe.
+
+    `by_failed_refund` is there only while its money should have gone back and did not: it sorts the operator's list.
+    """
     document = encode(charge)
     document["_id"] = document.pop("id")
     document["projection"] = PROJECTIONS["charges"]
     if charge.is_unsettled:
         document["unsettled_since"] = charge.updated_at
+    if has_failed_refund(charge):
+        document["by_failed_refund"] = f"{charge.updated_at:015d}{charge.id}"
     return document
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import structlog
 
-from actors.domain.charge import UNKNOWN_METHOD, charge_id
+from actors.domain.charge import UNKNOWN_METHOD, charge_id, has_failed_refund, refund_status
 from actors.domain.messages import (
     AbandonRefund,
     AttemptOver,
@@ -24,6 +24,7 @@ from actors.domain.messages import (
     NoPaymentMethod,
     NotCapturable,
     NotFound,
+    NothingToResolve,
     NotYours,
     Order,
     OrderComplete,
@@ -37,11 +38,15 @@ from actors.domain.messages import (
     ReadCharge,
     ReadOrder,
     Reconcile,
+    RecordPaidByHand,
+    RefundFailed,
     RefundOrder,
     RefundRefused,
+    RefundStatus,
     Refusal,
     Release,
     RequestMismatch,
+    ResolveRefund,
     ResumePurchase,
     Revoke,
     Sell,
@@ -150,8 +155,10 @@ class Purchases:
                 return await self._start(order, command)
             case ResumePurchase(reconcile=reconcile):
                 return await self._resume(order, reconcile=reconcile)
-            case RefundOrder(user_id=user_id):
-                return await self._start_refund(order, user_id)
+            case RefundOrder():
+                return await self._start_refund(order, command)
+            case ResolveRefund(by=by):
+                return await self._resolve(order, by)
 
     async def _start(self, order: Order, command: Pay) -> Outcome:
         if command.payment_method is None:
@@ -354,14 +361,17 @@ class Purchases:
             if charge.is_unsettled or (charge.status is ChargeStatus.COMPLETED and charge.failure is None):
                 await self._counterparts.ask_charge(Settle(charge.id))
 
-    async def _start_refund(self, order: Order, user_id: str) -> Outcome:
-        """The seller's wish is in the journal before Stripe hears of it."""
-        if order.seller_id != user_id:
+    async def _start_refund(self, order: Order, command: RefundOrder) -> Outcome:
+        """The wish of the seller or an administrator is in the journal before Stripe hears of it."""
+        if order.seller_id != command.user_id and not command.is_admin:
             return NotYours()
         charges = await self._queries.charges_of(order.id)
         if order.cancel_reason is CancelReason.REFUNDED and charges:
-            return PaymentAnswer(order, charges[-1])  # a repeat: given back already
-        started = await self._counterparts.ask_ticket(StartRefund(order.ticket_id, order.id, user_id))
+            # A repeat: given back already, unless it came back to us since.
+            has_failed = refund_status(order, charges) is RefundStatus.FAILED
+            return RefundFailed() if has_failed else PaymentAnswer(order, charges[-1])
+        wish = StartRefund(order.ticket_id, order.id, command.user_id, command.is_admin)
+        started = await self._counterparts.ask_ticket(wish)
         match started:
             case TicketAnswer(order=Order(charge_id=str() as paid_by) as refunding):
                 answer = await self._counterparts.ask_charge(ReadCharge(paid_by))
@@ -387,6 +397,18 @@ class Purchases:
             case ChargeAnswer(charge=pending):
                 return PaymentAnswer(order, pending)
         return answer
+
+    async def _resolve(self, order: Order, by: str) -> Outcome:
+        """Writes down that the buyer was paid another way. While the sale stands nothing is to be paid."""
+        charges = await self._queries.charges_of(order.id)
+        match refund_status(order, charges):
+            case RefundStatus.FAILED:
+                (failed, *_) = filter(has_failed_refund, charges)
+                answer = await self._counterparts.ask_charge(RecordPaidByHand(failed.id, by))
+                return answer if isinstance(answer, Refusal) else PaymentAnswer(order, answer.charge)
+            case RefundStatus.PAID_BY_HAND:
+                return PaymentAnswer(order, charges[-1])
+        return NothingToResolve()
 
     async def _abandon_refund(self, order: Order) -> Outcome:
         await self._counterparts.ask_ticket(AbandonRefund(order.ticket_id, order.id))
@@ -419,5 +441,7 @@ def _wish(command: PurchaseCommand) -> object:
             return Pay, payment_method
         case ResumePurchase(reconcile=reconcile):
             return ResumePurchase, reconcile
-        case RefundOrder(user_id=user_id):
-            return RefundOrder, user_id
+        case RefundOrder(user_id=user_id, is_admin=is_admin):
+            return RefundOrder, user_id, is_admin
+        case ResolveRefund(by=by):
+            return ResolveRefund, by

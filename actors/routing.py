@@ -14,6 +14,7 @@ from actors.domain.messages import (
     ReadTicket,
     RefundOrder,
     Refusal,
+    ResolveRefund,
     ResumePurchase,
     TicketCommand,
     Unavailable,
@@ -101,8 +102,8 @@ class Actors:
         """Carries the payment of an order through, and says how it stands."""
         return await self._purchase(command)
 
-    async def refund(self, command: RefundOrder) -> PaymentAnswer | Refusal:
-        """Gives the money of a complete order back."""
+    async def refund(self, command: RefundOrder | ResolveRefund) -> PaymentAnswer | Refusal:
+        """Gives the money of a complete order back, or notes that it was paid by hand."""
         return await self._purchase(command)
 
     async def resume(self, command: ResumePurchase) -> PaymentAnswer | Refusal:

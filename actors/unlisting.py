@@ -1,4 +1,8 @@
-"""The tickets of those who may not sell any more, banned or gone, are withdrawn, also when a hold on one runs out."""
+"""The tickets of those who may not sell any more, banned or gone, are taken off the market, also those that are held.
+
+What nobody holds is withdrawn at once. What is held or sold is marked in its own stream, and so withdrawn in the very
+commit that releases it: this sweep only finds the tickets, and nothing depends on when it comes.
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -6,33 +10,39 @@ from typing import Protocol
 
 import structlog
 
-from actors.domain.messages import Instant, Refusal, WithdrawTicket
+from actors.domain.messages import Instant, Refusal, ReinstateTicket, SuspendTicket
 from actors.market import Market
 from actors.runtime.ports import StoreUnavailableError
 
 EVERY_SECONDS = 2.0
 PAGE = 1_000
-# A session is over by then on every replica, and with it the last listing that was on its way; and so is any hold.
+# A session is over by then on every replica, and with it the last listing that was on its way.
 WATCHED_MS = 3_600_000
 
 logger = structlog.get_logger(__name__)
 
 
 class UnlistingStore(Protocol):
-    """Who is to be unlisted, and what they have for sale. All methods raise StoreUnavailableError."""
+    """Who may not sell, or may again, and what they have. All methods raise StoreUnavailableError."""
 
     async def unlisted(self, most: int) -> Mapping[str, Instant]:
         """Return users who may not sell, and since when."""
 
-    async def for_sale(self, seller_id: str, most: int) -> Sequence[str]:
-        """Return ids of a seller's tickets that are neither sold nor withdrawn."""
+    async def relisted(self, most: int) -> Mapping[str, Instant]:
+        """Return users who may sell again, and since when."""
+
+    async def tickets(self, seller_id: str, most: int, *, suspended: bool) -> Sequence[str]:
+        """Return ids of a seller's tickets that are not withdrawn, with the mark or without it."""
 
     async def is_unlisted(self, user_id: str, since: Instant) -> None:
         """Note that nothing of theirs will be for sale again, unless they were marked anew since."""
 
+    async def is_relisted(self, user_id: str, since: Instant) -> None:
+        """Note that no ticket of theirs has the mark any more, unless they were banned since."""
+
 
 class Unlisting:
-    """Looks every two seconds for an hour: what is held now may be for sale again later."""
+    """Looks every two seconds, for an hour after the last change of a person's right to sell."""
 
     def __init__(self, store: UnlistingStore, market: Market, now: Callable[[], Instant]) -> None:
         self._store = store
@@ -40,7 +50,7 @@ class Unlisting:
         self._now = now
 
     async def run(self) -> None:
-        """Withdraw until cancelled."""
+        """Sweep until cancelled."""
         while True:
             try:
                 await self.sweep()
@@ -49,13 +59,20 @@ class Unlisting:
             await asyncio.sleep(EVERY_SECONDS)
 
     async def sweep(self) -> None:
-        """Withdraw what can be withdrawn. Raises StoreUnavailableError."""
+        """Withdraw or mark what is to be, and lift the marks of who may sell again. Raises StoreUnavailableError."""
         for user_id, since in (await self._store.unlisted(PAGE)).items():
-            ids = await self._store.for_sale(user_id, PAGE)
-            commands = [WithdrawTicket(ticket_id, user_id) for ticket_id in ids]
-            answers = await asyncio.gather(*map(self._market.ask_ticket, commands))
-            withdrawn = sum(not isinstance(answer, Refusal) for answer in answers)
-            if withdrawn:
-                logger.info("tickets_withdrawn", seller=user_id, tickets=withdrawn)
+            ids = await self._store.tickets(user_id, PAGE, suspended=False)
+            await self._ask("tickets_suspended", user_id, [SuspendTicket(ticket_id) for ticket_id in ids])
             if not ids and self._now() - since > WATCHED_MS:
                 await self._store.is_unlisted(user_id, since)
+        for user_id, since in (await self._store.relisted(PAGE)).items():
+            ids = await self._store.tickets(user_id, PAGE, suspended=True)
+            await self._ask("tickets_reinstated", user_id, [ReinstateTicket(ticket_id) for ticket_id in ids])
+            if not ids and self._now() - since > WATCHED_MS:
+                await self._store.is_relisted(user_id, since)
+
+    async def _ask(self, done: str, user_id: str, commands: Sequence[SuspendTicket | ReinstateTicket]) -> None:
+        answers = await asyncio.gather(*map(self._market.ask_ticket, commands))
+        changed = sum(not isinstance(answer, Refusal) for answer in answers)
+        if changed:
+            logger.info(done, seller=user_id, tickets=changed)

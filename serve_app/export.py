@@ -10,9 +10,9 @@ from serve_app.paging import LARGEST_LIMIT, Page
 from serve_app.queries.security_events import SecurityRecord
 from serve_app.queries.tickets import Wanted
 from serve_app.queries.users import User
+from serve_app.refunds import order_views
 from serve_app.responses import json_bytes
 from serve_app.schemas.account import mail_view, profile_view, security_event_view, signed_in_since
-from serve_app.schemas.orders import order_view
 from serve_app.schemas.payments import charge_view
 from serve_app.schemas.tickets import own_ticket_view
 from serve_app.services import Services
@@ -61,7 +61,7 @@ async def _tickets(services: Services, user_id: str, after: str | None) -> tuple
 
 async def _orders(services: Services, user_id: str, after: str | None) -> tuple[list[Any], str | None]:
     page: Page[Order] = await services.queries.orders.of_buyer(user_id, LARGEST_LIMIT, after)
-    return [order_view(order) for order in page.items], page.next_position
+    return await order_views(services, page.items), page.next_position
 
 
 async def _payments(services: Services, user_id: str, after: str | None) -> tuple[list[Any], str | None]:

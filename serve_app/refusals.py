@@ -61,6 +61,10 @@ _ERRORS: dict[type[Refusal], Callable[[Any], CustomError]] = {
     messages.OrderNotPaid: _conflict("This order is not paid: there is nothing to refund."),
     messages.NotCapturable: _conflict("The payment can no longer be collected."),
     messages.RefundRefused: _conflict("Stripe does not give this payment back now. The sale stands."),
+    messages.RefundFailed: _conflict(
+        "The refund failed at the buyer's bank after it was made. The operator pays the buyer another way."
+    ),
+    messages.NothingToResolve: _conflict("No refund of this order has failed."),
     messages.WrongAmount: _conflict("The amount is not the price of this order."),
     messages.AttemptOver: _conflict("This attempt to pay is over."),
     messages.PaymentInProgress: lambda _: ConflictError(

@@ -27,6 +27,7 @@ from actors.stripe.sandbox import Sandbox
 from config.settings import Settings
 from serve_app.changed_users import ChangedUsers
 from serve_app.errors import ForbiddenError, NotAuthorizedError
+from serve_app.queries.failed_refunds import FailedRefunds
 from serve_app.queries.orders import Orders
 from serve_app.queries.revocations import RevocationRecords
 from serve_app.queries.security_events import SecurityEventRecords
@@ -77,6 +78,7 @@ class Queries:
     history: History
     charges: Charges
     security_events: SecurityEventRecords
+    failed_refunds: FailedRefunds
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +216,14 @@ async def open_services(settings: Settings, market: Market, clock: Clock = wall_
             yield Services(
                 settings=settings,
                 market=market,
-                queries=Queries(Tickets(database, orders), orders, MongoJournal(database), stored, security_records),
+                queries=Queries(
+                    Tickets(database, orders),
+                    orders,
+                    MongoJournal(database),
+                    stored,
+                    security_records,
+                    FailedRefunds(database),
+                ),
                 lists=Recent(),
                 changed_users=changed_users,
                 users=users,

@@ -4,7 +4,7 @@ Two things lead out of an end. A refund that fails takes a charge back from refu
 us again. Money that somebody took for a charge after it had failed makes it completed, only to be given back.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from actors.domain.ids import derived_id
@@ -20,6 +20,7 @@ from actors.domain.messages import (
     ChargeFailed,
     ChargeIntentCancelled,
     ChargeIntentCreated,
+    ChargePaidByHand,
     ChargeRefunded,
     ChargeRefundFailed,
     ChargeRefunding,
@@ -31,6 +32,8 @@ from actors.domain.messages import (
     InvalidTransition,
     NotFound,
     OpenCharge,
+    Order,
+    OrderStatus,
     ReadCharge,
     RecordActionRequired,
     RecordAuthorised,
@@ -39,11 +42,13 @@ from actors.domain.messages import (
     RecordFailed,
     RecordIntent,
     RecordIntentCancelled,
+    RecordPaidByHand,
     RecordRefunded,
     RecordRefundFailed,
     RecordRefunding,
     RecordRefundPending,
     RecordVoided,
+    RefundStatus,
     Refusal,
     RequestMismatch,
     StartTry,
@@ -124,6 +129,10 @@ def _when_taken(charge: Charge, command: ChargeCommand, now: Instant) -> Decisio
             if not (charge.refunding or is_back):
                 return UNCHANGED
             return (ChargeRefundFailed(_after_a_failed_refund(charge, failure, now)),)
+        case RecordPaidByHand(by=by) if has_failed_refund(charge):
+            return (ChargePaidByHand(_next(charge, now, paid_by_hand=by)),)
+        case RecordPaidByHand() if charge.paid_by_hand is not None:
+            return UNCHANGED
     return _when_over(charge, command)
 
 
@@ -173,6 +182,40 @@ _HANDLERS: dict[ChargeStatus, Handler] = {
     ChargeStatus.FAILED: _when_failed,
     ChargeStatus.VOIDED: _when_over,
 }
+
+
+def has_failed_refund(charge: Charge) -> bool:
+    """Whether its money was to go back and is with us all the same, and nobody paid the buyer another way."""
+    is_kept = charge.status is ChargeStatus.COMPLETED and not charge.refunding
+    return is_kept and charge.failure is not None and charge.paid_by_hand is None
+
+
+def refund_status(order: Order, charges: Iterable[Charge]) -> RefundStatus | None:
+    """Return what became of the money of an order, None where none is to go back.
+
+    None also while the sale stands, and where nothing was taken. Of several payments the worst counts.
+    """
+    found = {_refund_status_of(charge, order) for charge in charges}
+    if order.refunding:
+        found.add(RefundStatus.PENDING)
+    worst_first = (RefundStatus.FAILED, RefundStatus.PENDING, RefundStatus.PAID_BY_HAND, RefundStatus.DONE)
+    return next((status for status in worst_first if status in found), None)
+
+
+def _refund_status_of(charge: Charge, order: Order) -> RefundStatus | None:
+    is_over = order.status is OrderStatus.CANCELLED
+    match charge.status:
+        case ChargeStatus.COMPLETED if charge.refunding:
+            return RefundStatus.PENDING
+        case ChargeStatus.COMPLETED if charge.paid_by_hand is not None:
+            return RefundStatus.PAID_BY_HAND
+        case ChargeStatus.COMPLETED if is_over:
+            return RefundStatus.FAILED if charge.failure is not None else RefundStatus.PENDING
+        case ChargeStatus.REFUNDED:
+            return RefundStatus.DONE
+        case ChargeStatus.VOIDED if is_over and charge.id == order.charge_id:
+            return RefundStatus.DONE  # sold and not collected yet: there was nothing to give back but to let go of
+    return None
 
 
 def evolve(event: ChargeEvent) -> Charge:

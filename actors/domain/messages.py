@@ -70,6 +70,15 @@ class ChargeStep(StrEnum):
     REFUND = "refund"
 
 
+class RefundStatus(StrEnum):
+    """What became of money that is to go back: `failed` is the operator's to pay by hand."""
+
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+    PAID_BY_HAND = "paid_by_hand"
+
+
 # What the messages carry
 
 
@@ -151,7 +160,8 @@ class Order:
 class Charge:
     """One attempt to take the money of one order; amount, currency and payment method never change.
 
-    `refunding` while its money is to go back, and `disputed` is Stripe's word for how a dispute stands.
+    `refunding` while its money is to go back, and `disputed` is Stripe's word for how a dispute stands. `paid_by_hand`
+    is who paid the buyer back another way after the refund failed.
     `intent_cancelled` when Stripe has said that nobody can pay the intent of this failed charge any more.
     """
 
@@ -176,6 +186,7 @@ class Charge:
     tries: tuple[str, ...] = ()
     request: str | None = None
     intent_cancelled: bool = False
+    paid_by_hand: str | None = None
 
     @property
     def is_open(self) -> bool:
@@ -419,7 +430,15 @@ class RefundOrder:
     is_admin: bool = False
 
 
-PurchaseCommand: TypeAlias = Pay | ResumePurchase | RefundOrder
+@dataclass(frozen=True, slots=True)
+class ResolveRefund:
+    """The operator paid the buyer back another way, after the refund failed; `by` is who says so."""
+
+    order_id: str
+    by: str
+
+
+PurchaseCommand: TypeAlias = Pay | ResumePurchase | RefundOrder | ResolveRefund
 
 
 # Commands to a charge
@@ -459,7 +478,15 @@ class ReadCharge:
     fenced: bool = False
 
 
-PaymentCommand: TypeAlias = Authorise | Capture | Settle | Reconcile | ReadCharge
+@dataclass(frozen=True, slots=True)
+class RecordPaidByHand:
+    """The refund failed, and the operator paid the buyer back another way."""
+
+    charge_id: str
+    by: str
+
+
+PaymentCommand: TypeAlias = Authorise | Capture | Settle | Reconcile | ReadCharge | RecordPaidByHand
 
 
 # What PaymentActor tells its own charges, after Stripe answered
@@ -570,6 +597,7 @@ ChargeCommand: TypeAlias = (
     | RecordRefundPending
     | RecordRefunded
     | RecordRefundFailed
+    | RecordPaidByHand
     | RecordDispute
 )
 
@@ -737,6 +765,13 @@ class ChargeRefundFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class ChargePaidByHand:
+    """The refund failed, and the operator paid the buyer back another way."""
+
+    charge: Charge
+
+
+@dataclass(frozen=True, slots=True)
 class ChargeDisputed:
     """The buyer's bank asks for the money, or a dispute went on."""
 
@@ -756,6 +791,7 @@ ChargeEvent: TypeAlias = (
     | ChargeRefunding
     | ChargeRefunded
     | ChargeRefundFailed
+    | ChargePaidByHand
     | ChargeDisputed
 )
 
@@ -879,6 +915,16 @@ class NotCapturable(Refusal):
 @dataclass(frozen=True, slots=True)
 class RefundRefused(Refusal):
     """Stripe will not give the money back, such as while it is disputed; the sale stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefundFailed(Refusal):
+    """The order is over and its refund failed afterwards: the buyer is to be paid back another way."""
+
+
+@dataclass(frozen=True, slots=True)
+class NothingToResolve(Refusal):
+    """No refund of the order has failed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ EVENT_TYPES: Mapping[str, type[Any]] = {
     "ChargeRefunding": messages.ChargeRefunding,
     "ChargeRefunded": messages.ChargeRefunded,
     "ChargeRefundFailed": messages.ChargeRefundFailed,
+    "ChargePaidByHand": messages.ChargePaidByHand,
     "ChargeDisputed": messages.ChargeDisputed,
     "UserCreated": accounts.UserCreated,
     "UserUpdated": accounts.UserUpdated,

@@ -72,9 +72,20 @@ class UnlistedUsers:
             found = await self._users.find({"unlisted_since": {"$gt": 0}}, {"unlisted_since": 1}).limit(most).to_list()
         return {user["_id"]: user["unlisted_since"] for user in found}
 
-    async def for_sale(self, seller_id: str, most: int) -> Sequence[str]:
-        """Ids of the seller's tickets that are neither sold nor withdrawn; some may be held."""
-        wanted = {"seller_id": seller_id, "status": TicketStatus.AVAILABLE.value}
+    async def relisted(self, most: int) -> Mapping[str, Instant]:
+        """Users who may sell again, and since when."""
+        with reaching_the_database():
+            found = await self._users.find({"relisted_since": {"$gt": 0}}, {"relisted_since": 1}).limit(most).to_list()
+        return {user["_id"]: user["relisted_since"] for user in found}
+
+    async def tickets(self, seller_id: str, most: int, *, suspended: bool) -> Sequence[str]:
+        """Ids of the seller's tickets that are not withdrawn, with the mark or without it."""
+        wanted = {
+            "seller_id": seller_id,
+            "status": {"$ne": TicketStatus.WITHDRAWN.value},
+            # Tickets of the first release say nothing of a mark.
+            "suspended": True if suspended else {"$ne": True},
+        }
         with reaching_the_database():
             found = await self._tickets.find(wanted, {"_id": 1}).limit(most).to_list()
         return [ticket["_id"] for ticket in found]
@@ -83,3 +94,8 @@ class UnlistedUsers:
         """Takes the mark away if it is still the same."""
         with reaching_the_database():
             await self._users.update_one({"_id": user_id, "unlisted_since": since}, {"$unset": {"unlisted_since": ""}})
+
+    async def is_relisted(self, user_id: str, since: Instant) -> None:
+        """Takes the mark away if it is still the same."""
+        with reaching_the_database():
+            await self._users.update_one({"_id": user_id, "relisted_since": since}, {"$unset": {"relisted_since": ""}})

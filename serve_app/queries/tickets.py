@@ -10,7 +10,7 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import ExecutionTimeout, NetworkTimeout
 
-from actors.domain.messages import Instant
+from actors.domain.messages import Instant, TicketStatus
 from actors.domain.ticket import Ticket
 from actors.projections import readable, ticket_of
 from actors.search_terms import folded, search_terms
@@ -47,6 +47,10 @@ _A_GAP = 50
 _MOST_MS = 2_000
 _TRIES = 4
 _GAP_MS = 3_000
+# Of tickets whose beginning nobody told, and how many a sentence names.
+_TO_COME_MS = 180 * 86_400_000
+_MOST_NAMED = 10
+_MOST_LIVE = 500
 # Some 30,000 tickets may have been listed since, so the newest are looked for anew: that takes some 50 small reads.
 _OLD_MS = 15_000
 
@@ -71,6 +75,29 @@ class Tickets:
         self._tickets = database["tickets"]
         self._orders = orders
         self._reaches = Reaches[tuple[Wanted, str | None]]()
+
+    async def promised(self, seller_id: str, now: Instant) -> list[str]:
+        """Return ids of the seller's tickets that somebody relies on: held, or bought for an event that is to come.
+
+        Without a known beginning it is to come for 180 days after the sale. Ten of them are enough to say which.
+        """
+        wanted = {
+            "seller_id": seller_id,
+            "status": {"$ne": TicketStatus.WITHDRAWN.value},
+            "$or": [{"details.starts_at": {"$exists": False}}, {"details.starts_at": {"$gt": now}}],
+        }
+        found: list[str] = []
+        documents = await self._tickets.find(wanted, {"details.starts_at": 1}).to_list()
+        for start in range(0, len(documents), _MOST_LIVE):
+            chunk = documents[start : start + _MOST_LIVE]
+            live = await self._orders.live([document["_id"] for document in chunk], now)
+            has_beginning = {document["_id"]: "starts_at" in document.get("details", {}) for document in chunk}
+            found += [
+                ticket_id
+                for ticket_id, order in live.items()
+                if order.is_open or has_beginning[ticket_id] or now < order.updated_at + _TO_COME_MS
+            ]
+        return found[:_MOST_NAMED]
 
     async def page(
         self, wanted: Wanted, limit: int, after: str | None, now: Instant, *, anew: bool = False

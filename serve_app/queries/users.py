@@ -45,6 +45,7 @@ class Users:
             # Both are there only while the Supervisor has something to do.
             IndexModel("announced", sparse=True),
             IndexModel("unlisted_since", sparse=True),
+            IndexModel("relisted_since", sparse=True),
         )
 
     async def add(self, user: User) -> bool:
@@ -99,12 +100,12 @@ class Users:
     async def ban(self, user_id: str, at: Instant) -> bool:
         """Note that the user may not sign in, and that their tickets are to be withdrawn; False when that is so."""
         known = {"_id": user_id, "banned_at": None, "closed_at": None}
-        return await self._change(known, at, banned_at=at, unlisted_since=at)
+        return await self._change(known, at, banned_at=at, unlisted_since=at, relisted_since=None)
 
     async def unban(self, user_id: str, at: Instant) -> bool:
         """Let the user sign in again; False when they were not banned."""
         known = {"_id": user_id, "banned_at": {"$ne": None}, "closed_at": None}
-        return await self._change(known, at, banned_at=None, unlisted_since=None)
+        return await self._change(known, at, banned_at=None, unlisted_since=None, relisted_since=at)
 
     async def set_admin(self, user_id: str, at: Instant, *, is_admin: bool) -> bool:
         """Give or take the role; False when nothing changes."""
@@ -113,7 +114,7 @@ class Users:
     async def close(self, user_id: str, at: Instant) -> bool:
         """Erase what is known of the person, and have their tickets withdrawn. The id stays. False on a repeat."""
         known = {"_id": user_id, "closed_at": None}
-        erased = dict.fromkeys(("email", "password_hash", "verified_at", "is_admin"))
+        erased = dict.fromkeys(("email", "password_hash", "verified_at", "is_admin", "relisted_since"))
         # Email addresses are unique, and that of nobody has to be, too.
         return await self._change(known, at, **erased, email_key=f"closed {user_id}", closed_at=at, unlisted_since=at)
 

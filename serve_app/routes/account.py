@@ -57,7 +57,8 @@ async def export(request: Request) -> Response:
 async def close_account(request: Request) -> Response:
     """Close the account, with the password, and erase the person: tickets are withdrawn, orders stay without a name.
 
-    Not while a purchase is open: it would be paid by nobody, or nobody would hear of it.
+    Not while a purchase is open: it would be paid by nobody, or nobody would hear of it. Not while somebody relies on a
+    ticket of theirs, held or bought for an event to come (without a known beginning: bought within 180 days).
     """
     services = services_of(request)
     user = await services.signed_in_user(request)
@@ -65,6 +66,11 @@ async def close_account(request: Request) -> Response:
     await prove_password(request, user, body.password, field="password")
     if await services.queries.orders.has_open(user.id):
         raise ConflictError("You hold tickets: pay or cancel those orders first.")
+    if promised := await services.queries.tickets.promised(user.id, services.clock()):
+        raise ConflictError(
+            f"Somebody holds, or bought for an event that is to come, your tickets {', '.join(promised)}. Wait until "
+            "they are let go or the event has begun, or give the money back first."
+        )
     await services.users.close(user.id, services.clock())
     await services.sessions.end_all(user.id)
     await services.email_tokens.forget(user.id)

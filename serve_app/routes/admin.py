@@ -1,23 +1,30 @@
-"""What administrators may do to others: shut somebody out, and let them in again."""
+"""What administrators may do: shut somebody out, let them in again, and close what is to be paid by hand."""
 
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
 
 from actors.domain.accounts import UserBanned, UserUnbanned
+from actors.domain.charge import refund_status
 from actors.domain.ids import is_id
+from actors.domain.messages import Refusal, ResolveRefund
 from serve_app.errors import ConflictError, NotFoundError
 from serve_app.openapi import documented
+from serve_app.ownership import visible_order
+from serve_app.paging import cursor_of, link_header
 from serve_app.queries.users import User
+from serve_app.refusals import error_of
 from serve_app.responses import json_response, no_content
-from serve_app.schemas.admin import AccountView, account_view
+from serve_app.schemas.admin import AccountView, FailedRefundView, account_view, failed_refund_view
+from serve_app.schemas.orders import OrderView, order_view
+from serve_app.schemas.searches import FailedRefundSearch
 from serve_app.services import Services, services_of
 
-router = APIRouter(prefix="/api/admin/users", tags=["admin"])
+router = APIRouter(prefix="/api/admin", tags=["admin"])
 _OF_ADMINS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-@router.get("/{user_id}", **documented({HTTPStatus.OK: AccountView}, _OF_ADMINS, signed_in=True))
+@router.get("/users/{user_id}", **documented({HTTPStatus.OK: AccountView}, _OF_ADMINS, signed_in=True))
 async def read_user(request: Request, user_id: str) -> Response:
     """Return an account."""
     services = services_of(request)
@@ -26,7 +33,7 @@ async def read_user(request: Request, user_id: str) -> Response:
 
 
 @router.put(
-    "/{user_id}/ban",
+    "/users/{user_id}/ban",
     **documented({HTTPStatus.NO_CONTENT: None}, (*_OF_ADMINS, HTTPStatus.CONFLICT), signed_in=True),
 )
 async def ban(request: Request, user_id: str) -> Response:
@@ -46,7 +53,7 @@ async def ban(request: Request, user_id: str) -> Response:
     return no_content()
 
 
-@router.delete("/{user_id}/ban", **documented({HTTPStatus.NO_CONTENT: None}, _OF_ADMINS, signed_in=True))
+@router.delete("/users/{user_id}/ban", **documented({HTTPStatus.NO_CONTENT: None}, _OF_ADMINS, signed_in=True))
 async def unban(request: Request, user_id: str) -> Response:
     """Let the user sign in again; withdrawn tickets stay withdrawn. A repeat changes nothing."""
     services = services_of(request)
@@ -55,6 +62,41 @@ async def unban(request: Request, user_id: str) -> Response:
     if await services.users.unban(user.id, services.clock()):
         services.security_events.note(UserUnbanned(user.id, admin.id))
     return no_content()
+
+
+@router.get(
+    "/failed-refunds",
+    **documented(
+        {HTTPStatus.OK: list[FailedRefundView]},
+        (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE),
+        query=FailedRefundSearch,
+        signed_in=True,
+    ),
+)
+async def find_failed_refunds(request: Request) -> Response:
+    """List what buyers are to be paid by hand, the longest due first; `Link` leads to the next page."""
+    services = services_of(request)
+    await services.admin(request)
+    search = FailedRefundSearch.of(request.query_params, services.rules())
+    page = await services.queries.failed_refunds.page(search.limit, search.cursor)
+    cursor = cursor_of("failedRefunds", page.next_position) if page.next_position else None
+    link = link_header("/api/admin/failed-refunds", search.echo(request.query_params), cursor)
+    return json_response([failed_refund_view(each) for each in page.items], headers=link)
+
+
+@router.post(
+    "/failed-refunds/{order_id}/resolve",
+    **documented({HTTPStatus.OK: OrderView}, (*_OF_ADMINS, HTTPStatus.CONFLICT), signed_in=True),
+)
+async def resolve_failed_refund(request: Request, order_id: str) -> Response:
+    """Note that the buyer was paid another way after the refund failed, and who says so. A repeat changes nothing."""
+    services = services_of(request)
+    admin = await services.admin(request)
+    order = await visible_order(services, order_id, admin.id)
+    answer = await services.market.refund(ResolveRefund(order.id, admin.id))
+    if isinstance(answer, Refusal):
+        raise error_of(answer)
+    return json_response(order_view(answer.order, refund_status(answer.order, [answer.charge])))
 
 
 async def _existing(services: Services, user_id: str) -> User:

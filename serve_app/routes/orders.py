@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
 
+from actors.domain.charge import refund_status
 from actors.domain.messages import (
     CancelOrder,
     NotYours,
@@ -20,6 +21,7 @@ from serve_app.idempotency import Identity, identify
 from serve_app.openapi import documented
 from serve_app.ownership import own_order, sold_order, visible_order
 from serve_app.paging import cursor_of, link_header
+from serve_app.refunds import order_views
 from serve_app.refusals import error_of
 from serve_app.responses import json_bytes, json_response, list_headers, no_content, unless_unchanged
 from serve_app.schemas.orders import OrderBody, OrderView, order_view
@@ -51,7 +53,7 @@ async def create_order(request: Request) -> Response:
     identity = identify(request, "orders", buyer_id, body)
     earlier = await services.queries.orders.by_id(identity.id) if identity.is_keyed else None
     if earlier is not None:
-        return _replayed(earlier, buyer_id, identity)
+        return await _replayed(services, earlier, buyer_id, identity)
     reserve = Reserve(
         body.ticket_id,
         identity.id,
@@ -84,7 +86,7 @@ async def find_orders(request: Request) -> Response:
     async def list_orders() -> tuple[bytes, dict[str, str]]:
         page = await services.queries.orders.of_buyer(buyer_id, search.limit, search.cursor)
         cursor = cursor_of("newest", page.next_position) if page.next_position else None
-        content = json_bytes([order_view(order) for order in page.items])
+        content = json_bytes(await order_views(services, page.items))
         return content, list_headers(content, link_header("/api/orders", asked, cursor))
 
     content, headers = await services.lists.answer(
@@ -98,7 +100,8 @@ async def read_order(request: Request, order_id: str) -> Response:
     """Return the order to its buyer, or to an administrator."""
     services = services_of(request)
     user_id = services.sessions.require(request).user_id
-    return json_response(order_view(await visible_order(services, order_id, user_id)))
+    (view,) = await order_views(services, [await visible_order(services, order_id, user_id)])
+    return json_response(view)
 
 
 @router.delete(
@@ -135,23 +138,27 @@ async def read_charges(request: Request, order_id: str) -> Response:
 async def refund_order(request: Request, order_id: str) -> Response:
     """Give the buyer the money back, before the event begins, and have the ticket for sale again.
 
-    200 when that is done, again on a repeat; 202 while Stripe is on it: the order is complete until the money is back.
+    An administrator does so for any order, also after the beginning, and the ticket ends withdrawn. 200 when that is
+    done, again on a repeat; 202 while Stripe is on it: the order is complete until the money is back. 409 when the
+    refund failed afterwards: then the buyer is to be paid another way.
     """
     services = services_of(request)
-    seller_id = services.sessions.require(request).user_id
-    order = await sold_order(services, order_id, seller_id)
-    answer = await services.market.refund(RefundOrder(order.id, seller_id))
+    user_id = services.sessions.require(request).user_id
+    order = await sold_order(services, order_id, user_id)
+    answer = await services.market.refund(RefundOrder(order.id, user_id, is_admin=order.seller_id != user_id))
     if isinstance(answer, Refusal):
         raise error_of(answer)
     is_done = answer.order.status is OrderStatus.CANCELLED
-    return json_response(order_view(answer.order), HTTPStatus.OK if is_done else HTTPStatus.ACCEPTED)
+    view = order_view(answer.order, refund_status(answer.order, [answer.charge]))
+    return json_response(view, HTTPStatus.OK if is_done else HTTPStatus.ACCEPTED)
 
 
-def _replayed(order: Order, buyer_id: str, identity: Identity) -> Response:
+async def _replayed(services: Services, order: Order, buyer_id: str, identity: Identity) -> Response:
     """Return the order that the key made before, as it is now, also when it is over."""
     if (order.buyer_id, order.request) != (buyer_id, identity.request):
         raise error_of(RequestMismatch())
-    return json_response(order_view(order))
+    (view,) = await order_views(services, [order])
+    return json_response(view)
 
 
 async def _reserved(services: Services, reserve: Reserve) -> Response:

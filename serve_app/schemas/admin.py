@@ -1,8 +1,10 @@
-"""An account as administrators see it."""
+"""Accounts, and refunds that failed, as administrators see them."""
 
 from typing_extensions import TypedDict
 
+from actors.domain.money import major
 from serve_app.instants import iso
+from serve_app.queries.failed_refunds import FailedRefund
 from serve_app.queries.users import User
 
 
@@ -26,4 +28,34 @@ def account_view(user: User) -> AccountView:
         "emailVerified": user.verified_at is not None,
         "isAdmin": user.is_admin,
         "bannedAt": None if user.banned_at is None else iso(user.banned_at),
+    }
+
+
+class FailedRefundView(TypedDict):
+    """What a buyer is to be paid by hand: `stripeId` is the payment in Stripe's dashboard, `failure` its reason."""
+
+    orderId: str
+    ticketId: str
+    userId: str
+    sellerId: str
+    amount: float
+    currency: str
+    stripeId: str | None
+    failure: str | None
+    failedAt: str
+
+
+def failed_refund_view(failed: FailedRefund) -> FailedRefundView:
+    """Return what an administrator sees of the refund that failed."""
+    order, charge = failed.order, failed.charge
+    return {
+        "orderId": order.id,
+        "ticketId": order.ticket_id,
+        "userId": order.buyer_id,
+        "sellerId": order.seller_id,
+        "amount": major(charge.amount),
+        "currency": charge.currency,
+        "stripeId": charge.stripe_id,
+        "failure": charge.failure,
+        "failedAt": iso(charge.updated_at),
     }

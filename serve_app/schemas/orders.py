@@ -5,7 +5,7 @@ from typing import Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from actors.domain.messages import CancelReason, Order, OrderStatus
+from actors.domain.messages import CancelReason, Order, OrderStatus, RefundStatus
 from actors.domain.money import major
 from serve_app.instants import iso
 from serve_app.schemas.body import Body
@@ -35,13 +35,15 @@ class OrderedTicket(PlaceView):
 class OrderView(TypedDict):
     """An order. After `expiresAt` the ticket is for sale again unless it was paid.
 
-    `refunding` is there while its seller has it refunded and the money is not back yet.
+    `refunding` is there while it is being refunded and the money is not back yet. `refund` says what became of money
+    that is to go back: absent when none is, `failed` when the operator has to pay it another way.
     """
 
     id: str
     status: OrderStatus
     cancelReason: NotRequired[CancelReason]
     refunding: NotRequired[Literal[True]]
+    refund: NotRequired[RefundStatus]
     userId: str
     price: float
     currency: str
@@ -51,8 +53,8 @@ class OrderView(TypedDict):
     ticket: OrderedTicket
 
 
-def order_view(order: Order) -> OrderView:
-    """Return what its buyer sees of the order."""
+def order_view(order: Order, refund: RefundStatus | None = None) -> OrderView:
+    """Return what its buyer sees of the order, and what became of money that is to go back."""
     price = major(order.price)
     view: OrderView = {
         "id": order.id,
@@ -69,4 +71,6 @@ def order_view(order: Order) -> OrderView:
         view["cancelReason"] = order.cancel_reason
     if order.refunding:
         view["refunding"] = True
+    if refund is not None:
+        view["refund"] = refund
     return view

@@ -50,6 +50,10 @@ def _position_in_history(cursor: str) -> str:
     return _position_in(cursor, "history")
 
 
+def _position_in_failed_refunds(cursor: str) -> str:
+    return _position_in(cursor, "failedRefunds")
+
+
 def _position_in(cursor: str, sort: str) -> str:
     try:
         return position_in(cursor, sort)
@@ -65,6 +69,7 @@ Limit = Annotated[
 # After validation it is the position that the cursor carried.
 Cursor = Annotated[str, AfterValidator(_position), WithJsonSchema({"type": "string"})]
 HistoryCursor = Annotated[str, AfterValidator(_position_in_history), WithJsonSchema({"type": "string"})]
+FailedRefundCursor = Annotated[str, AfterValidator(_position_in_failed_refunds), WithJsonSchema({"type": "string"})]
 AnyCaseCategory = Annotated[Category, BeforeValidator(_folded)]
 Bound = Annotated[int, BeforeValidator(_bound), _AMOUNT]
 Words = Annotated[str, AfterValidator(_words), WithJsonSchema({"type": "string", "maxLength": PLACE_LENGTH})]
@@ -89,6 +94,13 @@ class OrderSearch(Query):
 
     limit: Limit = DEFAULT_LIMIT
     cursor: Cursor | None = None
+
+
+class FailedRefundSearch(Query):
+    """Which part of the list."""
+
+    limit: Limit = DEFAULT_LIMIT
+    cursor: FailedRefundCursor | None = None
 
 
 class HistorySearch(Query):

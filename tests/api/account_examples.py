@@ -23,10 +23,12 @@ SIGNED_IN = [
     ("POST", "/api/users/verification"), ("GET", "/api/users/me/export"), ("DELETE", "/api/users/me"),
     ("GET", "/api/admin/users/{user_id}"), ("PUT", "/api/admin/users/{user_id}/ban"),
     ("DELETE", "/api/admin/users/{user_id}/ban"),
+    ("GET", "/api/admin/failed-refunds"), ("POST", "/api/admin/failed-refunds/{order_id}/resolve"),
 ]  # fmt: skip
 CHANGING = [
     *BODY_ROUTES, ("DELETE", "/api/users/sessions/{session_id}"), ("POST", "/api/users/verification"),
     ("PUT", "/api/admin/users/{user_id}/ban"), ("DELETE", "/api/admin/users/{user_id}/ban"),
+    ("POST", "/api/admin/failed-refunds/{order_id}/resolve"),
 ]  # fmt: skip
 
 
@@ -186,6 +188,51 @@ def of_admins(method: str, path: str, status: int) -> None:
 of_admins("GET", "/api/admin/users/{user_id}", 200)
 of_admins("PUT", "/api/admin/users/{user_id}/ban", 204)
 of_admins("DELETE", "/api/admin/users/{user_id}/ban", 204)
+
+
+@example("GET", "/api/admin/failed-refunds", 200)
+async def _(world: World) -> httpx.Response:
+    await a_failed_refund(world)
+    return await (await world.admin()).http.get("/api/admin/failed-refunds")
+
+
+@example("GET", "/api/admin/failed-refunds", 400)
+async def _(world: World) -> httpx.Response:
+    return await (await world.admin()).http.get("/api/admin/failed-refunds?limit=0")
+
+
+@example("GET", "/api/admin/failed-refunds", 403)
+async def _(world: World) -> httpx.Response:
+    return await (await world.someone()).http.get("/api/admin/failed-refunds")
+
+
+async def a_failed_refund(world: World) -> str:
+    seller, buyer, _, order = await world.held()
+    await buyer.pays(order)
+    await seller.http.post(f"/api/orders/{order['id']}/refund")
+    await world.market.fail_refund(order["id"])
+    return str(order["id"])
+
+
+def resolving(status: int, failed: Callable[[World], Awaitable[str]]) -> None:
+    async def send(world: World) -> httpx.Response:
+        order_id = await failed(world)
+        return await (await world.admin()).http.post(f"/api/admin/failed-refunds/{order_id}/resolve")
+
+    EXAMPLES["POST", "/api/admin/failed-refunds/{order_id}/resolve", status] = send
+
+
+async def a_held_order(world: World) -> str:
+    return str((await world.held())[3]["id"])
+
+
+async def no_order(_world: World) -> str:
+    return "f" * 24
+
+
+resolving(200, a_failed_refund)
+resolving(404, no_order)
+resolving(409, a_held_order)
 
 
 @example("PUT", "/api/admin/users/{user_id}/ban", 409)

@@ -3,8 +3,9 @@
 from collections import defaultdict
 from dataclasses import dataclass, replace
 
+from actors.domain import charge as charge_rules
 from actors.domain import ticket as rules
-from actors.domain.charge import charge_id
+from actors.domain.charge import charge_id, refund_status
 from actors.domain.messages import (
     CancelReason,
     Charge,
@@ -12,16 +13,21 @@ from actors.domain.messages import (
     Instant,
     NoPaymentMethod,
     NotFound,
+    NothingToResolve,
     Order,
     OrderComplete,
     Pay,
     PaymentAnswer,
     PaymentInProgress,
+    RecordPaidByHand,
+    RefundFailed,
     RefundOrder,
+    RefundStatus,
     Refusal,
     Release,
     RequestMismatch,
     Reserve,
+    ResolveRefund,
     ResumePurchase,
     Revoke,
     Sell,
@@ -33,7 +39,7 @@ from actors.domain.messages import (
     UnknownPaymentMethod,
 )
 from actors.domain.ticket import Surroundings, Ticket, TicketAnswer
-from actors.projections import order_document, ticket_document
+from actors.projections import charge_document, order_document, ticket_document
 from actors.runtime.ports import Recorded
 from actors.storage.database import Database
 
@@ -85,14 +91,17 @@ class FakeMarket:
         await self._project(order.ticket_id)
         return answer
 
-    async def refund(self, command: RefundOrder) -> PaymentAnswer | Refusal:
+    async def refund(self, command: RefundOrder | ResolveRefund) -> PaymentAnswer | Refusal:
         """Stripe gives money back at once, except for `pm_slow_refund`."""
         if self.refusal is not None:
             return self.refusal
         order = self._orders[command.order_id]
+        if isinstance(command, ResolveRefund):
+            return await self._resolve(order, command)
         if order.cancel_reason is CancelReason.REFUNDED:
-            return PaymentAnswer(order, self._charges[order.id])
-        started = self._decide(StartRefund(order.ticket_id, order.id, command.user_id))
+            has_failed = refund_status(order, [self._charges[order.id]]) is RefundStatus.FAILED
+            return RefundFailed() if has_failed else PaymentAnswer(order, self._charges[order.id])
+        started = self._decide(StartRefund(order.ticket_id, order.id, command.user_id, command.is_admin))
         if isinstance(started, Refusal):
             return started
         charge = self._charges[order.id]
@@ -119,6 +128,24 @@ class FakeMarket:
     def settle(self, order_id: str, status: ChargeStatus) -> None:
         """Pretend that the charge of the order came to this."""
         self._charges[order_id] = replace(self._charges[order_id], status=status)
+
+    async def fail_refund(self, order_id: str) -> None:
+        """Pretend that the bank sent the money of a refund back."""
+        charge = replace(self._charges[order_id], status=ChargeStatus.COMPLETED, failure="lost_or_stolen_card")
+        self._charges[order_id] = charge
+        await self._database["charges"].replace_one({"_id": charge.id}, charge_document(charge), upsert=True)
+
+    async def _resolve(self, order: Order, command: ResolveRefund) -> PaymentAnswer | Refusal:
+        charge = self._charges.get(order.id)
+        if charge is None or refund_status(order, [charge]) not in (RefundStatus.FAILED, RefundStatus.PAID_BY_HAND):
+            return NothingToResolve()
+        decision = charge_rules.decide(charge, RecordPaidByHand(charge.id, command.by), self._clock())
+        assert not isinstance(decision, Refusal)
+        for event in decision:
+            charge = charge_rules.evolve(event)
+        self._charges[order.id] = charge
+        await self._database["charges"].replace_one({"_id": charge.id}, charge_document(charge), upsert=True)
+        return PaymentAnswer(order, charge)
 
     def _decide(self, command: TicketCommand) -> TicketAnswer | Refusal:
         now = self._clock()

@@ -3,7 +3,7 @@ import json
 from actors.storage.users import UnlistedUsers
 from actors.unlisting import Unlisting
 from serve_app.instants import iso
-from tests.api.world import JSON, PASSWORD, Person, World, fields
+from tests.api.world import JSON, PASSWORD, Person, World, errors, fields
 
 
 async def closes(person: Person, password: str = PASSWORD) -> int:
@@ -56,9 +56,10 @@ async def test_export_is_whole_however_long_the_past_is(world: World) -> None:
 
 async def test_who_closes_their_account_leaves_no_trace_of_the_person(world: World) -> None:
     member, buyer = await world.member(), await world.someone()
-    sold, listed = await member.lists(), await member.lists()
+    sold, listed = await member.lists(startsAt=iso(world.clock() + 60_000)), await member.lists()
     order = await buyer.orders(sold)
     await buyer.pays(order)
+    world.clock.advance(61)
     assert await closes(member) == 204
     assert (await member.http.get("/api/orders")).status_code == 401
     for collection in await world.database.list_collection_names():
@@ -134,3 +135,43 @@ async def test_nobody_leaves_while_they_hold_a_ticket(world: World) -> None:
     assert await closes(member) == 409
     await member.http.delete(f"/api/orders/{order['id']}")
     assert await closes(member) == 204
+
+
+async def test_nobody_leaves_while_somebody_holds_their_ticket(world: World) -> None:
+    seller, buyer = await world.member(), await world.someone()
+    await seller.lists()
+    held = await seller.lists()
+    order = await buyer.orders(held)
+    response = await seller.http.request("DELETE", "/api/users/me", json={"password": PASSWORD})
+    assert response.status_code == 409
+    assert held["id"] in errors(response)[0]["message"]
+    await buyer.http.delete(f"/api/orders/{order['id']}")
+    assert await closes(seller) == 204
+
+
+async def test_nobody_leaves_before_the_event_that_they_sold_a_ticket_for(world: World) -> None:
+    seller, buyer = await world.member(), await world.someone()
+    sold = await seller.lists(startsAt=iso(world.clock() + 60_000))
+    await buyer.pays(await buyer.orders(sold))
+    assert await closes(seller) == 409
+    world.clock.advance(61)
+    assert await closes(seller) == 204
+
+
+async def test_without_a_known_beginning_an_event_is_to_come_for_180_days_after_the_sale(world: World) -> None:
+    seller, buyer = await world.member(), await world.someone()
+    await buyer.pays(await buyer.orders(await seller.lists()))
+    account = {"email": seller.email, "password": PASSWORD}
+    for days, status in ((179, 409), (2, 204)):
+        world.clock.advance(days * 86_400)
+        await seller.http.post("/api/users/signin", json=account)
+        assert await closes(seller) == status
+
+
+async def test_who_gave_the_money_back_may_leave(world: World) -> None:
+    seller, buyer = await world.member(), await world.someone()
+    order = await buyer.orders(await seller.lists())
+    await buyer.pays(order)
+    assert await closes(seller) == 409
+    assert (await seller.http.post(f"/api/orders/{order['id']}/refund")).status_code == 200
+    assert await closes(seller) == 204

@@ -1,5 +1,6 @@
 from http import HTTPStatus
 
+from actors.domain.messages import CancelReason, Revoke
 from actors.storage.users import UnlistedUsers
 from actors.unlisting import WATCHED_MS, Unlisting
 from tests.api.world import PASSWORD, Person, World
@@ -39,7 +40,9 @@ async def test_a_banned_users_old_token_is_not_renewed(world: World) -> None:
     assert (await person.http.get("/api/orders")).status_code == 401
 
 
-async def test_a_ban_withdraws_what_is_for_sale_and_lets_holds_run_out(world: World) -> None:
+async def test_a_ban_withdraws_what_is_for_sale_and_the_rest_in_the_moment_in_which_it_is_released(
+    world: World,
+) -> None:
     admin, buyer = await world.admin(), await world.someone()
     seller = await world.someone()
     free, held, sold = [await seller.lists(title=title) for title in ("free", "held", "sold")]
@@ -49,7 +52,45 @@ async def test_a_ban_withdraws_what_is_for_sale_and_lets_holds_run_out(world: Wo
     await unlisting(world).sweep()
     assert [await status_of(ticket["id"], world) for ticket in (free, held, sold)] == ["withdrawn", "reserved", "sold"]
     await buyer.http.delete(f"/api/orders/{order['id']}")
+    assert await status_of(held["id"], world) == "withdrawn", "no sweep came since"
+
+
+async def test_a_banned_sellers_ticket_is_not_for_sale_again_when_its_sale_is_refunded_long_after(world: World) -> None:
+    admin, seller, buyer = await world.admin(), await world.someone(), await world.someone()
+    ticket = await seller.lists()
+    order = await buyer.orders(ticket)
+    await buyer.pays(order)
+    await bans(admin, seller)
     await unlisting(world).sweep()
+    world.clock.advance(WATCHED_MS / 1_000 + 1)
+    await unlisting(world).sweep()
+    await world.market.ask_ticket(Revoke(ticket["id"], order["id"], CancelReason.REFUNDED))
+    assert await status_of(ticket["id"], world) == "withdrawn"
+    assert (await (await world.someone()).http.post("/api/orders", json={"ticketId": ticket["id"]})).status_code == 409
+
+
+async def test_when_a_ban_is_lifted_held_tickets_are_for_sale_again_after_their_hold(world: World) -> None:
+    admin, seller, buyer = await world.admin(), await world.someone(), await world.someone()
+    held = await seller.lists()
+    order = await buyer.orders(held)
+    await bans(admin, seller)
+    await unlisting(world).sweep()
+    await admin.http.delete(f"/api/admin/users/{seller.id}/ban")
+    await unlisting(world).sweep()
+    await buyer.http.delete(f"/api/orders/{order['id']}")
+    assert await status_of(held["id"], world) == "available"
+
+
+async def test_who_is_banned_again_while_the_marks_are_lifted_ends_up_marked(world: World) -> None:
+    admin, seller, buyer = await world.admin(), await world.someone(), await world.someone()
+    held = await seller.lists()
+    order = await buyer.orders(held)
+    for _ in range(2):
+        await bans(admin, seller)
+        await admin.http.delete(f"/api/admin/users/{seller.id}/ban")
+        await bans(admin, seller)
+        await unlisting(world).sweep()
+    await buyer.http.delete(f"/api/orders/{order['id']}")
     assert await status_of(held["id"], world) == "withdrawn"
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from actors.domain.messages import CancelReason
 from tests.models.ticket_model import OrderModel, TicketModel
 
 JSON = dict[str, Any]
@@ -84,6 +85,8 @@ def order_view(order: OrderModel, ticket_id: str) -> JSON:
     }
     if order.reason is not None:
         view["cancelReason"] = order.reason.value
+    if order.refunding or order.reason is CancelReason.REFUNDED:
+        view["refund"] = "pending" if order.refunding else "done"
     return view | refunding(order)
 
 

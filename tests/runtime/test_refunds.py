@@ -1,7 +1,6 @@
 """Refunds through the ticket, the charge and the sandbox: the money goes back once, and then the ticket is for sale."""
 
 import asyncio
-import time
 from dataclasses import replace
 
 import pytest
@@ -10,7 +9,6 @@ from actors.domain.messages import (
     CancelOrder,
     CancelReason,
     Capture,
-    Charge,
     ChargeStatus,
     EventBegun,
     NotFound,
@@ -35,14 +33,12 @@ from actors.stripe.client import Stripe
 from actors.stripe.errors import OutcomeUnknown, ServerFailed
 from actors.stripe.resources import Intent, Refund
 from actors.stripe.sandbox.payment_intent import PaymentIntent
-from actors.stripe.sandbox.sandbox import SETTLE_SECONDS
 from tests.support.buying import (
     VISA,
     ActorDiedError,
     Interrupted,
     an_order,
     changed_at_stripe,
-    intents_of,
     money,
     order_now,
     pay_until_it_dies,
@@ -52,6 +48,7 @@ from tests.support.buying import (
 from tests.support.eventually import eventually
 from tests.support.examples import DETAILS, new_id
 from tests.support.local_market import LocalMarket
+from tests.support.refunding import a_sale, charge_of, later, refund_of, refunds_at_stripe
 from tests.support.trading import a_ticket, as_it_is, expect, held
 
 PRICE = 5_000
@@ -60,34 +57,6 @@ FAILING_REFUND = "pm_card_refundFail"
 DISPUTED = "pm_card_createDispute"
 TAKEN = {"succeeded": 1, "taken": PRICE, "given back": 0}
 GIVEN_BACK = {"succeeded": 1, "taken": PRICE, "given back": PRICE}
-
-
-async def a_sale(market: LocalMarket, method: str = VISA) -> Order:
-    """An order that was paid."""
-    order = await an_order(market)
-    return expect(PaymentAnswer, await market.pay(Pay(order.id, method))).order
-
-
-def refund_of(order: Order) -> RefundOrder:
-    return RefundOrder(order.id, order.seller_id)
-
-
-async def charge_of(market: LocalMarket, order: Order) -> Charge:
-    (charge,) = await market.connections.queries.charges_of(order.id)
-    return charge
-
-
-async def refunds_at_stripe(market: LocalMarket, order: Order) -> list[str]:
-    """How the refunds of an order stand in the ledger."""
-    return [refund.status for intent in await intents_of(market, order) for refund in intent.refunds]
-
-
-async def later(market: LocalMarket) -> None:
-    """Whatever the bank of the buyer does by itself has happened."""
-    sandbox = market.account.sandbox
-    assert sandbox is not None
-    sandbox.now = lambda: time.time() + SETTLE_SECONDS + 1
-    await sandbox.settle_due()
 
 
 async def is_given_back(market: LocalMarket, order: Order) -> None:

@@ -56,10 +56,13 @@ MATRIX: dict[Key, Row] = {
     ("POST", "/api/users/password/reset"): everybody(202),
     ("POST", "/api/users/password/reset/confirm"): everybody(200),
     ("GET", "/api/users/me/export"): signed_in(200),
-    ("DELETE", "/api/users/me"): Row(401, 400, 204, 400),
+    # The owner has a ticket that somebody holds.
+    ("DELETE", "/api/users/me"): Row(401, 400, 409, 400),
     ("GET", "/api/admin/users/{user_id}"): Row(401, 403, 403, 200),
     ("PUT", "/api/admin/users/{user_id}/ban"): Row(401, 403, 403, 204),
     ("DELETE", "/api/admin/users/{user_id}/ban"): Row(401, 403, 403, 204),
+    ("GET", "/api/admin/failed-refunds"): Row(401, 403, 403, 200),
+    ("POST", "/api/admin/failed-refunds/{order_id}/resolve"): Row(401, 403, 403, 409),
     ("GET", "/api/tickets"): everybody(200),
     ("POST", "/api/tickets"): signed_in(201),
     ("GET", "/api/tickets/{ticket_id}"): everybody(200),
@@ -71,7 +74,7 @@ MATRIX: dict[Key, Row] = {
     ("GET", "/api/orders/{order_id}"): Row(401, 403, 200, 200),
     ("DELETE", "/api/orders/{order_id}"): Row(401, 403, 204, 403),
     ("GET", "/api/orders/{order_id}/charges"): Row(401, 403, 200, 200),
-    ("POST", "/api/orders/{order_id}/refund"): Row(401, 403, 200, 403),
+    ("POST", "/api/orders/{order_id}/refund"): Row(401, 403, 200, 200),
     ("POST", "/api/payments"): Row(401, 403, 201, 403),
     # Signed by Stripe, or with the secret of a payment.
     ("POST", "/api/webhooks/stripe"): everybody(400),

@@ -17,6 +17,7 @@ from actors.domain.messages import (
     PaymentCommand,
     RefundOrder,
     Refusal,
+    ResolveRefund,
     ResumePurchase,
     TicketCommand,
 )
@@ -138,7 +139,7 @@ class LocalMarket:
     async def pay(self, command: Pay) -> PaymentAnswer | Refusal:
         return await self.purchases.handle(command)
 
-    async def refund(self, command: RefundOrder) -> PaymentAnswer | Refusal:
+    async def refund(self, command: RefundOrder | ResolveRefund) -> PaymentAnswer | Refusal:
         return await self.purchases.handle(command)
 
     async def resume(self, command: ResumePurchase) -> PaymentAnswer | Refusal:
