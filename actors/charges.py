@@ -50,7 +50,7 @@ class ChargeBehaviour:
     async def load(self, ids: Collection[str]) -> dict[str, Charge]:
         return await self._queries.charges(ids)
 
-    async def gather(self, commands: Sequence[ChargeCommand], *, careful: bool) -> None:
+    async def gather(self, commands: Sequence[ChargeCommand], _now: Instant, *, careful: bool) -> None:
         # That a client's key was used before is left to the fence; only after it said so it is looked up.
         wanted = {key for command in commands if (key := _request_key(command))} if careful else set()
         self._taken = await self._queries.taken(wanted) if wanted else set()

@@ -15,6 +15,7 @@ from actors.domain.messages import (
     ChargeEvent,
     ChargeIntentCreated,
     ChargeTried,
+    Instant,
     Order,
     OrderAwaitingPayment,
     OrderCreated,
@@ -28,6 +29,7 @@ from actors.domain.messages import (
     TicketWithdrawn,
 )
 from actors.domain.ticket import Ticket
+from actors.domain.unpaid_holds import HOUR_MS, ended_unpaid
 from actors.runtime.ports import Projection, Recorded
 from actors.search_terms import search_terms
 
@@ -54,7 +56,7 @@ UNAWAITED = (
 DERIVED = frozenset({"_id", "projection", "words", "due_at", "unsettled_since"})
 # Raised with every change of what is derived: documents with a lower number, or without one, are written anew in the
 # background (see storage/upgrades.py).
-PROJECTIONS = {"tickets": 2, "orders": 2, "charges": 3}
+PROJECTIONS = {"tickets": 2, "orders": 3, "charges": 3}
 FIRST_PROJECTION = 1
 
 
@@ -116,7 +118,8 @@ def order_document(order: Order) -> Document:
 
     `due_at` is there only while it is open and `unsettled_since` only while its money is on the way: they index what
     the Supervisor may have to wake or to resume. `by_live_ticket` is there until it is cancelled: lists look at the
-    order that holds or has bought a ticket, among however many it had.
+    order that holds or has bought a ticket, among however many it had. `by_unpaid_hold` is there while the order counts
+    for what its buyer may hold.
     """
     document = encode(order)
     document["_id"] = document.pop("id")
@@ -125,10 +128,24 @@ def order_document(order: Order) -> Document:
     if order.status is not OrderStatus.CANCELLED:
         document["by_live_ticket"] = order.ticket_id
     if order.is_open:
+        document["by_unpaid_hold"] = order.buyer_id
+    elif ended_unpaid(order):
+        document["by_unpaid_hold"] = _in_hour(order.buyer_id, order.updated_at // HOUR_MS)
+    if order.is_open:
         document["due_at"] = order.expires_at
     if order.is_unsettled:
         document["unsettled_since"] = order.updated_at
     return document
+
+
+def unpaid_hold_keys(buyer_ids: Iterable[str], now: Instant) -> list[str]:
+    """Return what `by_unpaid_hold` is of open orders, and of those that ended unpaid in this hour or the last."""
+    hour = now // HOUR_MS
+    return [key for buyer_id in buyer_ids for key in (buyer_id, _in_hour(buyer_id, hour), _in_hour(buyer_id, hour - 1))]
+
+
+def _in_hour(buyer_id: str, hour: int) -> str:
+    return f"{buyer_id}:{hour}"
 
 
 def charge_document(charge: Charge) -> Document:

@@ -1,10 +1,10 @@
 """How tickets behave in a host: the pure rules of `domain.ticket`, with what they need from the database."""
 
-from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from actors.buyer_holds import BuyerHolds
 from actors.domain import ticket as rules
 from actors.domain.messages import (
     CancelOrder,
@@ -31,8 +31,6 @@ from actors.domain.ticket import Surroundings, Ticket, TicketAnswer
 from actors.projections import ticket_projections
 from actors.runtime.ports import Decided, Projection, Recorded
 
-KNOWN_BUYERS = 50_000
-
 
 class TicketQueries(Protocol):
     """What tickets read from the database. All raise StoreUnavailableError."""
@@ -40,57 +38,17 @@ class TicketQueries(Protocol):
     async def tickets(self, ids: Collection[str]) -> dict[str, Ticket]:
         """The stored tickets."""
 
-    async def open_orders_of(self, buyer_ids: Collection[str]) -> list[Order]:
-        """The orders that these buyers hold tickets with."""
+    async def unpaid_holds_of(self, buyer_ids: Collection[str], now: Instant) -> list[Order]:
+        """The orders that hold tickets for these buyers, and those that ended unpaid within an hour or two."""
+
+    async def orders(self, ids: Collection[str]) -> dict[str, Order]:
+        """The stored orders."""
 
     async def orders_in_journal(self, ids: Collection[str]) -> dict[str, Order]:
         """The orders that came into being, as they are now."""
 
     async def edits_in_journal(self, ids: Collection[str]) -> dict[str, str]:
         """The edits that took effect, each with the id of the ticket that it changed."""
-
-
-class BuyerHolds:
-    """The open holds of the buyers seen lately: exact for what this host decides, a fairness limit across hosts."""
-
-    def __init__(self) -> None:
-        self._ends: OrderedDict[str, dict[str, Instant]] = OrderedDict()
-        # What was noted and is not in the journal yet: buyer, order, and its end before the note.
-        self._noted: list[tuple[str, str, Instant | None]] = []
-
-    def unknown(self, buyer_ids: Collection[str]) -> set[str]:
-        return {buyer_id for buyer_id in buyer_ids if buyer_id not in self._ends}
-
-    def learn(self, buyer_ids: Collection[str], orders: Sequence[Order]) -> None:
-        for buyer_id in buyer_ids:
-            self._ends[buyer_id] = {}
-        for order in orders:
-            self._ends[order.buyer_id][order.id] = order.expires_at
-        while len(self._ends) > KNOWN_BUYERS:
-            self._ends.popitem(last=False)
-
-    def note(self, order: Order) -> None:
-        ends = self._ends.get(order.buyer_id)
-        if ends is None:
-            return
-        self._noted.append((order.buyer_id, order.id, ends.get(order.id)))
-        _set(ends, order.id, order.expires_at if order.is_open else None)
-
-    def count(self, buyer_id: str, now: Instant) -> int:
-        return sum(now < end for end in self._ends.get(buyer_id, {}).values())
-
-    def settle(self, *, committed: bool) -> None:
-        while self._noted:
-            buyer_id, order_id, before = self._noted.pop()
-            if not committed and buyer_id in self._ends:
-                _set(self._ends[buyer_id], order_id, before)
-
-
-def _set(ends: dict[str, Instant], order_id: str, end: Instant | None) -> None:
-    if end is None:
-        ends.pop(order_id, None)
-    else:
-        ends[order_id] = end
 
 
 class TicketBehaviour:
@@ -116,23 +74,33 @@ class TicketBehaviour:
     async def load(self, ids: Collection[str]) -> dict[str, Ticket]:
         return await self._queries.tickets(ids)
 
-    async def gather(self, commands: Sequence[TicketCommand], *, careful: bool) -> None:
+    async def gather(self, commands: Sequence[TicketCommand], now: Instant, *, careful: bool) -> None:
         reserves = [command for command in commands if isinstance(command, Reserve)]
-        unknown = self._holds.unknown({command.buyer_id for command in reserves if command.max_holds is not None})
-        if unknown:
-            self._holds.learn(unknown, await self._queries.open_orders_of(unknown))
+        await self._know_the_buyers(reserves, now)
         # That an order came into being before is left to the key `order:<id>`; only after it said so it is looked up.
         wanted = {command.order_id for command in reserves} if careful else set()
         self._earlier = await self._queries.orders_in_journal(wanted) if wanted else {}
         edits = {edit_id for command in commands if (edit_id := _edit_id_of(command))} if careful else set()
         self._edited = await self._queries.edits_in_journal(edits) if edits else {}
 
+    async def _know_the_buyers(self, reserves: Sequence[Reserve], now: Instant) -> None:
+        # Before anybody is refused for what they hold, the documents are asked whether other hosts ended it. A document
+        # is never ahead of the journal, and what is over stays over; what has none yet is known to this host alone.
+        if doubtful := self._holds.in_doubt(reserves):
+            self._holds.correct((await self._queries.orders(doubtful)).values())
+        limited = {one.buyer_id for one in reserves if one.is_limited or one.max_holds is not None}
+        if unknown := self._holds.unknown(limited):
+            self._holds.learn(unknown, await self._queries.unpaid_holds_of(unknown, now))
+
     def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decided[Ticket]:
         surroundings = rules.NO_SURROUNDINGS
         if isinstance(command, Reserve):
+            open_holds, first_end = self._holds.open_of(command.buyer_id, now)
             surroundings = Surroundings(
-                open_holds=self._holds.count(command.buyer_id, now),
+                open_holds,
                 earlier_order=self._earlier.get(command.order_id),
+                first_end=first_end,
+                unpaid_until=self._holds.unpaid_until(command.buyer_id),
             )
         elif (edit_id := _edit_id_of(command)) in self._edited:
             surroundings = Surroundings(edited_before=self._edited[edit_id])

@@ -4,7 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 from actors.domain import messages
-from actors.domain.messages import EditedSince, PriceChanged, Refusal, TooManyHolds
+from actors.domain.messages import (
+    EditedSince,
+    HeldTooOften,
+    PriceChanged,
+    Refusal,
+    TooManyHolds,
+    TooManyUnpaidHolds,
+)
 from actors.domain.money import spoken
 from serve_app.errors import (
     ConflictError,
@@ -27,7 +34,22 @@ def _price_changed(refusal: PriceChanged) -> CustomError:
 
 def _too_many_holds(refusal: TooManyHolds) -> CustomError:
     return TooManyRequestsError(
-        f"You already hold {refusal.limit} tickets that are not paid yet. Pay for one or cancel it first."
+        f"You already hold {refusal.limit} tickets that are not paid yet. Pay for one or cancel it first.",
+        retry_after=refusal.retry_after_seconds,
+    )
+
+
+def _held_too_often(refusal: HeldTooOften) -> CustomError:
+    return TooManyRequestsError(
+        "You held this ticket several times without paying. Leave it to others for a while.",
+        field="ticketId",
+        retry_after=refusal.retry_after_seconds,
+    )
+
+
+def _too_many_unpaid_holds(refusal: TooManyUnpaidHolds) -> CustomError:
+    return TooManyRequestsError(
+        "You held many tickets without paying. Try again later.", retry_after=refusal.retry_after_seconds
     )
 
 
@@ -55,6 +77,8 @@ _ERRORS: dict[type[Refusal], Callable[[Any], CustomError]] = {
         "The ticket was edited since the version in If-Match. Read it again before you edit it."
     ),
     messages.TooManyHolds: _too_many_holds,
+    messages.HeldTooOften: _held_too_often,
+    messages.TooManyUnpaidHolds: _too_many_unpaid_holds,
     messages.RequestMismatch: _conflict("This was asked before with other values: use a new Idempotency-Key."),
     messages.OrderOver: _conflict("This order is over."),
     messages.OrderComplete: _conflict("This order is paid and complete."),

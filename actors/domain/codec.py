@@ -141,7 +141,7 @@ def _writer(kind: Hashable) -> Callable[[Any], Any]:
     if issubclass(cls, StrEnum):
         return attrgetter("value")
     if issubclass(cls, tuple):
-        return list
+        return _list
     return encode if is_dataclass(cls) else _as_it_is
 
 
@@ -164,7 +164,16 @@ def reader_of(hint: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - a type hint
         return hint
     if is_dataclass(hint):
         return lambda document: decode(hint, document)  # type: ignore[arg-type]
-    return tuple if getattr(hint, "__origin__", None) is tuple else _as_it_is
+    return _tuple_reader(hint) if getattr(hint, "__origin__", None) is tuple else _as_it_is
+
+
+def _list(values: tuple[Any, ...]) -> list[Any]:
+    return [encode(value) if is_dataclass(value) else value for value in values]
+
+
+def _tuple_reader(hint: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - the hint of a tuple of any length
+    read = reader_of(get_args(hint)[0])
+    return tuple if read is _as_it_is else lambda values: tuple(map(read, values))
 
 
 def _as_it_is(value: Any) -> Any:  # noqa: ANN401 - whatever the database holds

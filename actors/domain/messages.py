@@ -268,6 +268,8 @@ class Reserve:
     """Holds the ticket for `window` ms at the price of now, or of `expected_price` if that is still the price.
 
     With `expected_version` only if the ticket was not edited since; that others held it meanwhile does not matter.
+    `is_limited` is False where limits are lifted for load tests: then it does not matter how often the buyer held
+    tickets without paying.
     """
 
     ticket_id: str
@@ -278,6 +280,7 @@ class Reserve:
     max_holds: int | None = None
     request: str | None = None
     expected_version: int | None = None
+    is_limited: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -859,7 +862,24 @@ class VersionMismatch(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class TooManyHolds(Refusal):
+    """The buyer holds as many tickets as one may; the first of these holds ends in so many seconds."""
+
     limit: int
+    retry_after_seconds: int = field(default=1, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldTooOften(Refusal):
+    """The buyer held this ticket and did not pay, again and again; in so many seconds it is allowed again."""
+
+    retry_after_seconds: int = field(default=1, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TooManyUnpaidHolds(Refusal):
+    """Too many holds of this buyer, of whatever tickets, ended unpaid; in so many seconds one more is allowed."""
+
+    retry_after_seconds: int = field(default=1, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

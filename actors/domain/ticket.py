@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
+from actors.domain import unpaid_holds
 from actors.domain.messages import (
     AbandonRefund,
     AlreadyReserved,
@@ -17,6 +18,7 @@ from actors.domain.messages import (
     EditTicket,
     EventBegun,
     Expire,
+    HeldTooOften,
     Instant,
     NotFound,
     NotYours,
@@ -57,11 +59,13 @@ from actors.domain.messages import (
     TicketUpdated,
     TicketWithdrawn,
     TooManyHolds,
+    TooManyUnpaidHolds,
     VersionMismatch,
     WakeTicket,
     WithdrawTicket,
     WrongAmount,
 )
+from actors.domain.unpaid_holds import MOST_OF_A_TICKET, UnpaidHold
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,8 @@ class Ticket:
     """A ticket as its events left it. `order` is the one that holds or has bought it, and None otherwise.
 
     `edited` is the version of its last edit, at first that of its creation. `suspended` while its seller may not sell.
-    `commit` is the id of the journal's commit of its last event.
+    `unpaid_holds` are those of the last hour before its last hold ended, the newest last. `commit` is the id of the
+    journal's commit of its last event.
     """
 
     id: str
@@ -83,6 +88,7 @@ class Ticket:
     request: str | None = None
     edited: int = 1
     suspended: bool = False
+    unpaid_holds: tuple[UnpaidHold, ...] = ()
     commit: str | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -97,14 +103,17 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a decision rests on besides the ticket: the buyer's other open holds and what the command did before.
+    """What a decision rests on besides the ticket: the buyer's other holds and what the command did before.
 
-    `edited_before` is the id of the ticket that this very edit changed.
+    The first of the open holds ends at `first_end`; no more may end unpaid until `unpaid_until`. `edited_before` is the
+    id of the ticket that this very edit changed.
     """
 
     open_holds: int = 0
     earlier_order: Order | None = None
     edited_before: str | None = None
+    first_end: Instant = 0
+    unpaid_until: Instant = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,8 +266,8 @@ def _reserve(ticket: Ticket, command: Reserve, now: Instant, surroundings: Surro
         return EventBegun()
     if (refusal := _not_as_expected(ticket, command)) is not None:
         return refusal
-    if command.max_holds is not None and surroundings.open_holds >= command.max_holds:
-        return TooManyHolds(command.max_holds)
+    if (refusal := _too_many(ticket, command, now, surroundings)) is not None:
+        return refusal
     return (
         OrderCreated(
             Order(
@@ -311,6 +320,24 @@ def _with_withdrawal(ticket: Ticket, events: tuple[TicketEvent, ...]) -> tuple[T
             by_admin = event.order.refund_by not in (None, ticket.seller_id)
             return (*events, TicketWithdrawn()) if ticket.suspended or by_admin else events
     return events
+
+
+def _too_many(ticket: Ticket, command: Reserve, now: Instant, surroundings: Surroundings) -> Refusal | None:
+    if command.is_limited:
+        ends = (hold.ended_at for hold in ticket.unpaid_holds if hold.buyer_id == command.buyer_id)
+        allowed_at = unpaid_holds.allowed_at(ends, MOST_OF_A_TICKET)
+        if now < allowed_at:
+            return HeldTooOften(_seconds(allowed_at - now))
+    if command.max_holds is not None and surroundings.open_holds >= command.max_holds:
+        return TooManyHolds(command.max_holds, _seconds(surroundings.first_end - now))
+    if command.is_limited and now < surroundings.unpaid_until:
+        return TooManyUnpaidHolds(_seconds(surroundings.unpaid_until - now))
+    return None
+
+
+def _seconds(milliseconds: int) -> int:
+    """Return whole seconds that are not too few, at least one."""
+    return max(1, -(-milliseconds // 1_000))
 
 
 def _start_payment(ticket: Ticket, order: Order, grace: int, now: Instant) -> Decision:
@@ -403,7 +430,8 @@ def evolve(ticket: Ticket | None, event: TicketEvent, at: Instant, ticket_id: st
         case TicketSuspended() | TicketReinstated():
             ticket = replace(ticket, suspended=isinstance(event, TicketSuspended))
         case _:
-            ticket = replace(ticket, order=_order_after(event))
+            holds = unpaid_holds.remember(ticket.unpaid_holds, event.order)
+            ticket = replace(ticket, order=_order_after(event), unpaid_holds=holds)
     return replace(ticket, version=ticket.version + 1, updated_at=at)
 
 

@@ -217,7 +217,7 @@ class Host(Generic[State, Command]):
             if loaded.unreadable:
                 self._fail(turn, loaded.unreadable)
         commands = [letter.command for letter in turn.letters]
-        await behaviour.gather(commands, careful=any(letter.is_careful for letter in turn.letters))
+        await behaviour.gather(commands, turn.at, careful=any(letter.is_careful for letter in turn.letters))
 
     def _decide_all(self, turn: _Turn[State]) -> None:
         for letter in turn.letters:
@@ -237,15 +237,11 @@ class Host(Generic[State, Command]):
         """An exception fails its own message only: what it would have changed is not kept."""
         behaviour, command = self._behaviour, letter.command
         entity_id = behaviour.entity_id(command)
-        state = turn.states[entity_id]
-        now = max(turn.at, behaviour.updated_at(state))
+        now = max(turn.at, behaviour.updated_at(turn.states[entity_id]))
         records: list[Recorded] = []
-        by_time = 0
         try:
-            for event in behaviour.due(state, now):
-                state = self._record(records, state, entity_id, now, event)
-                behaviour.noticed(event)  # true by the time alone, whatever comes of the command
-                by_time += 1
+            self._apply_due(turn, entity_id, now)
+            state = turn.states[entity_id]
             decided = behaviour.decide(state, command, now)
             for event in decided.events:
                 state = self._record(records, state, entity_id, now, event)
@@ -258,7 +254,7 @@ class Host(Generic[State, Command]):
         if self._has_any(turn, keys):
             self._defer(turn, letter)
             return
-        turn.states[entity_id] = state
+        self._accept(turn, entity_id, state, records, keys)
         turn.replies.append((letter, reply))
         if not records and (self._fence_reads or not behaviour.is_read(command)):
             turn.resting.add(entity_id)
@@ -266,12 +262,26 @@ class Host(Generic[State, Command]):
             claim = behaviour.claim_of(command)
             if claim is not None:
                 turn.refused[letter] = claim
+
+    def _apply_due(self, turn: _Turn[State], entity_id: str, now: Instant) -> None:
+        """Record what is true by the time alone, whatever comes of the command."""
+        state = turn.states[entity_id]
+        records: list[Recorded] = []
+        for event in self._behaviour.due(state, now):
+            state = self._record(records, state, entity_id, now, event)
+        if records:
+            self._accept(turn, entity_id, state, records, self._keys(records))
+
+    def _accept(
+        self, turn: _Turn[State], entity_id: str, state: State | None, records: Sequence[Recorded], keys: Sequence[str]
+    ) -> None:
+        """Makes the events part of the next commit, so that the rest of the turn is decided on them."""
+        turn.states[entity_id] = state
         turn.keys.update(dict.fromkeys(keys))
-        for place, record in enumerate(records):
+        for record in records:
             turn.records.append(record)
             turn.changed.add(entity_id)
-            if place >= by_time:
-                behaviour.noticed(record.event)
+            self._behaviour.noticed(record.event)
 
     def _record(
         self, records: list[Recorded], state: State | None, entity_id: str, now: Instant, event: Event

@@ -201,7 +201,7 @@ class Behaviour(Protocol[State, Command]):
     async def load(self, ids: Collection[str]) -> dict[str, State]:
         """The documents that exist, in one query. Raises StoreUnavailableError."""
 
-    async def gather(self, commands: Sequence[Command], *, careful: bool) -> None:
+    async def gather(self, commands: Sequence[Command], now: Instant, *, careful: bool) -> None:
         """Fetches what deciding these commands needs besides their entities, in one query per collection.
 
         `careful` when a key that one of them wants was taken: then also what is usually left to the fence.

@@ -41,6 +41,8 @@ INDEXES = {
         IndexModel([("buyer_id", ASCENDING), ("by_newest", ASCENDING)]),
         # One field and sparse: the embedded database reads every order that a ticket ever had by any index with its id.
         IndexModel([("by_live_ticket", ASCENDING)], sparse=True),
+        # One field as well: of a buyer and anything else the embedded database makes a scan of all orders.
+        IndexModel([("by_unpaid_hold", ASCENDING)], sparse=True),
         IndexModel([("due_at", ASCENDING)], sparse=True),
         IndexModel([("unsettled_since", ASCENDING)], sparse=True),
     ],

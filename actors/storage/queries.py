@@ -7,7 +7,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from actors.domain.codec import Document
 from actors.domain.messages import Charge, Instant, Order, TicketUpdated
 from actors.domain.ticket import Ticket, order_in
-from actors.projections import charge_of, order_of, readable, ticket_of
+from actors.projections import charge_of, order_of, readable, ticket_of, unpaid_hold_keys
 from actors.runtime.gathered import Gathered
 from actors.storage.database import Database, reaching_the_database
 from actors.storage.journal import MongoJournal
@@ -49,9 +49,9 @@ class Queries:
             found = await self._charges.find({"_id": {"$in": list(ids)}}).to_list()
         return {charge.id: charge for charge in readable(charge_of, found)}
 
-    async def open_orders_of(self, buyer_ids: Collection[str]) -> list[Order]:
-        """The orders with which these buyers hold tickets now."""
-        wanted = {"buyer_id": {"$in": list(buyer_ids)}, "due_at": {"$exists": True}}
+    async def unpaid_holds_of(self, buyer_ids: Collection[str], now: Instant) -> list[Order]:
+        """The orders that hold tickets for these buyers, and those that ended unpaid within an hour or two."""
+        wanted = {"by_unpaid_hold": {"$in": unpaid_hold_keys(buyer_ids, now)}}
         with reaching_the_database():
             return readable(order_of, await self._orders.find(wanted).to_list())
 

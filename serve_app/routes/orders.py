@@ -63,6 +63,7 @@ async def create_order(request: Request) -> Response:
         max_holds=services.settings.max_holds_per_buyer,
         request=identity.request,
         expected_version=body.expected_version,
+        is_limited=services.settings.rate_limits,
     )
     return await _reserved(services, reserve)
 

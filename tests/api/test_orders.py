@@ -3,8 +3,9 @@ from datetime import datetime
 
 import pytest
 
-from actors.domain.messages import CancelReason, Revoke
+from actors.domain.messages import CancelReason, Revoke, TooManyUnpaidHolds
 from serve_app.instants import iso
+from serve_app.refusals import error_of
 from tests.api.world import NOBODY, TICKET, World, errors, fields
 
 
@@ -113,7 +114,29 @@ async def test_a_buyer_holds_only_so_many_tickets(world: World) -> None:
         await buyer.orders(await seller.lists())
     response = await buyer.http.post("/api/orders", json={"ticketId": (await seller.lists())["id"]})
     assert response.status_code == 429
-    assert errors(response)
+    [error] = errors(response)
+    assert "field" not in error
+    assert 0 < int(response.headers["retry-after"]) <= 900
+
+
+async def test_a_buyer_does_not_hold_a_ticket_again_and_again(world: World) -> None:
+    seller, buyer, another = await world.someone(), await world.someone(), await world.someone()
+    ticket = await seller.lists()
+    for _ in range(3):
+        order = await buyer.orders(ticket)
+        assert (await buyer.http.delete(f"/api/orders/{order['id']}")).status_code == 204
+    response = await buyer.http.post("/api/orders", json={"ticketId": ticket["id"]})
+    assert response.status_code == 429
+    [error] = errors(response)
+    assert error["field"] == "ticketId"
+    assert 3_500 < int(response.headers["retry-after"]) <= 3_600
+    await another.orders(ticket)
+
+
+def test_how_long_to_wait_after_many_unpaid_holds_is_told_without_a_field() -> None:
+    error = error_of(TooManyUnpaidHolds(90))
+    assert (error.status_code, error.headers) == (429, {"Retry-After": "90"})
+    assert all("field" not in entry for entry in error.serialize_errors())
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])

@@ -136,6 +136,10 @@ def an_edit_is_not_noticed_by_who_saw_the_ticket_before(patch: Patch) -> None:
     patch.setattr(rules, "_not_as_expected", lambda ticket, command: real(replace(ticket, edited=0), command))
 
 
+def a_hold_again_and_again_is_accepted(patch: Patch) -> None:
+    patch.setattr(rules, "MOST_OF_A_TICKET", 4)
+
+
 @pytest.mark.parametrize(
     "sabotage",
     [
@@ -153,6 +157,7 @@ def an_edit_is_not_noticed_by_who_saw_the_ticket_before(patch: Patch) -> None:
         a_hold_outlasts_the_beginning_of_its_event,
         a_marked_ticket_is_for_sale_again,
         an_edit_is_not_noticed_by_who_saw_the_ticket_before,
+        a_hold_again_and_again_is_accepted,
     ],
     ids=lambda sabotage: sabotage.__name__,
 )

@@ -35,7 +35,7 @@ from actors.domain.messages import (
     WithdrawTicket,
 )
 from actors.domain.ticket import Surroundings, Ticket, fold
-from tests.models.ticket_model import OrderModel, TicketModel
+from tests.models.ticket_model import HOUR, OrderModel, TicketModel
 from tests.support.examples import ANOTHER, ANOTHER_CHARGE, BUYER, CHARGE, GRACE, NOW, SELLER, TICKET, WINDOW, handle
 
 # What is drawn most often takes a history furthest: a new order, the one that holds the ticket, its seller, its price.
@@ -149,6 +149,13 @@ class TicketMachine(RuleBasedStateMachine):
     def reserve(self, buyer: str, window: int, request: str | None) -> None:
         self.send(Reserve(TICKET, self.named(NEW), buyer, window, self.model.price, max_holds=1, request=request))
 
+    @precondition(in_state("available"))
+    @rule(buyer=BUYERS)
+    def hold_and_let_go(self, buyer: str) -> None:
+        order_id = self.named(NEW)
+        self.send(Reserve(TICKET, order_id, buyer, WINDOW))
+        self.send(CancelOrder(TICKET, order_id))
+
     @rule(
         which=st.sampled_from([NEW, NEW, EARLIER, HOLDING]), buyer=BUYERS, window=WINDOWS, expected=st.none() | PRICES,
         most=st.sampled_from([None, None, 2]), holds=st.integers(0, 2), request=REQUESTS, careful=st.booleans(),
@@ -244,6 +251,11 @@ class TicketMachine(RuleBasedStateMachine):
     @rule(milliseconds=st.sampled_from([1, 1_000, GRACE // 2]))
     def wait(self, milliseconds: int) -> None:
         self.now += milliseconds
+
+    @rule(left=st.sampled_from([1, 0]))
+    def wait_until_an_hour_after_an_end(self, left: int) -> None:
+        ends = [order.ended for order in self.model.orders.values() if order.ended]
+        self.now = max(self.now, min(ends, default=0) + HOUR - left)
 
     @precondition(in_state("reserved"))
     @rule(offset=st.sampled_from([-GRACE, -1, 0, 1]))

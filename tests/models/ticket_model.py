@@ -15,6 +15,7 @@ from actors.domain.messages import (
     EditTicket,
     EventBegun,
     Expire,
+    HeldTooOften,
     NotFound,
     NotYours,
     OrderComplete,
@@ -42,6 +43,9 @@ from actors.domain.messages import (
     WrongAmount,
 )
 
+HOUR = 3_600_000
+UNPAID = (CancelReason.BUYER, CancelReason.EXPIRED, CancelReason.DECLINED)
+
 
 @dataclass
 class OrderModel:
@@ -63,6 +67,7 @@ class OrderModel:
     paid_by: str | None = None
     reason: CancelReason | None = None
     counted: int = 1
+    ended: int = field(default=0, compare=False)
 
     @property
     def is_open(self) -> bool:
@@ -84,6 +89,7 @@ class TicketModel:
     holder: OrderModel | None = None
     orders: dict[str, OrderModel] = field(default_factory=dict)
     history: list[str] = field(default_factory=list)
+    now: int = 0
 
     @property
     def version(self) -> int:
@@ -99,6 +105,7 @@ class TicketModel:
 
     def pass_time(self, now: int) -> None:
         """A hold ends at its end, whether or not somebody asks."""
+        self.now = now
         if self.holder is not None and self.holder.is_open and now >= self.holder.ends:
             self._end("OrderExpired", CancelReason.EXPIRED)
 
@@ -247,8 +254,11 @@ class TicketModel:
             return EventBegun()
         if wants_another_price:
             return PriceChanged(self.price)
-        if (refusal := self._edited_since(command)) is not None:
-            return refusal
+        return self._edited_since(command) or self._holds_too_much(command, open_holds)
+
+    def _holds_too_much(self, command: Reserve, open_holds: int) -> Refusal | None:
+        if self._unpaid_within_the_hour(command.buyer_id) >= 3:
+            return HeldTooOften()
         if command.max_holds is not None and open_holds >= command.max_holds:
             return TooManyHolds(command.max_holds)
         return None
@@ -256,6 +266,10 @@ class TicketModel:
     def _edited_since(self, command: Reserve) -> Refusal | None:
         is_old = command.expected_version is not None and command.expected_version < self.edited
         return EditedSince() if is_old else None
+
+    def _unpaid_within_the_hour(self, buyer: str) -> int:
+        of_buyer = [order for order in self.orders.values() if order.buyer == buyer and order.reason in UNPAID]
+        return sum(self.now - order.ended < HOUR for order in of_buyer)
 
     def _start_payment(self, order: OrderModel, command: StartPayment, now: int) -> Refusal | None:
         if not order.is_open:
@@ -319,7 +333,7 @@ class TicketModel:
         order = self.holder
         assert order is not None
         self._turn(order, event, "cancelled")
-        order.reason, order.refunding = reason, False
+        order.reason, order.refunding, order.ended = reason, False, self.now
         self.holder = None
         if self.suspended or order.refund_by not in (None, self.seller):
             self._withdraw(WithdrawTicket("", self.seller))

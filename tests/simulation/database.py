@@ -9,7 +9,7 @@ from actors.connections import UserMark
 from actors.domain.codec import Document
 from actors.domain.messages import Charge, Instant, Order
 from actors.domain.ticket import Ticket
-from actors.projections import FIRST_PROJECTION, charge_of, order_of, ticket_of
+from actors.projections import FIRST_PROJECTION, charge_of, order_of, ticket_of, unpaid_hold_keys
 from actors.runtime.ports import Commit, Marks, Recorded
 from actors.storage.webhooks import Announcement
 
@@ -104,8 +104,10 @@ class Tables:
     def charges(self, ids: Collection[str]) -> dict[str, Charge]:
         return self.entities("charges", ids)
 
-    def open_orders_of(self, buyer_ids: Collection[str]) -> list[Order]:
-        return [one.entity for one in self.documents["orders"].values() if _is_open_of(one, buyer_ids)]
+    def unpaid_holds_of(self, buyer_ids: Collection[str], now: Instant) -> list[Order]:
+        keys = set(unpaid_hold_keys(buyer_ids, now))
+        orders = self.documents["orders"].values()
+        return [one.entity for one in orders if one.document.get("by_unpaid_hold") in keys]
 
     def orders_due(self, after: Instant, before: Instant, most: int) -> list[Order]:
         due = [
@@ -191,7 +193,3 @@ class Tables:
 
 def _age_of(document: Document) -> tuple[int, int]:
     return document["version"], document.get("projection", FIRST_PROJECTION)
-
-
-def _is_open_of(stored: Stored, buyer_ids: Collection[str]) -> bool:
-    return "due_at" in stored.document and stored.entity.buyer_id in buyer_ids

@@ -7,7 +7,9 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
+from actors.domain import unpaid_holds
 from actors.domain.messages import (
+    CancelReason,
     ChargeCreated,
     ChargeStatus,
     Order,
@@ -36,6 +38,9 @@ from tests.simulation.world import World
 # How far the clocks of hosts may be apart, in ms: a look at the database's clock takes some milliseconds, and between
 # two looks, or while it is away, a clock drifts.
 TOLERANCE = 2_000
+HOUR = 3_600_000
+MOST_UNPAID_OF_A_TICKET = 3
+UNPAID = (CancelReason.BUYER, CancelReason.EXPIRED, CancelReason.DECLINED)
 
 
 @dataclass
@@ -43,11 +48,21 @@ class Hold:
     """An order that has a ticket."""
 
     order_id: str
+    buyer_id: str
     price: int
     ends: int
     is_bought: bool = False
     is_refunding: bool = False
     attempt: int = 1
+
+
+@dataclass
+class Unpaid:
+    """A hold that its buyer let go of, let pass, or could not pay."""
+
+    ticket_id: str
+    buyer_id: str
+    ended: int
 
 
 @dataclass
@@ -67,6 +82,7 @@ class Invariants:
 
     world: World
     grace: int
+    most_holds: int
     history: History = field(default_factory=History)
     places: dict[str, Place] = field(default_factory=dict)
     created: set[str] = field(default_factory=set)
@@ -74,6 +90,9 @@ class Invariants:
     edits: dict[str | None, str] = field(default_factory=dict)
     requests: set[str] = field(default_factory=set)
     keys: set[str] = field(default_factory=set)
+    over_since: dict[str, int] = field(default_factory=dict)
+    unpaid: list[Unpaid] = field(default_factory=list)
+    ticket_writers: set[str] = field(default_factory=set)
     prices: dict[str, int] = field(default_factory=dict)
     lapsed: set[str] = field(default_factory=set)
     published: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
@@ -91,6 +110,8 @@ class Invariants:
 
     def committed_to(self, commit: Commit) -> None:
         """Called in the instant in which a commit is in the journal."""
+        if any(record.entity.startswith("ticket:") for record in commit.records):
+            self.ticket_writers.add(commit.writer)
         for record in commit.records:
             self._recorded(record)
         for key in commit.keys:
@@ -158,6 +179,7 @@ class Invariants:
     def _order_changed(self, place: Place, event: Any, at: int) -> None:  # noqa: ANN401 - an event of an order
         order: Order = event.order
         if isinstance(event, OrderCreated):
+            self._check_how_often(order)
             self._order_created(place, order)
             return
         hold = place.hold
@@ -186,12 +208,31 @@ class Invariants:
             self._break(f"order {order.id} has another price than its ticket")
         self.created.add(order.id)
         self.prices[order.id] = order.price
-        place.hold = Hold(order.id, order.price, order.expires_at)
+        place.hold = Hold(order.id, order.buyer_id, order.price, order.expires_at)
         self._check_beginning(place)
 
     def _check_beginning(self, place: Place) -> None:
         if place.hold is not None and place.begins is not None and place.hold.ends > place.begins:
             self._break(f"the hold of {place.hold.order_id} outlasts the beginning of its event")
+
+    def _check_how_often(self, order: Order) -> None:
+        if self.unpaid_of(order.buyer_id, order.created_at, order.ticket_id) >= MOST_UNPAID_OF_A_TICKET:
+            self._break(f"{order.buyer_id} held {order.ticket_id} once more without having paid it")
+        # Of all tickets the limits are exact within one host, and while it lives.
+        if len(self.ticket_writers) > 1:
+            return
+        holds = [place.hold for place in self.places.values() if place.hold and place.hold.buyer_id == order.buyer_id]
+        if sum(not hold.is_bought and order.created_at < hold.ends for hold in holds) >= self.most_holds:
+            self._break(f"{order.buyer_id} holds more than {self.most_holds} tickets")
+        if self.unpaid_of(order.buyer_id, order.created_at) >= unpaid_holds.MOST_OF_A_BUYER:
+            self._break(f"{order.buyer_id} held once more after many holds without having paid")
+
+    def unpaid_of(self, buyer_id: str, at: int, ticket_id: str | None = None) -> int:
+        """How many of their holds, of this ticket or of any, ended unpaid within the hour before."""
+        return sum(
+            one.buyer_id == buyer_id and at - one.ended < HOUR and ticket_id in (None, one.ticket_id)
+            for one in self.unpaid
+        )
 
     def _apply(self, place: Place, hold: Hold, event: Any) -> None:  # noqa: ANN401 - an event of an order
         order: Order = event.order
@@ -211,6 +252,8 @@ class Invariants:
                 hold.is_refunding = False
             case OrderCancelled() | OrderExpired():
                 place.hold = None
+                if not hold.is_bought and order.cancel_reason in UNPAID:
+                    self.unpaid.append(Unpaid(order.ticket_id, order.buyer_id, order.updated_at))
 
     def _check_attempt(self, hold: Hold, order: Order) -> None:
         """Only the attempt of now may buy: an earlier one failed or was abandoned, and its buyer uses another card."""
@@ -223,6 +266,8 @@ class Invariants:
     def written(self, collection: str, entity: Any) -> None:  # noqa: ANN401 - a ticket, an order or a charge
         """Called in the instant in which a document is stored."""
         self.checks["documents"] += 1
+        if isinstance(entity, Order) and not entity.is_open:
+            self.over_since.setdefault(entity.id, self._now)
         versions = self.history.versions(collection, entity.id)
         if entity.version > len(versions):
             self._break(f"the document of {entity.id} is ahead of the journal")

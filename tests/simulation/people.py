@@ -97,8 +97,10 @@ class People:
         random = self.market.world.random
         mine = [order.id for order in self._mine.values() if order.buyer_id == buyer]
         wish = random.random()
-        if not mine or wish < 0.4:
+        if not mine or wish < 0.38:
             await self._reserve(buyer)
+        elif wish < 0.42:
+            await self._hold_again_and_again(buyer)
         elif wish < 0.45:
             await self._reserve_several(buyer)
         elif wish < 0.5:
@@ -123,7 +125,20 @@ class People:
     async def _reserve(self, buyer: str) -> None:
         ticket_id = self._some_ticket()
         if ticket_id is not None:
-            await self._reserve_as(buyer, ticket_id, self.market.world.new_id())
+            expected = self.market.world.random.choice((None, 1_000, 2_000, 3_000))
+            await self._reserve_as(buyer, ticket_id, self.market.world.new_id(), expected)
+
+    async def _hold_again_and_again(self, buyer: str) -> None:
+        """Keeps a ticket from the others without ever paying."""
+        ticket_id = self._some_ticket()
+        if ticket_id is None:
+            return
+        for _ in range(5):
+            order_id = self.market.world.new_id()
+            await self._reserve_as(buyer, ticket_id, order_id)
+            if order_id not in self._mine:
+                return
+            await self._cancel(order_id)
 
     # One key for several things, at once: of orders, of payments and of edits.
 
@@ -142,9 +157,8 @@ class People:
         own = [ticket_id for ticket_id, by in self.tickets if by == seller][-4:]
         await asyncio.gather(*(self._ask_ticket(EditTicket(one, seller, details, edit_id)) for one in own))
 
-    async def _reserve_as(self, buyer: str, ticket_id: str, order_id: str) -> None:
+    async def _reserve_as(self, buyer: str, ticket_id: str, order_id: str, expected: int | None = None) -> None:
         settings = self.market.settings
-        expected = self.market.world.random.choice((None, 1_000, 2_000, 3_000))
         reserve = Reserve(
             ticket_id, order_id, buyer, settings.reservation_window_ms, expected, settings.max_holds_per_buyer
         )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from actors.domain import ticket as rules
+from actors.domain import unpaid_holds
 from actors.domain.messages import (
     ChargeStatus,
     CreateTicket,
@@ -17,6 +18,7 @@ from actors.domain.messages import (
     Reserve,
     TicketCommand,
     TooManyHolds,
+    TooManyUnpaidHolds,
     Unavailable,
 )
 from actors.domain.ticket import NO_SURROUNDINGS, Surroundings, Ticket, TicketAnswer
@@ -59,7 +61,7 @@ class Replies:
         """To be called in the instant of the answer."""
         self._invariants.checks["replies"] += 1
         if isinstance(answer, Refusal):
-            if not isinstance(answer, (*NO_ANSWER, TooManyHolds)) and not self._was_true(command, asked, answer):
+            if not isinstance(answer, NO_ANSWER) and not self._was_true(command, asked, answer):
                 self._break(command, answer, "was true at no moment")
             return
         states = self._history.tickets.get(command.ticket_id, [])
@@ -109,7 +111,13 @@ class Replies:
         if is_mine and (stored is None or stored.entity.version < order.version):
             self._break(command, order.version, "cannot be read although it was acknowledged")
 
-    def _was_true(self, command: TicketCommand, asked: Asked, refusal: Refusal) -> bool:
+    def _was_true(self, command: TicketCommand, asked: Asked, answer: Refusal) -> bool:
+        match command, answer:
+            case Reserve(buyer_id=buyer_id, max_holds=int(most)), TooManyHolds():
+                return self._held_by(buyer_id, asked) >= most
+            case Reserve(buyer_id=buyer_id), TooManyUnpaidHolds():
+                unpaid = self._invariants.unpaid_of(buyer_id, asked.at - self._invariants.tolerance)
+                return unpaid >= unpaid_holds.MOST_OF_A_BUYER
         states: list[Ticket | None] = [None, *self._history.tickets.get(command.ticket_id, ())]
         surroundings = [NO_SURROUNDINGS]
         if isinstance(command, Reserve) and command.order_id in self._history.orders:
@@ -119,10 +127,19 @@ class Replies:
         tolerance = self._invariants.tolerance
         instants = {asked.at - tolerance, asked.at, self._now, self._now + tolerance}
         return any(
-            _decides(state, command, at, around) == refusal
+            _decides(state, command, at, around) == answer
             for state in states[asked.version :]
             for at in instants
             for around in surroundings
+        )
+
+    def _held_by(self, buyer_id: str, asked: Asked) -> int:
+        """How many tickets they held at some moment since the question. Another host reads of an end in documents."""
+        return sum(
+            orders[0].buyer_id == buyer_id
+            and max(order.expires_at for order in orders) > asked.at - self._invariants.tolerance
+            and self._invariants.over_since.get(order_id, self._now) >= asked.at
+            for order_id, orders in self._history.orders.items()
         )
 
     def _taken(self, intent_id: str | None) -> int:

@@ -15,6 +15,7 @@ from unittest.mock import patch
 from actors import payment_steps
 from actors.connections import Connections
 from actors.domain import ticket as ticket_rules
+from actors.domain import unpaid_holds
 from actors.domain.messages import (
     CancelReason,
     Capture,
@@ -113,6 +114,11 @@ def without_the_orders_name(_: SimulatedMarket) -> AbstractContextManager[Any]:
         return decide(ticket, command, now, around)
 
     return patch.object(ticket_rules, "decide", whoever)
+
+
+def without_an_end_to_holding_again(_: SimulatedMarket) -> AbstractContextManager[Any]:
+    """Nothing is remembered of holds that ended unpaid."""
+    return patch.object(unpaid_holds, "ended_unpaid", lambda _order: False)
 
 
 def without_an_end_at_the_beginning(_: SimulatedMarket) -> AbstractContextManager[Any]:
@@ -222,6 +228,7 @@ CONTROLS = (
     Control("idempotency keys", without_idempotency_keys, LOST, 40, commands=250),
     Control("expiry naming its order", without_the_orders_name, LIVED_ON, 20, commands=400),
     Control("holds that end when the event begins", without_an_end_at_the_beginning, CALM, 10),
+    Control("an end to holding again and again", without_an_end_to_holding_again, CALM, 20),
     Control("whole guarded documents", without_guards, SLOW, 20, commands=250),
     Control("repeated insert after an unknown outcome", without_repeated_inserts, LOST, 10),
     Control("reply after commit", without_waiting_for_commits, CALM, 10),

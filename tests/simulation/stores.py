@@ -115,8 +115,8 @@ class FakeQueries:
     async def charges(self, ids: Collection[str]) -> dict[str, Charge]:
         return await self._server.call("charges", lambda: self._tables.charges(ids))
 
-    async def open_orders_of(self, buyer_ids: Collection[str]) -> list[Order]:
-        return await self._server.call("open_orders_of", lambda: self._tables.open_orders_of(buyer_ids))
+    async def unpaid_holds_of(self, buyer_ids: Collection[str], now: Instant) -> list[Order]:
+        return await self._server.call("unpaid_holds_of", lambda: self._tables.unpaid_holds_of(buyer_ids, now))
 
     async def orders_due(self, after: Instant, before: Instant, most: int) -> list[Order]:
         return await self._server.call("orders_due", lambda: self._tables.orders_due(after, before, most))

@@ -1,8 +1,10 @@
 """What the actors read from the database."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
-from actors.domain.messages import OrderCancelled, OrderCreated, TicketUpdated
+from actors.domain.messages import CancelReason, Order, OrderCancelled, OrderCreated, OrderStatus, TicketUpdated
+from actors.domain.unpaid_holds import HOUR_MS
 from tests.simulation.contracts.examples import (
     a_charge,
     a_ticket,
@@ -30,15 +32,28 @@ async def test_documents_are_read_by_id_and_unknown_ids_are_left_out(parts: Part
     assert await parts.queries.tickets([]) == {}
 
 
-async def test_the_open_orders_of_buyers_are_those_that_hold_a_ticket(parts: Parts) -> None:
+async def test_holds_of_buyers_that_stand_or_ended_unpaid_within_the_hour_are_found(parts: Parts) -> None:
     others = "5" * 24
     held, paid = an_order(1), being_paid(an_order(2, buyer_id=ANOTHER))
-    over, elsewhere = cancelled(an_order(3)), an_order(4, buyer_id=others)
-    await parts.documents.write([document(order) for order in (held, paid, over, elsewhere)])
-    assert await parts.queries.open_orders_of([BUYER]) == [held]
-    both = await parts.queries.open_orders_of({BUYER, ANOTHER, "6" * 24})
-    assert sorted(both, key=lambda order: order.id) == [held, paid]
-    assert await parts.queries.open_orders_of([]) == []
+    expired = unpaid(an_order(3), CancelReason.EXPIRED)
+    earlier = unpaid(an_order(4), CancelReason.BUYER, NOW - 2 * HOUR_MS)
+    refunded = unpaid(an_order(5), CancelReason.REFUNDED)
+    bought = replace(an_order(6), status=OrderStatus.COMPLETE)
+    orders = (held, paid, expired, earlier, refunded, bought, an_order(7, buyer_id=others))
+    await parts.documents.write([document(order) for order in orders])
+
+    async def found(buyers: Collection[str], now: int = NOW) -> list[Order]:
+        return sorted(await parts.queries.unpaid_holds_of(buyers, now), key=lambda order: order.id)
+
+    assert await found([BUYER]) == [held, expired]
+    assert await found({BUYER, ANOTHER, "6" * 24}) == [held, paid, expired]
+    assert await found([BUYER], NOW + HOUR_MS - 1) == [held, expired]
+    assert await found([BUYER], NOW + 2 * HOUR_MS) == [held]
+    assert await found([]) == []
+
+
+def unpaid(order: Order, reason: CancelReason, at: int = NOW) -> Order:
+    return replace(cancelled(order), cancel_reason=reason, updated_at=at)
 
 
 async def test_orders_are_due_from_an_instant_until_before_another_the_earliest_first(parts: Parts) -> None:
