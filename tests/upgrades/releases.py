@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from config.settings import Settings
+from tests.upgrades.tomorrow import TOMORROW
 
 HERE = Path(__file__).parents[2]
 PREVIOUS = Path(__file__).with_name("previous_release.txt")
@@ -56,11 +57,12 @@ class Process:
 
 @dataclass(frozen=True)
 class Release:
-    """One tree. `folder` has the sockets, and the links by which actors are found."""
+    """One tree, or what it becomes `tomorrow`. `folder` has the sockets, and the links by which actors are found."""
 
     tree: Path
     folder: Path
     settings: Settings
+    tomorrow: str | None = None
 
     async def trader(self) -> Process:
         return await self._start("trader", str(self.folder))
@@ -86,7 +88,9 @@ class Release:
             "REDIS_URL": str(self.settings.redis_url),
             "DATA_DIR": str(self.folder),
         }
-        command = [sys.executable, "-m", f"tests.upgrades.{program}", *arguments]
+        if self.tomorrow is not None:
+            environment[TOMORROW] = self.tomorrow
+        command = [sys.executable, "-m", "tests.upgrades", program, *arguments]
         pipe = asyncio.subprocess.PIPE
         return Process(
             await asyncio.create_subprocess_exec(*command, env=environment, cwd=self.tree, stdin=pipe, stdout=pipe)

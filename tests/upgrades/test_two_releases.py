@@ -2,8 +2,9 @@
 
 import asyncio
 import tempfile
-from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,20 +12,21 @@ import pytest
 from bson import ObjectId
 from pydantic import SecretStr
 
+from actors.storage.database import connect, database_of
 from cli import verify
 from config.settings import Settings
 from tests.support import journal_checks
 from tests.support.local_market import local_market
 from tests.upgrades import releases
-from tests.upgrades.releases import HERE, NoHistoryError, Release, previous_release
+from tests.upgrades.releases import HERE, NoHistoryError, Process, Release, previous_release
+from tests.upgrades.tomorrow import GIFT
 
 pytestmark = pytest.mark.slow
 
 # Of each release and step; three ways of buying need some of each.
 TICKETS = 9
 NAMES = ("tickets-0", "payments-0", "orders-0")
-EXPECTED = {
-    "reserve": {"reserved": 9},
+FINISHED = {
     "pm_card_visa": {"complete": 3},
     "pm_card_chargeDeclined": {"cancelled": 3},
     "cancel": {"available": 3},
@@ -45,33 +47,102 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-async def test_two_releases_side_by_side_serve_everybody_forward_and_back(
-    settings: Settings, folder: Path, tmp_path: Path
-) -> None:
+@pytest.fixture
+def previous(settings: Settings, folder: Path, tmp_path: Path) -> Release:
     try:
-        old = Release(previous_release(tmp_path), folder, settings)
+        return Release(previous_release(tmp_path), folder, settings)
     except NoHistoryError as error:
         pytest.fail(str(error))
-    new = Release(HERE, folder, settings)
-    async with AsyncExitStack() as stack:
-        actors = dict(zip(NAMES, await asyncio.gather(*map(old.begin, NAMES)), strict=True))
-        people = await asyncio.gather(old.trader(), new.trader())
-        for process in (*actors.values(), *people):
-            stack.push_async_callback(process.kill)
-        for release in (new, old):
+
+
+class SideBySide:
+    """A market whose actors are renewed while people of both releases buy what the others listed."""
+
+    def __init__(self, *people: Process) -> None:
+        self.people = people
+        self.actors: dict[str, Process] = {}
+
+    async def renew(self, release: Release, *names: str) -> None:
+        """Let actors of this release take the place of those that are there, one by one."""
+        for name in names:
+            successor = await release.begin(name)
+            if name in self.actors:
+                await self.actors[name].kill()
+            self.actors[name] = successor
+
+    async def hold(self) -> list[dict[str, str]]:
+        for_sale = [await person.told(list=TICKETS) for person in self.people]
+        return [await person.told(hold=ids) for person, ids in zip(self.people, reversed(for_sale), strict=True)]
+
+    async def finish(self, orders: list[dict[str, str]]) -> list[dict[str, dict[str, int]]]:
+        asked = (person.told(finish=one) for person, one in zip(self.people, orders, strict=True))
+        return list(await asyncio.gather(*asked))
+
+    async def end(self) -> None:
+        for process in (*self.people, *self.actors.values()):
+            await process.kill()
+
+
+@asynccontextmanager
+async def side_by_side(one: Release, other: Release) -> AsyncIterator[SideBySide]:
+    """All actors are of the first one."""
+    market = SideBySide(*await asyncio.gather(one.trader(), other.trader()))
+    try:
+        await market.renew(one, *NAMES)
+        yield market
+    finally:
+        await market.end()
+
+
+async def test_two_releases_side_by_side_serve_everybody_forward_and_back(
+    settings: Settings, folder: Path, previous: Release
+) -> None:
+    today = Release(HERE, folder, settings)
+    async with side_by_side(previous, today) as market:
+        for release in (today, previous):
             for name in NAMES:
-                # Each buys what the other listed, while an actor is renewed.
-                for_sale = [await person.told(list=TICKETS) for person in people]
-                trading = asyncio.gather(*(p.told(buy=ids) for p, ids in zip(people, reversed(for_sale), strict=True)))
-                successor = await release.begin(name)
-                stack.push_async_callback(successor.kill)
-                await actors[name].kill()
-                actors[name] = successor
-                assert await trading == [EXPECTED, EXPECTED], f"{name} of {release.tree}"
-    await nothing_is_wrong(settings)
+                held = await market.hold()
+                answers, _ = await asyncio.gather(market.finish(held), market.renew(release, name))
+                assert answers == [FINISHED, FINISHED], f"{name} of {release.tree}"
+    await nothing_is_wrong(settings, orders=2 * len(NAMES) * 2 * TICKETS)
 
 
-async def nothing_is_wrong(settings: Settings) -> None:
+async def test_what_a_newer_release_adds_to_orders_is_kept_by_todays(settings: Settings, folder: Path) -> None:
+    today, tomorrow = (Release(HERE, folder, settings, tomorrow) for tomorrow in (None, "adds a field"))
+    async with side_by_side(today, tomorrow) as market:
+        held = await market.hold()
+        await market.renew(tomorrow, "tickets-0")
+        assert await market.finish(held) == [FINISHED, FINISHED]
+        held_by_tomorrow = await market.hold()
+        await market.renew(today, "tickets-0")
+        assert await market.finish(held_by_tomorrow) == [FINISHED, FINISHED]
+    await nothing_is_wrong(settings, orders=2 * 2 * TICKETS)
+    ours = {order_id for orders in held_by_tomorrow for order_id in orders.values()}
+    assert {order_id for order_id, gifts in (await gifts_by_order(settings)).items() if gifts == {GIFT}} >= ours
+
+
+async def gifts_by_order(settings: Settings) -> dict[str, set[str | None]]:
+    """For whom each order is, as each of its events says."""
+    found: dict[str, set[str | None]] = defaultdict(set)
+    async with connect(str(settings.mongodb_url)) as client:
+        async for commit in database_of(client)["journal"].find():
+            for order in (event["data"].get("order") for event in commit["events"]):
+                if order is not None:
+                    found[order["id"]].add(order.get("gift_for"))
+    return found
+
+
+async def test_control_a_release_that_nobody_understands_is_noticed(settings: Settings, folder: Path) -> None:
+    today, stranger = (Release(HERE, folder, settings, tomorrow) for tomorrow in (None, "speaks otherwise"))
+    async with side_by_side(today, today) as market:
+        held = await market.hold()
+        await market.renew(stranger, "tickets-0")
+        answers = await market.finish(held)
+    assert answers != [FINISHED, FINISHED]
+    assert set(answers[0]["read"]) == {"Unavailable"}
+
+
+async def nothing_is_wrong(settings: Settings, *, orders: int) -> None:
     """What both wrote is whole, as today's release reads it; what dead writers left it carries on."""
     async with local_market(settings) as market:
         await market.rescue().round(market.live, set())
@@ -79,12 +150,12 @@ async def nothing_is_wrong(settings: Settings) -> None:
         assert await journal_checks.created_twice(database) == set()
         assert await journal_checks.held_twice(database) == set()
         assert await journal_checks.with_gaps(database) == set()
-        orders = await journal_checks.orders(database)
-        assert len(orders) == TICKETS * len(NAMES) * 2 * 2
-        assert await market.connections.queries.orders(list(orders)) == orders
+        told = await journal_checks.orders(database)
+        assert len(told) == orders
+        assert await market.connections.queries.orders(list(told)) == told
     found = await verify.report(settings)
     assert not found.violations
-    assert found.completed == len(orders) / 3
+    assert found.completed == orders / 3
 
 
 def test_a_checkout_without_the_history_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,16 +1,15 @@
-"""People with replicas of this release: `python -m tests.upgrades.trader FOLDER`.
+"""People with replicas of this release: `python -m tests.upgrades trader FOLDER`.
 
-A line of JSON comes in, `{"list": 10}` or `{"buy": [ticket ids]}`, and one goes out: the new tickets' ids, or what was
-answered, counted by what was asked.
+A line of JSON comes in: `{"list": 10}`, `{"hold": [ticket ids]}` or `{"finish": {ticket id: order id}}`. One goes out:
+the ids of the tickets, those of the orders by ticket, or what was answered, counted by what was asked.
 """
 
 import asyncio
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from bson import ObjectId
 
@@ -33,25 +32,29 @@ async def listed(market: Market, how_many: int) -> list[str]:
     return ids
 
 
-async def bought(market: Market, ticket_ids: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Of each three one is paid, one declined, and one held and let go."""
+async def held(market: Market, ticket_ids: Sequence[str]) -> dict[str, str]:
+    orders = {ticket_id: str(ObjectId()) for ticket_id in ticket_ids}
+    for ticket_id, order_id in orders.items():
+        answer = await market.ask_ticket(Reserve(ticket_id, order_id, str(ObjectId()), WINDOW))
+        assert told(answer) == "reserved", answer
+    return orders
+
+
+async def finished(market: Market, orders: Mapping[str, str]) -> dict[str, dict[str, int]]:
+    """Of each three one is paid, one declined, and one let go."""
     answers: Counter[tuple[str, str]] = Counter()
     turns = asyncio.Semaphore(SIDE_BY_SIDE)
 
-    async def buy(number: int, ticket_id: str) -> None:
+    async def finish(number: int, ticket_id: str, order_id: str) -> None:
         async with turns:
-            order_id = str(ObjectId())
-            asked: list[tuple[str, Any]] = [
-                ("reserve", await market.ask_ticket(Reserve(ticket_id, order_id, str(ObjectId()), WINDOW)))
-            ]
             if number % 3 < len(CARDS):
-                asked.append((CARDS[number % 3], await market.pay(Pay(order_id, CARDS[number % 3]))))
+                card = CARDS[number % 3]
+                answers[card, told(await market.pay(Pay(order_id, card)))] += 1
             else:
-                asked.append(("cancel", await market.ask_ticket(CancelOrder(ticket_id, order_id))))
-            asked.append(("read", await market.ask_ticket(ReadTicket(ticket_id))))
-            answers.update((what, told(answer)) for what, answer in asked)
+                answers["cancel", told(await market.ask_ticket(CancelOrder(ticket_id, order_id)))] += 1
+            answers["read", told(await market.ask_ticket(ReadTicket(ticket_id)))] += 1
 
-    await asyncio.gather(*(buy(number, ticket_id) for number, ticket_id in enumerate(ticket_ids)))
+    await asyncio.gather(*(finish(number, *order) for number, order in enumerate(orders.items())))
     counted: dict[str, dict[str, int]] = {}
     for (what, answer), times in answers.items():
         counted.setdefault(what, {})[answer] = times
@@ -74,10 +77,11 @@ async def run(folder: Path) -> None:
     market = system.actors(settings, connections.clock)
     while line := await asyncio.to_thread(sys.stdin.readline):
         wanted = json.loads(line)
-        result = await (listed(market, wanted["list"]) if "list" in wanted else bought(market, wanted["buy"]))
+        ((what, of),) = wanted.items()
+        result = await {"list": listed, "hold": held, "finish": finished}[what](market, of)  # type: ignore[operator]
         sys.stdout.write(json.dumps(result) + "\n")
         sys.stdout.flush()
 
 
-if __name__ == "__main__":
-    asyncio.run(run(Path(sys.argv[1])))
+def main(folder: str) -> None:
+    asyncio.run(run(Path(folder)))
