@@ -1,6 +1,7 @@
-"""An actor of this release in a process of its own: `python -m tests.upgrades actor NAME FOLDER SOCKET`."""
+"""An actor of this release in a process of its own: `python -m tests.upgrades.actor NAME FOLDER SOCKET`."""
 
 import asyncio
+import sys
 from pathlib import Path
 
 from actors import names
@@ -23,5 +24,5 @@ async def run(name: str, folder: Path, socket: Path) -> None:
     await serve(actor, socket)
 
 
-def main(name: str, folder: str, socket: str) -> None:
-    asyncio.run(run(name, Path(folder), Path(socket)))
+if __name__ == "__main__":
+    asyncio.run(run(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])))

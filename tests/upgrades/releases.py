@@ -1,8 +1,11 @@
 """Two trees of this repository, and processes that run the code of one of them."""
 
+import ast
 import asyncio
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -12,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from config.settings import Settings
-from tests.upgrades.tomorrow import TOMORROW
 
 HERE = Path(__file__).parents[2]
 PREVIOUS = Path(__file__).with_name("previous_release.txt")
@@ -37,6 +39,43 @@ def previous_release(into: Path) -> Path:
     return into
 
 
+# Releases that are not written yet: today's tree with something changed.
+
+GIFT = "somebody"
+
+
+def with_gifts(into: Path) -> Path:
+    """Return a tree whose orders say for whom they are, and whose documents of orders are derived anew."""
+    messages = into / "actors/domain/messages.py"
+    _copy_today(into)
+    lines = messages.read_text().splitlines()
+    (order,) = (each for each in ast.parse(messages.read_text()).body if getattr(each, "name", "") == "Order")
+    assert isinstance(order, ast.ClassDef)
+    last = max(each.end_lineno or 0 for each in order.body if isinstance(each, ast.AnnAssign))
+    lines.insert(last, f'    gift_for: str | None = "{GIFT}"')
+    messages.write_text("\n".join(lines) + "\n")
+    _raise(into / "actors/projections.py", r'(?<="orders": )\d+')
+    return into
+
+
+def that_nobody_understands(into: Path) -> Path:
+    """Return a tree with another version of the wire: for the control."""
+    _copy_today(into)
+    _raise(into / "actors/wire.py", r"(?<=^VERSION = )\d+")
+    return into
+
+
+def _copy_today(into: Path) -> None:
+    for part in ("actors", "config", "tests/upgrades"):
+        shutil.copytree(HERE / part, into / part, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def _raise(file: Path, number: str) -> None:
+    changed, times = re.subn(number, lambda found: str(int(found[0]) + 1), file.read_text(), flags=re.MULTILINE)
+    assert times == 1, f"{number} in {file}"
+    file.write_text(changed)
+
+
 @dataclass(eq=False)
 class Process:
     """A program of one release. `told` is what it says to one line."""
@@ -57,12 +96,11 @@ class Process:
 
 @dataclass(frozen=True)
 class Release:
-    """One tree, or what it becomes `tomorrow`. `folder` has the sockets, and the links by which actors are found."""
+    """One tree. `folder` has the sockets, and the links by which actors are found."""
 
     tree: Path
     folder: Path
     settings: Settings
-    tomorrow: str | None = None
 
     async def trader(self) -> Process:
         return await self._start("trader", str(self.folder))
@@ -75,7 +113,7 @@ class Release:
             while not socket.exists():
                 assert process.running.returncode is None, f"{name} of {self.tree} did not start"
                 await asyncio.sleep(0.02)
-        link = self.folder / "next"
+        link = self.folder / f"next-{name}"
         link.symlink_to(socket)
         link.rename(self.folder / name)
         return process
@@ -88,9 +126,7 @@ class Release:
             "REDIS_URL": str(self.settings.redis_url),
             "DATA_DIR": str(self.folder),
         }
-        if self.tomorrow is not None:
-            environment[TOMORROW] = self.tomorrow
-        command = [sys.executable, "-m", "tests.upgrades", program, *arguments]
+        command = [sys.executable, "-m", f"tests.upgrades.{program}", *arguments]
         pipe = asyncio.subprocess.PIPE
         return Process(
             await asyncio.create_subprocess_exec(*command, env=environment, cwd=self.tree, stdin=pipe, stdout=pipe)

@@ -18,6 +18,7 @@ from actors.routing import Actors
 from actors.runtime.ports import Clock, HostUnreachableError, Instant, Reply
 from actors.servers import Servers
 from actors.wire import NotUnderstood, pack, unpack
+from config import logs
 from config.settings import Settings
 
 _LENGTH = struct.Struct(">I")
@@ -80,6 +81,7 @@ class SocketSystem:
         return os.getpid(), "here", 0.0
 
     def connect(self, settings: Settings) -> Connections:
+        logs.configure()
         return Servers(settings)
 
     def actors(self, settings: Settings, clock: Clock) -> Actors:

@@ -18,8 +18,16 @@ from config.settings import Settings
 from tests.support import journal_checks
 from tests.support.local_market import local_market
 from tests.upgrades import releases
-from tests.upgrades.releases import HERE, NoHistoryError, Process, Release, previous_release
-from tests.upgrades.tomorrow import GIFT
+from tests.upgrades.releases import (
+    GIFT,
+    HERE,
+    NoHistoryError,
+    Process,
+    Release,
+    previous_release,
+    that_nobody_understands,
+    with_gifts,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -63,9 +71,8 @@ class SideBySide:
         self.actors: dict[str, Process] = {}
 
     async def renew(self, release: Release, *names: str) -> None:
-        """Let actors of this release take the place of those that are there, one by one."""
-        for name in names:
-            successor = await release.begin(name)
+        """Let actors of this release take the place of those that are there."""
+        for name, successor in zip(names, await asyncio.gather(*map(release.begin, names)), strict=True):
             if name in self.actors:
                 await self.actors[name].kill()
             self.actors[name] = successor
@@ -107,8 +114,10 @@ async def test_two_releases_side_by_side_serve_everybody_forward_and_back(
     await nothing_is_wrong(settings, orders=2 * len(NAMES) * 2 * TICKETS)
 
 
-async def test_what_a_newer_release_adds_to_orders_is_kept_by_todays(settings: Settings, folder: Path) -> None:
-    today, tomorrow = (Release(HERE, folder, settings, tomorrow) for tomorrow in (None, "adds a field"))
+async def test_what_a_newer_release_adds_to_orders_is_kept_by_todays(
+    settings: Settings, folder: Path, tmp_path: Path
+) -> None:
+    today, tomorrow = (Release(tree, folder, settings) for tree in (HERE, with_gifts(tmp_path)))
     async with side_by_side(today, tomorrow) as market:
         held = await market.hold()
         await market.renew(tomorrow, "tickets-0")
@@ -132,8 +141,10 @@ async def gifts_by_order(settings: Settings) -> dict[str, set[str | None]]:
     return found
 
 
-async def test_control_a_release_that_nobody_understands_is_noticed(settings: Settings, folder: Path) -> None:
-    today, stranger = (Release(HERE, folder, settings, tomorrow) for tomorrow in (None, "speaks otherwise"))
+async def test_control_a_release_that_nobody_understands_is_noticed(
+    settings: Settings, folder: Path, tmp_path: Path
+) -> None:
+    today, stranger = (Release(tree, folder, settings) for tree in (HERE, that_nobody_understands(tmp_path)))
     async with side_by_side(today, today) as market:
         held = await market.hold()
         await market.renew(stranger, "tickets-0")

@@ -1,4 +1,4 @@
-"""People with replicas of this release: `python -m tests.upgrades trader FOLDER`.
+"""People with replicas of this release: `python -m tests.upgrades.trader FOLDER`.
 
 A line of JSON comes in: `{"list": 10}`, `{"hold": [ticket ids]}` or `{"finish": {ticket id: order id}}`. One goes out:
 the ids of the tickets, those of the orders by ticket, or what was answered, counted by what was asked.
@@ -83,5 +83,5 @@ async def run(folder: Path) -> None:
         sys.stdout.flush()
 
 
-def main(folder: str) -> None:
-    asyncio.run(run(Path(folder)))
+if __name__ == "__main__":
+    asyncio.run(run(Path(sys.argv[1])))
