@@ -1,17 +1,28 @@
 """What many people write at once fits the documents of the database, and what does not is nobody else's trouble."""
 
+import itertools
 from dataclasses import fields, replace
 from typing import Any
 
 import bson
 import pytest
 
-from actors.domain.messages import CreateTicket, Details, OrderExpired, ReadTicket, TicketUpdated, Unavailable
-from actors.domain.ticket import TicketAnswer
+from actors.domain.messages import (
+    CreateTicket,
+    Details,
+    OrderExpired,
+    ReadTicket,
+    TicketCreated,
+    TicketUpdated,
+    Unavailable,
+)
+from actors.domain.ticket import TicketAnswer, evolve
+from actors.projections import ticket_document
 from actors.runtime.host import Limits
 from actors.runtime.journal import recover
 from actors.runtime.ports import Commit, CommitTooLargeError, Marks, Recorded
 from actors.storage import journal as journals
+from actors.storage.documents import LARGEST
 from actors.storage.journal import LARGEST_COMMIT, MongoJournal, _document
 from serve_app.schemas.tickets import TicketBody
 from tests.simulation.contracts.examples import an_order, commit, recorded
@@ -50,6 +61,18 @@ def test_the_largest_turn_that_people_can_cause_fits_one_commit() -> None:
     keys = [key for record in records for key in (record.key, f"order:{record.entity}", f"edit:{record.entity}")]
     size = len(bson.encode(_document(Commit(f"tickets-0-{ID}", 1, LAST_INSTANT, tuple(keys), records))))
     assert LARGEST_COMMIT / 2 < size < LARGEST_COMMIT
+
+
+def test_the_largest_documents_fit_the_statement_that_replaces_a_hundred() -> None:
+    """A script without spaces makes the most words of a text."""
+    characters = map(chr, itertools.cycle(range(ord(WIDE), ord(WIDE) + 40_000)))
+    texts: dict[str, Any] = {
+        name: "".join(itertools.islice(characters, len(text)))
+        for name, text in ((field.name, getattr(largest_details(), field.name)) for field in fields(Details))
+        if isinstance(text, str) and text.startswith(WIDE)
+    }
+    ticket = evolve(None, TicketCreated(ID, replace(largest_details(), **texts)), LAST_INSTANT, ID)
+    assert LARGEST * len(bson.encode(ticket_document(ticket))) < LARGEST_COMMIT / 2
 
 
 async def test_a_turn_that_does_not_fit_is_split_and_everybody_is_answered(
