@@ -103,14 +103,14 @@ class Steps:
             charge, ChargeStep.VOID, deadline, lambda key: self.stripe.cancel(intent_id, idempotency_key=key)
         )
 
-    async def refund(self, charge: Charge, deadline: Instant) -> Refund:
-        """Gives the money back. Whoever repeats this looks at Stripe's refunds first: a new key would refund again."""
+    async def refund(self, charge: Charge, amount: int, deadline: Instant) -> Refund:
+        """Gives so many cents back. Whoever repeats it looks at Stripe's refunds first: a new key refunds again."""
         intent_id = intent_id_of(charge)
         return await self._try(
             charge,
             ChargeStep.REFUND,
             deadline,
-            lambda key: self.stripe.refund(intent_id, amount=charge.amount, idempotency_key=key),
+            lambda key: self.stripe.refund(intent_id, amount=amount, idempotency_key=key),
         )
 
     async def _try(self, charge: Charge, step: ChargeStep, deadline: Instant, call: Callable[[str], Awaitable[T]]) -> T:

@@ -1,16 +1,20 @@
 """Money that goes back: refunds of charges that were completed, and what Stripe tells of them and of disputes later."""
 
+from collections.abc import Sequence
+
 import structlog
 
 from actors.domain.messages import (
     Charge,
     ChargeStatus,
+    ChargeStep,
     Instant,
     RecordDispute,
     RecordRefunded,
     RecordRefundFailed,
     RecordRefunding,
     RecordRefundPending,
+    StartTry,
 )
 from actors.payment_steps import Steps, intent_id_of
 from actors.stripe import errors
@@ -23,7 +27,7 @@ logger = structlog.get_logger(__name__)
 
 
 class Refunds:
-    """Gives back what was taken, once. A refund is of the whole amount: the market sells no part of a ticket."""
+    """Gives back what was taken, once. The market gives back all of it, or what parts given back by hand left."""
 
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
@@ -38,20 +42,29 @@ class Refunds:
         if charge.refunding:
             # Somebody began before us. A key is forgotten after a day, so Stripe is asked for its refunds, not trusted
             # to know the key (https://docs.stripe.com/api/idempotent_requests).
-            earlier = await self._whole_refund(charge)
-            if earlier is not None:
-                return await self._record(charge, earlier)
+            earlier = await self._refunds_of(charge)
+            if (last := _completing(charge, earlier)) is not None:
+                return await self._record(charge, last)
         else:
             charge = await self._steps.tell(RecordRefunding(charge.id))
         try:
-            refund = await self._steps.refund(charge, deadline)
+            return await self._record(charge, await self._steps.refund(charge, charge.amount, deadline))
         except (errors.InvalidState, errors.Rejected) as refused:
             # Given back already, perhaps by hand in Stripe's dashboard, or not to be had, as while it is disputed.
-            earlier = await self._whole_refund(charge)
-            if earlier is not None:
-                return await self._record(charge, earlier)
+            earlier = await self._refunds_of(charge)
+            if (last := _completing(charge, earlier)) is not None:
+                return await self._record(charge, last)
+            if not earlier:
+                return await self._failed(charge, refused.code or "refused")
+        return await self._give_back_the_rest(charge, charge.amount - _sum(earlier), deadline)
+
+    async def _give_back_the_rest(self, charge: Charge, rest: int, deadline: Instant) -> Charge:
+        # Another amount is another request, which Stripe refuses under the key of the one for all of it.
+        charge = await self._steps.tell(StartTry(charge.id, ChargeStep.REFUND))
+        try:
+            return await self._record(charge, await self._steps.refund(charge, rest, deadline))
+        except (errors.InvalidState, errors.Rejected) as refused:
             return await self._failed(charge, refused.code or "refused")
-        return await self._record(charge, refund)
 
     async def reconcile(self, charge: Charge) -> Charge:
         """The charge as Stripe has it: refunds that ended or were made by hand, and disputes."""
@@ -66,13 +79,13 @@ class Refunds:
         if charge.stripe_refund_id is not None:
             # Of this one and no other: an earlier refund that failed says nothing of the one that is on its way.
             return await self._record(charge, await self._steps.stripe.retrieve_refund(charge.stripe_refund_id))
-        refund = await self._whole_refund(charge)
-        return await self._record(charge, refund) if refund is not None else charge
+        last = _completing(charge, await self._refunds_of(charge))
+        return await self._record(charge, last) if last is not None else charge
 
-    async def _whole_refund(self, charge: Charge) -> Refund | None:
+    async def _refunds_of(self, charge: Charge) -> list[Refund]:
+        """What was given back, or is on its way, the newest first."""
         refunds = await self._steps.stripe.refunds_of(intent_id_of(charge))
-        whole = [one for one in refunds if one.amount == charge.amount and one.status not in FAILED]
-        return whole[0] if whole else None
+        return [one for one in refunds if one.status not in FAILED]
 
     async def _record(self, charge: Charge, refund: Refund) -> Charge:
         if refund.status == "succeeded":
@@ -86,3 +99,14 @@ class Refunds:
             # For the operator: the buyer is to be paid back another way if the order is over.
             logger.error("refund_failed", charge=charge.id, order=charge.order_id, reason=reason)
         return await self._steps.tell(RecordRefundFailed(charge.id, reason))
+
+
+def _completing(charge: Charge, refunds: Sequence[Refund]) -> Refund | None:
+    """The refund that makes the whole amount given back, if it is: the one that is still open, or the last one."""
+    if _sum(refunds) < charge.amount:
+        return None
+    return next((one for one in refunds if one.status != "succeeded"), refunds[0])
+
+
+def _sum(refunds: Sequence[Refund]) -> int:
+    return sum(one.amount for one in refunds)

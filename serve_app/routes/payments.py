@@ -41,6 +41,18 @@ _ENDINGS = {
 }
 
 
+# What a buyer can do something about. Of the other reasons nothing is said, as Stripe advises for stolen cards and
+# fraud (https://docs.stripe.com/declines/codes).
+_REASONS = {
+    "expired_card": "The payment was declined: the card has expired.",
+    "incorrect_cvc": "The payment was declined: the security code of the card is wrong.",
+    "insufficient_funds": "The payment was declined: the card has insufficient funds.",
+    "payment_intent_authentication_failure": "The payment was declined: the card's bank was not told who you are.",
+    "processing_error": "The payment was declined: the card could not be processed just now.",
+    "rejected": "Stripe does not take this card for this payment: enter it again, or use another one.",
+}
+
+
 @router.post(
     "",
     **documented(
@@ -103,9 +115,10 @@ async def _paid(services: Services, answer: PaymentAnswer, buyer_id: str) -> Res
 
 
 def _declined(answer: PaymentAnswer) -> CustomError:
+    reason = _REASONS.get(answer.charge.failure or "", "The payment was declined.")
     if answer.order.is_open:
-        return PaymentDeclinedError("The payment was declined. You still hold the ticket and can try again.")
-    return PaymentDeclinedError("The payment was declined. The order is cancelled and its ticket for sale again.")
+        return PaymentDeclinedError(f"{reason} You still hold the ticket and can try again.")
+    return PaymentDeclinedError(f"{reason} The order is cancelled and its ticket for sale again.")
 
 
 async def _ended(services: Services, order_id: str, buyer_id: str) -> CustomError:

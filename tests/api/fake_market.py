@@ -66,6 +66,7 @@ class FakeMarket:
         self.refusal: Refusal | None = None
         self.is_up = True
         self.attempts = 1
+        self.failure = "generic_decline"
         self.resumed: list[ResumePurchase] = []
         self._database = database
         self._clock = clock
@@ -210,7 +211,7 @@ class FakeMarket:
         secret: str | None = None
         match charge.payment_method:
             case "pm_declined":
-                charge = replace(charge, status=ChargeStatus.FAILED)
+                charge = replace(charge, status=ChargeStatus.FAILED, failure=self.failure)
                 self._decide(Release(order.ticket_id, order.id, order.attempt, max_attempts=self.attempts))
             case "pm_3ds":
                 secret = f"{charge.stripe_id}_secret"

@@ -92,6 +92,25 @@ async def test_a_declined_card_cancels_the_order(world: World) -> None:
     assert (await buyer.pays(order)).status_code == 409
 
 
+@pytest.mark.parametrize(
+    ("failure", "says"),
+    [
+        ("expired_card", "has expired"),
+        ("insufficient_funds", "insufficient funds"),
+        ("rejected", "enter it again"),
+        ("stolen_card", "The payment was declined. The order is cancelled"),
+    ],
+)
+async def test_a_buyer_hears_why_a_card_does_not_pay_if_they_can_do_something_about_it(
+    world: World, failure: str, says: str
+) -> None:
+    world.market.failure = failure
+    _, buyer, _, order = await world.held()
+    response = await buyer.pays(order, DECLINED)
+    assert response.status_code == 402
+    assert says in errors(response)[0]["message"]
+
+
 async def test_a_declined_card_may_be_followed_by_another_when_attempts_are_left(world: World) -> None:
     world.market.attempts = 2
     _, buyer, _, order = await world.held()

@@ -39,6 +39,7 @@ from tests.support.buying import (
     Interrupted,
     an_order,
     changed_at_stripe,
+    intents_of,
     money,
     order_now,
     pay_until_it_dies,
@@ -59,13 +60,13 @@ TAKEN = {"succeeded": 1, "taken": PRICE, "given back": 0}
 GIVEN_BACK = {"succeeded": 1, "taken": PRICE, "given back": PRICE}
 
 
-async def is_given_back(market: LocalMarket, order: Order) -> None:
-    """Fails unless the order is over, its money was given back once, and its ticket is for sale."""
+async def is_given_back(market: LocalMarket, order: Order, *, refunds: int = 1) -> None:
+    """Fails unless the order is over, its money was given back in so many refunds, and its ticket is for sale."""
     now = await order_now(market, order)
     assert (now.status, now.cancel_reason, now.refunding) == (OrderStatus.CANCELLED, CancelReason.REFUNDED, False)
     assert (await charge_of(market, order)).status is ChargeStatus.REFUNDED
     assert (await as_it_is(market, order.ticket_id)).status is TicketStatus.AVAILABLE
-    assert await refunds_at_stripe(market, order) == ["succeeded"]
+    assert await refunds_at_stripe(market, order) == ["succeeded"] * refunds
     assert await money(market, order) == GIVEN_BACK
 
 
@@ -262,6 +263,41 @@ async def test_a_refund_that_stripe_refuses_lets_the_sale_stand(market: LocalMar
     await stands(market, order)
     assert (await charge_of(market, order)).failure == "charge_disputed"
     assert await money(market, order) == TAKEN
+
+
+async def by_hand(market: LocalMarket, order: Order, *amounts: int) -> None:
+    """Somebody gives parts of the money back in Stripe's dashboard."""
+    (intent,) = await intents_of(market, order)
+    for number, amount in enumerate(amounts):
+        await market.stripe.refund(intent.id, amount=amount, idempotency_key=f"by hand {number}")
+
+
+async def test_two_parts_given_back_by_hand_that_add_up_to_the_price_are_the_sellers_refund(
+    market: LocalMarket,
+) -> None:
+    order = await a_sale(market)
+    await by_hand(market, order, 2_000, 3_000)
+    expect(PaymentAnswer, await market.refund(refund_of(order)))
+    await is_given_back(market, order, refunds=2)
+
+
+async def test_parts_given_back_by_hand_that_add_up_to_the_price_end_the_order_when_they_are_announced(
+    market: LocalMarket,
+) -> None:
+    order = await a_sale(market)
+    await by_hand(market, order, 2_000)
+    await market.resume(ResumePurchase(order.id, reconcile=True))
+    await stands(market, order)
+    await by_hand(market, order, 2_000, 3_000)
+    await market.resume(ResumePurchase(order.id, reconcile=True))
+    await is_given_back(market, order, refunds=2)
+
+
+async def test_after_a_part_was_given_back_by_hand_the_seller_gives_back_the_rest(market: LocalMarket) -> None:
+    order = await a_sale(market)
+    await by_hand(market, order, 2_000)
+    expect(PaymentAnswer, await market.refund(refund_of(order)))
+    await is_given_back(market, order, refunds=2)
 
 
 async def test_a_refund_that_stripe_refused_is_not_tried_again_by_the_supervisor(market: LocalMarket) -> None:

@@ -21,6 +21,7 @@ from actors.domain.messages import (
     PaymentCommand,
     PaymentInProgress,
     ReadCharge,
+    ReadOrder,
     Refusal,
     Release,
     ResumePurchase,
@@ -271,3 +272,21 @@ async def test_with_two_attempts_unknown_payment_methods_leave_both(market_setti
         assert declined.order.status is OrderStatus.CREATED
         again = expect(PaymentAnswer, await market.pay(Pay(order.id, DECLINED)))
         assert again.order.cancel_reason is CancelReason.DECLINED
+
+
+# Purchases that are resumed
+
+
+async def test_an_order_that_is_open_again_is_not_marked_as_being_paid_when_an_old_document_is_resumed(
+    market_settings: Settings,
+) -> None:
+    async with local_market(market_settings.model_copy(update={"payment_attempts": 2})) as market:
+        order = await an_order(market)
+        await pay_until_it_dies(market, order, Authorise, before=True)
+        await market.pay(Pay(order.id, DECLINED))
+        old = {"$set": {"status": "awaiting:payment", "attempt": 1, "version": 2}}
+        await market.connections.database["orders"].update_one({"_id": order.id}, old)
+        await market.resume(ResumePurchase(order.id))
+        answer = expect(TicketAnswer, await market.ask_ticket(ReadOrder(order.ticket_id, order.id)))
+        assert answer.order is not None
+        assert (answer.order.status, answer.order.attempt) == (OrderStatus.CREATED, 2)
