@@ -125,7 +125,10 @@ class Invariants:
         """A marked ticket is withdrawn in the commit that releases it: between two commits somebody may buy it."""
         kind, _, entity_id = record.entity.partition(":")
         place = self.places.get(entity_id) if kind == "ticket" else None
-        if place is not None and place.is_marked and place.hold is None and not place.is_withdrawn:
+        if place is None or not place.is_marked:
+            return
+        self.checks["marks"] += 1
+        if place.hold is None and not place.is_withdrawn:
             self._break(f"{record.entity} is for sale although its seller may not sell")
 
     def _recorded(self, record: Recorded) -> None:

@@ -90,8 +90,8 @@ class People:
             await self._edit_several(seller)
         elif wish < 0.8:
             await self._ask_ticket(WithdrawTicket(ticket_id, seller))
-        elif (order_id := self._some_sale(seller)) is not None:
-            await self._refund(order_id, seller)
+        elif (order_id := self.some_sale(seller)) is not None:
+            await self.refund(RefundOrder(order_id, seller))
 
     async def _buy(self, buyer: str) -> None:
         random = self.market.world.random
@@ -174,7 +174,7 @@ class People:
     async def _look(self, order_id: str) -> None:
         """Who was told of an order can read it."""
         version = self._mine[order_id].version
-        found = await self._request(lambda api: api.connections.queries.orders([order_id]))
+        found = await self.request(lambda api: api.connections.queries.orders([order_id]))
         if found is not None:
             self.replies.read(order_id, version, found.get(order_id))
 
@@ -192,11 +192,11 @@ class People:
                 self.secrets.append(answer.client_secret)
                 await self._authenticate(order_id, answer.client_secret)
 
-    async def _refund(self, order_id: str, seller: str) -> None:
-        wish = RefundOrder(order_id, seller)
+    async def refund(self, wish: RefundOrder) -> None:
+        """The seller gives money back, or an administrator does."""
         answer = await self._until_heard(wish, lambda api: api.actors.refund(wish))
         if answer is not None:
-            self.replies.payment(order_id, answer)
+            self.replies.payment(wish.order_id, answer)
 
     async def _authenticate(self, order_id: str, secret: str) -> None:
         """Some go away, some are impatient and use another card at the same time, here or in their browser."""
@@ -227,13 +227,13 @@ class People:
         await self._answer_the_bank(secret, succeeds=True)
 
     async def _answer_the_bank(self, secret: str, *, succeeds: bool) -> None:
-        await self._request(lambda api: api.authenticate(secret, succeeds=succeeds))
+        await self.request(lambda api: api.authenticate(secret, succeeds=succeeds))
 
     async def _confirm_in_the_browser(self, secret: str) -> None:
         """What Stripe.js lets everybody do who has seen a client secret, also late; our market is not asked."""
         card = self.market.world.random.choice(("pm_card_visa", "pm_card_visa", "pm_card_chargeDeclined"))
         self.market.world.note("confirms in the browser", secret)
-        await self._request(lambda api: api.confirm_in_the_browser(secret, card))
+        await self.request(lambda api: api.confirm_in_the_browser(secret, card))
 
     async def _ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal | None:
         asked = self.replies.asked(command.ticket_id)
@@ -248,7 +248,7 @@ class People:
         world = self.market.world
         world.note("asks", what)
         for _ in range(TRIES):
-            answer = await self._request(route)
+            answer = await self.request(route)
             if answer is not None and not isinstance(answer, Unavailable | Overloaded):
                 world.note("hears", answer)
                 self.told[type(answer).__name__] += 1
@@ -257,7 +257,8 @@ class People:
         self.told["nothing"] += 1
         return None
 
-    async def _request(self, route: Callable[[Api], Awaitable[T]]) -> T | None:
+    async def request(self, route: Callable[[Api], Awaitable[T]]) -> T | None:
+        """What a replica answers, None when the connection broke."""
         try:
             return await self.market.world.random.choice(self.market.apis).request(route)
         except ConnectionBrokenError:
@@ -274,6 +275,7 @@ class People:
         known = [ticket_id for ticket_id, seller in self.tickets if of in (None, seller)]
         return self.market.world.random.choice(known[-4:]) if known else None
 
-    def _some_sale(self, seller: str) -> str | None:
+    def some_sale(self, seller: str) -> str | None:
+        """One of the newest of this seller."""
         sold = [order_id for order_id, by in self.sold_by.items() if by == seller]
         return self.market.world.random.choice(sold[-4:]) if sold else None

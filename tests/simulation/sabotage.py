@@ -210,6 +210,11 @@ def without_fenced_reads(_: SimulatedMarket) -> AbstractContextManager[Any]:
     return patch.object(Connections, "host", careless)
 
 
+def without_withdrawal_on_release(_: SimulatedMarket) -> AbstractContextManager[Any]:
+    """The marked ticket of a seller who may not sell is released, and left to the next sweep."""
+    return patch.object(ticket_rules, "_with_withdrawal", lambda _ticket, events: events)
+
+
 LOST = replace(CALM, lost_request=0.02, lost_answer=0.02)
 COPIES = replace(CALM, second_copy_every=5.0, to_zombies=0.5)
 # A host drops the timer of a hold that ended, unless it does not know of that because another one decided it.
@@ -238,6 +243,7 @@ CONTROLS = (
     Control("the database's clock", without_the_databases_clock, replace(CALM, skew=300.0), 10),
     Control("a mark before the first commit", without_announced_writers, UNLUCKY, 20),
     Control("others' events first", without_others_events, DEATHS, 20),
+    Control("withdrawal with the release", without_withdrawal_on_release, CALM, 40, commands=250),
     Control("fenced reads of tickets that move", without_fenced_reads, COPIES, 20, placement="dedicated"),
 )
 

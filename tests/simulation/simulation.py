@@ -19,6 +19,7 @@ from tests.simulation.books import books_of
 from tests.simulation.faults import Faults, drawn
 from tests.simulation.invariants import Invariants
 from tests.simulation.market import Placement, SimulatedMarket, settings_of
+from tests.simulation.moderator import Moderator
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.people import People
 from tests.simulation.replies import Replies
@@ -32,6 +33,8 @@ LOOK_EVERY = 5.0
 # A hold whose host is gone is found 10 s after its end, and asked for again a minute later.
 RESCUE_SECONDS = 90.0
 LATEST_SECONDS = 20.0
+# How many of the markets have an administrator.
+MODERATED = 0.3
 
 Sabotage = Callable[[SimulatedMarket], AbstractContextManager[None]]
 
@@ -117,6 +120,8 @@ class _Run:
         buyers = [world.new_id() for _ in range(random.randint(2, 5))]
         think = random.choice((0.5, 2.0, 6.0)) if pace is None else pace * len(sellers + buyers)
         self.people = People(market, replies, sellers, buyers, think)
+        # Drawn last: the other seeds stay as they were before there were administrators.
+        self.moderator = Moderator(self.people, "a" * 24) if random.random() < MODERATED else None
         market.tables.when_committed = self.invariants.committed_to
         market.tables.when_written = self.invariants.written
         market.stream.when_added = self.invariants.added
@@ -140,7 +145,8 @@ class _Run:
         nemesis = Nemesis(market)
         nemesis.lapsed = self.invariants.lapsed.add
         fated = world.loop.process("nemesis").run(nemesis.run(), "nemesis")
-        await self.people.trade(self._commands)
+        moderation = [self.moderator.moderate()] if self.moderator is not None else []
+        await asyncio.gather(self.people.trade(self._commands), *moderation)
         await nemesis.end()
         fated.cancel()
         calm = world.loop.time()
