@@ -62,14 +62,14 @@ def reason(error: Exception) -> str:
 
     Serve says of a deployment only that it failed; why is in the deployment's own message, and there in the last line.
     """
-    told = [str(error) or type(error).__name__]
-    try:
-        applications = serve.status().applications.values()
-        told += [one.message for each in applications for one in each.deployments.values() if one.message]
-    except Exception as unknown:  # noqa: BLE001 - without Serve there is only what was raised
-        log.warning("serve has no status", error=type(unknown).__name__)
-    lines = [line.strip() for line in told[-1].splitlines() if line.strip()]
-    return lines[-1]
+    told = [type(error).__name__, str(error)]
+    if ray.is_initialized():  # without Ray the question would start one
+        try:
+            applications = serve.status().applications.values()
+            told += [one.message for each in applications for one in each.deployments.values()]
+        except Exception as unknown:  # noqa: BLE001 - then there is only what was raised
+            log.warning("serve has no status", error=type(unknown).__name__)
+    return [line.strip() for line in "\n".join(told).splitlines() if line.strip()][-1]
 
 
 def lives() -> bool:
