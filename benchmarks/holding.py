@@ -17,6 +17,7 @@ from bson import ObjectId
 from actors.domain.messages import Reserve
 from actors.domain.ticket import TicketAnswer
 from cli.status import ADDRESS_FILE, with_database
+from config import ray_environment
 from config.settings import Settings, load
 
 AT_A_TIME = 1_000
@@ -51,8 +52,7 @@ def main() -> None:
     """Connect, hold, and print."""
     asked = json.load(sys.stdin)
     settings = with_database(load())
-    os.environ.setdefault("RAY_AUTH_MODE", "token")
-    os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str((settings.data_dir / "ray.token").resolve()))
+    os.environ.update(ray_environment.client_environment(settings))
     import ray  # noqa: PLC0415 - Ray reads its settings when it is imported
 
     from actors import names  # noqa: PLC0415 - as above
