@@ -18,6 +18,8 @@ from functools import partial
 from operator import attrgetter
 from typing import Any, get_args
 
+from bson import Int64
+
 from actors.domain import codec, messages, ticket
 from actors.pulse import Pulse
 from actors.runtime.host import Counters
@@ -126,6 +128,10 @@ def _member(doubts: _Doubts, name: str, value: str) -> StrEnum | NotUnderstood:
         return doubts[-1]
 
 
+def _number(_doubts: _Doubts, number: int) -> int:
+    return number
+
+
 def _state(doubts: _Doubts, name: str, document: codec.Document) -> Any:  # noqa: ANN401 - one of several classes
     try:
         return codec.decode(_SCHEMAS[name].cls, document)
@@ -146,7 +152,7 @@ class _Unpickler(pickle.Unpickler):
         return partial(_MAKERS[name], self.doubts)
 
 
-_MAKERS: Mapping[str, Callable[..., Any]] = {each.__name__: each for each in (_maker, _member, _state)}
+_MAKERS: Mapping[str, Callable[..., Any]] = {each.__name__: each for each in (_maker, _member, _number, _state)}
 
 
 def _values_of(schema: _Schema) -> Callable[[Any], tuple[_Schema, tuple[Any, ...]]]:
@@ -177,6 +183,8 @@ _ENUMS = {each.__name__: each for each in _CLASSES if issubclass(each, StrEnum)}
 _TELLERS: dict[type[Any], Callable[[Any], Any]] = {
     **{schema.cls: _values_of(schema) for schema in _SCHEMAS.values()},
     **dict.fromkeys(_ENUMS.values(), _name_and_value),
+    # How pymongo reads large numbers.
+    Int64: lambda number: (_number, (int(number),)),
     # A state with fields that this release does not know travels as it is stored.
     **{codec.keeper(cls): lambda one: (_state, (type(one).__name__, codec.encode(one))) for cls in codec.WRITTEN_BACK},
 }

@@ -162,6 +162,8 @@ def reader_of(hint: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - a type hint
         (hint,) = (member for member in get_args(hint) if member is not NoneType)
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return hint
+    if hint is int:
+        return int  # pymongo reads large numbers into a class of its own
     if is_dataclass(hint):
         return lambda document: decode(hint, document)  # type: ignore[arg-type]
     return _tuple_reader(hint) if getattr(hint, "__origin__", None) is tuple else _as_it_is

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import get_args
 
 import pytest
+from bson import Int64
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -108,6 +109,10 @@ def test_what_is_read_back_has_the_types_of_the_messages() -> None:
     )
     assert isinstance(charge.status, ChargeStatus)
     assert charge.tries == (ChargeStep.CONFIRM,)
+
+
+def test_a_number_is_read_back_as_a_number_whatever_the_database_makes_of_it() -> None:
+    assert type(decode(Details, {**encode(DETAILS), "price": Int64(5_000)}).price) is int
 
 
 def test_nothing_is_stored_of_a_field_that_is_none() -> None:
