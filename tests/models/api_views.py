@@ -57,7 +57,9 @@ def listing_view(listing: Listing) -> JSON:
         "status": ticket.status,
         "createdAt": iso(listing.created),
     }
-    return view if ticket.begins is None else view | {"startsAt": iso(ticket.begins)}
+    if ticket.holder is not None and ticket.holder.is_open:
+        view["heldUntil"] = iso(ticket.holder.ends)
+    return view | starting(ticket.begins)
 
 
 def own_listing_view(listing: Listing) -> JSON:
@@ -81,13 +83,17 @@ def order_view(order: OrderModel, ticket_id: str) -> JSON:
         "createdAt": iso(order.created),
         "expiresAt": iso(order.ends),
         "version": order.version,
-        "ticket": {"id": ticket_id, "title": order.title, "price": price},
+        "ticket": {"id": ticket_id, "title": order.title, "price": price} | starting(order.begins),
     }
     if order.reason is not None:
         view["cancelReason"] = order.reason.value
     if order.refunding or order.reason is CancelReason.REFUNDED:
         view["refund"] = "pending" if order.refunding else "done"
     return view | refunding(order)
+
+
+def starting(begins: int | None) -> JSON:
+    return {} if begins is None else {"startsAt": iso(begins)}
 
 
 def refunding(thing: OrderModel | Payment) -> JSON:

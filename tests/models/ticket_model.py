@@ -68,6 +68,7 @@ class OrderModel:
     reason: CancelReason | None = None
     counted: int = 1
     ended: int = field(default=0, compare=False)
+    begins: int | None = field(default=None, compare=False)
 
     @property
     def is_open(self) -> bool:
@@ -228,6 +229,7 @@ class TicketModel:
         self.holder = OrderModel(
             command.order_id, command.buyer_id, self.title, self.price, now, now + command.window, command.request
         )
+        self.holder.begins = self.begins
         if self.begins is not None and self.begins < self.holder.ends:
             self.holder.ends = self.begins
         self.orders[command.order_id] = self.holder
