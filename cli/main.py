@@ -14,6 +14,7 @@ from rich.table import Table
 from actors.runtime.ports import StoreUnavailableError
 from actors.stripe.errors import StripeFailure
 from cli import admin as roles
+from cli import failed_refunds
 from cli import status as reporting
 from cli import up as running
 from cli import verify as verification
@@ -30,8 +31,11 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Holdfast, a marketplace for tickets to live events."
 )
 
-admin_app = typer.Typer(no_args_is_help=True, help="Give and take the role of an administrator.")
+admin_app = typer.Typer(no_args_is_help=True, help="Roles of administrators, and what is to be paid by hand.")
 app.add_typer(admin_app, name="admin")
+
+refunds_app = typer.Typer(no_args_is_help=True, help="Refunds that failed: buyers who are to be paid another way.")
+admin_app.add_typer(refunds_app, name="failed-refunds")
 
 Email = Annotated[str, typer.Argument(help="the address that they sign in with")]
 
@@ -134,6 +138,26 @@ def grant(
 def revoke(email: Email) -> None:
     """Take the role of an administrator away."""
     _set_role(email, is_admin=False)
+
+
+@refunds_app.command(name="list")
+def list_failed_refunds() -> None:
+    """Show what buyers are to be paid by hand, the longest due first."""
+    try:
+        found = failed_refunds.listed(_settings())
+    except failed_refunds.FAILURES as error:
+        _fail(f"the list could not be read: {error}", exit_code=1)
+    failed_refunds.show(found, Console(highlight=False, soft_wrap=True))
+
+
+@refunds_app.command(name="resolve")
+def resolve_failed_refund(order_id: Annotated[str, typer.Argument(help="the order whose buyer was paid")]) -> None:
+    """Note that a buyer was paid another way; the journal says that the operator said so."""
+    try:
+        failed_refunds.resolve(_settings(), order_id)
+    except failed_refunds.FAILURES as error:
+        _fail(f"nothing was changed: {error}", exit_code=1)
+    typer.echo(f"the buyer of order {order_id} was paid by hand")
 
 
 def _set_role(email: str, *, is_admin: bool, unverified: bool = False) -> None:

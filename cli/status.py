@@ -2,10 +2,11 @@
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, cast
 
-from config import ray_environment
 from config.settings import Settings
 
 ADDRESS_FILE = "ray.address"
@@ -29,28 +30,44 @@ def with_database(settings: Settings) -> Settings:
     return settings.model_copy(update={"mongodb_url": note.read_text().strip()})
 
 
-def pulses(settings: Settings) -> list[dict[str, Any]]:
-    """Return the sign of life of every actor: name, writer, pid, node, counters.
+@contextmanager
+def attached(settings: Settings) -> Iterator[None]:
+    """Connect this process to the Ray of the running market.
 
     Raises NotRunningError when no market runs on DATA_DIR.
     """
     note = settings.data_dir / ADDRESS_FILE
     if not note.exists():
         raise NotRunningError(f"no market runs on {settings.data_dir}: start one with `holdfast up`")
-    os.environ.update(ray_environment.client_environment(settings))
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str((settings.data_dir / "ray.token").resolve()))
     import ray  # noqa: PLC0415 - Ray reads its settings when it is imported
 
     from actors import names  # noqa: PLC0415 - as above
-    from actors.pulse import Pulse  # noqa: PLC0415 - takes long to import
-    from actors.wire import unpack  # noqa: PLC0415 - as above
 
     namespace = names.namespace(settings)
     ray.init(address=note.read_text().strip(), namespace=namespace, log_to_driver=False, logging_level=logging.ERROR)
     try:
+        yield
+    finally:
+        cast("Any", ray).shutdown()
+
+
+def pulses(settings: Settings) -> list[dict[str, Any]]:
+    """Return the sign of life of every actor: name, writer, pid, node, counters.
+
+    Raises NotRunningError when no market runs on DATA_DIR.
+    """
+    with attached(settings):
+        import ray  # noqa: PLC0415 - as above
+
+        from actors import names  # noqa: PLC0415 - as above
+        from actors.pulse import Pulse  # noqa: PLC0415 - takes long to import
+        from actors.wire import unpack  # noqa: PLC0415 - as above
+
+        namespace = names.namespace(settings)
         listed = cast("Any", ray.util.list_named_actors(all_namespaces=True))
         handles = [ray.get_actor(each["name"], namespace) for each in listed if each["namespace"] == namespace]
         answers: list[bytes] = ray.get([cast("Any", handle).ping_packed.remote() for handle in handles], timeout=10)
         found = [pulse for packed in answers for pulse in unpack(packed) if isinstance(pulse, Pulse)]
         return sorted((asdict(pulse) for pulse in found), key=lambda pulse: str(pulse["name"]))
-    finally:
-        cast("Any", ray).shutdown()

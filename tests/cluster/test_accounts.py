@@ -75,3 +75,21 @@ def test_a_ban_ends_sessions_on_every_replica_and_withdraws_tickets(market: Runn
         assert admin.put(f"/api/admin/users/{seller_id}/ban").status_code == 204
         eventually(lambda: {seller.get("/api/orders").status_code for _ in range(MANY)} == {401})
         eventually(lambda: admin.get(f"/api/tickets/{ticket['id']}").json()["status"] == "withdrawn")
+
+
+def test_a_refund_that_failed_is_paid_by_hand_and_the_operator_closes_it(market: RunningMarket) -> None:
+    def command(*words: str) -> str:
+        words = (str(HOLDFAST), "admin", "failed-refunds", *words)
+        done = subprocess.run(words, env=market.environment, cwd=market.folder, check=True, capture_output=True)
+        return done.stdout.decode()
+
+    with client(market) as seller, client(market) as buyer:
+        ticket = seller.post("/api/tickets", json={"title": "Hamlet", "price": 42.5}).json()
+        order_id = buyer.post("/api/orders", json={"ticketId": ticket["id"]}).json()["id"]
+        buyer.post("/api/payments", json={"orderId": order_id, "paymentMethod": "pm_card_refundFail"})
+        assert seller.post(f"/api/orders/{order_id}/refund").json()["refund"] == "done"
+        eventually(lambda: buyer.get(f"/api/orders/{order_id}").json()["refund"] == "failed")
+        assert order_id in command("list")
+        assert order_id in command("resolve", order_id)
+        assert buyer.get(f"/api/orders/{order_id}").json()["refund"] == "paid_by_hand"
+        assert order_id not in command("list")

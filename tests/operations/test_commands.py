@@ -3,14 +3,18 @@
 import asyncio
 import socket
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from bson import ObjectId
 
+from actors.domain.messages import CancelReason, Charge, ChargeStatus, Order, OrderStatus
+from actors.projections import charge_document, order_document
 from actors.storage.database import connect, database_of
 from config.ports import free_port
 from serve_app.queries.users import User, Users
+from tests.support.examples import SALE, START, creation, order_of, reservation, ticket_after
 from tests.support.running_market import HOLDFAST, RunningMarket
 
 
@@ -137,3 +141,32 @@ async def test_the_role_is_given_to_who_showed_that_the_address_is_theirs_and_ta
             found = await users.by_id(user.id)
             assert found
             assert found.is_admin is is_admin
+
+
+def test_without_a_market_nothing_is_resolved_and_the_command_says_how_to_start_one(tmp_path: Path) -> None:
+    done = run(tmp_path, "admin", "failed-refunds", "resolve", "f" * 24)
+    assert done.returncode == 1
+    assert "holdfast up" in done.stderr
+
+
+async def test_what_is_to_be_paid_by_hand_is_listed_and_nothing_else(tmp_path: Path, mongodb_url: str) -> None:
+    ended = replace(an_order_that_was_sold(), status=OrderStatus.CANCELLED, cancel_reason=CancelReason.REFUNDED)
+    charge = Charge(
+        str(ObjectId()), ended.id, ended.ticket_id, ended.buyer_id, 1, ended.price, "usd", "pm_card_visa",
+        ChargeStatus.COMPLETED, 1_000, 2_000, stripe_id="pi_1", failure="lost_or_stolen_card",
+    )  # fmt: skip
+    url = mongodb_url.replace("/holdfast", f"/by_hand{ObjectId()}")
+    async with connect(url) as client:
+        database = database_of(client)
+        empty = await asyncio.to_thread(run, tmp_path, "admin", "failed-refunds", "list", MONGODB_URL=url)
+        assert "Nobody" in empty.stdout
+        await database["orders"].insert_one(order_document(ended))
+        await database["charges"].insert_one(charge_document(charge))
+        done = await asyncio.to_thread(run, tmp_path, "admin", "failed-refunds", "list", MONGODB_URL=url)
+    assert done.returncode == 0, done.stderr
+    for shown in (ended.id, "50.00 usd", "pi_1", "lost_or_stolen_card"):
+        assert shown in done.stdout
+
+
+def an_order_that_was_sold() -> Order:
+    return order_of(ticket_after(creation(), reservation(), START, SALE))

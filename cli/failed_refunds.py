@@ -1,0 +1,89 @@
+"""``holdfast admin failed-refunds``: what buyers are to be paid by hand, and closing an entry when they were."""
+
+import asyncio
+
+from pymongo.errors import PyMongoError
+from rich.console import Console
+from rich.table import Table
+
+from actors.domain.messages import Instant, NotFound, NothingToResolve, PaymentAnswer, Refusal, ResolveRefund
+from actors.domain.money import spoken
+from actors.runtime.clock import wall_clock
+from actors.storage.database import connect, database_of
+from cli.status import NotRunningError, attached, with_database
+from config.settings import Settings
+from serve_app.instants import iso
+from serve_app.paging import LARGEST_LIMIT
+from serve_app.queries.failed_refunds import FailedRefund, FailedRefunds
+
+# Who says so, in the journal: whoever may run commands on this machine. Administrators have ids.
+OPERATOR = "operator"
+
+
+class NotResolvedError(Exception):
+    """The entry was not closed; says why."""
+
+
+# What keeps the list from being read or an entry from being closed, each with one line that says why.
+FAILURES = (NotRunningError, NotResolvedError, PyMongoError)
+
+
+def listed(settings: Settings) -> list[FailedRefund]:
+    """Return all that is to be paid by hand, the longest due first. Raises NotRunningError and PyMongoError."""
+    return asyncio.run(_listed(with_database(settings)))
+
+
+async def _listed(settings: Settings) -> list[FailedRefund]:
+    async with connect(str(settings.mongodb_url)) as client:
+        refunds = FailedRefunds(database_of(client))
+        found: list[FailedRefund] = []
+        after = None
+        while True:
+            page = await refunds.page(LARGEST_LIMIT, after)
+            found += page.items
+            after = page.next_position
+            if after is None:
+                return found
+
+
+def show(found: list[FailedRefund], console: Console) -> None:
+    """Print them as a table."""
+    table = Table("order", "buyer", "amount", "payment at Stripe", "why", "since")
+    for one in found:
+        amount = f"{spoken(one.charge.amount)} {one.charge.currency}"
+        since = iso(one.charge.updated_at)
+        table.add_row(
+            one.order.id, one.order.buyer_id, amount, one.charge.stripe_id or "", one.charge.failure or "", since
+        )
+    console.print(table if found else "Nobody is to be paid by hand.")
+
+
+def resolve(settings: Settings, order_id: str) -> None:
+    """Note that the buyer of the order was paid. A repeat changes nothing.
+
+    Raises NotRunningError, and NotResolvedError when there is nothing to close or no actor answers.
+    """
+    with attached(settings):
+        answer = asyncio.run(_resolved(settings, order_id))
+    match answer:
+        case PaymentAnswer():
+            return
+        case NotFound():
+            raise NotResolvedError("there is no such order")
+        case NothingToResolve():
+            raise NotResolvedError("no refund of this order has failed")
+    raise NotResolvedError("the market did not answer in time: ask again")
+
+
+async def _resolved(settings: Settings, order_id: str) -> PaymentAnswer | Refusal:
+    from actors.cluster import RayTransport  # noqa: PLC0415 - imports Ray, which reads its settings then
+    from actors.routing import Actors  # noqa: PLC0415 - as above
+
+    return await Actors(settings, RayTransport(settings), _WallClock()).refund(ResolveRefund(order_id, OPERATOR))
+
+
+class _WallClock:
+    """Good enough for the deadline of one message."""
+
+    def now(self) -> Instant:
+        return wall_clock()
