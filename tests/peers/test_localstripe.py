@@ -76,7 +76,7 @@ async def test_a_declined_card_cancels_the_order_and_takes_nothing(market: Local
     assert answer.charge.failure == "card_declined"
     assert (await as_it_is(market, answer.order.ticket_id)).status is TicketStatus.AVAILABLE
     [intent] = await confirmed_intents(market, answer.order)
-    assert (intent.status, intent.amount_received) == ("requires_payment_method", 0)
+    assert (intent.status, intent.amount_received) == ("canceled", 0)
 
 
 async def test_an_unknown_payment_method_leaves_the_order_open(market: LocalMarket) -> None:
