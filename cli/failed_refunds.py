@@ -4,7 +4,6 @@ import asyncio
 
 from pymongo.errors import PyMongoError
 from rich.console import Console
-from rich.table import Table
 
 from actors.domain.messages import Instant, NotFound, NothingToResolve, PaymentAnswer, Refusal, ResolveRefund
 from actors.domain.money import spoken
@@ -47,15 +46,16 @@ async def _listed(settings: Settings) -> list[FailedRefund]:
 
 
 def show(found: list[FailedRefund], console: Console) -> None:
-    """Print them as a table."""
-    table = Table("order", "buyer", "amount", "payment at Stripe", "why", "since")
+    """Print one line for each, whole however narrow the terminal is: the ids are there to be copied."""
     for one in found:
-        amount = f"{spoken(one.charge.amount)} {one.charge.currency}"
-        since = iso(one.charge.updated_at)
-        table.add_row(
-            one.order.id, one.order.buyer_id, amount, one.charge.stripe_id or "", one.charge.failure or "", since
+        order, charge = one.order, one.charge
+        console.print(
+            f"order {order.id}: {spoken(charge.amount)} {charge.currency} to buyer {order.buyer_id}, "
+            f"{charge.stripe_id} at Stripe, failed at {iso(charge.updated_at)} ({charge.failure})",
+            soft_wrap=True,
         )
-    console.print(table if found else "Nobody is to be paid by hand.")
+    if not found:
+        console.print("Nobody is to be paid by hand.")
 
 
 def resolve(settings: Settings, order_id: str) -> None:
