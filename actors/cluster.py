@@ -202,6 +202,10 @@ class RayFleet:
             await asyncio.to_thread(create, name, self._settings)
         except (RayError, ValueError) as error:
             raise HostUnreachableError(name) from error
+        await self.ready(name)
+
+    async def ready(self, name: str) -> None:
+        """Returns when the actor has started."""
         await self._handles.call(name, "ready")
 
     async def replace(self, name: str, pulse: Pulse | None) -> None:

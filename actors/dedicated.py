@@ -27,6 +27,8 @@ STARTS_AT_A_TIME = 2
 START_SECONDS = 30.0
 # How long it takes until a start that failed is tried again.
 RETRY_SECONDS = 5.0
+# With as many actors as are allowed, Ray is not asked for each reservation whether one has ended.
+LISTED_SECONDS = 1.0
 PATIENCE = 5_000
 
 logger = structlog.get_logger(__name__)
@@ -64,6 +66,8 @@ class DedicatedTickets:
         # Whether an actor may be created for it, or only found.
         self._wanted: dict[str, bool] = {}
         self._starting: set[str] = set()
+        self._existed: set[str] = set()
+        self._existed_at = float("-inf")
         self._has_wanted = asyncio.Event()
 
     async def deliver(
@@ -97,7 +101,7 @@ class DedicatedTickets:
 
     def _want(self, ticket_id: str, *, may_create: bool) -> None:
         """Has the ticket move, unless more wait than may ever have an actor: those stay here."""
-        if ticket_id not in self._starting and len(self._wanted) < self._share:
+        if len(self._wanted) < self._share:
             self._wanted[ticket_id] = may_create or self._wanted.get(ticket_id, False)
             self._has_wanted.set()
 
@@ -130,13 +134,16 @@ class DedicatedTickets:
                 self._starting.discard(ticket_id)
 
     async def _move(self, ticket_id: str, *, may_create: bool) -> None:
-        existing = await self._existing()
+        existing = await self._existing(at_most_old=LISTED_SECONDS if may_create else 0.0)
         self._moved &= existing
-        if ticket_id not in existing:
-            has_room = len(existing | self._starting) <= self._share
-            if not (may_create and has_room and _is_held(await self._read(ticket_id))):
-                return
-        await self._fleet.start(names.dedicated(ticket_id))
+        name = names.dedicated(ticket_id)
+        if ticket_id in existing:
+            await self._fleet.ready(name)
+        elif may_create and len(existing | self._starting) <= self._share and _is_held(await self._read(ticket_id)):
+            await self._fleet.start(name)
+            self._existed.add(ticket_id)
+        else:
+            return
         self._moved.add(ticket_id)
         # What came before this moment is decided before this answer, and what comes after it is not for this host.
         await self._read(ticket_id)
@@ -145,10 +152,14 @@ class DedicatedTickets:
             # Its own actor learns when the hold ends; if it cannot, the Supervisor will find the hold.
             await self._tickets.ask_ticket(WakeTicket(ticket_id))
 
-    async def _existing(self) -> set[str]:
-        """The tickets of this host that have actors, whoever started them."""
-        ids = {names.ticket_of(name) for name in await self._fleet.dedicated()}
-        return {one for one in ids if self._placement.host_of(names.TICKETS, one) == self._name}
+    async def _existing(self, at_most_old: float = 0.0) -> set[str]:
+        """The tickets of this host that have actors, whoever started them, as of so many seconds ago at most."""
+        now = asyncio.get_running_loop().time()
+        if now - self._existed_at >= at_most_old:
+            ids = {names.ticket_of(name) for name in await self._fleet.dedicated()}
+            self._existed = {one for one in ids if self._placement.host_of(names.TICKETS, one) == self._name}
+            self._existed_at = now
+        return self._existed
 
     async def _read(self, ticket_id: str) -> TicketAnswer | Refusal:
         (answer,) = await self._host.deliver([ReadTicket(ticket_id)], self._clock.now() + PATIENCE)

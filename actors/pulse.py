@@ -35,6 +35,9 @@ class Fleet(Protocol):
     async def start(self, name: str) -> None:
         """Creates the actor of a ticket if there is none, and returns when it has started."""
 
+    async def ready(self, name: str) -> None:
+        """Returns when the actor has started."""
+
     async def replace(self, name: str, pulse: Pulse | None) -> None:
         """Ends the actor that last gave this pulse and has another started."""
 

@@ -52,7 +52,7 @@ async def test_two_hundred_new_tickets_that_fifty_buyers_reserve_at_once_are_all
         *(buyers[place % BUYERS].reserves(ticket_id) for place, ticket_id in enumerate(tickets))
     )
     assert Counter(answer.status_code for answer in answers) == {201: TICKETS}
-    assert [answer.json()["ticketId"] for answer in answers] == tickets
+    assert [answer.json()["ticket"]["id"] for answer in answers] == tickets
     await seconds_until_there_are(market, MOST)
     reads = [await seller.reads_ticket(ticket_id) for ticket_id in tickets]
     assert [read.json()["orderId"] for read in reads] == [answer.json()["id"] for answer in answers]

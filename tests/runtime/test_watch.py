@@ -29,6 +29,9 @@ class FakeFleet:
     async def start(self, _name: str) -> None:
         raise AssertionError("nobody asked for it")
 
+    async def ready(self, _name: str) -> None:
+        raise AssertionError("nobody asked for it")
+
     async def replace(self, _name: str, _pulse: Pulse | None) -> None:
         self.replaced += 1
 

@@ -39,6 +39,9 @@ class Fleet:
     async def start(self, _name: str) -> None:
         raise AssertionError("nobody asked for it")
 
+    async def ready(self, _name: str) -> None:
+        raise AssertionError("nobody asked for it")
+
     async def replace(self, _name: str, _pulse: Pulse | None) -> None:
         self.replaced_at.append(self._loop.now)
 

@@ -268,6 +268,9 @@ class SimulatedFleet:
         # What is sent to an actor that is being created waits for it.
         while slot.newest is None and self._ray.slots.get(name) is slot:  # noqa: ASYNC110 - nobody would set an event
             await asyncio.sleep(LATENCY[1])
+        await self.ready(name)
+
+    async def ready(self, name: str) -> None:
         await self._transport.ask(name, lambda actor: actor.ready())
 
     async def replace(self, name: str, _pulse: Pulse | None) -> None:
