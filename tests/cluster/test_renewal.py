@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from config.ray_environment import client_environment
+from config.settings import Settings
 from tests.cluster.conftest import People
 from tests.support.client import Person
 from tests.support.running_market import RunningMarket
@@ -26,8 +28,7 @@ async def renew(market: RunningMarket, **settings: str) -> str:
     environment = {
         **market.environment,
         "RAY_ADDRESS": (market.folder / "ray.address").read_text().strip(),
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN_PATH": str(market.folder / "ray.token"),
+        **client_environment(Settings(data_dir=market.folder)),
         "MONGODB_URL": (market.folder / "database.address").read_text().strip(),
         "REDIS_URL": market.redis_url,
         "JWT_KEY": market.key,
