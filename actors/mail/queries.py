@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from actors.mail.sender import Recipient, Sale
-from actors.projections import order_of, ticket_of
+from actors.projections import order_of, readable, ticket_of
 from actors.storage.database import Database, reaching_the_database
 
 
@@ -29,9 +29,10 @@ class StoredMailQueries:
         if not order_ids:
             return {}
         with reaching_the_database():
-            orders = [order_of(found) async for found in self._orders.find({"_id": {"$in": list(order_ids)}})]
+            orders = readable(order_of, await self._orders.find({"_id": {"$in": list(order_ids)}}).to_list())
             wanted = {"_id": {"$in": [order.ticket_id for order in orders]}}
-            tickets = {found["_id"]: ticket_of(found) async for found in self._tickets.find(wanted)}
+            found = readable(ticket_of, await self._tickets.find(wanted).to_list())
+        tickets = {ticket.id: ticket for ticket in found}
         return {
             order.id: Sale(order, tickets[order.ticket_id].details) for order in orders if order.ticket_id in tickets
         }

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Sequence
 
 from actors.domain.messages import CancelReason, Instant, OrderCancelled, OrderCompleted
+from actors.domain.stored_events import NAMES
 from actors.mail.letters import Kind
 from actors.mail.outbox import Mail, Outbox, about_order
 from actors.subscription import Published
 
 NAME = "receipts"
-TYPES = (OrderCompleted.__name__, OrderCancelled.__name__)
+TYPES = (NAMES[OrderCompleted], NAMES[OrderCancelled])
 # A market whose subscription is new, or was lost, does not write to everybody who ever bought something.
 OLDEST_MS = 86_400_000
 
@@ -29,7 +30,7 @@ class Receipts:
 
 def _mail(event: Published) -> Mail | None:
     order = event.data["order"]
-    if event.type == OrderCompleted.__name__:
+    if event.type == NAMES[OrderCompleted]:
         return about_order(Kind.RECEIPT, order["id"], order["buyer_id"], event.at)
     if order.get("cancel_reason") == CancelReason.REFUNDED:
         return about_order(Kind.REFUND, order["id"], order["buyer_id"], event.at)

@@ -10,6 +10,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError
 
 from actors.domain.accounts import SecurityEvent
+from actors.domain.codec import event_name
 from actors.domain.messages import Instant
 from actors.storage.database import duplicates_of, ensure_indexes, reaching_the_database
 from serve_app.paging import Page
@@ -67,7 +68,7 @@ class SecurityEventRecords:
 def document_of(event: SecurityEvent, at: Instant, count: int = 1) -> Document:
     """Return the event as it is stored, under a new id."""
     event_id = ObjectId()
-    document = {"_id": event_id, "at": at, "by_newest": f"{at:015d}{event_id}", "type": type(event).__name__}
+    document = {"_id": event_id, "at": at, "by_newest": f"{at:015d}{event_id}", "type": event_name(event)}
     document |= {name: value for name, value in asdict(event).items() if value is not None}
     if count > 1:
         document["count"] = count

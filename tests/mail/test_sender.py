@@ -142,3 +142,16 @@ async def test_the_sender_goes_on_when_the_database_was_away(mailing: Mailing, m
         await mailing.post.was_given.wait()
     running.cancel()
     assert not away
+
+
+async def test_an_order_that_a_newer_release_wrote_does_not_hold_up_the_mails_about_others(mailing: Mailing) -> None:
+    buyer = await mailing.someone()
+    strange, fine = await mailing.bought(buyer.id), "7" * 24
+    orders = mailing.database["orders"]
+    stored = await orders.find_one({"_id": strange.id})
+    assert stored is not None
+    await orders.insert_one({**stored, "_id": fine})
+    await orders.update_one({"_id": strange.id}, {"$set": {"status": "insured"}})
+    await mailing.outbox.add([about_order(Kind.RECEIPT, one, buyer.id, NOW) for one in (strange.id, fine)])
+    await mailing.sender.sweep()
+    assert [mail_id for mail_id, _, _ in mailing.post.sent] == [f"receipt:{fine}"]
