@@ -36,7 +36,7 @@ async def hold(settings: Settings, tickets: list[str], until: int) -> dict[str, 
     async def reserve(waiting: Iterator[str]) -> None:
         for ticket_id in waiting:
             window = until - time.time_ns() // 1_000_000
-            answer = await actors.ask_ticket(Reserve(ticket_id, str(ObjectId()), buyer, window))
+            answer = await actors.ask_ticket(Reserve(ticket_id, str(ObjectId()), buyer, window, is_limited=False))
             if isinstance(answer, TicketAnswer) and answer.order is not None:
                 held.append(answer.order.id)
             else:

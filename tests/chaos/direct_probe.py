@@ -86,7 +86,7 @@ class DirectProbe:
             # Nobody could reserve what nobody could list.
             self.answers.append(Answer(Verb.RESERVE, sent, time.monotonic(), 503))
             return
-        reserve = Reserve(ticket_id, str(ObjectId()), str(ObjectId()), WINDOW)
+        reserve = Reserve(ticket_id, str(ObjectId()), str(ObjectId()), WINDOW, is_limited=False)
         sent = time.monotonic()
         answer: Any = await self._actors.ask_ticket(reserve)
         is_held = isinstance(answer, TicketAnswer)
