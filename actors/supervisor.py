@@ -1,6 +1,7 @@
 """Supervisor: keeps the promises when something died or hangs. One, detached, watched by the API replicas."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from actors.pulse import Fleet
 from actors.rescue import Rescue
 from actors.resumption import Resumption
 from actors.routing import shared_names
-from actors.runtime.ports import Instant, Reply, StoreUnavailableError
+from actors.runtime.ports import HostUnreachableError, Instant, Reply, StoreUnavailableError
 from actors.tickets import TicketBehaviour
 from actors.watch import EVERY_SECONDS, Watch
 
@@ -70,8 +71,12 @@ class Supervisor(HostActor):
         return set(shared_names(self.settings))
 
     async def _watch_over(self) -> None:
+        dedicated: set[str] = set()
         while True:
-            await self._watch.look(self._shared() | await self._fleet.dedicated())
+            # While Ray does not say who is there those are watched that were.
+            with contextlib.suppress(HostUnreachableError):
+                dedicated = await self._fleet.dedicated()
+            await self._watch.look(self._shared() | dedicated)
             idle = [name for name, pulse in self._watch.pulses.items() if pulse.idle]
             await asyncio.gather(*(self._fleet.retire(name) for name in idle))
             await asyncio.sleep(EVERY_SECONDS)
