@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, cast
 
+from config import ray_environment
 from config.settings import Settings
 
 ADDRESS_FILE = "ray.address"
@@ -39,8 +40,7 @@ def attached(settings: Settings) -> Iterator[None]:
     note = settings.data_dir / ADDRESS_FILE
     if not note.exists():
         raise NotRunningError(f"no market runs on {settings.data_dir}: start one with `holdfast up`")
-    os.environ.setdefault("RAY_AUTH_MODE", "token")
-    os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str((settings.data_dir / "ray.token").resolve()))
+    os.environ.update(ray_environment.client_environment(settings))
     import ray  # noqa: PLC0415 - Ray reads its settings when it is imported
 
     from actors import names  # noqa: PLC0415 - as above
