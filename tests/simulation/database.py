@@ -20,6 +20,10 @@ class DuplicateKeyError(Exception):
     """A unique key exists already; nothing was written."""
 
 
+class RolledBackError(Exception):
+    """An election took the write back."""
+
+
 @dataclass(slots=True)
 class Stored:
     """One document, and the entity that it is of."""
@@ -46,32 +50,73 @@ class Tables:
     unhandled: dict[str, Instant] = field(default_factory=dict)
     users: dict[str, UserMark] = field(default_factory=dict)
     unannounced: dict[str, None] = field(default_factory=dict)
+    # On the primary alone, in the order in which they came: an election may take the last of them back.
+    unconfirmed: dict[tuple[str, int], Commit] = field(default_factory=dict)
     keys_are_unique: bool = True
+    reads_are_confirmed: bool = True
+    own_is_confirmed: bool = True
     replaces_are_guarded: bool = True
+    # Told of what the primary has, to see to it that a majority gets it; by default it has it at once.
+    when_inserted: Callable[[Commit], None] | None = None
     # Told of what was written, for whoever watches.
     when_committed: Callable[[Commit], None] = lambda _: None
     when_written: Callable[[str, Any], None] = lambda _collection, _entity: None
 
-    def insert(self, commit: Commit) -> None:
-        """Raises DuplicateKeyError."""
+    def insert(self, commit: Commit) -> bool:
+        """Whether a majority has it already. Raises DuplicateKeyError."""
         place = (commit.writer, commit.seq)
-        if place in self.commits or (self.keys_are_unique and any(key in self.owners for key in commit.keys)):
+        taken = self.keys_are_unique and any(self._owner(key, confirmed=False) for key in commit.keys)
+        if taken or self.has(*place):
             raise DuplicateKeyError
-        self.commits[place] = commit
-        self.writers[commit.writer].append(commit.seq)
-        for key in commit.keys:
-            self.owners[key] = commit
-        self.when_committed(commit)
+        self.unconfirmed[place] = commit
+        (self.when_inserted or self.confirm)(commit)
+        return place in self.commits
+
+    def confirm(self, commit: Commit) -> None:
+        """A majority has it, and with it what the primary had before."""
+        place = (commit.writer, commit.seq)
+        if self.unconfirmed.get(place) is commit:
+            self._keep(list(self.unconfirmed).index(place) + 1)
+
+    def elect(self, kept: int) -> None:
+        """Another primary, which has the first so many of what no majority had yet. The rest never was."""
+        self._keep(kept)
+        self.unconfirmed.clear()
+
+    def _keep(self, first: int) -> None:
+        for place in list(self.unconfirmed)[:first]:
+            commit = self.commits[place] = self.unconfirmed.pop(place)
+            self.writers[commit.writer].append(commit.seq)
+            for key in commit.keys:
+                self.owners[key] = commit
+            self.when_committed(commit)
+
+    def is_confirmed(self, commit: Commit) -> bool:
+        """Whether a majority has it by now. Raises RolledBackError."""
+        place = (commit.writer, commit.seq)
+        if place not in self.commits and place not in self.unconfirmed:
+            raise RolledBackError
+        return place in self.commits
 
     def has(self, writer: str, seq: int) -> bool:
-        return (writer, seq) in self.commits
+        return (writer, seq) in self.commits or (writer, seq) in self.unconfirmed
+
+    def has_ours(self, writer: str, seq: int) -> bool:
+        return (writer, seq) in self.commits or (not self.own_is_confirmed and (writer, seq) in self.unconfirmed)
 
     def owning(self, keys: Collection[str]) -> list[Commit]:
-        found = {(commit.writer, commit.seq): commit for key in keys if (commit := self.owners.get(key))}
+        owners = (self._owner(key, confirmed=self.reads_are_confirmed) for key in keys)
+        found = {(commit.writer, commit.seq): commit for commit in owners if commit is not None}
         return [found[place] for place in sorted(found)]
 
     def taken(self, keys: Collection[str]) -> set[str]:
-        return {key for key in keys if key in self.owners}
+        return {key for key in keys if self._owner(key, confirmed=self.reads_are_confirmed) is not None}
+
+    def _owner(self, key: str, *, confirmed: bool) -> Commit | None:
+        owner = self.owners.get(key)
+        if owner is None and not confirmed:
+            return next((one for one in self.unconfirmed.values() if key in one.keys), None)
+        return owner
 
     def after(self, writer: str, seq: int, limit: int) -> list[Commit]:
         places = ((writer, later) for later in range(seq + 1, seq + 1 + limit))

@@ -23,6 +23,8 @@ class Faults:
     message_duplicated: float = 0.0
     message_late: float = 0.0
     stripe: float = 0.0
+    # How often a majority gets a commit late.
+    late_replica: float = 0.0
     # Seconds between two of them on average; 0 for never.
     kill_every: float = 0.0
     stop_every: float = 0.0
@@ -72,7 +74,8 @@ def drawn(random: Random) -> Faults:
     faults = _with(faults, "skew", random, 1.0, 600.0)
     faults = _with(faults, "drift", random, 1e-6, 1e-3)
     faults = _with(faults, "zombies", random, 0.2, 0.9)
-    return _with(faults, "election_every", random, 20.0, 120.0)
+    faults = _with(faults, "election_every", random, 20.0, 120.0)
+    return _with(faults, "late_replica", random, 0.005, 0.1)
 
 
 def _with(faults: Faults, name: str, random: Random, low: float, high: float) -> Faults:

@@ -10,7 +10,7 @@ from actors import names
 from actors.connections import Connections
 from actors.routing import shared_names
 from actors.runtime.clock import SharedClock
-from actors.runtime.ports import StoreUnavailableError
+from actors.runtime.ports import Commit, StoreUnavailableError
 from actors.stripe.account import SANDBOX_KEY, Account
 from actors.stripe.client import connect
 from actors.stripe.sandbox import Courier, LedgerUnavailable, Sandbox, SandboxHTTPClient
@@ -28,6 +28,9 @@ from tests.simulation.world import EPOCH, World
 Placement = Literal["shared", "dedicated"]
 # How many markets give tickets actors of their own, some of them to few.
 DEDICATED = 0.2
+# Seconds until a majority has what the primary has.
+REPLICATION = (0.0005, 0.005)
+LATE_REPLICA = (0.05, 8.0)
 
 
 class SimulatedMarket:
@@ -46,6 +49,8 @@ class SimulatedMarket:
         self.stripe = Server(world, "stripe", LedgerUnavailable)
         self.ray = SimulatedRay(world, settings, self.connect)
         self.apis = [Api(self, number) for number in range(settings.api_replicas)]
+        self.tables.when_inserted = self._replicate
+        self._replicas = world.loop.process("replicas")
         world.when_died = self._died
 
     def start(self) -> None:
@@ -68,6 +73,16 @@ class SimulatedMarket:
             ids=lambda prefix: f"{prefix}_{self.world.new_id()}",
             random=numbers,
         )
+
+    def _replicate(self, commit: Commit) -> None:
+        """A majority gets it at once where no election can take it back, otherwise soon or late."""
+        world = self.world
+        is_late = world.strikes("late_replica")
+        if not is_late and not world.faults.election_every:
+            self.tables.confirm(commit)
+            return
+        seconds = world.seconds(*(LATE_REPLICA if is_late else REPLICATION))
+        world.loop.call_later(seconds, self.tables.confirm, commit, context=self._replicas.context)
 
     def database_time(self) -> float:
         """What the primary says the time is, in seconds since 1970."""

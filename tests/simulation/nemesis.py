@@ -94,6 +94,8 @@ class Nemesis:
         """Another primary, with another clock; meanwhile nothing is answered."""
         self._world.count("election")
         self._market.primary_is_ahead = PRIMARIES_APART * (self._world.random.random() - 0.5)
+        # What no majority has is on the new primary up to some place, and nowhere after it.
+        self._market.tables.elect(self._world.random.randint(0, len(self._market.tables.unconfirmed)))
         self._world.note("elects", f"a primary {self._market.primary_is_ahead:+.3f} s ahead")
         self._market.database.is_away = True
         await asyncio.sleep(self._world.seconds(*ELECTION))

@@ -67,6 +67,20 @@ def without_guards(market: SimulatedMarket) -> Iterator[None]:
     yield
 
 
+@contextmanager
+def without_majority_reads(market: SimulatedMarket) -> Iterator[None]:
+    """What only the primary has is read, and decided on."""
+    market.tables.reads_are_confirmed = False
+    yield
+
+
+@contextmanager
+def without_a_majority_for_ones_own(market: SimulatedMarket) -> Iterator[None]:
+    """A commit that is inserted again and is there counts as durable."""
+    market.tables.own_is_confirmed = False
+    yield
+
+
 def without_fenced_refusals(_: SimulatedMarket) -> AbstractContextManager[Any]:
     """Answers that write nothing leave without a look at the journal."""
 
@@ -225,6 +239,8 @@ DEATHS = replace(CALM, crash_after=0.03, redis_away_every=10.0)
 
 UNLUCKY = replace(CALM, kill_every=3.0, crash_after=0.02)
 
+ELECTIONS = replace(COPIES, lost_answer=0.05, election_every=20.0, late_replica=0.3)
+
 CONTROLS = (
     Control("unique key fence", without_unique_keys, COPIES, 10),
     Control("fenced refusals", without_fenced_refusals, COPIES, 10),
@@ -241,6 +257,8 @@ CONTROLS = (
     Control("cancelled intents", without_cancelled_intents, CALM, 20, commands=400),
     Control("only the attempt of now buys", without_the_attempt, CALM, 10),
     Control("the database's clock", without_the_databases_clock, replace(CALM, skew=300.0), 10),
+    Control("reads of what a majority has", without_majority_reads, ELECTIONS, 20, commands=250),
+    Control("ours when a majority has it", without_a_majority_for_ones_own, ELECTIONS, 20, commands=250),
     Control("a mark before the first commit", without_announced_writers, UNLUCKY, 20),
     Control("others' events first", without_others_events, DEATHS, 20),
     Control("withdrawal with the release", without_withdrawal_on_release, CALM, 40, commands=250),

@@ -1,5 +1,6 @@
 """The database's clients in a simulation. They hold to the same contract tests as those of MongoDB."""
 
+import asyncio
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
@@ -7,15 +8,17 @@ from typing import Protocol, TypeVar
 from actors.connections import UserMark
 from actors.domain.messages import Charge, Instant, Order
 from actors.domain.ticket import Ticket
-from actors.runtime.ports import Commit, FencedError, Marks, Projection, Recorded
+from actors.runtime.ports import Commit, FencedError, Marks, Projection, Recorded, StoreUnavailableError
 from actors.storage.webhooks import Announcement
 from actors.stripe.webhooks import WebhookEvent
 from actors.tickets import edit_key, order_key
-from tests.simulation.database import DuplicateKeyError, Tables
+from tests.simulation.database import DuplicateKeyError, RolledBackError, Tables
 
 T = TypeVar("T")
 # Bytes of any commit, so that the backlog of a writer is full at times.
 SIZE = 1_000_000
+# Seconds between two looks whether a majority has what was inserted.
+CONFIRMED_EVERY = 0.1
 
 
 class Caller(Protocol):
@@ -34,12 +37,19 @@ class FakeJournal:
 
     async def append(self, commit: Commit) -> int:
         commit.check_keys()
+        call, tables, place = self._server.call, self._tables, (commit.writer, commit.seq)
         try:
-            await self._server.call("journal.insert", lambda: self._tables.insert(commit))
+            is_confirmed = await call("journal.insert", lambda: tables.insert(commit))
+            while not is_confirmed:
+                await asyncio.sleep(CONFIRMED_EVERY)
+                is_confirmed = await call("journal.confirmed", lambda: tables.is_confirmed(commit))
+        except RolledBackError:
+            raise StoreUnavailableError from None
         except DuplicateKeyError:
-            is_ours = await self._server.call("journal.find", lambda: self._tables.has(commit.writer, commit.seq))
-            if not is_ours:
+            if not await call("journal.find", lambda: tables.has(*place)):
                 raise FencedError from None
+            if not await call("journal.find", lambda: tables.has_ours(*place)):
+                raise StoreUnavailableError from None
         return SIZE
 
     async def owning(self, keys: Collection[str]) -> list[Commit]:
