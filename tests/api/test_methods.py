@@ -27,8 +27,8 @@ async def test_head_is_answered_as_get_without_the_body_wherever_get_is(world: W
     for path in gets:
         get, head = await person.http.get(path), await person.http.head(path)
         assert (head.status_code, head.content) == (get.status_code, b""), path
-        assert head.headers["content-length"] == get.headers["content-length"], path
-        assert head.headers["content-type"] == get.headers["content-type"], path
+        for header in ("content-length", "content-type"):  # what is sent in parts has no length
+            assert head.headers.get(header) == get.headers.get(header), path
 
 
 async def test_head_is_refused_where_get_is(world: World) -> None:
