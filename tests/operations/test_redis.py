@@ -29,13 +29,13 @@ def warnings_about(url: str) -> list[Any]:
 
 @pytest.mark.parametrize("command", STARTS, ids=["up", "actors"])
 def test_a_market_does_not_start_with_a_redis_cluster_and_says_so_in_one_line(
-    tmp_path: Path, command: list[str]
+    tmp_path: Path, mongodb_url: str, command: list[str]
 ) -> None:
     with redis_with(tmp_path, "--cluster-enabled", "yes") as url:
         with pytest.raises(UnsuitableRedisError):
             redis_server.check(url)
         environment = RunningMarket(tmp_path).environment
-        settings = {"REDIS_URL": url, "MONGODB_URL": "mongodb://127.0.0.1:1/holdfast"}
+        settings = {"REDIS_URL": url, "MONGODB_URL": mongodb_url}
         done = subprocess.run(
             command, env={**environment, **settings}, cwd=tmp_path, check=False, capture_output=True, text=True,
             timeout=60,
