@@ -13,6 +13,7 @@ SOLD = "This ticket is sold."
 WITHDRAWN = "The seller has withdrawn this ticket."
 PRICE_CHANGED = "The seller changed the price before you had the ticket. The price is now {:,.2f}"
 COMPLETE = "This order is paid and complete."
+ANOTHER_CARD = "Another card is being charged for this order. Ask again when that is decided."
 DECLINED = "The payment was declined. The order is cancelled and its ticket for sale again."
 ENDINGS = {
     "buyer": "You cancelled this order.",
@@ -248,7 +249,10 @@ def _pay(ticket: Ticket, order_id: str, *, may_fail: bool) -> Responses:
     order = order_of(ticket, order_id)
     if order is None:
         yield ticket, Answer(404)
-    elif order.status == "awaiting:payment":
+        return
+    # It tells of a payment that is under way, not of the ticket: two payments of one order meet before the ticket hears.
+    yield ticket, Answer(409, {"message": ANOTHER_CARD})
+    if order.status == "awaiting:payment":
         yield _sold(ticket, order), Answer(201, {"orderId": order.id})
     elif order.status == "complete":
         yield ticket, Answer(200, {"orderId": order.id})
