@@ -250,7 +250,7 @@ def _pay(ticket: Ticket, order_id: str, *, may_fail: bool) -> Responses:
     if order is None:
         yield ticket, Answer(404)
         return
-    # It tells of a payment that is under way, not of the ticket: two payments of one order meet before the ticket hears.
+    # It tells of a payment under way, not of the ticket: two of one order meet before the ticket hears of either.
     yield ticket, Answer(409, {"message": ANOTHER_CARD})
     if order.status == "awaiting:payment":
         yield _sold(ticket, order), Answer(201, {"orderId": order.id})
