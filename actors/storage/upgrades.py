@@ -57,6 +57,7 @@ class DocumentUpgrade:
 
     async def bring_over(self) -> None:
         """Rewrite what is older, unless the last Supervisor was of this release. Raises StoreUnavailableError."""
+        await watch_who_may_not_sell(self._database)
         done = self._database["upgrades"]
         with reaching_the_database():
             last = await done.find_one({"_id": "documents"}) or {}
@@ -83,6 +84,28 @@ class DocumentUpgrade:
             await asyncio.sleep(self._pause_seconds)
         if looked_at:
             logger.info("documents_upgraded", collection=collection, documents=looked_at, projection=projection)
+
+
+async def watch_who_may_not_sell(database: Database) -> None:
+    """Have the tickets of all who are banned or gone looked at once more: held and sold ones get their mark.
+
+    The first release forgot such sellers an hour after their last ticket for sale, and marked no ticket. By the time of
+    the ban nobody is looked at for another hour, so that thousands do not hold up the bans of today. Raises
+    StoreUnavailableError.
+    """
+    done, users = database["upgrades"], database["users"]
+    forgotten = {"$or": [{"banned_at": {"$gt": 0}}, {"closed_at": {"$gt": 0}}], "unlisted_since": {"$exists": False}}
+    with reaching_the_database():
+        if await done.find_one({"_id": "unlisted_sellers"}) is not None:
+            return
+        watched = 0
+        async for user in users.find(forgotten, {"banned_at": 1, "closed_at": 1}):
+            # A ban may have been lifted since it was read, or another one begun.
+            same = {**user, "unlisted_since": {"$exists": False}}
+            since = max(user.get("banned_at", 0), user.get("closed_at", 0))
+            watched += (await users.update_one(same, {"$set": {"unlisted_since": since}})).modified_count
+        await done.replace_one({"_id": "unlisted_sellers"}, {"_id": "unlisted_sellers"}, upsert=True)
+    logger.info("unlisted_sellers_watched", accounts=watched)
 
 
 async def convert_email_keys(database: Database) -> None:

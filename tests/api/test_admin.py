@@ -1,6 +1,7 @@
 from http import HTTPStatus
 
 from actors.domain.messages import CancelReason, Revoke
+from actors.storage.upgrades import watch_who_may_not_sell
 from actors.storage.users import UnlistedUsers
 from actors.unlisting import WATCHED_MS, Unlisting
 from tests.api.world import PASSWORD, Person, World
@@ -67,6 +68,35 @@ async def test_a_banned_sellers_ticket_is_not_for_sale_again_when_its_sale_is_re
     await world.market.ask_ticket(Revoke(ticket["id"], order["id"], CancelReason.REFUNDED))
     assert await status_of(ticket["id"], world) == "withdrawn"
     assert (await (await world.someone()).http.post("/api/orders", json={"ticketId": ticket["id"]})).status_code == 409
+
+
+async def test_a_seller_banned_under_the_first_release_is_not_on_the_market_after_the_upgrade(world: World) -> None:
+    banned, gone, admin, buyer = (
+        await world.someone(),
+        await world.someone(),
+        await world.admin(),
+        await world.someone(),
+    )
+    tickets = [await banned.lists(), await gone.lists()]
+    orders = [await buyer.orders(ticket) for ticket in tickets]
+    for order in orders:
+        await buyer.pays(order)
+    await world.services.users.ban(banned.id, world.clock())
+    await world.services.users.close(gone.id, world.clock())
+    # As the first release did, an hour later.
+    await world.database["users"].update_many({}, {"$unset": {"unlisted_since": ""}})
+    world.clock.advance(2 * WATCHED_MS / 1_000)
+    for _ in range(2):
+        await watch_who_may_not_sell(world.database)
+    assert set(await UnlistedUsers(world.database).unlisted(10)) == {banned.id, gone.id}
+    await unlisting(world).sweep()
+    for ticket, order in zip(tickets, orders, strict=True):
+        await world.market.ask_ticket(Revoke(ticket["id"], order["id"], CancelReason.REFUNDED))
+    assert [await status_of(ticket["id"], world) for ticket in tickets] == ["withdrawn", "withdrawn"]
+    await unlisting(world).sweep()
+    await admin.http.delete(f"/api/admin/users/{banned.id}/ban")
+    await watch_who_may_not_sell(world.database)
+    assert await UnlistedUsers(world.database).unlisted(10) == {}, "nobody is watched for ever, nor who may sell again"
 
 
 async def test_when_a_ban_is_lifted_held_tickets_are_for_sale_again_after_their_hold(world: World) -> None:

@@ -113,6 +113,19 @@ async def test_a_document_that_is_not_understood_does_not_hold_up_the_others(mar
     assert left == [strange]
 
 
+async def test_sellers_whom_the_first_release_forgot_are_watched_before_documents_are_brought_over(
+    market: LocalMarket,
+) -> None:
+    await documents_of_an_older_release(market, 1)
+    users = market.connections.database["users"]
+    await users.insert_many([{"_id": "banned", "email_key": "b", "banned_at": 5}, {"_id": "well", "email_key": "w"}])
+    try:
+        await upgrade_of(market, Crashes(market.connections.database)).bring_over()
+    except StoreUnavailableError:
+        found = await users.find({"unlisted_since": {"$gt": 0}}).to_list()
+    assert [user["_id"] for user in found] == ["banned"]
+
+
 # Email keys
 
 
