@@ -25,8 +25,8 @@ class ChargeQueries(Protocol):
     async def charges(self, ids: Collection[str]) -> dict[str, Charge]:
         """The stored charges."""
 
-    async def taken(self, keys: Collection[str]) -> set[str]:
-        """Those of the journal's keys that some commit owns."""
+    async def orders_of_requests(self, requests: Collection[str]) -> dict[str, str]:
+        """The order that each client's key was first used to pay, as the journal has it."""
 
 
 class ChargeBehaviour:
@@ -36,7 +36,7 @@ class ChargeBehaviour:
 
     def __init__(self, queries: ChargeQueries) -> None:
         self._queries = queries
-        self._taken: set[str] = set()
+        self._payers: dict[str, str] = {}
 
     def entity_id(self, command: ChargeCommand) -> str:
         return command.charge.id if isinstance(command, OpenCharge) else command.charge_id
@@ -52,11 +52,12 @@ class ChargeBehaviour:
 
     async def gather(self, commands: Sequence[ChargeCommand], _now: Instant, *, careful: bool) -> None:
         # That a client's key was used before is left to the fence; only after it said so it is looked up.
-        wanted = {key for command in commands if (key := _request_key(command))} if careful else set()
-        self._taken = await self._queries.taken(wanted) if wanted else set()
+        wanted = {command.charge.request for command in commands if isinstance(command, OpenCharge)} if careful else ()
+        requests = {request for request in wanted if request is not None}
+        self._payers = await self._queries.orders_of_requests(requests) if requests else {}
 
     def decide(self, charge: Charge | None, command: ChargeCommand, now: Instant) -> Decided[Charge]:
-        if charge is None and _request_key(command) in self._taken:
+        if charge is None and isinstance(command, OpenCharge) and self._is_anothers(command.charge):
             return Decided((), RequestMismatch(), None)
         decision = rules.decide(charge, command, now)
         if isinstance(decision, Refusal):
@@ -79,8 +80,10 @@ class ChargeBehaviour:
         return charge.updated_at if charge else 0
 
     def claims(self, event: ChargeEvent) -> tuple[str, ...]:
-        key = _request_key(OpenCharge(event.charge)) if isinstance(event, ChargeCreated) else None
-        return (key,) if key else ()
+        if not isinstance(event, ChargeCreated) or event.charge.request is None:
+            return ()
+        # An earlier attempt of the order has it: a key exists once, and names the order, not one of its attempts.
+        return () if event.charge.request in self._payers else (request_key(event.charge.request),)
 
     def claim_of(self, _command: ChargeCommand) -> None:
         return None
@@ -103,9 +106,11 @@ class ChargeBehaviour:
     def projections(self, recorded: Recorded, _charge: Charge) -> list[Projection]:
         return charge_projections(recorded.event)
 
+    def _is_anothers(self, charge: Charge) -> bool:
+        """Whether the key of this attempt was used to pay another order."""
+        return charge.request is not None and self._payers.get(charge.request, charge.order_id) != charge.order_id
 
-def _request_key(command: ChargeCommand) -> str | None:
-    """The key that lets a client's Idempotency-Key name one order's payment; later attempts of it claim it no more."""
-    if not isinstance(command, OpenCharge) or command.charge.request is None or command.charge.attempt > 1:
-        return None
-    return f"request:{command.charge.request}"
+
+def request_key(request: str) -> str:
+    """The journal key that lets a client's Idempotency-Key name the payment of one order, ever."""
+    return f"request:{request}"

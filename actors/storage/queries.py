@@ -4,8 +4,9 @@ from collections.abc import Collection, Sequence
 
 from pymongo.asynchronous.collection import AsyncCollection
 
+from actors.charges import request_key
 from actors.domain.codec import Document
-from actors.domain.messages import Charge, Instant, Order, TicketUpdated
+from actors.domain.messages import Charge, ChargeCreated, Instant, Order, TicketUpdated
 from actors.domain.ticket import Ticket, order_in
 from actors.projections import charge_of, order_of, readable, ticket_of, unpaid_hold_keys
 from actors.runtime.gathered import Gathered
@@ -90,9 +91,12 @@ class Queries:
             if isinstance(record.event, TicketUpdated) and (edit_id := record.event.edit_id) and edit_id in ids
         }
 
-    async def taken(self, keys: Collection[str]) -> set[str]:
-        """Those of the journal's keys that some commit owns."""
-        return await self._journal.taken(keys)
+    async def orders_of_requests(self, requests: Collection[str]) -> dict[str, str]:
+        """The order that each client's key was first used to pay."""
+        commits = await self._journal.owning({request_key(request) for request in requests})
+        events = (record.event for commit in commits for record in commit.records)
+        created = [event.charge for event in events if isinstance(event, ChargeCreated)]
+        return {charge.request: charge.order_id for charge in created if charge.request and charge.request in requests}
 
     async def charges_of(self, order_id: str) -> list[Charge]:
         """All attempts to pay an order, in order."""

@@ -31,7 +31,7 @@ from actors.runtime.host import Host
 from actors.runtime.ports import Commit, Decided
 from actors.tickets import TicketBehaviour
 from tests.support.broken_journals import GatedJournal
-from tests.support.buying import VISA, an_order
+from tests.support.buying import VISA, WANTS_ACTION, an_order
 from tests.support.eventually import eventually
 from tests.support.examples import DETAILS, WINDOW, new_id
 from tests.support.journal_checks import created_twice
@@ -137,6 +137,32 @@ async def test_one_request_pays_one_of_two_orders_at_once(market: LocalMarket) -
     assert sorted(type(answer).__name__ for answer in answers) == ["PaymentAnswer", "RequestMismatch"]
     (paid,) = (answer for answer in answers if isinstance(answer, PaymentAnswer))
     assert paid.charge.status is ChargeStatus.COMPLETED
+
+
+async def test_one_request_of_a_second_card_pays_no_other_order(market: LocalMarket) -> None:
+    one, other = [await an_order(market) for _ in range(2)]
+    assert expect(PaymentAnswer, await market.pay(Pay(one.id, WANTS_ACTION, "first"))).client_secret
+    assert expect(PaymentAnswer, await market.pay(Pay(one.id, VISA, "second"))).charge.attempt == 2
+    assert await market.pay(Pay(other.id, VISA, "second")) == RequestMismatch()
+    assert await market.pay(Pay(other.id, VISA, "first")) == RequestMismatch()
+    assert expect(PaymentAnswer, await market.pay(Pay(other.id, VISA, "third"))).fresh
+    assert await keys_twice(market) == set()
+
+
+async def test_one_request_opens_several_attempts_of_one_order_and_none_of_another(market: LocalMarket) -> None:
+    now = market.connections.clock.now()
+    ours, theirs = new_id(), new_id()
+    charges = [
+        Charge(new_id(), order, new_id(), new_id(), attempt, 5_000, "usd", VISA, ChargeStatus.CREATED, now, now,
+               request="a request")
+        for order, attempt in [(ours, 2), (ours, 3), (theirs, 2)]
+    ]  # fmt: skip
+    opened = [OpenCharge(charge) for charge in charges]
+    answers = await market.ask_host(market.charges, opened)
+    assert [type(answer) for answer in answers] == [Charge, Charge, RequestMismatch]
+    (again,) = await market.ask_host(market.charges, [opened[1]])
+    assert again == answers[1]
+    assert await keys_twice(market) == set()
 
 
 # What is put back

@@ -13,6 +13,7 @@ from typing import Any
 from unittest.mock import patch
 
 from actors import payment_steps
+from actors.charges import ChargeBehaviour
 from actors.connections import Connections
 from actors.domain import ticket as ticket_rules
 from actors.domain import unpaid_holds
@@ -21,6 +22,7 @@ from actors.domain.messages import (
     Capture,
     Charge,
     ChargeAnswer,
+    ChargeEvent,
     ChargeStep,
     Expire,
     Order,
@@ -93,6 +95,16 @@ def without_fenced_refusals(_: SimulatedMarket) -> AbstractContextManager[Any]:
 def without_order_keys(_: SimulatedMarket) -> AbstractContextManager[Any]:
     """An order may come into being again."""
     return patch.object(TicketBehaviour, "claims", lambda _self, _event: ())
+
+
+def without_keys_of_later_attempts(_: SimulatedMarket) -> AbstractContextManager[Any]:
+    """Only the first attempt to pay an order claims the key that its client named."""
+    claims = ChargeBehaviour.claims
+
+    def of_the_first(behaviour: ChargeBehaviour, event: ChargeEvent) -> tuple[str, ...]:
+        return claims(behaviour, event) if event.charge.attempt == 1 else ()
+
+    return patch.object(ChargeBehaviour, "claims", of_the_first)
 
 
 @contextmanager
@@ -246,6 +258,7 @@ CONTROLS = (
     Control("fenced refusals", without_fenced_refusals, COPIES, 10),
     Control("the order's own key", without_order_keys, REPEATS, 20, commands=400),
     Control("keys compared within a turn", without_keys_compared_within_a_turn, CALM, 20),
+    Control("a payment's key at every attempt", without_keys_of_later_attempts, CALM, 20, commands=400),
     Control("idempotency keys", without_idempotency_keys, LOST, 40, commands=250),
     Control("expiry naming its order", without_the_orders_name, LIVED_ON, 20, commands=400),
     Control("holds that end when the event begins", without_an_end_at_the_beginning, CALM, 10),

@@ -5,8 +5,9 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
+from actors.charges import request_key
 from actors.connections import UserMark
-from actors.domain.messages import Charge, Instant, Order
+from actors.domain.messages import Charge, ChargeCreated, Instant, Order
 from actors.domain.ticket import Ticket
 from actors.runtime.ports import Commit, FencedError, Marks, Projection, Recorded, StoreUnavailableError
 from actors.storage.webhooks import Announcement
@@ -151,8 +152,12 @@ class FakeQueries:
         edits = ((record.entity, getattr(record.event, "edit_id", "")) for one in commits for record in one.records)
         return {edit_id: entity.partition(":")[2] for entity, edit_id in edits if edit_id in ids}
 
-    async def taken(self, keys: Collection[str]) -> set[str]:
-        return await self._server.call("journal.taken", lambda: self._tables.taken(keys))
+    async def orders_of_requests(self, requests: Collection[str]) -> dict[str, str]:
+        keys = {request_key(request) for request in requests}
+        commits = await self._server.call("journal.owning", lambda: self._tables.owning(keys))
+        events = (record.event for commit in commits for record in commit.records)
+        created = [event.charge for event in events if isinstance(event, ChargeCreated)]
+        return {charge.request: charge.order_id for charge in created if charge.request and charge.request in requests}
 
     async def charges_of(self, order_id: str) -> list[Charge]:
         return (await self.charges_by_order([order_id]))[order_id]

@@ -3,7 +3,15 @@
 from collections.abc import Collection
 from dataclasses import replace
 
-from actors.domain.messages import CancelReason, Order, OrderCancelled, OrderCreated, OrderStatus, TicketUpdated
+from actors.domain.messages import (
+    CancelReason,
+    ChargeCreated,
+    Order,
+    OrderCancelled,
+    OrderCreated,
+    OrderStatus,
+    TicketUpdated,
+)
 from actors.domain.unpaid_holds import HOUR_MS
 from tests.simulation.contracts.examples import (
     a_charge,
@@ -116,9 +124,12 @@ async def test_an_edit_is_in_the_journal_with_the_ticket_that_it_changed(parts: 
     assert await parts.queries.edits_in_journal([]) == {}
 
 
-async def test_keys_that_are_taken_are_found(parts: Parts) -> None:
-    await parts.journal.append(commit("a", 1, recorded(1), claims=("request:1",)))
-    assert await parts.queries.taken({"request:1", "request:2"}) == {"request:1"}
+async def test_a_clients_key_is_in_the_journal_with_the_order_that_it_paid(parts: Parts) -> None:
+    created = [replace(a_charge(number, order_id=numbered(number)), request=f"key {number}") for number in (1, 2)]
+    records = [recorded(1, ChargeCreated(charge), entity=f"charge:{charge.id}") for charge in created]
+    await parts.journal.append(commit("a", 1, *records, claims=("request:key 1", "request:key 2")))
+    assert await parts.queries.orders_of_requests({"key 1", "key 3"}) == {"key 1": numbered(1)}
+    assert await parts.queries.orders_of_requests([]) == {}
 
 
 # Charges
