@@ -36,4 +36,18 @@ def identify(request: Request, route: str, scope: str, body: Body) -> Identity:
         return Identity(str(ObjectId()))
     if not 1 <= len(key) <= _LONGEST_KEY or not (key.isascii() and key.isprintable()):
         raise RequestValidationError({HEADER: f"must have 1 to {_LONGEST_KEY} printable ASCII characters"})
-    return Identity(derived_id(scope, route, key), fingerprint(body.model_dump_json()))
+    return Identity(derived_id(scope, route, key), digest_of(body))
+
+
+def digest_of(body: Body) -> str:
+    """Return a digest of what the body asks for, the same in every release that takes it.
+
+    A field at its default says no more than one that an older release does not know, so it is left out. Those of the
+    first release stay in, as nulls, because that is what their digests were made of.
+    """
+    silent = {
+        name
+        for name, field in type(body).model_fields.items()
+        if not field.is_required() and name not in body.of_first_release and getattr(body, name) == field.default
+    }
+    return fingerprint(body.model_dump_json(exclude=silent))

@@ -31,6 +31,8 @@ class Body(BaseModel):
 
     # Names that people are known to send, with what to do instead.
     misplaced: ClassVar[Mapping[str, str]] = {}
+    # Optional fields that bodies with an Idempotency-Key had in the first release. No other one is to be added.
+    of_first_release: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
     def of(cls, value: object, rules: Rules) -> Self:

@@ -1,6 +1,6 @@
 """Orders as clients send and see them."""
 
-from typing import Literal, NotRequired
+from typing import ClassVar, Literal, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -18,6 +18,8 @@ class OrderBody(Body):
 
     With `expectedVersion` only if its seller did not edit it since that version.
     """
+
+    of_first_release: ClassVar[frozenset[str]] = frozenset(("expected_price",))
 
     ticket_id: Id = Field(alias="ticketId")
     expected_price: OptionalPrice = Field(default=None, alias="expectedPrice")

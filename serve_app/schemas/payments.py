@@ -45,6 +45,8 @@ class PaymentBody(Body):
         _NO_CARDS,
     )
 
+    of_first_release: ClassVar[frozenset[str]] = frozenset(("payment_method", "token"))
+
     order_id: Id = Field(alias="orderId")
     payment_method: StripeName = Field(default=None, alias="paymentMethod")
     token: StripeName = None

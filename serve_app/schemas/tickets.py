@@ -1,6 +1,6 @@
 """Tickets as clients send and see them."""
 
-from typing import Literal, NotRequired, cast
+from typing import ClassVar, Literal, NotRequired, cast
 
 from pydantic import Field, model_validator
 from typing_extensions import TypedDict
@@ -30,6 +30,10 @@ _SET_BY_THE_MARKET = frozenset({"id", "userId", "orderId", "version", "status", 
 
 class TicketBody(Body):
     """What a seller says of a ticket; an edit replaces all of it, so what is left out is removed."""
+
+    of_first_release: ClassVar[frozenset[str]] = frozenset(
+        ("currency", "description", "category", "venue", "city", "starts_at")
+    )
 
     title: Title
     price: Price
