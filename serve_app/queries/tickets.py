@@ -90,7 +90,7 @@ class Tickets:
         documents = await self._tickets.find(wanted, {"details.starts_at": 1}).to_list()
         for start in range(0, len(documents), _MOST_LIVE):
             chunk = documents[start : start + _MOST_LIVE]
-            live = await self._orders.live([document["_id"] for document in chunk], now)
+            live = await self._orders.live_in_every_release([document["_id"] for document in chunk], now)
             has_beginning = {document["_id"]: "starts_at" in document.get("details", {}) for document in chunk}
             found += [
                 ticket_id

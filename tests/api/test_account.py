@@ -158,6 +158,20 @@ async def test_nobody_leaves_before_the_event_that_they_sold_a_ticket_for(world:
     assert await closes(seller) == 204
 
 
+async def test_nobody_leaves_a_buyer_whose_order_is_not_brought_over_to_this_release(world: World) -> None:
+    seller, buyer = await world.member(), await world.someone()
+    sold = await seller.lists(startsAt=iso(world.clock() + 60_000))
+    order = await buyer.orders(sold)
+    await buyer.pays(order)
+    # As the first release stored it.
+    await world.database["orders"].update_one(
+        {"_id": order["id"]}, {"$unset": {"by_live_ticket": "", "projection": ""}}
+    )
+    assert await closes(seller) == 409
+    world.clock.advance(61)
+    assert await closes(seller) == 204
+
+
 async def test_without_a_known_beginning_an_event_is_to_come_for_180_days_after_the_sale(world: World) -> None:
     seller, buyer = await world.member(), await world.someone()
     await buyer.pays(await buyer.orders(await seller.lists()))
