@@ -1,7 +1,9 @@
 """The API as a Ray Serve application."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import TypeVar
 
 import structlog
 from fastapi import FastAPI
@@ -12,6 +14,7 @@ from ray.serve import Application
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from actors.cluster import connect
+from actors.runtime.ports import StoreUnavailableError
 from config import logs
 from config.settings import Settings
 from serve_app.api import create_api
@@ -20,7 +23,7 @@ from serve_app.replica_port import listen_at_own_address
 from serve_app.services import Services, open_services
 
 _log = structlog.get_logger()
-_DATABASE_RETRY_SECONDS = 1.0
+T = TypeVar("T")
 
 
 @serve.ingress()
@@ -49,12 +52,19 @@ class Api:
 
     async def _services(self) -> Services:
         market = await connect(self._settings)
-        while True:
-            try:
-                return await self._open.enter_async_context(open_services(self._settings, market))
-            except PyMongoError as error:
-                _log.warning("waiting for the database", exception=type(error).__name__)
-                await asyncio.sleep(_DATABASE_RETRY_SECONDS)
+        return await once_the_database_answers(self._open, lambda: open_services(self._settings, market))
+
+
+async def once_the_database_answers(
+    stack: AsyncExitStack, opened: Callable[[], AbstractAsyncContextManager[T]], retry_seconds: float = 1.0
+) -> T:
+    """Return what was opened, to be closed with the stack. Tries again for as long as the database is away."""
+    while True:
+        try:
+            return await stack.enter_async_context(opened())
+        except (PyMongoError, StoreUnavailableError) as error:
+            _log.warning("waiting for the database", exception=type(error).__name__)
+            await asyncio.sleep(retry_seconds)
 
 
 def behind_ray(api: FastAPI) -> FastAPI:

@@ -161,7 +161,7 @@ def lifetimes_of(settings: Settings) -> Lifetimes:
 async def open_services(settings: Settings, market: Market, clock: Clock = wall_clock) -> AsyncIterator[Services]:
     """Connect to the database and to Redis, whose addresses must be set, and let go of them at the end.
 
-    Raises pymongo's ConnectionFailure when the database does not answer; Redis may be away.
+    Raises PyMongoError or StoreUnavailableError when the database does not answer; Redis may be away.
     """
     if settings.mongodb_url is None or settings.redis_url is None:
         raise ValueError("MONGODB_URL and REDIS_URL must be known by now")
