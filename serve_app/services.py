@@ -202,7 +202,7 @@ async def open_services(settings: Settings, market: Market, clock: Clock = wall_
         notices = Notices(inbox, stored, market)
         if settings.stripe_webhook_secret is None and not settings.sandbox_payments:
             _log.warning("STRIPE_WEBHOOK_SECRET is not set: Stripe's webhooks are refused, payments settle more slowly")
-        changed_users = ChangedUsers(redis, is_alone=settings.api_replicas == 1)
+        changed_users = ChangedUsers(redis)
         jobs = [
             asyncio.create_task(job)
             for job in (

@@ -53,7 +53,7 @@ async def test_client_that_keeps_only_the_session_cookie_sees_its_own_changes_in
 
 async def test_change_is_remembered_for_longer_than_any_list_is_kept(redis: Redis) -> None:
     time = Time()
-    users = ChangedUsers(redis, is_alone=True, now=time)
+    users = ChangedUsers(redis, time)
     one, other = str(ObjectId()), str(ObjectId())
     users.note(one)
     time.seconds += REMEMBERED_SECONDS - 0.1
@@ -64,7 +64,7 @@ async def test_change_is_remembered_for_longer_than_any_list_is_kept(redis: Redi
 
 
 async def test_replicas_tell_each_other_who_changed_something(redis: Redis) -> None:
-    here, there = ChangedUsers(redis, is_alone=False), ChangedUsers(redis, is_alone=False)
+    here, there = ChangedUsers(redis), ChangedUsers(redis)
     jobs = [asyncio.create_task(replica.run()) for replica in (here, there)]
     users = [str(ObjectId()) for _ in range(50)]
 
@@ -83,12 +83,28 @@ async def test_replicas_tell_each_other_who_changed_something(redis: Redis) -> N
     await asyncio.wait(jobs)
 
 
+async def test_replica_of_a_market_that_started_with_one_tells_those_that_serve_adds(
+    world: World, redis: Redis
+) -> None:
+    assert world.services.settings.api_replicas == 1
+    seller, added = await world.someone(), ChangedUsers(redis)
+    job = asyncio.create_task(added.run())
+
+    async def hears() -> bool:
+        world.services.changed_users.note(seller.id)
+        return added.has_changed(seller.id)
+
+    await eventually(hears)
+    job.cancel()
+    await asyncio.wait([job])
+
+
 async def test_users_who_changed_something_are_remembered_within_bounds(redis: Redis) -> None:
     time = Time()
-    users = ChangedUsers(redis, is_alone=True, now=time)
+    users = ChangedUsers(redis, time)
     for number in range(_MOST + 10):
         users.note(f"{number:024x}")
-    assert len(users._until) == _MOST
+    assert len(users._until) == len(users._untold) == _MOST
     time.seconds += REMEMBERED_SECONDS
     users.note("f" * 24)
     assert len(users._until) == 1
