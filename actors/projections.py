@@ -56,7 +56,7 @@ UNAWAITED = (
 DERIVED = frozenset({"_id", "projection", "words", "due_at", "unsettled_since"})
 # Raised with every change of what is derived: documents with a lower number, or without one, are written anew in the
 # background (see storage/upgrades.py).
-PROJECTIONS = {"tickets": 2, "orders": 3, "charges": 3}
+PROJECTIONS = {"tickets": 2, "orders": 3, "charges": 4}
 FIRST_PROJECTION = 1
 
 
@@ -149,15 +149,19 @@ def _in_hour(buyer_id: str, hour: int) -> str:
 
 
 def charge_document(charge: Charge) -> Document:
-    """The charge as stored. `unsettled_since` is there only while something is to be done about it at Stripe.
+    """The charge as stored. `unsettled_since` is there only while Stripe may hold money for it.
 
+    `by_payable_since` is there only while it failed and its intent is still to be cancelled: apart from the others,
+    because of one release there may be as many as declines.
     `by_failed_refund` is there only while its money should have gone back and did not: it sorts the operator's list.
     """
     document = encode(charge)
     document["_id"] = document.pop("id")
     document["projection"] = PROJECTIONS["charges"]
-    if charge.is_unsettled:
+    if charge.is_open:
         document["unsettled_since"] = charge.updated_at
+    if charge.is_payable:
+        document["by_payable_since"] = charge.updated_at
     if has_failed_refund(charge):
         document["by_failed_refund"] = f"{charge.updated_at:015d}{charge.id}"
     return document

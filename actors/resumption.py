@@ -15,6 +15,11 @@ STANDS_STILL = 10_000
 # Who still waits, for the buyer's bank or for Stripe, is asked less and less often.
 LONGEST_PAUSE = 60_000
 PAGE = 200
+# Failed charges whose intents were not cancelled within an hour are a backlog, looked at a few a second: the release
+# that began to cancel finds every decline there ever was, and an account may ask Stripe some 100 times a second
+# (https://docs.stripe.com/rate-limits), the purchases of now included.
+BACKLOG = 3_600_000
+FEW = 5
 # Whoever accepted an announcement handles it within a second.
 LEFT_ALONE = 5_000
 # An announcement whose order nobody knows by then is about something else of the same account.
@@ -34,6 +39,9 @@ class ResumptionStore(Protocol):
 
     async def orders_of_unsettled_charges(self, before: Instant, skip: int, most: int) -> list[str]:
         """Orders with a charge that Stripe may hold money for and that nothing happened to since `before`."""
+
+    async def orders_of_payable_charges(self, after: Instant, before: Instant, skip: int, most: int) -> list[str]:
+        """Orders with a charge that failed in [after, before) and whose intent may still be paid, the oldest first."""
 
 
 class Inbox(Protocol):
@@ -77,7 +85,13 @@ class Resumption:
         self._market = market
         self._clock = clock
         self._together = together
-        self._pages = [_Page(store.unsettled_orders), _Page(store.orders_of_unsettled_charges)]
+        self._store = store
+        self._pages = [
+            _Page(store.unsettled_orders),
+            _Page(store.orders_of_unsettled_charges),
+            _Page(self._failed_lately),
+            _Page(self._failed_long_ago, FEW),
+        ]
         self._unhandled = 0
         self._pauses: dict[str, _Pause] = {}
         self._cleaned: Instant = 0
@@ -102,6 +116,12 @@ class Resumption:
             self._pauses[order] = _Pause(now + length, length)
         await self._together(*(self._market.resume(ResumePurchase(order)) for order in due))
 
+    async def _failed_lately(self, before: Instant, skip: int, most: int) -> list[str]:
+        return await self._store.orders_of_payable_charges(before - BACKLOG, before, skip, most)
+
+    async def _failed_long_ago(self, before: Instant, skip: int, most: int) -> list[str]:
+        return await self._store.orders_of_payable_charges(0, before - BACKLOG, skip, most)
+
     async def _catch_up(self, now: Instant) -> None:
         """Announcements whose replica died before it handled them, or whose object was not known yet."""
         found = await self._inbox.unhandled(max(self._unhandled, now - GIVEN_UP), now - LEFT_ALONE, BATCH)
@@ -115,11 +135,12 @@ class _Page:
     What is settled meanwhile moves the rest forward, so a walk may miss some: the next one finds them.
     """
 
-    def __init__(self, find: Callable[[Instant, int, int], Awaitable[list[str]]]) -> None:
+    def __init__(self, find: Callable[[Instant, int, int], Awaitable[list[str]]], most: int = PAGE) -> None:
         self._find = find
+        self._most = most
         self._skip = 0
 
     async def next(self, before: Instant) -> list[str]:
-        found = await self._find(before, self._skip, PAGE)
-        self._skip = self._skip + PAGE if len(found) == PAGE else 0
+        found = await self._find(before, self._skip, self._most)
+        self._skip = self._skip + self._most if len(found) == self._most else 0
         return found

@@ -50,6 +50,7 @@ INDEXES = {
         IndexModel([("order_id", ASCENDING)]),
         IndexModel([("stripe_id", ASCENDING)], sparse=True),
         IndexModel([("unsettled_since", ASCENDING)], sparse=True),
+        IndexModel([("by_payable_since", ASCENDING)], sparse=True),
         IndexModel([("by_failed_refund", ASCENDING)], sparse=True),
     ],
     "webhook_events": [IndexModel([("at", ASCENDING)]), IndexModel([("unhandled_since", ASCENDING)], sparse=True)],

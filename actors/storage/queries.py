@@ -125,20 +125,23 @@ class Queries:
 
     async def unsettled_orders(self, before: Instant, skip: int, most: int) -> list[str]:
         """Orders whose money is on the way and that nothing happened to since `before`, the longest first."""
-        return [document["_id"] for document in await self._unsettled(self._orders, before, skip, most)]
+        found = await self._since(self._orders, "unsettled_since", {"$lt": before}, skip, most)
+        return [document["_id"] for document in found]
 
     async def orders_of_unsettled_charges(self, before: Instant, skip: int, most: int) -> list[str]:
         """Orders with a charge that Stripe may hold money for and that nothing happened to since `before`."""
-        return [document["order_id"] for document in await self._unsettled(self._charges, before, skip, most)]
+        found = await self._since(self._charges, "unsettled_since", {"$lt": before}, skip, most)
+        return [document["order_id"] for document in found]
 
-    async def _unsettled(
-        self, collection: AsyncCollection[Document], before: Instant, skip: int, most: int
+    async def orders_of_payable_charges(self, after: Instant, before: Instant, skip: int, most: int) -> list[str]:
+        """Orders with a charge that failed in [after, before) and whose intent may still be paid, the oldest first."""
+        found = await self._since(self._charges, "by_payable_since", {"$gte": after, "$lt": before}, skip, most)
+        return [document["order_id"] for document in found]
+
+    async def _since(
+        self, collection: AsyncCollection[Document], field: str, instants: Document, skip: int, most: int
     ) -> list[Document]:
         with reaching_the_database():
             return await (
-                collection.find({"unsettled_since": {"$lt": before}}, {"order_id": 1})
-                .sort("unsettled_since", 1)
-                .skip(skip)
-                .limit(most)
-                .to_list()
+                collection.find({field: instants}, {"order_id": 1}).sort(field, 1).skip(skip).limit(most).to_list()
             )

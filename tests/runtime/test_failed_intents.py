@@ -23,6 +23,9 @@ from actors.domain.messages import (
 from actors.domain.messages import ChargeAnswer as Answer
 from actors.domain.ticket import TicketAnswer
 from actors.payments import Payments
+from actors.stripe import errors
+from actors.stripe.client import Stripe
+from actors.stripe.resources import Intent
 from actors.stripe.sandbox.payment_intent import PaymentIntent, Status
 from config.settings import Settings
 from tests.support.buying import (
@@ -153,9 +156,42 @@ async def test_a_charge_that_failed_in_an_older_release_is_cancelled_when_its_in
     order = await failed_and_paid_in_the_browser(market)
     await market.writes_everything()
     charges = market.connections.database["charges"]
-    await charges.update_many({}, {"$unset": {"intent_cancelled": "", "unsettled_since": ""}})
+    await charges.update_many({}, {"$unset": {"intent_cancelled": "", "by_payable_since": ""}})
     assert await market.resumption()._notices._old_news([order.id]) == set()
     await market.resume(ResumePurchase(order.id))
+    assert await money(market, order) == LET_GO
+
+
+class AnotherAccount(Stripe):
+    """A Stripe whose account has none of these intents."""
+
+    def __init__(self, market: LocalMarket) -> None:
+        super().__init__(market.stripe._client, market.stripe._transport)
+        self.asked: list[tuple[str, str]] = []
+
+    async def cancel(self, intent_id: str, *, idempotency_key: str) -> Intent:
+        self.asked.append((intent_id, idempotency_key))
+        raise errors.NotFound("resource_missing")
+
+
+async def test_a_failed_intent_of_another_account_is_as_good_as_cancelled(market: LocalMarket) -> None:
+    order, stripe = await failed_and_paid_in_the_browser(market), AnotherAccount(market)
+    market.payments = Payments(market.charges.host, stripe, market.connections.clock)
+    for _ in range(2):
+        await rescued(market)
+    assert len(stripe.asked) == 1
+    assert (await charge_of(market, order)).intent_cancelled
+
+
+async def test_an_authorised_intent_that_is_not_found_waits_for_the_right_key(market: LocalMarket) -> None:
+    order, right = await an_order(market), market.payments
+    await pay_until_it_dies(market, order, Sell, before=True)
+    expect(TicketAnswer, await market.ask_ticket(CancelOrder(order.ticket_id, order.id)))
+    market.payments = Payments(market.charges.host, AnotherAccount(market), market.connections.clock)
+    await rescued(market)
+    assert (await charge_of(market, order)).status is ChargeStatus.AUTHORISED
+    market.payments = right
+    await rescued(market)
     assert await money(market, order) == LET_GO
 
 

@@ -25,7 +25,7 @@ from actors.domain.messages import (
     Unavailable,
 )
 from actors.notices import BATCH, Notices
-from actors.resumption import GIVEN_UP, KEPT, LEFT_ALONE, LONGEST_PAUSE, PAGE, STANDS_STILL, Resumption
+from actors.resumption import BACKLOG, FEW, GIVEN_UP, KEPT, LEFT_ALONE, LONGEST_PAUSE, PAGE, STANDS_STILL, Resumption
 from actors.runtime.ports import StoreUnavailableError
 from actors.storage.webhooks import Announcement, WebhookInbox
 from actors.stripe.sandbox import Sandbox
@@ -339,15 +339,24 @@ class Kept:
 class Standing:
     """What stands still: orders, each since an instant. Knows no documents."""
 
-    def __init__(self, *orders: tuple[Instant, str], charges: Sequence[tuple[Instant, str]] = ()) -> None:
+    def __init__(
+        self,
+        *orders: tuple[Instant, str],
+        charges: Sequence[tuple[Instant, str]] = (),
+        payable: Sequence[tuple[Instant, str]] = (),
+    ) -> None:
         self._unsettled = sorted(orders)
         self._charges = sorted(charges)
+        self.payable = sorted(payable)
 
     async def unsettled_orders(self, before: Instant, skip: int, most: int) -> list[str]:
         return [order_id for since, order_id in self._unsettled if since < before][skip : skip + most]
 
     async def orders_of_unsettled_charges(self, before: Instant, skip: int, most: int) -> list[str]:
         return [order_id for since, order_id in self._charges if since < before][skip : skip + most]
+
+    async def orders_of_payable_charges(self, after: Instant, before: Instant, skip: int, most: int) -> list[str]:
+        return [order_id for since, order_id in self.payable if after <= since < before][skip : skip + most]
 
     async def orders(self, ids: Collection[str]) -> dict[str, Order]:
         assert ids
@@ -462,6 +471,25 @@ async def test_purchases_that_wait_for_their_banks_do_not_keep_others_waiting(*,
     market, clock = Recording(), long_ago()
     await rounds(a_resumption(store, Kept(), market, clock), clock, 3)
     assert {command.order_id for command in market.asked} == {order_id for _, order_id in waiting}
+
+
+async def test_old_declines_are_looked_at_a_few_a_round_and_keep_no_purchase_and_no_new_decline_waiting() -> None:
+    clock = Clock()
+    clock.at = NOW + 2 * BACKLOG
+    orders = [order_id for _, order_id in orders_since(*[NOW] * (60 * FEW + 2))]
+    *old, lately, open_charge = orders
+    store = Standing(charges=[(NOW, open_charge)], payable=[(NOW, one) for one in old] + [(clock.at - 60_000, lately)])
+    market = Recording()
+    resumption = a_resumption(store, Kept(), market, clock)
+    await resumption.round()
+    assert {command.order_id for command in market.asked} == {open_charge, lately, *old[:FEW]}
+
+    for _ in range(59):
+        done = len(market.asked)
+        clock.at += 1_000
+        await resumption.round()
+        assert len({command.order_id for command in market.asked[done:]} - {open_charge, lately}) <= FEW
+    assert {command.order_id for command in market.asked} == set(orders)
 
 
 async def test_purchases_that_began_to_wait_in_the_same_turn_do_not_keep_others_waiting() -> None:

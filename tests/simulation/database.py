@@ -174,11 +174,15 @@ class Tables:
         return {charge.stripe_id: charge.order_id for charge in charges if charge.stripe_id in intent_ids}
 
     def unsettled(self, collection: str, before: Instant, skip: int, most: int) -> list[Any]:
-        found = [
-            one for one in self.documents[collection].values() if one.document.get("unsettled_since", before) < before
-        ]
-        found.sort(key=lambda one: one.document["unsettled_since"])
-        return [one.entity for one in found[skip : skip + most]]
+        return self._since(collection, "unsettled_since", 0, before)[skip : skip + most]
+
+    def payable(self, after: Instant, before: Instant, skip: int, most: int) -> list[Any]:
+        return self._since("charges", "by_payable_since", after, before)[skip : skip + most]
+
+    def _since(self, collection: str, field: str, after: Instant, before: Instant) -> list[Any]:
+        stored = self.documents[collection].values()
+        found = [one for one in stored if after <= one.document.get(field, before) < before]
+        return [one.entity for one in sorted(found, key=lambda one: one.document[field])]
 
     def save_marks(self, marks: Marks) -> None:
         before = self.marks.get(marks.writer, marks)

@@ -180,6 +180,10 @@ class FakeQueries:
         )
         return [charge.order_id for charge in charges]
 
+    async def orders_of_payable_charges(self, after: Instant, before: Instant, skip: int, most: int) -> list[str]:
+        charges = await self._server.call("payable_charges", lambda: self._tables.payable(after, before, skip, most))
+        return [charge.order_id for charge in charges]
+
 
 class FakeInbox:
     """See connections.Inbox and storage.webhooks."""

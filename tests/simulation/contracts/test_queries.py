@@ -6,6 +6,7 @@ from dataclasses import replace
 from actors.domain.messages import (
     CancelReason,
     ChargeCreated,
+    ChargeStatus,
     Order,
     OrderCancelled,
     OrderCreated,
@@ -180,6 +181,19 @@ async def test_orders_of_unsettled_charges_are_found_the_same_way(parts: Parts) 
     assert await parts.queries.orders_of_unsettled_charges(400, 0, 10) == [numbered(one) for one in (20, 60, 40, 10)]
     assert await parts.queries.orders_of_unsettled_charges(401, 1, 2) == [numbered(one) for one in (60, 40)]
     assert await parts.queries.orders_of_unsettled_charges(100, 0, 10) == []
+
+
+async def test_orders_of_failed_charges_that_may_still_be_paid_are_found_apart_from_the_others(parts: Parts) -> None:
+    failed = [
+        replace(a_charge(number, order_id=numbered(10 * number), updated_at=at), status=ChargeStatus.FAILED,
+                stripe_id=f"pi_{number}", intent_cancelled=number == 4)
+        for number, at in {1: 300, 2: 100, 3: 400, 4: 200}.items()
+    ]  # fmt: skip
+    await parts.documents.write([document(charge) for charge in (*failed, a_charge(5, updated_at=250))])
+    assert await parts.queries.orders_of_payable_charges(100, 400, 0, 10) == [numbered(20), numbered(10)]
+    assert await parts.queries.orders_of_payable_charges(101, 401, 0, 10) == [numbered(10), numbered(30)]
+    assert await parts.queries.orders_of_payable_charges(0, 401, 1, 1) == [numbered(10)]
+    assert await parts.queries.orders_of_unsettled_charges(401, 0, 10) == [numbered(1)]
 
 
 async def test_of_several_unsettled_charges_of_one_order_each_is_found(parts: Parts) -> None:
