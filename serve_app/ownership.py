@@ -30,6 +30,17 @@ async def visible_order(services: Services, order_id: str, user_id: str) -> Orde
     return order
 
 
+async def traded_order(services: Services, order_id: str, user_id: str) -> Order:
+    """Return the order to its buyer, to who sold its ticket, and to administrators.
+
+    Raises NotFoundError and ForbiddenError.
+    """
+    order = await _existing(services, order_id)
+    if user_id not in {order.buyer_id, order.seller_id} and not await services.is_admin(user_id):
+        raise ForbiddenError("This order belongs to somebody else.")
+    return order
+
+
 async def _existing(services: Services, order_id: str) -> Order:
     order = await services.queries.orders.by_id(order_id) if is_id(order_id) else None
     if order is None:

@@ -19,12 +19,12 @@ from actors.domain.messages import (
 from serve_app.bodies import read_json
 from serve_app.idempotency import Identity, identify
 from serve_app.openapi import documented
-from serve_app.ownership import own_order, sold_order, visible_order
+from serve_app.ownership import own_order, sold_order, traded_order, visible_order
 from serve_app.paging import cursor_of, link_header
-from serve_app.refunds import order_views
+from serve_app.refunds import order_views, refund_of
 from serve_app.refusals import error_of
 from serve_app.responses import json_bytes, json_response, list_headers, no_content, unless_unchanged
-from serve_app.schemas.orders import OrderBody, OrderView, order_view
+from serve_app.schemas.orders import OrderBody, OrderView, RefundView, order_view, refund_view
 from serve_app.schemas.payments import ChargeView, charge_view
 from serve_app.schemas.searches import OrderSearch
 from serve_app.services import Services, services_of
@@ -128,6 +128,15 @@ async def read_charges(request: Request, order_id: str) -> Response:
     order = await visible_order(services, order_id, user_id)
     charges = await services.queries.charges.charges_of(order.id)
     return json_response([charge_view(charge) for charge in charges])
+
+
+@router.get("/{order_id}/refund", **documented({HTTPStatus.OK: RefundView}, _OF_OWNERS, signed_in=True))
+async def read_refund(request: Request, order_id: str) -> Response:
+    """Return how a refund of the order stands to its buyer, to the seller of its ticket, or to an administrator."""
+    services = services_of(request)
+    user_id = services.sessions.require(request).user_id
+    order = await traded_order(services, order_id, user_id)
+    return json_response(refund_view(order, await refund_of(services, order)))
 
 
 @router.post(

@@ -55,6 +55,13 @@ class OrderView(TypedDict):
     ticket: OrderedTicket
 
 
+class RefundView(TypedDict):
+    """How a refund stands, without what is the buyer's matter. `refund` is absent when no money is to go back."""
+
+    orderId: str
+    refund: NotRequired[RefundStatus]
+
+
 def order_view(order: Order, refund: RefundStatus | None = None) -> OrderView:
     """Return what its buyer sees of the order, and what became of money that is to go back."""
     price = major(order.price)
@@ -76,3 +83,8 @@ def order_view(order: Order, refund: RefundStatus | None = None) -> OrderView:
     if refund is not None:
         view["refund"] = refund
     return view
+
+
+def refund_view(order: Order, refund: RefundStatus | None) -> RefundView:
+    """Return what buyer and seller see of a refund."""
+    return {"orderId": order.id} if refund is None else {"orderId": order.id, "refund": refund}

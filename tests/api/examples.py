@@ -47,7 +47,8 @@ SIGNED_IN = [
     ("POST", "/api/tickets"), ("PUT", "/api/tickets/{ticket_id}"), ("DELETE", "/api/tickets/{ticket_id}"),
     ("GET", "/api/tickets/{ticket_id}/history"), ("POST", "/api/orders"), ("GET", "/api/orders"),
     ("GET", "/api/orders/{order_id}"), ("DELETE", "/api/orders/{order_id}"), ("POST", "/api/payments"),
-    ("GET", "/api/orders/{order_id}/charges"), ("POST", "/api/orders/{order_id}/refund"),
+    ("GET", "/api/orders/{order_id}/charges"), ("GET", "/api/orders/{order_id}/refund"),
+    ("POST", "/api/orders/{order_id}/refund"),
 ]  # fmt: skip
 CHANGING = [
     *BODY_ROUTES, ("POST", "/api/users/signout"),
@@ -347,6 +348,18 @@ async def _(world: World) -> httpx.Response:
 async def _(world: World) -> httpx.Response:
     seller, _, _, order = await world.held()
     return await seller.http.get(f"/api/orders/{order['id']}/charges")
+
+
+@example("GET", "/api/orders/{order_id}/refund", 200)
+async def _(world: World) -> httpx.Response:
+    seller, _, _, order = await world.held()
+    return await seller.http.get(f"/api/orders/{order['id']}/refund")
+
+
+@example("GET", "/api/orders/{order_id}/refund", 403)
+async def _(world: World) -> httpx.Response:
+    _, _, _, order = await world.held()
+    return await (await world.someone()).http.get(f"/api/orders/{order['id']}/refund")
 
 
 def refund(status: int, method: str | None) -> None:

@@ -69,6 +69,35 @@ async def test_the_state_of_a_refund_is_seen_while_it_is_pending(world: World) -
     assert await refund_seen(buyer, order) == "pending"
 
 
+async def test_buyer_seller_and_administrator_ask_how_a_refund_stands(world: World) -> None:
+    admin = await world.admin()
+    seller, buyer, _, order = await sold(world)
+    url = f"/api/orders/{order['id']}/refund"
+
+    async def seen() -> JSON:
+        answers = [await person.http.get(url) for person in (buyer, seller, admin)]
+        assert [answer.status_code for answer in answers] == [200, 200, 200]
+        assert answers[0].json() == answers[1].json() == answers[2].json()
+        view: JSON = answers[0].json()
+        return view
+
+    assert await seen() == {"orderId": order["id"]}, "the sale stands"
+    await refunds(seller, order)
+    assert await seen() == {"orderId": order["id"], "refund": "done"}
+    await world.market.fail_refund(order["id"])
+    assert await seen() == {"orderId": order["id"], "refund": "failed"}
+    await resolves(admin, order["id"])
+    assert await seen() == {"orderId": order["id"], "refund": "paid_by_hand"}
+
+
+async def test_nobody_else_asks_how_a_refund_stands(world: World) -> None:
+    _, _, _, order = await sold(world)
+    url = f"/api/orders/{order['id']}/refund"
+    assert (await world.anyone().http.get(url)).status_code == 401
+    assert (await (await world.someone()).http.get(url)).status_code == 403
+    assert (await (await world.someone()).http.get(f"/api/orders/{NOBODY}/refund")).status_code == 404
+
+
 async def test_a_refund_that_failed_after_it_succeeded_is_not_answered_as_if_the_money_were_back(world: World) -> None:
     admin = await world.admin()
     seller, buyer, order = await failed(world)

@@ -74,6 +74,7 @@ MATRIX: dict[Key, Row] = {
     ("GET", "/api/orders/{order_id}"): Row(401, 403, 200, 200),
     ("DELETE", "/api/orders/{order_id}"): Row(401, 403, 204, 403),
     ("GET", "/api/orders/{order_id}/charges"): Row(401, 403, 200, 200),
+    ("GET", "/api/orders/{order_id}/refund"): Row(401, 403, 200, 200),
     ("POST", "/api/orders/{order_id}/refund"): Row(401, 403, 200, 200),
     ("POST", "/api/payments"): Row(401, 403, 201, 403),
     # Signed by Stripe, or with the secret of a payment.
