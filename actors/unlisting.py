@@ -1,7 +1,7 @@
 """The tickets of those who may not sell any more, banned or gone, are taken off the market, also those that are held.
 
 What nobody holds is withdrawn at once. What is held or sold is marked in its own stream, and so withdrawn in the very
-commit that releases it: this sweep only finds the tickets, and nothing depends on when it comes.
+commit that releases it. Who takes the right to sell away has it done at once; the sweep makes sure.
 """
 
 import asyncio
@@ -16,6 +16,9 @@ from actors.runtime.ports import StoreUnavailableError
 
 EVERY_SECONDS = 2.0
 PAGE = 1_000
+# Somebody waits for these.
+MOST_AT_ONCE = 200
+AT_ONCE_SECONDS = 1.0
 # A session is over by then on every replica, and with it the last listing that was on its way.
 WATCHED_MS = 3_600_000
 
@@ -61,8 +64,7 @@ class Unlisting:
     async def sweep(self) -> None:
         """Withdraw or mark what is to be, and lift the marks of who may sell again. Raises StoreUnavailableError."""
         for user_id, since in (await self._store.unlisted(PAGE)).items():
-            ids = await self._store.tickets(user_id, PAGE, suspended=False)
-            await self._ask("tickets_suspended", user_id, [SuspendTicket(ticket_id) for ticket_id in ids])
+            ids = await self._suspend(user_id, PAGE)
             if not ids and self._now() - since > WATCHED_MS:
                 await self._store.is_unlisted(user_id, since)
         for user_id, since in (await self._store.relisted(PAGE)).items():
@@ -70,6 +72,22 @@ class Unlisting:
             await self._ask("tickets_reinstated", user_id, [ReinstateTicket(ticket_id) for ticket_id in ids])
             if not ids and self._now() - since > WATCHED_MS:
                 await self._store.is_relisted(user_id, since)
+
+    async def suspend_at_once(self, user_id: str) -> None:
+        """Withdraw or mark up to 200 tickets of somebody who may not sell any more, for a second at most.
+
+        Raises nothing: what is left is done by a sweep.
+        """
+        try:
+            async with asyncio.timeout(AT_ONCE_SECONDS):
+                await self._suspend(user_id, MOST_AT_ONCE)
+        except (StoreUnavailableError, TimeoutError) as error:
+            logger.warning("unlisting_postponed", seller=user_id, error=type(error).__name__)
+
+    async def _suspend(self, user_id: str, most: int) -> Sequence[str]:
+        ids = await self._store.tickets(user_id, most, suspended=False)
+        await self._ask("tickets_suspended", user_id, [SuspendTicket(ticket_id) for ticket_id in ids])
+        return ids
 
     async def _ask(self, done: str, user_id: str, commands: Sequence[SuspendTicket | ReinstateTicket]) -> None:
         answers = await asyncio.gather(*map(self._market.ask_ticket, commands))

@@ -21,9 +21,11 @@ from actors.storage.database import connect, database_of
 from actors.storage.journal import MongoJournal
 from actors.storage.queries import Queries as StoredEntities
 from actors.storage.upgrades import convert_email_keys
+from actors.storage.users import UnlistedUsers
 from actors.storage.webhooks import WebhookInbox
 from actors.stripe.account import open_sandbox
 from actors.stripe.sandbox import Sandbox
+from actors.unlisting import Unlisting
 from config.settings import Settings
 from serve_app.changed_users import ChangedUsers
 from serve_app.errors import ForbiddenError, NotAuthorizedError
@@ -91,6 +93,7 @@ class Services:
     lists: Recent[tuple[bytes, dict[str, str]]]
     changed_users: ChangedUsers
     users: Users
+    unlisting: Unlisting
     passwords: Passwords
     sessions: Sessions
     limits: Limits
@@ -227,6 +230,7 @@ async def open_services(settings: Settings, market: Market, clock: Clock = wall_
                 lists=Recent(),
                 changed_users=changed_users,
                 users=users,
+                unlisting=Unlisting(UnlistedUsers(database), market, clock),
                 passwords=passwords,
                 sessions=sessions,
                 limits=limits,

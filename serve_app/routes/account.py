@@ -73,6 +73,7 @@ async def close_account(request: Request) -> Response:
         )
     await services.users.close(user.id, services.clock())
     await services.sessions.end_all(user.id)
+    await services.unlisting.suspend_at_once(user.id)
     await services.email_tokens.forget(user.id)
     services.security_events.note(AccountClosed(user.id))
     response = no_content()

@@ -10,7 +10,9 @@ from pymongo.errors import AutoReconnect
 from actors.notices import Notices
 from actors.storage.database import Database, connect, create_indexes, database_of
 from actors.storage.queries import Queries as StoredEntities
+from actors.storage.users import UnlistedUsers
 from actors.storage.webhooks import WebhookInbox
+from actors.unlisting import Unlisting
 from config.settings import Settings
 from serve_app.api import create_api
 from serve_app.recent import Recent
@@ -70,6 +72,7 @@ async def world(opened: tuple[Services, Database, ManualClock]) -> World:
     services = replace(
         shared,
         market=market,
+        unlisting=Unlisting(UnlistedUsers(database), market, clock),
         queries=replace(shared.queries, history=market, charges=market),
         lists=Recent(),
         webhooks=StripeWebhooks(shared.settings.webhook_secret.get_secret_value(), inbox, notices),

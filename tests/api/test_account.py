@@ -70,6 +70,13 @@ async def test_who_closes_their_account_leaves_no_trace_of_the_person(world: Wor
     assert (await buyer.http.get(f"/api/tickets/{listed['id']}")).json()["status"] == "withdrawn"
 
 
+async def test_nothing_is_for_sale_any_more_when_the_closing_of_an_account_is_answered(world: World) -> None:
+    member = await world.member()
+    ticket = await member.lists()
+    assert await closes(member) == 204
+    assert (await world.anyone().http.get(f"/api/tickets/{ticket['id']}")).json()["status"] == "withdrawn"
+
+
 WORDS = {"description": "Call Ann at 555 0100", "venue": "Ann's house", "city": "Annville", "seat": "12"}
 
 

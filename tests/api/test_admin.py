@@ -1,9 +1,12 @@
+import asyncio
 from http import HTTPStatus
 
-from actors.domain.messages import CancelReason, Revoke
+from actors.domain.messages import CancelReason, Refusal, Revoke, TicketCommand, Unavailable
+from actors.domain.ticket import TicketAnswer
 from actors.storage.upgrades import watch_who_may_not_sell
 from actors.storage.users import UnlistedUsers
-from actors.unlisting import WATCHED_MS, Unlisting
+from actors.unlisting import AT_ONCE_SECONDS, WATCHED_MS, Unlisting
+from tests.api.fake_market import FakeMarket
 from tests.api.world import PASSWORD, Person, World
 
 
@@ -54,6 +57,40 @@ async def test_a_ban_withdraws_what_is_for_sale_and_the_rest_in_the_moment_in_wh
     assert [await status_of(ticket["id"], world) for ticket in (free, held, sold)] == ["withdrawn", "reserved", "sold"]
     await buyer.http.delete(f"/api/orders/{order['id']}")
     assert await status_of(held["id"], world) == "withdrawn", "no sweep came since"
+
+
+async def test_between_a_ban_and_the_sweep_nothing_of_the_seller_is_for_sale(world: World) -> None:
+    admin, seller, buyer = await world.admin(), await world.someone(), await world.someone()
+    free, held = await seller.lists(), await seller.lists()
+    order = await buyer.orders(held)
+    assert await bans(admin, seller) == HTTPStatus.NO_CONTENT
+    await buyer.http.delete(f"/api/orders/{order['id']}")
+    assert [await status_of(ticket["id"], world) for ticket in (free, held)] == ["withdrawn", "withdrawn"]
+
+
+async def test_a_ban_holds_although_the_actors_do_not_answer_and_the_sweep_makes_up_for_it(world: World) -> None:
+    admin, seller = await world.admin(), await world.someone()
+    ticket = await seller.lists()
+    world.market.refusal = Unavailable()
+    assert await bans(admin, seller) == HTTPStatus.NO_CONTENT
+    world.market.refusal = None
+    assert await status_of(ticket["id"], world) == "available"
+    await unlisting(world).sweep()
+    assert await status_of(ticket["id"], world) == "withdrawn"
+
+
+class NeverAnswers(FakeMarket):
+    async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal:
+        await asyncio.Event().wait()
+        raise AssertionError(command)
+
+
+async def test_nobody_waits_for_long_for_the_tickets_of_a_ban(world: World) -> None:
+    seller = await world.someone()
+    await seller.lists()
+    silent = Unlisting(UnlistedUsers(world.database), NeverAnswers(world.database, world.clock), world.clock)
+    async with asyncio.timeout(10 * AT_ONCE_SECONDS):
+        await silent.suspend_at_once(seller.id)
 
 
 async def test_a_banned_sellers_ticket_is_not_for_sale_again_when_its_sale_is_refunded_long_after(world: World) -> None:
