@@ -5,6 +5,7 @@ Case, accents, width and Unicode form do not matter (Unicode Standard Annex 15; 
 
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 # So many terms a text are kept: half of what the longest English description has, and more than any question.
@@ -32,15 +33,32 @@ _RUN = re.compile(f"[{_UNSPACED}]+|[^{_UNSPACED}]+")
 _IS_UNSPACED = re.compile(f"[{_UNSPACED}]")
 
 
-class _Folds(dict[int, str]):
-    """What becomes of each character, found out when it is first met."""
+# Characters in a row that are no letters: marks are put in order in time that grows with the square of their number.
+# Thirty are more than any language needs (Unicode Standard Annex 15, "Stream-Safe Text Format").
+_MANY_MARKS = re.compile(r"[^\w\s!-~]{31,}")
+_MOST_MARKS = 30
+# Twice the longest text: some characters stand for a whole sentence of eighteen.
+_LONGEST_FOLDED = 10_000
 
-    def __missing__(self, code: int) -> str:
-        self[code] = fold = _fold(chr(code))
-        return fold
+
+class _Folds(dict[int, str | int]):
+    """What becomes of each character, found out when it is first met: at most some 15 MB, with all there are."""
+
+    def __missing__(self, code: int) -> str | int:
+        if unicodedata.category(chr(code)) in {"Cn", "Co", "Cs"}:
+            return _plain(chr(code))  # not remembered: these are a million
+        fold = _fold(chr(code))
+        # A number takes no room of its own.
+        self[code] = code if fold == chr(code) else fold
+        return self[code]
 
 
 def _fold(character: str) -> str:
+    lower = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
+    return unicodedata.normalize("NFC", "".join(map(_plain, lower)))
+
+
+def _plain(character: str) -> str:
     category = unicodedata.category(character)
     if category == "Cf" or any(first <= ord(character) <= last for first, last in _ACCENTS):
         return ""
@@ -53,12 +71,14 @@ _FOLDS = _Folds()
 
 
 def folded(text: str) -> str:
-    """Return the words of the text, one space between them, without what does not matter."""
+    """Return the words of the text, one space between them, without what does not matter.
+
+    Of more than 30 marks in a row the first 30 count, and of what is folded the first 10,000 characters.
+    """
     if text.isascii():
         return " ".join(_ASCII_WORD.findall(text.lower()))
-    # Decomposed again afterwards: small letters can be made of more than one character.
-    lower = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    return unicodedata.normalize("NFC", " ".join(lower.translate(_FOLDS).split()))
+    plain = " ".join(text.translate(_FOLDS)[:_LONGEST_FOLDED].split())
+    return unicodedata.normalize("NFC", _MANY_MARKS.sub(lambda marks: marks[0][:_MOST_MARKS], plain))
 
 
 def search_terms(*texts: str | None) -> list[str]:
@@ -68,17 +88,22 @@ def search_terms(*texts: str | None) -> list[str]:
     such a run are found.
     """
     terms: dict[str, None] = {}
+    for term in _terms_of(texts):
+        terms[term] = None
+        if len(terms) == MOST_TERMS:
+            break
+    return [term[:LONGEST_TERM] for term in terms]
+
+
+def _terms_of(texts: Iterable[str | None]) -> Iterator[str]:
     for text in texts:
         for word in folded(text or "").split():
             if word.isascii():
-                terms[word] = None
+                yield word
                 continue
             for run in _RUN.findall(word):
                 if _IS_UNSPACED.match(run):
-                    terms.update(dict.fromkeys(character for character in run if character.isalnum()))
-                    terms.update(dict.fromkeys(map("".join, pairwise(run))))
+                    yield from (character for character in run if character.isalnum())
+                    yield from map("".join, pairwise(run))
                 else:
-                    terms[run] = None
-            if len(terms) >= MOST_TERMS:
-                return [term[:LONGEST_TERM] for term in terms][:MOST_TERMS]
-    return [term[:LONGEST_TERM] for term in terms]
+                    yield run

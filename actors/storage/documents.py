@@ -1,5 +1,6 @@
 """Writing documents whole: an insert for what is new, a replacement guarded by the version for what exists."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
@@ -17,6 +18,7 @@ from actors.storage.database import Database, despite_contention, duplicates_of,
 # Replacements in one statement, which carries them all and may have 16 MB: whoever recovers a dead writer brings tens
 # of thousands, and a ticket with a long description has some 100 KB.
 LARGEST = 100
+MADE_AT_ONCE = 10
 
 
 class MongoDocuments:
@@ -60,7 +62,7 @@ class MongoDocuments:
         """Inserts in one command, a third of the cost of replacing; returns those that exist already."""
         if not projections:
             return []
-        documents = [projection.document() for projection in projections]
+        documents = await _made(projections)
         collection = self._database[projections[0].collection]
         try:
             with reaching_the_database():
@@ -74,7 +76,7 @@ class MongoDocuments:
         while projections:
             collection = self._database[projections[0].collection]
             ids = {"_id": {"$in": [projection.id for projection in projections]}}
-            newer = _by_newer(projections)
+            newer = _by_newer(await _made(projections))
             with reaching_the_database():
                 result = await despite_contention(partial(collection.update_many, ids, newer))
                 if result.matched_count == len(projections):
@@ -83,14 +85,23 @@ class MongoDocuments:
             projections = await self._insert([one for one in projections if one.id not in there])
 
 
-def _by_newer(projections: Sequence[Projection]) -> list[Document]:
+async def _made(projections: Sequence[Projection]) -> list[Document]:
+    """The documents, a few at a time: the words of one can take 3 ms, and a host answers others meanwhile."""
+    documents: list[Document] = []
+    for place, projection in enumerate(projections, 1):
+        documents.append(projection.document())
+        if place % MADE_AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return documents
+
+
+def _by_newer(documents: Sequence[Document]) -> list[Document]:
     """The update of documents by those of these that are newer.
 
     Of many replacements by themselves the embedded database makes as many transactions, each with its own fsync: 1.4 ms
     of its processor time each, against 0.6 ms in one statement (measured, 5 to 50 documents).
     """
-    documents = [projection.document() for projection in projections]
-    place: Document = {"$indexOfArray": [{"$literal": [projection.id for projection in projections]}, "$_id"]}
+    place: Document = {"$indexOfArray": [{"$literal": [document["_id"] for document in documents]}, "$_id"]}
     new: Document = {"$arrayElemAt": [{"$literal": documents}, place]}
     same_state = {"$eq": ["$version", "$$new.version"]}
     newer_projection = {"$lt": [{"$ifNull": ["$projection", FIRST_PROJECTION]}, "$$new.projection"]}

@@ -37,6 +37,9 @@ _TURNS_ROUND = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069
 # Letters and signs without a picture: Hangul fillers, the Braille blank, a null note, hieroglyphic blanks.
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\U0001d159\U00013441\U00013442")
 
+# Tibetan stacks have up to eight, the most of any script; normalising takes time with the square of their number.
+_MOST_MARKS = 10
+
 # 256 random bits in base64url.
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -63,6 +66,20 @@ def shows_something(text: str) -> bool:
     return any(unicodedata.category(character)[0] in "LNPS" and character not in _BLANK for character in text)
 
 
+def has_many_marks(text: str) -> bool:
+    """Whether more than ten marks stand on one letter, those that cannot be seen left out of account."""
+    marks = 0
+    for character in text:
+        category = unicodedata.category(character)
+        if category[0] == "M":
+            marks += 1
+            if marks > _MOST_MARKS:
+                return True
+        elif category != "Cf":
+            marks = 0
+    return False
+
+
 def _text(longest: int, *, required: bool = False, allowed: str = "") -> Callable[[str | None], str | None]:
     def check(text: str | None) -> str | None:
         text = (text or "").strip()
@@ -72,6 +89,8 @@ def _text(longest: int, *, required: bool = False, allowed: str = "") -> Callabl
             raise ValueError("must not have control characters")
         if not _TURNS_ROUND.isdisjoint(text):
             raise ValueError("must not have characters that change the direction of the text around them")
+        if not text.isascii() and has_many_marks(text):
+            raise ValueError(f"must have at most {_MOST_MARKS} accents or other marks on one letter")
         if text and not shows_something(text):
             raise ValueError("must have characters that can be seen")
         return text or None

@@ -1,4 +1,5 @@
-from typing import Any
+import unicodedata
+from typing import Any, Literal
 
 import pytest
 
@@ -71,6 +72,35 @@ async def test_a_wrong_field_is_named(world: World, field: str, value: object) -
     response = await seller.http.post("/api/tickets", json={**TICKET, field: value})
     assert response.status_code == 400
     assert fields(response) == {field}
+
+
+MANY_MARKS = ["e" + "\u0301\u0327" * 6, "क" + "\u094d\u200d" * 11, "Z" + "\u0336" * 11 + "algo"]
+
+
+@pytest.mark.parametrize("field", ["title", "description", "venue", "city", "section", "row", "seat", "restrictions"])
+@pytest.mark.parametrize("text", MANY_MARKS, ids=["accents", "joined vowel signs", "struck through"])
+async def test_text_with_more_marks_on_a_letter_than_any_language_has_is_refused(
+    world: World, field: str, text: str
+) -> None:
+    response = await (await world.someone()).http.post("/api/tickets", json={**TICKET, field: text})
+    assert response.status_code == 400
+    assert fields(response) == {field}
+    assert "10 accents" in response.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "नई दिल्ली: हिन्दी कवि सम्मेलन र्त्स्न्या", "ཧྐྵྨླྺྼྻྂ བཀྲ་ཤིས་བདེ་ལེགས", "בְּרֵאשִׁ֖ית בָּרָ֣א אֱלֹהִ֑ים יְרוּשָׁלִַ֔ם", "Nguyễn Thị Ngọc Ánh",
+        "بِسْمِ ٱللَّٰهِ ٱلرَّحْمَٰنِ", "ที่นั่งพิเศษ กี้", "တက္ကသိုလ်ကြွက်",
+        "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f 1\ufe0f\u20e3",
+    ],
+    ids=["Devanagari", "Tibetan", "Hebrew with cantillation", "Vietnamese", "Arabic", "Thai", "Myanmar", "emoji"],
+)  # fmt: skip
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+async def test_texts_of_all_scripts_are_taken(world: World, text: str, form: Literal["NFC", "NFD"]) -> None:
+    text = unicodedata.normalize(form, text)
+    assert (await (await world.someone()).lists(title=text, description=text))["title"] == text
 
 
 async def test_all_wrong_fields_are_named_at_once(world: World) -> None:

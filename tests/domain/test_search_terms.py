@@ -1,6 +1,10 @@
 """What a search finds, in all scripts: the same function reads what was listed and what is asked."""
 
 import unicodedata
+from collections.abc import Iterator
+from itertools import groupby, pairwise
+from types import SimpleNamespace
+from typing import Literal
 
 import pytest
 
@@ -54,6 +58,51 @@ def test_text_has_a_bounded_number_of_terms_and_its_beginning_counts() -> None:
     assert len(terms) == MOST_TERMS
     assert terms[0] == "title"
     assert {len(term) for term in search_terms("x" * 5_000, "y" * 10)} == {LONGEST_TERM, 10}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "e" + "\u0301\u0327" * 2_499, "क" + "\u094d\u093c" * 2_499, "क" + "\u094d\u093c\u0640" * 1_666,
+        "क" + "\u094d\uff9e" * 2_499, "क" + "\u094d\u200d\u093c" * 1_666, "\ufdfa" * 5_000,
+    ],
+    ids=["accents", "vowel signs", "with letters that go", "with letters that become marks", "joined", "sentences"],
+)  # fmt: skip
+def test_what_is_normalised_is_short_and_has_few_marks_in_a_row(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    normalised: list[str] = []
+
+    def normalize(form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str) -> str:
+        normalised.append(text)
+        return unicodedata.normalize(form, text)
+
+    monkeypatch.setattr(
+        "actors.search_terms.unicodedata", SimpleNamespace(**{**vars(unicodedata), "normalize": normalize})
+    )
+    assert folded(text)
+    assert max(map(len, normalised)) <= 10_000
+    assert max(longest_run_of_marks(text) for text in normalised) <= 30
+
+
+def longest_run_of_marks(text: str) -> int:
+    runs = groupby(text, key=lambda character: unicodedata.combining(character) > 0)
+    return max((len(list(run)) for is_mark, run in runs if is_mark), default=0)
+
+
+def test_terms_are_made_until_there_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def pairs(run: str) -> Iterator[tuple[str, str]]:
+        for pair in pairwise(run):
+            made.append("".join(pair))
+            yield pair
+
+    monkeypatch.setattr("actors.search_terms.pairwise", pairs)
+    few = "".join(chr(0x4E00 + number) for number in range(40))
+    assert (
+        len(search_terms(few + "".join(few[number % 40] + few[number % 39] for number in range(2_000)))) == MOST_TERMS
+    )
+    assert len(made) < 1_000
+    assert len(search_terms(" ".join(f"é{number}" for number in range(900)))) == MOST_TERMS
 
 
 def test_folding_twice_changes_nothing() -> None:

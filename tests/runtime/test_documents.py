@@ -3,6 +3,9 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -272,3 +275,28 @@ async def test_what_people_write_is_taken_for_no_expression(market: LocalMarket)
         }
         await store.write([Projection("things", "1", version, lambda document=document: dict(document))])  # type: ignore[misc]
         assert await market.connections.database["things"].find_one({}) == document
+
+
+async def test_host_answers_others_while_it_makes_the_documents_of_a_large_commit(market: LocalMarket) -> None:
+    """One statement takes a hundred, and the words of a single ticket some milliseconds."""
+    made_before: list[int] = []
+    made = 0
+
+    async def answer_others() -> None:
+        while True:
+            made_before.append(made)
+            await asyncio.sleep(0)
+
+    def document(ticket_id: str) -> Document:
+        nonlocal made
+        made += 1
+        return {"_id": ticket_id, "version": 1}
+
+    ids = [f"{number:024x}" for number in range(95)]
+    projections = [Projection("tickets", one, 1, partial(document, one), is_new=True) for one in ids]
+    others = asyncio.create_task(answer_others())
+    await MongoDocuments(market.connections.database).write(projections)
+    await MongoDocuments(market.connections.database).write([replace(one, is_new=False) for one in projections])
+    others.cancel()
+    assert made == 190
+    assert max(later - earlier for earlier, later in pairwise(made_before)) <= 10
