@@ -8,10 +8,11 @@ _REMEMBERED = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many at once, and as many again in so many seconds, evenly."""
+    """So many in so many seconds, evenly; before that all of them at once, or only so many."""
 
     count: int
     seconds: float
+    at_once: int | None = None
 
 
 class LeakyBuckets:
@@ -22,7 +23,7 @@ class LeakyBuckets:
 
     def __init__(self, rate: Rate) -> None:
         self._drop = rate.seconds / rate.count
-        self._depth = rate.seconds
+        self._depth = self._drop * (rate.at_once or rate.count)
         self._empty_at: dict[str, float] = {}
 
     def wait(self, name: str, now: float) -> int:

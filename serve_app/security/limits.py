@@ -34,7 +34,8 @@ _REFUSED_PAYMENTS_PER_ADDRESS = RateLimitItemPerHour(200, 1, namespace="refused-
 _TOKENS_PER_ADDRESS = RateLimitItemPerHour(120, 1, namespace="tokens-address")
 _REDIS_SECONDS = 0.5
 # Of a user, and of an address, behind which a whole stadium may be. Each replica counts what it gets itself.
-_CHANGES = (Rate(1_200, 3_600), Rate(12_000, 3_600))
+# What is listed costs the one actor of its ticket some milliseconds, which buyers wait for meanwhile.
+_CHANGES = (Rate(1_200, 3_600, at_once=100), Rate(12_000, 3_600, at_once=1_000))
 _HOLDS = (Rate(300, 300), Rate(6_000, 60))
 _PAYMENTS = (Rate(60, 300), Rate(1_200, 60))
 _EXPORTS = (Rate(10, 3_600), Rate(60, 3_600))
