@@ -272,5 +272,8 @@ async def connect(settings: Settings) -> Actors:
             await asyncio.sleep(DATABASE_RETRY_SECONDS)
         else:
             break
-    connections.keep_running(connections.clock.run(), watch(system.fleet(settings), [names.SUPERVISOR]))
-    return system.actors(settings, connections.clock)
+    actors = system.actors(settings, connections.clock)
+    connections.keep_running(
+        connections.clock.run(), watch(system.fleet(settings), [names.SUPERVISOR], actors.compare_hosts)
+    )
+    return actors

@@ -10,6 +10,7 @@ import structlog
 from actors.connections import Connections
 from actors.domain.messages import Unavailable
 from actors.pulse import Pulse
+from actors.routing import host_names
 from actors.runtime.host import Counters
 from actors.runtime.ports import HostUnreachableError, Instant, Reply, StoreUnavailableError
 from actors.system import System
@@ -103,7 +104,8 @@ class HostActor:
         if self._started is None:
             self._begin()
         pid, node_id, started = self.system.place()
-        return Pulse(self.name, self.writer, pid, node_id, self.counters, self.is_idle(), started)
+        idle, hosts = self.is_idle(), host_names(self.settings)
+        return Pulse(self.name, self.writer, pid, node_id, self.counters, idle, started, hosts)
 
     async def ready(self) -> None:
         """Returns when the actor has started; it is tried again while the database is away."""

@@ -30,4 +30,4 @@ class Market(Protocol):
         """Has a purchase go on, and says how it stands."""
 
     async def is_ready(self) -> bool:
-        """Whether the database and the actors answer."""
+        """Whether the database and the actors answer, and are those that this process asks."""

@@ -1,6 +1,6 @@
 """An actor's sign of life."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from actors.runtime.host import Counters
@@ -11,7 +11,7 @@ class Pulse:
     """Who an actor is, where it runs, what it did, and whether it may be ended.
 
     `started` is when its process did, in seconds since the epoch: after a death the same pid may be somebody else's.
-    It is 0 where it is not known.
+    It is 0 where it is not known. `hosts` is how many shared actors of each kind it takes the market to have.
     """
 
     name: str
@@ -21,6 +21,7 @@ class Pulse:
     counters: Counters
     idle: bool = False
     started: float = 0.0
+    hosts: dict[str, int] = field(default_factory=dict)
 
 
 class Fleet(Protocol):

@@ -3,6 +3,8 @@
 import asyncio
 from collections import OrderedDict
 
+import structlog
+
 from actors import names
 from actors.domain.messages import (
     ChargeAnswer,
@@ -20,6 +22,7 @@ from actors.domain.messages import (
     Unavailable,
 )
 from actors.domain.ticket import TicketAnswer
+from actors.pulse import Pulse
 from actors.runtime.gateway import NO_KNOCKING, ONE_BY_ONE, Gateway
 from actors.runtime.placement import SharedPlacement
 from actors.runtime.ports import Clock, HostUnreachableError, Transport
@@ -31,6 +34,8 @@ PAYMENT_PATIENCE = 20_000
 
 # Tickets of which it is remembered that they have an actor of their own; of others their shared host says it again.
 KNOWN_MOVED = 20_000
+
+logger = structlog.get_logger(__name__)
 
 
 def host_names(settings: Settings) -> dict[str, int]:
@@ -58,6 +63,9 @@ class Actors:
         self._own = Gateway(transport, clock, NO_KNOCKING)
         self._moved: OrderedDict[str, None] = OrderedDict()
         self._slow = Gateway(transport, clock, ONE_BY_ONE)
+        self._hosts = host_names(settings)
+        # What the Supervisor said, while that is not what is so here.
+        self._other_hosts: dict[str, int] = {}
 
     async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal:
         """The ticket's answer, durable when it arrives; Unavailable or Overloaded when there is none in time."""
@@ -115,8 +123,23 @@ class Actors:
         answer: PaymentAnswer | Refusal = await self._slow.ask(host, command, PAYMENT_PATIENCE)
         return answer
 
+    def compare_hosts(self, supervisor: Pulse) -> None:
+        """Is not ready while the Supervisor has other numbers of actors: this process looks for others' ids elsewhere.
+
+        A replica keeps the settings that its node's Ray started with, so it may not know what the actors were told.
+        """
+        other = supervisor.hosts if any(self._hosts.get(kind) != n for kind, n in supervisor.hosts.items()) else {}
+        if other != self._other_hosts:
+            self._other_hosts = other
+            if other:
+                logger.error("numbers_of_actors_differ", own=self._hosts, supervisor=other)
+            else:
+                logger.info("numbers_of_actors_agree", own=self._hosts)
+
     async def is_ready(self) -> bool:
-        """Whether the ticket hosts answer, and so the database does."""
+        """Whether the ticket hosts answer, and so the database does, and are those that the Supervisor knows."""
+        if self._other_hosts:
+            return False
         reads = (
             self._tickets.ask(host, ReadTicket("0" * 24), TICKET_PATIENCE // 2)
             for host in self._placement.names(names.TICKETS)

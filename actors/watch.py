@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -67,9 +67,11 @@ class Watch:
             await self._fleet.replace(name, self.pulses.get(name))
 
 
-async def watch(fleet: Fleet, watched: list[str]) -> None:
-    """Watches over these actors until cancelled."""
+async def watch(fleet: Fleet, watched: list[str], heard: Callable[[Pulse], None]) -> None:
+    """Watches over these actors until cancelled. `heard` is told the last pulse of each, again and again."""
     own = Watch(fleet)
     while True:
         await own.look(watched)
+        for pulse in own.pulses.values():
+            heard(pulse)
         await asyncio.sleep(EVERY_SECONDS)

@@ -39,7 +39,7 @@ async def readyz(request: Request) -> Response:
     services = services_of(request)
     is_ready, has_redis = await asyncio.gather(_market_answers(services), _takes_events(services))
     if not is_ready:
-        raise ServiceUnavailableError("The database or the actors do not answer.")
+        raise ServiceUnavailableError("The database or the actors do not answer, or their number is another one here.")
     health: Health = {"status": "ok"}
     if not has_redis:
         health["degraded"] = ["redis"]

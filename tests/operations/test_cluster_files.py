@@ -103,3 +103,11 @@ def test_the_deployment_options_name_the_deployment_that_the_code_has() -> None:
 
     (application,) = ServeDeploySchema.model_validate(parsed("config/serve.yaml")).applications
     assert [each.name for each in application.deployments] == [deployed._bound_deployment.name]
+
+
+def test_settings_in_the_file_win_over_those_of_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    from serve_app.app import app_builder  # noqa: PLC0415 - loads all of the application
+
+    monkeypatch.setenv("TICKET_ACTORS", "1")
+    (settings,) = app_builder({"release": "2", "ticket_actors": "4"})._bound_deployment.init_args
+    assert settings.ticket_actors == 4

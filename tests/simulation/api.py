@@ -109,9 +109,8 @@ class Api:
         self.actors = system.actors(self._market.settings, own.clock)
         self.notices = Notices(own.inbox, own.queries, self.actors)
         self._world.loop.create_task(self._know_the_time())
-        own.keep_running(
-            own.clock.run(), watch(system.fleet(self._market.settings), [names.SUPERVISOR]), self.notices.run()
-        )
+        watching = watch(system.fleet(self._market.settings), [names.SUPERVISOR], self.actors.compare_hosts)
+        own.keep_running(own.clock.run(), watching, self.notices.run())
 
     async def _know_the_time(self) -> None:
         """As cluster.connect: a replica serves when it knows the database's time."""
