@@ -78,7 +78,7 @@ def start(settings: Settings) -> None:
 async def renew(settings: Settings, tell: Callable[[str], None]) -> None:
     """Renews all actors with these settings and the code of now, one by one. Ray is to be connected.
 
-    Raises HostUnreachableError when one does not start; those before it are renewed.
+    Raises HostUnreachableError when one does not end or start; those before it are renewed.
     """
     await renewal.renew(RayRenewable(settings), (*shared_names(settings), names.SUPERVISOR), tell)
 
@@ -104,11 +104,20 @@ class RayRenewable:
         await loading
 
     async def end(self, name: str) -> None:
-        """Kills it: it has nothing to do any more."""
-        with contextlib.suppress(RayError, ValueError):
-            ray.kill(ray.get_actor(name, self._namespace))
-        while name in await self.existing():  # noqa: ASYNC110 - Ray tells nobody when it is done
-            await asyncio.sleep(LOOK_SECONDS)
+        """Kills it: it has nothing to do any more. Returns when it has gone, though another of its name may be there.
+
+        The shared host of a ticket that many want creates the next one at once. Raises HostUnreachableError.
+        """
+        ended = await asyncio.to_thread(self._found, name)
+        if ended is None:
+            return
+        try:
+            ray.kill(ended)
+            async with asyncio.timeout(RENEWAL_SECONDS):
+                while await asyncio.to_thread(self._found, name) == ended:  # noqa: ASYNC110 - Ray tells nobody
+                    await asyncio.sleep(LOOK_SECONDS)
+        except (RayError, TimeoutError) as error:
+            raise HostUnreachableError(f"{name} did not end") from error
 
     async def begin(self, name: str) -> None:
         """Creates the actor, and returns when it has started."""
@@ -116,7 +125,13 @@ class RayRenewable:
         try:
             await asyncio.wait_for(cast("Any", handle).ready.remote(), RENEWAL_SECONDS)
         except (RayError, TimeoutError) as error:
-            raise HostUnreachableError(name) from error
+            raise HostUnreachableError(f"{name} did not start") from error
+
+    def _found(self, name: str) -> ActorHandle[Any] | None:
+        try:
+            return ray.get_actor(name, self._namespace)
+        except ValueError:
+            return None  # no actor has this name
 
 
 def load(module: str) -> None:

@@ -24,7 +24,7 @@ class Renewable(Protocol):
         """Have the actor answer what it has and take nothing more; one that is gone or hangs counts as drained."""
 
     async def end(self, name: str) -> None:
-        """End the actor for good, and return when its name is free."""
+        """End the actor for good, and return when it has gone. Raises HostUnreachableError when it does not go."""
 
     async def begin(self, name: str) -> None:
         """Create the actor, and return when it has started."""

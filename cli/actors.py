@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         asyncio.run(cluster.renew(settings, partial(print, flush=True)))
     except HostUnreachableError as error:
-        sys.stderr.write(f"{error} did not start: see its log, then repeat this command\n")
+        sys.stderr.write(f"{error}: see its log, then repeat this command\n")
         return 1
     return 0
 
