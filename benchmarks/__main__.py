@@ -14,12 +14,23 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks import load, plot, report
 from benchmarks.bench import Bench, Plan, Scenario
-from benchmarks.scenarios import catalogue, flash_sale, hot_ticket, live_holds, purchases, reservations, signins, size
+from benchmarks.scenarios import (
+    catalogue,
+    dedicated,
+    flash_sale,
+    hot_ticket,
+    live_holds,
+    purchases,
+    reservations,
+    signins,
+    size,
+)
 
 SCENARIOS: dict[str, Scenario] = {
     "reservations": reservations.run,
     "purchases": purchases.run,
     "hot_ticket": hot_ticket.run,
+    "dedicated": dedicated.run,
     "catalogue": catalogue.run,
     "flash_sale": flash_sale.run,
     "live_holds": live_holds.run,

@@ -134,9 +134,9 @@ class MeasuredMarket:
         finally:
             bench.progress.remove_task(task)
 
-    def reservations(self, ids: Sequence[str]) -> list[Request]:
-        """A reservation of each ticket, by new buyers in turn."""
-        return list(reservations(self.running.key, ids))
+    def reservations(self, ids: Sequence[str], each: int = TICKETS_PER_BUYER) -> list[Request]:
+        """A reservation of each ticket, by new buyers in turn who want so many each."""
+        return list(reservations(self.running.key, ids, each))
 
     def complaints(self) -> list[str]:
         """What `holdfast verify` finds wrong with the books."""
@@ -162,9 +162,9 @@ class MeasuredMarket:
         return outcome
 
 
-def reservations(key: str, ids: Sequence[str]) -> Iterator[Request]:
-    """A reservation of each ticket, by buyers in turn who want eight each and whose sessions this key signs."""
-    signed_in = cycle([cookie_for(key) for _ in range(ceil(len(ids) / TICKETS_PER_BUYER))])
+def reservations(key: str, ids: Sequence[str], each: int = TICKETS_PER_BUYER) -> Iterator[Request]:
+    """A reservation of each ticket, by buyers in turn who want so many each and whose sessions this key signs."""
+    signed_in = cycle([cookie_for(key) for _ in range(ceil(len(ids) / each))])
     for ticket_id, (buyer, cookie) in zip(ids, signed_in, strict=False):
         body = json.dumps({"ticketId": ticket_id}).encode()
         yield request("POST", "/api/orders", cookie=cookie, body=body, key=ticket_id, parts=(f'"userId":"{buyer}"',))

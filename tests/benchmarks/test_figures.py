@@ -14,7 +14,7 @@ from benchmarks.bench import Outcome, Plan
 from benchmarks.comparison import middle, summary
 from benchmarks.load import wrk
 from benchmarks.load.result import Result, percentile, ratio
-from benchmarks.scenarios import catalogue
+from benchmarks.scenarios import catalogue, dedicated
 from config.settings import Settings
 
 
@@ -61,6 +61,25 @@ def test_what_was_never_answered_has_no_latency() -> None:
     nothing = {**row("reads", 1, 0.0), "refusals": {"503": 3}}
     assert middle([nothing]) == {"per_second": 0.0, "refused": 3, "wrong": 0}
     assert middle([nothing, {**row("reads", 2, 8.0), "refusals": {}}])["p50_ms"] == 0.4
+
+
+def test_dedicated_actors_are_compared_with_shared_ones_of_the_same_round() -> None:
+    rows = [
+        {
+            "placement": placement,
+            **dict.fromkeys(("p50_ms", "longest_ms", "seconds", "actors_at_the_end", "actors_after_seconds"), 1.0),
+            "p99_ms": p99,
+            "actors": actors,
+            "wrong": 0,
+        }
+        for placement, p99, actors in (
+            ("shared", 100.0, 0), ("dedicated", 150.0, 20), ("dedicated", 900.0, 20), ("shared", 300.0, 0),
+        )
+    ]  # fmt: skip
+    shared, own = dedicated._summary(rows)
+    assert (shared["placement"], shared["p99_ms"], shared["actors"], shared["p99_of_shared"]) == ("shared", 200.0, 0, 1)
+    # 1.5 and 3: each of its own round, not 525 of 200.
+    assert (own["p99_ms"], own["actors"], own["p99_of_shared"]) == (525.0, 20, 2.25)
 
 
 def test_each_number_of_connections_has_lines_of_its_own() -> None:
