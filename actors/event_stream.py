@@ -25,7 +25,7 @@ _AVERAGE_OVER = 2_000
 # Steps between us and Stripe, of no meaning to anyone else.
 INTERNAL = (ChargeTried, ChargeIntentCreated, ChargeIntentCancelled, ChargeRefunding)
 # What a charge keeps for itself.
-PRIVATE = ("payment_method", "tries", "request")
+PRIVATE = ("payment_method", "tries", "capture_refusals", "request")
 
 # One command for all: made one by one, XADDs took the client 60 microseconds each, and 30 % of a ticket actor's time.
 _FIELDS = ("id", "type", "entity", "version", "at", "data")

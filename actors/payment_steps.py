@@ -27,6 +27,12 @@ from actors.stripe.resources import Intent, Refund
 PATIENCE = 10_000
 TRIES = 4
 FIRST_BACKOFF_SECONDS = 0.25
+# A charge keeps the name of each try. What nobody waits for rests after so many, twice as long each time, in ms: so an
+# intent that is `processing` for a week has some 200.
+UNTIRED = 20
+FIRST_REST = 60_000
+LONGEST_REST = 3_600_000
+PATIENT = (ChargeStep.CAPTURE, ChargeStep.VOID)
 
 T = TypeVar("T")
 
@@ -119,6 +125,8 @@ class Steps:
         Without an answer the same key is asked again: Stripe then tells what the first call did. After a 5xx that would
         only replay it, so the number of the try is raised, in the journal before it is used in a key.
         """
+        if step in PATIENT and self._clock.now() < charge.updated_at + _rest(charge.tries.count(step)):
+            raise errors.OutcomeUnknown("tried_often")
         backoff = FIRST_BACKOFF_SECONDS
         for attempt in count(1):
             try:
@@ -137,6 +145,11 @@ class Steps:
 
     def _is_last(self, attempt: int, backoff: float, deadline: Instant) -> bool:
         return attempt >= TRIES or self._clock.now() + int(backoff * 1000) >= deadline
+
+
+def _rest(tries: int) -> int:
+    """How long, in ms, a step rests after so many tries."""
+    return min(FIRST_REST << min(tries - UNTIRED, 10), LONGEST_REST) if tries >= UNTIRED else 0
 
 
 def intent_id_of(charge: Charge) -> str:

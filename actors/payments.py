@@ -54,8 +54,8 @@ REFUSED = (errors.InvalidState, errors.CardDeclined, errors.Rejected)
 HELD = ("requires_capture", "processing")
 # Codes of captures that no repeat can help (https://docs.stripe.com/error-codes).
 NEVER_CAPTURED = ("capture_charge_authorization_expired", "capture_unauthorized_payment", "charge_expired_for_capture")
-# So many tries the money that Stripe still holds is asked for, under a new key each time: some five minutes.
-CAPTURE_TRIES = 8
+# So often Stripe may refuse to capture what it still holds, under a new key each time: some five minutes.
+CAPTURE_REFUSALS = 8
 
 logger = structlog.get_logger(__name__)
 
@@ -169,9 +169,9 @@ class Payments:
             # the sale is taken back, so that somebody finds it if we die before that.
             intent = await self._steps.stripe.retrieve(intent_id_of(charge))
             if intent.status != "succeeded":
-                tries = charge.tries.count(ChargeStep.CAPTURE) + 1
-                if intent.status not in HELD or refused.code in NEVER_CAPTURED or tries >= CAPTURE_TRIES:
-                    logger.error("capture_refused", charge=charge.id, failure=str(refused), tries=tries)
+                refusals = charge.capture_refusals + 1
+                if intent.status not in HELD or refused.code in NEVER_CAPTURED or refusals >= CAPTURE_REFUSALS:
+                    logger.error("capture_refused", charge=charge.id, failure=str(refused), refusals=refusals)
                     return NotCapturable()
                 await self._ask_anew(charge, ChargeStep.CAPTURE, refused)
         return Answer(await self._steps.tell(RecordCaptured(charge.id)))
@@ -209,7 +209,7 @@ class Payments:
 
         Stripe saves a refusal under its key for a day, also one that is true for a second only, as while `processing`.
         """
-        await self._steps.tell(StartTry(charge.id, step))
+        await self._steps.tell(StartTry(charge.id, step, refused=True))
         raise refused
 
 

@@ -79,8 +79,9 @@ def decide(charge: Charge | None, command: ChargeCommand, now: Instant) -> Decis
             return UNCHANGED
         case OpenCharge(charge=asked):
             return UNCHANGED if _same_payment(charge, asked) else RequestMismatch()
-        case StartTry(step=step):
-            return (ChargeTried(_next(charge, now, tries=(*charge.tries, step))),)
+        case StartTry(step=step, refused=refused):
+            refusals = charge.capture_refusals + (refused and step is ChargeStep.CAPTURE)
+            return (ChargeTried(_next(charge, now, tries=(*charge.tries, step), capture_refusals=refusals)),)
         case RecordIntent(stripe_id=charge.stripe_id):
             return UNCHANGED
     return _HANDLERS[charge.status](charge, command, now)

@@ -163,6 +163,7 @@ class Charge:
     `refunding` while its money is to go back, and `disputed` is Stripe's word for how a dispute stands. `paid_by_hand`
     is who paid the buyer back another way after the refund failed.
     `intent_cancelled` when Stripe has said that nobody can pay the intent of this failed charge any more.
+    `tries` names a step once for each new key that it needed; `capture_refusals` counts those after a refusal.
     """
 
     id: str
@@ -187,6 +188,7 @@ class Charge:
     request: str | None = None
     intent_cancelled: bool = False
     paid_by_hand: str | None = None
+    capture_refusals: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -502,10 +504,14 @@ class OpenCharge:
 
 @dataclass(frozen=True, slots=True)
 class StartTry:
-    """Raises the number of tries of a step, before it is used in an idempotency key."""
+    """Raises the number of tries of a step, before it is used in an idempotency key.
+
+    `refused` when Stripe refused the try before, and not when it failed.
+    """
 
     charge_id: str
     step: ChargeStep
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

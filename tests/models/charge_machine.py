@@ -135,10 +135,10 @@ class ChargeMachine(RuleBasedStateMachine):
         if is_meant or self.model.status not in ("created", "authorised"):
             self.tell(RecordVoided(ID))
 
-    @rule(step=STEPS)
-    def try_again(self, step: ChargeStep) -> None:
+    @rule(step=STEPS, refused=st.booleans())
+    def try_again(self, step: ChargeStep, refused: bool) -> None:  # noqa: FBT001 - drawn
         before = self.charge and self.key(step)
-        self.tell(StartTry(ID, step))
+        self.tell(StartTry(ID, step, refused))
         assert self.charge is None or self.key(step) != before
 
     @rule()
@@ -163,6 +163,7 @@ class ChargeMachine(RuleBasedStateMachine):
             charge.status, charge.version, charge.payment_method, charge.request, charge.stripe_id,
             charge.stripe_refund_id, charge.failure, charge.action_required, charge.refunding, charge.disputed,
             Counter(map(ChargeStep, charge.tries)), charge.intent_cancelled,
+            charge.capture_refusals,
         )  # fmt: skip
         assert seen == model
 

@@ -46,6 +46,7 @@ class ChargeModel:
     disputed: str | None = None
     tries: Counter[ChargeStep] = field(default_factory=Counter)
     cancelled: bool = False
+    refusals: int = 0
 
     def tell(self, command: ChargeCommand) -> Outcome:
         """The name of the event, the refusal, or None when nothing changes."""
@@ -61,8 +62,10 @@ class ChargeModel:
 
     def _record(self, command: ChargeCommand) -> Outcome:  # noqa: C901, PLR0911, PLR0912 - a row a command
         match command:
-            case StartTry(step=step):
+            case StartTry(step=step, refused=refused):
                 self.tries[step] += 1
+                if refused and step == ChargeStep.CAPTURE:
+                    self.refusals += 1
                 return "ChargeTried"
             case RecordIntent():
                 return self._record_intent(command)

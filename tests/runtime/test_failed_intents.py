@@ -8,6 +8,7 @@ from actors.domain.messages import (
     CancelOrder,
     Charge,
     ChargeStatus,
+    ChargeStep,
     Order,
     OrderStatus,
     Pay,
@@ -17,11 +18,13 @@ from actors.domain.messages import (
     ResumePurchase,
     Sell,
     Settle,
+    StartTry,
     TicketStatus,
     Unavailable,
 )
 from actors.domain.messages import ChargeAnswer as Answer
 from actors.domain.ticket import TicketAnswer
+from actors.payment_steps import FIRST_REST, UNTIRED
 from actors.payments import Payments
 from actors.stripe import errors
 from actors.stripe.client import Stripe
@@ -32,6 +35,7 @@ from tests.support.buying import (
     DECLINED,
     VISA,
     WANTS_ACTION,
+    Ahead,
     Interrupted,
     an_order,
     changed_at_stripe,
@@ -229,6 +233,25 @@ async def test_a_cancel_that_was_refused_while_the_bank_decided_is_asked_for_und
     await rescued(market)
     assert await money(market, order) == LET_GO
     assert (await charge_of(market, order)).status is ChargeStatus.VOIDED
+
+
+async def test_a_cancel_that_was_refused_very_often_rests_so_that_its_charge_stays_small(market: LocalMarket) -> None:
+    order = await an_order(market)
+    await pay_until_it_dies(market, order, Sell, before=True)
+    expect(TicketAnswer, await market.ask_ticket(CancelOrder(order.ticket_id, order.id)))
+    await changed_at_stripe(market, order, lambda intent: _as(intent, "processing"))
+    charge = await charge_of(market, order)
+    await market.ask_host(market.charges, [StartTry(charge.id, ChargeStep.VOID)] * UNTIRED)
+    for _ in range(3):
+        await rescued(market)
+    await market.writes_everything()
+    assert (await charge_of(market, order)).tries == ("void",) * UNTIRED
+
+    later = Ahead(market.connections.clock, FIRST_REST)
+    market.payments = Payments(market.charges.host, market.stripe, later)
+    await changed_at_stripe(market, order, lambda intent: _as(intent, "requires_capture"))
+    await rescued(market)
+    assert await money(market, order) == LET_GO
 
 
 async def test_under_the_same_key_the_refusal_to_cancel_is_replayed_and_the_check_sees_that(

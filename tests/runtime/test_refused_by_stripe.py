@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from actors import payments
+from actors import payment_steps, payments
 from actors.domain.messages import (
     CancelReason,
     Charge,
@@ -136,11 +136,27 @@ async def test_a_capture_that_is_refused_again_and_again_ends_the_sale(market: L
     order = await an_order(market)
     stripe = refuses(market, "capture", lambda: errors.Rejected("an_unheard_of_code"))
     await market.pay(Pay(order.id, VISA))
-    for _ in range(payments.CAPTURE_TRIES - 1):
+    for _ in range(payments.CAPTURE_REFUSALS - 1):
         await rescued(market)
-    assert len(set(stripe.keys)) == payments.CAPTURE_TRIES
+    assert len(set(stripe.keys)) == payments.CAPTURE_REFUSALS
     assert await stands(market, order) == ENDED
     assert await money(market, order) == LET_GO
+
+
+async def test_failures_of_stripe_are_no_refusals_of_a_capture(
+    market: LocalMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(payment_steps, "FIRST_BACKOFF_SECONDS", 0.0)
+    in_turn = iter([errors.ServerFailed()] * payments.CAPTURE_REFUSALS + [errors.Rejected("an_unheard_of_code")] * 2)
+    order = await an_order(market)
+    stripe = refuses(market, "capture", lambda: next(in_turn), times=payments.CAPTURE_REFUSALS + 2)
+    await market.pay(Pay(order.id, VISA))
+    for _ in range(4):
+        await rescued(market)
+    assert await money(market, order) == PAID_ONCE
+    assert len(set(stripe.keys)) == len(stripe.keys) == payments.CAPTURE_REFUSALS + 3
+    charge = await charge_of(market, order)
+    assert (charge.status, charge.capture_refusals) == (ChargeStatus.COMPLETED, 2)
 
 
 async def test_a_key_that_may_not_capture_leaves_the_sale_to_its_operator(market: LocalMarket) -> None:
