@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from actors.event_stream import STREAM
 from actors.runtime.ports import Instant, StoreUnavailableError
-from actors.storage.database import Database, reaching_the_database
+from actors.storage.database import Database, despite_contention, reaching_the_database
 
 BATCH = 500
 WAIT_MS = 1_000
@@ -93,7 +93,8 @@ class Subscription:
 
     async def _keep(self, position: str) -> None:
         with reaching_the_database():
-            await self._positions.update_one({"_id": self._name}, {"$set": {"position": position}}, upsert=True)
+            kept = {"$set": {"position": position}}
+            await despite_contention(lambda: self._positions.update_one({"_id": self._name}, kept, upsert=True))
 
 
 def _event(fields: dict[bytes, bytes]) -> Published:

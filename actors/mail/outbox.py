@@ -11,7 +11,7 @@ from pymongo.errors import BulkWriteError
 from actors.domain.codec import Document
 from actors.domain.messages import Instant
 from actors.mail.letters import Kind
-from actors.storage.database import Database, duplicates_of, ensure_indexes, reaching_the_database
+from actors.storage.database import Database, despite_contention, duplicates_of, ensure_indexes, reaching_the_database
 
 # Long enough to answer "did you write to me?".
 KEPT_MS = 30 * 86_400_000
@@ -58,7 +58,7 @@ class Outbox:
         with reaching_the_database():
             try:
                 documents = sorted(map(_document, mails), key=lambda document: document["_id"])
-                await self._mails.insert_many(documents, ordered=False)
+                await despite_contention(lambda: self._mails.insert_many(documents, ordered=False))
             except BulkWriteError as error:
                 duplicates_of(error)
 
@@ -93,11 +93,11 @@ class Outbox:
     async def forget_before(self, at: Instant) -> None:
         """Delete what is older, sent or not."""
         with reaching_the_database():
-            await self._mails.delete_many({"at": {"$lt": at}})
+            await despite_contention(lambda: self._mails.delete_many({"at": {"$lt": at}}))
 
     async def _update(self, which: Mapping[str, Any], change: Mapping[str, Any]) -> None:
         with reaching_the_database():
-            await self._mails.update_many(which, change)
+            await despite_contention(lambda: self._mails.update_many(which, change))
 
 
 def _document(mail: Mail) -> Document:

@@ -9,7 +9,7 @@ from pymongo import IndexModel
 from actors.domain.codec import Document
 from actors.domain.messages import Instant
 from actors.mail.letters import Kind
-from actors.storage.database import Database, ensure_indexes, reaching_the_database
+from actors.storage.database import Database, despite_contention, ensure_indexes, reaching_the_database
 
 LIFETIMES_MS = {Kind.VERIFICATION: 86_400_000, Kind.PASSWORD_RESET: 3_600_000}
 
@@ -46,7 +46,7 @@ class EmailTokens:
             "expires_at": now + LIFETIMES_MS[purpose],
         }
         with reaching_the_database():
-            await self._tokens.insert_one(document)
+            await despite_contention(lambda: self._tokens.insert_one(document))
         return token
 
     async def find(self, token: str, purpose: Kind, now: Instant) -> EmailToken | None:
@@ -60,20 +60,21 @@ class EmailTokens:
     async def use(self, token: EmailToken) -> bool:
         """Use the token up; False when somebody else did. All of the user's for the same purpose go with it."""
         with reaching_the_database():
-            used = await self._tokens.delete_one({"_id": token.digest})
+            used = await despite_contention(lambda: self._tokens.delete_one({"_id": token.digest}))
             if used.deleted_count:
-                await self._tokens.delete_many({"user_id": token.user_id, "purpose": token.purpose.value})
+                others = {"user_id": token.user_id, "purpose": token.purpose.value}
+                await despite_contention(lambda: self._tokens.delete_many(others))
         return used.deleted_count == 1
 
     async def forget(self, user_id: str) -> None:
         """Take back all of a user's tokens."""
         with reaching_the_database():
-            await self._tokens.delete_many({"user_id": user_id})
+            await despite_contention(lambda: self._tokens.delete_many({"user_id": user_id}))
 
     async def forget_expired(self, now: Instant) -> None:
         """Delete those whose time is over."""
         with reaching_the_database():
-            await self._tokens.delete_many({"expires_at": {"$lte": now}})
+            await despite_contention(lambda: self._tokens.delete_many({"expires_at": {"$lte": now}}))
 
 
 def is_of(token: EmailToken, email_key: str) -> bool:

@@ -6,6 +6,7 @@ after a crash in the middle.
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 
 import structlog
 from pymongo.errors import DuplicateKeyError
@@ -13,7 +14,7 @@ from pymongo.errors import DuplicateKeyError
 from actors.domain.codec import Document
 from actors.projections import PROJECTIONS, projection_of, readable
 from actors.runtime.ports import DocumentStore, StoreUnavailableError
-from actors.storage.database import Database, reaching_the_database
+from actors.storage.database import Database, despite_contention, reaching_the_database
 from actors.storage.users import EMAIL_RULE, email_key
 
 PAGE = 200
@@ -65,7 +66,7 @@ class DocumentUpgrade:
             if last.get(collection) != projection:
                 await self._rewrite(collection, projection)
         with reaching_the_database():
-            await done.replace_one({"_id": "documents"}, {"_id": "documents", **self._projections}, upsert=True)
+            await _note(self._database, "documents", self._projections)
 
     async def _rewrite(self, collection: str, projection: int) -> None:
         # One cursor from beginning to end: where no index helps, each query would read the whole collection.
@@ -103,8 +104,9 @@ async def watch_who_may_not_sell(database: Database) -> None:
             # A ban may have been lifted since it was read, or another one begun.
             same = {**user, "unlisted_since": {"$exists": False}}
             since = max(user.get("banned_at", 0), user.get("closed_at", 0))
-            watched += (await users.update_one(same, {"$set": {"unlisted_since": since}})).modified_count
-        await done.replace_one({"_id": "unlisted_sellers"}, {"_id": "unlisted_sellers"}, upsert=True)
+            mark = {"$set": {"unlisted_since": since}}
+            watched += (await despite_contention(partial(users.update_one, same, mark))).modified_count
+        await _note(database, "unlisted_sellers", {})
     logger.info("unlisted_sellers_watched", accounts=watched)
 
 
@@ -123,7 +125,7 @@ async def convert_email_keys(database: Database) -> None:
             key = email_key(user["email"])
             if key != user["email_key"]:
                 converted += await _convert(database, user, key)
-        await done.replace_one({"_id": "email_keys"}, {"_id": "email_keys", "rule": EMAIL_RULE}, upsert=True)
+        await _note(database, "email_keys", {"rule": EMAIL_RULE})
     logger.info("email_keys_converted", accounts=converted)
 
 
@@ -132,8 +134,14 @@ async def _convert(database: Database, user: Document, key: str) -> int:
     try:
         # The address may have gone, or the key been converted, since it was read.
         same = {"_id": user["_id"], "email": user["email"], "email_key": user["email_key"]}
-        return (await users.update_one(same, {"$set": {"email_key": key}})).modified_count
+        change = {"$set": {"email_key": key}}
+        return (await despite_contention(lambda: users.update_one(same, change))).modified_count
     except DuplicateKeyError:
         other = await users.find_one({"email_key": key}, {"_id": 1}) or {}
         logger.error("email_key_collision", user=user["_id"], other=other.get("_id"))
         return 0
+
+
+async def _note(database: Database, step: str, up_to: Mapping[str, int]) -> None:
+    note = {"_id": step, **up_to}
+    await despite_contention(lambda: database["upgrades"].replace_one({"_id": step}, note, upsert=True))

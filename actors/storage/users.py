@@ -8,7 +8,7 @@ from email_validator import EmailNotValidError, validate_email
 from actors.connections import UserMark
 from actors.domain.messages import TicketStatus
 from actors.runtime.ports import Instant
-from actors.storage.database import Database, reaching_the_database
+from actors.storage.database import Database, despite_contention, reaching_the_database
 
 _FIELDS = {"created_at": 1, "updated_at": 1, "version": 1, "announced_version": 1}
 
@@ -54,9 +54,8 @@ class UserMarks:
         """Takes the mark away unless the user changed since."""
         known = {"_id": user.id, "version": user.version}
         with reaching_the_database():
-            await self._users.update_one(
-                known, {"$unset": {"announced": ""}, "$set": {"announced_version": user.version}}
-            )
+            change = {"$unset": {"announced": ""}, "$set": {"announced_version": user.version}}
+            await despite_contention(lambda: self._users.update_one(known, change))
 
 
 class UnlistedUsers:
@@ -92,10 +91,13 @@ class UnlistedUsers:
 
     async def is_unlisted(self, user_id: str, since: Instant) -> None:
         """Takes the mark away if it is still the same."""
-        with reaching_the_database():
-            await self._users.update_one({"_id": user_id, "unlisted_since": since}, {"$unset": {"unlisted_since": ""}})
+        await self._drop("unlisted_since", user_id, since)
 
     async def is_relisted(self, user_id: str, since: Instant) -> None:
         """Takes the mark away if it is still the same."""
+        await self._drop("relisted_since", user_id, since)
+
+    async def _drop(self, mark: str, user_id: str, since: Instant) -> None:
+        same, change = {"_id": user_id, mark: since}, {"$unset": {mark: ""}}
         with reaching_the_database():
-            await self._users.update_one({"_id": user_id, "relisted_since": since}, {"$unset": {"relisted_since": ""}})
+            await despite_contention(lambda: self._users.update_one(same, change))

@@ -9,7 +9,7 @@ from pymongo.errors import BulkWriteError
 from actors.domain.codec import Document
 from actors.runtime.gathered import Gathered
 from actors.runtime.ports import Instant
-from actors.storage.database import Database, duplicates_of, reaching_the_database
+from actors.storage.database import Database, despite_contention, duplicates_of, reaching_the_database
 
 if TYPE_CHECKING:
     from actors.stripe.webhooks import WebhookEvent  # the whole SDK, see actors/connections.py
@@ -46,10 +46,13 @@ class WebhookInbox:
         return _announcement(document) if await self._kept(document) else None
 
     async def _keep(self, documents: Sequence[Document]) -> list[bool]:
-        """Whether each is new. Announcements come in swarms: those that arrive together are kept in one command."""
+        """Whether each is new. Announcements come in swarms: those that arrive together are kept in one command.
+
+        One that was kept by a try that met another writer counts as known: the Supervisor finds it unhandled.
+        """
         try:
             with reaching_the_database():
-                await self._events.insert_many(documents, ordered=False)
+                await despite_contention(lambda: self._events.insert_many(documents, ordered=False))
         except BulkWriteError as error:
             known = set(duplicates_of(error))
             return [place not in known for place in range(len(documents))]
@@ -69,12 +72,13 @@ class WebhookInbox:
     async def handled(self, event_ids: Collection[str]) -> None:
         """Notes that these need no more attention, in one command."""
         with reaching_the_database():
-            await self._events.update_many({"_id": {"$in": sorted(event_ids)}}, {"$unset": {"unhandled_since": ""}})
+            which, change = {"_id": {"$in": sorted(event_ids)}}, {"$unset": {"unhandled_since": ""}}
+            await despite_contention(lambda: self._events.update_many(which, change))
 
     async def forget_before(self, at: Instant) -> None:
         """Drops announcements that arrived before the instant."""
         with reaching_the_database():
-            await self._events.delete_many({"at": {"$lt": at}})
+            await despite_contention(lambda: self._events.delete_many({"at": {"$lt": at}}))
 
 
 def _announcement(document: Document) -> Announcement:

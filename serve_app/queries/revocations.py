@@ -7,7 +7,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
 from actors.domain.messages import Instant
-from actors.storage.database import ensure_indexes
+from actors.storage.database import despite_contention, ensure_indexes
 
 Document = dict[str, Any]
 
@@ -24,8 +24,9 @@ class RevocationRecords:
 
     async def add(self, session_id: str, at: Instant, expires_at: Instant) -> None:
         """Store durably that the session is over; a repeat changes nothing."""
+        document = {"_id": session_id, "at": at, "expires_at": expires_at}
         try:
-            await self._revocations.insert_one({"_id": session_id, "at": at, "expires_at": expires_at})
+            await despite_contention(lambda: self._revocations.insert_one(document))
         except DuplicateKeyError:
             return
 
@@ -36,4 +37,4 @@ class RevocationRecords:
 
     async def drop_before(self, at: Instant) -> None:
         """Forget what was revoked before the instant."""
-        await self._revocations.delete_many({"at": {"$lt": at}})
+        await despite_contention(lambda: self._revocations.delete_many({"at": {"$lt": at}}))

@@ -12,7 +12,7 @@ from pymongo.errors import BulkWriteError
 from actors.domain.accounts import SecurityEvent
 from actors.domain.codec import event_name
 from actors.domain.messages import Instant
-from actors.storage.database import duplicates_of, ensure_indexes, reaching_the_database
+from actors.storage.database import despite_contention, duplicates_of, ensure_indexes, reaching_the_database
 from serve_app.paging import Page
 
 Document = dict[str, Any]
@@ -45,7 +45,7 @@ class SecurityEventRecords:
         """Store what `document_of` made, in one statement. What was stored before is left as it is."""
         with reaching_the_database():
             try:
-                await self._events.insert_many(documents, ordered=False)
+                await despite_contention(lambda: self._events.insert_many(documents, ordered=False))
             except BulkWriteError as error:
                 duplicates_of(error)
 
@@ -62,7 +62,7 @@ class SecurityEventRecords:
     async def drop_old(self, now: Instant) -> None:
         """Delete what is older than 90 days. Our own deletion: not every server with this protocol has TTL indexes."""
         with reaching_the_database():
-            await self._events.delete_many({"at": {"$lt": now - KEPT_MS}})
+            await despite_contention(lambda: self._events.delete_many({"at": {"$lt": now - KEPT_MS}}))
 
 
 def document_of(event: SecurityEvent, at: Instant, count: int = 1) -> Document:

@@ -8,7 +8,7 @@ from pymongo import IndexModel
 from pymongo.asynchronous.database import AsyncDatabase
 
 from actors.domain.messages import Instant
-from actors.storage.database import ensure_indexes
+from actors.storage.database import despite_contention, ensure_indexes
 
 Document = dict[str, Any]
 
@@ -36,15 +36,14 @@ class SessionRecords:
 
     async def add(self, record: SessionRecord) -> None:
         """Store a new session durably."""
-        await self._sessions.insert_one(
-            {
-                "_id": record.id,
-                "user_id": record.user_id,
-                "created_at": record.created_at,
-                "seen_at": record.seen_at,
-                "ends_at": record.ends_at,
-            }
-        )
+        document = {
+            "_id": record.id,
+            "user_id": record.user_id,
+            "created_at": record.created_at,
+            "seen_at": record.seen_at,
+            "ends_at": record.ends_at,
+        }
+        await despite_contention(lambda: self._sessions.insert_one(document))
 
     async def by_id(self, session_id: str) -> SessionRecord | None:
         """Return the session unless it was ended."""
@@ -58,16 +57,17 @@ class SessionRecords:
 
     async def see(self, session_id: str, now: Instant, ends_at: Instant) -> bool:
         """Note that the session is in use; False when it has been ended meanwhile."""
-        result = await self._sessions.update_one({"_id": session_id}, {"$set": {"seen_at": now, "ends_at": ends_at}})
+        seen = {"$set": {"seen_at": now, "ends_at": ends_at}}
+        result = await despite_contention(lambda: self._sessions.update_one({"_id": session_id}, seen))
         return result.matched_count == 1
 
     async def remove(self, session_ids: Sequence[str]) -> None:
         """End the sessions durably."""
-        await self._sessions.delete_many({"_id": {"$in": sorted(session_ids)}})
+        await despite_contention(lambda: self._sessions.delete_many({"_id": {"$in": sorted(session_ids)}}))
 
     async def drop_ended(self, now: Instant) -> None:
         """Forget the sessions whose time is over."""
-        await self._sessions.delete_many({"ends_at": {"$lte": now}})
+        await despite_contention(lambda: self._sessions.delete_many({"ends_at": {"$lte": now}}))
 
 
 def _record(document: Document) -> SessionRecord:

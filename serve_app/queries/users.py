@@ -8,7 +8,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
 from actors.domain.messages import Instant
-from actors.storage.database import ensure_indexes
+from actors.storage.database import despite_contention, ensure_indexes
 from actors.storage.users import email_key
 
 Document = dict[str, Any]
@@ -50,19 +50,18 @@ class Users:
 
     async def add(self, user: User) -> bool:
         """Store a new user durably; False when the id or the email address is in use."""
+        document = {
+            "_id": user.id,
+            "email": user.email,
+            "email_key": email_key(user.email),
+            "password_hash": user.password_hash,
+            "created_at": user.created_at,
+            "updated_at": user.created_at,
+            "version": user.version,
+            "announced": False,
+        }
         try:
-            await self._users.insert_one(
-                {
-                    "_id": user.id,
-                    "email": user.email,
-                    "email_key": email_key(user.email),
-                    "password_hash": user.password_hash,
-                    "created_at": user.created_at,
-                    "updated_at": user.created_at,
-                    "version": user.version,
-                    "announced": False,
-                }
-            )
+            await despite_contention(lambda: self._users.insert_one(document))
         except DuplicateKeyError:
             return False
         return True
@@ -83,7 +82,8 @@ class Users:
     async def upgrade_password_hash(self, user: User, password_hash: str) -> bool:
         """Store a better hash of the same password; False when the password was changed meanwhile."""
         known = {"_id": user.id, "password_hash": user.password_hash}
-        result = await self._users.update_one(known, {"$set": {"password_hash": password_hash}})
+        better = {"$set": {"password_hash": password_hash}}
+        result = await despite_contention(lambda: self._users.update_one(known, better))
         return result.matched_count == 1
 
     async def change_password(self, user: User, password_hash: str, at: Instant) -> bool:
@@ -124,7 +124,7 @@ class Users:
         change: Document = {"$set": {**there, "updated_at": at, "announced": False}, "$inc": {"version": 1}}
         if gone:
             change["$unset"] = gone
-        return (await self._users.update_one(known, change)).matched_count == 1
+        return (await despite_contention(lambda: self._users.update_one(known, change))).matched_count == 1
 
 
 def _user(document: Document | None) -> User | None:
