@@ -4,7 +4,7 @@
 # Serve writes a whole configuration before each start; this script adds to it and starts the real program, which
 # HOLDFAST_HAPROXY names. What is added: where it listens (HTTP_HOST), the client's address and the key that tells
 # replicas that HAProxy wrote it (HOLDFAST_INGRESS_KEY), bounds on slow clients and on connections of one address
-# (TRUSTED_PROXIES, RATE_LIMITS), and HAProxy's own answers in the marketplace's error format.
+# (TRUSTED_PROXIES, RATE_LIMITS), compression, and HAProxy's own answers in the marketplace's error format.
 #
 # What HAProxy answers to what is no HTTP at all (400) and to headers that do not end (408) is compiled in, and no
 # configuration changes it: a copy of the program, with other words in these two places and nowhere else, is what runs.
@@ -61,6 +61,9 @@ frontend() {
     echo "    http-request return $(answer 414 'The address of this request is too long.') if { url_len gt 8192 }"
     echo "    http-request return $(answer 431 "$large") if { req.hdrs,length gt 16384 }"
     echo "    http-response del-header server"
+    # Streams of events stay as they are, and so does what says no-transform (see docs/security.md, "Compression").
+    echo "    compression algo gzip"
+    echo "    compression type application/json text/html text/css text/javascript image/svg+xml"
 }
 
 # Behind another proxy all connections are that proxy's, and it has to share them out.
@@ -119,7 +122,9 @@ if [ -n "$configuration" ] && [ -w "$configuration" ]; then
     program=$(reworded || echo "$HOLDFAST_HAPROXY")
     defaults >"$configuration.defaults"
     frontend >"$configuration.frontend"
+    # Each answer that is being compressed takes 256 KiB: beyond 64 MiB of them the others are sent as they are.
     sed -i \
+        -e 's|^global$|&\n    maxzlibmem 64|' \
         -e '/^defaults/,/^frontend/ {' \
         -e "/^ *timeout connect/r $configuration.defaults" \
         -e '/^ *errorfile/d' \

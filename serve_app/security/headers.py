@@ -20,8 +20,12 @@ _UNLESS_SAID: tuple[Header, ...] = (
         b"content-security-policy",
         b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox",
     ),
-    (b"cache-control", b"no-store"),
 )
+_KEPT_BY_NOBODY: Header = (b"cache-control", b"no-store")
+# A secret is in the answer to the request that makes it. HAProxy does not compress that: the length of compressed text
+# tells of its contents (BREACH).
+_NOR_COMPRESSED: Header = (b"cache-control", b"no-store, no-transform")
+_SAFE_METHODS = frozenset({"GET", "HEAD"})
 # A year, as ASVS 5 asks for (3.4.1). Whether it holds for subdomains is for their owners to say.
 _HTTPS: Header = (b"strict-transport-security", b"max-age=31536000")
 
@@ -38,12 +42,17 @@ class SecurityHeaders:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and add the headers to its response."""
+        kept = _KEPT_BY_NOBODY if scope.get("method") in _SAFE_METHODS else _NOR_COMPRESSED
 
         async def add(message: Message) -> None:
             if message["type"] == "http.response.start":
                 said = _without_cookies_to_share(message.get("headers", ()))
                 names = {name for name, _ in said}
-                message["headers"] = [*said, *self._always, *(one for one in _UNLESS_SAID if one[0] not in names)]
+                message["headers"] = [
+                    *said,
+                    *self._always,
+                    *(one for one in (*_UNLESS_SAID, kept) if one[0] not in names),
+                ]
             await send(message)
 
         await self._app(scope, receive, add)
