@@ -15,7 +15,7 @@ from serve_app.instants import iso
 from serve_app.paging import LARGEST_LIMIT
 from serve_app.queries.failed_refunds import FailedRefund, FailedRefunds
 
-# Who says so, in the journal: whoever may run commands on this machine. Administrators have ids.
+# Who says so, in the journal: somebody who may run commands on this machine. Administrators have ids.
 OPERATOR = "operator"
 
 

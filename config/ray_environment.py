@@ -16,7 +16,7 @@ OBJECT_STORE_BYTES = 200_000_000  # messages are small and travel inside the cal
 
 # Measured on 2 cores with Ray 2.60. cluster.yaml exports the same (a test compares them).
 RAY_SETTINGS = {
-    "RAY_AUTH_MODE": "token",  # whoever reaches Ray's ports can run code: Ray's own default, said aloud
+    "RAY_AUTH_MODE": "token",  # a client of Ray's ports can run code; this is Ray's own default
     "RAY_USAGE_STATS_ENABLED": "0",  # reports nothing to anyone
     "RAY_SERVE_ENABLE_HA_PROXY": "1",  # 250 requests/s with Serve's Python proxy, 2,100 with HAProxy
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",  # user code on the replica's own loop, no thread between

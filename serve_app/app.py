@@ -47,7 +47,7 @@ class Api:
         return without_routes
 
     async def __del__(self) -> None:
-        """Let go of the connections when the replica ends."""
+        """Close the connections when the replica ends."""
         await self._open.aclose()
 
     async def _services(self) -> Services:

@@ -1,4 +1,4 @@
-"""Every error becomes `{"errors": [{"message", "field"?}]}` here, whoever raised it."""
+"""Every error becomes `{"errors": [{"message", "field"?}]}` here, wherever it was raised."""
 
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus

@@ -1,7 +1,7 @@
 """Lists may lag by moments for what other people change, never for what one changed oneself.
 
-Whoever changed something gets a cookie that lasts longer than any list that is kept, and with it lists that are read
-after they were asked for, on whatever replica. For clients that keep the session cookie only, the replicas remember it.
+A client that changed something gets a cookie that lasts longer than any list that is kept. With that cookie every
+replica reads lists anew. For clients that keep the session cookie only, the replicas remember it.
 """
 
 from http import HTTPStatus
@@ -21,7 +21,7 @@ _WHAT_LISTS_SHOW = ("/api/tickets", "/api/orders", "/api/payments")
 
 
 class OwnChanges:
-    """Marks whoever changes something."""
+    """Marks clients that change something."""
 
     def __init__(self, app: ASGIApp, public_url: str) -> None:
         self._app = app

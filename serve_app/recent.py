@@ -54,10 +54,10 @@ class Recent(Generic[Answer]):
         while (known := self._asked.get(key)) is not None:
             running = not known.task.done()
             if known.number > so_far or (not anew and (running or _now() < known.good_until)):
-                # Shielded: whoever goes away does not take the answer with them.
+                # Shielded: a client that goes away does not take the answer with it.
                 try:
                     return await asyncio.shield(known.task)
-                except NoRoomError:  # which is for whoever asked first
+                except NoRoomError:  # which is for the first that asked
                     self._forget(key, known)
             elif running:
                 await asyncio.wait([known.task])

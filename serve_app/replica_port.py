@@ -1,4 +1,4 @@
-"""Where a replica listens for Serve's own calls, of which each is a pickle: whoever reaches the port can run code.
+"""Where a replica listens for Serve's own calls, of which each is a pickle: a client of the port can run code.
 
 Ray's token is not asked for there, and Serve binds it at every address (ray/serve/_private/replica.py, `[::]:0`), with
 no setting. Other nodes' proxies reach a replica at its node's address, so that is where it has to listen, no further.

@@ -1,4 +1,4 @@
-"""Responses: bytes made once, and not sent to whoever has them already."""
+"""Responses: bytes made once, and not sent to a client that has them already."""
 
 import hashlib
 from collections.abc import Mapping

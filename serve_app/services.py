@@ -162,7 +162,7 @@ def lifetimes_of(settings: Settings) -> Lifetimes:
 
 @asynccontextmanager
 async def open_services(settings: Settings, market: Market, clock: Clock = wall_clock) -> AsyncIterator[Services]:
-    """Connect to the database and to Redis, whose addresses must be set, and let go of them at the end.
+    """Connect to the database and to Redis, whose addresses must be set, and close both at the end.
 
     Raises PyMongoError or StoreUnavailableError when the database does not answer; Redis may be away.
     """

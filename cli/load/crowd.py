@@ -7,7 +7,7 @@ import aiohttp
 
 from config.settings import Settings
 
-# Whoever asked asks again while the answer is not known, for as long as people have patience.
+# A client repeats its request while the answer is not known, for as long as people have patience.
 PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.25
 MADE = (HTTPStatus.CREATED, HTTPStatus.OK)

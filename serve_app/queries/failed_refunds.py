@@ -13,7 +13,7 @@ from serve_app.paging import Page
 
 Document = dict[str, Any]
 
-# Of sales that stand nothing is owed although a refund failed once; so many of those in a row end a page early.
+# Of sales that stand no money has to go back although a refund failed once; so many of those in a row end a page early.
 _MOST_LOOKED_AT = 2_000
 
 
@@ -33,7 +33,7 @@ class FailedRefunds:
         self._orders = database["orders"]
 
     async def page(self, limit: int, after: str | None = None) -> Page[FailedRefund]:
-        """Return those that failed first, first; the position is that of the last one that was looked at."""
+        """Return the earliest failures first; the position is that of the last one that was looked at."""
         found: list[FailedRefund] = []
         looked_at = 0
         while looked_at < _MOST_LOOKED_AT:

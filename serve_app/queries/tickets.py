@@ -42,7 +42,7 @@ _SORTS = {
 # row are left out for some seconds; one that is for sale again shows up after them.
 _MOST_LOOKED_AT = 2_500
 _A_GAP = 50
-# Whoever buys waits for the embedded database meanwhile. A stretch that takes a quarter of the time has too many in it:
+# Buyers wait for the embedded database meanwhile. A stretch that takes a quarter of the time has too many in it:
 # a narrower one is tried. What no position leads to is tried once.
 _MOST_MS = 2_000
 _TRIES = 4
@@ -163,7 +163,7 @@ class Tickets:
             self._reaches.remember((wanted, next_after), _SORTS[wanted.sort].scale.onward(next_after, reach))
 
     def _narrower(self, key: tuple[Wanted, str | None], begin: str | int, end: str | None) -> Reach:
-        """Return where to look after too many were found; whoever asks for this page next begins there, too."""
+        """Return where to look after too many were found; the next request for this page begins there, too."""
         narrower = _SORTS[key[0].sort].scale.narrower(begin, end)
         self._reaches.remember(key, narrower)
         return replace(narrower, begin=None)
@@ -199,7 +199,7 @@ class Tickets:
 
 
 def _is_in(wanted: str | None, city: str | None) -> bool:
-    """Whether the city is the wanted one, as searches compare. A wish without a letter is nobody's city."""
+    """Whether the city is the wanted one, as searches compare. A question without a letter is no city."""
     return wanted is None or (city is not None and folded(city) == folded(wanted) != "")
 
 

@@ -64,7 +64,7 @@ async def request_reset(request: Request) -> Response:
 
 @router.post("/password/reset/confirm", **documented({HTTPStatus.OK: EmptyView}, _LIMITED, body=schemas.PasswordReset))
 async def confirm_reset(request: Request) -> Response:
-    """Store another password and end all sessions. Whoever reads mail to the address has verified it, too."""
+    """Store another password and end all sessions. The reader of mail to the address has verified it, too."""
     services = services_of(request)
     body = schemas.PasswordReset.of(await read_json(request), services.rules())
     token, user = await _found(request, body.token, Kind.PASSWORD_RESET)

@@ -1,4 +1,4 @@
-"""Holding a ticket: reserving, looking at orders, letting go."""
+"""Holding a ticket: reserving, looking at orders, releasing."""
 
 from http import HTTPStatus
 
@@ -110,7 +110,7 @@ async def read_order(request: Request, order_id: str) -> Response:
     **documented({HTTPStatus.NO_CONTENT: None}, (*_OF_OWNERS, HTTPStatus.CONFLICT), signed_in=True),
 )
 async def cancel_order(request: Request, order_id: str) -> Response:
-    """Let go of the ticket, until it is sold; a repeat changes nothing."""
+    """Release the ticket, until it is sold; a repeat changes nothing."""
     services = services_of(request)
     buyer_id = services.sessions.require(request).user_id
     order = await own_order(services, order_id, buyer_id)

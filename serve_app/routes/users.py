@@ -130,7 +130,7 @@ async def change_password(request: Request) -> Response:
 
 
 async def prove_password(request: Request, user: User, password: str, *, field: str) -> None:
-    """Make sure that whoever is signed in knows the password. Raises RequestValidationError for the field."""
+    """Make sure that the signed-in client knows the password. Raises RequestValidationError for the field."""
     try:
         await _authenticated(request, user, user.email, password)
     except NotAuthorizedError:

@@ -23,8 +23,8 @@ class Rules:
 class Body(BaseModel):
     """A request body.
 
-    A field that we do not know is refused: whoever misspells `expectedPrice` would otherwise buy at any price. The
-    answer lists the fields that exist; the name that was sent is input and is not repeated.
+    A field that we do not know is refused: a client that misspells `expectedPrice` would otherwise buy at any price.
+    The answer lists the fields that exist; the name that was sent is input and is not repeated.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)

@@ -162,7 +162,7 @@ def _email(text: str) -> str:
 
 
 def _known_email(text: str) -> str:
-    """Refuse only what nobody can have: whoever signed up under an older rule still signs in."""
+    """Refuse only what nobody can have: users from the time of an older rule still sign in."""
     text = text.strip() if is_clean(text) else ""
     local_part, _, domain = text.rpartition("@")
     if len(text) > EMAIL_LENGTH or not local_part or not domain:

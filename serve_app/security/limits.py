@@ -81,7 +81,7 @@ class Limits:
         self._own = FixedWindowRateLimiter(MemoryStorage())
 
     async def close(self) -> None:
-        """Let go of the connections to Redis."""
+        """Close the connections to Redis."""
         await self._connections.aclose()
 
     @asynccontextmanager
@@ -150,7 +150,7 @@ class Limits:
     async def pay(self, user_id: str, address: str) -> None:
         """Count a payment, whatever comes of it. Raises TooManyRequestsError with the seconds to wait.
 
-        It is raised as well after too many that were refused: those that are under way at that moment still count.
+        It is raised as well after too many that were refused: payments under way at that moment still count.
         """
         self._take_here(self._payments, user_id, address)
         for limit, who in _refused_payments(user_id, address):

@@ -28,7 +28,7 @@ _SCOPE = "holdfast.session"
 _COOKIE = "session"
 _CLEANING_SECONDS = 600.0
 _REMEMBERED = 8_192
-# Whoever signs in more often without signing out loses the session that was not used for the longest time.
+# A user who signs in more often without signing out loses the session that was not used for the longest time.
 MOST_SESSIONS = 50
 
 
@@ -77,8 +77,8 @@ class Sessions:
 
         It takes the place of the earlier one of the same browser.
 
-        Raises NotAuthorizedError when meanwhile the password was changed, or the user banned or gone: whoever does
-        that ends all sessions afterwards, and finds this one unless it finds them. Raises pymongo's ConnectionFailure.
+        Raises NotAuthorizedError when meanwhile the password was changed, or the user banned or gone: each of these
+        ends all sessions afterwards, and finds this one unless it finds them. Raises pymongo's ConnectionFailure.
         """
         now = self._clock()
         record = SessionRecord(secrets.token_hex(16), user.id, now, now, self._ends_at(now, now))
