@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from actors.domain.messages import (
     CancelReason,
     ChargeStatus,
+    Order,
     OrderOver,
     Pay,
     PaymentAnswer,
@@ -86,8 +87,9 @@ async def pay(request: Request) -> Response:
     order = await own_order(services, body.order_id, buyer_id)
     # The request is named by its key: the same key with another payment method is refused.
     answer = await services.market.pay(Pay(order.id, body.source, identity.id if identity.is_keyed else None))
-    if _is_refused(answer):
-        await services.limits.payment_refused(buyer_id, address)
+    refused = max(int(_is_refused(answer)), await _ended_attempts(services, order, answer, buyer_id))
+    if refused:
+        await services.limits.payment_refused(buyer_id, address, refused)
     if isinstance(answer, OrderOver):
         raise await _ended(services, order.id, buyer_id)
     if isinstance(answer, Refusal):
@@ -100,6 +102,15 @@ def _is_refused(answer: PaymentAnswer | Refusal) -> bool:
     if isinstance(answer, PaymentAnswer):
         return answer.charge.status is ChargeStatus.FAILED
     return isinstance(answer, UnknownPaymentMethod)
+
+
+async def _ended_attempts(services: Services, before: Order, answer: PaymentAnswer | Refusal, buyer_id: str) -> int:
+    """How many cards this request found refused: also one that another took the place of, which no bank agreed to."""
+    if isinstance(answer, PaymentAnswer) and not _is_refused(answer):
+        return max(answer.charge.attempt - before.attempt, 0)
+    after = await own_order(services, before.id, buyer_id)
+    is_declined = before.is_open and after.cancel_reason is CancelReason.DECLINED
+    return max(after.attempt - before.attempt, 0) + is_declined
 
 
 async def _paid(services: Services, answer: PaymentAnswer, buyer_id: str) -> Response:

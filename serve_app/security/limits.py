@@ -158,10 +158,10 @@ class Limits:
             if seconds is not None:
                 raise _too_many(seconds)
 
-    async def payment_refused(self, user_id: str, address: str) -> None:
-        """Count a card that was declined, or a payment method that does not exist."""
+    async def payment_refused(self, user_id: str, address: str, how_many: int = 1) -> None:
+        """Count cards that were declined or given up, and payment methods that do not exist."""
         for limit, who in _refused_payments(user_id, address):
-            await self._count(limit, who)
+            await self._count(limit, who, how_many)
 
     def _take_here(self, frequent: _Frequent, user_id: str, address: str) -> None:
         if self._enabled and (seconds := frequent.take(user_id, address, self._now())):

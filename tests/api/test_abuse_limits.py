@@ -2,16 +2,18 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
+from config.settings import Settings
 from serve_app.api import create_api
 from serve_app.errors import TooManyRequestsError
 from serve_app.security.leaky_buckets import LeakyBuckets, Rate
 from serve_app.security.limits import Limits
 from tests.api.fake_market import DECLINED, UNKNOWN
 from tests.api.world import NOBODY, PASSWORD, TICKET, World, errors, fields
+from tests.support.local_market import LocalMarket, local_market
 
 SIGNUP = "/api/users/signup"
 
@@ -148,6 +150,58 @@ async def test_account_that_tries_cards_is_stopped_after_ten_that_were_refused(l
             assert 1 <= int(response.headers["retry-after"]) <= 3_600
         await tester.http.delete(f"/api/orders/{order['id']}")
     assert statuses == {402 if card == DECLINED else 400: 10, 429: 2}
+
+
+@dataclass(frozen=True)
+class CardTrials:
+    """A world with limits and with real payments, whose cards may ask for 3-D Secure."""
+
+    world: World
+    market: LocalMarket
+
+    async def bank_refuses(self, secret: str) -> None:
+        assert self.market.account.sandbox is not None
+        await self.market.account.sandbox.authenticate(secret, succeeds=False)
+
+
+@pytest.fixture
+async def trials(world: World, limits: Limits, settings: Settings) -> AsyncIterator[CardTrials]:
+    async with local_market(settings) as market:
+        services = replace(world.services, limits=limits, market=market)
+        yield CardTrials(replace(world, services=services, api=create_api(services)), market)
+
+
+async def test_cards_that_ask_for_3d_secure_and_are_given_up_for_the_next_one_count_as_refused(
+    trials: CardTrials,
+) -> None:
+    seller, tester = await trials.world.someone(), await trials.world.someone()
+    order = await tester.orders(await seller.lists())
+    cards = ["pm_card_authenticationRequired", "pm_card_threeDSecure2Required"] * 6
+    statuses = [(await tester.pays(order, card)).status_code for card in cards]
+    assert statuses == [202] * 11 + [429]
+
+
+async def test_a_card_whose_bank_said_no_before_the_next_one_counts_as_refused(trials: CardTrials) -> None:
+    seller, tester = await trials.world.someone(), await trials.world.someone()
+    statuses: Counter[int] = Counter()
+    for _ in range(11):
+        order = await tester.orders(await seller.lists())
+        asked = await tester.pays(order, "pm_card_authenticationRequired")
+        statuses[asked.status_code] += 1
+        if asked.status_code == 202:
+            await trials.bank_refuses(asked.json()["clientSecret"])
+            statuses[(await tester.pays(order, "pm_card_visa")).status_code] += 1
+    assert statuses == {202: 10, 409: 10, 429: 1}
+
+
+async def test_a_card_that_asks_for_3d_secure_and_pays_does_not_count_as_refused(trials: CardTrials) -> None:
+    seller, buyer = await trials.world.someone(), await trials.world.someone()
+    for _ in range(11):
+        order = await buyer.orders(await seller.lists())
+        asked = await buyer.pays(order, "pm_card_authenticationRequired")
+        assert trials.market.account.sandbox is not None
+        await trials.market.account.sandbox.authenticate(asked.json()["clientSecret"], succeeds=True)
+        assert (await buyer.http.post("/api/payments", json={"orderId": order["id"]})).status_code == 201
 
 
 async def test_address_that_tries_cards_with_many_accounts_is_stopped(limited: World) -> None:
