@@ -6,12 +6,13 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import httpx
 import pytest
 
 from config.ray_environment import client_environment
 from config.settings import Settings
 from tests.cluster.conftest import People
-from tests.support.client import Person
+from tests.support.client import Person, seconds_until
 from tests.support.running_market import RunningMarket
 
 SETTINGS = {"max_holds_per_buyer": 10_000}
@@ -53,6 +54,11 @@ async def trade(seller: Person, buyer: Person, statuses: Counter[tuple[str, int]
             statuses["pay", (await buyer.pays(held.json()["id"])).status_code] += 1
 
 
+async def status_of_readiness(market: RunningMarket) -> int:
+    async with httpx.AsyncClient() as http:
+        return (await http.get(f"{market.url}/readyz")).status_code
+
+
 async def test_all_actors_are_renewed_with_new_settings_under_load_without_a_failed_request(
     market: RunningMarket, people: People
 ) -> None:
@@ -72,3 +78,14 @@ async def test_all_actors_are_renewed_with_new_settings_under_load_without_a_fai
     assert {name for name in before if before[name] == after[name]} == set()
     assert set(statuses) == {("reserve", 201), ("read", 200), ("pay", 201)}, statuses
     assert statuses["pay", 201] > TRADERS, "there was to be load"
+
+    async def says_so() -> bool:
+        return await status_of_readiness(market) == 503
+
+    async def is_ready() -> bool:
+        return await status_of_readiness(market) == 200
+
+    # Replicas keep the settings that Ray started with, so they know of one ticket actor.
+    await seconds_until(says_so, SECONDS)
+    await renew(market)
+    await seconds_until(is_ready, SECONDS)
