@@ -176,7 +176,7 @@ class Purchases:
         return started if isinstance(started, Refusal) else Unavailable()
 
     async def _continue(self, order: Order, command: Pay) -> Outcome:
-        """Goes on with the attempt that the buyer's bank asks about, without a payment method."""
+        """Goes on with the attempt that the buyer's bank asks about or said yes to, without a payment method."""
         read = await self._counterparts.ask_ticket(ReadOrder(order.ticket_id, order.id))
         match read:
             case TicketAnswer(order=Order(status=OrderStatus.COMPLETE)):
@@ -184,8 +184,10 @@ class Purchases:
             case TicketAnswer(order=Order() as held):
                 answer = await self._counterparts.ask_charge(ReadCharge(charge_id(held.id, held.attempt)))
                 match answer:
-                    case ChargeAnswer(charge=Charge(action_required=True) as waiting):
-                        return await self._pay(held, waiting)
+                    case ChargeAnswer(
+                        charge=Charge(action_required=True) | Charge(status=ChargeStatus.AUTHORISED) as begun
+                    ):
+                        return await self._pay(held, begun)
                     case ChargeAnswer() | NotFound():
                         return NoPaymentMethod()
                 return answer

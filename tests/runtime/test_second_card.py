@@ -36,6 +36,7 @@ from tests.support.buying import (
     UNKNOWN,
     VISA,
     WANTS_ACTION,
+    ActorDiedError,
     Interrupted,
     an_order,
     confirmed_in_a_browser,
@@ -106,6 +107,18 @@ async def test_without_a_card_an_order_that_the_bank_answered_is_paid(market: Lo
     assert (paid.fresh, paid.charge.status) == (True, ChargeStatus.COMPLETED)
     again = expect(PaymentAnswer, await market.pay(Pay(order.id, None)))
     assert (again.fresh, again.charge) == (False, paid.charge)
+
+
+async def test_without_a_card_an_order_is_paid_whose_bank_said_yes_to_an_actor_that_died_before_the_sale(
+    market: LocalMarket,
+) -> None:
+    order, secret = await asked_by_the_bank(market)
+    await proves_who_they_are(market, secret)
+    with pytest.raises(ActorDiedError):
+        await purchases(market, Interrupted(market, Sell, before=True)).handle(Pay(order.id, None))
+    assert await money(market, order) == {"requires_capture": 1, **NOTHING}
+    paid = expect(PaymentAnswer, await market.pay(Pay(order.id, None)))
+    assert (paid.fresh, paid.order.status, paid.charge.status) == (True, OrderStatus.COMPLETE, ChargeStatus.COMPLETED)
 
 
 async def test_without_a_card_an_order_that_no_bank_asks_about_is_left_alone(market: LocalMarket) -> None:
