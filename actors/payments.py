@@ -201,8 +201,10 @@ class Payments:
                     return await self._steps.tell(RecordCaptured(charge.id, refunding=True))
                 if intent.status != "canceled":
                     await self._ask_anew(charge, ChargeStep.VOID, refused)
-        is_failed = charge.status is ChargeStatus.FAILED
-        return await self._steps.tell(RecordIntentCancelled(charge.id) if is_failed else RecordVoided(charge.id))
+        if charge.status is ChargeStatus.FAILED:
+            return await self._steps.tell(RecordIntentCancelled(charge.id))
+        # Another process may have recorded an intent since this was read: then it is still to be cancelled.
+        return await self._steps.tell(RecordVoided(charge.id, without_intent=charge.stripe_id is None))
 
     async def _ask_anew(self, charge: Charge, step: ChargeStep, refused: errors.StripeFailure) -> NoReturn:
         """Leaves the charge to the Supervisor's next round, which asks Stripe under a new key.

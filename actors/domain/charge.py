@@ -92,6 +92,8 @@ def _when_open(charge: Charge, command: ChargeCommand, now: Instant) -> Decision
         case RecordCaptured(refunding=refunding):
             taken = _next(charge, now, status=ChargeStatus.COMPLETED, action_required=False, refunding=refunding)
             return (ChargeCompleted(taken),)
+        case RecordVoided(without_intent=True) if charge.stripe_id is not None:
+            return InvalidTransition()
         case RecordVoided():
             return (ChargeVoided(_next(charge, now, status=ChargeStatus.VOIDED)),)
     return _when_created(charge, command, now) if charge.status is ChargeStatus.CREATED else _when_over(charge, command)

@@ -546,7 +546,10 @@ class RecordFailed:
 
 @dataclass(frozen=True, slots=True)
 class RecordVoided:
+    """Nobody can pay its intent any more. `without_intent` when there was none to cancel: refused if there is one."""
+
     charge_id: str
+    without_intent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,7 @@ COMMANDS: dict[str, ChargeCommand] = {
     "cancel the intent": RecordIntentCancelled(ID),
     "fail": RecordFailed(ID, "generic_decline"),
     "void": RecordVoided(ID),
+    "void without an intent": RecordVoided(ID, without_intent=True),
     "refund": RecordRefunded(ID, "re_1"),
 }
 NO = InvalidTransition
@@ -93,6 +94,7 @@ TABLE: dict[str, tuple[Expected, ...]] = {
     "cancel the intent": (NotFound, *(NO,) * 5, ChargeIntentCancelled, None, NO, NO),
     "fail": (NotFound, *(ChargeFailed,) * 3, NO, NO, None, None, NO, NO),
     "void": (NotFound, *(ChargeVoided,) * 4, NO, NO, NO, None, NO),
+    "void without an intent": (NotFound, ChargeVoided, *(NO,) * 6, None, NO),
     "refund": (NotFound, *(NO,) * 4, ChargeRefunded, NO, NO, NO, None),
 }
 EVERY_PAIR = [

@@ -130,10 +130,10 @@ class ChargeMachine(RuleBasedStateMachine):
         if is_meant or self.model.status != "created":
             self.tell(RecordFailed(ID, failure))
 
-    @rule(is_meant=MEANT)
-    def void(self, is_meant: bool) -> None:  # noqa: FBT001 - drawn
+    @rule(is_meant=MEANT, without_intent=st.booleans())
+    def void(self, is_meant: bool, without_intent: bool) -> None:  # noqa: FBT001 - drawn
         if is_meant or self.model.status not in ("created", "authorised"):
-            self.tell(RecordVoided(ID))
+            self.tell(RecordVoided(ID, without_intent))
 
     @rule(step=STEPS, refused=st.booleans())
     def try_again(self, step: ChargeStep, refused: bool) -> None:  # noqa: FBT001 - drawn

@@ -77,6 +77,11 @@ class ChargeModel:
                 return self._capture(command)
             case RecordFailed():
                 return self._fail(command)
+            case RecordVoided(without_intent=True) if self.intent is not None and self.status in (
+                "created",
+                "authorised",
+            ):
+                return InvalidTransition()
             case RecordVoided():
                 return self._leave("created", "authorised", to="voided", event="ChargeVoided")
             case RecordIntentCancelled() if self.status == "failed" and self.intent is not None:

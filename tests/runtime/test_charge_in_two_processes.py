@@ -14,6 +14,7 @@ from actors.domain.messages import (
     Charge,
     ChargeAnswer,
     ChargeStatus,
+    OpenCharge,
     Order,
     PaymentCommand,
     Settle,
@@ -116,6 +117,18 @@ async def test_who_loses_an_authorisation_answers_with_the_charge_as_it_stands(
     found = await money(market, order)
     assert (found["taken"], found["given back"]) == (taken, 0)
     assert sum(found.values()) == 1 + taken
+
+
+async def test_who_knows_no_intent_voids_no_charge_for_which_another_process_has_made_one(
+    market: LocalMarket, processes: TwoProcesses
+) -> None:
+    order = await an_order(market)
+    charge = charge_for(order)
+    await market.ask_host(market.charges, [OpenCharge(charge)])
+    answer = await processes.slow_behind(Authorise(charge), Settle(charge.id))
+    assert answer.status is ChargeStatus.AUTHORISED
+    assert (await processes.quick(Settle(charge.id))).status is ChargeStatus.VOIDED
+    assert await money(market, order) == {"canceled": 1, "taken": 0, "given back": 0}
 
 
 async def test_who_loses_a_capture_answers_with_the_charge_as_it_stands(
