@@ -49,8 +49,7 @@ def _reserve(bench: Bench, market: MeasuredMarket, outcome: Outcome, placement: 
     outcome.heard(placement, result)
     if result.successes != TICKETS:
         outcome.wrong.append(f"{placement}: {result.successes} of {TICKETS} tickets were reserved")
-    # How many were there when the last answer was, and how long it takes until all are.
-    meanwhile = appeared = _actors(market)
+    appeared = _actors(market)
     while placement == DEDICATED and appeared < MOST_ACTORS and time.monotonic() - began < APPEAR_SECONDS:
         time.sleep(LOOK_SECONDS)
         appeared = _actors(market)
@@ -59,7 +58,6 @@ def _reserve(bench: Bench, market: MeasuredMarket, outcome: Outcome, placement: 
     return {
         **result.figures(),
         "longest_ms": percentile(result.took, 1.0) * 1_000,
-        "actors_at_the_end": meanwhile,
         "actors": appeared,
         "actors_after_seconds": time.monotonic() - began,
     }
@@ -72,7 +70,7 @@ def _actors(market: MeasuredMarket) -> int:
 
 def _summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Medians for each placement, and the p99 of dedicated for that of shared, round by round."""
-    names = ("p50_ms", "p99_ms", "longest_ms", "seconds", "actors_at_the_end", "actors", "actors_after_seconds")
+    names = ("p50_ms", "p99_ms", "longest_ms", "seconds", "actors", "actors_after_seconds")
     by = {placement: [row for row in rows if row["placement"] == placement] for placement in (SHARED, DEDICATED)}
     rounds = zip(by[SHARED], by[DEDICATED], strict=True)
     of_shared = {SHARED: 1.0, DEDICATED: median(ratio(own["p99_ms"], shared["p99_ms"]) for shared, own in rounds)}

@@ -67,7 +67,7 @@ def test_dedicated_actors_are_compared_with_shared_ones_of_the_same_round() -> N
     rows = [
         {
             "placement": placement,
-            **dict.fromkeys(("p50_ms", "longest_ms", "seconds", "actors_at_the_end", "actors_after_seconds"), 1.0),
+            **dict.fromkeys(("p50_ms", "longest_ms", "seconds", "actors_after_seconds"), 1.0),
             "p99_ms": p99,
             "actors": actors,
             "wrong": 0,
