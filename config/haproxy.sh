@@ -40,9 +40,19 @@ defaults() {
     echo "    http-error $(answer 408 'The request did not arrive in time.')"
     echo "    http-error $(answer 413 'The body may have at most 1 MiB.')"
     echo "    http-error $(answer 429 'Too many connections from this address. Close some, or wait a little.' 1) hdr Connection close"
+    # Whatever no replica answered is one thing for clients, as it is everywhere else: 503, and when to ask again.
     for status in 500 502 503 504; do
-        echo "    http-error $(answer $status 'The marketplace does not answer right now. Try again in a moment.' 1)"
+        echo "    errorfile $status $configuration.away"
     done
+}
+
+# An error file is the whole response, and so may have another status than the error that it stands for.
+away() {
+    body='{"errors":[{"message":"The marketplace does not answer right now. Try again in a moment."}]}'
+    printf 'HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: %s\r\n' "${#body}"
+    printf 'Retry-After: 1\r\nX-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\nReferrer-Policy: no-referrer\r\n'
+    printf "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
+    printf 'Cache-Control: no-store\r\n\r\n%s' "$body"
 }
 
 frontend() {
@@ -120,6 +130,7 @@ program=$HOLDFAST_HAPROXY
 if [ -n "$configuration" ] && [ -w "$configuration" ]; then
     umask 077
     program=$(reworded || echo "$HOLDFAST_HAPROXY")
+    away >"$configuration.away"
     defaults >"$configuration.defaults"
     frontend >"$configuration.frontend"
     # Each answer that is being compressed takes 256 KiB: beyond 64 MiB of them the others are sent as they are.

@@ -85,14 +85,15 @@ def test_what_no_replica_can_answer_is_a_503_in_the_error_format(tmp_path: Path,
         answer = running.exchange(b"GET /%22secret HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 
     assert_is_in_the_error_format(answer, 503)
-    assert b"retry-after: 1" in answer
+    assert b"retry-after: 1" in answer.lower()
     assert b"secret" not in answer
 
 
-def test_a_replica_that_breaks_off_is_a_502_in_the_error_format(ingress: RunningHAProxy) -> None:
+def test_a_replica_that_breaks_off_is_a_503_as_whatever_no_replica_answers(ingress: RunningHAProxy) -> None:
     answer = ingress.exchange(b"GET /breaks-off HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 
-    assert_is_in_the_error_format(answer, 502)
+    assert_is_in_the_error_format(answer, 503)
+    assert b"retry-after: 1" in answer.lower()
 
 
 @pytest.mark.parametrize("name", ["Cookie", "X-Anything"])
@@ -214,7 +215,7 @@ def test_too_many_connections_are_answered_in_the_error_format(tmp_path: Path, r
             answer = received(connection)
 
     assert_is_in_the_error_format(answer, 429)
-    assert b"retry-after: 1" in answer
+    assert b"retry-after: 1" in answer.lower()
 
 
 @pytest.mark.parametrize(
