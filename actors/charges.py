@@ -106,6 +106,9 @@ class ChargeBehaviour:
     def projections(self, recorded: Recorded, _charge: Charge) -> list[Projection]:
         return charge_projections(recorded.event)
 
+    def told(self, _charge: Charge) -> list[Projection]:
+        return []
+
     def _is_anothers(self, charge: Charge) -> bool:
         """Whether the key of this attempt was used to pay another order."""
         return charge.request is not None and self._payers.get(charge.request, charge.order_id) != charge.order_id

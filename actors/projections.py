@@ -192,6 +192,11 @@ def charge_of(document: Document) -> Charge:
     return decode(Charge, _state_in(document))
 
 
+def order_projection(order: Order) -> Projection:
+    """Return the order's document for a host that does not know whether it was ever written."""
+    return Projection("orders", order.id, order.version, partial(order_document, order), is_new=True)
+
+
 def projection_of(collection: str, stored: Document) -> Projection:
     """Return a stored document as this release writes it, at the same version. Raises UnreadableError."""
     match collection:

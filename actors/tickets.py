@@ -28,7 +28,7 @@ from actors.domain.messages import (
     WithdrawTicket,
 )
 from actors.domain.ticket import Surroundings, Ticket, TicketAnswer
-from actors.projections import ticket_projections
+from actors.projections import order_projection, ticket_projections
 from actors.runtime.ports import Decided, Projection, Recorded
 
 
@@ -176,6 +176,9 @@ class TicketBehaviour:
 
     def projections(self, recorded: Recorded, ticket: Ticket) -> list[Projection]:
         return ticket_projections(recorded, ticket)
+
+    def told(self, ticket: Ticket) -> list[Projection]:
+        return [] if ticket.order is None else [order_projection(ticket.order)]
 
 
 def order_key(order_id: str) -> str:

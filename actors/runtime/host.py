@@ -113,6 +113,8 @@ class Host(Generic[State, Command]):
         self._store_away = False
         self._most = self._limits.turn
         self._finishing: set[asyncio.Task[None]] = set()
+        # Read from their documents, which may tell of others that their writer did not come to write.
+        self._inherited: set[str] = set()
 
     async def run(self) -> None:
         """Runs turns and timers until cancelled."""
@@ -149,6 +151,7 @@ class Host(Generic[State, Command]):
     def release(self, entity_id: str) -> None:
         """Forgets an entity that lives in another host from now on, and when it wanted to be woken."""
         state = self._states.pop(entity_id, None)
+        self._inherited.discard(entity_id)
         timer = self._behaviour.timer(state) if state is not None else None
         if timer is not None:
             self.timers.disarm(timer[1])
@@ -214,6 +217,8 @@ class Host(Generic[State, Command]):
             loaded = await load(behaviour, self._journal, cold)
             turn.states.update(loaded.states)
             turn.found = loaded.projections
+            told = (entity_id for entity_id, state in loaded.states.items() if state and behaviour.told(state))
+            self._inherited.update(told)
             if loaded.unreadable:
                 self._fail(turn, loaded.unreadable)
         commands = [letter.command for letter in turn.letters]
@@ -410,7 +415,9 @@ class Host(Generic[State, Command]):
 
     def _forget(self, letters: Sequence[Letter]) -> None:
         for letter in letters:
-            self._states.pop(self._behaviour.entity_id(letter.command), None)
+            entity_id = self._behaviour.entity_id(letter.command)
+            self._states.pop(entity_id, None)
+            self._inherited.discard(entity_id)
 
     def _keep(self, turn: _Turn[State]) -> None:
         for entity_id, state in turn.states.items():
@@ -421,7 +428,8 @@ class Host(Generic[State, Command]):
             self._states.move_to_end(entity_id)
             self._set_timer(before, state)
         while len(self._states) > self._limits.entities:
-            self._states.popitem(last=False)
+            entity_id, _ = self._states.popitem(last=False)
+            self._inherited.discard(entity_id)
 
     def _set_timer(self, before: State | None, state: State) -> None:
         """Arm what the state waits for, and take back what it waited for before: a hold that ended leaves nothing."""
@@ -441,8 +449,20 @@ class Host(Generic[State, Command]):
 
     def _promised(self, replies: Sequence[tuple[Letter, Reply]]) -> list[Projection]:
         """Documents of earlier turns, not written yet, that these replies tell of."""
-        promises = {place for letter, reply in replies for place in self._behaviour.promises(letter.command, reply)}
+        promises = set[tuple[str, str]]()
+        for letter, reply in replies:
+            promised = self._behaviour.promises(letter.command, reply)
+            promises.update(promised)
+            if promised and self._inherited:
+                self._take_over(self._behaviour.entity_id(letter.command))
         return self._carry_on.unwritten(promises)
+
+    def _take_over(self, entity_id: str) -> None:
+        """Note the documents that an inherited entity tells of: a writer that died may have written it before them."""
+        state = self._states.get(entity_id)
+        if entity_id in self._inherited and state is not None:
+            self._inherited.discard(entity_id)
+            self._carry_on.project(self._behaviour.told(state))
 
     async def _finish(self, urgent: list[Projection], replies: list[tuple[Letter, Reply]]) -> None:
         """Writes what the replies promise and sends them, while the next turn already runs."""

@@ -252,6 +252,9 @@ class Behaviour(Protocol[State, Command]):
     def projections(self, recorded: Recorded, state: State) -> list[Projection]:
         """The documents that the event changes; `state` is that after the turn."""
 
+    def told(self, state: State) -> list[Projection]:
+        """Return the documents of others that the entity's own one tells of, as an order that has a ticket."""
+
 
 def version_key(entity: str, version: int) -> str:
     """The journal key of one version of one entity."""

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from actors.domain.messages import CancelOrder, OrderOver, OrderStatus, TicketCommand, TicketStatus
 from actors.domain.ticket import TicketAnswer
+from actors.projections import ticket_document
 from actors.runtime.ports import Projection
 from actors.storage.database import Database
 from actors.storage.documents import MongoDocuments
@@ -85,3 +87,21 @@ async def test_the_order_that_a_second_click_is_told_of_can_be_read(market: Loca
 
 async def test_without_the_promise_a_second_click_is_told_of_an_order_that_is_not_there(market: LocalMarket) -> None:
     assert await the_second_click(market, PromisesNothing(market.connections.queries)) == 0
+
+
+async def test_an_order_that_only_the_tickets_document_tells_of_is_written_before_anybody_is_told_of_it(
+    market: LocalMarket,
+) -> None:
+    (ticket_id,) = await listed(market)
+    hold = a_hold(ticket_id)
+    ticket = expect(TicketAnswer, await market.ask_ticket(hold)).ticket
+    # Its host wrote the ticket's document before the order's, and died in between.
+    document = Projection("tickets", ticket_id, ticket.version, partial(ticket_document, ticket))
+    await market.connections.documents.write([document])
+    await market.connections.database["orders"].delete_one({"_id": hold.order_id})
+
+    market.tickets = market._start(TicketBehaviour(market.connections.queries), "tickets-0")
+    again = expect(TicketAnswer, await market.ask_ticket(hold))
+
+    assert again.order is not None
+    assert await market.connections.queries.orders([hold.order_id]) == {hold.order_id: again.order}
