@@ -29,8 +29,8 @@ class OrderActor(HostActor):
         messages: Sequence[PurchaseCommand],
         _deadline: Instant,
         *,
-        again: bool,  # noqa: ARG002 - asks are repeatable
+        again: bool,
     ) -> list[PaymentAnswer | Refusal]:
         self.counters.deliveries += 1
         self.counters.messages += len(messages)
-        return list(await asyncio.gather(*(self._purchases.handle(message) for message in messages)))
+        return list(await asyncio.gather(*(self._purchases.handle(message, again=again) for message in messages)))

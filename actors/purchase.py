@@ -106,9 +106,12 @@ class Purchases:
         self._attempts = attempts
         self._meetings: Meetings[Outcome] = Meetings(_stopped)
 
-    async def handle(self, command: PurchaseCommand) -> Outcome:
-        """How the payment stands, `fresh` only for the one that made it; a refusal when there is nothing to pay."""
-        if _is_another_card(command, self._meetings.wish(command.order_id)):
+    async def handle(self, command: PurchaseCommand, *, again: bool = False) -> Outcome:
+        """How the payment stands, `fresh` only for the one that made it; a refusal when there is nothing to pay.
+
+        What was sent before (`again`) may have paid: it waits for the other card, and then for what is true.
+        """
+        if not again and _is_another_card(command, self._meetings.wish(command.order_id)):
             return PaymentInProgress()
         try:
             async with asyncio.timeout(ANSWER_SECONDS):

@@ -9,6 +9,7 @@ from actors.domain.messages import (
     AttemptOver,
     Authorise,
     CancelReason,
+    Capture,
     ChargeAnswer,
     ChargeStatus,
     NoPaymentMethod,
@@ -157,14 +158,15 @@ async def test_when_the_bank_said_no_and_attempts_are_left_the_second_card_is_tr
 
 
 class Waits(Interrupted):
-    """Counterparts of an actor whose card is asked about for as long as a test wants."""
+    """Counterparts of an actor whose charge answers one message only when a test wants it to."""
 
-    def __init__(self, market: LocalMarket) -> None:
+    def __init__(self, market: LocalMarket, to: type = Authorise) -> None:
         super().__init__(market, type(None), before=True)
         self.asked, self.goes_on = asyncio.Event(), asyncio.Event()
+        self._to = to
 
     async def ask_charge(self, command: PaymentCommand) -> ChargeAnswer | Refusal:
-        if isinstance(command, Authorise):
+        if isinstance(command, self._to):
             self.asked.set()
             await self.goes_on.wait()
         return await super().ask_charge(command)
@@ -180,6 +182,21 @@ async def test_another_card_is_refused_while_the_answer_to_the_first_is_on_its_w
     counterparts.goes_on.set()
     assert expect(PaymentAnswer, await first).fresh
     assert await money(market, order) == {"succeeded": 1, "taken": PRICE, "given back": 0}
+
+
+async def test_a_payment_that_is_sent_again_waits_for_another_card_and_hears_that_it_paid(market: LocalMarket) -> None:
+    order = await an_order(market)
+    await pay_until_it_dies(market, order, Capture, before=True)
+    counterparts = Waits(market, ReadCharge)
+    actor = purchases(market, counterparts)
+    other = asyncio.create_task(actor.handle(Pay(order.id, AMEX)))
+    await counterparts.asked.wait()
+    repeated = asyncio.create_task(actor.handle(Pay(order.id, VISA), again=True))
+    await asyncio.sleep(0)
+    counterparts.goes_on.set()
+    for answer in (await repeated, await other):
+        charge = expect(PaymentAnswer, answer).charge
+        assert (charge.status, charge.payment_method) == (ChargeStatus.COMPLETED, VISA)
 
 
 async def test_another_card_is_refused_while_another_process_does_not_know_what_became_of_the_first(
