@@ -27,6 +27,7 @@ from serve_app.security.headers import SecurityHeaders
 from serve_app.security.origin import SameOrigin
 from serve_app.security.recognition import Recognition
 from serve_app.services import Services
+from serve_app.web.pages import page_routers
 
 
 def create_api(services: Services) -> FastAPI:
@@ -35,6 +36,7 @@ def create_api(services: Services) -> FastAPI:
     routers = [routes.router for routes in modules]
     if services.sandbox is not None:
         routers.append(sandbox.router)
+    routers += page_routers()
     api = FastAPI(
         title="Holdfast",
         summary="Tickets to live events: once you hold one, nobody can take it.",

@@ -18,17 +18,15 @@ from actors.stripe.sandbox import LedgerUnavailable
 from config.logs import origin_of
 from serve_app.errors import CustomError, DatabaseConnectionError, ServiceUnavailableError
 from serve_app.methods import allowed_methods
-from serve_app.responses import error_response, json_response
+from serve_app.responses import json_response
+from serve_app.web.errors import answer, response_of
 
 _log = structlog.get_logger()
 _SENTENCES = {
     HTTPStatus.NOT_FOUND: "There is nothing here.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method.",
 }
-_UNEXPECTED = json_response(
-    {"errors": [{"message": "Something went wrong on our side. It is logged and will be looked at."}]},
-    HTTPStatus.INTERNAL_SERVER_ERROR,
-)
+_UNEXPECTED = "Something went wrong on our side. It is logged and will be looked at."
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 
@@ -71,19 +69,20 @@ class LastResort:
             _log.error("unexpected exception", **origin_of(error))
             if started or scope["type"] != "http":
                 raise
-            await _UNEXPECTED(scope, receive, send)
+            response = answer(Request(scope), HTTPStatus.INTERNAL_SERVER_ERROR, [{"message": _UNEXPECTED}])
+            await response(scope, receive, send)
 
 
-async def unavailable(_request: Request, error: Exception) -> Response:
+async def unavailable(request: Request, error: Exception) -> Response:
     """Answer 503 where something in front of us failed before anything was asked of the market."""
     _log.warning("the request did not arrive", exception=type(error).__name__)
-    return error_response(ServiceUnavailableError())
+    return response_of(request, ServiceUnavailableError())
 
 
-async def _custom(_request: Request, error: Exception) -> Response:
+async def _custom(request: Request, error: Exception) -> Response:
     if not isinstance(error, CustomError):
         raise TypeError(f"{type(error).__name__} is no CustomError") from error
-    return error_response(error)
+    return response_of(request, error)
 
 
 async def _of_the_framework(request: Request, error: Exception) -> Response:
@@ -94,16 +93,16 @@ async def _of_the_framework(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         # The framework knows the methods of one route of several.
         headers = {"Allow": ", ".join(allowed_methods(request.app.state.routes, request.scope["path"]))}
-    return json_response({"errors": [{"message": sentence}]}, error.status_code, headers)
+    return answer(request, error.status_code, [{"message": sentence}], headers)
 
 
 async def _disconnected(_request: Request, _error: Exception) -> Response:
     return json_response({"errors": [{"message": "The request ended early."}]}, HTTPStatus.BAD_REQUEST)
 
 
-async def _database_away(_request: Request, error: Exception) -> Response:
+async def _database_away(request: Request, error: Exception) -> Response:
     _log.warning("database does not answer", exception=failure_of(error))
-    return error_response(DatabaseConnectionError())
+    return response_of(request, DatabaseConnectionError())
 
 
 async def _unexpected(_request: Request, error: Exception) -> Response:
@@ -111,6 +110,6 @@ async def _unexpected(_request: Request, error: Exception) -> Response:
     raise error
 
 
-async def _redis_away(_request: Request, error: Exception) -> Response:
+async def _redis_away(request: Request, error: Exception) -> Response:
     _log.warning("redis does not answer", exception=type(error).__name__)
-    return error_response(ServiceUnavailableError())
+    return response_of(request, ServiceUnavailableError())

@@ -17,6 +17,7 @@ from serve_app.services import services_of
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _COOKIE = "changed"
 _ATTRIBUTES = f"Max-Age={REMEMBERED_SECONDS}; Path=/; HttpOnly; SameSite=Lax"
+_API = "/api/"
 _WHAT_LISTS_SHOW = ("/api/tickets", "/api/orders", "/api/payments")
 
 
@@ -30,8 +31,7 @@ class OwnChanges:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on; when it changed something its answer carries the mark."""
-        is_change = scope["type"] == "http" and scope["method"] not in _SAFE_METHODS
-        if not is_change or not scope["path"].startswith(_WHAT_LISTS_SHOW):
+        if not _may_change_lists(scope):
             await self._app(scope, receive, send)
             return
 
@@ -42,6 +42,13 @@ class OwnChanges:
             await send(message)
 
         await self._app(scope, receive, mark)
+
+
+def _may_change_lists(scope: Scope) -> bool:
+    """Whether lists may show what the request does: any form of a page, and these parts of the API."""
+    if scope["type"] != "http" or scope["method"] in _SAFE_METHODS:
+        return False
+    return scope["path"].startswith(_WHAT_LISTS_SHOW) or not scope["path"].startswith(_API)
 
 
 def _note(request: Request) -> None:

@@ -35,12 +35,13 @@ def list_headers(content: bytes, link: Mapping[str, str]) -> dict[str, str]:
 
 def unless_unchanged(request: Request, content: bytes, headers: Mapping[str, str]) -> Response:
     """Return the content as JSON, or 304 without it when `If-None-Match` names the tag among the headers."""
-    if _is_known(request, headers["ETag"]):
+    if is_known(request, headers["ETag"]):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     return json_response(content, headers=headers)
 
 
-def _is_known(request: Request, tag: str) -> bool:
+def is_known(request: Request, tag: str) -> bool:
+    """Whether `If-None-Match` of the request names the tag."""
     # Compared weakly, as RFC 9110 section 13.1.2 says for this header.
     opaque = tag.removeprefix("W/")
     sent = ",".join(request.headers.getlist("if-none-match")).split(",")

@@ -9,7 +9,6 @@ Header = tuple[bytes, bytes]
 _ALWAYS: tuple[Header, ...] = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
@@ -20,6 +19,7 @@ _UNLESS_SAID: tuple[Header, ...] = (
         b"content-security-policy",
         b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox",
     ),
+    (b"referrer-policy", b"no-referrer"),
 )
 _KEPT_BY_NOBODY: Header = (b"cache-control", b"no-store")
 # A secret is in the answer to the request that makes it. HAProxy does not compress that: the length of compressed text

@@ -3,10 +3,11 @@
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve_app.errors import ForbiddenError
-from serve_app.responses import error_response
+from serve_app.web.errors import response_of
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITES = frozenset({"same-origin", "none"})
@@ -28,7 +29,8 @@ class SameOrigin:
         if self._is_allowed(scope):
             await self._app(scope, receive, send)
         else:
-            await error_response(ForbiddenError("This request came from another site."))(scope, receive, send)
+            error = ForbiddenError("This request came from another site.")
+            await response_of(Request(scope), error)(scope, receive, send)
 
     def _is_allowed(self, scope: Scope) -> bool:
         if scope["type"] != "http" or scope["method"] in _SAFE_METHODS or scope["path"] in self._exempt:

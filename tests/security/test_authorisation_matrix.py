@@ -84,12 +84,19 @@ MATRIX: dict[Key, Row] = {
 
 
 def routes_of(api: FastAPI) -> Iterator[Key]:
+    """Every route but those of pages, which have a table of their own (see test_page_access.py)."""
+    for one in routes_in(api):
+        if not one.endpoint.__module__.startswith("serve_app.web."):
+            yield from ((method, one.path) for method in (one.methods or ()) if method != "HEAD")
+
+
+def routes_in(api: FastAPI) -> Iterator[APIRoute | Route]:
     """Every route, also of the routers that FastAPI keeps whole."""
     for route in api.routes:
         included = getattr(route, "original_router", None)
         for one in [route] if included is None else included.routes:
             assert isinstance(one, APIRoute | Route)
-            yield from ((method, one.path) for method in (one.methods or ()) if method != "HEAD")
+            yield one
 
 
 @dataclass

@@ -1,0 +1,86 @@
+"""Prices and times as the visitor's region writes them, with what machines read beside it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from babel.core import get_global
+from babel.dates import format_date, format_time
+from babel.numbers import format_currency, get_currency_symbol
+from markupsafe import Markup
+
+from actors.domain.messages import Instant
+from actors.domain.money import DECIMALS
+from serve_app.instants import iso
+from serve_app.web.visitor import Visitor
+
+
+@dataclass(frozen=True, slots=True)
+class Formats:
+    """What templates know as `fmt`."""
+
+    visitor: Visitor
+
+    def price(self, cents: int, currency: str) -> str:
+        """Return an amount of cents, such as $42.50. The sign stands alone only where it is the region's own money."""
+        code, locale = currency.upper(), self.visitor.locale
+        amount = Decimal(cents).scaleb(-DECIMALS)
+        text = format_currency(amount, code, locale=locale)
+        is_bare = get_currency_symbol(code, locale) == "$"
+        # Babel leaves the sign alone in countries that have dollars of their own, and where others pay with rupees.
+        return text.replace("$", f"{code[:2]}$") if is_bare and code not in _money_of(locale.territory) else text
+
+    def event_time(self, starts_at: Instant, timezone: str | None) -> Markup:
+        """Return date and time at the venue, whoever looks; in UTC, and said so, when its zone is not known."""
+        return self._time(starts_at, ZoneInfo(timezone) if timezone else UTC, names_zone=True)
+
+    def time(self, instant: Instant) -> Markup:
+        """Return date and time for the visitor: in their zone, or in UTC while that is not known."""
+        return self._time(instant, self._zone, names_zone=self.visitor.timezone is None)
+
+    def clock(self, instant: Instant) -> Markup:
+        """Return the time of day for the visitor, such as 2:32 PM, for what ends within a day."""
+        text = format_time(_moment(instant, self._zone), "short", tzinfo=self._zone, locale=self.visitor.locale)
+        return _element(instant, text if self.visitor.timezone else f"{text} UTC")
+
+    def date(self, instant: Instant) -> Markup:
+        """Return the date for the visitor."""
+        moment = _moment(instant, self._zone)
+        return _element(instant, format_date(moment, "long", locale=self.visitor.locale))
+
+    def minutes_left(self, instant: Instant) -> int:
+        """Return the minutes from now to the instant, rounded up, at least 0."""
+        return max(0, -((self.visitor.now - instant) // 60_000))
+
+    @property
+    def _zone(self) -> tzinfo:
+        return self.visitor.timezone or UTC
+
+    def _time(self, instant: Instant, zone: tzinfo, *, names_zone: bool) -> Markup:
+        moment, locale = _moment(instant, zone), self.visitor.locale
+        day = format_date(moment, "full", locale=locale)
+        text = f"{day}, {format_time(moment, 'short', tzinfo=zone, locale=locale)}"
+        if names_zone:
+            text += f" {_zone_name(moment)}"
+        return _element(instant, text)
+
+
+def _element(instant: Instant, text: str) -> Markup:
+    return Markup('<time datetime="{}">{}</time>').format(iso(instant), text)
+
+
+def _zone_name(moment: datetime) -> str:
+    """Return CET, EST, or UTC+07 where the zone has no letters."""
+    name = moment.tzname() or "UTC"
+    return name if name[:1].isalpha() else f"UTC{name}"
+
+
+def _moment(instant: Instant, zone: tzinfo) -> datetime:
+    return datetime.fromtimestamp(instant / 1_000, zone)
+
+
+def _money_of(territory: str | None) -> frozenset[str]:
+    """Return the currencies of a country today (those in CLDR that have no end)."""
+    known = get_global("territory_currencies").get(territory or "", ())
+    return frozenset(entry[0] for entry in known if entry[2] is None)

@@ -1,0 +1,3 @@
+"""The API's worlds serve for pages as well: the same app, read as a browser without JavaScript reads it."""
+
+from tests.api.conftest import *  # noqa: F403
