@@ -111,6 +111,8 @@ async def test_while_redis_is_away_buying_goes_on_and_its_events_follow(
         hold = await held(market, ticket_id)
         expect(PaymentAnswer, await market.pay(Pay(hold.order_id, "pm_card_visa")))
         await asyncio.to_thread(own_redis.restart)
+        # Connections of before the restart are closed when they are used next.
+        await market.connections.redis.connection_pool.disconnect(inuse_connections=False)
         found = await published(market, ticket_id, count + 3)
     assert [int(one[b"version"]) for one in found] == list(range(1, count + 4))
 
