@@ -39,9 +39,11 @@ async def served(settings: Settings, behaviour: type[TicketBehaviour]) -> AsyncI
                 await serving
 
 
-async def contended(settings: Settings, behaviour: type[TicketBehaviour], file: Path) -> History:
-    """The history of some seconds of contention in such a market."""
+async def contended(
+    settings: Settings, behaviour: type[TicketBehaviour], file: Path, tickets: int = TICKETS
+) -> History:
+    """The history of some seconds of contention in such a market. With more tickets each is in use for longer."""
     settings = settings.model_copy(update={"http_port": free_port(), "rate_limits": False, "reservation_seconds": 1})
     async with served(settings, behaviour):
-        await contention.run(settings, contention.Plan(file, SECONDS, TICKETS, BUYERS, faults=0.0, seed=1))
+        await contention.run(settings, contention.Plan(file, SECONDS, tickets, BUYERS, faults=0.0, seed=1))
     return read_history(file)
