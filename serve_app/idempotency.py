@@ -26,12 +26,16 @@ class Identity:
         return self.request is not None
 
 
-def identify(request: Request, route: str, scope: str, body: Body) -> Identity:
+def key_of(request: Request) -> str | None:
+    """Return the key that a program sent with the request. A page has its own in a hidden field."""
+    return request.headers.get(HEADER)
+
+
+def identify(key: str | None, route: str, scope: str, body: Body) -> Identity:
     """Return the request's identity: derived from scope (the user), route and key, or random without a key.
 
     Raises RequestValidationError for a key that is empty, too long or not printable ASCII.
     """
-    key = request.headers.get(HEADER)
     if key is None:
         return Identity(str(ObjectId()))
     if not 1 <= len(key) <= _LONGEST_KEY or not (key.isascii() and key.isprintable()):

@@ -10,7 +10,7 @@ however many ask them, and what is quick to answer is hardly ever old.
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar, cast
 
 from serve_app.fair_queue import FairQueue, NoRoomError
 
@@ -27,17 +27,17 @@ Answer = TypeVar("Answer")
 
 
 @dataclass(slots=True)
-class _Asked(Generic[Answer]):
+class _Asked:
     number: int
-    task: asyncio.Task[Answer]
+    task: asyncio.Task[Any]
     good_until: float = 0.0
 
 
-class Recent(Generic[Answer]):
-    """The last thousand answers, each while it rests."""
+class Recent:
+    """The last thousand answers, each while it rests. What is asked with one key is always of one type."""
 
     def __init__(self) -> None:
-        self._asked: dict[Hashable, _Asked[Answer]] = {}
+        self._asked: dict[Hashable, _Asked] = {}
         self._count = 0
         self._queue = FairQueue(_AT_A_TIME, _OF_ONE_CLIENT, _MOST_WAITING)
 
@@ -56,18 +56,16 @@ class Recent(Generic[Answer]):
             if known.number > so_far or (not anew and (running or _now() < known.good_until)):
                 # Shielded: a client that goes away does not take the answer with it.
                 try:
-                    return await asyncio.shield(known.task)
+                    return cast("Answer", await asyncio.shield(known.task))
                 except NoRoomError:  # which is for the first that asked
                     self._forget(key, known)
             elif running:
                 await asyncio.wait([known.task])
             else:
                 break
-        return await asyncio.shield(self._ask(key, ask, client).task)
+        return cast("Answer", await asyncio.shield(self._ask(key, ask, client).task))
 
-    def _ask(
-        self, key: Hashable, ask: Callable[[], Coroutine[Any, Any, Answer]], client: Hashable | None
-    ) -> _Asked[Answer]:
+    def _ask(self, key: Hashable, ask: Callable[[], Coroutine[Any, Any, Answer]], client: Hashable | None) -> _Asked:
         self._count += 1
         begun = _now()
         asked = _Asked(self._count, asyncio.create_task(ask() if client is None else self._queue.run(client, ask)))
@@ -88,7 +86,7 @@ class Recent(Generic[Answer]):
         asked.task.add_done_callback(rest)
         return asked
 
-    def _forget(self, key: Hashable, asked: _Asked[Answer]) -> None:
+    def _forget(self, key: Hashable, asked: _Asked) -> None:
         if self._asked.get(key) is asked:
             del self._asked[key]
 

@@ -90,7 +90,7 @@ class Services:
     settings: Settings
     market: Market
     queries: Queries
-    lists: Recent[tuple[bytes, dict[str, str]]]
+    lists: Recent
     changed_users: ChangedUsers
     users: Users
     unlisting: Unlisting

@@ -5,13 +5,11 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
-from actors.domain.accounts import AccountClosed
+from serve_app.accounts import account
+from serve_app.accounts.export import export_of
 from serve_app.bodies import read_json
-from serve_app.errors import ConflictError
-from serve_app.export import export_of
 from serve_app.openapi import documented
 from serve_app.responses import no_content
-from serve_app.routes.users import prove_password
 from serve_app.schemas.account import AccountClosing, ExportView
 from serve_app.services import services_of
 
@@ -63,19 +61,7 @@ async def close_account(request: Request) -> Response:
     services = services_of(request)
     user = await services.signed_in_user(request)
     body = AccountClosing.of(await read_json(request), services.rules())
-    await prove_password(request, user, body.password, field="password")
-    if await services.queries.orders.has_open(user.id):
-        raise ConflictError("You hold tickets: pay or cancel those orders first.")
-    if promised := await services.queries.tickets.promised(user.id, services.clock()):
-        raise ConflictError(
-            f"Somebody holds, or bought for an event that is to come, your tickets {', '.join(promised)}. Wait until "
-            "they are let go or the event has begun, or give the money back first."
-        )
-    await services.users.close(user.id, services.clock())
-    await services.sessions.end_all(user.id)
-    await services.unlisting.suspend_at_once(user.id)
-    await services.email_tokens.forget(user.id)
-    services.security_events.note(AccountClosed(user.id))
+    await account.close_account(services, services.address_of(request), user, body)
     response = no_content()
     await services.sessions.sign_out(None, response)
     return response

@@ -4,21 +4,19 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
 
-from actors.domain.accounts import UserBanned, UserUnbanned
 from actors.domain.charge import refund_status
-from actors.domain.ids import is_id
 from actors.domain.messages import Refusal, ResolveRefund
-from serve_app.errors import ConflictError, NotFoundError
+from serve_app.accounts import bans
+from serve_app.accounts.bans import existing_user
+from serve_app.buying.permissions import visible_order
 from serve_app.openapi import documented
-from serve_app.ownership import visible_order
 from serve_app.paging import cursor_of, link_header
-from serve_app.queries.users import User
 from serve_app.refusals import error_of
 from serve_app.responses import json_response, no_content
 from serve_app.schemas.admin import AccountView, FailedRefundView, account_view, failed_refund_view
 from serve_app.schemas.orders import OrderView, order_view
 from serve_app.schemas.searches import FailedRefundSearch
-from serve_app.services import Services, services_of
+from serve_app.services import services_of
 
 router = APIRouter(prefix="/api/admin", tags=["admin"])
 _OF_ADMINS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE)
@@ -29,7 +27,7 @@ async def read_user(request: Request, user_id: str) -> Response:
     """Return an account."""
     services = services_of(request)
     await services.admin(request)
-    return json_response(account_view(await _existing(services, user_id)))
+    return json_response(account_view(await existing_user(services, user_id)))
 
 
 @router.put(
@@ -44,14 +42,7 @@ async def ban(request: Request, user_id: str) -> Response:
     """
     services = services_of(request)
     admin = await services.admin(request)
-    user = await _existing(services, user_id)
-    if user.is_admin:
-        raise ConflictError("An administrator cannot be banned: the operator has to take the role away first.")
-    if await services.users.ban(user.id, services.clock()):
-        services.security_events.note(UserBanned(user.id, admin.id))
-    # Also on a repeat: the first may have ended half-way.
-    await services.sessions.end_all(user.id)
-    await services.unlisting.suspend_at_once(user.id)
+    await bans.ban(services, admin, user_id)
     return no_content()
 
 
@@ -60,9 +51,7 @@ async def unban(request: Request, user_id: str) -> Response:
     """Let the user sign in again; withdrawn tickets stay withdrawn. A repeat changes nothing."""
     services = services_of(request)
     admin = await services.admin(request)
-    user = await _existing(services, user_id)
-    if await services.users.unban(user.id, services.clock()):
-        services.security_events.note(UserUnbanned(user.id, admin.id))
+    await bans.unban(services, admin, user_id)
     return no_content()
 
 
@@ -99,10 +88,3 @@ async def resolve_failed_refund(request: Request, order_id: str) -> Response:
     if isinstance(answer, Refusal):
         raise error_of(answer)
     return json_response(order_view(answer.order, refund_status(answer.order, [answer.charge])))
-
-
-async def _existing(services: Services, user_id: str) -> User:
-    user = await services.users.by_id(user_id) if is_id(user_id) else None
-    if user is None:
-        raise NotFoundError("There is no such user.")
-    return user

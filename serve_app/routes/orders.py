@@ -5,29 +5,21 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 
 from actors.domain.charge import refund_status
-from actors.domain.messages import (
-    CancelOrder,
-    NotYours,
-    Order,
-    OrderOver,
-    OrderStatus,
-    RefundOrder,
-    Refusal,
-    RequestMismatch,
-    Reserve,
-)
+from actors.domain.messages import OrderStatus
 from serve_app.bodies import read_json
-from serve_app.idempotency import Identity, identify
+from serve_app.buying import orders as buying
+from serve_app.buying.orders import admit_buyer
+from serve_app.buying.permissions import traded_order, visible_order
+from serve_app.buying.refunds import order_views, refund_of
+from serve_app.idempotency import identify, key_of
 from serve_app.openapi import documented
-from serve_app.ownership import own_order, sold_order, traded_order, visible_order
 from serve_app.paging import cursor_of, link_header
-from serve_app.refunds import order_views, refund_of
-from serve_app.refusals import error_of
 from serve_app.responses import json_bytes, json_response, list_headers, no_content, unless_unchanged
 from serve_app.schemas.orders import OrderBody, OrderView, RefundView, order_view, refund_view
 from serve_app.schemas.payments import ChargeView, charge_view
 from serve_app.schemas.searches import OrderSearch
-from serve_app.services import Services, services_of
+from serve_app.selling.tickets import refund_order as refund
+from serve_app.services import services_of
 
 router = APIRouter(prefix="/api/orders", tags=["orders"])
 _UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE
@@ -47,25 +39,11 @@ _OF_OWNERS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUN
 async def create_order(request: Request) -> Response:
     """Hold a ticket at its price; 200 with the order that is there when the caller already holds it."""
     services = services_of(request)
-    buyer_id = (await services.trader(request)).user_id
-    services.limits.hold(buyer_id, services.address_of(request))
+    buyer_id = await admit_buyer(request)
     body = OrderBody.of(await read_json(request), services.rules())
-    identity = identify(request, "orders", buyer_id, body)
-    earlier = await services.queries.orders.by_id(identity.id) if identity.is_keyed else None
-    if earlier is not None:
-        return await _replayed(services, earlier, buyer_id, identity)
-    reserve = Reserve(
-        body.ticket_id,
-        identity.id,
-        buyer_id,
-        window=services.settings.reservation_window_ms,
-        expected_price=body.expected_price,
-        max_holds=services.settings.max_holds_per_buyer,
-        request=identity.request,
-        expected_version=body.expected_version,
-        is_limited=services.settings.rate_limits,
-    )
-    return await _reserved(services, reserve)
+    reserved = await buying.reserve(services, buyer_id, body, identify(key_of(request), "orders", buyer_id, body))
+    (view,) = await order_views(services, [reserved.order])
+    return json_response(view, HTTPStatus.CREATED if reserved.is_new else HTTPStatus.OK)
 
 
 @router.get(
@@ -113,10 +91,7 @@ async def cancel_order(request: Request, order_id: str) -> Response:
     """Release the ticket, until it is sold; a repeat changes nothing."""
     services = services_of(request)
     buyer_id = services.sessions.require(request).user_id
-    order = await own_order(services, order_id, buyer_id)
-    answer = await services.market.ask_ticket(CancelOrder(order.ticket_id, order.id))
-    if isinstance(answer, Refusal) and not isinstance(answer, OrderOver):
-        raise error_of(answer)
+    await buying.cancel_order(services, buyer_id, order_id)
     return no_content()
 
 
@@ -154,30 +129,7 @@ async def refund_order(request: Request, order_id: str) -> Response:
     """
     services = services_of(request)
     user_id = services.sessions.require(request).user_id
-    order = await sold_order(services, order_id, user_id)
-    answer = await services.market.refund(RefundOrder(order.id, user_id, is_admin=order.seller_id != user_id))
-    if isinstance(answer, Refusal):
-        raise error_of(answer)
+    answer = await refund(services, user_id, order_id)
     is_done = answer.order.status is OrderStatus.CANCELLED
     view = order_view(answer.order, refund_status(answer.order, [answer.charge]))
     return json_response(view, HTTPStatus.OK if is_done else HTTPStatus.ACCEPTED)
-
-
-async def _replayed(services: Services, order: Order, buyer_id: str, identity: Identity) -> Response:
-    """Return the order that the key made before, as it is now, also when it is over."""
-    if (order.buyer_id, order.request) != (buyer_id, identity.request):
-        raise error_of(RequestMismatch())
-    (view,) = await order_views(services, [order])
-    return json_response(view)
-
-
-async def _reserved(services: Services, reserve: Reserve) -> Response:
-    answer = await services.market.ask_ticket(reserve)
-    if isinstance(answer, Refusal):
-        raise error_of(answer)
-    order = answer.order
-    if order is None or order.buyer_id != reserve.buyer_id:
-        raise error_of(NotYours())
-    # A random id is new unless the caller held the ticket before; a derived one may come from a lost answer.
-    is_new = order.id == reserve.order_id and (answer.fresh or reserve.request is None)
-    return json_response(order_view(order), HTTPStatus.CREATED if is_new else HTTPStatus.OK)

@@ -4,8 +4,7 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
 
-from actors.domain.accounts import SignedOut
-from serve_app.errors import NotFoundError
+from serve_app.accounts import sessions
 from serve_app.openapi import documented
 from serve_app.responses import json_response, no_content
 from serve_app.schemas.users import SessionView, session_view
@@ -40,7 +39,5 @@ async def end_session(request: Request, session_id: str) -> Response:
     """End one of one's sessions for good, at once and everywhere."""
     services = services_of(request)
     session = services.sessions.require(request)
-    if not await services.sessions.end(session.user_id, session_id):
-        raise NotFoundError("There is no such session.")
-    services.security_events.note(SignedOut(session.user_id, session_id))
+    await sessions.end_session(services, session.user_id, session_id)
     return no_content()

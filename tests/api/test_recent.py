@@ -33,7 +33,7 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 async def test_who_asks_meanwhile_gets_the_same_answer(now: list[float]) -> None:
-    recent, question = Recent[int](), Question()
+    recent, question = Recent(), Question()
     question.may_end.clear()
     async with asyncio.TaskGroup() as tasks:
         asking = [tasks.create_task(recent.answer("page", question, anew=False, client="somebody")) for _ in range(5)]
@@ -44,7 +44,7 @@ async def test_who_asks_meanwhile_gets_the_same_answer(now: list[float]) -> None
 
 
 async def test_an_answer_is_kept_for_four_times_as_long_as_it_took(now: list[float]) -> None:
-    recent, question = Recent[int](), Question()
+    recent, question = Recent(), Question()
     question.may_end.clear()
     first = asyncio.create_task(recent.answer("page", question, anew=False, client="somebody"))
     await asyncio.sleep(0)
@@ -59,7 +59,7 @@ async def test_an_answer_is_kept_for_four_times_as_long_as_it_took(now: list[flo
 
 
 async def test_no_answer_is_kept_for_longer_than_a_second(now: list[float]) -> None:
-    recent, question = Recent[int](), Question()
+    recent, question = Recent(), Question()
     question.may_end.clear()
     first = asyncio.create_task(recent.answer("page", question, anew=False, client="somebody"))
     await asyncio.sleep(0)
@@ -72,7 +72,7 @@ async def test_no_answer_is_kept_for_longer_than_a_second(now: list[float]) -> N
 
 
 async def test_who_wants_it_anew_gets_no_answer_that_was_begun_before(now: list[float]) -> None:
-    recent, question = Recent[int](), Question()
+    recent, question = Recent(), Question()
     question.may_end.clear()
     async with asyncio.TaskGroup() as tasks:
         early = tasks.create_task(recent.answer("page", question, anew=False, client="somebody"))
@@ -88,13 +88,13 @@ async def test_who_wants_it_anew_gets_no_answer_that_was_begun_before(now: list[
 
 
 async def test_another_page_is_another_question() -> None:
-    recent, question = Recent[int](), Question()
+    recent, question = Recent(), Question()
     assert await recent.answer("page", question, anew=False, client="somebody") == 1
     assert await recent.answer("other", question, anew=False, client="somebody") == 2
 
 
 async def test_a_failure_is_told_to_all_who_wait_and_asked_again_after_its_rest(now: list[float]) -> None:
-    recent, question = Recent[int](), Question()
+    recent, question = Recent(), Question()
     fails = asyncio.Event()
 
     async def fail() -> int:
@@ -115,7 +115,7 @@ async def test_a_failure_is_told_to_all_who_wait_and_asked_again_after_its_rest(
 
 
 async def test_who_goes_away_does_not_take_the_answer_from_the_others() -> None:
-    recent, question = Recent[int](), Question()
+    recent, question = Recent(), Question()
     question.may_end.clear()
     leaves = asyncio.create_task(recent.answer("page", question, anew=False, client="somebody"))
     stays = asyncio.create_task(recent.answer("page", question, anew=False, client="somebody"))
@@ -127,7 +127,7 @@ async def test_who_goes_away_does_not_take_the_answer_from_the_others() -> None:
 
 
 async def test_a_few_questions_are_asked_at_a_time_and_no_more_than_a_hundred_wait() -> None:
-    recent, question = Recent[int](), Question()
+    recent, question = Recent(), Question()
     question.may_end.clear()
     asking = [asyncio.create_task(recent.answer(page, question, anew=False, client=page % 2)) for page in range(109)]
     await settled()
@@ -140,7 +140,7 @@ async def test_a_few_questions_are_asked_at_a_time_and_no_more_than_a_hundred_wa
 
 
 async def test_who_asks_for_much_keeps_nobody_else_waiting() -> None:
-    recent, slow, quick = Recent[int](), Question(), Question()
+    recent, slow, quick = Recent(), Question(), Question()
     slow.may_end.clear()
     flood = [asyncio.create_task(recent.answer(page, slow, anew=False, client="flood")) for page in range(500)]
     await settled()
@@ -154,7 +154,7 @@ async def test_who_asks_for_much_keeps_nobody_else_waiting() -> None:
 
 
 async def test_many_clients_with_slow_questions_take_turns() -> None:
-    recent, order = Recent[str](), []
+    recent, order = Recent(), []
 
     async def ask(name: str) -> str:
         order.append(name)
@@ -170,7 +170,7 @@ async def test_many_clients_with_slow_questions_take_turns() -> None:
 
 
 async def test_front_page_is_answered_whatever_waits() -> None:
-    recent, slow, quick = Recent[int](), Question(), Question()
+    recent, slow, quick = Recent(), Question(), Question()
     slow.may_end.clear()
     floods = [
         asyncio.create_task(recent.answer((client, page), slow, anew=False, client=client))
@@ -186,7 +186,7 @@ async def test_front_page_is_answered_whatever_waits() -> None:
 
 
 async def test_who_wants_what_a_refused_client_wanted_asks_for_themselves() -> None:
-    recent, slow, quick = Recent[int](), Question(), Question()
+    recent, slow, quick = Recent(), Question(), Question()
     slow.may_end.clear()
     flood = [asyncio.create_task(recent.answer(page, slow, anew=False, client="flood")) for page in range(103)]
     await settled()
@@ -220,7 +220,7 @@ async def settled() -> None:
 
 
 async def test_at_most_a_thousand_answers_are_kept() -> None:
-    recent, question = Recent[int](), Question()
+    recent, question = Recent(), Question()
     for page in range(1_100):
         await recent.answer(page, question, anew=False, client="somebody")
     assert len(recent._asked) == 1_024

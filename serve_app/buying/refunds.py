@@ -11,12 +11,19 @@ from serve_app.services import Services
 
 async def order_views(services: Services, orders: Sequence[Order]) -> list[OrderView]:
     """Return what their buyer sees of the orders, with the state of their refunds, read together."""
+    if not any(map(_has_refund, orders)):
+        return [order_view(order, None) for order in orders]
     refunds = await asyncio.gather(*(refund_of(services, order) for order in orders))
     return [order_view(order, refund) for order, refund in zip(orders, refunds, strict=True)]
 
 
 async def refund_of(services: Services, order: Order) -> RefundStatus | None:
     """Return how a refund of the order stands, None when no money is to go back."""
-    if order.status is not OrderStatus.CANCELLED and not order.refunding:
-        return None  # nothing is to go back, and what is read most often needs no other query
+    if not _has_refund(order):
+        return None
     return refund_status(order, await services.queries.charges.charges_of(order.id))
+
+
+def _has_refund(order: Order) -> bool:
+    """Whether money may be to go back: orders that are open or complete, which are read most, need no other query."""
+    return order.status is OrderStatus.CANCELLED or order.refunding

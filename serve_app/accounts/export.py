@@ -6,11 +6,11 @@ from typing import Any
 
 from actors.domain.messages import Charge, Order
 from actors.domain.ticket import Ticket
+from serve_app.buying.refunds import order_views
 from serve_app.paging import LARGEST_LIMIT, Page
 from serve_app.queries.security_events import SecurityRecord
 from serve_app.queries.tickets import Wanted
 from serve_app.queries.users import User
-from serve_app.refunds import order_views
 from serve_app.responses import json_bytes
 from serve_app.schemas.account import mail_view, profile_view, security_event_view, signed_in_since
 from serve_app.schemas.payments import charge_view

@@ -1,0 +1,1 @@
+"""What people do with their accounts, whether they ask by API, page or command line."""

@@ -1,0 +1,1 @@
+"""What buyers do with tickets and orders, whether they ask by API or page."""

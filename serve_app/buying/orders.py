@@ -1,0 +1,71 @@
+"""Holding a ticket, and letting it go."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from actors.domain.messages import CancelOrder, NotYours, Order, OrderOver, Refusal, RequestMismatch, Reserve
+from serve_app.buying.permissions import own_order
+from serve_app.idempotency import Identity
+from serve_app.refusals import error_of
+from serve_app.schemas.orders import OrderBody
+from serve_app.services import Services, services_of
+
+
+async def admit_buyer(request: Request) -> str:
+    """Return the id of a user who may buy, and count it. Raises what `trader` raises, TooManyRequestsError."""
+    services = services_of(request)
+    buyer_id = (await services.trader(request)).user_id
+    services.limits.hold(buyer_id, services.address_of(request))
+    return buyer_id
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """The buyer's order. `is_new` is False when they held the ticket before, or the key made the order before."""
+
+    order: Order
+    is_new: bool
+
+
+async def reserve(services: Services, buyer_id: str, body: OrderBody, identity: Identity) -> Reserved:
+    """Hold a ticket at its price for the buyer. An order that the key made before is returned as it is now.
+
+    Raises NotFoundError, TooManyRequestsError, and ConflictError: held, sold, withdrawn, begun, own, or another price.
+    """
+    earlier = await services.queries.orders.by_id(identity.id) if identity.is_keyed else None
+    if earlier is not None:
+        if (earlier.buyer_id, earlier.request) != (buyer_id, identity.request):
+            raise error_of(RequestMismatch())
+        return Reserved(earlier, is_new=False)
+    command = Reserve(
+        body.ticket_id,
+        identity.id,
+        buyer_id,
+        window=services.settings.reservation_window_ms,
+        expected_price=body.expected_price,
+        max_holds=services.settings.max_holds_per_buyer,
+        request=identity.request,
+        expected_version=body.expected_version,
+        is_limited=services.settings.rate_limits,
+    )
+    answer = await services.market.ask_ticket(command)
+    if isinstance(answer, Refusal):
+        raise error_of(answer)
+    order = answer.order
+    if order is None or order.buyer_id != buyer_id:
+        raise error_of(NotYours())
+    # A random id is new unless the caller held the ticket before; a derived one may come from a lost answer.
+    return Reserved(order, order.id == identity.id and (answer.fresh or not identity.is_keyed))
+
+
+async def cancel_order(services: Services, buyer_id: str, order_id: str) -> Order:
+    """Release the ticket, until it is sold; a repeat changes nothing. Returns the order as it was before.
+
+    Raises NotFoundError, ForbiddenError, and ConflictError when it is bought.
+    """
+    order = await own_order(services, order_id, buyer_id)
+    answer = await services.market.ask_ticket(CancelOrder(order.ticket_id, order.id))
+    if isinstance(answer, Refusal) and not isinstance(answer, OrderOver):
+        raise error_of(answer)
+    return order

@@ -1,0 +1,1 @@
+"""Finding tickets and looking at them, by API or page."""
