@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from actors.domain.messages import CancelOrder, NotYours, Order, OrderOver, Refusal, RequestMismatch, Reserve
+from actors.domain.messages import CancelOrder, NotYours, Order, OrderOver, ReadOrder, Refusal, RequestMismatch, Reserve
 from serve_app.buying.permissions import own_order
 from serve_app.idempotency import Identity
 from serve_app.refusals import error_of
@@ -69,3 +69,19 @@ async def cancel_order(services: Services, buyer_id: str, order_id: str) -> Orde
     if isinstance(answer, Refusal) and not isinstance(answer, OrderOver):
         raise error_of(answer)
     return order
+
+
+async def present_order(services: Services, buyer_id: str, order_id: str) -> Order:
+    """Return the order as its ticket's actor knows it now: documents of open orders lag by a moment.
+
+    Raises NotFoundError, ForbiddenError, and ServiceUnavailableError.
+    """
+    order = await own_order(services, order_id, buyer_id)
+    if not order.is_open:
+        return order
+    answer = await services.market.ask_ticket(ReadOrder(order.ticket_id, order.id))
+    if isinstance(answer, OrderOver):
+        return await own_order(services, order_id, buyer_id)
+    if isinstance(answer, Refusal):
+        raise error_of(answer)
+    return answer.order or order

@@ -37,17 +37,17 @@ class Formats:
 
     def time(self, instant: Instant) -> Markup:
         """Return date and time for the visitor: in their zone, or in UTC while that is not known."""
-        return self._time(instant, self._zone, names_zone=self.visitor.timezone is None)
+        return self._time(instant, self._zone, names_zone=self.visitor.timezone is None, local="time")
 
     def clock(self, instant: Instant) -> Markup:
         """Return the time of day for the visitor, such as 2:32 PM, for what ends within a day."""
         text = format_time(_moment(instant, self._zone), "short", tzinfo=self._zone, locale=self.visitor.locale)
-        return _element(instant, text if self.visitor.timezone else f"{text} UTC")
+        return self._element(instant, text if self.visitor.timezone else f"{text} UTC", "clock")
 
     def date(self, instant: Instant) -> Markup:
         """Return the date for the visitor."""
         moment = _moment(instant, self._zone)
-        return _element(instant, format_date(moment, "long", locale=self.visitor.locale))
+        return self._element(instant, format_date(moment, "long", locale=self.visitor.locale), "date")
 
     def minutes_left(self, instant: Instant) -> int:
         """Return the minutes from now to the instant, rounded up, at least 0."""
@@ -57,17 +57,19 @@ class Formats:
     def _zone(self) -> tzinfo:
         return self.visitor.timezone or UTC
 
-    def _time(self, instant: Instant, zone: tzinfo, *, names_zone: bool) -> Markup:
+    def _time(self, instant: Instant, zone: tzinfo, *, names_zone: bool, local: str = "") -> Markup:
         moment, locale = _moment(instant, zone), self.visitor.locale
         day = format_date(moment, "full", locale=locale)
         text = f"{day}, {format_time(moment, 'short', tzinfo=zone, locale=locale)}"
         if names_zone:
             text += f" {_zone_name(moment)}"
-        return _element(instant, text)
+        return self._element(instant, text, local)
 
-
-def _element(instant: Instant, text: str) -> Markup:
-    return Markup('<time datetime="{}">{}</time>').format(iso(instant), text)
+    def _element(self, instant: Instant, text: str, local: str) -> Markup:
+        """Return a time for people and machines. Where the zone is not known the script shows the browser's."""
+        if local and self.visitor.timezone is None:
+            return Markup('<time datetime="{}" data-local="{}">{}</time>').format(iso(instant), local, text)
+        return Markup('<time datetime="{}">{}</time>').format(iso(instant), text)
 
 
 def _zone_name(moment: datetime) -> str:

@@ -83,6 +83,11 @@ class Form:
         return self.values.get(name, "")
 
 
+def sent(fields: Mapping[str, str], *names: str) -> dict[str, object]:
+    """Return the fields that a schema is to check: what else a form has is not its matter."""
+    return {name: fields[name] for name in names if name in fields}
+
+
 def own_path(text: str | None, otherwise: str = "/") -> str:
     """Return the path, with its query, if it is one of this market: never another site's (CWE-601)."""
     if not text or not text.startswith("/") or text.startswith("//") or "\\" in text or not text.isprintable():

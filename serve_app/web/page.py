@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,7 +16,7 @@ from serve_app.services import services_of
 from serve_app.web.assets import asset
 from serve_app.web.formats import Formats
 from serve_app.web.policy import OWN, Policy
-from serve_app.web.visitor import Visitor, visitor_of
+from serve_app.web.visitor import visitor_of
 
 _TEMPLATES = Environment(
     loader=PackageLoader("serve_app.web"),
@@ -49,7 +50,8 @@ def render(  # noqa: PLR0913 - each says one thing about a page
     with `has_secrets` they are not compressed either (BREACH).
     """
     services, visitor = services_of(request), visitor_of(request)
-    content = html(visitor, template, {"request": request, "settings": services.settings, **context})
+    known = {"request": request, "settings": services.settings, "visitor": visitor, "fmt": Formats(visitor)}
+    content = _TEMPLATES.get_template(template).render({**known, **context}).encode()
     sent = {
         "Content-Security-Policy": policy.header(https=services.settings.secure_cookies),
         # A native form sends `Origin: null` from a page without a referrer, and would be refused.
@@ -67,10 +69,10 @@ def render(  # noqa: PLR0913 - each says one thing about a page
     return Response(content, status, sent, _HTML)
 
 
-def html(visitor: Visitor, template: str, context: Mapping[str, object]) -> bytes:
-    """Return the text of a template, as a page or a part of one."""
-    formats = Formats(visitor)
-    return _TEMPLATES.get_template(template).render({"visitor": visitor, "fmt": formats, **context}).encode()
+def part(template: str, macro: str, *arguments: object) -> Markup:
+    """Return a part of a page as a macro renders it, to be shown to all for whom it is the same."""
+    rendered: Markup = getattr(_TEMPLATES.get_template(template).module, macro)(*arguments)
+    return rendered
 
 
 def see_other(path: str, response: Response | None = None) -> Response:

@@ -1,0 +1,124 @@
+"""One's account: the address, the password, sessions, one's data, and its end. Each is a form of its own."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response, StreamingResponse
+
+from serve_app.accounts import account, sessions
+from serve_app.accounts.export import export_of
+from serve_app.errors import CustomError, NotAuthorizedError
+from serve_app.queries.users import User
+from serve_app.schemas.account import AccountClosing
+from serve_app.schemas.users import PasswordChange
+from serve_app.services import services_of
+from serve_app.web.forms import Form, read_form, sent
+from serve_app.web.page import SignInNeededError, render, see_other, signed_in
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/account")
+async def show_account(request: Request) -> Response:
+    """Show what is known of the visitor and what they can do about it."""
+    return await _shown(request, await _user(request))
+
+
+@router.post("/account/password")
+async def change_password(request: Request) -> Response:
+    """Change the password. All other sessions end; this browser gets a new one."""
+    services, user = services_of(request), await _user(request)
+    fields = await read_form(request)
+    try:
+        body = PasswordChange.of(sent(fields, "currentPassword", "newPassword"), services.rules())
+        changed = await account.change_password(services, services.address_of(request), user, body)
+        response = see_other("/account?done=password")
+        await sessions.begin_session(request, response, changed)
+    except CustomError as error:
+        return await _shown(request, user, error, "password_form")
+    return response
+
+
+@router.post("/account/verification")
+async def send_verification(request: Request) -> Response:
+    """Send the mail again that confirms the address."""
+    services, user = services_of(request), await _user(request)
+    try:
+        await account.send_verification(services, services.address_of(request), user)
+    except CustomError as error:
+        return await _shown(request, user, error, "address_form")
+    return see_other("/account?done=mail")
+
+
+@router.post("/account/sessions/{session_id}")
+async def end_session(request: Request, session_id: str) -> Response:
+    """End one of one's sessions."""
+    await sessions.end_session(services_of(request), signed_in(request).user_id, session_id)
+    return see_other("/account?done=session")
+
+
+@router.post("/account/sessions")
+async def end_all_sessions(request: Request) -> Response:
+    """Sign out everywhere, here as well."""
+    services, user = services_of(request), await _user(request)
+    await services.sessions.end_all(user.id)
+    response = see_other("/signin?done=signedout")
+    await sessions.sign_out(request, response)
+    return response
+
+
+@router.post("/account/close")
+async def close_account(request: Request) -> Response:
+    """Close the account and erase the person."""
+    services, user = services_of(request), await _user(request)
+    fields = await read_form(request)
+    try:
+        body = AccountClosing.of(sent(fields, "password"), services.rules())
+        await account.close_account(services, services.address_of(request), user, body)
+    except CustomError as error:
+        return await _shown(request, user, error, "close_form")
+    response = see_other("/signin?done=closed")
+    await services.sessions.sign_out(None, response)
+    return response
+
+
+@router.get("/account/export")
+async def export(request: Request) -> Response:
+    """Return everything that is kept about the visitor, as the API does."""
+    services, user = services_of(request), await _user(request)
+    services.limits.export(user.id, services.address_of(request))
+    headers = {"Content-Disposition": 'attachment; filename="holdfast-export.json"'}
+    return StreamingResponse(export_of(services, user), media_type="application/json", headers=headers)
+
+
+@router.get("/account/{part}")
+async def show_account_again(part: str) -> Response:  # noqa: ARG001 - forms' addresses lead to their page
+    """Lead to the account: nothing is done by looking."""
+    return see_other("/account")
+
+
+async def _user(request: Request) -> User:
+    signed_in(request)
+    try:
+        return await services_of(request).signed_in_user(request)
+    except NotAuthorizedError:
+        raise SignInNeededError from None
+
+
+async def _shown(request: Request, user: User, error: CustomError | None = None, failed: str = "") -> Response:
+    services = services_of(request)
+    current = signed_in(request)
+    forms = {name: Form() for name in ("address_form", "password_form", "close_form")}
+    if error is not None:
+        forms[failed] = Form.failed({}, error)
+    context = {
+        **forms,
+        "user": user,
+        "sessions": await services.sessions.of_user(user.id),
+        "current_id": current.id,
+        "done": request.query_params.get("done", ""),
+        "has_errors": error is not None,
+    }
+    status = error.status_code if error else HTTPStatus.OK
+    headers = error.headers if error else None
+    return render(request, "account.html", context, status=status, has_secrets=True, headers=headers)

@@ -1,0 +1,97 @@
+"""The first page: searching for tickets. Its address is the search, so that it can be kept and sent."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request
+from markupsafe import Markup
+from starlette.responses import Response
+
+from actors.domain.ticket import Ticket
+from serve_app.errors import CustomError, RequestValidationError
+from serve_app.paging import Page, cursor_of
+from serve_app.schemas.searches import TicketSearch
+from serve_app.search.tickets import find_tickets
+from serve_app.services import services_of
+from serve_app.web.formats import Formats
+from serve_app.web.forms import Form
+from serve_app.web.page import part, render
+from serve_app.web.visitor import visitor_of
+
+router = APIRouter(include_in_schema=False)
+# In the order in which the page names what can be left out.
+_FILTERS = {
+    "q": "the words",
+    "category": "the category",
+    "city": "the city",
+    "minPrice": "the lowest price",
+    "maxPrice": "the highest price",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A ticket as everybody with these formats sees it; whose it is marks it for its seller."""
+
+    seller_id: str
+    html: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of cards, and the address of the next one if there may be more."""
+
+    cards: list[Card]
+    next: str | None
+
+
+@router.get("/")
+async def show_landing(request: Request) -> Response:
+    """Show tickets for sale that fit the search."""
+    services, visitor = services_of(request), visitor_of(request)
+    formats = Formats(visitor)
+    # A page shows what is for sale; one's own have a page of their own.
+    parameters = {
+        name: value for name, value in request.query_params.items() if value and name not in {"seller", "limit"}
+    }
+    shown = {name: value for name, value in parameters.items() if name in _FILTERS or name == "sort"}
+    context: dict[str, object] = {
+        "filters": [(text, _address(shown, without=name)) for name, text in _FILTERS.items() if name in shown],
+        "start": _address(shown),
+        "again": _address(parameters),
+        "is_first": "cursor" not in parameters,
+        "noindex": bool(parameters),
+        "retry": False,
+    }
+    try:
+        search = TicketSearch.of(parameters, services.rules())
+        asked = search.echo(parameters)
+
+        def as_cards(page: Page[Ticket]) -> Found:
+            cursor = cursor_of(search.sort, page.next_position) if page.next_position else None
+            cards = [
+                Card(ticket.seller_id, part("parts/tickets.html", "card", ticket, formats)) for ticket in page.items
+            ]
+            return Found(cards, _address({**asked, "cursor": cursor}) if cursor else None)
+
+        found = await find_tickets(request, search, asked, as_cards, representation=("cards", *visitor.formats_key))
+    except CustomError as error:
+        return _failed(request, shown, error, context)
+    return render(request, "landing.html", {**context, "form": Form(shown), "found": found})
+
+
+def _failed(request: Request, shown: dict[str, str], error: CustomError, context: dict[str, object]) -> Response:
+    """Show the search again with what is wrong with it, or that the market does not answer just now."""
+    if isinstance(error, RequestValidationError) and "cursor" in error.fields:
+        error = RequestValidationError({"": "This list has moved on. Go back to its start."})
+        context = {**context, "filters": [("the old position", _address(shown))]}
+    is_away = error.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    form = Form(shown) if is_away else Form.failed(shown, error)
+    context = {**context, "form": form, "found": None, "retry": is_away}
+    return render(request, "landing.html", context, status=error.status_code, headers=error.headers)
+
+
+def _address(parameters: dict[str, str], without: str | None = None) -> str:
+    query = urlencode({name: value for name, value in parameters.items() if name != without})
+    return f"/?{query}" if query else "/"

@@ -1,0 +1,108 @@
+"""One's listings: what is for sale, held and sold, what happened to each, and giving money back."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response, StreamingResponse
+
+from actors.domain.codec import event_name
+from actors.domain.messages import TicketStatus
+from actors.domain.ticket import Ticket, order_in
+from serve_app.errors import CustomError
+from serve_app.paging import Page, cursor_of
+from serve_app.schemas.searches import TicketSearch
+from serve_app.search.tickets import existing, find_tickets
+from serve_app.selling import tickets as selling
+from serve_app.services import services_of
+from serve_app.web import tables
+from serve_app.web.forms import Form
+from serve_app.web.page import render, see_other, signed_in
+from serve_app.web.visitor import visitor_of
+
+router = APIRouter(include_in_schema=False)
+# Beyond so many events the page shows the newest; the API has all.
+_MOST_EVENTS = 200
+_CSV = "text/csv; charset=utf-8"
+
+
+@router.get("/listings")
+async def show_listings(request: Request) -> Response:
+    """Show the visitor's tickets in every state, newest first."""
+    seller_id = signed_in(request).user_id
+    given = {name: value for name, value in request.query_params.items() if name == "cursor" and value}
+    search = TicketSearch.of(given, services_of(request).rules())
+
+    def as_they_are(page: Page[Ticket]) -> Page[Ticket]:
+        return page
+
+    page = await find_tickets(request, search, given, as_they_are, representation=("listings",), seller_id=seller_id)
+    cursor = cursor_of("newest", page.next_position) if page.next_position else None
+    context = {
+        "tickets": page.items,
+        "next": f"/listings?cursor={cursor}" if cursor else None,
+        "is_first": search.cursor is None,
+    }
+    return render(request, "listings.html", context)
+
+
+@router.get("/listings.csv")
+async def read_listings(request: Request) -> Response:
+    """Return all of the visitor's listings as a table."""
+    rows = tables.listings(services_of(request), signed_in(request).user_id)
+    headers = {"Content-Disposition": 'attachment; filename="holdfast-listings.csv"'}
+    return StreamingResponse(rows, media_type=_CSV, headers=headers)
+
+
+@router.get("/orders.csv")
+async def read_orders(request: Request) -> Response:
+    """Return all of the visitor's orders as a table."""
+    rows = tables.orders(services_of(request), signed_in(request).user_id)
+    headers = {"Content-Disposition": 'attachment; filename="holdfast-orders.csv"'}
+    return StreamingResponse(rows, media_type=_CSV, headers=headers)
+
+
+@router.get("/listings/{ticket_id}")
+async def show_listing(request: Request, ticket_id: str) -> Response:
+    """Show one's ticket with everything that happened to it."""
+    return await _shown(request, ticket_id, Form())
+
+
+@router.get("/listings/{ticket_id}/refund")
+async def show_listing_again(ticket_id: str) -> Response:
+    """Lead to the listing: no money goes back by looking."""
+    return see_other(f"/listings/{existing(ticket_id)}")
+
+
+@router.post("/listings/{ticket_id}/refund")
+async def refund(request: Request, ticket_id: str) -> Response:
+    """Give the buyer the money back, and have the ticket for sale again."""
+    services, user_id = services_of(request), signed_in(request).user_id
+    ticket = await selling.own_ticket(services, user_id, ticket_id)
+    if ticket.order is None:
+        return see_other(f"/listings/{ticket.id}")
+    try:
+        await selling.refund_order(services, user_id, ticket.order.id)
+    except CustomError as error:
+        if error.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+            raise
+        return await _shown(request, ticket_id, Form.failed({}, error), error)
+    return see_other(f"/listings/{ticket.id}?done=refunded")
+
+
+async def _shown(request: Request, ticket_id: str, form: Form, error: CustomError | None = None) -> Response:
+    services = services_of(request)
+    ticket = await selling.own_ticket(services, signed_in(request).user_id, ticket_id)
+    first = max(0, ticket.version - _MOST_EVENTS)
+    past = await selling.read_history(services, ticket_id, first, _MOST_EVENTS)
+    starts_at = ticket.details.starts_at
+    context = {
+        "ticket": ticket,
+        "form": form,
+        "past": [(event_name(recorded.event), recorded, order_in(recorded.event)) for recorded in past],
+        "is_cut": first > 0,
+        "has_begun": starts_at is not None and starts_at <= visitor_of(request).now,
+        "is_sold": ticket.status is TicketStatus.SOLD,
+        "done": request.query_params.get("done", ""),
+    }
+    status = error.status_code if error else HTTPStatus.OK
+    return render(request, "listing.html", context, status=status, headers=error.headers if error else None)

@@ -1,0 +1,80 @@
+"""What programs read: search engines, browsers, security researchers."""
+
+from fastapi import APIRouter, Request
+from markupsafe import escape
+from starlette.responses import Response
+
+from actors.domain.ticket import Ticket
+from serve_app.instants import iso
+from serve_app.paging import LARGEST_LIMIT, Page
+from serve_app.schemas.searches import TicketSearch
+from serve_app.search.tickets import find_tickets
+from serve_app.services import services_of
+from serve_app.web.assets import asset
+
+router = APIRouter(include_in_schema=False)
+_KEPT = {"Cache-Control": "public, max-age=3600"}
+_PERSONAL = (
+    "/account",
+    "/orders",
+    "/listings",
+    "/signin",
+    "/signup",
+    "/verify",
+    "/reset-password",
+    "/sell",
+    "/admin",
+    "/api",
+)
+
+
+@router.get("/robots.txt")
+async def read_robots(request: Request) -> Response:
+    """Keep robots off pages of persons, and name the sitemap."""
+    url = services_of(request).settings.public_url
+    lines = ["User-agent: *", *(f"Disallow: {path}" for path in _PERSONAL), f"Sitemap: {url}/sitemap.xml", ""]
+    return Response("\n".join(lines), media_type="text/plain", headers=_KEPT)
+
+
+@router.get("/sitemap.xml")
+async def read_sitemap(request: Request) -> Response:
+    """Name the newest tickets that are for sale; one read, and kept for all who ask."""
+    services = services_of(request)
+    search = TicketSearch.of({"limit": str(LARGEST_LIMIT)}, services.rules())
+    url = services.settings.public_url
+
+    def as_sitemap(page: Page[Ticket]) -> str:
+        entries = "".join(
+            f"<url><loc>{escape(url)}/tickets/{ticket.id}</loc><lastmod>{iso(ticket.updated_at)}</lastmod></url>"
+            for ticket in page.items
+        )
+        home = f"<url><loc>{escape(url)}/</loc></url>"
+        schema = "http://www.sitemaps.org/schemas/sitemap/0.9"
+        return f'<?xml version="1.0" encoding="UTF-8"?><urlset xmlns="{schema}">{home}{entries}</urlset>'
+
+    text = await find_tickets(request, search, {}, as_sitemap, representation=("sitemap",))
+    return Response(text, media_type="application/xml", headers=_KEPT)
+
+
+@router.get("/opensearch.xml")
+async def read_open_search(request: Request) -> Response:
+    """Offer the search to browsers."""
+    url = escape(services_of(request).settings.public_url)
+    text = (
+        '<?xml version="1.0" encoding="UTF-8"?>'
+        '<OpenSearchDescription xmlns="http://a9.com/-/spec/opensearch/1.1/"><ShortName>Holdfast</ShortName>'
+        "<Description>Tickets to live events</Description><InputEncoding>UTF-8</InputEncoding>"
+        f'<Url type="text/html" template="{url}/?q={{searchTerms}}"/></OpenSearchDescription>'
+    )
+    return Response(text, media_type="application/opensearchdescription+xml", headers=_KEPT)
+
+
+@router.get("/site.webmanifest")
+async def read_manifest(_request: Request) -> Response:
+    """Say how the market looks when it is put on a home screen."""
+    text = (
+        '{"name": "Holdfast", "short_name": "Holdfast", "start_url": "/", "display": "minimal-ui",'
+        ' "theme_color": "#0c5c52", "background_color": "#f6f3ec", "icons": [{"src": "'
+        f'{asset("favicon.svg")}", "sizes": "any", "type": "image/svg+xml"}}]}}'
+    )
+    return Response(text, media_type="application/manifest+json", headers=_KEPT)

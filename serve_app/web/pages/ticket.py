@@ -1,0 +1,130 @@
+"""One ticket: what it is, whether it is to be had, and the button that holds it."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from actors.domain.messages import Order, TicketStatus
+from actors.domain.money import spoken
+from actors.domain.ticket import Ticket
+from serve_app.buying.orders import admit_buyer, reserve
+from serve_app.errors import ConflictError, CustomError, NotAuthorizedError, TooManyRequestsError
+from serve_app.idempotency import identify
+from serve_app.schemas.orders import OrderBody
+from serve_app.search.tickets import existing, read_ticket
+from serve_app.services import Services, services_of
+from serve_app.web.forms import Form, read_form
+from serve_app.web.page import render, see_other
+from serve_app.web.structured_data import event_of
+from serve_app.web.visitor import Visitor, visitor_of
+
+router = APIRouter(include_in_schema=False)
+# Who is refused for too many holds sees these, to let one go.
+_MOST_HOLDS = 20
+
+
+@router.get("/tickets/{ticket_id}")
+async def show_ticket(request: Request, ticket_id: str) -> Response:
+    """Show the ticket as it is now, in the words that fit its visitor."""
+    return await _shown(request, ticket_id, Form())
+
+
+@router.get("/tickets/{ticket_id}/buy")
+async def show_ticket_again(ticket_id: str) -> Response:
+    """Lead to the ticket: nothing is bought by looking."""
+    return see_other(f"/tickets/{existing(ticket_id)}")
+
+
+@router.post("/tickets/{ticket_id}/buy")
+async def buy(request: Request, ticket_id: str) -> Response:
+    """Hold the ticket at the price that its buyer saw, and go on to pay. The page says what else happened."""
+    services = services_of(request)
+    if visitor_of(request).session is None:
+        return see_other(f"/signin?next=/tickets/{existing(ticket_id)}")
+    fields = await read_form(request)
+    try:
+        buyer_id = await admit_buyer(request)
+        body = _body(fields, ticket_id, services)
+        # Without a key: the holder's second press is the same order anyway, and a key would bring back an ended one.
+        reserved = await reserve(services, buyer_id, body, identify(None, "orders", buyer_id, body))
+    except NotAuthorizedError:
+        return see_other(f"/signin?next=/tickets/{existing(ticket_id)}")
+    except CustomError as error:
+        if error.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE):
+            raise
+        return await _shown(request, ticket_id, Form.failed(fields, error), error)
+    return see_other(f"/orders/{reserved.order.id}")
+
+
+def _body(fields: Mapping[str, str], ticket_id: str, services: Services) -> OrderBody:
+    """Return what the button says: this ticket, at this price, as it was seen."""
+    price = fields.get("expectedPrice")
+    version = fields.get("expectedVersion", "")
+    value: dict[str, object] = {"ticketId": existing(ticket_id)}
+    if price is not None:
+        value["expectedPrice"] = price
+    if version.isdecimal():
+        value["expectedVersion"] = int(version)
+    return OrderBody.of(value, services.rules())
+
+
+async def _shown(request: Request, ticket_id: str, form: Form, error: CustomError | None = None) -> Response:
+    services, visitor = services_of(request), visitor_of(request)
+    ticket = await read_ticket(services, ticket_id, visitor.session)
+    seen = form.value("expectedPrice")
+    is_price_changed = isinstance(error, ConflictError) and error.field == "expectedPrice"
+    context = {
+        "ticket": ticket,
+        "view": view_of(ticket, visitor),
+        "form": form,
+        "refused": error is not None and not is_price_changed,
+        "old_price": _cents(seen) if is_price_changed else None,
+        "holds": await _holds(services, visitor) if isinstance(error, TooManyRequestsError) else [],
+        "spoken": spoken,
+        "similar": _similar(ticket),
+        "event": event_of(ticket, services.settings.public_url),
+    }
+    status = error.status_code if error else HTTPStatus.OK
+    return render(request, "ticket.html", context, status=status, headers=error.headers if error else None)
+
+
+def view_of(ticket: Ticket, visitor: Visitor) -> str:
+    """Return which of the page's views this visitor gets."""
+    order, user_id = ticket.order, visitor.user_id
+    is_mine = ticket.seller_id == user_id
+    is_buyer = order is not None and order.buyer_id == user_id
+    match ticket.status:
+        case TicketStatus.WITHDRAWN:
+            return "withdrawn"
+        case TicketStatus.SOLD:
+            return "bought" if is_buyer else "sold"
+        case TicketStatus.RESERVED:
+            return "mine" if is_mine else "holding" if is_buyer else "held"
+    if is_mine:
+        return "mine"
+    starts_at = ticket.details.starts_at
+    return "begun" if starts_at is not None and starts_at <= visitor.now else "available"
+
+
+async def _holds(services: Services, visitor: Visitor) -> list[Order]:
+    """Return what the visitor holds and has not paid, so that one can be let go."""
+    if visitor.user_id is None:
+        return []
+    page = await services.queries.orders.of_buyer(visitor.user_id, _MOST_HOLDS)
+    return [order for order in page.items if order.is_open and visitor.now < order.expires_at]
+
+
+def _similar(ticket: Ticket) -> str:
+    """Return the address of a search for tickets like it: for the same kind of event, where it is."""
+    details = ticket.details
+    known = {"category": details.category, "city": details.city}
+    query = urlencode({name: value for name, value in known.items() if value})
+    return f"/?{query}" if query else "/"
+
+
+def _cents(text: str) -> int | None:
+    digits = text.replace(".", "", 1)
+    return round(float(text) * 100) if digits.isdecimal() else None

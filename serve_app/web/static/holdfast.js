@@ -1,0 +1,161 @@
+// What pages do beyond HTML. Without this file every link and form works.
+document.documentElement.classList.add("scripted");
+
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone && !document.cookie.includes(`tz=${zone}`)) {
+  document.cookie = `tz=${zone}; Path=/; Max-Age=31536000; SameSite=Lax${location.protocol === "https:" ? "; Secure" : ""}`;
+}
+
+// One polite voice for the page: the last message wins, and at most one is said in five seconds.
+const voice = Object.assign(document.createElement("p"), { className: "visually-hidden" });
+voice.setAttribute("role", "status");
+document.body.append(voice);
+let saidAt = -Infinity;
+let waiting;
+function say(text, assertive = false) {
+  if (assertive) voice.setAttribute("role", "alert");
+  clearTimeout(waiting);
+  const pause = assertive ? 0 : Math.max(0, saidAt + 5000 - performance.now());
+  waiting = setTimeout(() => { voice.textContent = text; saidAt = performance.now(); }, pause);
+}
+
+// Counts down on the server's clock: `now` is the server's time when the page was made, whatever the browser's says.
+class HoldCountdown extends HTMLElement {
+  connectedCallback() {
+    const sentAt = performance.timeOrigin + (performance.getEntriesByType("navigation")[0]?.responseStart ?? 0);
+    // Monotonic while the tab is awake; the wall clock only bridges sleep, by its difference.
+    this.offset = Number(this.getAttribute("now")) - sentAt;
+    this.wall = Date.now() - (performance.timeOrigin + performance.now());
+    this.ends = Number(this.getAttribute("ends"));
+    this.label = this.dataset.label ?? "left";
+    this.setAttribute("role", "timer");
+    this.warned = Infinity;
+    this.tick();
+    this.timer = setInterval(() => this.tick(), 250);
+  }
+  disconnectedCallback() { clearInterval(this.timer); }
+  now() {
+    const monotonic = performance.timeOrigin + performance.now();
+    const slept = Math.max(0, Date.now() - monotonic - this.wall);
+    return monotonic + this.offset + (slept > 2000 && slept < 86400000 ? slept : 0);
+  }
+  tick() {
+    const seconds = Math.max(0, Math.ceil((this.ends - this.now()) / 1000));
+    if (seconds === this.seconds) return;
+    this.seconds = seconds;
+    const minutes = Math.floor(seconds / 60);
+    const digits = `${minutes}:${String(seconds % 60).padStart(2, "0")}`;
+    const words = seconds >= 60 ? `${Math.ceil(seconds / 60)} minute${seconds > 60 ? "s" : ""}` : `${seconds} seconds`;
+    this.innerHTML = "";
+    const shown = Object.assign(document.createElement("span"), { textContent: digits, className: "digits", ariaHidden: "true" });
+    const told = Object.assign(document.createElement("span"), { className: "visually-hidden" });
+    told.textContent = seconds >= 60 ? `about ${words} ${this.label}` : `less than a minute ${this.label}`;
+    this.append(shown, told);
+    this.announce(seconds, words);
+    if (this.hasAttribute("data-title")) this.title_(minutes, seconds);
+    if (!seconds) {
+      clearInterval(this.timer);
+      this.dispatchEvent(new CustomEvent("hold-ended", { bubbles: true }));
+    }
+  }
+  title_(minutes, seconds) {
+    const page = this.page ??= document.title;
+    if (minutes !== this.titled) document.title = seconds ? `${minutes || "<1"} min left · ${page}` : page;
+    this.titled = minutes;
+  }
+  announce(seconds, words) {
+    const due = [600, 300, 120, 60, 30].find((mark) => seconds <= mark && this.warned > mark && seconds > mark - 5);
+    if (due) say(`${words} ${this.label}`);
+    this.warned = Math.min(this.warned, seconds);
+    if (!seconds) say("The time is over.", true);
+  }
+}
+customElements.define("hold-countdown", HoldCountdown);
+
+// Where a countdown ends the page is asked again: the server decides what it is now.
+document.addEventListener("hold-ended", (event) => {
+  if (event.target.dataset.then === "reload") setTimeout(() => location.replace(location.href), 400);
+});
+
+// The pressed button says what it does; after eight seconds also that waiting is safe.
+document.addEventListener("submit", (event) => {
+  const button = event.submitter;
+  if (event.defaultPrevented || !button || event.target.method !== "post") return;
+  if (event.target.dataset.sent) return event.preventDefault();
+  event.target.dataset.sent = "yes";
+  const label = button.textContent;
+  setTimeout(() => {
+    button.setAttribute("aria-busy", "true");
+    if (button.dataset.busy) button.textContent = button.dataset.busy;
+  }, 400);
+  const late = setTimeout(() => {
+    const note = Object.assign(document.createElement("p"), { textContent: "This takes longer than usual. It is safe to wait." });
+    note.setAttribute("role", "status");
+    button.after(note);
+  }, 8000);
+  addEventListener("pageshow", () => {
+    clearTimeout(late);
+    delete event.target.dataset.sent;
+    button.removeAttribute("aria-busy");
+    button.textContent = label;
+  }, { once: true });
+});
+
+// A page out of the back/forward cache may be of before the purchase: ask again.
+addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+
+const FORMATS = { clock: { timeStyle: "short" }, date: { dateStyle: "long" }, time: { dateStyle: "full", timeStyle: "short" } };
+function prepare(root) {
+  for (const time of root.querySelectorAll("time[data-local]")) {
+    const format = new Intl.DateTimeFormat(document.documentElement.dataset.locale, FORMATS[time.dataset.local]);
+    time.textContent = format.format(new Date(time.dateTime));
+  }
+  root.querySelector("[data-focus]")?.focus();
+  // The secret of a mail's link stands behind #, which no server sees. It goes into its field and out of the address.
+  const field = root.querySelector("[data-from-fragment]");
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (field && token) {
+    field.value = token;
+    history.replaceState(null, "", location.pathname + location.search);
+  }
+  for (const button of root.querySelectorAll("[data-print]")) button.addEventListener("click", () => print());
+  for (const button of root.querySelectorAll("[data-shows]")) {
+    button.addEventListener("click", () => {
+      const input = document.getElementById(button.dataset.shows);
+      input.type = input.type === "password" ? "text" : "password";
+      button.setAttribute("aria-pressed", String(input.type === "text"));
+    });
+  }
+  for (const input of root.querySelectorAll("input[data-zone]")) input.value ||= zone ?? "";
+}
+prepare(document);
+
+// Empty fields stay out of the address of a search.
+document.addEventListener("formdata", (event) => {
+  if (!event.target.matches("[data-search]")) return;
+  for (const [name, value] of [...event.formData]) if (!value) event.formData.delete(name);
+});
+document.addEventListener("htmx:after:swap", () => {
+  const count = document.querySelector("#results [role=status]");
+  if (count) say(count.textContent);
+});
+
+// A draft of a form is kept in this tab until it is sent or its writer signs out.
+const draft = document.querySelector("form[data-draft]");
+if (draft) {
+  const place = `draft:${draft.dataset.draft}`;
+  let changed = false;
+  const kept = JSON.parse(sessionStorage.getItem(place) ?? "{}");
+  for (const [name, value] of Object.entries(kept)) {
+    const field = draft.elements[name];
+    if (field && !field.value) field.value = value;
+  }
+  draft.addEventListener("input", () => {
+    changed = true;
+    sessionStorage.setItem(place, JSON.stringify(Object.fromEntries([...new FormData(draft)].filter(([name]) => name !== "key"))));
+  });
+  draft.addEventListener("submit", () => { changed = false; });
+  addEventListener("beforeunload", (event) => { if (changed) event.preventDefault(); });
+}
+for (const done of document.querySelectorAll("[data-forget-draft]")) sessionStorage.removeItem(`draft:${done.dataset.forgetDraft}`);
+document.addEventListener("submit", (event) => { if (event.target.action.endsWith("/signout")) sessionStorage.clear(); });
