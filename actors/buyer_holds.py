@@ -19,9 +19,10 @@ class _Buyer:
     unpaid: list[Instant] = field(default_factory=list)
 
     def add(self, order: Order) -> None:
-        """Count an order as it is now. That it ended unpaid counts once, however often it is said."""
+        """Count an order as it is now, unless it is an offer. That it ended unpaid counts once, however often."""
         if order.is_open:
-            self.open[order.id] = order.expires_at
+            if not order.offer:
+                self.open[order.id] = order.expires_at
         elif self.open.pop(order.id, None) is not None and unpaid_holds.ended_unpaid(order):
             self.unpaid.append(order.updated_at)
 

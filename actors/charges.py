@@ -1,6 +1,6 @@
 """How charges behave in a host: the pure rules of `domain.charge`, with what they need from the database."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from actors.domain import charge as rules
@@ -50,7 +50,9 @@ class ChargeBehaviour:
     async def load(self, ids: Collection[str]) -> dict[str, Charge]:
         return await self._queries.charges(ids)
 
-    async def gather(self, commands: Sequence[ChargeCommand], _now: Instant, *, careful: bool) -> None:
+    async def gather(
+        self, commands: Sequence[ChargeCommand], _states: Mapping[str, Charge | None], _now: Instant, *, careful: bool
+    ) -> None:
         # That a client's key was used before is left to the fence; only after it said so it is looked up.
         wanted = {command.charge.request for command in commands if isinstance(command, OpenCharge)} if careful else ()
         requests = {request for request in wanted if request is not None}

@@ -27,6 +27,9 @@ from actors.domain.messages import (
     TicketSuspended,
     TicketUpdated,
     TicketWithdrawn,
+    WaiterJoined,
+    WaiterLeft,
+    WaitingListClosed,
 )
 from actors.domain.ticket import Ticket
 from actors.domain.unpaid_holds import HOUR_MS, ended_unpaid
@@ -65,7 +68,10 @@ def ticket_projections(recorded: Recorded, ticket: Ticket) -> list[Projection]:
     event = recorded.event
     document = partial(ticket_document, ticket)
     match event:
-        case TicketCreated() | TicketUpdated() | TicketWithdrawn() | TicketSuspended() | TicketReinstated():
+        case (
+            TicketCreated() | TicketUpdated() | TicketWithdrawn() | TicketSuspended() | TicketReinstated()
+            | WaiterJoined() | WaiterLeft() | WaitingListClosed()
+        ):  # fmt: skip
             is_new = isinstance(event, TicketCreated)
             return [Projection("tickets", ticket.id, ticket.version, document, is_new=is_new)]
         case _:
@@ -80,7 +86,8 @@ def ticket_projections(recorded: Recorded, ticket: Ticket) -> list[Projection]:
                     urgent=not isinstance(event, UNAWAITED),
                 )
             ]
-            if ticket.status is TicketStatus.SOLD or order.charge_id or recorded.version % LARGEST_LAG == 0:
+            is_sold = ticket.status is TicketStatus.SOLD
+            if is_sold or order.charge_id or order.offer or recorded.version % LARGEST_LAG == 0:
                 # Whoever took a sale back was told that the ticket is for sale again, and its document says `sold`.
                 urgent = order.charge_id is not None and order.status is OrderStatus.CANCELLED
                 projections.append(Projection("tickets", ticket.id, ticket.version, document, urgent=urgent))
@@ -98,6 +105,7 @@ def charge_projections(event: ChargeEvent) -> list[Projection]:
 def ticket_document(ticket: Ticket) -> Document:
     """The ticket as stored, with the fields that pages are sorted and searched by.
 
+    `by_waiter` is there while people wait for it: of somebody all lines are found.
     Its `status` leaves out who holds it, which changes without a new document: lists look at the open orders for that.
     """
     details = ticket.details
@@ -109,6 +117,8 @@ def ticket_document(ticket: Ticket) -> Document:
     document["words"] = list(_words(details.title, details.venue, details.city, details.description))
     document["by_newest"] = f"{ticket.created_at:015d}{ticket.id}"
     document["by_price"] = f"{details.price:010d}{ticket.id}"
+    if ticket.waiting:
+        document["by_waiter"] = [waiter.user_id for waiter in ticket.waiting]
     document["by_start"] = f"{NO_START if details.starts_at is None else details.starts_at:015d}{ticket.id}"
     return document
 
@@ -133,7 +143,7 @@ def order_document(order: Order) -> Document:
     document["by_newest"] = f"{order.created_at:015d}{order.id}"
     if order.status is not OrderStatus.CANCELLED:
         document["by_live_ticket"] = order.ticket_id
-    if order.is_open:
+    if order.is_open and not order.offer:
         document["by_unpaid_hold"] = order.buyer_id
     elif ended_unpaid(order):
         document["by_unpaid_hold"] = _in_hour(order.buyer_id, order.updated_at // HOUR_MS)

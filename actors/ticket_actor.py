@@ -32,7 +32,11 @@ class TicketActor(HostActor):
         self._carry_on = connections.carry_on(writer=self.writer, host=self.name)
         # With tickets in processes of their own another host may have the same one in memory: reads are checked too.
         is_dedicated = self.settings.ticket_placement == "dedicated"
-        behaviour = TicketBehaviour(connections.queries)
+        behaviour = TicketBehaviour(
+            connections.queries,
+            offer_window=self.settings.offer_window_ms,
+            verified_only=self.settings.require_verified_email,
+        )
         self._host = connections.host(behaviour, self._carry_on, writer=self.writer, fence_reads=is_dedicated)
         self.counters = self._host.counters
         self._spoken_to = asyncio.get_running_loop().time()

@@ -1,6 +1,6 @@
 """How tickets behave in a host: the pure rules of `domain.ticket`, with what they need from the database."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -8,10 +8,13 @@ from actors.buyer_holds import BuyerHolds
 from actors.domain import ticket as rules
 from actors.domain.messages import (
     CancelOrder,
+    CloseWaitingList,
     CreateTicket,
     EditTicket,
     Expire,
     Instant,
+    JoinWaitingList,
+    LeaveWaitingList,
     Order,
     OrderCreated,
     OrderOver,
@@ -19,6 +22,7 @@ from actors.domain.messages import (
     Refusal,
     Release,
     Reserve,
+    Revoke,
     Sell,
     StartPayment,
     TicketCommand,
@@ -28,8 +32,12 @@ from actors.domain.messages import (
     WithdrawTicket,
 )
 from actors.domain.ticket import Surroundings, Ticket, TicketAnswer
+from actors.domain.waiting_list import Line
 from actors.projections import order_projection, ticket_projections
 from actors.runtime.ports import Decided, Projection, Recorded
+
+# What may make a ticket available again, besides the time.
+_RELEASING = (CancelOrder, Release, Revoke, Expire)
 
 
 class TicketQueries(Protocol):
@@ -47,6 +55,9 @@ class TicketQueries(Protocol):
     async def orders_in_journal(self, ids: Collection[str]) -> dict[str, Order]:
         """The orders that came into being, as they are now."""
 
+    async def may_buy(self, user_ids: Collection[str], *, verified: bool) -> frozenset[str]:
+        """Those of the users who are neither banned nor gone, with `verified` only those with a verified address."""
+
     async def edits_in_journal(self, ids: Collection[str]) -> dict[str, str]:
         """The edits that took effect, each with the id of the ticket that it changed."""
 
@@ -56,8 +67,12 @@ class TicketBehaviour:
 
     kind = "ticket"
 
-    def __init__(self, queries: TicketQueries) -> None:
+    def __init__(self, queries: TicketQueries, *, offer_window: int = 600_000, verified_only: bool = False) -> None:
+        """Offer for `offer_window` ms, with `verified_only` to people with a verified address alone."""
         self._queries = queries
+        self._verified_only = verified_only
+        self._nobody_waits = Surroundings(offer_window=offer_window)
+        self._offering = self._nobody_waits
         self._holds = BuyerHolds()
         self._earlier: dict[str, Order] = {}
         self._edited: dict[str, str] = {}
@@ -74,7 +89,10 @@ class TicketBehaviour:
     async def load(self, ids: Collection[str]) -> dict[str, Ticket]:
         return await self._queries.tickets(ids)
 
-    async def gather(self, commands: Sequence[TicketCommand], now: Instant, *, careful: bool) -> None:
+    async def gather(
+        self, commands: Sequence[TicketCommand], states: Mapping[str, Ticket | None], now: Instant, *, careful: bool
+    ) -> None:
+        await self._know_who_waits(commands, states, now)
         reserves = [command for command in commands if isinstance(command, Reserve)]
         await self._know_the_buyers(reserves, now)
         # That an order came into being before is left to the key `order:<id>`; only after it said so it is looked up.
@@ -82,6 +100,26 @@ class TicketBehaviour:
         self._earlier = await self._queries.orders_in_journal(wanted) if wanted else {}
         edits = {edit_id for command in commands if (edit_id := _edit_id_of(command))} if careful else set()
         self._edited = await self._queries.edits_in_journal(edits) if edits else {}
+
+    async def _know_who_waits(
+        self, commands: Sequence[TicketCommand], states: Mapping[str, Ticket | None], now: Instant
+    ) -> None:
+        """Ask in one query who may buy of those in line for tickets that this turn may release."""
+        joining = [command for command in commands if isinstance(command, JoinWaitingList)]
+        released = {
+            command.ticket_id
+            for command in commands
+            if isinstance(command, _RELEASING) and (joining or _waiting_for(states.get(command.ticket_id)))
+        }
+        released.update(
+            ticket_id for ticket_id, ticket in states.items() if _waiting_for(ticket) and _is_due(ticket, now)
+        )
+        waiting = {waiter.user_id for ticket_id in released for waiter in _waiting_for(states.get(ticket_id))}
+        waiting.update(command.user_id for command in joining if command.ticket_id in released)
+        self._offering = self._nobody_waits
+        if waiting:
+            may_buy = await self._queries.may_buy(waiting, verified=self._verified_only)
+            self._offering = replace(self._nobody_waits, may_buy=may_buy)
 
     async def _know_the_buyers(self, reserves: Sequence[Reserve], now: Instant) -> None:
         # Before anybody is refused for what they hold, the documents are asked whether other hosts ended it. A document
@@ -93,7 +131,7 @@ class TicketBehaviour:
             self._holds.learn(unknown, await self._queries.unpaid_holds_of(unknown, now))
 
     def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decided[Ticket]:
-        surroundings = rules.NO_SURROUNDINGS
+        surroundings = self._offering
         if isinstance(command, Reserve):
             open_holds, first_end = self._holds.open_of(command.buyer_id, now)
             surroundings = Surroundings(
@@ -110,7 +148,7 @@ class TicketBehaviour:
         return Decided(decision, None, surroundings)
 
     def due(self, ticket: Ticket | None, now: Instant) -> tuple[TicketEvent, ...]:
-        return rules.due(ticket, now)
+        return rules.due(ticket, now, self._offering)
 
     def evolve(self, ticket: Ticket | None, recorded: Recorded, entity_id: str) -> Ticket:
         return replace(rules.evolve(ticket, recorded.event, recorded.at, entity_id), commit=recorded.commit)
@@ -138,11 +176,13 @@ class TicketBehaviour:
         edit_id = _edit_id_of(command)
         return edit_key(edit_id) if edit_id is not None else None
 
-    def reply(self, ticket: Ticket, _command: TicketCommand, decided: Decided[Ticket]) -> TicketAnswer:
-        order = decided.surroundings.earlier_order or ticket.order
-        for event in decided.events:
-            order = rules.order_in(event) or order
-        return TicketAnswer(ticket, order, fresh=bool(decided.events))
+    def reply(self, ticket: Ticket, command: TicketCommand, decided: Decided[Ticket]) -> TicketAnswer:
+        fresh = bool(decided.events)
+        if isinstance(command, JoinWaitingList | LeaveWaitingList | CloseWaitingList):
+            return TicketAnswer(ticket, None, fresh)
+        # The first event is that of the command; one after it may be an offer to somebody else.
+        changed = rules.order_in(decided.events[0]) if decided.events else None
+        return TicketAnswer(ticket, changed or decided.surroundings.earlier_order or ticket.order, fresh)
 
     def noticed(self, event: TicketEvent) -> None:
         order = rules.order_in(event)
@@ -166,7 +206,10 @@ class TicketBehaviour:
                 return ()
             case StartPayment(), TicketAnswer(fresh=True):
                 return ()  # OrderActor goes on; before it answers a buyer whose payment is not over it asks again
-            case CreateTicket() | EditTicket() | WithdrawTicket(), TicketAnswer(ticket=ticket):
+            case (
+                CreateTicket() | EditTicket() | WithdrawTicket() | JoinWaitingList() | LeaveWaitingList(),
+                TicketAnswer(ticket=ticket),
+            ):
                 return (("tickets", ticket.id),)
             case _, TicketAnswer(order=Order(id=order_id)):
                 return (("orders", order_id),)
@@ -189,6 +232,15 @@ def order_key(order_id: str) -> str:
 def edit_key(edit_id: str) -> str:
     """The journal key that lets an edit take effect once, ever."""
     return f"edit:{edit_id}"
+
+
+def _waiting_for(ticket: Ticket | None) -> Line:
+    return ticket.waiting if ticket is not None else ()
+
+
+def _is_due(ticket: Ticket | None, now: Instant) -> bool:
+    order = ticket.order if ticket is not None else None
+    return order is not None and order.is_open and order.expires_at <= max(now, order.updated_at)
 
 
 def _edit_id_of(command: TicketCommand) -> str | None:

@@ -116,6 +116,7 @@ class Settings(BaseSettings):
     mail_from: Annotated[str, AfterValidator(_mail_address)] = "Holdfast <no-reply@localhost>"
     require_verified_email: bool = False
     reservation_seconds: int = Field(default=900, ge=1, le=86_400)
+    offer_seconds: int = Field(default=600, ge=1, le=86_400)
     payment_grace_seconds: int = Field(default=60, ge=0, le=3_600)
     payment_attempts: int = Field(default=1, ge=1, le=10)
     max_holds_per_buyer: int = Field(default=10, ge=1, le=10_000)
@@ -170,6 +171,11 @@ class Settings(BaseSettings):
     def reservation_window_ms(self) -> int:
         """How long a ticket is held for its buyer, in milliseconds."""
         return self.reservation_seconds * 1_000
+
+    @property
+    def offer_window_ms(self) -> int:
+        """How long an offer of the waiting list stands, in milliseconds."""
+        return self.offer_seconds * 1_000
 
     @property
     def payment_grace_ms(self) -> int:

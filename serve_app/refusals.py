@@ -59,6 +59,10 @@ def _edited_since(_: EditedSince) -> CustomError:
     )
 
 
+# Within so many seconds some hold ends, and with it somebody's wait.
+_LINE_SECONDS = 600
+
+
 def _conflict(message: str) -> Callable[[Any], CustomError]:
     return lambda _: ConflictError(message)
 
@@ -71,6 +75,12 @@ _ERRORS: dict[type[Refusal], Callable[[Any], CustomError]] = {
     messages.AlreadyWithdrawn: _conflict("The seller has withdrawn this ticket."),
     messages.EventBegun: _conflict("The event has begun."),
     messages.OwnTicket: _conflict("This is your own ticket."),
+    messages.NotReserved: _conflict("Nobody holds this ticket: it is for sale, and you can buy it now."),
+    messages.HeldByYou: _conflict("You hold this ticket yourself."),
+    messages.WaitingListFull: lambda _: TooManyRequestsError(
+        "Many people wait for this ticket already. Look again later.", retry_after=_LINE_SECONDS
+    ),
+    messages.WaitingListOver: _conflict("The seller takes nobody else into the waiting list for this ticket."),
     messages.PriceChanged: _price_changed,
     messages.EditedSince: _edited_since,
     messages.VersionMismatch: lambda _: PreconditionFailedError(

@@ -107,7 +107,8 @@ class Order:
     """One purchase. Every order event carries it whole, so a document can be written from any one event.
 
     From `venue` to `face_value` it says what is bought, as it was when it was held; orders of the first release do not.
-    `refund_by` is the user who asked for the refund.
+    `refund_by` is the user who asked for the refund. `offer` while it is an offer of the waiting list that its buyer
+    has neither accepted nor begun to pay.
     """
 
     id: str
@@ -139,6 +140,7 @@ class Order:
     face_value: int | None = None
     refund_by: str | None = None
     uncounted: int = 0
+    offer: bool = False
 
     @property
     def counted_attempts(self) -> int:
@@ -270,6 +272,7 @@ class Reserve:
     """Holds the ticket for `window` ms at the price of now, or of `expected_price` if that is still the price.
 
     With `expected_version` only if the ticket was not edited since; that others held it meanwhile does not matter.
+    From the buyer whom the ticket is offered to it accepts the offer, which then ends `window` ms from now.
     `is_limited` is False where limits are lifted for load tests: then it does not matter how often the buyer held
     tickets without paying.
     """
@@ -369,6 +372,29 @@ class AbandonRefund:
 
 
 @dataclass(frozen=True, slots=True)
+class JoinWaitingList:
+    """Puts the user at the end of the line, for at most `max_price` cents; in line already they keep their place."""
+
+    ticket_id: str
+    user_id: str
+    max_price: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveWaitingList:
+    ticket_id: str
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseWaitingList:
+    """The seller sends everybody away who waits, and nobody can join until the ticket is for sale again."""
+
+    ticket_id: str
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Expire:
     """The time of this order is over; releases only the hold that it names."""
 
@@ -394,6 +420,9 @@ TicketCommand: TypeAlias = (
     | StartRefund
     | AbandonRefund
     | Expire
+    | JoinWaitingList
+    | LeaveWaitingList
+    | CloseWaitingList
 )
 
 
@@ -653,6 +682,13 @@ class OrderCreated:
 
 
 @dataclass(frozen=True, slots=True)
+class OfferAccepted:
+    """The buyer wants what was offered: from now on the order is like any other."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
 class OrderAwaitingPayment:
     order: Order
 
@@ -693,8 +729,28 @@ class OrderExpired:
     order: Order
 
 
+@dataclass(frozen=True, slots=True)
+class WaiterJoined:
+    """Somebody waits for the ticket, or names another limit in cents."""
+
+    user_id: str
+    max_price: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WaiterLeft:
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingListClosed:
+    """The seller sent everybody away who waited."""
+
+
+WaitingEvent: TypeAlias = WaiterJoined | WaiterLeft | WaitingListClosed
 OrderEvent: TypeAlias = (
     OrderCreated
+    | OfferAccepted
     | OrderAwaitingPayment
     | OrderReopened
     | OrderCompleted
@@ -704,7 +760,7 @@ OrderEvent: TypeAlias = (
     | OrderExpired
 )
 TicketEvent: TypeAlias = (
-    TicketCreated | TicketUpdated | TicketWithdrawn | TicketSuspended | TicketReinstated | OrderEvent
+    TicketCreated | TicketUpdated | TicketWithdrawn | TicketSuspended | TicketReinstated | WaitingEvent | OrderEvent
 )
 
 
@@ -852,6 +908,26 @@ class EventBegun(Refusal):
 @dataclass(frozen=True, slots=True)
 class OwnTicket(Refusal):
     pass
+
+
+@dataclass(frozen=True, slots=True)
+class NotReserved(Refusal):
+    """Nobody holds the ticket, so there is nothing to wait for: it is for sale."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldByYou(Refusal):
+    """Somebody who holds a ticket does not wait for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingListFull(Refusal):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingListOver(Refusal):
+    """The seller closed the line, or may not sell any more: the next end of the hold offers the ticket to nobody."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from actors.domain import unpaid_holds
+from actors.domain import unpaid_holds, waiting_list
 from actors.domain.messages import (
     AbandonRefund,
     AlreadyReserved,
@@ -12,16 +12,22 @@ from actors.domain.messages import (
     AttemptOver,
     CancelOrder,
     CancelReason,
+    CloseWaitingList,
     CreateTicket,
     Details,
     EditedSince,
     EditTicket,
     EventBegun,
     Expire,
+    HeldByYou,
     HeldTooOften,
     Instant,
+    JoinWaitingList,
+    LeaveWaitingList,
     NotFound,
+    NotReserved,
     NotYours,
+    OfferAccepted,
     Order,
     OrderAwaitingPayment,
     OrderCancelled,
@@ -61,11 +67,17 @@ from actors.domain.messages import (
     TooManyHolds,
     TooManyUnpaidHolds,
     VersionMismatch,
+    WaiterJoined,
+    WaiterLeft,
+    WaitingListClosed,
+    WaitingListFull,
+    WaitingListOver,
     WakeTicket,
     WithdrawTicket,
     WrongAmount,
 )
 from actors.domain.unpaid_holds import MOST_OF_A_TICKET, UnpaidHold
+from actors.domain.waiting_list import MOST_IN_LINE, Line, Waiter
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +85,9 @@ class Ticket:
     """A ticket as its events left it. `order` is the one that holds or has bought it, and None otherwise.
 
     `edited` is the version of its last edit, at first that of its creation. `suspended` while its seller may not sell.
-    `unpaid_holds` are those of the last hour before its last hold ended, the newest last. `commit` is the id of the
-    journal's commit of its last event.
+    `unpaid_holds` are those of the last hour before its last hold ended, the newest last. `waiting` are those in
+    line for it, and `waiting_closed` while the seller wants none. `commit` is the id of the journal's commit of its
+    last event.
     """
 
     id: str
@@ -89,6 +102,8 @@ class Ticket:
     edited: int = 1
     suspended: bool = False
     unpaid_holds: tuple[UnpaidHold, ...] = ()
+    waiting: Line = ()
+    waiting_closed: bool = False
     commit: str | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -106,7 +121,8 @@ class Surroundings:
     """What a decision rests on besides the ticket: the buyer's other holds and what the command did before.
 
     The first of the open holds ends at `first_end`; no more may end unpaid until `unpaid_until`. `edited_before` is the
-    id of the ticket that this very edit changed.
+    id of the ticket that this very edit changed. `may_buy` are the people in line who may, of a ticket that may be
+    released; an offer stands for `offer_window` ms.
     """
 
     open_holds: int = 0
@@ -114,6 +130,8 @@ class Surroundings:
     edited_before: str | None = None
     first_end: Instant = 0
     unpaid_until: Instant = 0
+    may_buy: frozenset[str] = frozenset()
+    offer_window: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +148,15 @@ UNCHANGED: tuple[TicketEvent, ...] = ()
 NO_SURROUNDINGS = Surroundings()
 
 
-def due(ticket: Ticket | None, now: Instant) -> tuple[TicketEvent, ...]:
+def due(ticket: Ticket | None, now: Instant, surroundings: Surroundings = NO_SURROUNDINGS) -> tuple[TicketEvent, ...]:
     """The expiry that is due now, so that a late timer never lets a late payment win. To be applied before deciding."""
     if ticket is None or ticket.order is None or not ticket.order.is_open or now < ticket.order.expires_at:
         return ()
-    return _with_withdrawal(ticket, (OrderExpired(_ended(ticket.order, CancelReason.EXPIRED, now)),))
+    expired = OrderExpired(_ended(ticket.order, CancelReason.EXPIRED, now))
+    return _with_offer(ticket, _with_withdrawal(ticket, (expired,)), now, surroundings)
 
 
-def decide(  # noqa: PLR0911 - a row a rule
+def decide(  # noqa: C901, PLR0911 - a row a rule
     ticket: Ticket | None, command: TicketCommand, now: Instant, surroundings: Surroundings = NO_SURROUNDINGS
 ) -> Decision:
     """The events that follow from the command, none when it repeats what already holds, or the rule that refuses it."""
@@ -152,7 +171,9 @@ def decide(  # noqa: PLR0911 - a row a rule
             return (TicketReinstated(),) if ticket.suspended else UNCHANGED
         case StartRefund(is_admin=True):
             pass
-        case EditTicket() | WithdrawTicket() | StartRefund() if command.user_id != ticket.seller_id:
+        case EditTicket() | WithdrawTicket() | StartRefund() | CloseWaitingList() if (
+            command.user_id != ticket.seller_id
+        ):
             return NotYours()
         case EditTicket() if surroundings.edited_before is not None:
             # This very edit took effect before, and others may have followed; if here, it is answered the same.
@@ -164,8 +185,15 @@ def decide(  # noqa: PLR0911 - a row a rule
         case Reserve() if surroundings.earlier_order is not None:
             # The order came into being before and must not be revived; the caller is told how it stands.
             return _unchanged_if(_same_request(surroundings.earlier_order, command))
+        case LeaveWaitingList(user_id=user_id):
+            is_waiting = waiting_list.place_in(ticket.waiting, user_id) is not None
+            return (WaiterLeft(user_id),) if is_waiting else UNCHANGED
+        case CloseWaitingList():
+            return _close_line(ticket)
     decision = _HANDLERS[ticket.status](ticket, command, now, surroundings)
-    return decision if isinstance(decision, Refusal) else _with_withdrawal(ticket, decision)
+    if isinstance(decision, Refusal):
+        return decision
+    return _with_offer(ticket, _with_withdrawal(ticket, decision), now, surroundings)
 
 
 def _create(command: CreateTicket) -> Decision:
@@ -180,10 +208,12 @@ def _when_available(ticket: Ticket, command: TicketCommand, now: Instant, surrou
             return UNCHANGED if details == ticket.details else (TicketUpdated(details, edit_id),)
         case WithdrawTicket() | SuspendTicket():
             return (TicketWithdrawn(),)
+        case JoinWaitingList():
+            return _refused_to_wait(ticket, command, now)
     return OrderOver()
 
 
-def _when_reserved(  # noqa: C901, PLR0911 - a row a rule
+def _when_reserved(  # noqa: C901, PLR0911, PLR0912 - a row a rule
     ticket: Ticket, command: TicketCommand, now: Instant, _: Surroundings
 ) -> Decision:
     order = _order_of(ticket)
@@ -191,7 +221,7 @@ def _when_reserved(  # noqa: C901, PLR0911 - a row a rule
         case Reserve(order_id=order.id):
             return _unchanged_if(_same_request(order, command))
         case Reserve(buyer_id=order.buyer_id):
-            return _not_as_expected(ticket, command) or UNCHANGED
+            return _not_as_expected(ticket, command) or _accept(ticket, order, command.window, now)
         case Reserve(buyer_id=ticket.seller_id):
             return OwnTicket()
         case Reserve() | EditTicket() | WithdrawTicket():
@@ -208,6 +238,8 @@ def _when_reserved(  # noqa: C901, PLR0911 - a row a rule
             return (OrderCancelled(_ended(order, reason, now)),)
         case StartRefund(order_id=order.id):
             return OrderNotPaid()
+        case JoinWaitingList():
+            return _join(ticket, order, command)
         case SuspendTicket():
             return _suspend(ticket)
         case ReadOrder(order_id=order.id) | Expire(order_id=order.id):
@@ -222,7 +254,7 @@ def _when_sold(  # noqa: PLR0911 - a row a rule
     match command:
         case Reserve(order_id=order.id):
             return _unchanged_if(_same_request(order, command))
-        case Reserve() | EditTicket() | WithdrawTicket():
+        case Reserve() | EditTicket() | WithdrawTicket() | JoinWaitingList():
             return AlreadySold()
         case Sell(order_id=order.id, charge_id=order.charge_id) | ReadOrder(order_id=order.id):
             return UNCHANGED
@@ -244,7 +276,7 @@ def _when_withdrawn(_ticket: Ticket, command: TicketCommand, _now: Instant, _: S
     match command:
         case WithdrawTicket() | SuspendTicket():
             return UNCHANGED
-        case Reserve() | EditTicket():
+        case Reserve() | EditTicket() | JoinWaitingList():
             return AlreadyWithdrawn()
     return OrderOver()
 
@@ -259,7 +291,6 @@ _HANDLERS: dict[TicketStatus, Handler] = {
 
 
 def _reserve(ticket: Ticket, command: Reserve, now: Instant, surroundings: Surroundings) -> Decision:
-    details = ticket.details
     if command.buyer_id == ticket.seller_id:
         return OwnTicket()
     if _has_begun(ticket, now):
@@ -268,32 +299,46 @@ def _reserve(ticket: Ticket, command: Reserve, now: Instant, surroundings: Surro
         return refusal
     if (refusal := _too_many(ticket, command, now, surroundings)) is not None:
         return refusal
-    return (
-        OrderCreated(
-            Order(
-                id=command.order_id,
-                ticket_id=ticket.id,
-                seller_id=ticket.seller_id,
-                buyer_id=command.buyer_id,
-                title=details.title,
-                price=details.price,
-                currency=details.currency,
-                status=OrderStatus.CREATED,
-                created_at=now,
-                expires_at=_until_the_beginning(ticket, now + command.window),
-                updated_at=now,
-                request=command.request,
-                venue=details.venue,
-                city=details.city,
-                starts_at=details.starts_at,
-                timezone=details.timezone,
-                section=details.section,
-                row=details.row,
-                seat=details.seat,
-                restrictions=details.restrictions,
-                face_value=details.face_value,
-            )
-        ),
+    expires_at = _until_the_beginning(ticket, now + command.window)
+    order = _order_for(ticket, command.order_id, command.buyer_id, now, expires_at, request=command.request)
+    return (OrderCreated(order),)
+
+
+def _order_for(  # noqa: PLR0913 - what an order has besides what is bought
+    ticket: Ticket,
+    order_id: str,
+    buyer_id: str,
+    now: Instant,
+    expires_at: Instant,
+    *,
+    request: str | None = None,
+    offer: bool = False,
+) -> Order:
+    """Return an order of the ticket as it is now, which says what is bought."""
+    details = ticket.details
+    return Order(
+        id=order_id,
+        ticket_id=ticket.id,
+        seller_id=ticket.seller_id,
+        buyer_id=buyer_id,
+        title=details.title,
+        price=details.price,
+        currency=details.currency,
+        status=OrderStatus.CREATED,
+        created_at=now,
+        expires_at=expires_at,
+        updated_at=now,
+        request=request,
+        offer=offer,
+        venue=details.venue,
+        city=details.city,
+        starts_at=details.starts_at,
+        timezone=details.timezone,
+        section=details.section,
+        row=details.row,
+        seat=details.seat,
+        restrictions=details.restrictions,
+        face_value=details.face_value,
     )
 
 
@@ -322,6 +367,57 @@ def _with_withdrawal(ticket: Ticket, events: tuple[TicketEvent, ...]) -> tuple[T
     return events
 
 
+def _with_offer(
+    ticket: Ticket, events: tuple[TicketEvent, ...], now: Instant, surroundings: Surroundings
+) -> tuple[TicketEvent, ...]:
+    """The events, and in the same commit an offer to the first in line who fits where they release the ticket.
+
+    So nobody can be faster than who waited. Nothing is offered that is withdrawn or has begun.
+    """
+    if not ticket.waiting or not events or not isinstance(events[-1], OrderCancelled | OrderExpired):
+        return events
+    waiter = waiting_list.first_fitting(ticket.waiting, ticket.details.price, surroundings.may_buy)
+    if waiter is None or _has_begun(ticket, now):
+        return events
+    order_id = waiting_list.offer_id(ticket.id, ticket.version + len(events) + 1)
+    expires_at = _until_the_beginning(ticket, now + surroundings.offer_window)
+    return (*events, OrderCreated(_order_for(ticket, order_id, waiter.user_id, now, expires_at, offer=True)))
+
+
+def _accept(ticket: Ticket, order: Order, window: int, now: Instant) -> Decision:
+    """The buyer asks for what they hold: nothing changes, unless it is an offer, which can be accepted once."""
+    if not order.offer or order.status is not OrderStatus.CREATED:
+        return UNCHANGED
+    expires_at = max(order.expires_at, _until_the_beginning(ticket, now + window))
+    return (OfferAccepted(replace(_next(order, now, order.status), offer=False, expires_at=expires_at)),)
+
+
+def _join(ticket: Ticket, order: Order, command: JoinWaitingList) -> Decision:
+    if command.user_id == ticket.seller_id:
+        return OwnTicket()
+    if command.user_id == order.buyer_id:
+        return HeldByYou()
+    if ticket.waiting_closed or ticket.suspended:
+        return WaitingListOver()
+    waiter = Waiter(command.user_id, command.max_price)
+    if waiter in ticket.waiting:
+        return UNCHANGED
+    if len(waiting_list.with_waiter(ticket.waiting, waiter)) > MOST_IN_LINE:
+        return WaitingListFull()
+    return (WaiterJoined(waiter.user_id, waiter.max_price),)
+
+
+def _refused_to_wait(ticket: Ticket, command: JoinWaitingList, now: Instant) -> Refusal:
+    if command.user_id == ticket.seller_id:
+        return OwnTicket()
+    return EventBegun() if _has_begun(ticket, now) else NotReserved()
+
+
+def _close_line(ticket: Ticket) -> Decision:
+    is_joinable = ticket.status is TicketStatus.RESERVED and not ticket.waiting_closed
+    return (WaitingListClosed(),) if ticket.waiting or is_joinable else UNCHANGED
+
+
 def _too_many(ticket: Ticket, command: Reserve, now: Instant, surroundings: Surroundings) -> Refusal | None:
     if command.is_limited:
         ends = (hold.ended_at for hold in ticket.unpaid_holds if hold.buyer_id == command.buyer_id)
@@ -347,7 +443,7 @@ def _start_payment(ticket: Ticket, order: Order, grace: int, now: Instant) -> De
     longest = order.expires_at if order.extended else _until_the_beginning(ticket, now + grace)
     expires_at = max(order.expires_at, longest)
     awaiting = _next(order, now, OrderStatus.AWAITING_PAYMENT)
-    return (OrderAwaitingPayment(replace(awaiting, extended=extended, expires_at=expires_at)),)
+    return (OrderAwaitingPayment(replace(awaiting, extended=extended, expires_at=expires_at, offer=False)),)
 
 
 def _sell(order: Order, command: Sell, now: Instant) -> Decision:
@@ -426,17 +522,41 @@ def evolve(ticket: Ticket | None, event: TicketEvent, at: Instant, ticket_id: st
         case TicketUpdated():
             ticket = replace(ticket, details=event.details, edited=ticket.version + 1)
         case TicketWithdrawn():
-            ticket = replace(ticket, withdrawn=True)
+            ticket = replace(ticket, withdrawn=True, waiting=())
         case TicketSuspended() | TicketReinstated():
             ticket = replace(ticket, suspended=isinstance(event, TicketSuspended))
+        case WaiterJoined():
+            waiter = Waiter(event.user_id, event.max_price)
+            ticket = replace(ticket, waiting=waiting_list.with_waiter(ticket.waiting, waiter))
+        case WaiterLeft():
+            ticket = replace(ticket, waiting=waiting_list.without(ticket.waiting, event.user_id))
+        case WaitingListClosed():
+            ticket = replace(ticket, waiting=(), waiting_closed=ticket.status is TicketStatus.RESERVED)
         case _:
             holds = unpaid_holds.remember(ticket.unpaid_holds, event.order)
-            ticket = replace(ticket, order=_order_after(event), unpaid_holds=holds)
+            waiting, is_closed = _line_after(ticket, event)
+            order = _order_after(event)
+            ticket = replace(ticket, order=order, unpaid_holds=holds, waiting=waiting, waiting_closed=is_closed)
     return replace(ticket, version=ticket.version + 1, updated_at=at)
 
 
 def _order_after(event: OrderEvent) -> Order | None:
     return None if event.order.status is OrderStatus.CANCELLED else event.order
+
+
+def _line_after(ticket: Ticket, event: OrderEvent) -> tuple[Line, bool]:
+    """Return who waits after an event of an order, and whether the line is closed: until the ticket is for sale again.
+
+    A sale ends the line, and somebody who holds the ticket does not wait for it.
+    """
+    match event:
+        case OrderCompleted():
+            return (), ticket.waiting_closed
+        case OrderCreated() if ticket.waiting:
+            return waiting_list.without(ticket.waiting, event.order.buyer_id), ticket.waiting_closed
+        case OrderCancelled() | OrderExpired():
+            return ticket.waiting, False
+    return ticket.waiting, ticket.waiting_closed
 
 
 def fold(ticket: Ticket | None, events: Iterable[tuple[TicketEvent, Instant]], ticket_id: str) -> Ticket | None:

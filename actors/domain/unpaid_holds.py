@@ -27,8 +27,8 @@ class UnpaidHold:
 
 
 def ended_unpaid(order: Order) -> bool:
-    """Return whether the hold counts against its buyer. An offer of the waiting list will not."""
-    return order.cancel_reason in _UNPAID
+    """Return whether the hold counts against its buyer. An offer that nobody accepted does not."""
+    return order.cancel_reason in _UNPAID and not order.offer
 
 
 def remember(holds: tuple[UnpaidHold, ...], order: Order) -> tuple[UnpaidHold, ...]:

@@ -222,7 +222,8 @@ class Host(Generic[State, Command]):
             if loaded.unreadable:
                 self._fail(turn, loaded.unreadable)
         commands = [letter.command for letter in turn.letters]
-        await behaviour.gather(commands, turn.at, careful=any(letter.is_careful for letter in turn.letters))
+        is_careful = any(letter.is_careful for letter in turn.letters)
+        await behaviour.gather(commands, turn.states, turn.at, careful=is_careful)
 
     def _decide_all(self, turn: _Turn[State]) -> None:
         for letter in turn.letters:

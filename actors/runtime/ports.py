@@ -1,6 +1,6 @@
 """The seams of the runtime: what a host reaches outside of itself, so that it runs on Ray and in a simulation alike."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -201,8 +201,12 @@ class Behaviour(Protocol[State, Command]):
     async def load(self, ids: Collection[str]) -> dict[str, State]:
         """The documents that exist, in one query. Raises StoreUnavailableError."""
 
-    async def gather(self, commands: Sequence[Command], now: Instant, *, careful: bool) -> None:
+    async def gather(
+        self, commands: Sequence[Command], states: Mapping[str, State | None], now: Instant, *, careful: bool
+    ) -> None:
         """Fetches what deciding these commands needs besides their entities, in one query per collection.
+
+        `states` are those of the entities before the turn, by id.
 
         `careful` when a key that one of them wants was taken: then also what is usually left to the fence.
         """

@@ -36,6 +36,7 @@ INDEXES = {
         IndexModel([("status", ASCENDING), ("by_start", ASCENDING)]),
         IndexModel([("seller_id", ASCENDING), ("by_newest", ASCENDING)]),
         IndexModel([("words", ASCENDING)]),
+        IndexModel([("by_waiter", ASCENDING)], sparse=True),
     ],
     "orders": [
         IndexModel([("buyer_id", ASCENDING), ("by_newest", ASCENDING)]),

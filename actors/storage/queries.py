@@ -22,6 +22,7 @@ class Queries:
         self._tickets = database["tickets"]
         self._orders = database["orders"]
         self._charges = database["charges"]
+        self._users = database["users"]
         self._journal = MongoJournal(database)
         self._order = Gathered(self._orders_of)
         self._attempts = Gathered(self._attempts_of)
@@ -55,6 +56,14 @@ class Queries:
         wanted = {"by_unpaid_hold": {"$in": unpaid_hold_keys(buyer_ids, now)}}
         with reaching_the_database():
             return readable(order_of, await self._orders.find(wanted).to_list())
+
+    async def may_buy(self, user_ids: Collection[str], *, verified: bool) -> frozenset[str]:
+        """Those of the users who are neither banned nor gone, with `verified` only those with a verified address."""
+        wanted: Document = {"_id": {"$in": list(user_ids)}, "banned_at": None, "closed_at": None}
+        if verified:
+            wanted["verified_at"] = {"$gt": 0}
+        with reaching_the_database():
+            return frozenset([user["_id"] for user in await self._users.find(wanted, {"_id": 1}).to_list()])
 
     async def orders_due(self, after: Instant, before: Instant, most: int) -> list[Order]:
         """The open orders whose time ends in [after, before), the earliest first."""

@@ -10,10 +10,15 @@ from actors.domain.messages import (
     AlreadyWithdrawn,
     CancelOrder,
     CancelReason,
+    CloseWaitingList,
     Details,
     EditTicket,
     Expire,
+    HeldByYou,
+    JoinWaitingList,
+    LeaveWaitingList,
     NotFound,
+    NotReserved,
     NotYours,
     OrderAwaitingPayment,
     OrderCancelled,
@@ -35,6 +40,8 @@ from actors.domain.messages import (
     TicketStatus,
     TicketUpdated,
     TicketWithdrawn,
+    WaiterJoined,
+    WaitingListClosed,
     WakeTicket,
     WithdrawTicket,
     WrongAmount,
@@ -44,6 +51,7 @@ from tests.support.examples import (
     ANOTHER,
     ANOTHER_CHARGE,
     ANOTHER_ORDER,
+    BUYER,
     CANCELLATION,
     CHARGE,
     DETAILS,
@@ -96,6 +104,12 @@ COMMANDS: dict[str, TicketCommand] = {
     "release": RELEASE,
     "revoke": Revoke(TICKET, ORDER, CancelReason.CAPTURE_FAILED),
     "expire": EXPIRY,
+    "join the line": JoinWaitingList(TICKET, ANOTHER),
+    "join the line as the holder": JoinWaitingList(TICKET, BUYER),
+    "join the line as the seller": JoinWaitingList(TICKET, SELLER),
+    "leave the line": LeaveWaitingList(TICKET, ANOTHER),
+    "close the line": CloseWaitingList(TICKET, SELLER),
+    "close the line of another": CloseWaitingList(TICKET, ANOTHER),
 }
 # One column for each state, in their order; None where nothing changes.
 TABLE: dict[str, tuple[Expected, ...]] = {
@@ -120,6 +134,12 @@ TABLE: dict[str, tuple[Expected, ...]] = {
     "release": (NotFound, OrderOver, None, OrderCancelled, OrderComplete, OrderOver),
     "revoke": (NotFound, OrderOver, OrderCancelled, OrderCancelled, OrderCancelled, OrderOver),
     "expire": (NotFound, OrderOver, None, None, OrderOver, OrderOver),
+    "join the line": (NotFound, NotReserved, WaiterJoined, WaiterJoined, AlreadySold, AlreadyWithdrawn),
+    "join the line as the holder": (NotFound, NotReserved, HeldByYou, HeldByYou, AlreadySold, AlreadyWithdrawn),
+    "join the line as the seller": (NotFound, OwnTicket, OwnTicket, OwnTicket, AlreadySold, AlreadyWithdrawn),
+    "leave the line": (NotFound, *(None,) * 5),
+    "close the line": (NotFound, None, WaitingListClosed, WaitingListClosed, None, None),
+    "close the line of another": (NotFound, *(NotYours,) * 5),
 }
 EVERY_PAIR = [
     pytest.param(STATES[state], COMMANDS[name], expected, id=f"{name} when {state}")

@@ -70,12 +70,12 @@ def a_price_is_edited_under_a_hold(patch: Patch) -> None:
 
 
 def a_late_payment_wins(patch: Patch) -> None:
-    patch.setattr(examples, "due", lambda _ticket, _now: ())
+    patch.setattr(examples, "due", lambda _ticket, _now, _around: ())
 
 
 def a_hold_ends_a_millisecond_late(patch: Patch) -> None:
     real = rules.due
-    patch.setattr(examples, "due", lambda ticket, now: real(ticket, now - 1))
+    patch.setattr(examples, "due", lambda ticket, now, around: real(ticket, now - 1, around))
 
 
 def every_payment_extends_the_hold(patch: Patch) -> None:

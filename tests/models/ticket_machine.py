@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import cast
 
 from hypothesis import strategies as st
@@ -12,10 +13,14 @@ from actors.domain.messages import (
     AbandonRefund,
     CancelOrder,
     CancelReason,
+    CloseWaitingList,
     CreateTicket,
     Details,
     EditTicket,
     Expire,
+    JoinWaitingList,
+    LeaveWaitingList,
+    OfferAccepted,
     Order,
     OrderCreated,
     OrderStatus,
@@ -42,6 +47,10 @@ from tests.support.examples import ANOTHER, ANOTHER_CHARGE, BUYER, CHARGE, GRACE
 NEW, HOLDING, EARLIER, UNHEARD_OF = "new", "holding", "earlier", "f" * 24
 ORDERS = st.sampled_from([HOLDING, HOLDING, HOLDING, EARLIER, UNHEARD_OF])
 BUYERS = st.sampled_from([BUYER, BUYER, BUYER, ANOTHER, ANOTHER, SELLER])
+# The last of them may not buy.
+WAITERS = (BUYER, ANOTHER, "7" * 24, "8" * 24, "6" * 24)
+OFFER = WINDOW // 3
+WAITING = Surroundings(may_buy=frozenset(WAITERS[:-1]), offer_window=OFFER)
 SELLERS = st.sampled_from([SELLER, SELLER, SELLER, SELLER, BUYER])
 PRICES = st.sampled_from([5_000, 5_000, 5_000, 6_000])
 TITLES = st.sampled_from(["Hamlet", "Macbeth"])
@@ -67,12 +76,12 @@ class TicketMachine(RuleBasedStateMachine):
         self.past: list[tuple[TicketEvent, int]] = []
         self.orders: dict[str, Order] = {}
         self.created: dict[str, Order] = {}
-        self.model = TicketModel()
+        self.model = TicketModel(id=TICKET, may_buy=WAITING.may_buy, offer_window=OFFER)
 
     def send(self, command: TicketCommand, open_holds: int = 0, *, careful: bool = False) -> None:
         before = self.model.version
         expected = self.model.ask(command, self.now, open_holds, careful=careful)
-        surroundings = self.surroundings(command, open_holds) if careful else Surroundings(open_holds)
+        surroundings = self.surroundings(command, open_holds) if careful else replace(WAITING, open_holds=open_holds)
         ticket, events, refusal = handle(self.ticket, command, self.now, surroundings)
         if any(isinstance(event, OrderCreated) and event.order.id in self.created for event in events):
             # The key `order:<id>` is taken: nothing of this is written, and the order is looked up.
@@ -99,7 +108,8 @@ class TicketMachine(RuleBasedStateMachine):
         return Details(title, price, "usd", starts_at=None if begins_in is None else self.now + begins_in)
 
     def surroundings(self, command: TicketCommand, open_holds: int) -> Surroundings:
-        return Surroundings(open_holds, self.orders.get(command.order_id) if isinstance(command, Reserve) else None)
+        earlier = self.orders.get(command.order_id) if isinstance(command, Reserve) else None
+        return replace(WAITING, open_holds=open_holds, earlier_order=earlier)
 
     def note(self, event: TicketEvent) -> None:
         self.past.append((event, self.now))
@@ -107,6 +117,8 @@ class TicketMachine(RuleBasedStateMachine):
         if order is not None:
             self.orders[order.id] = order
             self.created.setdefault(order.id, order)
+        if isinstance(event, OfferAccepted):
+            self.created[event.order.id] = event.order  # its time begins anew, once
         assert codec.decode_event(json.loads(json.dumps(codec.encode_event(event)))) == event
 
     @initialize(is_listed=st.sampled_from([True] * 9 + [False]), price=PRICES, begins_in=BEGINNINGS)
@@ -129,6 +141,30 @@ class TicketMachine(RuleBasedStateMachine):
     def withdraw(self, seller: str, is_meant: bool) -> None:  # noqa: FBT001 - drawn
         # Nothing happens to a ticket that is withdrawn, so most histories do without.
         self.send(WithdrawTicket(TICKET, seller if is_meant or self.model.status != "available" else BUYER))
+
+    @precondition(in_state("reserved"))
+    @rule(user=st.sampled_from([*WAITERS, SELLER]), most=st.sampled_from([None, None, 5_000, 4_999]))
+    def join_the_line(self, user: str, most: int | None) -> None:
+        self.send(JoinWaitingList(TICKET, user, most))
+
+    @rule(
+        command=st.sampled_from(
+            [
+                JoinWaitingList(TICKET, ANOTHER),
+                LeaveWaitingList(TICKET, ANOTHER),
+                CloseWaitingList(TICKET, SELLER),
+                CloseWaitingList(TICKET, BUYER),
+            ]
+        )
+    )
+    def wait_in_any_way(self, command: TicketCommand) -> None:
+        self.send(command)
+
+    @precondition(lambda self: self.model.holder is not None and self.model.holder.offer)
+    @rule(window=WINDOWS)
+    def accept_the_offer(self, window: int) -> None:
+        assert self.model.holder is not None
+        self.send(Reserve(TICKET, self.named(NEW), self.model.holder.buyer, window))
 
     @precondition(in_state("reserved", "sold"))
     @rule(command=st.sampled_from([SuspendTicket(TICKET), ReinstateTicket(TICKET)]))
@@ -284,6 +320,12 @@ class TicketMachine(RuleBasedStateMachine):
         assert (ticket.order.id if ticket.order else None) == (model.holder.id if model.holder else None)
 
     @invariant()
+    def those_in_line_are_as_the_model_says(self) -> None:
+        line = {waiter.user_id: waiter.max_price for waiter in self.ticket.waiting} if self.ticket else {}
+        assert list(line.items()) == list(self.model.line.items())
+        assert (self.ticket is not None and self.ticket.waiting_closed) == self.model.is_line_closed
+
+    @invariant()
     def every_order_is_as_the_model_says(self) -> None:
         assert {order_id: seen(order) for order_id, order in self.orders.items()} == self.model.orders
 
@@ -326,5 +368,5 @@ def seen(order: Order) -> OrderModel:
     return OrderModel(
         order.id, order.buyer_id, order.title, order.price, order.created_at, order.expires_at, order.request,
         order.status, order.version, order.attempt, order.extended, order.refunding, order.refund_by, order.charge_id,
-        order.cancel_reason, order.counted_attempts,
+        order.cancel_reason, order.counted_attempts, order.offer,
     )  # fmt: skip

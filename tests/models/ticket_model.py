@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from actors.domain.ids import derived_id
 from actors.domain.messages import (
     AbandonRefund,
     AlreadyReserved,
@@ -10,13 +11,18 @@ from actors.domain.messages import (
     AttemptOver,
     CancelOrder,
     CancelReason,
+    CloseWaitingList,
     CreateTicket,
     EditedSince,
     EditTicket,
     EventBegun,
     Expire,
+    HeldByYou,
     HeldTooOften,
+    JoinWaitingList,
+    LeaveWaitingList,
     NotFound,
+    NotReserved,
     NotYours,
     OrderComplete,
     OrderNotPaid,
@@ -38,12 +44,15 @@ from actors.domain.messages import (
     TicketCommand,
     TooManyHolds,
     VersionMismatch,
+    WaitingListFull,
+    WaitingListOver,
     WakeTicket,
     WithdrawTicket,
     WrongAmount,
 )
 
 HOUR = 3_600_000
+MOST_IN_LINE = 100
 UNPAID = (CancelReason.BUYER, CancelReason.EXPIRED, CancelReason.DECLINED)
 
 
@@ -67,6 +76,7 @@ class OrderModel:
     paid_by: str | None = None
     reason: CancelReason | None = None
     counted: int = 1
+    offer: bool = False
     ended: int = field(default=0, compare=False)
     begins: int | None = field(default=None, compare=False)
 
@@ -91,6 +101,11 @@ class TicketModel:
     orders: dict[str, OrderModel] = field(default_factory=dict)
     history: list[str] = field(default_factory=list)
     now: int = 0
+    line: dict[str, int | None] = field(default_factory=dict)
+    is_line_closed: bool = False
+    may_buy: frozenset[str] = frozenset()
+    offer_window: int = 0
+    id: str = ""
 
     @property
     def version(self) -> int:
@@ -134,6 +149,13 @@ class TicketModel:
                 return None
             case Reserve():
                 return self._reserve(command, now, open_holds, careful=careful)
+            case JoinWaitingList():
+                return self._join(command, now)
+            case LeaveWaitingList():
+                self._leave(command.user_id)
+                return None
+            case CloseWaitingList():
+                return self._close_line(command.user_id)
             case StartRefund() if command.user_id != self.seller and not command.is_admin:
                 return NotYours()
         if self.holder is None or command.order_id != self.holder.id:
@@ -194,7 +216,48 @@ class TicketModel:
         if (refusal := self._closed_to(command.user_id)) is not None:
             return refusal
         self.withdrawn = True
+        self.line.clear()
         self.history.append("TicketWithdrawn")
+        return None
+
+    def _join(self, command: JoinWaitingList, now: int) -> Refusal | None:
+        if (refusal := self._not_to_be_waited_for(command.user_id, now)) is not None:
+            return refusal
+        if self.line.get(command.user_id, -1) == command.max_price:
+            return None
+        if command.user_id not in self.line and len(self.line) >= MOST_IN_LINE:
+            return WaitingListFull()
+        self.line[command.user_id] = command.max_price
+        self.history.append("WaiterJoined")
+        return None
+
+    def _not_to_be_waited_for(self, user_id: str, now: int) -> Refusal | None:
+        match self.status:
+            case "sold":
+                return AlreadySold()
+            case "withdrawn":
+                return AlreadyWithdrawn()
+        if user_id == self.seller:
+            return OwnTicket()
+        if self.holder is None:
+            return EventBegun() if self.begins is not None and now >= self.begins else NotReserved()
+        if user_id == self.holder.buyer:
+            return HeldByYou()
+        return WaitingListOver() if self.is_line_closed or self.suspended else None
+
+    def _leave(self, user_id: str) -> None:
+        if user_id in self.line:
+            del self.line[user_id]
+            self.history.append("WaiterLeft")
+
+    def _close_line(self, user_id: str) -> Refusal | None:
+        if user_id != self.seller:
+            return NotYours()
+        is_open = self.status == "reserved" and not self.is_line_closed
+        if self.line or is_open:
+            self.line.clear()
+            self.is_line_closed = self.status == "reserved"
+            self.history.append("WaitingListClosed")
         return None
 
     def _suspend(self) -> None:
@@ -223,6 +286,7 @@ class TicketModel:
         if (refusal := self._not_for_sale_to(command, now, open_holds)) is not None:
             return refusal
         if self.holder is not None:
+            self._accept(self.holder, command, now)
             return None  # the buyer holds it already
         if mine is not None:
             return self._repeated(mine, command)  # an order comes into being once, ever
@@ -233,8 +297,15 @@ class TicketModel:
         if self.begins is not None and self.begins < self.holder.ends:
             self.holder.ends = self.begins
         self.orders[command.order_id] = self.holder
+        self.line.pop(command.buyer_id, None)
         self.history.append("OrderCreated")
         return None
+
+    def _accept(self, order: OrderModel, command: Reserve, now: int) -> None:
+        if order.offer:
+            self._turn(order, "OfferAccepted", order.status)
+            end = now + command.window if self.begins is None else min(now + command.window, self.begins)
+            order.offer, order.ends = False, max(order.ends, end)
 
     @staticmethod
     def _repeated(order: OrderModel, command: Reserve) -> Refusal | None:
@@ -270,7 +341,11 @@ class TicketModel:
         return EditedSince() if is_old else None
 
     def _unpaid_within_the_hour(self, buyer: str) -> int:
-        of_buyer = [order for order in self.orders.values() if order.buyer == buyer and order.reason in UNPAID]
+        of_buyer = [
+            order
+            for order in self.orders.values()
+            if order.buyer == buyer and order.reason in UNPAID and not order.offer
+        ]
         return sum(self.now - order.ended < HOUR for order in of_buyer)
 
     def _start_payment(self, order: OrderModel, command: StartPayment, now: int) -> Refusal | None:
@@ -278,6 +353,7 @@ class TicketModel:
             return OrderComplete()
         if order.status == "created":
             self._turn(order, "OrderAwaitingPayment", "awaiting:payment")
+            order.offer = False
             if not order.extended and order.ends - now < command.grace:
                 extended = now + command.grace
                 if self.begins is not None and self.begins < extended:
@@ -294,6 +370,7 @@ class TicketModel:
             return WrongAmount()
         self._turn(order, "OrderCompleted", "complete")
         order.paid_by = command.charge_id
+        self.line.clear()
         return None
 
     def _release(self, order: OrderModel, command: Release) -> Refusal | None:
@@ -337,9 +414,25 @@ class TicketModel:
         self._turn(order, event, "cancelled")
         order.reason, order.refunding, order.ended = reason, False, self.now
         self.holder = None
+        self.is_line_closed = False
         if self.suspended or order.refund_by not in (None, self.seller):
             self._withdraw(WithdrawTicket("", self.seller))
+        elif self.begins is None or self.now < self.begins:
+            self._offer()
         return None
+
+    def _offer(self) -> None:
+        for user_id, most in self.line.items():
+            if user_id in self.may_buy and (most is None or self.price <= most):
+                order_id = derived_id("offer", self.id, str(self.version + 1))
+                end = self.now + self.offer_window
+                ends = end if self.begins is None else min(end, self.begins)
+                self.holder = OrderModel(order_id, user_id, self.title, self.price, self.now, ends, None, offer=True)
+                self.holder.begins = self.begins
+                self.orders[order_id] = self.holder
+                del self.line[user_id]
+                self.history.append("OrderCreated")
+                return
 
     def _turn(self, order: OrderModel, event: str, status: str) -> None:
         order.status = status

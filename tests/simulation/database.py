@@ -50,6 +50,8 @@ class Tables:
     unhandled: dict[str, Instant] = field(default_factory=dict)
     users: dict[str, UserMark] = field(default_factory=dict)
     unannounced: dict[str, None] = field(default_factory=dict)
+    # Users who may not buy, as those without a verified address where one is asked for.
+    barred: set[str] = field(default_factory=set)
     # On the primary alone, in the order in which they came: an election may take the last of them back.
     unconfirmed: dict[tuple[str, int], Commit] = field(default_factory=dict)
     keys_are_unique: bool = True

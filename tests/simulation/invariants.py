@@ -12,6 +12,7 @@ from actors.domain.messages import (
     CancelReason,
     ChargeCreated,
     ChargeStatus,
+    OfferAccepted,
     Order,
     OrderAwaitingPayment,
     OrderCancelled,
@@ -27,12 +28,16 @@ from actors.domain.messages import (
     TicketSuspended,
     TicketUpdated,
     TicketWithdrawn,
+    WaiterJoined,
+    WaiterLeft,
+    WaitingListClosed,
 )
 from actors.event_stream import INTERNAL
 from actors.runtime.ports import Commit, Recorded
 from actors.stripe.sandbox.payment_intent import PaymentIntent
 from tests.simulation.faults import PRIMARIES_APART
 from tests.simulation.history import History
+from tests.simulation.lines import Lines
 from tests.simulation.world import World
 
 # How far the clocks of hosts may be apart, in ms: a look at the database's clock takes some milliseconds, and between
@@ -54,6 +59,7 @@ class Hold:
     is_bought: bool = False
     is_refunding: bool = False
     attempt: int = 1
+    is_offer: bool = False
 
 
 @dataclass
@@ -99,6 +105,7 @@ class Invariants:
     committed: dict[str, int] = field(default_factory=Counter)
     money: dict[str, PaymentIntent] = field(default_factory=dict)
     internal: set[tuple[str, int]] = field(default_factory=set)
+    lines: Lines = field(default_factory=Lines)
     checks: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -120,6 +127,10 @@ class Invariants:
             self.keys.add(key)
         for record in commit.records:
             self._check_mark(record)
+        self.checks["lines"] = self.lines.offers
+        for ticket_id, user_id in self.lines.due.items():
+            self._break(f"{ticket_id} was released and in the same commit not offered to {user_id}, who is first")
+        self.lines.due.clear()
 
     def _check_mark(self, record: Recorded) -> None:
         """A marked ticket is withdrawn in the commit that releases it: between two commits somebody may buy it."""
@@ -159,7 +170,11 @@ class Invariants:
 
     def _ticket_changed(self, ticket_id: str, record: Recorded) -> None:
         event = record.event
+        if (wrong := self.lines.changed(ticket_id, record, self.places.get(ticket_id))) is not None:
+            self._break(wrong)
         match event:
+            case WaiterJoined() | WaiterLeft() | WaitingListClosed():
+                pass
             case TicketCreated():
                 self.places[ticket_id] = Place(event.details.price, event.details.starts_at)
             case TicketUpdated():
@@ -182,7 +197,8 @@ class Invariants:
     def _order_changed(self, place: Place, event: Any, at: int) -> None:  # noqa: ANN401 - an event of an order
         order: Order = event.order
         if isinstance(event, OrderCreated):
-            self._check_how_often(order)
+            if not order.offer:
+                self._check_how_often(order)
             self._order_created(place, order)
             return
         hold = place.hold
@@ -211,7 +227,7 @@ class Invariants:
             self._break(f"order {order.id} has another price than its ticket")
         self.created.add(order.id)
         self.prices[order.id] = order.price
-        place.hold = Hold(order.id, order.buyer_id, order.price, order.expires_at)
+        place.hold = Hold(order.id, order.buyer_id, order.price, order.expires_at, is_offer=order.offer)
         self._check_beginning(place)
 
     def _check_beginning(self, place: Place) -> None:
@@ -225,7 +241,8 @@ class Invariants:
         if len(self.ticket_writers) > 1:
             return
         holds = [place.hold for place in self.places.values() if place.hold and place.hold.buyer_id == order.buyer_id]
-        if sum(not hold.is_bought and order.created_at < hold.ends for hold in holds) >= self.most_holds:
+        counted = [hold for hold in holds if not hold.is_bought and not hold.is_offer]
+        if sum(order.created_at < hold.ends for hold in counted) >= self.most_holds:
             self._break(f"{order.buyer_id} holds more than {self.most_holds} tickets")
         if self.unpaid_of(order.buyer_id, order.created_at) >= unpaid_holds.MOST_OF_A_BUYER:
             self._break(f"{order.buyer_id} held once more after many holds without having paid")
@@ -242,8 +259,10 @@ class Invariants:
         match event:
             case OrderAwaitingPayment() if order.expires_at > max(hold.ends, self._now + self.tolerance + self.grace):
                 self._break(f"the hold of {order.id} was extended beyond its grace")
-            case OrderAwaitingPayment() | OrderReopened():
-                hold.ends = order.expires_at
+            case OrderAwaitingPayment() | OrderReopened() | OfferAccepted():
+                if isinstance(event, OfferAccepted) and not hold.is_offer:
+                    self._break(f"order {order.id} was accepted although it was no offer any more")
+                hold.ends, hold.is_offer = order.expires_at, False
                 hold.attempt += isinstance(event, OrderReopened)
             case OrderCompleted():
                 self._check_attempt(hold, order)
@@ -255,7 +274,7 @@ class Invariants:
                 hold.is_refunding = False
             case OrderCancelled() | OrderExpired():
                 place.hold = None
-                if not hold.is_bought and order.cancel_reason in UNPAID:
+                if not hold.is_bought and not hold.is_offer and order.cancel_reason in UNPAID:
                     self.unpaid.append(Unpaid(order.ticket_id, order.buyer_id, order.updated_at))
 
     def _check_attempt(self, hold: Hold, order: Order) -> None:

@@ -150,6 +150,7 @@ def settings_of(random: Random, placement: Placement | None = None) -> Settings:
         jwt_key=SecretStr("a key that only tests know and trust"),
         stripe_key=None,
         reservation_seconds=random.choice((20, 60, 60, 180)),
+        offer_seconds=20,
         payment_grace_seconds=random.choice((5, 20)),
         payment_attempts=random.choice((1, 1, 2)),
         max_holds_per_buyer=random.choice((2, 10)),

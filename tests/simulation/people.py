@@ -85,11 +85,11 @@ class People:
         if ticket_id is None or wish < 0.3:
             await self._list(seller)
         elif wish < 0.7:
-            await self._ask_ticket(EditTicket(ticket_id, seller, self._details(), self.market.world.new_id()))
+            await self.ask_ticket(EditTicket(ticket_id, seller, self._details(), self.market.world.new_id()))
         elif wish < 0.75:
             await self._edit_several(seller)
         elif wish < 0.8:
-            await self._ask_ticket(WithdrawTicket(ticket_id, seller))
+            await self.ask_ticket(WithdrawTicket(ticket_id, seller))
         elif (order_id := self.some_sale(seller)) is not None:
             await self.refund(RefundOrder(order_id, seller))
 
@@ -108,17 +108,17 @@ class People:
         elif wish < 0.75:
             await self._pay(random.choice(mine[-4:]), random.choice((*CARDS, None)))
         elif wish < 0.87:
-            await self._cancel(random.choice(mine[-4:]))
+            await self.cancel(random.choice(mine[-4:]))
         elif wish < 0.93:
             await self._look(random.choice(mine[-4:]))
         elif wish < 0.97 and self.secrets:
             await self._confirm_in_the_browser(random.choice(self.secrets[-8:]))
         elif (ticket_id := self._some_ticket()) is not None:
-            await self._ask_ticket(ReadTicket(ticket_id))
+            await self.ask_ticket(ReadTicket(ticket_id))
 
     async def _list(self, seller: str) -> None:
         ticket_id = self.market.world.new_id()
-        answer = await self._ask_ticket(CreateTicket(ticket_id, seller, self._details()))
+        answer = await self.ask_ticket(CreateTicket(ticket_id, seller, self._details()))
         if isinstance(answer, TicketAnswer):
             self.tickets.append((ticket_id, seller))
 
@@ -126,7 +126,7 @@ class People:
         ticket_id = self._some_ticket()
         if ticket_id is not None:
             expected = self.market.world.random.choice((None, 1_000, 2_000, 3_000))
-            await self._reserve_as(buyer, ticket_id, self.market.world.new_id(), expected)
+            await self.reserve_as(buyer, ticket_id, self.market.world.new_id(), expected)
 
     async def _hold_again_and_again(self, buyer: str) -> None:
         """Keeps a ticket from the others without ever paying."""
@@ -135,17 +135,17 @@ class People:
             return
         for _ in range(5):
             order_id = self.market.world.new_id()
-            await self._reserve_as(buyer, ticket_id, order_id)
+            await self.reserve_as(buyer, ticket_id, order_id)
             if order_id not in self._mine:
                 return
-            await self._cancel(order_id)
+            await self.cancel(order_id)
 
     # One key for several things, at once: of orders, of payments and of edits.
 
     async def _reserve_several(self, buyer: str) -> None:
         order_id = self.market.world.new_id()
         newest = [ticket_id for ticket_id, _ in self.tickets[-4:]]
-        await asyncio.gather(*(self._reserve_as(buyer, ticket_id, order_id) for ticket_id in newest))
+        await asyncio.gather(*(self.reserve_as(buyer, ticket_id, order_id) for ticket_id in newest))
 
     async def _pay_several(self, orders: list[str]) -> None:
         request = self.market.world.new_id()
@@ -155,19 +155,23 @@ class People:
     async def _edit_several(self, seller: str) -> None:
         edit_id, details = self.market.world.new_id(), self._details()
         own = [ticket_id for ticket_id, by in self.tickets if by == seller][-4:]
-        await asyncio.gather(*(self._ask_ticket(EditTicket(one, seller, details, edit_id)) for one in own))
+        await asyncio.gather(*(self.ask_ticket(EditTicket(one, seller, details, edit_id)) for one in own))
 
-    async def _reserve_as(self, buyer: str, ticket_id: str, order_id: str, expected: int | None = None) -> None:
+    async def reserve_as(self, buyer: str, ticket_id: str, order_id: str, expected: int | None = None) -> None:
+        """Somebody buys, or takes what is offered to them."""
         settings = self.market.settings
         reserve = Reserve(
             ticket_id, order_id, buyer, settings.reservation_window_ms, expected, settings.max_holds_per_buyer
         )
-        answer = await self._ask_ticket(reserve)
+        answer = await self.ask_ticket(reserve)
         if isinstance(answer, TicketAnswer) and answer.order is not None:
             self._mine[answer.order.id] = answer.order
 
-    async def _cancel(self, order_id: str) -> None:
-        answer = await self._ask_ticket(CancelOrder(self._mine[order_id].ticket_id, order_id))
+    async def cancel(self, order_id: str) -> None:
+        """The buyer lets go of an order that they were told of."""
+        if order_id not in self._mine:
+            return
+        answer = await self.ask_ticket(CancelOrder(self._mine[order_id].ticket_id, order_id))
         if isinstance(answer, TicketAnswer) and answer.order is not None:
             self._mine[order_id] = answer.order
 
@@ -220,7 +224,7 @@ class People:
         """An OrderActor that was stopped when the bank said yes goes on, after its attempt was given up."""
         attempt = order.attempt - 1
         late = Sell(order.ticket_id, order.id, charge_id(order.id, attempt), order.price, attempt)
-        await self._ask_ticket(late)
+        await self.ask_ticket(late)
 
     async def _say_yes_later(self, secret: str) -> None:
         await asyncio.sleep(3 * self.market.world.random.random())
@@ -235,7 +239,8 @@ class People:
         self.market.world.note("confirms in the browser", secret)
         await self.request(lambda api: api.confirm_in_the_browser(secret, card))
 
-    async def _ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal | None:
+    async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal | None:
+        """The answer of a ticket, compared with what is true; None when there was none."""
         asked = self.replies.asked(command.ticket_id)
         answer = await self._until_heard(command, lambda api: api.actors.ask_ticket(command))
         if answer is not None:

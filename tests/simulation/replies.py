@@ -137,6 +137,7 @@ class Replies:
         """How many tickets they held at some moment since the question. Another host reads of an end in documents."""
         return sum(
             orders[0].buyer_id == buyer_id
+            and not all(order.offer for order in orders)
             and max(order.expires_at for order in orders) > asked.at - self._invariants.tolerance
             and self._invariants.over_since.get(order_id, self._now) >= asked.at
             for order_id, orders in self._history.orders.items()

@@ -16,7 +16,7 @@ from actors import payment_steps
 from actors.charges import ChargeBehaviour
 from actors.connections import Connections
 from actors.domain import ticket as ticket_rules
-from actors.domain import unpaid_holds
+from actors.domain import unpaid_holds, waiting_list
 from actors.domain.messages import (
     CancelReason,
     Capture,
@@ -29,6 +29,8 @@ from actors.domain.messages import (
     OrderExpired,
     Sell,
     TicketCommand,
+    TicketEvent,
+    TicketStatus,
 )
 from actors.domain.ticket import Surroundings, Ticket
 from actors.purchase import Purchases
@@ -241,6 +243,29 @@ def without_withdrawal_on_release(_: SimulatedMarket) -> AbstractContextManager[
     return patch.object(ticket_rules, "_with_withdrawal", lambda _ticket, events: events)
 
 
+def without_an_offer_with_the_release(market: SimulatedMarket) -> AbstractContextManager[Any]:
+    """The ticket is released in one commit, and offered to the first in line in another, with the next message."""
+    due, with_offer = ticket_rules.due, ticket_rules._with_offer
+
+    def later(
+        ticket: Ticket | None, now: int, around: Surroundings = ticket_rules.NO_SURROUNDINGS
+    ) -> tuple[TicketEvent, ...]:
+        if ticket is None or not ticket.waiting or ticket.status is not TicketStatus.AVAILABLE:
+            return due(ticket, now, around)
+        everybody = frozenset(waiter.user_id for waiter in ticket.waiting) - market.tables.barred
+        released = OrderExpired(ticket_rules._order_for(ticket, "", "", now, now))
+        waiting = replace(around, may_buy=everybody, offer_window=market.settings.offer_window_ms)
+        return with_offer(ticket, (released,), now, waiting)[1:]
+
+    return patch.multiple(ticket_rules, due=later, _with_offer=lambda _ticket, events, _now, _around: events)
+
+
+def without_the_order_of_the_line(_: SimulatedMarket) -> AbstractContextManager[Any]:
+    """What is released goes to the last in line."""
+    first = waiting_list.first_fitting
+    return patch.object(waiting_list, "first_fitting", lambda line, *others: first(line[::-1], *others))
+
+
 LOST = replace(CALM, lost_request=0.02, lost_answer=0.02)
 COPIES = replace(CALM, second_copy_every=5.0, to_zombies=0.5)
 # A host drops the timer of a hold that ended, unless it does not know of that because another one decided it.
@@ -275,6 +300,8 @@ CONTROLS = (
     Control("a mark before the first commit", without_announced_writers, UNLUCKY, 20),
     Control("others' events first", without_others_events, DEATHS, 20),
     Control("withdrawal with the release", without_withdrawal_on_release, CALM, 40, commands=250),
+    Control("the offer with the release", without_an_offer_with_the_release, CALM, 20, commands=250),
+    Control("the order of the line", without_the_order_of_the_line, CALM, 40, commands=250),
     Control("fenced reads of tickets that move", without_fenced_reads, COPIES, 20, placement="dedicated"),
 )
 

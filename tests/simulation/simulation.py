@@ -23,6 +23,7 @@ from tests.simulation.moderator import Moderator
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.people import People
 from tests.simulation.replies import Replies
+from tests.simulation.waiters import Waiters
 from tests.simulation.world import BrokenError, World, lines
 
 COMMANDS = 120
@@ -33,8 +34,12 @@ LOOK_EVERY = 5.0
 # A hold whose host is gone is found 10 s after its end, and asked for again a minute later.
 RESCUE_SECONDS = 90.0
 LATEST_SECONDS = 20.0
+# People in line are few: as many offers of a ticket may follow each other when nobody takes one.
+OFFERS_SECONDS = 5 * 20.0
 # How many of the markets have an administrator.
 MODERATED = 0.3
+# In how many of the markets people stand in line.
+WAITED = 0.5
 
 Sabotage = Callable[[SimulatedMarket], AbstractContextManager[None]]
 
@@ -122,6 +127,9 @@ class _Run:
         self.people = People(market, replies, sellers, buyers, think)
         # Drawn last: the other seeds stay as they were before there were administrators.
         self.moderator = Moderator(self.people, "a" * 24) if random.random() < MODERATED else None
+        self.waiters = Waiters(self.people) if random.random() < WAITED else None
+        self.invariants.lines.barred = market.tables.barred = set(buyers[2:3])
+        self.invariants.lines.offer_window = settings.offer_window_ms
         market.tables.when_committed = self.invariants.committed_to
         market.tables.when_written = self.invariants.written
         market.stream.when_added = self.invariants.added
@@ -146,7 +154,8 @@ class _Run:
         nemesis.lapsed = self.invariants.lapsed.add
         fated = world.loop.process("nemesis").run(nemesis.run(), "nemesis")
         moderation = [self.moderator.moderate()] if self.moderator is not None else []
-        await asyncio.gather(self.people.trade(self._commands), *moderation)
+        waiting = [self.waiters.wait()] if self.waiters is not None else []
+        await asyncio.gather(self.people.trade(self._commands), *moderation, *waiting)
         await nemesis.end()
         fated.cancel()
         calm = world.loop.time()
@@ -157,7 +166,7 @@ class _Run:
     async def _settle(self) -> None:
         """Progress: when faults stop, everything that is pending ends."""
         settings = self._market.settings
-        most = SETTLING_SECONDS + settings.reservation_seconds + settings.payment_grace_seconds
+        most = SETTLING_SECONDS + settings.reservation_seconds + settings.payment_grace_seconds + OFFERS_SECONDS
         deadline = self._world.loop.time() + most
         while pending := self._pending():
             if self._world.loop.time() > deadline:

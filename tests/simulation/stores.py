@@ -129,6 +129,10 @@ class FakeQueries:
     async def unpaid_holds_of(self, buyer_ids: Collection[str], now: Instant) -> list[Order]:
         return await self._server.call("unpaid_holds_of", lambda: self._tables.unpaid_holds_of(buyer_ids, now))
 
+    async def may_buy(self, user_ids: Collection[str], *, verified: bool) -> frozenset[str]:
+        del verified
+        return await self._server.call("may_buy", lambda: frozenset(user_ids) - self._tables.barred)
+
     async def orders_due(self, after: Instant, before: Instant, most: int) -> list[Order]:
         return await self._server.call("orders_due", lambda: self._tables.orders_due(after, before, most))
 

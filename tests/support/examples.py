@@ -53,7 +53,7 @@ def handle(
     ticket: Ticket | None, command: TicketCommand, now: int = NOW, surroundings: Surroundings = NO_SURROUNDINGS
 ) -> tuple[Ticket | None, tuple[TicketEvent, ...], Refusal | None]:
     """What a host does with one message: the due expiry first, then the decision. Pure."""
-    events = list(due(ticket, now))
+    events = list(due(ticket, now, surroundings))
     for event in events:
         ticket = evolve(ticket, event, now, TICKET)
     decision = decide(ticket, command, now, surroundings)

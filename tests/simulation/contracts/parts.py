@@ -66,6 +66,10 @@ class Parts(ABC):
         """Something about them changes, and is to be announced."""
 
     @abstractmethod
+    async def bar(self, user_id: str) -> None:
+        """Somebody may not buy any more."""
+
+    @abstractmethod
     async def entries(self) -> list[dict[str, Any]]:
         """The fields of everything in the stream, in its order."""
 
@@ -102,6 +106,9 @@ class RealParts(Parts):
     async def change_user(self, user_id: str, at: Instant) -> None:
         assert await self._users.ban(user_id, at) or await self._users.unban(user_id, at)
 
+    async def bar(self, user_id: str) -> None:
+        assert await self._users.ban(user_id, 1)
+
     async def entries(self) -> list[dict[str, Any]]:
         found: Any = await self._servers.redis.xrange(STREAM)
         return [{name.decode(): value.decode() for name, value in fields.items()} for _, fields in found]
@@ -127,6 +134,9 @@ class FakeParts(Parts):
 
     async def change_user(self, user_id: str, at: Instant) -> None:
         self._tables.change_user(user_id, at)
+
+    async def bar(self, user_id: str) -> None:
+        self._tables.barred.add(user_id)
 
     async def entries(self) -> list[dict[str, Any]]:
         return [dict(zip(_FIELDS, _values(record), strict=True)) for record in self._entries.entries]

@@ -65,6 +65,15 @@ def unpaid(order: Order, reason: CancelReason, at: int = NOW) -> Order:
     return replace(cancelled(order), cancel_reason=reason, updated_at=at)
 
 
+async def test_those_who_may_buy_are_found_among_users(parts: Parts) -> None:
+    welcome, barred = BUYER, ANOTHER
+    for user_id in (welcome, barred):
+        await parts.add_user(user_id, NOW)
+    await parts.bar(barred)
+    assert await parts.queries.may_buy({welcome, barred}, verified=False) == {welcome}
+    assert await parts.queries.may_buy([], verified=False) == frozenset()
+
+
 async def test_orders_are_due_from_an_instant_until_before_another_the_earliest_first(parts: Parts) -> None:
     orders = [an_order(number, ends=ends) for number, ends in enumerate((400, 100, 300, 200), start=1)]
     await parts.documents.write([document(order) for order in (*orders, cancelled(an_order(9, ends=250)))])
