@@ -1,0 +1,102 @@
+"""One's listings: every state, the history in sentences, money back, and tables."""
+
+import csv
+import io
+from typing import get_args
+
+from actors.domain.messages import TicketEvent
+from actors.domain.stored_events import NAMES
+from serve_app.instants import iso
+from serve_app.web.page import _TEMPLATES
+from tests.api.fake_market import SLOW_REFUND
+from tests.api.world import World
+from tests.web.reading import leads_to, opens, sends, submits
+
+
+async def test_listings_show_every_state(world: World) -> None:
+    seller, buyer = await world.someone(), await world.someone()
+    await seller.lists(title="Free")
+    await buyer.orders(await seller.lists(title="Held"))
+    await buyer.pays(await buyer.orders(await seller.lists(title="Gone")))
+    withdrawn = await seller.lists(title="Away")
+    await seller.http.delete(f"/api/tickets/{withdrawn['id']}")
+    text = (await opens(seller, "/listings")).text
+    for state in ("For sale", "Held until", "Sold", "Withdrawn"):
+        assert state in text
+
+
+async def test_nothing_listed_yet_says_how_selling_works(world: World) -> None:
+    assert "How selling works" in (await opens(await world.someone(), "/listings")).text
+
+
+async def test_history_tells_what_happened_in_sentences_without_names(world: World) -> None:
+    seller, buyer = await world.someone(), await world.someone()
+    ticket = await seller.lists(price=12.5)
+    order = await buyer.orders(ticket)
+    await buyer.http.delete(f"/api/orders/{order['id']}")
+    await buyer.pays(await buyer.orders(ticket))
+    page = await opens(seller, f"/listings/{ticket['id']}")
+    told = [
+        "You listed it for $12.50.", "Somebody held it at $12.50", "They let it go.", "Somebody held it",
+        "They began to pay", "Sold for $12.50.",
+    ]  # fmt: skip
+    position = -1
+    for sentence in told:
+        position = page.text.index(sentence, position + 1)
+    assert buyer.id not in page.html
+
+
+def test_every_event_of_a_ticket_has_a_sentence() -> None:
+    source, _, _ = _TEMPLATES.loader.get_source(_TEMPLATES, "listing.html")  # type: ignore[union-attr]
+    assert [NAMES[event] for event in get_args(TicketEvent) if f'"{NAMES[event]}"' not in source] == []
+
+
+async def test_giving_money_back_ends_the_sale(world: World) -> None:
+    seller, buyer, ticket, order = await world.held()
+    await buyer.pays(order)
+    page = await opens(seller, f"/listings/{ticket['id']}")
+    assert page.form("/refund").buttons == ["Give $12.50 back"]
+    assert leads_to(await submits(seller, page, "/refund")) == f"/listings/{ticket['id']}"
+    assert (await buyer.http.get(f"/api/orders/{order['id']}")).json()["refund"] == "done"
+
+
+async def test_money_that_is_on_its_way_back_is_not_offered_again(world: World) -> None:
+    seller, buyer, ticket, order = await world.held()
+    await buyer.pays(order, SLOW_REFUND)
+    leads_to(await sends(seller, f"/listings/{ticket['id']}/refund"))
+    page = await opens(seller, f"/listings/{ticket['id']}")
+    assert "Money on its way back" in page.text
+    assert not any(form.action.endswith("/refund") for form in page.forms)
+
+
+async def test_after_the_beginning_there_is_no_button_and_the_page_says_why(world: World) -> None:
+    seller, buyer = await world.someone(), await world.someone()
+    ticket = await seller.lists(startsAt=iso(world.clock() + 60_000))
+    await buyer.pays(await buyer.orders(ticket))
+    world.clock.advance(61)
+    page = await opens(seller, f"/listings/{ticket['id']}")
+    assert "The event has begun" in page.text
+    refused = await sends(seller, f"/listings/{ticket['id']}/refund")
+    assert refused.status == 409
+
+
+async def test_listing_of_somebody_else_is_403(world: World) -> None:
+    ticket = await (await world.someone()).lists()
+    stranger = await world.someone()
+    assert (await opens(stranger, f"/listings/{ticket['id']}")).status == 403
+    assert (await sends(stranger, f"/listings/{ticket['id']}/refund")).status == 403
+
+
+async def test_tables_hold_everything_and_no_formula(world: World) -> None:
+    seller, buyer = await world.someone(), await world.someone()
+    dangerous = ("=1+1", "+1", "-1", "@x", 'Two "quotes", one comma')
+    for title in dangerous:
+        await buyer.pays(await buyer.orders(await seller.lists(title=title)))
+    for person, path in ((seller, "/listings.csv"), (buyer, "/orders.csv")):
+        response = await person.http.get(path)
+        assert response.headers["content-type"] == "text/csv; charset=utf-8"
+        head, *rows = csv.reader(io.StringIO(response.text))
+        assert "price" in head
+        titles = {row[head.index("title")] for row in rows}
+        assert titles == {f"'{title}" if title[0] in "=+-@" else title for title in dangerous}
+        assert {row[head.index("price")] for row in rows} == {"12.50"}
