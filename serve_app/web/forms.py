@@ -1,9 +1,10 @@
 """Forms: read with limits, and shown again with what was typed and what is wrong with it."""
 
+import math
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from starlette.requests import Request
 
@@ -13,11 +14,14 @@ from serve_app.idempotency import HEADER
 
 KEY = "key"
 _MOST_FIELDS = 60
+_A_MINUTE = 60
 # The longest description is 5,000 characters, each at most twelve bytes in a form.
 _LARGEST_FORM = 131_072
 _MEDIA_TYPE = "application/x-www-form-urlencoded"
-# Never shown again, whatever else is.
-_SECRET_FIELDS = frozenset({"password", "currentPassword", "newPassword", "token"})
+# Never shown again, whatever else is. (The code of a mail is: its page is stored nowhere, and the mail may be closed.)
+_SECRET_FIELDS = frozenset({"password", "currentPassword", "newPassword"})
+# What may stand in an address as it is (RFC 3986, section 2.2), and what is encoded already.
+_IN_ADDRESSES = "/?&=#%:+,;@!$'()*~-._"
 
 
 async def read_form(request: Request) -> dict[str, str]:
@@ -64,6 +68,8 @@ class Form:
         """Return the form with what the service refused. `names` maps fields of the API to those of the form."""
         errors: dict[str, str] = {}
         messages: list[str] = []
+        if error.retry_after is not None and error.retry_after >= _A_MINUTE:
+            messages.append(f"Try again in {math.ceil(error.retry_after / _A_MINUTE)} minutes.")
         for entry in error.serialize_errors():
             name = entry.get("field")
             if name is None or name == HEADER:
@@ -89,8 +95,11 @@ def sent(fields: Mapping[str, str], *names: str) -> dict[str, object]:
 
 
 def own_path(text: str | None, otherwise: str = "/") -> str:
-    """Return the path, with its query, if it is one of this market: never another site's (CWE-601)."""
+    """Return the path, with its query, if it is one of this market: never another site's (CWE-601).
+
+    What is no ASCII is encoded, so that it can stand in a header.
+    """
     if not text or not text.startswith("/") or text.startswith("//") or "\\" in text or not text.isprintable():
         return otherwise
     parts = urlsplit(text)
-    return text if not parts.scheme and not parts.netloc else otherwise
+    return otherwise if parts.scheme or parts.netloc else quote(text, safe=_IN_ADDRESSES)

@@ -45,7 +45,7 @@ PAGES: dict[Key, Access] = {
     # Sign-out ends a session if there is one; what only leads elsewhere tells nothing.
     ("POST", "/signout"): Access.LEADS_ON,
     ("GET", "/signout"): Access.LEADS_ON,
-    ("GET", "/account/{part}"): Access.LEADS_ON,
+    ("GET", "/account/{part:path}"): Access.LEADS_ON,
     ("GET", "/listings/{ticket_id}/refund"): Access.LEADS_ON,
     ("POST", "/tickets/{ticket_id}/buy"): Access.SIGNED_IN,
     ("GET", "/tickets/{ticket_id}/edit"): Access.SIGNED_IN,
@@ -88,7 +88,7 @@ def page_routes(world: World) -> set[Key]:
 
 def address_of(path: str) -> str:
     names = dict.fromkeys(("ticket_id", "order_id", "user_id", "session_id", "report_id"), NOBODY)
-    return path.format(digest="0" * 12, name="holdfast.css", part="password", **names)
+    return path.replace(":path", "").format(digest="0" * 12, name="holdfast.css", part="password", **names)
 
 
 def keys_of(access: Access) -> list[Key]:

@@ -123,6 +123,16 @@ def test_only_paths_of_the_market_itself_are_gone_back_to(text: str | None) -> N
     assert own_path(text) == "/"
 
 
-@pytest.mark.parametrize("text", ["/", "/tickets/1?x=//y", "/orders/1#x"])
-def test_own_paths_are_gone_back_to(text: str) -> None:
-    assert own_path(text) == text
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("/", "/"),
+        ("/tickets/1?x=//y", "/tickets/1?x=//y"),
+        ("/orders/1#x", "/orders/1#x"),
+        ("/?q=caf%C3%A9&city=a+b", "/?q=caf%C3%A9&city=a+b"),
+        ("/?q=\u65e5\u672c", "/?q=%E6%97%A5%E6%9C%AC"),
+        ("/\u00fc b", "/%C3%BC%20b"),
+    ],
+)
+def test_own_paths_are_gone_back_to(text: str, path: str) -> None:
+    assert own_path(text) == path

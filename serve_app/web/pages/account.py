@@ -62,8 +62,8 @@ async def end_all_sessions(request: Request) -> Response:
     """Sign out everywhere, here as well."""
     services, user = services_of(request), await _user(request)
     await services.sessions.end_all(user.id)
-    response = see_other("/signin?done=signedout")
-    await sessions.sign_out(request, response)
+    response = see_other("/?done=signedout")
+    await services.sessions.sign_out(None, response)
     return response
 
 
@@ -73,7 +73,8 @@ async def close_account(request: Request) -> Response:
     services, user = services_of(request), await _user(request)
     fields = await read_form(request)
     try:
-        body = AccountClosing.of(sent(fields, "password"), services.rules())
+        password = {"password": fields["closing-password"]} if "closing-password" in fields else {}
+        body = AccountClosing.of(password, services.rules())
         await account.close_account(services, services.address_of(request), user, body)
     except CustomError as error:
         return await _shown(request, user, error, "close_form")
@@ -91,7 +92,7 @@ async def export(request: Request) -> Response:
     return StreamingResponse(export_of(services, user), media_type="application/json", headers=headers)
 
 
-@router.get("/account/{part}")
+@router.get("/account/{part:path}")
 async def show_account_again(part: str) -> Response:  # noqa: ARG001 - forms' addresses lead to their page
     """Lead to the account: nothing is done by looking."""
     return see_other("/account")
@@ -110,7 +111,7 @@ async def _shown(request: Request, user: User, error: CustomError | None = None,
     current = signed_in(request)
     forms = {name: Form() for name in ("address_form", "password_form", "close_form")}
     if error is not None:
-        forms[failed] = Form.failed({}, error)
+        forms[failed] = Form.failed({}, error, names={"password": "closing-password"})
     context = {
         **forms,
         "user": user,

@@ -20,7 +20,7 @@ _NEXT = "next"
 @router.get("/signup")
 async def show_sign_up(request: Request) -> Response:
     """Show the form of a new account; who is signed in goes on."""
-    return _entrance(request, "signup.html", Form({_NEXT: request.query_params.get(_NEXT, "")}))
+    return _entrance(request, "signup.html", _asked(request, _NEXT))
 
 
 @router.post("/signup")
@@ -42,8 +42,7 @@ async def sign_up(request: Request) -> Response:
 @router.get("/signin")
 async def show_sign_in(request: Request) -> Response:
     """Show the form; who is signed in goes on."""
-    parameters = request.query_params
-    return _entrance(request, "signin.html", Form({name: parameters.get(name, "") for name in (_NEXT, "done")}))
+    return _entrance(request, "signin.html", _asked(request, _NEXT, "done", "email"))
 
 
 @router.post("/signin")
@@ -64,7 +63,7 @@ async def sign_in(request: Request) -> Response:
 @router.post("/signout")
 async def sign_out(request: Request) -> Response:
     """End the session; the browser forgets what it kept."""
-    response = see_other("/signin?done=signedout")
+    response = see_other("/?done=signedout")
     await sessions.sign_out(request, response)
     return response
 
@@ -98,7 +97,7 @@ async def verify(request: Request) -> Response:
 @router.get("/reset-password")
 async def show_reset(request: Request) -> Response:
     """Show both forms: asking for the mail, and setting another password with the token in it."""
-    return _with_secrets(request, "reset-password.html", Form({"done": request.query_params.get("done", "")}))
+    return _with_secrets(request, "reset-password.html", _asked(request, "done", "email"))
 
 
 @router.post("/reset-password")
@@ -108,7 +107,7 @@ async def reset_password(request: Request) -> Response:
     fields = await read_form(request)
     address = services.address_of(request)
     try:
-        if "token" in fields or "password" in fields:
+        if "email" not in fields:
             await account.confirm_reset(
                 services, address, PasswordReset.of(sent(fields, "token", "password"), services.rules())
             )
@@ -123,6 +122,11 @@ async def reset_password(request: Request) -> Response:
 async def lead_to_password(_request: Request) -> Response:
     """Lead password managers to where the password is changed (https://w3c.github.io/webappsec-change-password-url/)."""
     return see_other("/account#change-password")
+
+
+def _asked(request: Request, *names: str) -> Form:
+    """Return a form with what the address says."""
+    return Form({name: request.query_params.get(name, "") for name in names})
 
 
 def _entrance(request: Request, template: str, form: Form, error: CustomError | None = None) -> Response:

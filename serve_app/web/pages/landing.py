@@ -63,6 +63,7 @@ async def show_landing(request: Request) -> Response:
         "is_first": "cursor" not in parameters,
         "noindex": bool(parameters),
         "retry": False,
+        "is_signed_out": parameters.get("done") == "signedout",
     }
     try:
         search = TicketSearch.of(parameters, services.rules())

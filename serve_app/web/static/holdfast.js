@@ -13,7 +13,7 @@ document.body.append(voice);
 let saidAt = -Infinity;
 let waiting;
 function say(text, assertive = false) {
-  if (assertive) voice.setAttribute("role", "alert");
+  voice.setAttribute("role", assertive ? "alert" : "status");
   clearTimeout(waiting);
   const pause = assertive ? 0 : Math.max(0, saidAt + 5000 - performance.now());
   waiting = setTimeout(() => { voice.textContent = text; saidAt = performance.now(); }, pause);
@@ -93,12 +93,15 @@ document.addEventListener("submit", (event) => {
     note.setAttribute("role", "status");
     button.after(note);
   }, 8000);
-  addEventListener("pageshow", () => {
+  // Who stops loading, or comes back, can press again: what is sent twice is done once.
+  const ready = () => {
     clearTimeout(late);
     delete event.target.dataset.sent;
     button.removeAttribute("aria-busy");
     button.textContent = label;
-  }, { once: true });
+  };
+  addEventListener("pageshow", ready, { once: true });
+  setTimeout(ready, 15000);
 });
 
 // A page out of the back/forward cache may be of before the purchase: ask again.
