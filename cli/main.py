@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from pymongo.errors import PyMongoError
 from rich.console import Console
 from rich.table import Table
 
@@ -21,6 +22,7 @@ from cli import verify as verification
 from cli.load import contention
 from cli.load import purchases as purchasing
 from cli.load.crowd import LoadError
+from cli.seed import command as seeding
 from cli.start_checks import StartError
 from config import settings as configuration
 from config.data_folder import DataFolderInUseError
@@ -106,6 +108,24 @@ def load(  # noqa: PLR0913 - options
         _fail(str(error), exit_code=1)
     if wrong:
         raise typer.Exit(1)
+
+
+@app.command()
+def seed(
+    *,
+    tickets: Annotated[int, typer.Option(min=1, max=1_000_000, help="how many are listed")] = 10_000,
+    people: Annotated[int, typer.Option(min=2, max=10_000, help="how many trade")] = 200,
+    sales: Annotated[int, typer.Option(min=0, max=100_000, help="how many are bought")] = 300,
+    number: Annotated[int, typer.Option(help="for the same tickets again")] = 1,
+    more: Annotated[bool, typer.Option("--more", help="add to a market that was seeded before")] = False,
+) -> None:
+    """Fill the running market with plausible tickets, people and sales, to try things out."""
+    try:
+        made = seeding.run(_settings(), seeding.Plan(tickets, people, sales, number, more))
+    except (seeding.SeedError, reporting.NotRunningError, PyMongoError, StoreUnavailableError) as error:
+        _fail(f"not seeded: {error}", exit_code=1)
+    typer.echo(f"{made.tickets:,} tickets listed in {made.listing_seconds:.1f} s, {made.sales:,} sold")
+    typer.echo(f"sign in as {made.email}, or any other of the {people}, with the password {made.password}")
 
 
 @app.command()

@@ -161,6 +161,10 @@ class _Running:
         if self._settings.smtp_url is None:
             self._console.print(f"  mail           {data_dir / 'mail'} (set SMTP_URL to send it)")
         self._console.print(f"  data and logs  {data_dir}")
+        if self._settings.sandbox_payments and self._settings.holdfast_env != "production":
+            self._console.print(
+                "`holdfast seed`, in a second terminal (.venv/bin/holdfast), fills it with tickets to look at."
+            )
 
 
 @contextmanager
