@@ -9,9 +9,10 @@ LOCALSTRIPE := localstripe==1.15.10
 SEEDS ?= 1000
 FIRST ?= 0
 PEERS := .venv-peers/$(LOCALSTRIPE)
+BROWSER_TOOLS := .browser-tools/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast simulate peers chaos lint format bench profile clean
+.PHONY: help run test test-fast browser simulate peers chaos lint format bench profile clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -19,13 +20,18 @@ help:  ## Show what can be made
 run: $(INSTALLED)  ## Start a market with everything it needs; Ctrl-C stops it
 	@exec $(BIN)/holdfast up
 
-# Those that start a whole market have the machine to themselves, the others share it. Exit status 5: nothing to run.
-test: $(INSTALLED)  ## Run every test
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile -m 'not cluster and not peer' $(ARGS) || [ $$? -eq 5 ]
+# Those that start a browser or a whole market have the machine to themselves, the others share it. Exit status 5: nothing
+# to run.
+test: $(INSTALLED) $(BROWSER_TOOLS)  ## Run every test
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile -m 'not cluster and not browser and not peer' $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/pytest -m 'browser and not cluster' $(ARGS) || [ $$? -eq 5 ]
 	$(BIN)/pytest -m 'cluster and not peer' $(ARGS) || [ $$? -eq 5 ]
 
 test-fast: $(INSTALLED)  ## Run the tests that take seconds
 	$(BIN)/pytest -m 'not slow and not cluster and not browser and not peer' $(ARGS)
+
+browser: $(INSTALLED) $(BROWSER_TOOLS)  ## Look at every page in a real browser; pictures of them go to reports/pages
+	$(BIN)/pytest -m browser tests/browser $(ARGS)
 
 simulate: $(INSTALLED)  ## Simulate SEEDS=1000 markets in which things go wrong, or one SEED=7 with its trace
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST)) $(ARGS)
@@ -55,7 +61,7 @@ profile: $(BENCH_INSTALLED)  ## Flame graphs of the processes that reserve; ARGS
 	$(BIN)/python -m benchmarks.profile $(ARGS)
 
 clean:  ## Remove everything that was made here, the market's data excepted
-	rm -rf .venv .venv-peers build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-peers .browser-tools build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A half-made environment has no stamp and is made anew.
@@ -74,3 +80,7 @@ $(PEERS): constraints.txt
 	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
 	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt '$(LOCALSTRIPE)'
 	@touch $@
+
+# Without npm or the network the tests that need them are skipped, and say so.
+$(BROWSER_TOOLS): $(INSTALLED) tests/browser/fetch_tools.py
+	@$(BIN)/python -m tests.browser.fetch_tools && touch $@ || echo "axe-core and vnu are not here: see above"

@@ -1,0 +1,102 @@
+"""Everything that pages can show, made once through the API: tickets and orders in every state."""
+
+import time
+from dataclasses import dataclass, field
+
+from tests.api.world import NOBODY, Person
+from tests.browser.market import Market
+from tests.support.eventually import eventually
+
+FULL: dict[str, object] = {
+    "title": "Hamlet",
+    "category": "theater",
+    "startsAt": "2031-05-01T17:30:00Z",
+    "timezone": "Europe/Vienna",
+    "venue": "Globe on the Danube",
+    "city": "Vienna",
+    "section": "B",
+    "row": "3",
+    "seat": "10",
+    "price": 42.5,
+    "faceValue": 50,
+    "restrictions": "View partly blocked",
+    "description": "Two seats side by side are for sale; this is one of them.\nMobile ticket, handed over at once.",
+}
+# Markup, an attribute that ends, text from right to left, and words without a space (G16).
+HOSTILE: dict[str, object] = {
+    **FULL,
+    "title": "<script>alert(1)</script>" + "W" * 150,
+    "venue": '"><img src=x onerror=alert(1)>',
+    "city": "\u05d9\u05e8\u05d5\u05e9\u05dc\u05d9\u05dd",
+    "section": "M" * 50,
+    "row": "M" * 50,
+    "seat": "M" * 50,
+    "restrictions": "i" * 1_000,
+    "description": "</textarea></bdi><style>*{display:none}</style>\n" + "W" * 200,
+}
+_PAGE_OF_TICKETS = 25
+
+
+@dataclass
+class Scene:
+    """Who is there, and the ids of what they made, by the names that addresses use."""
+
+    market: Market
+    people: dict[str, Person]
+    ids: dict[str, str] = field(default_factory=dict)
+
+
+async def set_the_scene(market: Market) -> Scene:
+    """Make it all. Sam sells, Bea and Ada buy, and Eve is new."""
+    names = ("sam", "bea", "ada", "eve")
+    scene = Scene(market, {name: await market.member() for name in names}, {"nobody": NOBODY})
+    sam, bea, ada = (scene.people[name] for name in names[:3])
+    soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3))
+    begun = await sam.lists(**{**FULL, "startsAt": soon})
+    for number in range(_PAGE_OF_TICKETS):
+        await sam.lists(title=f"Filler {number}", price=number + 1, category="concert")
+    for name in ("available", "withdrawn"):
+        scene.ids[name] = (await sam.lists(**FULL))["id"]
+    scene.ids["bare"] = (await sam.lists(title="Mystery evening"))["id"]
+    scene.ids["hostile"] = (await sam.lists(**HOSTILE))["id"]
+    await sam.http.delete(f"/api/tickets/{scene.ids['withdrawn']}")
+    for name, buyer in {"held": ada, "sold": ada, **dict.fromkeys(_ORDERS_OF_BEA, bea)}.items():
+        ticket = await sam.lists(**FULL)
+        order = await buyer.orders(ticket)
+        scene.ids[name], scene.ids[f"{name}_order"] = ticket["id"], order["id"]
+    await _pay(ada, scene.ids["sold_order"], "visa")
+    await _go_on_with_the_orders_of(bea, sam, scene.ids)
+    hostile = await sam.lists(**HOSTILE)
+    scene.ids["hostile_order"] = (await bea.orders(hostile))["id"]
+    scene.ids["begun"] = begun["id"]
+    await market.actors.writes_everything()
+    await eventually(lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()) > soon)
+    return scene
+
+
+# What happens to the tickets that Bea orders: by the card that she pays with, if she does.
+_ORDERS_OF_BEA = {
+    "holding": None,
+    "released": None,
+    "bought": "visa",
+    "refunding": "pendingRefund",
+    "refunded": "visa",
+    "unrefunded": "refundFail",
+    "declined": "chargeDeclined",
+    "bank": "authenticationRequired",
+}
+
+
+async def _go_on_with_the_orders_of(bea: Person, sam: Person, ids: dict[str, str]) -> None:
+    for name, card in _ORDERS_OF_BEA.items():
+        if card is not None:
+            await _pay(bea, ids[f"{name}_order"], card)
+    await bea.http.delete(f"/api/orders/{ids['released_order']}")
+    for name in ("refunding", "refunded", "unrefunded"):
+        response = await sam.http.post(f"/api/orders/{ids[f'{name}_order']}/refund")
+        assert response.status_code in {200, 202}, response.text
+
+
+async def _pay(buyer: Person, order_id: str, card: str) -> None:
+    response = await buyer.pays({"id": order_id}, f"pm_card_{card}")
+    assert response.status_code in {201, 202, 402}, response.text

@@ -1,0 +1,129 @@
+"""Every page in every state, as `pages.PAGES` lists them: what each has to keep (criteria G1 to G6)."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, ViewportSize
+from starlette.routing import compile_path
+
+from serve_app.api import create_api
+from tests.browser.checks import (
+    Observed,
+    accessibility_faults,
+    budget_faults,
+    enlarge_text,
+    markup_faults,
+    structure_faults,
+    watch,
+    width_faults,
+)
+from tests.browser.market import Market
+from tests.browser.pages import NO_PAGES, PAGES, Row, bring
+from tests.browser.scene import Scene
+from tests.security.test_authorisation_matrix import routes_in
+
+PHONE: ViewportSize = {"width": 390, "height": 844}
+DESK: ViewportSize = {"width": 1280, "height": 900}
+PICTURES = Path(__file__).parents[2] / "reports" / "pages"
+every_page = pytest.mark.parametrize("row", PAGES, ids=lambda row: row.state)
+
+
+@asynccontextmanager
+async def shown(browser: Browser, scene: Scene, row: Row, **options: object) -> AsyncIterator[tuple[Page, Observed]]:
+    """Show the page of a row in a new window."""
+    person = scene.people[row.who] if row.who else None
+    context = await scene.market.context(browser, person, **{"viewport": DESK, **options})
+    try:
+        observed = await watch(context, scene.market.url)
+        page = await context.new_page()
+        await bring(page, row, scene)
+        yield page, observed
+    finally:
+        await context.close()
+
+
+def page_routes(market: Market) -> set[str]:
+    """Return the paths at which the market answers GET with something of its web part."""
+    found = routes_in(create_api(market.services))
+    return {
+        route.path
+        for route in found
+        if route.endpoint.__module__.startswith("serve_app.web.") and "GET" in (route.methods or ())
+    }
+
+
+def test_every_page_route_is_in_the_table(market: Market) -> None:
+    addresses = [row.address.partition("?")[0].partition("#")[0].format_map(_AnyId()) for row in PAGES]
+    routes = page_routes(market)
+    missing = {
+        route
+        for route in routes - set(NO_PAGES)
+        if not any(compile_path(route)[0].fullmatch(address) for address in addresses)
+    }
+    assert not missing, "add rows to PAGES in tests/browser/pages.py"
+    assert set(NO_PAGES) <= routes
+
+
+class _AnyId(dict[str, str]):
+    def __missing__(self, name: str) -> str:
+        return "0" * 24
+
+
+@every_page
+async def test_page_is_accessible_in_light_and_dark_on_phones_and_desks(
+    browser: Browser, scene: Scene, axe: str, row: Row
+) -> None:
+    faults = []
+    async with shown(browser, scene, row, reduced_motion="reduce") as (page, _):
+        for width, viewport in (("wide", DESK), ("narrow", PHONE)):
+            await page.set_viewport_size(viewport)
+            for scheme in ("light", "dark"):
+                await page.emulate_media(color_scheme=scheme)
+                faults += [f"{width}, {scheme}: {fault}" for fault in await accessibility_faults(page, axe)]
+                picture = PICTURES / f"{row.state.replace(' ', '-')}-{width}-{scheme}.png"
+                await page.screenshot(path=picture, full_page=True)
+    assert not faults
+
+
+@every_page
+async def test_page_complains_of_nothing_and_asks_nobody_else(browser: Browser, scene: Scene, row: Row) -> None:
+    async with shown(browser, scene, row) as (page, observed):
+        await page.wait_for_load_state("load")
+        assert not observed.faults()
+        assert not await structure_faults(page)
+
+
+@every_page
+async def test_page_keeps_to_its_budget(browser: Browser, scene: Scene, row: Row) -> None:
+    if row.press:
+        return
+    async with shown(browser, scene, row) as (page, observed):
+        await page.wait_for_load_state("load")
+        assert not await budget_faults(page, observed)
+
+
+@every_page
+async def test_page_fits_small_screens_and_large_text(browser: Browser, scene: Scene, row: Row) -> None:
+    async with shown(browser, scene, row, viewport={"width": 320, "height": 700}) as (page, _):
+        narrow = await width_faults(page)
+        await page.set_viewport_size(DESK)
+        await enlarge_text(page)
+        assert (narrow, await width_faults(page)) == ([], [])
+
+
+async def test_markup_of_every_page_is_valid(browser: Browser, scene: Scene, vnu: list[str], tmp_path: Path) -> None:
+    for row in PAGES:
+        person = scene.people[row.who] if row.who else None
+        context = await scene.market.context(browser, person, java_script_enabled=False)
+        page = await context.new_page()
+        response = await page.goto(row.path(scene))
+        if row.press:
+            await page.close()
+            page = await context.new_page()
+            response = await bring(page, row, scene)
+        assert response is not None
+        (tmp_path / f"{row.state.replace(' ', '-')}.html").write_bytes(await response.body())
+        await context.close()
+    assert not await markup_faults(tmp_path, vnu)
