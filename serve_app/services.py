@@ -31,6 +31,7 @@ from serve_app.changed_users import ChangedUsers
 from serve_app.errors import ForbiddenError, NotAuthorizedError
 from serve_app.queries.failed_refunds import FailedRefunds
 from serve_app.queries.orders import Orders
+from serve_app.queries.reports import Reports
 from serve_app.queries.revocations import RevocationRecords
 from serve_app.queries.security_events import SecurityEventRecords
 from serve_app.queries.sessions import SessionRecords
@@ -100,6 +101,7 @@ class Services:
     security_events: SecurityEvents
     outbox: Outbox
     email_tokens: EmailTokens
+    reports: Reports
     webhooks: StripeWebhooks
     sandbox: Sandbox | None
     redis: Redis
@@ -181,6 +183,8 @@ async def open_services(settings: Settings, market: Market, clock: Clock = wall_
         outbox, email_tokens = Outbox(database), EmailTokens(database)
         await outbox.create_indexes()
         await email_tokens.create_indexes()
+        reports = Reports(database)
+        await reports.create_indexes()
         lifetimes = lifetimes_of(settings)
         revocations = Revocations(records, redis, lifetimes.token, clock)
         await revocations.start()
@@ -237,6 +241,7 @@ async def open_services(settings: Settings, market: Market, clock: Clock = wall_
                 security_events=security_events,
                 outbox=outbox,
                 email_tokens=email_tokens,
+                reports=reports,
                 webhooks=StripeWebhooks(settings.webhook_secret.get_secret_value(), inbox, notices),
                 sandbox=open_sandbox(database) if settings.sandbox_payments else None,
                 redis=redis,

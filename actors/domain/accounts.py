@@ -83,10 +83,11 @@ class UserUnbanned:
 
 @dataclass(frozen=True, slots=True)
 class TicketTakenDown:
-    """An administrator withdrew somebody else's ticket."""
+    """An administrator withdrew somebody else's ticket; a word for why, when one was given."""
 
     ticket_id: str
     admin_id: str
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,7 @@ async def close_account(services: Services, address: str, user: User, body: Acco
     await services.sessions.end_all(user.id)
     await services.unlisting.suspend_at_once(user.id)
     await services.email_tokens.forget(user.id)
+    await services.reports.forget(user.id)
     services.security_events.note(AccountClosed(user.id))
 
 

@@ -8,12 +8,14 @@ from actors.domain.messages import Charge, Order
 from actors.domain.ticket import Ticket
 from serve_app.buying.refunds import order_views
 from serve_app.paging import LARGEST_LIMIT, Page
+from serve_app.queries.reports import Report
 from serve_app.queries.security_events import SecurityRecord
 from serve_app.queries.tickets import Wanted
 from serve_app.queries.users import User
 from serve_app.responses import json_bytes
 from serve_app.schemas.account import mail_view, profile_view, security_event_view, signed_in_since
 from serve_app.schemas.payments import charge_view
+from serve_app.schemas.reports import report_view
 from serve_app.schemas.tickets import own_ticket_view
 from serve_app.services import Services
 
@@ -50,6 +52,7 @@ def _parts(services: Services, user_id: str) -> dict[str, _Read]:
         "payments": partial(_payments, services, user_id),
         "securityEvents": partial(_security_events, services, user_id),
         "mails": partial(_mails, services, user_id),
+        "reports": partial(_reports, services, user_id),
     }
 
 
@@ -75,6 +78,11 @@ async def _payments(services: Services, user_id: str, after: str | None) -> tupl
 async def _security_events(services: Services, user_id: str, after: str | None) -> tuple[list[Any], str | None]:
     page: Page[SecurityRecord] = await services.queries.security_events.of_user(user_id, LARGEST_LIMIT, after)
     return [security_event_view(event) for event in page.items], page.next_position
+
+
+async def _reports(services: Services, user_id: str, after: str | None) -> tuple[list[Any], str | None]:
+    page: Page[Report] = await services.reports.of_user(user_id, LARGEST_LIMIT, after)
+    return [report_view(report) for report in page.items], page.next_position
 
 
 async def _mails(services: Services, user_id: str, after: str | None) -> tuple[list[Any], str | None]:

@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Sequence
 
 from actors.domain.charge import refund_status
-from actors.domain.messages import Order, OrderStatus, RefundStatus
+from actors.domain.messages import Order, OrderStatus, PaymentAnswer, RefundStatus, Refusal, ResolveRefund
+from serve_app.buying.permissions import visible_order
+from serve_app.refusals import error_of
 from serve_app.schemas.orders import OrderView, order_view
 from serve_app.services import Services
 
@@ -22,6 +24,18 @@ async def refund_of(services: Services, order: Order) -> RefundStatus | None:
     if not _has_refund(order):
         return None
     return refund_status(order, await services.queries.charges.charges_of(order.id))
+
+
+async def resolve_refund(services: Services, admin_id: str, order_id: str) -> PaymentAnswer:
+    """Note that the buyer was paid another way after the refund failed, and who says so. A repeat changes nothing.
+
+    Raises NotFoundError, ForbiddenError, and ConflictError when no refund of the order has failed.
+    """
+    order = await visible_order(services, order_id, admin_id)
+    answer = await services.market.refund(ResolveRefund(order.id, admin_id))
+    if isinstance(answer, Refusal):
+        raise error_of(answer)
+    return answer
 
 
 def _has_refund(order: Order) -> bool:

@@ -5,13 +5,11 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 
 from actors.domain.charge import refund_status
-from actors.domain.messages import Refusal, ResolveRefund
 from serve_app.accounts import bans
 from serve_app.accounts.bans import existing_user
-from serve_app.buying.permissions import visible_order
+from serve_app.buying.refunds import resolve_refund
 from serve_app.openapi import documented
 from serve_app.paging import cursor_of, link_header
-from serve_app.refusals import error_of
 from serve_app.responses import json_response, no_content
 from serve_app.schemas.admin import AccountView, FailedRefundView, account_view, failed_refund_view
 from serve_app.schemas.orders import OrderView, order_view
@@ -83,8 +81,5 @@ async def resolve_failed_refund(request: Request, order_id: str) -> Response:
     """Note that the buyer was paid another way after the refund failed, and who says so. A repeat changes nothing."""
     services = services_of(request)
     admin = await services.admin(request)
-    order = await visible_order(services, order_id, admin.id)
-    answer = await services.market.refund(ResolveRefund(order.id, admin.id))
-    if isinstance(answer, Refusal):
-        raise error_of(answer)
+    answer = await resolve_refund(services, admin.id, order_id)
     return json_response(order_view(answer.order, refund_status(answer.order, [answer.charge])))

@@ -13,6 +13,7 @@ from serve_app.schemas.body import Body
 from serve_app.schemas.fields import Password
 from serve_app.schemas.orders import OrderView
 from serve_app.schemas.payments import ChargeView
+from serve_app.schemas.reports import ReportView
 from serve_app.schemas.tickets import OwnTicketView
 
 
@@ -66,6 +67,7 @@ class ExportView(TypedDict):
     payments: list[ChargeView]
     securityEvents: list[SecurityEventView]
     mails: list[MailView]
+    reports: list[ReportView]
 
 
 def profile_view(user: User) -> ProfileView:

@@ -1,11 +1,22 @@
 """Accounts, and refunds that failed, as administrators see them."""
 
+from typing import Literal, TypeAlias
+
 from typing_extensions import TypedDict
 
 from actors.domain.money import major
 from serve_app.instants import iso
 from serve_app.queries.failed_refunds import FailedRefund
 from serve_app.queries.users import User
+from serve_app.schemas.body import Body
+
+TakedownReason: TypeAlias = Literal["fraud", "forbidden", "misleading", "duplicate", "request", "other"]
+
+
+class Takedown(Body):
+    """Why an administrator takes a ticket down."""
+
+    reason: TakedownReason
 
 
 class AccountView(TypedDict):

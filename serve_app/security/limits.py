@@ -39,6 +39,8 @@ _CHANGES = (Rate(1_200, 3_600, at_once=100), Rate(12_000, 3_600, at_once=1_000))
 _HOLDS = (Rate(300, 300), Rate(6_000, 60))
 _PAYMENTS = (Rate(60, 300), Rate(1_200, 60))
 _EXPORTS = (Rate(10, 3_600), Rate(60, 3_600))
+# Somebody reads each of them.
+_REPORTS = (Rate(20, 3_600), Rate(200, 3_600))
 
 
 class _Frequent:
@@ -67,6 +69,7 @@ class Limits:
         self._holds = _Frequent(*_HOLDS)
         self._payments = _Frequent(*_PAYMENTS)
         self._exports = _Frequent(*_EXPORTS)
+        self._reports = _Frequent(*_REPORTS)
         self._connections = ConnectionPool.from_url(
             redis_url, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS
         )
@@ -146,6 +149,10 @@ class Limits:
     def export(self, user_id: str, address: str) -> None:
         """Count a copy of all that is kept of a person. Raises TooManyRequestsError with the seconds to wait."""
         self._take_here(self._exports, user_id, address)
+
+    def report(self, user_id: str, address: str) -> None:
+        """Count a listing that is reported. Raises TooManyRequestsError with the seconds to wait."""
+        self._take_here(self._reports, user_id, address)
 
     async def pay(self, user_id: str, address: str) -> None:
         """Count a payment, whatever comes of it. Raises TooManyRequestsError with the seconds to wait.

@@ -23,6 +23,7 @@ from serve_app.buying.permissions import sold_order
 from serve_app.errors import ForbiddenError
 from serve_app.idempotency import Identity
 from serve_app.refusals import error_of
+from serve_app.schemas.admin import TakedownReason
 from serve_app.schemas.tickets import TicketBody
 from serve_app.search.tickets import ask, existing
 from serve_app.services import Services, services_of
@@ -69,8 +70,10 @@ async def edit_ticket(
     return (await ask(services, edit)).ticket
 
 
-async def withdraw_ticket(services: Services, user_id: str, ticket_id: str) -> None:
-    """Take the ticket off the market, as its seller or an administrator; a repeat changes nothing.
+async def withdraw_ticket(
+    services: Services, user_id: str, ticket_id: str, reason: TakedownReason | None = None
+) -> None:
+    """Take the ticket off the market, as its seller or an administrator, who may say why; a repeat changes nothing.
 
     Raises NotFoundError, ForbiddenError, and ConflictError while it is held or sold.
     """
@@ -79,7 +82,7 @@ async def withdraw_ticket(services: Services, user_id: str, ticket_id: str) -> N
         ticket = (await ask(services, ReadTicket(ticket_id))).ticket
         answer = await services.market.ask_ticket(WithdrawTicket(ticket_id, ticket.seller_id))
         if not isinstance(answer, Refusal):
-            services.security_events.note(TicketTakenDown(ticket_id, user_id))
+            services.security_events.note(TicketTakenDown(ticket_id, user_id, reason))
     if isinstance(answer, Refusal):
         raise error_of(answer)
 

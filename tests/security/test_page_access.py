@@ -13,11 +13,12 @@ Key = tuple[str, str]
 
 
 class Access(Enum):
-    """Signed-out people are led to the sign-in, or on to another page."""
+    """Signed-out people are led to the sign-in, or on to another page; of administrators' pages nobody else hears."""
 
     ANYONE = auto()
     LEADS_ON = auto()
     SIGNED_IN = auto()
+    ADMINS = auto()
 
 
 PAGES: dict[Key, Access] = {
@@ -52,6 +53,8 @@ PAGES: dict[Key, Access] = {
     ("POST", "/tickets/{ticket_id}/edit"): Access.SIGNED_IN,
     ("GET", "/tickets/{ticket_id}/withdraw"): Access.SIGNED_IN,
     ("POST", "/tickets/{ticket_id}/withdraw"): Access.SIGNED_IN,
+    ("GET", "/tickets/{ticket_id}/report"): Access.SIGNED_IN,
+    ("POST", "/tickets/{ticket_id}/report"): Access.SIGNED_IN,
     ("GET", "/sell"): Access.SIGNED_IN,
     ("POST", "/sell"): Access.SIGNED_IN,
     ("GET", "/listings"): Access.SIGNED_IN,
@@ -75,6 +78,14 @@ PAGES: dict[Key, Access] = {
     ("POST", "/account/sessions"): Access.SIGNED_IN,
     ("POST", "/account/sessions/{session_id}"): Access.SIGNED_IN,
     ("POST", "/account/close"): Access.SIGNED_IN,
+    ("GET", "/admin"): Access.ADMINS,
+    ("POST", "/admin/reports/{report_id}"): Access.ADMINS,
+    ("GET", "/admin/users/{user_id}"): Access.ADMINS,
+    ("POST", "/admin/users/{user_id}"): Access.ADMINS,
+    ("GET", "/admin/tickets/{ticket_id}"): Access.ADMINS,
+    ("POST", "/admin/tickets/{ticket_id}"): Access.ADMINS,
+    ("GET", "/admin/orders/{order_id}"): Access.ADMINS,
+    ("POST", "/admin/orders/{order_id}"): Access.ADMINS,
 }
 
 
@@ -104,6 +115,15 @@ async def test_signed_out_visitor_is_led_to_the_sign_in(world: World, key: Key) 
     response = await world.anyone().http.request(key[0], address_of(key[1]), headers=BROWSER)
     assert response.status_code == 303
     assert response.headers["location"].startswith("/signin?next=/")
+
+
+@pytest.mark.parametrize("key", keys_of(Access.ADMINS), ids=" ".join)
+async def test_page_of_administrators_is_404_for_everybody_else(world: World, key: Key) -> None:
+    unknown = await world.anyone().http.get("/no-such-page", headers=BROWSER)
+    for person in (world.anyone(), await world.someone()):
+        response = await person.http.request(key[0], address_of(key[1]), headers=BROWSER)
+        assert response.status_code == unknown.status_code == 404
+        assert "There is nothing here" in response.text
 
 
 @pytest.mark.parametrize("key", keys_of(Access.ANYONE), ids=" ".join)
