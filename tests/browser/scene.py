@@ -47,8 +47,8 @@ class Scene:
 
 
 async def set_the_scene(market: Market) -> Scene:
-    """Make it all. Sam sells, Bea and Ada buy, and Eve is new."""
-    names = ("sam", "bea", "ada", "eve")
+    """Make it all. Sam sells, Bea and Ada buy, Eve is new, and Ann is an administrator."""
+    names = ("sam", "bea", "ada", "eve", "ann")
     scene = Scene(market, {name: await market.member() for name in names}, {"nobody": NOBODY})
     sam, bea, ada = (scene.people[name] for name in names[:3])
     soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3))
@@ -69,6 +69,11 @@ async def set_the_scene(market: Market) -> Scene:
     hostile = await sam.lists(**HOSTILE)
     scene.ids["hostile_order"] = (await bea.orders(hostile))["id"]
     scene.ids["begun"] = begun["id"]
+    scene.ids |= {name: person.id for name, person in scene.people.items()}
+    await market.services.users.set_admin(scene.people["ann"].id, market.services.clock(), is_admin=True)
+    report = {"reason": "fraud", "text": str(HOSTILE["description"])}
+    sent = await scene.people["eve"].http.post(f"/tickets/{scene.ids['hostile']}/report", data=report)
+    assert sent.status_code == 303, sent.text
     await market.actors.writes_everything()
     await eventually(lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()) > soon)
     return scene
