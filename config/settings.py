@@ -121,6 +121,8 @@ class Settings(BaseSettings):
     payment_attempts: int = Field(default=1, ge=1, le=10)
     max_holds_per_buyer: int = Field(default=10, ge=1, le=10_000)
     rate_limits: bool = True
+    # Open streams of pages, on one replica: each is a request to Serve, which takes 2,000 at a time (serve_app/app.py).
+    live_streams: int = Field(default=800, ge=1, le=100_000)
     ticket_placement: Literal["shared", "dedicated"] = "shared"
     # Each is a process of 50 MB (measured).
     dedicated_actors: int = Field(default=100, ge=0, le=10_000)

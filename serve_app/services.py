@@ -47,6 +47,7 @@ from serve_app.security.revocations import Revocations
 from serve_app.security.sessions import Lifetimes, Sessions
 from serve_app.security.tokens import Session, Tokens
 from serve_app.stripe_webhooks import StripeWebhooks
+from serve_app.web.live.feed import LiveFeed
 
 Clock = Callable[[], Instant]
 
@@ -104,6 +105,7 @@ class Services:
     reports: Reports
     webhooks: StripeWebhooks
     sandbox: Sandbox | None
+    live: LiveFeed
     redis: Redis
     ingress_keys: tuple[str, ...]
     clock: Clock
@@ -210,6 +212,13 @@ async def open_services(settings: Settings, market: Market, clock: Clock = wall_
         if settings.stripe_webhook_secret is None and not settings.sandbox_payments:
             _log.warning("STRIPE_WEBHOOK_SECRET is not set: Stripe's webhooks are refused, payments settle more slowly")
         changed_users = ChangedUsers(redis)
+        live = LiveFeed(
+            market,
+            redis,
+            is_ended=sessions.is_ended,
+            most_streams=settings.live_streams,
+            is_limited=settings.rate_limits,
+        )
         jobs = [
             asyncio.create_task(job)
             for job in (
@@ -217,6 +226,7 @@ async def open_services(settings: Settings, market: Market, clock: Clock = wall_
                 security_events.run(),
                 sessions.forget_those_that_ended(),
                 changed_users.run(),
+                live.run(),
             )
         ]
         try:
@@ -244,6 +254,7 @@ async def open_services(settings: Settings, market: Market, clock: Clock = wall_
                 reports=reports,
                 webhooks=StripeWebhooks(settings.webhook_secret.get_secret_value(), inbox, notices),
                 sandbox=open_sandbox(database) if settings.sandbox_payments else None,
+                live=live,
                 redis=redis,
                 ingress_keys=settings.ingress_keys,
                 clock=clock,

@@ -104,6 +104,10 @@ class Sessions:
             raise DatabaseConnectionError
         return found
 
+    def is_ended(self, session: Session) -> bool:
+        """Whether the session was ended, here or elsewhere, since its request came."""
+        return session.id in self._revocations
+
     def require(self, request: HTTPConnection) -> Session:
         """Return the session of the request. Raises NotAuthorizedError if there is none that holds."""
         session = self.current(request)

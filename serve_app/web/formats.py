@@ -28,6 +28,10 @@ class Formats:
         """Return an amount of cents, such as $42.50. The sign stands alone only where it is the region's own money."""
         return _price(cents, currency.upper(), self.visitor.locale)
 
+    def plain(self, cents: int) -> str:
+        """Return an amount as programs and forms write it: 1250 is 12.50."""
+        return f"{cents // 100}.{cents % 100:02d}"
+
     def event_time(self, starts_at: Instant, timezone: str | None) -> Markup:
         """Return date and time at the venue, whoever looks; in UTC, and said so, when its zone is not known."""
         return self._time(starts_at, ZoneInfo(timezone) if timezone else UTC, names_zone=True)

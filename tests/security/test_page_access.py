@@ -29,6 +29,7 @@ PAGES: dict[Key, Access] = {
     ("GET", "/privacy"): Access.ANYONE,
     ("GET", "/terms"): Access.ANYONE,
     ("GET", "/robots.txt"): Access.ANYONE,
+    ("GET", "/live"): Access.ANYONE,
     ("GET", "/sitemap.xml"): Access.ANYONE,
     ("GET", "/opensearch.xml"): Access.ANYONE,
     ("GET", "/site.webmanifest"): Access.ANYONE,

@@ -34,6 +34,7 @@ _FILTERS = {
 class Card:
     """A ticket as everybody with these formats sees it; whose it is marks it for its seller."""
 
+    element: str
     seller_id: str
     html: Markup
 
@@ -72,7 +73,8 @@ async def show_landing(request: Request) -> Response:
         def as_cards(page: Page[Ticket]) -> Found:
             cursor = cursor_of(search.sort, page.next_position) if page.next_position else None
             cards = [
-                Card(ticket.seller_id, part("parts/tickets.html", "card", ticket, formats)) for ticket in page.items
+                Card(f"ticket-{ticket.id}", ticket.seller_id, part("parts/tickets.html", "card", ticket, formats))
+                for ticket in page.items
             ]
             return Found(cards, _address({**asked, "cursor": cursor}) if cursor else None)
 

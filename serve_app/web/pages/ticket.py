@@ -8,7 +8,6 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from actors.domain.messages import Order, TicketStatus
-from actors.domain.money import spoken
 from actors.domain.ticket import Ticket
 from serve_app.buying.orders import admit_buyer, reserve
 from serve_app.errors import ConflictError, CustomError, NotAuthorizedError, TooManyRequestsError
@@ -83,7 +82,6 @@ async def _shown(request: Request, ticket_id: str, form: Form, error: CustomErro
         "refused": error is not None and not is_price_changed,
         "old_price": _cents(seen) if is_price_changed else None,
         "holds": await _holds(services, visitor) if isinstance(error, TooManyRequestsError) else [],
-        "spoken": spoken,
         "similar": _similar(ticket),
         "event": event_of(ticket, services.settings.public_url),
     }

@@ -162,3 +162,104 @@ if (draft) {
 }
 for (const done of document.querySelectorAll("[data-forget-draft]")) sessionStorage.removeItem(`draft:${done.dataset.forgetDraft}`);
 document.addEventListener("submit", (event) => { if (event.target.action.endsWith("/signout")) sessionStorage.clear(); });
+
+// Listens while its page is looked at. The server says how each ticket is, then what changes; see pages/live.py.
+class LiveFeed extends HTMLElement {
+  connectedCallback() {
+    this.failures = 0;
+    this.innerHTML = '<button type="button" class="link small no-print"></button> <span class="small soft" role="status"></span>';
+    [this.button, this.status] = this.children;
+    this.button.addEventListener("click", () => {
+      localStorage.setItem("live", this.isPaused ? "" : "paused");
+      this.update();
+    });
+    this.onVisibility = () => this.update();
+    document.addEventListener("visibilitychange", this.onVisibility);
+    addEventListener("pagehide", this.onHide = () => this.close());
+    this.update();
+  }
+  disconnectedCallback() {
+    document.removeEventListener("visibilitychange", this.onVisibility);
+    removeEventListener("pagehide", this.onHide);
+    this.close();
+  }
+  get isPaused() { return localStorage.getItem("live") === "paused"; }
+  get address() {
+    const versions = this.dataset.tickets.trim().split(/\s+/).map((id) => {
+      const shown = document.getElementById(id);
+      return `${id.slice(7)}.${shown?.dataset.version ?? this.dataset.version ?? 0}`;
+    });
+    return `/live?view=${this.dataset.view}&tickets=${versions}${this.dataset.order ? `&order=${this.dataset.order}` : ""}`;
+  }
+  update() {
+    this.button.textContent = this.isPaused ? "Resume live updates" : "Pause live updates";
+    if (document.hidden || this.isPaused) this.close();
+    else if (!this.stream) this.open();
+  }
+  open() {
+    clearTimeout(this.again);
+    const stream = this.stream = new EventSource(this.address);
+    stream.onopen = () => { this.failures = 0; clearTimeout(this.slow); this.status.textContent = ""; };
+    stream.onerror = () => this.reopen(Math.min(15000, 1000 * 2 ** this.failures++));
+    stream.addEventListener("end", () => this.reopen(0));
+    stream.addEventListener("signed-out", () => location.reload());
+    stream.addEventListener("ticket", (event) => this.show(event.data));
+    stream.addEventListener("changed", () => refresh());
+  }
+  close() {
+    clearTimeout(this.again);
+    this.stream?.close();
+    this.stream = null;
+  }
+  // With jitter, so that all who lost one replica do not come at once.
+  reopen(milliseconds) {
+    this.close();
+    if (milliseconds) this.slow ??= setTimeout(() => { this.status.textContent = "Reconnecting…"; }, 5000);
+    this.again = setTimeout(() => this.update(), milliseconds + 500 + 2500 * Math.random());
+  }
+  show(html) {
+    const template = document.createElement("template");
+    template.innerHTML = html;
+    const fresh = template.content.firstElementChild;
+    const shown = document.getElementById(fresh.id);
+    if (!shown || Number(shown.dataset.version) >= Number(fresh.dataset.version)) return;
+    const focused = shown.contains(document.activeElement);
+    const before = shown.dataset.price;
+    shown.replaceWith(fresh);
+    if (focused) (fresh.querySelector("button, a") ?? fresh).focus();
+    if (before === fresh.dataset.price) return say(fresh.dataset.says);
+    say(`Price changed from ${before} to ${fresh.dataset.price}`);
+    const price = fresh.querySelector(".price");
+    const old = Object.assign(document.createElement("s"), { className: "was", textContent: before });
+    price?.prepend(old, " ");
+    setTimeout(() => old.remove(), 10000);
+    // A click that was meant for the old price does not buy at the new one.
+    const button = fresh.querySelector("button");
+    if (button) {
+      button.disabled = true;
+      setTimeout(() => { button.disabled = false; }, 1000);
+    }
+  }
+}
+customElements.define("live-feed", LiveFeed);
+
+// The page as the server has it now, unless somebody is typing in it.
+async function refresh() {
+  const main = document.querySelector("main");
+  if (main.querySelector("input:focus, textarea:focus, select:focus, dialog[open]")) {
+    return say("This page has changed. Load it again to see how.");
+  }
+  const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => null);
+  if (!answer?.ok) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const focused = main.contains(document.activeElement);
+  main.replaceChildren(...fresh.querySelector("main").childNodes);
+  document.title = fresh.title;
+  prepare(main);
+  const heading = main.querySelector("h1");
+  if (focused && heading) {
+    heading.tabIndex = -1;
+    heading.focus();
+  }
+  say(heading?.textContent ?? fresh.title);
+}

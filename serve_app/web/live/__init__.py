@@ -1,0 +1,1 @@
+"""The live feed: pages that show what others do while one looks."""

@@ -1,0 +1,197 @@
+"""Who watches which tickets, and what they are told: the state of each ticket once, and again when it changes.
+
+However many watch a ticket, its actor is asked once for each change, at most four times a second, and what is shown of
+it is rendered once for all who see it alike.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field
+
+import structlog
+from redis.asyncio import Redis
+
+from actors.domain.messages import ReadTicket, Refusal
+from actors.domain.ticket import Ticket
+from actors.market import Market
+from serve_app.errors import ServiceUnavailableError
+from serve_app.security.tokens import Session
+from serve_app.web.live.event_reader import EventReader
+
+logger = structlog.get_logger(__name__)
+# At most four changes a second and ticket.
+_REST_SECONDS = 0.25
+# While Redis is away, and in case an event was missed.
+_LOOK_AGAIN_SECONDS = 15.0
+_SHORTEST_LIFE_SECONDS, _LONGEST_LIFE_SECONDS = 40.0, 70.0
+MOST_TICKETS = 100
+_OF_A_SESSION = 6
+_OF_AN_ADDRESS = 30
+_ASK_AGAIN_SECONDS = 15
+
+
+@dataclass(slots=True)
+class Topic:
+    """A ticket that somebody watches: how it is, and what was rendered of it."""
+
+    ticket: Ticket | None = None
+    viewers: set["Viewer"] = field(default_factory=set)
+    rendered: dict[Hashable, bytes] = field(default_factory=dict)
+
+    def render(self, key: Hashable, make: Callable[[Ticket], bytes]) -> bytes:
+        """Return what all who see the ticket alike are sent of it. Raises ValueError before its state is known."""
+        if self.ticket is None:
+            raise ValueError("not read yet")
+        found = self.rendered.get(key)
+        if found is None:
+            found = self.rendered[key] = make(self.ticket)
+        return found
+
+
+@dataclass(slots=True, eq=False)
+class Viewer:
+    """An open stream. What it has not been sent yet is a set of tickets: who reads slowly gets the newest state."""
+
+    session: Session | None
+    address: str
+    seen: dict[str, int]
+    changed: set[str] = field(default_factory=set)
+    has_news: asyncio.Event = field(default_factory=asyncio.Event)
+    is_over: bool = False
+    is_signed_out: bool = False
+
+    def tell(self, ticket_id: str) -> None:
+        """Note that the ticket is to be shown anew."""
+        self.changed.add(ticket_id)
+        self.has_news.set()
+
+    def end(self, *, signed_out: bool = False) -> None:
+        """Let the stream end, and its page open another one or find that nobody is signed in any more."""
+        self.is_over, self.is_signed_out = True, signed_out
+        self.has_news.set()
+
+
+class LiveFeed:
+    """The watched tickets of one replica."""
+
+    def __init__(
+        self,
+        market: Market,
+        redis: Redis,
+        *,
+        is_ended: Callable[[Session], bool],
+        most_streams: int,
+        is_limited: bool,
+    ) -> None:
+        self._market = market
+        self._is_ended = is_ended
+        self._most_streams = most_streams
+        self._is_limited = is_limited
+        self._topics: dict[str, Topic] = {}
+        self._viewers: dict[Viewer, float] = {}
+        self._changed: set[str] = set()
+        self._has_changed = asyncio.Event()
+        self._reader = EventReader(redis, self._note, self._note_all)
+
+    async def run(self) -> None:
+        """Keep what is watched up to date, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._reader.run())
+            tasks.create_task(self._keep_asking())
+            tasks.create_task(self._keep_ending())
+
+    def open(self, session: Session | None, address: str, seen: dict[str, int]) -> Viewer:
+        """Return a stream for the tickets and the versions that its page shows.
+
+        Raises ServiceUnavailableError when too many are open: on this replica, of this session, or from this address.
+        """
+        self._admit(session, address)
+        viewer = Viewer(session, address, seen)
+        lifetime = secrets.SystemRandom().uniform(_SHORTEST_LIFE_SECONDS, _LONGEST_LIFE_SECONDS)
+        self._viewers[viewer] = asyncio.get_running_loop().time() + lifetime
+        for ticket_id, version in seen.items():
+            topic = self._topics.setdefault(ticket_id, Topic())
+            topic.viewers.add(viewer)
+            if topic.ticket is None:
+                self._note(ticket_id)
+            elif topic.ticket.version > version:
+                viewer.tell(ticket_id)
+        return viewer
+
+    def close(self, viewer: Viewer) -> None:
+        """Forget the stream, and the tickets that nobody else watches."""
+        self._viewers.pop(viewer, None)
+        for ticket_id in viewer.seen:
+            topic = self._topics.get(ticket_id)
+            if topic is not None:
+                topic.viewers.discard(viewer)
+                if not topic.viewers:
+                    del self._topics[ticket_id]
+
+    def topic(self, ticket_id: str) -> Topic:
+        """Return what is known of a watched ticket."""
+        return self._topics[ticket_id]
+
+    def _admit(self, session: Session | None, address: str) -> None:
+        is_full = len(self._viewers) >= self._most_streams
+        if self._is_limited and not is_full:
+            of_address = sum(viewer.address == address for viewer in self._viewers)
+            of_session = sum(
+                viewer.session is not None and session is not None and viewer.session.id == session.id
+                for viewer in self._viewers
+            )
+            is_full = of_address >= _OF_AN_ADDRESS or of_session >= _OF_A_SESSION
+        if is_full:
+            error = ServiceUnavailableError("Too many live pages are open. This one goes on without.")
+            error.retry_after = _ASK_AGAIN_SECONDS
+            raise error
+
+    def _note(self, ticket_id: str) -> None:
+        if ticket_id in self._topics:
+            self._changed.add(ticket_id)
+            self._has_changed.set()
+
+    def _note_all(self) -> None:
+        self._changed.update(self._topics)
+        self._has_changed.set()
+
+    async def _keep_asking(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(_LOOK_AGAIN_SECONDS):
+                    await self._has_changed.wait()
+            except TimeoutError:
+                self._note_all()
+            self._has_changed.clear()
+            changed, self._changed = self._changed, set()
+            await asyncio.gather(*(self._ask(ticket_id) for ticket_id in changed))
+            await asyncio.sleep(_REST_SECONDS)
+
+    async def _ask(self, ticket_id: str) -> None:
+        answer = await self._market.ask_ticket(ReadTicket(ticket_id))
+        topic = self._topics.get(ticket_id)
+        if topic is None or isinstance(answer, Refusal):
+            return  # nobody watches any more, or it is asked again at the next look
+        if topic.ticket is not None and topic.ticket.version >= answer.ticket.version:
+            return
+        topic.ticket = answer.ticket
+        topic.rendered.clear()
+        for viewer in topic.viewers:
+            if viewer.seen[ticket_id] < answer.ticket.version:
+                viewer.tell(ticket_id)
+
+    async def _keep_ending(self) -> None:
+        """End streams whose session or time is over: they begin anew with jitter, and hold no replica that leaves."""
+        while True:
+            await asyncio.sleep(1.0)
+            now = asyncio.get_running_loop().time()
+            for viewer in self._over(now):
+                viewer.end(signed_out=viewer.session is not None and self._is_ended(viewer.session))
+
+    def _over(self, now: float) -> Iterable[Viewer]:
+        return [
+            viewer
+            for viewer, ends in self._viewers.items()
+            if now >= ends or (viewer.session is not None and self._is_ended(viewer.session))
+        ]

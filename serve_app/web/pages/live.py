@@ -1,0 +1,130 @@
+"""The stream that an open page listens to (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+import orjson
+from fastapi import APIRouter, Request
+from fastapi.sse import format_sse_event
+from starlette.responses import Response, StreamingResponse
+
+from actors.domain.ids import is_id
+from actors.domain.ticket import Ticket
+from serve_app.errors import RequestValidationError
+from serve_app.services import Services, services_of
+from serve_app.web.formats import Formats
+from serve_app.web.live.feed import MOST_TICKETS, Viewer
+from serve_app.web.page import part
+from serve_app.web.pages.ticket import view_of
+from serve_app.web.visitor import Visitor, visitor_of
+
+router = APIRouter(include_in_schema=False)
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+_COMMENT_SECONDS = 15.0
+_VIEWS = frozenset({"cards", "panel", "page"})
+_LONGEST_VERSION = 15
+
+
+@router.get("/live")
+async def listen(request: Request) -> Response:
+    """Stream what changes: fragments for everybody, and for those concerned that their page is to be asked anew."""
+    services, visitor = services_of(request), visitor_of(request)
+    asked = _asked(request)
+    viewer = services.live.open(visitor.session, services.address_of(request), asked.seen)
+    events = _events(services, visitor, viewer, asked)
+    return StreamingResponse(events, media_type="text/event-stream", headers=_HEADERS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """How tickets are shown, the version that the page has of each, and the order that the page is about."""
+
+    view: str
+    seen: dict[str, int]
+    order_id: str | None
+    order_version: int
+
+
+def _asked(request: Request) -> _Asked:
+    """Return what the page listens to. Raises RequestValidationError."""
+    parameters = request.query_params
+    entries = parameters.get("tickets", "").split(",")
+    view = parameters.get("view", "")
+    if view not in _VIEWS or len(entries) > MOST_TICKETS:
+        raise RequestValidationError({"view": f"must be cards, panel or page, of at most {MOST_TICKETS} tickets"})
+    order_id, order_version = _versioned(parameters["order"]) if "order" in parameters else (None, 0)
+    return _Asked(view, dict(map(_versioned, entries)), order_id, order_version)
+
+
+def _versioned(entry: str) -> tuple[str, int]:
+    found, _, version = entry.partition(".")
+    if not is_id(found) or not version.isdecimal() or len(version) > _LONGEST_VERSION:
+        raise RequestValidationError({"tickets": "must be ids with versions, separated by commas"})
+    return found, int(version)
+
+
+async def _events(services: Services, visitor: Visitor, viewer: Viewer, asked: _Asked) -> AsyncIterator[bytes]:
+    try:
+        yield format_sse_event(comment="Holdfast")
+        while not viewer.is_over:
+            try:
+                async with asyncio.timeout(_COMMENT_SECONDS):
+                    await viewer.has_news.wait()
+            except TimeoutError:
+                yield format_sse_event(comment="still here")
+                continue
+            viewer.has_news.clear()
+            changed, viewer.changed = viewer.changed, set()
+            for ticket_id in changed:
+                yield _told(services, visitor, viewer, ticket_id, asked)
+        yield format_sse_event(event="signed-out" if viewer.is_signed_out else "end", data_str="{}")
+    finally:
+        services.live.close(viewer)
+
+
+def _told(services: Services, visitor: Visitor, viewer: Viewer, ticket_id: str, asked: _Asked) -> bytes:
+    """Return what this viewer is told of the ticket as it is now."""
+    topic = services.live.topic(ticket_id)
+    ticket = topic.ticket
+    if ticket is None:
+        return format_sse_event(comment="not known yet")
+    viewer.seen[ticket_id] = ticket.version
+    is_signed_in = visitor.session is not None
+    if asked.order_id is not None and _is_as_shown(ticket, asked):
+        return format_sse_event(comment="as shown")
+    if asked.view == "page" or (asked.view == "panel" and _is_concerned(ticket, visitor)):
+        return _page_changed(ticket)
+    key = (asked.view, is_signed_in, *visitor.formats_key)
+    # The time of the rendering is not shown: a countdown begins with the server's time of the moment.
+    everybody = replace(visitor, session=None, now=services.clock())
+    formats = Formats(everybody)
+    if asked.view == "cards":
+        return topic.render(key, lambda now: _fragment(part("parts/tickets.html", "card", now, formats)))
+    return topic.render(
+        key,
+        lambda now: _fragment(
+            part("parts/tickets.html", "panel", now, view_of(now, everybody), formats, services.settings, is_signed_in)
+        ),
+    )
+
+
+def _is_as_shown(ticket: Ticket, asked: _Asked) -> bool:
+    order = ticket.order
+    return order is not None and order.id == asked.order_id and order.version <= asked.order_version
+
+
+def _fragment(html: str) -> bytes:
+    return format_sse_event(event="ticket", data_str=html)
+
+
+def _page_changed(ticket: Ticket) -> bytes:
+    return format_sse_event(event="changed", data_str=orjson.dumps({"version": ticket.version}).decode())
+
+
+def _is_concerned(ticket: Ticket, visitor: Visitor) -> bool:
+    """Whether the ticket's page is another one for this visitor than for everybody else."""
+    if visitor.user_id is None:
+        return False
+    is_buyer = ticket.order is not None and ticket.order.buyer_id == visitor.user_id
+    return is_buyer or ticket.seller_id == visitor.user_id

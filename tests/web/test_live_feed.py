@@ -1,0 +1,245 @@
+"""What an open page hears of others: over real HTTP, from real actors, through a real Redis."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from bson import ObjectId
+from pydantic import SecretStr
+
+from config.embedded import Server, start_redis
+from config.ports import free_port
+from config.settings import Settings
+from serve_app.api import create_api
+from serve_app.services import Services, open_services
+from tests.api.world import JSON, PASSWORD, Person
+from tests.support.eventually import eventually
+from tests.support.local_market import local_market
+
+SECONDS = 5.0
+
+
+@dataclass
+class Market:
+    """A market that is served over HTTP."""
+
+    url: str
+    services: Services
+    clients: AsyncExitStack
+
+    async def member(self) -> Person:
+        person = await self.anyone()
+        account = {"email": f"{ObjectId()}@example.com", "password": PASSWORD}
+        response = await person.http.post("/api/users/signup", json=account)
+        assert response.status_code == 201
+        person.id = response.json()["id"]
+        return person
+
+    async def anyone(self) -> Person:
+        return Person(await self.clients.enter_async_context(httpx.AsyncClient(base_url=self.url, timeout=SECONDS)))
+
+
+@asynccontextmanager
+async def served(settings: Settings) -> AsyncIterator[Market]:
+    async with local_market(settings) as market:
+        await market.connections.clock.refresh()
+        async with open_services(settings, market) as services:
+            config = uvicorn.Config(create_api(services), port=settings.http_port, log_level="warning")
+            config.timeout_graceful_shutdown = 1
+            server = uvicorn.Server(config)
+            serving = asyncio.create_task(server.serve())
+            await eventually(lambda: server.started)
+            try:
+                async with AsyncExitStack() as clients:
+                    yield Market(f"http://127.0.0.1:{settings.http_port}", services, clients)
+            finally:
+                server.should_exit = True
+                await serving
+
+
+@pytest.fixture
+def settings(mongodb_url: str, redis_url: str, tmp_path: Path) -> Settings:
+    return Settings(
+        holdfast_env="test",
+        data_dir=tmp_path,
+        http_port=free_port(),
+        mongodb_url=mongodb_url.replace("/holdfast", f"/l{ObjectId()}"),
+        redis_url=redis_url,
+        jwt_key=SecretStr("a key that only tests know and trust and which is long enough for HS512 as well"),
+        live_streams=40,
+        argon2_memory_kib=8_192,
+        argon2_iterations=1,
+    )
+
+
+@pytest.fixture
+async def market(settings: Settings) -> AsyncIterator[Market]:
+    async with served(settings) as market:
+        yield market
+
+
+class Listener:
+    """An open stream."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.response = response
+        self._lines = response.aiter_lines()
+
+    async def next(self, seconds: float = 2.0) -> tuple[str, str]:
+        """The next event and its data; comments are passed over. Two seconds are what the feed promises."""
+        event, data = "", []
+        async with asyncio.timeout(seconds):
+            async for line in self._lines:
+                if line.startswith("event: "):
+                    event = line.removeprefix("event: ")
+                elif line.startswith("data: "):
+                    data.append(line.removeprefix("data: "))
+                elif not line and event:
+                    return event, "\n".join(data)
+        raise AssertionError("the stream ended")
+
+
+@asynccontextmanager
+async def listening(person: Person, ticket: JSON, view: str = "cards", more: str = "") -> AsyncIterator[Listener]:
+    path = f"/live?view={view}&tickets={ticket['id']}.{ticket['version']}{more}"
+    async with person.http.stream("GET", path) as response:
+        assert response.status_code == 200
+        assert response.headers["content-type"].startswith("text/event-stream")
+        yield Listener(response)
+
+
+async def test_card_says_within_two_seconds_that_somebody_holds_the_ticket_and_lets_it_go(market: Market) -> None:
+    seller, buyer = await market.member(), await market.member()
+    ticket = await seller.lists(title="Hamlet")
+    async with listening(await market.anyone(), ticket) as listener:
+        order = await buyer.orders(ticket)
+        event, html = await listener.next()
+        assert event == "ticket"
+        assert f'id="ticket-{ticket["id"]}"' in html
+        assert "Being bought. Back at" in html
+        await buyer.http.delete(f"/api/orders/{order['id']}")
+        _, html = await listener.next()
+        assert "Being bought" not in html
+        await buyer.pays(await buyer.orders(ticket))
+        texts = [(await listener.next())[1]]
+        while "Sold" not in texts[-1]:
+            texts.append((await listener.next())[1])
+
+
+async def test_stream_begins_with_the_state_of_what_changed_before_it_was_opened(market: Market) -> None:
+    seller, buyer = await market.member(), await market.member()
+    ticket = await seller.lists()
+    await buyer.orders(ticket)
+    async with listening(await market.anyone(), ticket) as listener:
+        assert "Being bought" in (await listener.next())[1]
+
+
+async def test_panel_of_the_ticket_page_has_the_new_price_on_its_button(market: Market) -> None:
+    seller = await market.member()
+    ticket = await seller.lists(price=42.5)
+    async with listening(await market.anyone(), ticket, "panel") as listener:
+        await seller.http.put(f"/api/tickets/{ticket['id']}", json={"title": ticket["title"], "price": 60})
+        _, html = await listener.next()
+    assert "Buy for $60.00" in html
+    assert 'name="expectedPrice" value="60.00"' in html
+
+
+async def test_those_concerned_are_told_to_ask_for_their_page_anew(market: Market) -> None:
+    seller, buyer = await market.member(), await market.member()
+    ticket = await seller.lists()
+    async with listening(seller, ticket, "panel") as seller_hears, listening(buyer, ticket, "panel") as buyer_hears:
+        await buyer.orders(ticket)
+        assert (await seller_hears.next())[0] == "changed"
+        assert (await buyer_hears.next())[0] == "changed"
+
+
+async def test_order_page_hears_of_its_order_and_of_nothing_that_it_shows_already(market: Market) -> None:
+    seller, buyer = await market.member(), await market.member()
+    ticket = await seller.lists()
+    order = await buyer.orders(ticket)
+    shown = {**ticket, "version": 0}
+    async with listening(buyer, shown, "page", f"&order={order['id']}.{order['version']}") as listener:
+        with pytest.raises(TimeoutError):
+            await listener.next(seconds=1.0)
+    async with listening(buyer, shown, "page", f"&order={order['id']}.{order['version']}") as listener:
+        await buyer.http.delete(f"/api/orders/{order['id']}")
+        assert (await listener.next())[0] == "changed"
+
+
+async def test_ended_session_ends_its_streams_within_two_seconds(market: Market) -> None:
+    person = await market.member()
+    ticket = await person.lists()
+    async with listening(person, ticket) as listener:
+        await market.services.sessions.end_all(person.id)
+        assert (await listener.next())[0] == "signed-out"
+
+
+async def test_session_and_replica_have_only_so_many_streams(market: Market) -> None:
+    person = await market.member()
+    ticket = await person.lists()
+    opened = [listening(person, ticket) for _ in range(6)]
+    for stream in opened:
+        await stream.__aenter__()
+    address = f"/live?view=cards&tickets={ticket['id']}.1"
+    refused = await person.http.get(address)
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "15")
+    await opened.pop().__aexit__(None, None, None)
+
+    async def is_admitted() -> bool:
+        async with person.http.stream("GET", address) as response:
+            return response.status_code == 200
+
+    await eventually(is_admitted)
+    for stream in opened:
+        await stream.__aexit__(None, None, None)
+
+
+async def test_replica_keeps_nothing_of_streams_that_ended(market: Market) -> None:
+    person = await market.member()
+    ticket = await person.lists()
+    async with listening(person, ticket):
+        assert len(market.services.live._topics) == 1
+    await eventually(lambda: not market.services.live._topics and not market.services.live._viewers)
+
+
+ONE = "1" * 24
+MANY = ",".join(f"{number:024x}.1" for number in range(101))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "view=cards",
+        "view=cards&tickets=x.1",
+        f"view=cards&tickets={ONE}",
+        f"view=other&tickets={ONE}.1",
+        f"view=cards&tickets={MANY}",
+        f"view=page&order=x&tickets={ONE}.1",
+    ],
+)
+async def test_stream_of_nothing_is_refused(market: Market, query: str) -> None:
+    assert (await (await market.anyone()).http.get(f"/live?{query}")).status_code == 400
+
+
+@pytest.fixture
+async def own_redis(tmp_path: Path) -> AsyncIterator[Server]:
+    server = await asyncio.to_thread(start_redis, Settings(data_dir=tmp_path / "redis"))
+    yield server
+    await asyncio.to_thread(server.stop)
+
+
+async def test_feed_goes_on_after_redis_was_away(settings: Settings, own_redis: Server) -> None:
+    async with served(settings.model_copy(update={"redis_url": own_redis.url})) as market:
+        seller, buyer = await market.member(), await market.member()
+        ticket = await seller.lists()
+        async with listening(await market.anyone(), ticket) as listener:
+            await asyncio.to_thread(own_redis.stop)
+            await buyer.orders(ticket)
+            await asyncio.to_thread(own_redis.restart)
+            assert "Being bought" in (await listener.next(seconds=10.0))[1]
