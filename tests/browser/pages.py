@@ -107,6 +107,7 @@ PAGES = [
 # Routes that answer GET with something else than a page, or with a redirect only.
 NO_PAGES = {
     "/static/{digest}/{name}": "a file",
+    "/live": "a stream",
     "/robots.txt": "for machines",
     "/sitemap.xml": "for machines",
     "/opensearch.xml": "for machines",

@@ -3,7 +3,19 @@
 from fastapi import APIRouter
 
 from serve_app.web import assets
-from serve_app.web.pages import account, accounts, admin, landing, listings, live, machines, orders, reports, sell, ticket
+from serve_app.web.pages import (
+    account,
+    accounts,
+    admin,
+    landing,
+    listings,
+    live,
+    machines,
+    orders,
+    reports,
+    sell,
+    ticket,
+)
 from serve_app.web.pages import help as help_pages
 
 
