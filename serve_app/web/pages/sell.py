@@ -29,7 +29,10 @@ async def show_sell(request: Request) -> Response:
     """Show the form of a new listing."""
     signed_in(request)
     zone = visitor_of(request).timezone
-    return _form(request, Form({"timezone": zone.key} if zone else {}))
+    response = _form(request, Form({"timezone": zone.key} if zone else {}))
+    # Back leads to this very page, whose key makes a second submission the same listing. It has nothing of a person.
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
 
 
 @router.post("/sell")

@@ -104,8 +104,10 @@ document.addEventListener("submit", (event) => {
   setTimeout(ready, 15000);
 });
 
-// A page out of the back/forward cache may be of before the purchase: ask again.
-addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+// A page out of the back/forward cache may be of before the purchase: ask again. A new listing's form keeps its key.
+addEventListener("pageshow", (event) => {
+  if (event.persisted && !document.querySelector("form[data-draft=new]")) location.reload();
+});
 
 const FORMATS = { clock: { timeStyle: "short" }, date: { dateStyle: "long" }, time: { dateStyle: "full", timeStyle: "short" } };
 function prepare(root) {
