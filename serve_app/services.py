@@ -30,6 +30,7 @@ from config.settings import Settings
 from serve_app.changed_users import ChangedUsers
 from serve_app.errors import ForbiddenError, NotAuthorizedError
 from serve_app.queries.failed_refunds import FailedRefunds
+from serve_app.queries.favourites import Favourites
 from serve_app.queries.orders import Orders
 from serve_app.queries.reports import Reports
 from serve_app.queries.revocations import RevocationRecords
@@ -103,6 +104,7 @@ class Services:
     outbox: Outbox
     email_tokens: EmailTokens
     reports: Reports
+    favourites: Favourites
     webhooks: StripeWebhooks
     sandbox: Sandbox | None
     live: LiveFeed
@@ -185,8 +187,9 @@ async def open_services(settings: Settings, market: Market, clock: Clock = wall_
         outbox, email_tokens = Outbox(database), EmailTokens(database)
         await outbox.create_indexes()
         await email_tokens.create_indexes()
-        reports = Reports(database)
+        reports, favourites = Reports(database), Favourites(database)
         await reports.create_indexes()
+        await favourites.create_indexes()
         lifetimes = lifetimes_of(settings)
         revocations = Revocations(records, redis, lifetimes.token, clock)
         await revocations.start()
@@ -252,6 +255,7 @@ async def open_services(settings: Settings, market: Market, clock: Clock = wall_
                 outbox=outbox,
                 email_tokens=email_tokens,
                 reports=reports,
+                favourites=favourites,
                 webhooks=StripeWebhooks(settings.webhook_secret.get_secret_value(), inbox, notices),
                 sandbox=open_sandbox(database) if settings.sandbox_payments else None,
                 live=live,

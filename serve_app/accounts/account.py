@@ -106,6 +106,7 @@ async def close_account(services: Services, address: str, user: User, body: Acco
     await services.unlisting.suspend_at_once(user.id)
     await services.email_tokens.forget(user.id)
     await services.reports.forget(user.id)
+    await services.favourites.forget(user.id)
     services.security_events.note(AccountClosed(user.id))
 
 

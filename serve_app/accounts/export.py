@@ -53,6 +53,7 @@ def _parts(services: Services, user_id: str) -> dict[str, _Read]:
         "securityEvents": partial(_security_events, services, user_id),
         "mails": partial(_mails, services, user_id),
         "reports": partial(_reports, services, user_id),
+        "favourites": partial(_favourites, services, user_id),
     }
 
 
@@ -78,6 +79,11 @@ async def _payments(services: Services, user_id: str, after: str | None) -> tupl
 async def _security_events(services: Services, user_id: str, after: str | None) -> tuple[list[Any], str | None]:
     page: Page[SecurityRecord] = await services.queries.security_events.of_user(user_id, LARGEST_LIMIT, after)
     return [security_event_view(event) for event in page.items], page.next_position
+
+
+async def _favourites(services: Services, user_id: str, after: str | None) -> tuple[list[Any], str | None]:
+    page: Page[str] = await services.favourites.of_user(user_id, LARGEST_LIMIT, after)
+    return list(page.items), page.next_position
 
 
 async def _reports(services: Services, user_id: str, after: str | None) -> tuple[list[Any], str | None]:

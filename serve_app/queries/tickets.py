@@ -51,6 +51,7 @@ _GAP_MS = 3_000
 _TO_COME_MS = 180 * 86_400_000
 _MOST_NAMED = 10
 _MOST_LIVE = 500
+_MOST_COUNTED = 1_000
 # Some 30,000 tickets may have been listed since, so the newest are looked for anew: that takes some 50 small reads.
 _OLD_MS = 15_000
 
@@ -98,6 +99,19 @@ class Tickets:
                 if order.is_open or has_beginning[ticket_id] or now < order.updated_at + _TO_COME_MS
             ]
         return found[:_MOST_NAMED]
+
+    async def by_ids(self, ids: Sequence[str]) -> list[Ticket]:
+        """Return the tickets in this order, without who holds or has bought them."""
+        documents = await self._tickets.find({"_id": {"$in": list(ids)}}).to_list()
+        found = {ticket.id: ticket for ticket in readable(ticket_of, documents)}
+        return [found[ticket_id] for ticket_id in ids if ticket_id in found]
+
+    async def sold_by(self, seller_id: str) -> int:
+        """Return how many of the seller's newest thousand tickets are sold."""
+        newest = self._tickets.find({"seller_id": seller_id}, {"status": 1}).sort("by_newest", DESCENDING)
+        with pymongo.timeout(_MOST_MS / 1_000):
+            documents = await newest.limit(_MOST_COUNTED).to_list()
+        return sum(document["status"] == TicketStatus.SOLD.value for document in documents)
 
     async def page(
         self, wanted: Wanted, limit: int, after: str | None, now: Instant, *, anew: bool = False

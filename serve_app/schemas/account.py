@@ -58,7 +58,7 @@ class MailView(TypedDict):
 
 
 class ExportView(TypedDict):
-    """Everything that is kept. `securityEvents` are those of 90 days, `mails` of 30."""
+    """Everything that is kept. `securityEvents` are those of 90 days, `mails` of 30, `favourites` ids of tickets."""
 
     user: ProfileView
     sessions: list[SignedInSince]
@@ -68,6 +68,7 @@ class ExportView(TypedDict):
     securityEvents: list[SecurityEventView]
     mails: list[MailView]
     reports: list[ReportView]
+    favourites: list[str]
 
 
 def profile_view(user: User) -> ProfileView:

@@ -71,6 +71,9 @@ async def set_the_scene(market: Market) -> Scene:
     scene.ids["begun"] = begun["id"]
     scene.ids |= {name: person.id for name, person in scene.people.items()}
     await market.services.users.set_admin(scene.people["ann"].id, market.services.clock(), is_admin=True)
+    for name in ("available", "held", "sold", "withdrawn", "hostile"):
+        sent = await scene.people["eve"].http.post(f"/tickets/{scene.ids[name]}/favourite", data={"keep": "yes"})
+        assert sent.status_code == 303, sent.text
     report = {"reason": "fraud", "text": str(HOSTILE["description"])}
     sent = await scene.people["eve"].http.post(f"/tickets/{scene.ids['hostile']}/report", data=report)
     assert sent.status_code == 303, sent.text

@@ -7,6 +7,7 @@ from serve_app.web.pages import (
     account,
     accounts,
     admin,
+    favourites,
     landing,
     listings,
     live,
@@ -18,8 +19,10 @@ from serve_app.web.pages import (
 )
 from serve_app.web.pages import help as help_pages
 
+_OF_ONE_PERSON = (orders, sell, listings, favourites, accounts, account, admin)
+
 
 def page_routers() -> list[APIRouter]:
     """Return the routers of all pages."""
-    pages = (landing, ticket, reports, orders, sell, listings, accounts, account, admin, help_pages, machines, live)
+    pages = (landing, ticket, reports, *_OF_ONE_PERSON, help_pages, machines, live)
     return [assets.router, *(page.router for page in pages)]

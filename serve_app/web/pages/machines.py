@@ -18,6 +18,7 @@ _PERSONAL = (
     "/account",
     "/orders",
     "/listings",
+    "/favourites",
     "/signin",
     "/signup",
     "/verify",

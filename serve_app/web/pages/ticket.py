@@ -5,6 +5,7 @@ from http import HTTPStatus
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
+from pymongo.errors import PyMongoError
 from starlette.responses import Response
 
 from actors.domain.messages import Order, TicketStatus
@@ -14,6 +15,7 @@ from serve_app.errors import ConflictError, CustomError, NotAuthorizedError, Too
 from serve_app.idempotency import identify
 from serve_app.schemas.orders import OrderBody
 from serve_app.search.tickets import existing, read_ticket
+from serve_app.selling.facts import facts_of
 from serve_app.services import Services, services_of
 from serve_app.web.forms import Form, read_form
 from serve_app.web.page import render, see_other
@@ -83,6 +85,8 @@ async def _shown(request: Request, ticket_id: str, form: Form, error: CustomErro
         "old_price": _cents(seen) if is_price_changed else None,
         "holds": await _holds(services, visitor) if isinstance(error, TooManyRequestsError) else [],
         "similar": _similar(ticket),
+        "seller": await facts_of(services, ticket.seller_id, services.address_of(request)),
+        "is_kept": await _is_kept(services, ticket, visitor),
         "event": event_of(ticket, services.settings.public_url),
     }
     status = error.status_code if error else HTTPStatus.OK
@@ -113,6 +117,16 @@ async def _holds(services: Services, visitor: Visitor) -> list[Order]:
         return []
     page = await services.queries.orders.of_buyer(visitor.user_id, _MOST_HOLDS)
     return [order for order in page.items if order.is_open and visitor.now < order.expires_at]
+
+
+async def _is_kept(services: Services, ticket: Ticket, visitor: Visitor) -> bool | None:
+    """Whether the visitor keeps the ticket; None when nobody is signed in, or the database cannot say."""
+    if visitor.user_id is None:
+        return None
+    try:
+        return await services.favourites.is_kept(visitor.user_id, ticket.id)
+    except PyMongoError:
+        return None
 
 
 def _similar(ticket: Ticket) -> str:

@@ -1,0 +1,53 @@
+"""Keeping an eye on tickets."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from starlette.requests import Request
+
+from actors.domain.messages import ReadTicket
+from actors.domain.ticket import Ticket
+from serve_app.errors import ConflictError
+from serve_app.paging import Page
+from serve_app.search.closed_accounts import as_shown
+from serve_app.search.tickets import ask, existing
+from serve_app.security.tokens import Session
+from serve_app.services import Services, services_of
+
+# Nobody looks through more, and so many are read and deleted in a moment.
+MOST = 500
+
+
+def admit_keeper(request: Request) -> str:
+    """Return the id of a user who keeps a ticket, and count it. Raises NotAuthorizedError and TooManyRequestsError."""
+    services = services_of(request)
+    user_id = services.sessions.require(request).user_id
+    services.limits.change(user_id, services.address_of(request))
+    return user_id
+
+
+async def keep(services: Services, user_id: str, ticket_id: str) -> None:
+    """Keep a ticket that exists; a repeat changes nothing. Raises NotFoundError, and ConflictError beyond 500."""
+    ticket = (await ask(services, ReadTicket(existing(ticket_id)))).ticket
+    if await services.favourites.count(user_id) >= MOST and not await services.favourites.is_kept(user_id, ticket.id):
+        raise ConflictError(f"You keep {MOST} tickets already: take some off the list first.")
+    await services.favourites.add(user_id, ticket.id, services.clock())
+
+
+async def drop(services: Services, user_id: str, ticket_id: str) -> None:
+    """Keep a ticket no longer; a repeat changes nothing. Raises NotFoundError for what is no id."""
+    await services.favourites.remove(user_id, existing(ticket_id))
+
+
+async def kept(services: Services, session: Session, limit: int, after: str | None) -> Page[Ticket]:
+    """Return the tickets that somebody keeps, as they are and as this reader may see them, the newest first."""
+    page = await services.favourites.of_user(session.user_id, limit, after)
+    tickets = await _tickets(services, page.items)
+    return Page([await as_shown(services, ticket, session) for ticket in tickets], page.next_position)
+
+
+async def _tickets(services: Services, ids: Sequence[str]) -> list[Ticket]:
+    """Return the tickets in this order, with the orders that have them, in two queries."""
+    stored = await services.queries.tickets.by_ids(ids)
+    live = await services.queries.orders.live(ids, services.clock())
+    return [replace(ticket, order=live.get(ticket.id)) for ticket in stored]

@@ -1,0 +1,38 @@
+"""What buyers may know of a seller."""
+
+from dataclasses import dataclass
+
+import structlog
+from pymongo.errors import PyMongoError
+
+from actors.domain.messages import Instant
+from serve_app.errors import ServiceUnavailableError
+from serve_app.services import Services
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SellerFacts:
+    """Since when they are there, and how many of their newest thousand tickets are sold."""
+
+    since: Instant
+    sold: int
+
+
+async def facts_of(services: Services, seller_id: str, client: str) -> SellerFacts | None:
+    """Return the facts, read once for all who look at the seller's tickets in a moment.
+
+    None when the account is closed; also while the database is away or busy, because a ticket can be bought without
+    them. `client` is the address of who asks.
+    """
+
+    async def read() -> SellerFacts | None:
+        user = await services.users.by_id(seller_id)
+        return SellerFacts(user.created_at, await services.queries.tickets.sold_by(seller_id)) if user else None
+
+    try:
+        return await services.lists.answer(("seller", seller_id), read, anew=False, client=client)
+    except (PyMongoError, ServiceUnavailableError) as error:
+        logger.warning("seller_facts_left_out", error=type(error).__name__)
+        return None
