@@ -248,7 +248,7 @@ customElements.define("live-feed", LiveFeed);
 // The page as the server has it now, unless somebody is typing in it.
 async function refresh() {
   const main = document.querySelector("main");
-  if (main.querySelector("input:focus, textarea:focus, select:focus, dialog[open]")) {
+  if (main.querySelector("input:not([type=radio]):focus, textarea:focus, select:focus, dialog[open]")) {
     return say("This page has changed. Load it again to see how.");
   }
   const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => null);
