@@ -84,6 +84,21 @@ async def test_countdown_is_right_after_the_tab_slept_and_warns_in_words(market:
     await expect(voice).to_have_text(re.compile("(30|29|28) seconds left to pay"))
 
 
+async def test_countdown_that_appears_while_one_looks_agrees_with_the_server(market: Market, opens: Opens) -> None:
+    seller, ada = await market.member(), await market.member()
+    ticket = await seller.lists()
+    page = await opens(f"/tickets/{ticket['id']}")
+    await page.wait_for_timeout(3_000)  # the age of the page is what would mislead it
+    order = await ada.orders(ticket)
+    await expect(page.get_by_role("timer")).to_be_visible()
+    await agrees(page, order)
+    buyers = await opens(f"/orders/{order['id']}", ada)
+    await buyers.wait_for_timeout(3_000)
+    await ada.pays(order, "pm_card_authenticationRequired")
+    await expect(buyers.get_by_role("heading", level=1)).to_have_text(re.compile("your bank", re.IGNORECASE))
+    await agrees(buyers, order)
+
+
 async def test_order_that_ends_before_ones_eyes_takes_the_card_form_away(fast_market: Market, opens: Opens) -> None:
     _, buyer, ticket, order = await fast_market.held()
     page = await opens(f"/orders/{order['id']}", buyer, at=fast_market)

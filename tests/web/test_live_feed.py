@@ -91,7 +91,7 @@ class Listener:
         self._lines = response.aiter_lines()
 
     async def next(self, seconds: float = 2.0) -> tuple[str, str]:
-        """The next event and its data; comments are passed over. Two seconds are what the feed promises."""
+        """The next event and its data; comments and the clock are passed over. The feed promises two seconds."""
         event, data = "", []
         async with asyncio.timeout(seconds):
             async for line in self._lines:
@@ -99,8 +99,10 @@ class Listener:
                     event = line.removeprefix("event: ")
                 elif line.startswith("data: "):
                     data.append(line.removeprefix("data: "))
-                elif not line and event:
+                elif not line and event and event != "clock":
                     return event, "\n".join(data)
+                elif not line:
+                    event, data = "", []
         raise AssertionError("the stream ended")
 
 

@@ -66,7 +66,8 @@ def _versioned(entry: str) -> tuple[str, int]:
 
 async def _events(services: Services, visitor: Visitor, viewer: Viewer, asked: _Asked) -> AsyncIterator[bytes]:
     try:
-        yield format_sse_event(comment="Holdfast")
+        # Countdowns that begin later count from it: what everybody gets is rendered once, and has the time of then.
+        yield format_sse_event(event="clock", data_str=str(services.clock()))
         while not viewer.is_over:
             try:
                 async with asyncio.timeout(_COMMENT_SECONDS):

@@ -19,13 +19,17 @@ function say(text, assertive = false) {
   waiting = setTimeout(() => { voice.textContent = text; saidAt = performance.now(); }, pause);
 }
 
+// How far the server's clock is ahead of the steady one here, once the stream has said it.
+let ahead;
+const steady = () => performance.timeOrigin + performance.now();
+
 // Counts down on the server's clock: `now` is the server's time when the page was made, whatever the browser's says.
 class HoldCountdown extends HTMLElement {
   connectedCallback() {
     const sentAt = performance.timeOrigin + (performance.getEntriesByType("navigation")[0]?.responseStart ?? 0);
     // Monotonic while the tab is awake; the wall clock only bridges sleep, by its difference.
-    this.offset = Number(this.getAttribute("now")) - sentAt;
-    this.wall = Date.now() - (performance.timeOrigin + performance.now());
+    this.offset = ahead ?? Number(this.getAttribute("now")) - sentAt;
+    this.wall = Date.now() - steady();
     this.ends = Number(this.getAttribute("ends"));
     this.label = this.dataset.label ?? "left";
     this.setAttribute("role", "timer");
@@ -35,7 +39,7 @@ class HoldCountdown extends HTMLElement {
   }
   disconnectedCallback() { clearInterval(this.timer); }
   now() {
-    const monotonic = performance.timeOrigin + performance.now();
+    const monotonic = steady();
     const slept = Math.max(0, Date.now() - monotonic - this.wall);
     return monotonic + this.offset + (slept > 2000 && slept < 86400000 ? slept : 0);
   }
@@ -203,6 +207,7 @@ class LiveFeed extends HTMLElement {
     const stream = this.stream = new EventSource(this.address);
     stream.onopen = () => { this.failures = 0; clearTimeout(this.slow); this.status.textContent = ""; };
     stream.onerror = () => this.reopen(Math.min(15000, 1000 * 2 ** this.failures++));
+    stream.addEventListener("clock", (event) => { ahead = Number(event.data) - steady(); });
     stream.addEventListener("end", () => this.reopen(0));
     stream.addEventListener("signed-out", () => location.reload());
     stream.addEventListener("ticket", (event) => this.show(event.data));
