@@ -2,10 +2,10 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 from actors.domain.codec import Document
-from actors.domain.messages import Charge, Instant, Order, OrderStatus
+from actors.domain.messages import Charge, Instant, Order, OrderCreated, OrderStatus
 from actors.projections import charge_of, order_of
 from actors.runtime.ports import Clock
 from actors.storage.database import Database, reaching_the_database
@@ -13,6 +13,7 @@ from actors.storage.journal import MongoJournal
 from actors.storage.stripe_lists import PAGE, StripeLists
 from actors.stripe.client import Stripe
 from actors.stripe.resources import Intent
+from actors.tickets import order_key
 from actors.verification import Books, Report, Violation, check
 
 # The market goes on while its books are read, so what looks wrong is looked at again: so many orders, as each of them
@@ -62,15 +63,16 @@ class _Reader:
         async for documents in self._pages("orders"):
             orders = [order_of(document) for document in documents]
             charges = await self._charges({"order_id": {"$in": [order.id for order in orders]}})
-            report.add(self._check(orders, charges, lists.intents_of([order.id for order in orders])))
+            fees = await self._fees([order.id for order in orders])
+            report.add(self._check(orders, charges, lists.intents_of([order.id for order in orders]), fees))
             report.violations |= await self._sold_twice(orders)
         for intents in lists.rest():
             charges = await self._charges({"_id": {"$in": [intent.metadata["chargeId"] for intent in intents]}})
-            report.add(self._check([], charges, intents))
+            report.add(self._check([], charges, intents, {}))
         report.foreign_intents = lists.foreign_intents
         report.violations |= await self._charges_without_orders()
         gaps = await MongoJournal(self._database).with_gaps()
-        report.add(check(Books({}, {}, [], [], [], gaps), self._clock.now()))
+        report.add(check(Books({}, {}, [], [], [], with_gaps=gaps), self._clock.now()))
         return report
 
     async def again(self, order_ids: Collection[str]) -> set[Violation]:
@@ -83,13 +85,22 @@ class _Reader:
         intents = [await self._stripe.retrieve(one) for one in sorted(ids)]
         refunds = [refund for one in sorted(ids) for refund in await self._stripe.refunds_of(one)]
         disputes = [dispute for one in sorted(ids) for dispute in await self._stripe.disputes_of(one)]
-        books = Books({document["_id"]: order_of(document) for document in found}, charges, intents, refunds, disputes)
+        orders = {document["_id"]: order_of(document) for document in found}
+        books = Books(orders, charges, intents, refunds, disputes, await self._fees(orders))
         return check(books, self._clock.now()).violations
 
-    def _check(self, orders: Sequence[Order], charges: dict[str, Charge], intents: Sequence[Intent]) -> Report:
+    def _check(
+        self, orders: Sequence[Order], charges: dict[str, Charge], intents: Sequence[Intent], fees: Mapping[str, int]
+    ) -> Report:
         refunds, disputes = self._lists.refunds_of(intents), self._lists.disputes_of(intents)
-        books = Books({order.id: order for order in orders}, charges, intents, refunds, disputes)
+        books = Books({order.id: order for order in orders}, charges, intents, refunds, disputes, fees)
         return check(books, self._clock.now(), read_since=self._read_since)
+
+    async def _fees(self, order_ids: Collection[str]) -> dict[str, int]:
+        """What the fees of these orders were when they came into being."""
+        commits = await MongoJournal(self._database).owning({order_key(order_id) for order_id in order_ids})
+        events = (record.event for commit in commits for record in commit.records)
+        return {event.order.id: event.order.fee for event in events if isinstance(event, OrderCreated)}
 
     async def _charges(self, wanted: Document) -> dict[str, Charge]:
         with reaching_the_database():

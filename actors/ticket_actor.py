@@ -36,6 +36,7 @@ class TicketActor(HostActor):
             connections.queries,
             offer_window=self.settings.offer_window_ms,
             verified_only=self.settings.require_verified_email,
+            fee=self.settings.fee_hundredths,
         )
         self._host = connections.host(behaviour, self._carry_on, writer=self.writer, fence_reads=is_dedicated)
         self.counters = self._host.counters

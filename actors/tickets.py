@@ -67,11 +67,16 @@ class TicketBehaviour:
 
     kind = "ticket"
 
-    def __init__(self, queries: TicketQueries, *, offer_window: int = 600_000, verified_only: bool = False) -> None:
-        """Offer for `offer_window` ms, with `verified_only` to people with a verified address alone."""
+    def __init__(
+        self, queries: TicketQueries, *, offer_window: int = 600_000, verified_only: bool = False, fee: int = 0
+    ) -> None:
+        """Offer for `offer_window` ms, with `verified_only` to people with a verified address alone.
+
+        Orders come into being at a `fee` in hundredths of a percent.
+        """
         self._queries = queries
         self._verified_only = verified_only
-        self._nobody_waits = Surroundings(offer_window=offer_window)
+        self._nobody_waits = Surroundings(offer_window=offer_window, fee=fee)
         self._offering = self._nobody_waits
         self._holds = BuyerHolds()
         self._earlier: dict[str, Order] = {}
@@ -139,6 +144,7 @@ class TicketBehaviour:
                 earlier_order=self._earlier.get(command.order_id),
                 first_end=first_end,
                 unpaid_until=self._holds.unpaid_until(command.buyer_id),
+                fee=self._nobody_waits.fee,
             )
         elif (edit_id := _edit_id_of(command)) in self._edited:
             surroundings = Surroundings(edited_before=self._edited[edit_id])

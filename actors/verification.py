@@ -35,6 +35,8 @@ class Books:
     intents: Sequence[Intent]
     refunds: Sequence[Refund]
     disputes: Sequence[Dispute]
+    # What the journal says each order's fee was when it came into being, in cents, as far as it was read.
+    fees: Mapping[str, int] = field(default_factory=dict)
     # Entities, such as `ticket:5f…`, without a version between two that the journal has.
     with_gaps: Collection[str] = ()
 
@@ -51,6 +53,7 @@ class Report:
     unconfirmed_intents: int = 0
     in_progress: int = 0
     sold: Counter[str] = field(default_factory=Counter)
+    fees: Counter[str] = field(default_factory=Counter)
     captured: Counter[str] = field(default_factory=Counter)
     refunded: Counter[str] = field(default_factory=Counter)
     disputed: Counter[str] = field(default_factory=Counter)
@@ -60,7 +63,7 @@ class Report:
         """Add what was found in other orders."""
         for count in ("orders", "completed", "charges", "intents", "unconfirmed_intents", "in_progress"):
             setattr(self, count, getattr(self, count) + getattr(other, count))
-        for sums in ("sold", "captured", "refunded", "disputed"):
+        for sums in ("sold", "fees", "captured", "refunded", "disputed"):
             getattr(self, sums).update(getattr(other, sums))
         self.violations |= other.violations
 
@@ -126,6 +129,7 @@ class _Check:
                 self._violated("a charge has one payment at Stripe", charge_id, intents[0].metadata.get("orderId"))
 
     def _check_order(self, order: Order) -> None:
+        self._check_fee(order)
         charges = self._of_orders[order.id]
         is_sold = order.status is OrderStatus.COMPLETE
         unsettled = [charge for charge in charges if charge.is_unsettled]
@@ -150,6 +154,12 @@ class _Check:
                 self._violated("a completed order is paid its price, once", order.id, order.id)
         elif not order.is_open and kept and not unsettled and not self._is_disputed(charges):
             self._violated("an order that is over keeps no money", order.id, order.id)
+
+    def _check_fee(self, order: Order) -> None:
+        if not 0 <= order.fee <= order.price:
+            self._violated("a price is what its seller gets and the fee", order.id, order.id)
+        if self._books.fees.get(order.id, order.fee) != order.fee:
+            self._violated("a fee stays what it was when the ticket was held", order.id, order.id)
 
     def _is_recent(self, changed: Order | Charge) -> bool:
         """Whether something happened to it while the books were read, so that the two sides are not of one time."""
@@ -190,6 +200,7 @@ class _Check:
             is_sold = order.status is OrderStatus.COMPLETE and order.id not in self._left_out
             if is_sold and not self._is_disputed(self._of_orders[order.id]):
                 report.sold[order.currency] += order.price
+                report.fees[order.currency] += order.fee
         for currency in report.sold | report.captured:
             if report.captured[currency] - report.refunded[currency] != report.sold[currency]:
                 self._violated("captured less refunded is what was sold", currency)

@@ -43,6 +43,8 @@ def as_json(found: Report) -> dict[str, Any]:
         "unconfirmedPayments": found.unconfirmed_intents,
         "inProgress": found.in_progress,
         "sold": dict(found.sold),
+        "fees": dict(found.fees),
+        "sellersGet": dict(found.sold - found.fees),
         "captured": dict(found.captured),
         "refunded": dict(found.refunded),
         "disputed": dict(found.disputed),
@@ -67,6 +69,8 @@ def show(found: Report, console: Console) -> None:
         ("captured", found.captured),
         ("refunded", found.refunded),
         ("completed orders", found.sold),
+        ("of them fees", found.fees),
+        ("of them for sellers", found.sold - found.fees),
         ("disputed, apart", found.disputed),
     ):
         table.add_row(name, ", ".join(f"{spoken(cents)} {currency}" for currency, cents in sorted(sums.items())) or "-")

@@ -26,6 +26,8 @@ _IN_WORDS = {
     "int_parsing": "must be a whole number",
     "int_from_float": "must be a whole number",
     "bool_parsing": "must be on or off",
+    "decimal_parsing": "must be a number",
+    "decimal_max_places": "must have at most two decimals",
 }
 
 

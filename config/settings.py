@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import secrets
+from decimal import Decimal
 from email.utils import parseaddr
 from ipaddress import ip_address
 from pathlib import Path
@@ -76,6 +77,7 @@ def _local_address(data: dict[str, Any]) -> str:
 
 
 _WebAddress = Annotated[str, _address("http", "https")]
+_Percent = Annotated[Decimal, Field(decimal_places=2, allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):
@@ -120,6 +122,8 @@ class Settings(BaseSettings):
     payment_grace_seconds: int = Field(default=60, ge=0, le=3_600)
     payment_attempts: int = Field(default=1, ge=1, le=10)
     max_holds_per_buyer: int = Field(default=10, ge=1, le=10_000)
+    fee_percent: _Percent = Field(default=Decimal(0), ge=0, lt=100)
+    resale_cap_percent: _Percent | None = Field(default=None, ge=1, le=10_000)
     rate_limits: bool = True
     # Open streams of pages, on one replica: each is a request to Serve, which takes 2,000 at a time (serve_app/app.py).
     live_streams: int = Field(default=800, ge=1, le=100_000)
@@ -183,6 +187,16 @@ class Settings(BaseSettings):
     def payment_grace_ms(self) -> int:
         """How much a hold may be extended for a payment that began in time, in milliseconds."""
         return self.payment_grace_seconds * 1_000
+
+    @property
+    def fee_hundredths(self) -> int:
+        """What the market keeps of a price, in hundredths of a percent."""
+        return int(self.fee_percent * 100)
+
+    @property
+    def resale_cap_hundredths(self) -> int | None:
+        """The most that a ticket may cost, in hundredths of a percent of its face value; None for any price."""
+        return None if self.resale_cap_percent is None else int(self.resale_cap_percent * 100)
 
     @property
     def session_keys(self) -> tuple[SecretStr, ...]:

@@ -114,7 +114,8 @@ class Services:
 
     def rules(self) -> Rules:
         """Return what the shape of a request is checked against at this moment."""
-        return Rules(self.clock(), self.settings.currency, self.settings.password_min_length)
+        own = self.settings
+        return Rules(self.clock(), own.currency, own.password_min_length, own.resale_cap_hundredths)
 
     def address_of(self, request: Request) -> str:
         """Return where the request comes from, for limits."""

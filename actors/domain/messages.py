@@ -108,7 +108,8 @@ class Order:
 
     From `venue` to `face_value` it says what is bought, as it was when it was held; orders of the first release do not.
     `refund_by` is the user who asked for the refund. `offer` while it is an offer of the waiting list that its buyer
-    has neither accepted nor begun to pay.
+    has neither accepted nor begun to pay. `fee` is the part of the price in cents that the market keeps, as it was
+    when the ticket was held; orders of before there were fees have none.
     """
 
     id: str
@@ -141,6 +142,12 @@ class Order:
     refund_by: str | None = None
     uncounted: int = 0
     offer: bool = False
+    fee: int = 0
+
+    @property
+    def seller_gets(self) -> int:
+        """The rest of the price, in cents."""
+        return self.price - self.fee
 
     @property
     def counted_attempts(self) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from actors.domain import unpaid_holds, waiting_list
+from actors.domain import fees, unpaid_holds, waiting_list
 from actors.domain.messages import (
     AbandonRefund,
     AlreadyReserved,
@@ -122,7 +122,8 @@ class Surroundings:
 
     The first of the open holds ends at `first_end`; no more may end unpaid until `unpaid_until`. `edited_before` is the
     id of the ticket that this very edit changed. `may_buy` are the people in line who may, of a ticket that may be
-    released; an offer stands for `offer_window` ms.
+    released; an offer stands for `offer_window` ms. `fee` is what an order that comes into being costs its seller, in
+    hundredths of a percent of the price.
     """
 
     open_holds: int = 0
@@ -132,6 +133,7 @@ class Surroundings:
     unpaid_until: Instant = 0
     may_buy: frozenset[str] = frozenset()
     offer_window: int = 0
+    fee: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +302,9 @@ def _reserve(ticket: Ticket, command: Reserve, now: Instant, surroundings: Surro
     if (refusal := _too_many(ticket, command, now, surroundings)) is not None:
         return refusal
     expires_at = _until_the_beginning(ticket, now + command.window)
-    order = _order_for(ticket, command.order_id, command.buyer_id, now, expires_at, request=command.request)
+    order = _order_for(
+        ticket, command.order_id, command.buyer_id, now, expires_at, fee=surroundings.fee, request=command.request
+    )
     return (OrderCreated(order),)
 
 
@@ -311,10 +315,11 @@ def _order_for(  # noqa: PLR0913 - what an order has besides what is bought
     now: Instant,
     expires_at: Instant,
     *,
+    fee: int,
     request: str | None = None,
     offer: bool = False,
 ) -> Order:
-    """Return an order of the ticket as it is now, which says what is bought."""
+    """Return an order of the ticket as it is now, which says what is bought, at a fee in hundredths of a percent."""
     details = ticket.details
     return Order(
         id=order_id,
@@ -323,6 +328,7 @@ def _order_for(  # noqa: PLR0913 - what an order has besides what is bought
         buyer_id=buyer_id,
         title=details.title,
         price=details.price,
+        fee=fees.fee_of(details.price, fee),
         currency=details.currency,
         status=OrderStatus.CREATED,
         created_at=now,
@@ -381,7 +387,8 @@ def _with_offer(
         return events
     order_id = waiting_list.offer_id(ticket.id, ticket.version + len(events) + 1)
     expires_at = _until_the_beginning(ticket, now + surroundings.offer_window)
-    return (*events, OrderCreated(_order_for(ticket, order_id, waiter.user_id, now, expires_at, offer=True)))
+    order = _order_for(ticket, order_id, waiter.user_id, now, expires_at, fee=surroundings.fee, offer=True)
+    return (*events, OrderCreated(order))
 
 
 def _accept(ticket: Ticket, order: Order, window: int, now: Instant) -> Decision:

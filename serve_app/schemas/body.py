@@ -13,11 +13,15 @@ from serve_app.errors import RequestValidationError
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the shape of a request depends on besides the request: the time, the currency and the password rule."""
+    """What the shape of a request depends on besides the request: the time, the currency and the password rule.
+
+    `resale_cap` is the most that a ticket may cost in hundredths of a percent of its face value, None for any price.
+    """
 
     now: Instant
     currency: str
     password_min_length: int
+    resale_cap: int | None = None
 
 
 class Body(BaseModel):

@@ -8,8 +8,9 @@ from zoneinfo import available_timezones
 
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
-from actors.domain import money
+from actors.domain import fees, money
 from actors.domain.ids import is_id
 from actors.domain.messages import Instant
 from serve_app.instants import instant_of
@@ -116,8 +117,24 @@ def _optional_cents(amount: object) -> int | None:
     return None if amount is None else _cents(amount)
 
 
-def _face_value(amount: object) -> int | None:
-    return None if amount is None else _cents(amount, least=0)
+def _face_value(amount: object, info: ValidationInfo) -> int | None:
+    """Where prices are capped it is required, and the price is checked against it as far as both are right."""
+    face_value = None if amount is None else _cents(amount, least=0)
+    cap, price = rules_of(info).resale_cap, info.data.get("price")
+    if cap is None:
+        return face_value
+    if face_value is None:
+        # pydantic calls a field by its name in Python where its default is what is wrong.
+        raise _refusal("faceValue", "is required: this market limits prices by it")
+    highest = fees.highest_price(face_value, cap)
+    if price is not None and price > highest:
+        most = f"must be at most {money.spoken(highest)}, {fees.spoken_percent(cap)} of the face value"
+        raise _refusal("price", most)
+    return face_value
+
+
+def _refusal(field: str, rule: str) -> PydanticCustomError:
+    return PydanticCustomError("rule", "{error}", {"field": field, "error": rule})
 
 
 def _time_zone(name: str | None) -> str | None:
@@ -227,7 +244,11 @@ Restrictions = Annotated[
 TimeZone = Annotated[str | None, AfterValidator(_time_zone), _described("string", examples=["Europe/Vienna"])]
 Price = Annotated[int, BeforeValidator(_price), _PRICE]
 OptionalPrice = Annotated[int | None, BeforeValidator(_optional_cents), _amount(0.5)]
-FaceValue = Annotated[int | None, BeforeValidator(_face_value), _amount(0)]
+FaceValue = Annotated[
+    int | None,
+    BeforeValidator(_face_value),
+    _amount(0, " Required where RESALE_CAP_PERCENT limits prices by it."),
+]
 Version = Annotated[int | None, Field(ge=1, le=LAST_VERSION)]
 StartsAt = Annotated[Instant | None, BeforeValidator(_future), _described("string", format="date-time")]
 Currency = Annotated[str | None, AfterValidator(_market_currency), _described("string", examples=["usd"])]

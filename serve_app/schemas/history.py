@@ -29,6 +29,8 @@ class PastOrder(TypedDict):
     userId: str
     status: OrderStatus
     price: float
+    fee: float
+    sellerGets: float
     currency: str
     expiresAt: str
     cancelReason: NotRequired[str]
@@ -62,6 +64,8 @@ def _past_order(order: Order) -> PastOrder:
         "userId": order.buyer_id,
         "status": order.status,
         "price": major(order.price),
+        "fee": major(order.fee),
+        "sellerGets": major(order.seller_gets),
         "currency": order.currency,
         "expiresAt": iso(order.expires_at),
     }

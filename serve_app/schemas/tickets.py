@@ -48,7 +48,7 @@ class TicketBody(Body):
     row: Seat = None
     seat: Seat = None
     restrictions: Restrictions = None
-    face_value: FaceValue = Field(default=None, alias="faceValue")
+    face_value: FaceValue = Field(default=None, alias="faceValue", validate_default=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -105,10 +105,15 @@ class TicketView(DetailsView, HoldView):
 
 
 class SaleView(TypedDict):
-    """To whom a ticket went is the buyer's matter; for how much is the seller's."""
+    """To whom a ticket went is the buyer's matter; for how much is the seller's.
+
+    `price` is `sellerGets` and `fee`, to the cent, as they were when the ticket was held.
+    """
 
     orderId: str
     price: float
+    fee: float
+    sellerGets: float
     currency: str
     refunding: NotRequired[Literal[True]]
 
@@ -177,7 +182,13 @@ def own_ticket_view(ticket: Ticket) -> OwnTicketView:
     view = cast("OwnTicketView", ticket_view(ticket))
     order = ticket.order
     if order is not None and not order.is_open:
-        sale: SaleView = {"orderId": order.id, "price": major(order.price), "currency": order.currency}
+        sale: SaleView = {
+            "orderId": order.id,
+            "price": major(order.price),
+            "fee": major(order.fee),
+            "sellerGets": major(order.seller_gets),
+            "currency": order.currency,
+        }
         if order.refunding:
             sale["refunding"] = True
         view["sale"] = sale

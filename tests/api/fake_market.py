@@ -65,6 +65,7 @@ class FakeMarket:
     def __init__(self, database: Database, clock: ManualClock) -> None:
         self.refusal: Refusal | None = None
         self.is_up = True
+        self.fee = 0
         self.attempts = 1
         self.failure = "generic_decline"
         self.resumed: list[ResumePurchase] = []
@@ -168,7 +169,7 @@ class FakeMarket:
 
     def _surroundings(self, command: Reserve) -> Surroundings:
         held = sum(order.is_open and order.buyer_id == command.buyer_id for order in self._orders.values())
-        return Surroundings(held, self._orders.get(command.order_id))
+        return Surroundings(held, self._orders.get(command.order_id), fee=self.fee)
 
     def _apply(self, ticket_id: str, event: TicketEvent) -> None:
         ticket = rules.evolve(self._tickets.get(ticket_id), event, self._clock(), ticket_id)

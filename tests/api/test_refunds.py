@@ -193,7 +193,7 @@ async def test_sellers_see_for_how_much_their_tickets_went(world: World) -> None
     seller, _, ticket, order = await sold(world)
     [listed] = await sales(seller)
     assert (listed["id"], listed["status"]) == (ticket["id"], "sold")
-    assert listed["sale"] == {"orderId": order["id"], "price": 12.5, "currency": "usd"}
+    assert listed["sale"] == {"orderId": order["id"], "price": 12.5, "fee": 0, "sellerGets": 12.5, "currency": "usd"}
 
 
 async def test_what_the_seller_sees_of_a_sale_leads_to_its_refund(world: World) -> None:

@@ -241,7 +241,8 @@ async def test_the_seller_sees_what_happened_in_order(world: World) -> None:
     ]  # fmt: skip
     assert response.json()[0]["data"] == {"userId": seller.id, **TICKET, "currency": "usd"}
     assert response.json()[2]["data"] == {
-        "orderId": order["id"], "userId": buyer.id, "status": "cancelled", "price": 12.5, "currency": "usd",
+        "orderId": order["id"], "userId": buyer.id, "status": "cancelled", "price": 12.5, "fee": 0,
+        "sellerGets": 12.5, "currency": "usd",
         "expiresAt": order["expiresAt"], "cancelReason": "buyer",
     }  # fmt: skip
 

@@ -33,7 +33,7 @@ def books(
     refunds: tuple[Refund, ...] = (),
     disputes: tuple[Dispute, ...] = (),
 ) -> Books:
-    return Books({order.id: order}, {charge.id: charge}, intents or (INTENT,), refunds, disputes)
+    return Books({order.id: order}, {charge.id: charge}, intents or (INTENT,), refunds, disputes, {order.id: 0})
 
 
 def rules(found: Books, now: int = NOW) -> set[str]:
@@ -44,6 +44,7 @@ def rules(found: Books, now: int = NOW) -> set[str]:
     "right",
     [
         pytest.param(books(), id="a sale"),
+        pytest.param(replace(books(replace(ORDER, fee=1)), fees={"o1": 1}), id="a sale with a fee"),
         pytest.param(books(OVER, BACK, refunds=(REFUND,)), id="a refunded sale"),
         pytest.param(books(disputes=(Dispute("dp_1", "pi_1", PRICE, "usd", "needs_response"),)), id="a disputed sale"),
         pytest.param(
@@ -81,6 +82,9 @@ def two_sales(found: Books) -> Books:
             lambda: books(ORDER, CHARGE, replace(INTENT, amount_received=PRICE - 1)),
             "a completed order is paid its price, once",
         ),
+        (lambda: books(replace(ORDER, fee=1)), "a fee stays what it was when the ticket was held"),
+        (lambda: books(replace(ORDER, fee=PRICE + 1)), "a price is what its seller gets and the fee"),
+        (lambda: books(replace(ORDER, fee=-1)), "a price is what its seller gets and the fee"),
         (lambda: books(ORDER, CHARGE, INTENT, replace(INTENT, id="pi_2")), "a charge has one payment at Stripe"),
         (lambda: books(ORDER, CHARGE, INTENT, replace(INTENT, id="pi_2")), "every payment at Stripe has its charge"),
         (lambda: books(refunds=(REFUND,)), "a completed order is paid its price, once"),

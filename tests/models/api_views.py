@@ -67,7 +67,8 @@ def own_listing_view(listing: Listing) -> JSON:
     view, order = listing_view(listing), listing.rules.holder
     if order is None or order.is_open:
         return view
-    sale = {"orderId": order.id, "price": order.price / 100, "currency": "usd"}
+    price = order.price / 100
+    sale = {"orderId": order.id, "price": price, "fee": 0, "sellerGets": price, "currency": "usd"}
     return view | {"sale": sale | refunding(order)}
 
 

@@ -111,6 +111,29 @@ def test_each_mistake_gets_one_line_that_names_the_variable(lines_for: Complaint
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("FEE_PERCENT", "eight", "FEE_PERCENT must be a number"),
+        ("FEE_PERCENT", "NaN", "FEE_PERCENT must be a finite number"),
+        ("FEE_PERCENT", "-0.01", "FEE_PERCENT must be greater than or equal to 0"),
+        ("FEE_PERCENT", "100", "FEE_PERCENT must be less than 100"),
+        ("FEE_PERCENT", "8.005", "FEE_PERCENT must have at most two decimals"),
+        ("RESALE_CAP_PERCENT", "0", "RESALE_CAP_PERCENT must be greater than or equal to 1"),
+        ("RESALE_CAP_PERCENT", "110.125", "RESALE_CAP_PERCENT must have at most two decimals"),
+    ],
+)
+def test_fee_or_cap_that_cannot_be_is_refused(name: str, value: str, line: str, lines_for: Complaints) -> None:
+    assert lines_for(**{name: value}) == (line,)
+
+
+@pytest.mark.parametrize(("value", "hundredths"), [("8.5", 850), ("0", 0), ("99.99", 9_999)])
+def test_fee_is_known_to_a_hundredth_of_a_percent(value: str, hundredths: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEE_PERCENT", value)
+    monkeypatch.setenv("RESALE_CAP_PERCENT", "")
+    assert (load().fee_hundredths, load().resale_cap_hundredths) == (hundredths, None)
+
+
 def test_no_line_repeats_a_secret(lines_for: Complaints) -> None:
     lines = lines_for(JWT_KEY="too-short-a-secret", MONGODB_URL="http://user:hunter2@db", REDIS_URL="hunter3")
 

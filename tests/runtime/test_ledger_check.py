@@ -2,21 +2,39 @@
 
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
 from actors import books
 from actors.books import verified
-from actors.domain.messages import CancelOrder, Capture, Charge, Order, Pay, PaymentAnswer, ResumePurchase, Sell
+from actors.domain.fees import fee_of
+from actors.domain.messages import (
+    CancelOrder,
+    Capture,
+    Charge,
+    Order,
+    OrderCompleted,
+    Pay,
+    PaymentAnswer,
+    ResumePurchase,
+    Sell,
+    TicketCommand,
+)
+from actors.domain.ticket import Ticket
 from actors.payments import Payments
 from actors.purchase import Counterparts, Outcome, Purchases
+from actors.runtime.ports import Decided
 from actors.storage import stripe_lists
 from actors.stripe.client import Stripe
 from actors.stripe.errors import OutcomeUnknown
 from actors.stripe.resources import Intent
+from actors.tickets import TicketBehaviour
 from actors.verification import Report
+from config.settings import Settings
 from tests.support.buying import DECLINED, VISA, ActorDiedError, Interrupted, an_order, rescued
-from tests.support.local_market import LocalMarket
+from tests.support.local_market import LocalMarket, local_market
 from tests.support.trading import expect
 
 
@@ -180,3 +198,40 @@ async def test_orders_are_checked_page_after_page(
     report = await report_of(market)
     assert (report.orders, report.charges, report.intents, report.completed) == (3, 3, 3, 2)
     assert (dict(report.sold), report.violations) == ({"usd": 10_000}, set())
+
+
+# Fees
+
+
+class TakesTheFeeOfTheSale(TicketBehaviour):
+    """Computes the fee once more when the ticket is sold."""
+
+    def decide(self, ticket: Ticket | None, command: TicketCommand, now: int) -> Decided[Ticket]:
+        decided = super().decide(ticket, command, now)
+        events = [
+            OrderCompleted(replace(event.order, fee=fee_of(event.order.price, 1_000)))
+            if isinstance(event, OrderCompleted)
+            else event
+            for event in decided.events
+        ]
+        return replace(decided, events=tuple(events))
+
+
+@pytest.mark.parametrize("is_frozen", [True, False])
+async def test_fee_that_changes_between_hold_and_sale_is_the_one_of_the_hold_or_the_check_sees_that(
+    market_settings: Settings, *, is_frozen: bool
+) -> None:
+    async with local_market(market_settings.model_copy(update={"fee_percent": Decimal("8.5")})) as market:
+        order = await an_order(market)
+        market.settings = market.settings.model_copy(update={"fee_percent": Decimal(10)})
+        await market.tickets.kill()
+        if is_frozen:
+            market.tickets = market.start_tickets()
+        else:
+            market.tickets = market._start(TakesTheFeeOfTheSale(market.connections.queries), "tickets-0")
+        expect(PaymentAnswer, await market.pay(Pay(order.id, VISA)))
+        report = await report_of(market)
+        rules = {violation.rule for violation in report.violations}
+        assert order.fee == fee_of(order.price, 850)
+        assert rules == (set() if is_frozen else {"a fee stays what it was when the ticket was held"})
+        assert report.fees["usd"] == fee_of(order.price, 850 if is_frozen else 1_000)

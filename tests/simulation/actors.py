@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from actors import names
@@ -66,6 +67,8 @@ class SimulatedRay:
         self.connect = connect
         self._world = world
         self._settings = settings
+        # What FEE_PERCENT is in one life of an actor after the other, as while the operator changes it.
+        self.fees: tuple[Decimal, ...] = (Decimal(0),)
         self.process = world.loop.process("ray")
         self._lives = 0
 
@@ -161,7 +164,8 @@ class SimulatedRay:
         process = self._world.loop.process(f"{slot.name}#{self._lives}")
         kind = names.kind_of(slot.name)
         system = SimulatedSystem(self._world, self, process, self._lives)
-        actor = process.call(CLASSES[kind], slot.name, self._settings, system)
+        settings = self._settings.model_copy(update={"fee_percent": self.fees[self._lives % len(self.fees)]})
+        actor = process.call(CLASSES[kind], slot.name, settings, system)
         slot.newest = Incarnation(process, actor)
         process.call(self._world.note, "starts")
 

@@ -1,5 +1,6 @@
 """The books of a simulation, for the check that `holdfast verify` makes."""
 
+from actors.domain.messages import OrderCreated
 from actors.stripe.resources import Dispute, Intent, Refund
 from actors.verification import Books
 from tests.simulation.database import Tables
@@ -26,4 +27,10 @@ def books_of(tables: Tables, ledger: WatchedLedger) -> Books:
             for one in intents
             for dispute in one.disputes
         ],
+        {
+            record.event.order.id: record.event.order.fee
+            for commit in tables.commits.values()
+            for record in commit.records
+            if isinstance(record.event, OrderCreated)
+        },
     )

@@ -5,6 +5,7 @@ The model of a ticket here is written down once more and does not ask actors/dom
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from actors.domain import unpaid_holds
@@ -55,6 +56,7 @@ class Hold:
     order_id: str
     buyer_id: str
     price: int
+    fee: int
     ends: int
     is_bought: bool = False
     is_refunding: bool = False
@@ -100,6 +102,7 @@ class Invariants:
     unpaid: list[Unpaid] = field(default_factory=list)
     ticket_writers: set[str] = field(default_factory=set)
     prices: dict[str, int] = field(default_factory=dict)
+    fees: tuple[Decimal, ...] = (Decimal(0),)
     lapsed: set[str] = field(default_factory=set)
     published: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     committed: dict[str, int] = field(default_factory=Counter)
@@ -207,6 +210,8 @@ class Invariants:
             return
         if order.price != hold.price:
             self._break(f"the price of order {order.id} is not the one that was held")
+        if order.fee != hold.fee:
+            self._break(f"the fee of order {order.id} is not the one that was fixed when its ticket was held")
         if isinstance(event, OrderExpired) and (hold.is_bought or at < hold.ends):
             self._break(f"order {order.id} expired {hold.ends - at} ms before its end")
         if isinstance(event, OrderExpired) and self._now < hold.ends - self.tolerance:
@@ -225,10 +230,18 @@ class Invariants:
             self._break(f"order {order.id} came into being twice")
         if order.price != place.price:
             self._break(f"order {order.id} has another price than its ticket")
+        self._check_fee(order)
         self.created.add(order.id)
         self.prices[order.id] = order.price
-        place.hold = Hold(order.id, order.buyer_id, order.price, order.expires_at, is_offer=order.offer)
+        place.hold = Hold(order.id, order.buyer_id, order.price, order.fee, order.expires_at, is_offer=order.offer)
         self._check_beginning(place)
+
+    def _check_fee(self, order: Order) -> None:
+        """It is one that the operator has set, to the cent."""
+        self.checks["fees"] += order.fee > 0
+        cents = {(order.price * percent / 100).quantize(Decimal(1), ROUND_HALF_UP) for percent in self.fees}
+        if order.fee not in cents or order.seller_gets + order.fee != order.price:
+            self._break(f"the fee of order {order.id} is {order.fee} of {order.price}, and not in {sorted(cents)}")
 
     def _check_beginning(self, place: Place) -> None:
         if place.hold is not None and place.begins is not None and place.hold.ends > place.begins:

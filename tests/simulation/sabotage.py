@@ -15,8 +15,8 @@ from unittest.mock import patch
 from actors import payment_steps
 from actors.charges import ChargeBehaviour
 from actors.connections import Connections
+from actors.domain import fees, unpaid_holds, waiting_list
 from actors.domain import ticket as ticket_rules
-from actors.domain import unpaid_holds, waiting_list
 from actors.domain.messages import (
     CancelReason,
     Capture,
@@ -26,6 +26,7 @@ from actors.domain.messages import (
     ChargeStep,
     Expire,
     Order,
+    OrderCompleted,
     OrderExpired,
     Sell,
     TicketCommand,
@@ -37,7 +38,7 @@ from actors.purchase import Purchases
 from actors.runtime.carry_on import CarryOn
 from actors.runtime.clock import SharedClock
 from actors.runtime.host import Host
-from actors.runtime.ports import Behaviour, Commit
+from actors.runtime.ports import Behaviour, Commit, Decided
 from actors.runtime.publisher import Publisher
 from actors.tickets import TicketBehaviour
 from tests.simulation.faults import CALM, Faults
@@ -253,7 +254,7 @@ def without_an_offer_with_the_release(market: SimulatedMarket) -> AbstractContex
         if ticket is None or not ticket.waiting or ticket.status is not TicketStatus.AVAILABLE:
             return due(ticket, now, around)
         everybody = frozenset(waiter.user_id for waiter in ticket.waiting) - market.tables.barred
-        released = OrderExpired(ticket_rules._order_for(ticket, "", "", now, now))
+        released = OrderExpired(ticket_rules._order_for(ticket, "", "", now, now, fee=0))
         waiting = replace(around, may_buy=everybody, offer_window=market.settings.offer_window_ms)
         return with_offer(ticket, (released,), now, waiting)[1:]
 
@@ -264,6 +265,26 @@ def without_the_order_of_the_line(_: SimulatedMarket) -> AbstractContextManager[
     """What is released goes to the last in line."""
     first = waiting_list.first_fitting
     return patch.object(waiting_list, "first_fitting", lambda line, *others: first(line[::-1], *others))
+
+
+def without_a_fee_that_stays(_: SimulatedMarket) -> AbstractContextManager[Any]:
+    """The fee is that of the moment of the sale, and not the one of when the ticket was held."""
+    decide = TicketBehaviour.decide
+
+    def at_the_sale(
+        tickets: TicketBehaviour, ticket: Ticket | None, command: TicketCommand, now: int
+    ) -> Decided[Ticket]:
+        decided = decide(tickets, ticket, command, now)
+        return replace(decided, events=tuple(_at_the_fee_of(tickets, event) for event in decided.events))
+
+    return patch.object(TicketBehaviour, "decide", at_the_sale)
+
+
+def _at_the_fee_of(tickets: TicketBehaviour, event: Any) -> Any:  # noqa: ANN401 - an event of a ticket
+    if not isinstance(event, OrderCompleted):
+        return event
+    fee = fees.fee_of(event.order.price, tickets._nobody_waits.fee)
+    return OrderCompleted(replace(event.order, fee=fee))
 
 
 LOST = replace(CALM, lost_request=0.02, lost_answer=0.02)
@@ -302,6 +323,7 @@ CONTROLS = (
     Control("withdrawal with the release", without_withdrawal_on_release, CALM, 40, commands=250),
     Control("the offer with the release", without_an_offer_with_the_release, CALM, 20, commands=250),
     Control("the order of the line", without_the_order_of_the_line, CALM, 40, commands=250),
+    Control("a fee that stays as it was at the hold", without_a_fee_that_stays, UNLUCKY, 20),
     Control("fenced reads of tickets that move", without_fenced_reads, COPIES, 20, placement="dedicated"),
 )
 

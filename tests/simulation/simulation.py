@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from decimal import Decimal
 from random import Random
 from time import process_time
 from unittest.mock import patch
@@ -40,6 +41,9 @@ OFFERS_SECONDS = 5 * 20.0
 MODERATED = 0.3
 # In how many of the markets people stand in line.
 WAITED = 0.5
+# How many of the markets have a fee, which is changed while they run.
+CHARGED = 0.5
+FEES = (Decimal("8.5"), Decimal(0), Decimal("2.75"), Decimal("12.33"))
 
 Sabotage = Callable[[SimulatedMarket], AbstractContextManager[None]]
 
@@ -128,6 +132,8 @@ class _Run:
         # Drawn last: the other seeds stay as they were before there were administrators.
         self.moderator = Moderator(self.people, "a" * 24) if random.random() < MODERATED else None
         self.waiters = Waiters(self.people) if random.random() < WAITED else None
+        if random.random() < CHARGED:
+            market.ray.fees = self.invariants.fees = FEES
         self.invariants.lines.barred = market.tables.barred = set(buyers[2:3])
         self.invariants.lines.offer_window = settings.offer_window_ms
         market.tables.when_committed = self.invariants.committed_to

@@ -90,7 +90,8 @@ class LocalMarket:
         )
 
     def start_tickets(self, *, fence_reads: bool = False) -> RunningHost:
-        return self._start(TicketBehaviour(self.connections.queries), "tickets-0", fence_reads=fence_reads)
+        behaviour = TicketBehaviour(self.connections.queries, fee=self.settings.fee_hundredths)
+        return self._start(behaviour, "tickets-0", fence_reads=fence_reads)
 
     def _start(self, behaviour: Behaviour[Any, Any], name: str, *, fence_reads: bool = False) -> RunningHost:
         writer = f"{name}-{ObjectId()}"
