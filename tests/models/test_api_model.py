@@ -24,10 +24,11 @@ from actors.domain.ticket import TicketAnswer
 from actors.purchase import Purchases
 from actors.tickets import TicketBehaviour
 from config.settings import Settings
+from serve_app.buying import orders
 from serve_app.errors import NotFoundError
 from serve_app.idempotency import Identity
 from serve_app.queries.orders import Orders
-from serve_app.routes import orders, tickets
+from serve_app.routes import tickets
 from serve_app.security.revocations import Revocations
 from serve_app.services import Services
 from tests.models import search
