@@ -41,18 +41,33 @@ defaults() {
     echo "    http-error $(answer 413 'The body may have at most 1 MiB.')"
     echo "    http-error $(answer 429 'Too many connections from this address. Close some, or wait a little.' 1) hdr Connection close"
     # Whatever no replica answered is one thing for clients, as it is everywhere else: 503, and when to ask again.
+    # The mark tells these answers from those of replicas: it goes before the answer does (see away).
     for status in 500 502 503 504; do
-        echo "    errorfile $status $configuration.away"
+        echo "    http-error status $status content-type application/json lf-string %[var(txn.away)] $headers hdr Retry-After 1 hdr X-Holdfast-Away 1"
     done
 }
 
-# An error file is the whole response, and so may have another status than the error that it stands for.
+# What is said while no replica answers: a page to browsers, whose style the policy names by its hash, else JSON.
+style=':root{color-scheme:light dark}body{font:1.1rem/1.5 system-ui,sans-serif;max-width:36rem;margin:15vh auto;padding:0 1rem}a{display:inline-block;padding:.75rem 0;color:inherit}'
+style_hash='1Pi7KPgvn7CVtpWCQHCGD1o7CMDIvLlBIVxDV+QKlyA='
+page="<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Back in a moment - Holdfast</title>"
+page="$page<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"robots\" content=\"noindex\">"
+page="$page<style>$style</style></head><body><main><h1>Back in a moment</h1><p>The market does not answer right now. Nothing"
+page="$page is lost, and nothing happens twice: what you hold stays yours until its time is over, and what you paid stays paid.</p>"
+page="$page<p><a href=\"\">Try again</a></p></main></body></html>"
+
 away() {
-    body='{"errors":[{"message":"The marketplace does not answer right now. Try again in a moment."}]}'
-    printf 'HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: %s\r\n' "${#body}"
-    printf 'Retry-After: 1\r\nX-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\nReferrer-Policy: no-referrer\r\n'
-    printf "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
-    printf 'Cache-Control: no-store\r\n\r\n%s' "$body"
+    echo "    acl wants_page req.hdr(accept) -m sub text/html"
+    echo "    acl for_programs path_beg /api/"
+    echo "    http-request set-var-fmt(txn.away) '{\"errors\":[{\"message\":\"The marketplace does not answer right now. Try again in a moment.\"}]}'"
+    echo "    http-request set-var-fmt(txn.away) '$page' if wants_page !for_programs"
+    echo "    http-request set-var(txn.wants_page) bool(true) if wants_page !for_programs"
+    echo "    acl is_away res.hdr(X-Holdfast-Away) -m found"
+    echo "    acl is_page var(txn.wants_page) -m bool"
+    echo "    http-after-response set-status 503 if is_away"
+    echo "    http-after-response set-header Content-Type \"text/html; charset=utf-8\" if is_away is_page"
+    echo "    http-after-response set-header Content-Security-Policy \"default-src 'none'; style-src 'sha256-$style_hash'; frame-ancestors 'none'\" if is_away is_page"
+    echo "    http-after-response del-header X-Holdfast-Away"
 }
 
 frontend() {
@@ -64,6 +79,7 @@ frontend() {
         esac
     done
     limits
+    away
     # Serve then starts no task to watch whether the client of each request is still there, a tenth of a replica's time.
     echo "    http-request set-header x-request-disconnect-disabled ?1"
     echo "    http-request set-header x-holdfast-ingress \"\${HOLDFAST_INGRESS_KEY}\""
@@ -130,7 +146,6 @@ program=$HOLDFAST_HAPROXY
 if [ -n "$configuration" ] && [ -w "$configuration" ]; then
     umask 077
     program=$(reworded || echo "$HOLDFAST_HAPROXY")
-    away >"$configuration.away"
     defaults >"$configuration.defaults"
     frontend >"$configuration.frontend"
     # Each answer that is being compressed takes 256 KiB: beyond 64 MiB of them the others are sent as they are.

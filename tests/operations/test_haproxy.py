@@ -1,9 +1,11 @@
 """HAProxy as it runs in front of replicas: what it lets through, and what it answers by itself."""
 
+import base64
+import hashlib
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -47,15 +49,22 @@ class Replica(BaseHTTPRequestHandler):
         """Nothing is written."""
 
 
-@pytest.fixture
-def replica() -> Iterator[int]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Replica) as server:
+@contextmanager
+def stoppable(port: int = 0) -> Iterator[int]:
+    """A replica at this port, or at any; it stops when the context ends."""
+    with ThreadingHTTPServer(("127.0.0.1", port), Replica) as server:
         server.daemon_threads = True
         serving = Thread(target=server.serve_forever)
         serving.start()
         yield server.server_port
         server.shutdown()
         serving.join()
+
+
+@pytest.fixture
+def replica() -> Iterator[int]:
+    with stoppable() as port:
+        yield port
 
 
 @pytest.fixture
@@ -94,6 +103,53 @@ def test_a_replica_that_breaks_off_is_a_503_as_whatever_no_replica_answers(ingre
 
     assert_is_in_the_error_format(answer, 503)
     assert b"retry-after: 1" in answer.lower()
+
+
+def exchanged(running: RunningHAProxy, path: str, accept: str) -> httpx.Response:
+    return httpx.get(f"http://127.0.0.1:{running.port}{path}", headers={"Accept": accept}, timeout=15)
+
+
+BROWSER = "text/html,application/xhtml+xml,*/*;q=0.8"
+
+
+@pytest.mark.parametrize("replicas", [[], [free_port()]], ids=["application not there yet", "replica gone"])
+def test_browser_gets_a_page_while_no_replica_serves_and_a_program_json(tmp_path: Path, replicas: list[int]) -> None:
+    with haproxy(tmp_path, replicas) as running:
+        page = exchanged(running, "/tickets/secret?q=secret", BROWSER)
+        programs = [exchanged(running, "/tickets/secret", "*/*"), exchanged(running, "/api/tickets", BROWSER)]
+
+    assert (page.status_code, page.headers["content-type"]) == (503, "text/html; charset=utf-8")
+    assert "<h1>Back in a moment</h1>" in page.text
+    assert '<a href="">Try again</a>' in page.text
+    assert "secret" not in page.text
+    assert (page.headers["retry-after"], page.headers["cache-control"]) == ("1", "no-store")
+    for answer in programs:
+        assert (answer.status_code, answer.headers["content-type"]) == (503, "application/json")
+        assert answer.json()["errors"][0]["message"]
+    for answer in (page, *programs):
+        assert "x-holdfast-away" not in answer.headers
+
+
+def test_page_of_haproxy_needs_nothing_else_and_its_policy_knows_its_style(tmp_path: Path) -> None:
+    with haproxy(tmp_path, []) as running:
+        page = exchanged(running, "/", BROWSER)
+
+    style = page.text.partition("<style>")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = page.headers["content-security-policy"]
+    assert policy == f"default-src 'none'; style-src 'sha256-{digest}'; frame-ancestors 'none'"
+    assert "src=" not in page.text
+    assert "<link" not in page.text
+
+
+def test_page_of_haproxy_comes_as_soon_as_the_replica_stops(tmp_path: Path) -> None:
+    with ExitStack() as serving, ExitStack() as ingress:
+        running = ingress.enter_context(haproxy(tmp_path, [serving.enter_context(stoppable())]))
+        serving.close()
+        page, program = exchanged(running, "/", BROWSER), exchanged(running, "/", "*/*")
+
+    assert (page.status_code, page.headers["content-type"]) == (503, "text/html; charset=utf-8")
+    assert (program.status_code, program.headers["content-type"]) == (503, "application/json")
 
 
 @pytest.mark.parametrize("name", ["Cookie", "X-Anything"])
