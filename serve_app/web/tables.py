@@ -9,6 +9,7 @@ from actors.domain.money import spoken
 from serve_app.instants import iso
 from serve_app.paging import LARGEST_LIMIT
 from serve_app.queries.tickets import Wanted
+from serve_app.selling.fees import seller_gets
 from serve_app.services import Services
 
 # A cell that begins like this is a formula to a spreadsheet (OWASP, CSV Injection).
@@ -17,7 +18,7 @@ _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 async def listings(services: Services, seller_id: str) -> AsyncIterator[str]:
     """Yield the seller's tickets, newest first."""
-    yield _lines([("ticket", "title", "starts", "venue", "city", "price", "currency", "state", "listed")])
+    yield _lines([("ticket", "title", "starts", "venue", "city", "price", "you get", "currency", "state", "listed")])
     after: str | None = None
     own = Wanted("newest", seller_id=seller_id)
     while True:
@@ -26,8 +27,8 @@ async def listings(services: Services, seller_id: str) -> AsyncIterator[str]:
         for ticket in page.items:
             of = ticket.details
             when, listed = _moment(of.starts_at), iso(ticket.created_at)
-            price = _amount(of.price)
-            rows.append((ticket.id, of.title, when, of.venue, of.city, price, of.currency, ticket.status.value, listed))
+            price, gets, state = _amount(of.price), _amount(seller_gets(ticket, services.settings)), ticket.status.value
+            rows.append((ticket.id, of.title, when, of.venue, of.city, price, gets, of.currency, state, listed))
         yield _lines(rows)
         after = page.next_position
         if after is None:

@@ -9,7 +9,7 @@ from babel import Locale
 from babel.numbers import NumberFormatError, parse_decimal
 
 from actors.domain.messages import Details
-from actors.domain.money import spoken
+from actors.domain.money import cents, least_price, spoken
 from serve_app.errors import RequestValidationError
 from serve_app.schemas.tickets import TicketBody
 from serve_app.services import Services
@@ -61,6 +61,14 @@ def amount_of(text: str, locale: Locale) -> str:
         return str(parse_decimal(text, locale, strict=True))
     except NumberFormatError:
         return text
+
+
+def price_of(fields: Mapping[str, str], locale: Locale, currency: str) -> int | None:
+    """Return the price in cents, or None while there is none that a ticket could be listed at."""
+    try:
+        return cents(amount_of(fields.get("price", ""), locale), least=least_price(currency))
+    except ValueError:
+        return None
 
 
 def values_of(details: Details) -> dict[str, str]:

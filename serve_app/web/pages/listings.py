@@ -13,6 +13,7 @@ from serve_app.paging import Page, cursor_of
 from serve_app.schemas.searches import TicketSearch
 from serve_app.search.tickets import existing, find_tickets
 from serve_app.selling import tickets as selling
+from serve_app.selling.fees import seller_gets
 from serve_app.services import services_of
 from serve_app.web import tables
 from serve_app.web.forms import Form
@@ -39,6 +40,7 @@ async def show_listings(request: Request) -> Response:
     cursor = cursor_of("newest", page.next_position) if page.next_position else None
     context = {
         "tickets": page.items,
+        "gets": {ticket.id: seller_gets(ticket, services_of(request).settings) for ticket in page.items},
         "next": f"/listings?cursor={cursor}" if cursor else None,
         "is_first": search.cursor is None,
     }
@@ -97,6 +99,7 @@ async def _shown(request: Request, ticket_id: str, form: Form, error: CustomErro
     starts_at = ticket.details.starts_at
     context = {
         "ticket": ticket,
+        "gets": seller_gets(ticket, services.settings),
         "form": form,
         "past": [(event_name(recorded.event), recorded, order_in(recorded.event)) for recorded in past],
         "is_cut": first > 0,

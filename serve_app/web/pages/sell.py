@@ -6,16 +6,18 @@ from zoneinfo import available_timezones
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from actors.domain.fees import spoken_percent
 from actors.domain.ticket import Ticket
 from serve_app.errors import CustomError, PreconditionFailedError
 from serve_app.idempotency import identify
 from serve_app.schemas.tickets import TicketBody
 from serve_app.selling import tickets as selling
+from serve_app.selling.fees import rest_of
 from serve_app.selling.tickets import admit_change, admit_seller
 from serve_app.services import services_of
 from serve_app.web.forms import KEY, Form, read_form
 from serve_app.web.page import render, see_other, signed_in
-from serve_app.web.ticket_form import NAMES, ticket_body, values_of
+from serve_app.web.ticket_form import NAMES, price_of, ticket_body, values_of
 from serve_app.web.visitor import visitor_of
 
 router = APIRouter(include_in_schema=False)
@@ -125,6 +127,17 @@ def _form(  # noqa: PLR0913 - what the page shows
     error: CustomError | None = None,
     is_stale: bool = False,
 ) -> Response:
-    context = {"form": form, "ticket": ticket, "preview": preview, "is_stale": is_stale, "zones": _ZONES}
+    settings = services_of(request).settings
+    price, cap = price_of(form.values, visitor_of(request).locale, settings.currency), settings.resale_cap_hundredths
+    context = {
+        "form": form,
+        "ticket": ticket,
+        "preview": preview,
+        "is_stale": is_stale,
+        "zones": _ZONES,
+        "gets": None if price is None else rest_of(price, settings),
+        "fee": spoken_percent(settings.fee_hundredths) if settings.fee_hundredths else "",
+        "cap": spoken_percent(cap) if cap is not None else "",
+    }
     status = error.status_code if error else HTTPStatus.OK
     return render(request, "sell.html", context, status=status, headers=error.headers if error else None)
