@@ -65,6 +65,13 @@ def _mail_address(text: str) -> str:
     return text
 
 
+def _contact(text: str) -> str:
+    # A line break would begin another field (RFC 9116).
+    if not text.startswith(("mailto:", "https://", "tel:")) or not text.isprintable() or " " in text:
+        raise ValueError("must be an address such as mailto:security@example.com or https://example.com/report")
+    return text
+
+
 def _listening_addresses(text: str) -> str:
     try:
         return ",".join(str(ip_address(each.strip())) for each in text.split(","))
@@ -116,6 +123,7 @@ class Settings(BaseSettings):
     # The address can hold a password.
     smtp_url: Annotated[SecretStr, AfterValidator(_mail_server)] | None = None
     mail_from: Annotated[str, AfterValidator(_mail_address)] = "Holdfast <no-reply@localhost>"
+    security_contact: Annotated[str, AfterValidator(_contact)] | None = None
     require_verified_email: bool = False
     reservation_seconds: int = Field(default=900, ge=1, le=86_400)
     offer_seconds: int = Field(default=600, ge=1, le=86_400)

@@ -1,5 +1,6 @@
 """Every error becomes `{"errors": [{"message", "field"?}]}` here, wherever it was raised."""
 
+import secrets
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
@@ -16,7 +17,7 @@ from actors.runtime.ports import StoreUnavailableError
 from actors.storage.database import failure_of
 from actors.stripe.sandbox import LedgerUnavailable
 from config.logs import origin_of
-from serve_app.errors import CustomError, DatabaseConnectionError, ServiceUnavailableError
+from serve_app.errors import CustomError, DatabaseConnectionError, ErrorEntry, ServiceUnavailableError
 from serve_app.methods import allowed_methods
 from serve_app.responses import json_response
 from serve_app.web.errors import answer, response_of
@@ -49,7 +50,10 @@ def install(api: FastAPI) -> None:
 
 
 class LastResort:
-    """Answers what nobody expected with 500. Logs where it came from, never its text: that may be input."""
+    """Answers what nobody expected with 500. Logs where it came from, never its text: that may be input.
+
+    The answer has the id of the log line, so that whoever runs the market finds it: `X-Request-Id`.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -66,10 +70,13 @@ class LastResort:
         try:
             await self._app(scope, receive, watch)
         except Exception as error:
-            _log.error("unexpected exception", **origin_of(error))
+            request_id = secrets.token_hex(8)
+            _log.error("unexpected exception", request_id=request_id, **origin_of(error))
             if started or scope["type"] != "http":
                 raise
-            response = answer(Request(scope), HTTPStatus.INTERNAL_SERVER_ERROR, [{"message": _UNEXPECTED}])
+            errors: list[ErrorEntry] = [{"message": _UNEXPECTED}]
+            headers = {"X-Request-Id": request_id}
+            response = answer(Request(scope), HTTPStatus.INTERNAL_SERVER_ERROR, errors, headers)
             await response(scope, receive, send)
 
 

@@ -36,6 +36,7 @@ from serve_app.queries.reports import Reports
 from serve_app.queries.revocations import RevocationRecords
 from serve_app.queries.security_events import SecurityEventRecords
 from serve_app.queries.sessions import SessionRecords
+from serve_app.queries.sitemap import Sitemap
 from serve_app.queries.tickets import Tickets
 from serve_app.queries.users import User, Users
 from serve_app.recent import Recent
@@ -105,6 +106,7 @@ class Services:
     email_tokens: EmailTokens
     reports: Reports
     favourites: Favourites
+    sitemap: Sitemap
     webhooks: StripeWebhooks
     sandbox: Sandbox | None
     live: LiveFeed
@@ -257,6 +259,7 @@ async def open_services(settings: Settings, market: Market, clock: Clock = wall_
                 email_tokens=email_tokens,
                 reports=reports,
                 favourites=favourites,
+                sitemap=Sitemap(database),
                 webhooks=StripeWebhooks(settings.webhook_secret.get_secret_value(), inbox, notices),
                 sandbox=open_sandbox(database) if settings.sandbox_payments else None,
                 live=live,

@@ -29,6 +29,7 @@ def answer(
     context = {
         "status": int(status),
         "messages": [entry["message"] for entry in errors],
+        "request_id": (headers or {}).get("X-Request-Id"),
         "retry_after": (headers or {}).get("Retry-After"),
     }
     return render(request, "error.html", context, status=status, headers=headers)

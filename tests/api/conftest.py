@@ -15,6 +15,7 @@ from actors.storage.webhooks import WebhookInbox
 from actors.unlisting import Unlisting
 from config.settings import Settings
 from serve_app.api import create_api
+from serve_app.queries.sitemap import Sitemap
 from serve_app.recent import Recent
 from serve_app.services import Services, open_services
 from serve_app.stripe_webhooks import StripeWebhooks
@@ -61,11 +62,17 @@ async def emptied(database: Database, collection: str) -> None:
     raise TimeoutError("the database is gone")
 
 
+_COLLECTIONS = (
+    "tickets", "orders", "users", "sessions", "mails", "email_tokens", "webhook_events", "upgrades", "reports",
+    "favourites",
+)  # fmt: skip
+
+
 @pytest.fixture
 async def world(opened: tuple[Services, Database, ManualClock]) -> World:
     shared, database, clock = opened
     clock.advance(60)  # what is counted by the minute begins anew
-    for collection in ("tickets", "orders", "users", "sessions", "mails", "email_tokens", "webhook_events", "upgrades"):
+    for collection in _COLLECTIONS:
         await emptied(database, collection)
     market = FakeMarket(database, clock)
     inbox = WebhookInbox(database)
@@ -76,6 +83,7 @@ async def world(opened: tuple[Services, Database, ManualClock]) -> World:
         unlisting=Unlisting(UnlistedUsers(database), market, clock),
         queries=replace(shared.queries, history=market, charges=market),
         lists=Recent(),
+        sitemap=Sitemap(database),
         webhooks=StripeWebhooks(shared.settings.webhook_secret.get_secret_value(), inbox, notices),
     )
     return World(create_api(services), services, database, market, clock, notices)

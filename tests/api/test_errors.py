@@ -79,7 +79,7 @@ def test_the_named_errors_extend_the_root() -> None:
     ]
 
 
-@pytest.mark.parametrize("path", ["/", "/api", "/api/tickets/", "/api/nothing", "/API/tickets", "/%00", "/.env"])
+@pytest.mark.parametrize("path", ["/api", "/api/tickets/", "/api/nothing", "/API/tickets", "/%00", "/.env"])
 async def test_an_unknown_address_is_not_found_in_our_format(world: World, path: str) -> None:
     response = await world.anyone().http.get(path)
     assert response.status_code == 404

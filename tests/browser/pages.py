@@ -112,6 +112,7 @@ NO_PAGES = {
     "/live": "a stream",
     "/robots.txt": "for machines",
     "/sitemap.xml": "for machines",
+    "/.well-known/security.txt": "for machines",
     "/opensearch.xml": "for machines",
     "/site.webmanifest": "for machines",
     "/.well-known/change-password": "leads on",

@@ -222,6 +222,13 @@ def test_where_mail_goes_has_to_be_an_address(name: str, value: str) -> None:
     assert value not in str(refused.value)
 
 
+@pytest.mark.parametrize("value", ["safety@example.com", "http://example.com", "mailto:a@example.com\nContact: b"])
+def test_security_contact_has_to_be_an_address_that_readers_can_use(value: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Settings(security_contact=value)
+    assert value not in str(refused.value)
+
+
 def test_the_marketplace_serves_nobody_else_unless_told() -> None:
     assert Settings().http_hosts == ("127.0.0.1", "::1")
 

@@ -34,6 +34,7 @@ PAGES: dict[Key, Access] = {
     ("GET", "/opensearch.xml"): Access.ANYONE,
     ("GET", "/site.webmanifest"): Access.ANYONE,
     ("GET", "/.well-known/change-password"): Access.ANYONE,
+    ("GET", "/.well-known/security.txt"): Access.ANYONE,
     ("GET", "/signup"): Access.ANYONE,
     ("POST", "/signup"): Access.ANYONE,
     ("GET", "/signin"): Access.ANYONE,

@@ -4,15 +4,15 @@ from fastapi import APIRouter, Request
 from markupsafe import escape
 from starlette.responses import Response
 
-from actors.domain.ticket import Ticket
+from serve_app.errors import NotFoundError
 from serve_app.instants import iso
-from serve_app.paging import LARGEST_LIMIT, Page
-from serve_app.schemas.searches import TicketSearch
-from serve_app.search.tickets import find_tickets
 from serve_app.services import services_of
 from serve_app.web.assets import asset
 
 router = APIRouter(include_in_schema=False)
+_DAY_MS = 86_400_000
+# RFC 9116 advises less than a year.
+_EXPIRES_DAYS = 180
 _KEPT = {"Cache-Control": "public, max-age=3600"}
 _PERSONAL = (
     "/account",
@@ -39,22 +39,37 @@ async def read_robots(request: Request) -> Response:
 
 @router.get("/sitemap.xml")
 async def read_sitemap(request: Request) -> Response:
-    """Name the newest tickets that are for sale; one read, and kept for all who ask."""
+    """Name the newest tickets that are for sale, as many as a sitemap may have; read once for all who ask."""
     services = services_of(request)
-    search = TicketSearch.of({"limit": str(LARGEST_LIMIT)}, services.rules())
-    url = services.settings.public_url
-
-    def as_sitemap(page: Page[Ticket]) -> str:
-        entries = "".join(
-            f"<url><loc>{escape(url)}/tickets/{ticket.id}</loc><lastmod>{iso(ticket.updated_at)}</lastmod></url>"
-            for ticket in page.items
-        )
-        home = f"<url><loc>{escape(url)}/</loc></url>"
-        schema = "http://www.sitemaps.org/schemas/sitemap/0.9"
-        return f'<?xml version="1.0" encoding="UTF-8"?><urlset xmlns="{schema}">{home}{entries}</urlset>'
-
-    text = await find_tickets(request, search, {}, as_sitemap, representation=("sitemap",))
+    url = escape(services.settings.public_url)
+    listed = await services.sitemap.entries(services.clock())
+    entries = "".join(
+        f"<url><loc>{url}/tickets/{ticket_id}</loc><lastmod>{iso(updated_at)}</lastmod></url>"
+        for ticket_id, updated_at in listed
+    )
+    schema = "http://www.sitemaps.org/schemas/sitemap/0.9"
+    home = f"<url><loc>{url}/</loc></url>"
+    text = f'<?xml version="1.0" encoding="UTF-8"?><urlset xmlns="{schema}">{home}{entries}</urlset>'
     return Response(text, media_type="application/xml", headers=_KEPT)
+
+
+@router.get("/.well-known/security.txt")
+async def read_security_contact(request: Request) -> Response:
+    """Say where holes in this market are reported (RFC 9116). Raises NotFoundError when the operator does not say."""
+    services = services_of(request)
+    contact, url = services.settings.security_contact, services.settings.public_url
+    if contact is None:
+        raise NotFoundError
+    # The whole day, so that the file is the same for a day.
+    expires = (services.clock() // _DAY_MS + _EXPIRES_DAYS) * _DAY_MS
+    lines = [
+        f"Contact: {contact}",
+        f"Expires: {iso(expires)}",
+        "Preferred-Languages: en",
+        f"Canonical: {url}/.well-known/security.txt",
+        "",
+    ]
+    return Response("\n".join(lines), media_type="text/plain", headers=_KEPT)
 
 
 @router.get("/opensearch.xml")
