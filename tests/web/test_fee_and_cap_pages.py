@@ -61,6 +61,7 @@ async def test_price_above_the_cap_is_refused_at_its_field_with_the_highest_allo
     assert page.status == 400
     assert 'id="price-error">Price must be at most 55.00, 110 % of the face value.' in page.html
     assert page.form("/sell").fields["price"] == "60"
+    assert "You get $" not in page.text
     leads_to(await submits(seller, page, "/sell", price="55"))
 
 
