@@ -1,0 +1,54 @@
+"""G6 and G11: slow answers are said on the button that was pressed, and live changes move nothing else."""
+
+import asyncio
+
+from playwright.async_api import Route, expect
+
+from tests.browser.checks import LARGEST_SHIFT, watch
+from tests.browser.conftest import Opens
+from tests.browser.market import Market
+from tests.browser.test_moment_others import LIVE_MS
+from tests.browser.test_moment_prices import reprices
+
+SLOW_SECONDS = 1.5
+# Playwright looks at no page that is about to be left, so the page notes how it is then, and presses again itself.
+PRESSES_TWICE = """() => {
+  const button = document.querySelector("form[action$='/buy'] button");
+  button.addEventListener("click", () => setTimeout(() => {
+    sessionStorage.pressed = `${button.textContent}, busy: ${button.getAttribute("aria-busy")}`;
+    button.click();
+  }, 900), { once: true });
+}"""
+
+
+async def test_pressed_button_says_what_it_does_and_a_second_press_does_nothing(market: Market, opens: Opens) -> None:
+    seller, buyer = await market.member(), await market.member()
+    ticket = await seller.lists(title="Slow", price=12.5)
+    page = await opens(f"/tickets/{ticket['id']}", buyer)
+    asked: list[str] = []
+
+    async def slowly(route: Route) -> None:
+        asked.append(route.request.method)
+        await asyncio.sleep(SLOW_SECONDS)
+        await route.continue_()
+
+    await page.route("**/buy", slowly)
+    await page.evaluate(PRESSES_TWICE)
+    await page.get_by_role("button", name="Buy for $12.50").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Pay for Slow")
+    assert asked == ["POST"]
+    assert await page.evaluate("sessionStorage.pressed") == "Holding it for you…, busy: true"
+
+
+async def test_live_changes_of_a_ticket_shift_nothing_around_them(market: Market, opens: Opens) -> None:
+    seller, ada = await market.member(), await market.member()
+    ticket = await seller.lists(title="Still", price=12.5, description="Below.\n" * 5)
+    page = await opens("about:blank", viewport={"width": 1280, "height": 900})
+    await watch(page.context, market.url)
+    async with page.expect_response("**/live?**"):
+        await page.goto(f"/tickets/{ticket['id']}")
+    await reprices(seller, ticket, 13)
+    await expect(page.get_by_role("button", name="Buy for $13.00")).to_be_visible(timeout=LIVE_MS)
+    await ada.orders(ticket)
+    await expect(page.get_by_role("timer")).to_be_visible(timeout=LIVE_MS)
+    assert await page.evaluate("window.shifted") <= LARGEST_SHIFT
