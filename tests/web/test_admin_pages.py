@@ -2,6 +2,7 @@
 
 import pytest
 
+from serve_app.instants import iso
 from tests.api.world import NOBODY, World
 from tests.web.reading import leads_to, opens, sends, submits
 
@@ -77,8 +78,10 @@ async def test_history_names_the_buyer_to_administrators(world: World) -> None:
 
 
 async def test_money_goes_back_also_after_the_event_began(world: World) -> None:
-    admin, (_, buyer, _, order) = await world.admin(), await world.held()
+    admin, seller, buyer = await world.admin(), await world.someone(), await world.someone()
+    order = await buyer.orders(await seller.lists(startsAt=iso(world.clock() + 60_000)))
     await buyer.pays(order)
+    world.clock.advance(61)
     address = f"/admin/orders/{order['id']}"
     page = await opens(admin, address)
     assert page.form(address).buttons == ["Give $12.50 back"]
