@@ -21,6 +21,7 @@ from serve_app.routes import (
     sessions,
     tickets,
     users,
+    waiting,
     webhooks,
 )
 from serve_app.security.headers import SecurityHeaders
@@ -32,7 +33,7 @@ from serve_app.web.pages import page_routers
 
 def create_api(services: Services) -> FastAPI:
     """Return the app over these services, which the caller opens and closes."""
-    modules = (health, users, sessions, emails, account, admin, tickets, orders, payments, webhooks)
+    modules = (health, users, sessions, emails, account, admin, tickets, waiting, orders, payments, webhooks)
     routers = [routes.router for routes in modules]
     if services.sandbox is not None:
         routers.append(sandbox.router)

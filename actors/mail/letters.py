@@ -16,6 +16,7 @@ class Kind(StrEnum):
     PASSWORD_CHANGED = "password-changed"  # noqa: S105 - no password
     RECEIPT = "receipt"
     REFUND = "refund"
+    OFFER = "offer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,16 @@ def refund(order: Order, details: Details) -> Letter:
         f"Your money back: {order.title}",
         f"This purchase was cancelled and your payment refunded:\n\n{_facts(order, details)}\n"
         "Your bank shows the money within 5 to 10 days.\n",
+    )
+
+
+def offer(order: Order, details: Details, link: str) -> Letter:
+    """Return what somebody is told who waited for a ticket that is theirs now if they want it."""
+    return Letter(
+        f"Your turn: {order.title}",
+        f"You wait for this ticket, and it is yours now if you want it:\n\n{_facts(order, details)}\n"
+        f"Decide until {_time(order.expires_at, details.timezone)}. Take it or let it go here:\n\n{link}\n\n"
+        "If you do nothing it goes to whoever is next, and you are no longer in line.\n",
     )
 
 

@@ -1,15 +1,15 @@
-"""What sales and refunds put into the outbox: one mail to the buyer for each."""
+"""What sales, refunds and offers put into the outbox: one mail to the buyer for each."""
 
 from collections.abc import Callable, Sequence
 
-from actors.domain.messages import CancelReason, Instant, OrderCancelled, OrderCompleted
+from actors.domain.messages import CancelReason, Instant, OrderCancelled, OrderCompleted, OrderCreated
 from actors.domain.stored_events import NAMES
 from actors.mail.letters import Kind
 from actors.mail.outbox import Mail, Outbox, about_order
 from actors.subscription import Published
 
 NAME = "receipts"
-TYPES = (NAMES[OrderCompleted], NAMES[OrderCancelled])
+TYPES = (NAMES[OrderCompleted], NAMES[OrderCancelled], NAMES[OrderCreated])
 # A market whose subscription is new, or was lost, does not write to everybody who ever bought something.
 OLDEST_MS = 86_400_000
 
@@ -32,6 +32,8 @@ def _mail(event: Published) -> Mail | None:
     order = event.data["order"]
     if event.type == NAMES[OrderCompleted]:
         return about_order(Kind.RECEIPT, order["id"], order["buyer_id"], event.at)
+    if event.type == NAMES[OrderCreated]:
+        return about_order(Kind.OFFER, order["id"], order["buyer_id"], event.at) if order.get("offer") else None
     if order.get("cancel_reason") == CancelReason.REFUNDED:
         return about_order(Kind.REFUND, order["id"], order["buyer_id"], event.at)
     return None

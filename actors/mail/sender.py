@@ -137,6 +137,15 @@ class Sender:
                 return letters.receipt(sale.order, sale.details) if sale else None
             case Kind.REFUND:
                 return letters.refund(sale.order, sale.details) if sale else None
+            case Kind.OFFER:
+                return self._offer(sale, now) if sale else None
+
+    def _offer(self, sale: Sale, now: Instant) -> Letter | None:
+        """Return nothing about an offer that is over or taken: its mail waited too long."""
+        order = sale.order
+        if not order.is_open or not order.offer or order.expires_at <= now:
+            return None
+        return letters.offer(order, sale.details, f"{self._public_url}/orders/{order.id}")
 
     async def _link(self, page: str, purpose: Kind, recipient: Recipient, now: Instant) -> str:
         # Made only now: the outbox holds nothing that opens anything.

@@ -6,6 +6,7 @@ from actors.mail.outbox import to_user
 from actors.mail.tokens import EmailToken, is_of
 from actors.storage.users import email_key
 from serve_app.accounts.passwords import prove_password
+from serve_app.buying.waiting import leave_all
 from serve_app.errors import ConflictError, NotAuthorizedError, RequestValidationError
 from serve_app.queries.users import User
 from serve_app.schemas import users as schemas
@@ -104,6 +105,7 @@ async def close_account(services: Services, address: str, user: User, body: Acco
     await services.users.close(user.id, services.clock())
     await services.sessions.end_all(user.id)
     await services.unlisting.suspend_at_once(user.id)
+    await leave_all(services, user.id)
     await services.email_tokens.forget(user.id)
     await services.reports.forget(user.id)
     await services.favourites.forget(user.id)

@@ -2,6 +2,7 @@
 
 from actors.domain.accounts import UserBanned, UserUnbanned
 from actors.domain.ids import is_id
+from serve_app.buying.waiting import leave_all
 from serve_app.errors import ConflictError, NotFoundError
 from serve_app.queries.users import User
 from serve_app.services import Services
@@ -29,6 +30,7 @@ async def ban(services: Services, admin: User, user_id: str) -> None:
     # Also on a repeat: the first may have ended half-way.
     await services.sessions.end_all(user.id)
     await services.unlisting.suspend_at_once(user.id)
+    await leave_all(services, user.id)
 
 
 async def unban(services: Services, admin: User, user_id: str) -> None:

@@ -113,6 +113,11 @@ class Tickets:
             documents = await newest.limit(_MOST_COUNTED).to_list()
         return sum(document["status"] == TicketStatus.SOLD.value for document in documents)
 
+    async def waited_for_by(self, user_id: str, most: int) -> set[str]:
+        """Return ids of tickets that the user waits for. Raises PyMongoError."""
+        found = await self._tickets.find({"by_waiter": user_id}, {"_id": 1}).limit(most).to_list()
+        return {document["_id"] for document in found}
+
     async def page(
         self, wanted: Wanted, limit: int, after: str | None, now: Instant, *, anew: bool = False
     ) -> Page[Ticket]:

@@ -74,7 +74,7 @@ async def create_ticket(request: Request) -> Response:
 
 @router.get(
     "/{ticket_id}",
-    **documented({HTTPStatus.OK: TicketView, HTTPStatus.NOT_MODIFIED: None}, (HTTPStatus.NOT_FOUND, _UNAVAILABLE)),
+    **documented({HTTPStatus.OK: OwnTicketView, HTTPStatus.NOT_MODIFIED: None}, (HTTPStatus.NOT_FOUND, _UNAVAILABLE)),
 )
 async def read_ticket(request: Request, ticket_id: str) -> Response:
     """Return the ticket as it is now, in any state; its `ETag` is its version.
@@ -82,8 +82,10 @@ async def read_ticket(request: Request, ticket_id: str) -> Response:
     When its seller closed the account and it is not for sale any more, what they wrote is for its buyer only.
     """
     services = services_of(request)
-    ticket = await read(services, ticket_id, services.sessions.current(request))
-    return unless_unchanged(request, json_bytes(ticket_view(ticket)), {"ETag": etag(ticket.version)})
+    session = services.sessions.current(request)
+    ticket = await read(services, ticket_id, session)
+    view = own_ticket_view if session is not None and session.user_id == ticket.seller_id else ticket_view
+    return unless_unchanged(request, json_bytes(view(ticket)), {"ETag": etag(ticket.version)})
 
 
 @router.put(

@@ -1,6 +1,6 @@
 """A ticket's past as its seller sees it."""
 
-from typing import Any, NotRequired
+from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -34,6 +34,7 @@ class PastOrder(TypedDict):
     currency: str
     expiresAt: str
     cancelReason: NotRequired[str]
+    offer: NotRequired[Literal[True]]
 
 
 def history_entry(recorded: Recorded) -> HistoryEntry:
@@ -71,4 +72,6 @@ def _past_order(order: Order) -> PastOrder:
     }
     if order.cancel_reason is not None:
         view["cancelReason"] = order.cancel_reason
+    if order.offer:
+        view["offer"] = True
     return view

@@ -37,6 +37,7 @@ class OrderedTicket(PlaceView):
 class OrderView(TypedDict):
     """An order. After `expiresAt` the ticket is for sale again unless it was paid.
 
+    `offer` is there while it is an offer of the waiting list, until its buyer accepts it by ordering or paying.
     `refunding` is there while it is being refunded and the money is not back yet. `refund` says what became of money
     that is to go back: absent when none is, `failed` when the operator has to pay it another way.
     """
@@ -44,6 +45,7 @@ class OrderView(TypedDict):
     id: str
     status: OrderStatus
     cancelReason: NotRequired[CancelReason]
+    offer: NotRequired[Literal[True]]
     refunding: NotRequired[Literal[True]]
     refund: NotRequired[RefundStatus]
     userId: str
@@ -78,6 +80,8 @@ def order_view(order: Order, refund: RefundStatus | None = None) -> OrderView:
     }
     if order.cancel_reason is not None:
         view["cancelReason"] = order.cancel_reason
+    if order.offer:
+        view["offer"] = True
     if order.refunding:
         view["refunding"] = True
     if refund is not None:

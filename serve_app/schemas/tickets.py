@@ -25,7 +25,9 @@ from serve_app.schemas.fields import (
 )
 
 # A client may read a ticket, change its title and send it back whole.
-_SET_BY_THE_MARKET = frozenset({"id", "userId", "orderId", "version", "status", "heldUntil", "createdAt", "updatedAt"})
+_SET_BY_THE_MARKET = frozenset(
+    {"id", "userId", "orderId", "version", "status", "heldUntil", "waiting", "createdAt", "updatedAt"}
+)
 
 
 class TicketBody(Body):
@@ -119,8 +121,9 @@ class SaleView(TypedDict):
 
 
 class OwnTicketView(TicketView):
-    """A ticket as its seller sees it in their list: `sale` is there once it is sold."""
+    """A ticket as its seller sees it: `sale` is there once it is sold, and `waiting` says how many are in line."""
 
+    waiting: NotRequired[int]
     sale: NotRequired[SaleView]
 
 
@@ -178,8 +181,10 @@ def _hold_view(order: Order | None) -> HoldView:
 
 
 def own_ticket_view(ticket: Ticket) -> OwnTicketView:
-    """Return what the seller sees of the ticket: what anybody sees, and what it was sold for."""
+    """Return what the seller sees of the ticket: what anybody sees, how many wait, and what it was sold for."""
     view = cast("OwnTicketView", ticket_view(ticket))
+    if ticket.waiting:
+        view["waiting"] = len(ticket.waiting)
     order = ticket.order
     if order is not None and not order.is_open:
         sale: SaleView = {

@@ -39,6 +39,7 @@ BODY_ROUTES: dict[tuple[str, str], JSON] = {
     ("POST", "/api/users/signin"): ACCOUNT,
     ("POST", "/api/tickets"): TICKET,
     ("PUT", "/api/tickets/{ticket_id}"): TICKET,
+    ("POST", "/api/tickets/{ticket_id}/waiting"): {"maxPrice": 40},
     ("POST", "/api/orders"): {"ticketId": NOBODY},
     ("POST", "/api/payments"): {"orderId": NOBODY, "paymentMethod": "pm_card_visa"},
     ("POST", "/api/sandbox/authentications"): {"clientSecret": "pi_1_secret_1", "outcome": "succeeds"},
@@ -46,6 +47,8 @@ BODY_ROUTES: dict[tuple[str, str], JSON] = {
 SIGNED_IN = [
     ("POST", "/api/tickets"), ("PUT", "/api/tickets/{ticket_id}"), ("DELETE", "/api/tickets/{ticket_id}"),
     ("GET", "/api/tickets/{ticket_id}/history"), ("POST", "/api/orders"), ("GET", "/api/orders"),
+    ("POST", "/api/tickets/{ticket_id}/waiting"), ("GET", "/api/tickets/{ticket_id}/waiting"),
+    ("DELETE", "/api/tickets/{ticket_id}/waiting"), ("POST", "/api/tickets/{ticket_id}/waiting/close"),
     ("GET", "/api/orders/{order_id}"), ("DELETE", "/api/orders/{order_id}"), ("POST", "/api/payments"),
     ("GET", "/api/orders/{order_id}/charges"), ("GET", "/api/orders/{order_id}/refund"),
     ("POST", "/api/orders/{order_id}/refund"),
@@ -53,7 +56,8 @@ SIGNED_IN = [
 CHANGING = [
     *BODY_ROUTES, ("POST", "/api/users/signout"),
     ("DELETE", "/api/tickets/{ticket_id}"), ("DELETE", "/api/orders/{order_id}"),
-    ("POST", "/api/orders/{order_id}/refund"),
+    ("POST", "/api/orders/{order_id}/refund"), ("DELETE", "/api/tickets/{ticket_id}/waiting"),
+    ("POST", "/api/tickets/{ticket_id}/waiting/close"),
 ]  # fmt: skip
 
 
@@ -92,6 +96,7 @@ for _method, _path in SIGNED_IN:
     if "{" in _path or _method == "POST":
         simple(_method, _path, 404)
 del EXAMPLES["POST", "/api/tickets", 404]
+simple("POST", "/api/tickets/{ticket_id}/waiting", 400, json={"maxPrice": "much"})
 simple("GET", "/healthz", 200)
 simple("GET", "/readyz", 200)
 simple("POST", "/api/users/signup", 201)
@@ -270,6 +275,68 @@ async def _(world: World) -> httpx.Response:
 async def _(world: World) -> httpx.Response:
     _, buyer, ticket, _ = await world.held()
     return await buyer.http.get(f"/api/tickets/{ticket['id']}/history")
+
+
+@example("POST", "/api/tickets/{ticket_id}/waiting", 201)
+async def _(world: World) -> httpx.Response:
+    _, _, ticket, _ = await world.held()
+    return await (await world.someone()).http.post(f"/api/tickets/{ticket['id']}/waiting", json={})
+
+
+@example("POST", "/api/tickets/{ticket_id}/waiting", 200)
+async def _(world: World) -> httpx.Response:
+    _, _, ticket, _ = await world.held()
+    person = await world.someone()
+    for limit in (40, 30):
+        response = await person.http.post(f"/api/tickets/{ticket['id']}/waiting", json={"maxPrice": limit})
+    return response
+
+
+@example("POST", "/api/tickets/{ticket_id}/waiting", 409)
+async def _(world: World) -> httpx.Response:
+    ticket = await (await world.someone()).lists()
+    return await (await world.someone()).http.post(f"/api/tickets/{ticket['id']}/waiting", json={})
+
+
+@example("POST", "/api/tickets/{ticket_id}/waiting", 429)
+async def _(world: World) -> httpx.Response:
+    person = await world.someone()
+    used_up(lambda: world.services.limits.hold(person.id, world.address))
+    return await ask(person, "POST", "/api/tickets/{ticket_id}/waiting")
+
+
+@example("GET", "/api/tickets/{ticket_id}/waiting", 200)
+async def _(world: World) -> httpx.Response:
+    _, _, ticket, _ = await world.held()
+    person = await world.someone()
+    await person.http.post(f"/api/tickets/{ticket['id']}/waiting", json={})
+    return await person.http.get(f"/api/tickets/{ticket['id']}/waiting")
+
+
+@example("DELETE", "/api/tickets/{ticket_id}/waiting", 204)
+async def _(world: World) -> httpx.Response:
+    _, _, ticket, _ = await world.held()
+    return await (await world.someone()).http.delete(f"/api/tickets/{ticket['id']}/waiting")
+
+
+@example("DELETE", "/api/tickets/{ticket_id}/waiting", 429)
+async def _(world: World) -> httpx.Response:
+    person = await world.someone()
+    used_up(lambda: world.services.limits.change(person.id, world.address))
+    return await ask(person, "DELETE", "/api/tickets/{ticket_id}/waiting")
+
+
+@example("POST", "/api/tickets/{ticket_id}/waiting/close", 204)
+async def _(world: World) -> httpx.Response:
+    seller, _, ticket, _ = await world.held()
+    return await seller.http.post(f"/api/tickets/{ticket['id']}/waiting/close")
+
+
+@example("POST", "/api/tickets/{ticket_id}/waiting/close", 429)
+async def _(world: World) -> httpx.Response:
+    person = await world.someone()
+    used_up(lambda: world.services.limits.change(person.id, world.address))
+    return await ask(person, "POST", "/api/tickets/{ticket_id}/waiting/close")
 
 
 @example("POST", "/api/orders", 201)

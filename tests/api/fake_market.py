@@ -152,23 +152,30 @@ class FakeMarket:
     def _decide(self, command: TicketCommand) -> TicketAnswer | Refusal:
         now = self._clock()
         ticket = self._tickets.get(command.ticket_id)
-        for event in rules.due(ticket, now):
+        offering = self._offering(ticket)
+        for event in rules.due(ticket, now, offering):
             self._apply(command.ticket_id, event)
             ticket = self._tickets[command.ticket_id]
-        surroundings = self._surroundings(command) if isinstance(command, Reserve) else rules.NO_SURROUNDINGS
+        surroundings = self._surroundings(command) if isinstance(command, Reserve) else offering
         decision = rules.decide(ticket, command, now, surroundings)
         if isinstance(decision, Refusal):
             return decision
         for event in decision:
             self._apply(command.ticket_id, event)
         after = self._tickets[command.ticket_id]
-        order = surroundings.earlier_order or after.order
-        for event in decision:
-            order = getattr(event, "order", order)
-        return TicketAnswer(after, order, fresh=bool(decision))
+        changed = rules.order_in(decision[0]) if decision else None
+        return TicketAnswer(after, changed or surroundings.earlier_order or after.order, fresh=bool(decision))
+
+    @staticmethod
+    def _offering(ticket: Ticket | None) -> Surroundings:
+        """Everybody may buy, and an offer stands for ten minutes."""
+        waiting = frozenset(waiter.user_id for waiter in ticket.waiting) if ticket else frozenset[str]()
+        return Surroundings(may_buy=waiting, offer_window=600_000)
 
     def _surroundings(self, command: Reserve) -> Surroundings:
-        held = sum(order.is_open and order.buyer_id == command.buyer_id for order in self._orders.values())
+        held = sum(
+            order.is_open and not order.offer and order.buyer_id == command.buyer_id for order in self._orders.values()
+        )
         return Surroundings(held, self._orders.get(command.order_id), fee=self.fee)
 
     def _apply(self, ticket_id: str, event: TicketEvent) -> None:

@@ -56,6 +56,13 @@ async def test_a_sale_and_a_refund_are_written_about_and_nothing_else(redis: Red
     assert await mails(database) == {f"receipt:{1:024x}", f"refund:{2:024x}"}
 
 
+async def test_an_offer_of_the_waiting_list_is_written_about(redis: Redis, database: Database) -> None:
+    order = replace(order_of(ticket_after(creation(), reservation(f"{4:024x}"))), offer=True)
+    await RedisEventStream(redis).publish([Recorded("ticket:x", 2, NOW, OrderCreated(order))])
+    await drain(subscription(redis, database))
+    assert await mails(database) == {f"offer:{4:024x}"}
+
+
 async def test_what_was_read_is_not_read_again_after_a_restart(redis: Redis, database: Database) -> None:
     stream = RedisEventStream(redis)
     await stream.publish([sale(1)])

@@ -2,12 +2,16 @@
 
 import asyncio
 import re
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from actors.domain.messages import OrderStatus
 from actors.mail.letters import Kind, Letter
 from actors.mail.outbox import KEPT_MS, about_order, to_user
 from actors.mail.sender import LONGEST_RETRY_MS, MOST_TRIES, PAGE
+from actors.projections import order_document
 from actors.runtime.ports import StoreUnavailableError
 from tests.mail.conftest import NOW, PUBLIC_URL, Mailing
 
@@ -46,6 +50,29 @@ async def test_a_receipt_says_what_was_bought(mailing: Mailing) -> None:
     assert letter.subject == "Your ticket: Chamber music"
     for fact in ("Konzerthaus, Wien", "50.00 USD", order.id, "Saturday, 16 January 2027, 12:00 UTC"):
         assert fact in letter.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_sent"),
+    [
+        ({}, True),
+        ({"offer": False}, False),
+        ({"status": OrderStatus.CANCELLED}, False),
+        ({"expires_at": NOW}, False),
+    ],
+)
+async def test_mail_of_an_offer_is_sent_while_it_stands(
+    mailing: Mailing, changes: dict[str, Any], *, is_sent: bool
+) -> None:
+    buyer = await mailing.someone()
+    order = await mailing.bought(buyer.id)
+    standing = {"status": OrderStatus.CREATED, "offer": True, "expires_at": NOW + 600_000}
+    offer = replace(order, **{**standing, **changes})
+    await mailing.database["orders"].replace_one({"_id": order.id}, order_document(offer))
+    await mailing.outbox.add([about_order(Kind.OFFER, order.id, buyer.id, NOW)])
+    await mailing.sender.sweep()
+    assert [letter.subject for _, _, letter in mailing.post.sent] == ["Your turn: Chamber music"] * is_sent
+    assert all(f"{PUBLIC_URL}/orders/{order.id}\n" in letter.text for _, _, letter in mailing.post.sent)
 
 
 async def test_a_mail_about_an_order_is_sent_once_however_often_it_is_asked_for(mailing: Mailing) -> None:

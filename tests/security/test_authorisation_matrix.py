@@ -69,6 +69,11 @@ MATRIX: dict[Key, Row] = {
     ("PUT", "/api/tickets/{ticket_id}"): Row(401, 403, 200, 403),
     ("DELETE", "/api/tickets/{ticket_id}"): Row(401, 403, 204, 204),
     ("GET", "/api/tickets/{ticket_id}/history"): Row(401, 403, 200, 200),
+    # Of the ticket that the buyer holds.
+    ("POST", "/api/tickets/{ticket_id}/waiting"): Row(401, 201, 409, 201),
+    ("GET", "/api/tickets/{ticket_id}/waiting"): signed_in(404),
+    ("DELETE", "/api/tickets/{ticket_id}/waiting"): signed_in(204),
+    ("POST", "/api/tickets/{ticket_id}/waiting/close"): Row(401, 403, 204, 403),
     ("POST", "/api/orders"): Row(401, 201, 409, 201),
     ("GET", "/api/orders"): signed_in(200),
     ("GET", "/api/orders/{order_id}"): Row(401, 403, 200, 200),
@@ -130,8 +135,9 @@ class Scene:
         order = self.sold if path.endswith("refund") else self.order
         sessions = await world.services.sessions.of_user(self.seller.id)
         session = sessions[0].id if sessions else "5" * 32
+        ticket = self.order["ticket"] if "waiting" in path else self.ticket
         url = path.format(
-            name="swagger-ui.css", ticket_id=self.ticket["id"], order_id=order["id"], user_id=self.seller.id,
+            name="swagger-ui.css", ticket_id=ticket["id"], order_id=order["id"], user_id=self.seller.id,
             session_id=session,
         )  # fmt: skip
         bodies: dict[str, Callable[[], JSON]] = {
@@ -142,13 +148,14 @@ class Scene:
             "/api/users/me": lambda: {"password": PASSWORD},
             "/api/tickets": lambda: TICKET,
             "/api/tickets/{ticket_id}": lambda: TICKET,
+            "/api/tickets/{ticket_id}/waiting": dict,
             "/api/orders": lambda: {"ticketId": self.ticket["id"]},
             "/api/payments": lambda: {"orderId": self.order["id"], "paymentMethod": "pm_card_visa"},
             "/api/webhooks/stripe": dict,
             "/api/sandbox/authentications": lambda: {"clientSecret": "pi_1_secret_1", "outcome": "succeeds"},
         }
         body = bodies[path]() if path in bodies and method != "GET" else None
-        if path == "/api/tickets/{ticket_id}" and method == "DELETE":
+        if path.startswith("/api/tickets/{ticket_id}") and method == "DELETE":
             body = None
         if path.endswith("verification/confirm"):
             body = {"token": await world.token(Kind.VERIFICATION, self.seller)}
