@@ -8,12 +8,14 @@ from starlette.responses import Response, StreamingResponse
 from actors.domain.codec import event_name
 from actors.domain.messages import TicketStatus
 from actors.domain.ticket import Ticket, order_in
+from serve_app.buying import waiting
 from serve_app.errors import CustomError
 from serve_app.paging import Page, cursor_of
 from serve_app.schemas.searches import TicketSearch
 from serve_app.search.tickets import existing, find_tickets
 from serve_app.selling import tickets as selling
 from serve_app.selling.fees import seller_gets
+from serve_app.selling.tickets import admit_change
 from serve_app.services import services_of
 from serve_app.web import tables
 from serve_app.web.forms import Form
@@ -69,10 +71,19 @@ async def show_listing(request: Request, ticket_id: str) -> Response:
     return await _shown(request, ticket_id, Form())
 
 
+@router.get("/listings/{ticket_id}/close-line")
 @router.get("/listings/{ticket_id}/refund")
 async def show_listing_again(ticket_id: str) -> Response:
     """Lead to the listing: no money goes back by looking."""
     return see_other(f"/listings/{existing(ticket_id)}")
+
+
+@router.post("/listings/{ticket_id}/close-line")
+async def close_line(request: Request, ticket_id: str) -> Response:
+    """Send everybody away who waits for the ticket; a repeat is fine."""
+    signed_in(request)
+    await waiting.close(services_of(request), admit_change(request), ticket_id)
+    return see_other(f"/listings/{ticket_id}")
 
 
 @router.post("/listings/{ticket_id}/refund")

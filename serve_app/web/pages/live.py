@@ -128,4 +128,5 @@ def _is_concerned(ticket: Ticket, visitor: Visitor) -> bool:
     if visitor.user_id is None:
         return False
     is_buyer = ticket.order is not None and ticket.order.buyer_id == visitor.user_id
-    return is_buyer or ticket.seller_id == visitor.user_id
+    is_in_line = any(waiter.user_id == visitor.user_id for waiter in ticket.waiting)
+    return is_buyer or is_in_line or ticket.seller_id == visitor.user_id

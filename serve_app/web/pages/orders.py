@@ -8,13 +8,14 @@ from starlette.responses import Response
 
 from actors.domain.messages import Order, PaymentAnswer
 from serve_app.buying import payments
-from serve_app.buying.orders import cancel_order, present_order
+from serve_app.buying.orders import admit_buyer, cancel_order, present_order, reserve
 from serve_app.buying.payments import admit_payer
 from serve_app.buying.permissions import own_order
 from serve_app.buying.refunds import refund_of
 from serve_app.errors import CustomError, NotFoundError
 from serve_app.idempotency import identify
 from serve_app.paging import cursor_of
+from serve_app.schemas.orders import OrderBody
 from serve_app.schemas.payments import PaymentBody
 from serve_app.schemas.searches import OrderSearch
 from serve_app.services import services_of
@@ -57,6 +58,7 @@ async def show_order(request: Request, order_id: str) -> Response:
 @router.get("/orders/{order_id}/pay")
 @router.get("/orders/{order_id}/bank")
 @router.get("/orders/{order_id}/cancel")
+@router.get("/orders/{order_id}/accept")
 async def show_order_again(request: Request, order_id: str) -> Response:
     """Lead to the order: nothing is done by looking."""
     order = await own_order(services_of(request), order_id, signed_in(request).user_id)
@@ -91,6 +93,21 @@ async def answer_bank(request: Request, order_id: str) -> Response:
     except CustomError as error:
         return await _failed(request, order_id, Form.failed({}, error), error)
     return see_other(f"/orders/{order_id}")
+
+
+@router.post("/orders/{order_id}/accept")
+async def accept_offer(request: Request, order_id: str) -> Response:
+    """Take what the line offered: from now on it is held like anything that its buyer pressed Buy for."""
+    services = services_of(request)
+    signed_in(request)
+    try:
+        buyer_id = await admit_buyer(request)
+        order = await own_order(services, order_id, buyer_id)
+        body = OrderBody.of({"ticketId": order.ticket_id}, services.rules())
+        taken = await reserve(services, buyer_id, body, identify(None, "orders", buyer_id, body))
+    except CustomError as error:
+        return await _failed(request, order_id, Form.failed({}, error), error)
+    return see_other(f"/orders/{taken.order.id}")
 
 
 @router.post("/orders/{order_id}/cancel")

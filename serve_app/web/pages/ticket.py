@@ -10,16 +10,27 @@ from starlette.responses import Response
 
 from actors.domain.messages import Order, TicketStatus
 from actors.domain.ticket import Ticket
+from actors.domain.waiting_list import place_in
+from serve_app.buying import waiting
 from serve_app.buying.orders import admit_buyer, reserve
-from serve_app.errors import ConflictError, CustomError, NotAuthorizedError, TooManyRequestsError
+from serve_app.errors import (
+    ConflictError,
+    CustomError,
+    NotAuthorizedError,
+    RequestValidationError,
+    TooManyRequestsError,
+)
 from serve_app.idempotency import identify
 from serve_app.schemas.orders import OrderBody
+from serve_app.schemas.waiting import WaitingBody
 from serve_app.search.tickets import existing, read_ticket
 from serve_app.selling.facts import facts_of
+from serve_app.selling.tickets import admit_change
 from serve_app.services import Services, services_of
 from serve_app.web.forms import Form, read_form
-from serve_app.web.page import render, see_other
+from serve_app.web.page import render, see_other, signed_in
 from serve_app.web.structured_data import event_of
+from serve_app.web.ticket_form import amount_of
 from serve_app.web.visitor import Visitor, visitor_of
 
 router = APIRouter(include_in_schema=False)
@@ -60,6 +71,41 @@ async def buy(request: Request, ticket_id: str) -> Response:
     return see_other(f"/orders/{reserved.order.id}")
 
 
+@router.get("/tickets/{ticket_id}/wait")
+@router.get("/tickets/{ticket_id}/leave-line")
+async def show_line_again(ticket_id: str) -> Response:
+    """Lead to the ticket: nobody joins or leaves a line by looking."""
+    return see_other(f"/tickets/{existing(ticket_id)}")
+
+
+@router.post("/tickets/{ticket_id}/wait")
+async def wait(request: Request, ticket_id: str) -> Response:
+    """Join the line for a ticket that somebody else holds."""
+    services, locale = services_of(request), visitor_of(request).locale
+    signed_in(request)
+    fields = await read_form(request)
+    try:
+        user_id = await admit_buyer(request)
+        limit = {"maxPrice": amount_of(fields["maxPrice"], locale)} if "maxPrice" in fields else {}
+        await waiting.join(services, user_id, ticket_id, WaitingBody.of(limit, services.rules()))
+    except ValueError as error:
+        refused = RequestValidationError({"maxPrice": str(error)})
+        return await _shown(request, ticket_id, Form.failed(fields, refused), refused)
+    except CustomError as error:
+        if error.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE):
+            raise
+        return await _shown(request, ticket_id, Form.failed(fields, error), error)
+    return see_other(f"/tickets/{ticket_id}")
+
+
+@router.post("/tickets/{ticket_id}/leave-line")
+async def leave_line(request: Request, ticket_id: str) -> Response:
+    """Leave the line; a repeat is fine."""
+    signed_in(request)
+    await waiting.leave(services_of(request), admit_change(request), ticket_id)
+    return see_other(f"/tickets/{ticket_id}")
+
+
 def _body(fields: Mapping[str, str], ticket_id: str, services: Services) -> OrderBody:
     """Return what the button says: this ticket, at this price, as it was seen."""
     price = fields.get("expectedPrice")
@@ -85,6 +131,7 @@ async def _shown(request: Request, ticket_id: str, form: Form, error: CustomErro
         "old_price": _cents(seen) if is_price_changed else None,
         "holds": await _holds(services, visitor) if isinstance(error, TooManyRequestsError) else [],
         "similar": _similar(ticket),
+        "place_in_line": place_in(ticket.waiting, visitor.user_id) if visitor.user_id else None,
         "seller": await facts_of(services, ticket.seller_id, services.address_of(request)),
         "is_kept": await _is_kept(services, ticket, visitor),
         "event": event_of(ticket, services.settings.public_url),
