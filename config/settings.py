@@ -42,6 +42,13 @@ def _address_of(value: str, *schemes: str) -> str:
     return value.rstrip("/")
 
 
+def _publishable(key: str) -> str:
+    # It stands in pages: the secret key, pasted into the wrong line, would be everybody's.
+    if not key.startswith("pk_"):
+        raise ValueError("must be the publishable key (pk_...) of your Stripe account: pages show it to everybody")
+    return key
+
+
 def _long_enough_to_sign(keys: SecretStr) -> SecretStr:
     # RFC 7518 section 3.2: a key for HS256 has at least 256 bits.
     if any(len(key.encode()) < 32 for key in _ring(keys)):  # noqa: PLR2004 - the rule above, in bytes
@@ -107,7 +114,7 @@ class Settings(BaseSettings):
     stripe_key: SecretStr | None = None
     stripe_api_base: _WebAddress | None = None
     stripe_webhook_secret: SecretStr | None = None
-    stripe_publishable_key: str | None = None
+    stripe_publishable_key: Annotated[str, AfterValidator(_publishable)] | None = None
     public_url: _WebAddress = Field(default_factory=_local_address)
     # NIST SP 800-63B-4: 15 when the password is the only factor; argon2 input stays small.
     password_min_length: int = Field(default=15, ge=8, le=64)

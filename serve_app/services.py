@@ -215,8 +215,7 @@ async def open_services(settings: Settings, market: Market, clock: Clock = wall_
         )
         stored, inbox = StoredEntities(database), WebhookInbox(database)
         notices = Notices(inbox, stored, market)
-        if settings.stripe_webhook_secret is None and not settings.sandbox_payments:
-            _log.warning("STRIPE_WEBHOOK_SECRET is not set: Stripe's webhooks are refused, payments settle more slowly")
+        warn_of_missing_keys(settings)
         changed_users = ChangedUsers(redis)
         live = LiveFeed(
             market,
@@ -275,3 +274,13 @@ async def open_services(settings: Settings, market: Market, clock: Clock = wall_
             passwords.close()
             await limits.close()
             await revocations.stop()
+
+
+def warn_of_missing_keys(settings: Settings) -> None:
+    """Log one line for each key without which a market of a real account runs, and does less."""
+    if settings.sandbox_payments:
+        return
+    if settings.stripe_webhook_secret is None:
+        _log.warning("STRIPE_WEBHOOK_SECRET is not set: Stripe's webhooks are refused, payments settle more slowly")
+    if settings.stripe_publishable_key is None:
+        _log.warning("STRIPE_PUBLISHABLE_KEY is not set: pages take no cards, only the API takes payments")

@@ -2,12 +2,14 @@ import stat
 from pathlib import Path
 
 import pytest
+import structlog
 from pydantic import SecretStr, ValidationError
 
 from config import ports
 from config.ports import MarketPorts
 from config.ray_environment import ray_environment
 from config.settings import Settings, SettingsError, load
+from serve_app.services import warn_of_missing_keys
 
 PRODUCTION = {
     "HOLDFAST_ENV": "production",
@@ -264,3 +266,25 @@ def test_reserving_ports_touches_no_file(tmp_path: Path, monkeypatch: pytest.Mon
 )
 def test_programs_on_the_machine_reach_the_marketplace_where_it_listens(hosts: str, url: str) -> None:
     assert Settings(http_host=hosts, http_port=80).local_url == url
+
+
+def test_market_of_a_real_account_says_at_start_which_keys_it_misses() -> None:
+    missing = {"STRIPE_WEBHOOK_SECRET", "STRIPE_PUBLISHABLE_KEY"}
+    assert _warned_of(Settings(stripe_key=SecretStr("sk_live_x"))) == missing
+    one = Settings(stripe_key=SecretStr("sk_live_x"), stripe_publishable_key="pk_live_x")
+    assert _warned_of(one) == {"STRIPE_WEBHOOK_SECRET"}
+    assert not _warned_of(Settings()), "the sandbox needs neither"
+
+
+def _warned_of(settings: Settings) -> set[str]:
+    with structlog.testing.capture_logs() as logged:
+        warn_of_missing_keys(settings)
+    assert all(line["log_level"] == "warning" for line in logged)
+    return {line["event"].split()[0] for line in logged}
+
+
+@pytest.mark.parametrize("secret", ["sk_live_0123456789", "rk_live_0123456789"])
+def test_secret_key_is_refused_where_pages_would_show_it(secret: str, lines_for: Complaints) -> None:
+    (line,) = lines_for(STRIPE_PUBLISHABLE_KEY=secret)
+    assert line.startswith("STRIPE_PUBLISHABLE_KEY must be the publishable key (pk_...)")
+    assert secret not in line
