@@ -1,6 +1,7 @@
 """Style sheets, scripts and pictures: read once, at addresses that change with what is in them."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -19,6 +20,8 @@ _TYPES = {
     ".webmanifest": "application/manifest+json",
 }
 _DIGITS = 12
+# Lines of comments are for readers of the source: a sixth of the scripts' bytes as they cross the wire.
+_COMMENTS = re.compile(rb"^ *//.*\n", re.MULTILINE)
 # The address names the content, so it is never another one (RFC 8246).
 _FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -38,6 +41,8 @@ def _assets() -> Mapping[str, Asset]:
         media_type = next((_TYPES[end] for end in _TYPES if file.name.endswith(end)), None)
         if media_type is not None:
             content = file.read_bytes()
+            if file.name.endswith(".js"):
+                content = _COMMENTS.sub(b"", content)
             digest = hashlib.sha256(content).hexdigest()[:_DIGITS]
             found[file.name] = Asset(f"/static/{digest}/{file.name}", content, media_type)
     return found

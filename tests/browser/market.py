@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
@@ -97,7 +97,9 @@ async def served_market(mongodb_url: str, redis_url: str, folder: Path, **settin
     async with local_market(chosen) as actors:
         await actors.connections.clock.refresh()
         async with open_services(chosen, actors) as services:
-            config = uvicorn.Config(create_api(services), port=port, log_level="warning", timeout_graceful_shutdown=1)
+            # With a publishable key the sandbox is the Stripe account behind the market, and pages know nothing of it.
+            shown = replace(services, sandbox=None) if chosen.stripe_publishable_key else services
+            config = uvicorn.Config(create_api(shown), port=port, log_level="warning", timeout_graceful_shutdown=1)
             server = uvicorn.Server(config)
             # Ctrl-C belongs to the test run.
             server.capture_signals = nullcontext  # type: ignore[method-assign,assignment]

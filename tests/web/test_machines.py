@@ -1,5 +1,6 @@
 """What robots, browsers and search engines read."""
 
+import gzip
 import json
 from dataclasses import replace
 from datetime import datetime
@@ -10,6 +11,7 @@ from structlog.testing import capture_logs
 
 from serve_app.instants import iso
 from serve_app.queries import sitemap
+from serve_app.web.assets import ASSETS
 from tests.api.world import World
 from tests.web.reading import opens
 
@@ -89,3 +91,9 @@ async def test_error_page_names_the_line_of_the_log_and_nothing_of_the_inside(wo
     assert page.response.headers["x-request-id"] == line["request_id"]
     assert page.response.headers["cache-control"] == "no-store"
     assert "secret" not in page.html
+
+
+def test_own_scripts_are_at_most_6_kb_together() -> None:
+    own = [each for name, each in ASSETS.items() if name.endswith(".js") and name != "htmx.min.js"]
+    assert len(own) > 1
+    assert sum(len(gzip.compress(each.content)) for each in own) <= 6 * 1_024

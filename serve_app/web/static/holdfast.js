@@ -253,7 +253,9 @@ customElements.define("live-feed", LiveFeed);
 // The page as the server has it now, unless somebody is typing in it.
 async function refresh() {
   const main = document.querySelector("main");
-  if (main.querySelector("input:not([type=radio]):focus, textarea:focus, select:focus, dialog[open]")) {
+  // While it pays, or says how that ended, the card form leads on by itself.
+  if (main.querySelector("card-form [aria-busy=true], card-form [role=alert]")) return;
+  if (main.querySelector("input:not([type=radio]):focus, textarea:focus, select:focus, iframe:focus, dialog[open]")) {
     return say("This page has changed. Load it again to see how.");
   }
   const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => null);
