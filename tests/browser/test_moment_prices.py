@@ -38,8 +38,9 @@ async def test_buyer_reads_both_prices_and_buys_nothing_when_the_price_changed(
 ) -> None:
     seller, buyer = await market.member(), await market.member()
     ticket = await seller.lists(title="Hamlet", price=42.5)
-    page = await opens(f"/tickets/{ticket['id']}", buyer, java_script_enabled=script)
+    page = await opens("about:blank", buyer, java_script_enabled=script)
     await page.context.route("**/live**", lambda route: route.abort())
+    await page.goto(f"/tickets/{ticket['id']}")
     await reprices(seller, ticket, price)
     assert await status_of(page, "Buy for $42.50") == 409
     alert = page.get_by_role("alert")

@@ -78,6 +78,7 @@ async def test_reload_and_back_after_a_form_make_nothing_twice(market: Market, o
     assert response is not None
     assert response.request.method == "GET"
     await page.go_back(wait_until="commit")
+    await expect(page).to_have_url(re.compile("/sell$"))
     await page.get_by_role("button", name="List the ticket").click()
     await expect(page.get_by_role("main")).to_contain_text("Listed")
     await page.goto("/listings")
