@@ -89,7 +89,7 @@ class Sessions:
             raise NotAuthorizedError
         if earlier is not None:
             await self._end([earlier.id])
-        await self._end_the_oldest(user.id)
+        await self._end_the_oldest(user.id, record.id)
         session = self._session(record, present, now)
         self._put(response, session, record.ends_at)
         return session
@@ -186,10 +186,11 @@ class Sessions:
         for session_id in session_ids:
             await self._revocations.revoke(session_id, until)
 
-    async def _end_the_oldest(self, user_id: str) -> None:
-        records = await self._records.of_user(user_id)
-        if len(records) > MOST_SESSIONS:
-            await self._end([record.id for record in records[MOST_SESSIONS:]])
+    async def _end_the_oldest(self, user_id: str, begun: str) -> None:
+        """End what is too many beside the session that was just begun, also when all are of the same instant."""
+        others = [record for record in await self._records.of_user(user_id) if record.id != begun]
+        if len(others) >= MOST_SESSIONS:
+            await self._end([record.id for record in others[MOST_SESSIONS - 1 :]])
 
     def _renewed_before(self, session: Session, now: Instant) -> tuple[Session, Instant] | None:
         """Return what the database said of this session a moment ago, to a request with the same old token.

@@ -18,6 +18,7 @@ from serve_app.api import create_api
 from serve_app.errors import NotAuthorizedError
 from serve_app.queries.revocations import RevocationRecords
 from serve_app.queries.sessions import SessionRecord, SessionRecords
+from serve_app.queries.users import User
 from serve_app.security.revocations import Revocations
 from serve_app.security.sessions import MOST_SESSIONS, Sessions
 from serve_app.security.tokens import Session, Tokens
@@ -461,3 +462,21 @@ async def test_nobody_ends_the_session_of_somebody_else(world: World) -> None:
     response = await other.http.delete(f"/api/users/sessions/{session_of(person, world).id}")
     assert response.status_code == 404
     assert await status_of(person) == 200
+
+
+async def test_session_that_just_began_is_never_the_one_that_is_too_many(world: World) -> None:
+    member = await world.member()
+    account = {"email": member.email, "password": PASSWORD}
+    people = [world.anyone() for _ in range(3)]
+    # All of them begin in the same instant: the clock of the tests stands still.
+    for _ in range(MOST_SESSIONS):
+        await world.services.sessions.begin(Response(), await user_of(world, member))
+    for person in people:
+        assert (await person.http.post("/api/users/signin", json=account)).status_code == 200
+        assert (await person.http.get("/api/orders")).status_code == 200
+
+
+async def user_of(world: World, person: Person) -> User:
+    user = await world.services.users.by_id(person.id)
+    assert user is not None
+    return user

@@ -48,8 +48,11 @@ class ApiClient:
         origin: str | None = None,
     ) -> httpx.Response:
         headers = {"Idempotency-Key": key, "Origin": origin}
+        # Lists lag for moments on a busy machine, but not for somebody who changed something a moment ago.
+        cookies = ["changed=1"]
         if who is not None and who.cookie:
-            headers["Cookie"] = f"{self._market.services.sessions.cookie}={who.cookie}"
+            cookies.append(f"{self._market.services.sessions.cookie}={who.cookie}")
+        headers["Cookie"] = "; ".join(cookies)
         sent = {name: value for name, value in headers.items() if value is not None}
         response = self._market.http.request(method, path, json=body, headers=sent)
         self._market.http.cookies.clear()
