@@ -20,6 +20,7 @@ from benchmarks.scenarios import (
     flash_sale,
     hot_ticket,
     live_holds,
+    live_pages,
     purchases,
     reservations,
     signins,
@@ -34,6 +35,7 @@ SCENARIOS: dict[str, Scenario] = {
     "catalogue": catalogue.run,
     "flash_sale": flash_sale.run,
     "live_holds": live_holds.run,
+    "live_pages": live_pages.run,
     "signins": signins.run,
     "size": size.run,
 }

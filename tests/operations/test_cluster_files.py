@@ -83,26 +83,27 @@ def test_the_cluster_installs_the_versions_that_were_tested(cluster: dict[str, A
     assert any("pip install" in command and "constraints.txt" in command for command in cluster["setup_commands"])
 
 
-def test_serve_accepts_its_file_and_finds_the_application_in_it() -> None:
+def test_serve_accepts_its_file_and_finds_the_applications_in_it() -> None:
     schema = ServeDeploySchema.model_validate(parsed("config/serve.yaml"))
 
-    (application,) = schema.applications
-    assert (application.name, application.route_prefix) == ("holdfast", "/")
-    assert application.import_path == "serve_app.app:app_builder"
+    assert [(each.name, each.route_prefix, each.import_path) for each in schema.applications] == [
+        ("holdfast", "/", "serve_app.app:app_builder"),
+        ("live", "/live", "serve_app.app:live_builder"),
+    ]
 
 
 def test_replicas_are_renewed_with_every_release() -> None:
-    (application,) = ServeDeploySchema.model_validate(parsed("config/serve.yaml")).applications
-    assert application.args["release"] == version("holdfast")
+    applications = ServeDeploySchema.model_validate(parsed("config/serve.yaml")).applications
+    assert {each.args["release"] for each in applications} == {version("holdfast")}
 
 
 def test_the_deployment_options_name_the_deployment_that_the_code_has() -> None:
-    from serve_app.app import app_builder  # noqa: PLC0415 - loads all of the application
+    from serve_app.app import app_builder, live_builder  # noqa: PLC0415 - loads all of the application
 
-    deployed = app_builder({"release": "2", "mongodb_url": "mongodb://db/holdfast", "redis_url": "redis://redis"})
-
-    (application,) = ServeDeploySchema.model_validate(parsed("config/serve.yaml")).applications
-    assert [each.name for each in application.deployments] == [deployed._bound_deployment.name]
+    args = {"release": "2", "mongodb_url": "mongodb://db/holdfast", "redis_url": "redis://redis"}
+    applications = ServeDeploySchema.model_validate(parsed("config/serve.yaml")).applications
+    for builder, application in zip((app_builder, live_builder), applications, strict=True):
+        assert [each.name for each in application.deployments] == [builder(args)._bound_deployment.name]
 
 
 def test_settings_in_the_file_win_over_those_of_the_node(monkeypatch: pytest.MonkeyPatch) -> None:

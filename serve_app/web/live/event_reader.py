@@ -15,6 +15,8 @@ _NEWEST = "$"
 _MOST_AT_A_TIME = 1_000
 _WAIT_MS = 1_000
 _RETRY_SECONDS = 1.0
+# Hundreds of events come a second at an on-sale: they are read together.
+_REST_SECONDS = 0.05
 _TICKET = "ticket:"
 
 
@@ -41,8 +43,11 @@ class EventReader:
 
     async def _read(self) -> None:
         answer: Any = await self._redis.xread({STREAM: self._position}, count=_MOST_AT_A_TIME, block=_WAIT_MS)
-        for entry_id, fields in answer[0][1] if answer else ():
+        entries = answer[0][1] if answer else ()
+        for entry_id, fields in entries:
             self._position = entry_id.decode()
             entity = fields[b"entity"].decode()
             if entity.startswith(_TICKET):
                 self._on_changed(entity.removeprefix(_TICKET))
+        if entries:
+            await asyncio.sleep(_REST_SECONDS)
