@@ -13,7 +13,14 @@ from serve_app.paging import Page, cursor_of, link_header
 from serve_app.responses import json_bytes, json_response, list_headers, no_content, unless_unchanged
 from serve_app.schemas.history import HistoryEntry, history_entry
 from serve_app.schemas.searches import HistorySearch, TicketSearch
-from serve_app.schemas.tickets import OwnTicketView, TicketBody, TicketView, own_ticket_view, ticket_view
+from serve_app.schemas.tickets import (
+    OwnTicketView,
+    TicketBody,
+    TicketView,
+    own_ticket_view,
+    ticket_view,
+    ticket_view_of_seller,
+)
 from serve_app.search.tickets import find_tickets as find
 from serve_app.search.tickets import read_ticket as read
 from serve_app.selling import tickets as selling
@@ -84,7 +91,8 @@ async def read_ticket(request: Request, ticket_id: str) -> Response:
     services = services_of(request)
     session = services.sessions.current(request)
     ticket = await read(services, ticket_id, session)
-    view = own_ticket_view if session is not None and session.user_id == ticket.seller_id else ticket_view
+    is_own = session is not None and session.user_id == ticket.seller_id
+    view = ticket_view_of_seller if is_own else ticket_view
     return unless_unchanged(request, json_bytes(view(ticket)), {"ETag": etag(ticket.version)})
 
 

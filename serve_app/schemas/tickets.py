@@ -180,11 +180,17 @@ def _hold_view(order: Order | None) -> HoldView:
     return {} if order is None or not order.is_open else {"heldUntil": iso(order.expires_at)}
 
 
-def own_ticket_view(ticket: Ticket) -> OwnTicketView:
-    """Return what the seller sees of the ticket: what anybody sees, how many wait, and what it was sold for."""
+def ticket_view_of_seller(ticket: Ticket) -> OwnTicketView:
+    """Return what anybody may see of the ticket, and how many wait for it."""
     view = cast("OwnTicketView", ticket_view(ticket))
     if ticket.waiting:
         view["waiting"] = len(ticket.waiting)
+    return view
+
+
+def own_ticket_view(ticket: Ticket) -> OwnTicketView:
+    """Return what the seller sees of the ticket in their list: also what it was sold for."""
+    view = ticket_view_of_seller(ticket)
     order = ticket.order
     if order is not None and not order.is_open:
         sale: SaleView = {

@@ -48,7 +48,11 @@ PAGES: dict[Key, Access] = {
     # Sign-out ends a session if there is one; what only leads elsewhere tells nothing.
     ("POST", "/signout"): Access.LEADS_ON,
     ("GET", "/signout"): Access.LEADS_ON,
-    ("GET", "/account/{part:path}"): Access.LEADS_ON,
+    ("GET", "/account/password"): Access.LEADS_ON,
+    ("GET", "/account/verification"): Access.LEADS_ON,
+    ("GET", "/account/sessions"): Access.LEADS_ON,
+    ("GET", "/account/sessions/{session_id}"): Access.LEADS_ON,
+    ("GET", "/account/close"): Access.LEADS_ON,
     ("GET", "/listings/{ticket_id}/refund"): Access.LEADS_ON,
     ("GET", "/tickets/{ticket_id}/favourite"): Access.LEADS_ON,
     ("GET", "/tickets/{ticket_id}/wait"): Access.LEADS_ON,
@@ -112,7 +116,7 @@ def page_routes(world: World) -> set[Key]:
 
 def address_of(path: str) -> str:
     names = dict.fromkeys(("ticket_id", "order_id", "user_id", "session_id", "report_id"), NOBODY)
-    return path.replace(":path", "").format(digest="0" * 12, name="holdfast.css", part="password", **names)
+    return path.format(digest="0" * 12, name="holdfast.css", **names)
 
 
 def keys_of(access: Access) -> list[Key]:

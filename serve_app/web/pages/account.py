@@ -92,9 +92,13 @@ async def export(request: Request) -> Response:
     return StreamingResponse(export_of(services, user), media_type="application/json", headers=headers)
 
 
-@router.get("/account/{part:path}")
-async def show_account_again(part: str) -> Response:  # noqa: ARG001 - forms' addresses lead to their page
-    """Lead to the account: nothing is done by looking."""
+@router.get("/account/password")
+@router.get("/account/verification")
+@router.get("/account/sessions")
+@router.get("/account/sessions/{session_id}")
+@router.get("/account/close")
+async def show_account_again(_request: Request) -> Response:
+    """Lead from the addresses of forms to the account: nothing is done by looking."""
     return see_other("/account")
 
 
