@@ -66,6 +66,7 @@ async def set_the_scene(market: Market) -> Scene:
         scene.ids[name], scene.ids[f"{name}_order"] = ticket["id"], order["id"]
     await _pay(ada, scene.ids["sold_order"], "visa")
     await _go_on_with_the_orders_of(bea, sam, scene.ids)
+    scene.ids["waited"], scene.ids["offered_order"] = await _stand_in_line(bea, ada, sam)
     hostile = await sam.lists(**HOSTILE)
     scene.ids["hostile_order"] = (await bea.orders(hostile))["id"]
     scene.ids["begun"] = begun["id"]
@@ -103,6 +104,18 @@ async def _go_on_with_the_orders_of(bea: Person, sam: Person, ids: dict[str, str
     for name in ("refunding", "refunded", "unrefunded"):
         response = await sam.http.post(f"/api/orders/{ids[f'{name}_order']}/refund")
         assert response.status_code in {200, 202}, response.text
+
+
+async def _stand_in_line(waiter: Person, holder: Person, seller: Person) -> tuple[str, str]:
+    """Return a ticket that somebody waits for, and an order that was offered to them."""
+    tickets = [await seller.lists(**FULL) for _ in range(2)]
+    orders = [await holder.orders(ticket) for ticket in tickets]
+    for ticket in tickets:
+        response = await waiter.http.post(f"/api/tickets/{ticket['id']}/waiting", json={})
+        assert response.status_code == 201, response.text
+    await holder.http.delete(f"/api/orders/{orders[1]['id']}")
+    offered = (await waiter.http.get(f"/api/tickets/{tickets[1]['id']}")).json()["orderId"]
+    return tickets[0]["id"], offered
 
 
 async def _pay(buyer: Person, order_id: str, card: str) -> None:

@@ -178,3 +178,20 @@ async def test_hidden_tabs_hold_no_connection_and_are_right_when_they_are_shown(
     await expect(first.get_by_role("button", name="Buy for $12.50")).to_be_visible()
     await first.evaluate("hideTab(false)")
     await expect(first.get_by_role("main")).to_contain_text("Gone", timeout=LIVE_MS)
+
+
+async def test_first_in_line_has_the_ticket_when_its_holder_lets_go(market: Market, opens: Opens) -> None:
+    seller, ada, bea = await market.member(), await market.member(), await market.member()
+    ticket = await seller.lists(title="Hamlet", price=42.5)
+    order = await ada.orders(ticket)
+    page = await opens(f"/tickets/{ticket['id']}", bea)
+    await page.get_by_text("Tell me when it is back").click()
+    async with page.expect_response("**/live?**"):
+        await page.get_by_role("button", name="Join the line").click()
+    await expect(page.get_by_role("main")).to_contain_text("You are number 1 in line")
+    await ada.http.delete(f"/api/orders/{order['id']}")
+    await expect(page.get_by_role("main")).to_contain_text("You hold this", timeout=LIVE_MS)
+    await page.get_by_role("link", name="Go on to pay").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Your turn: Hamlet")
+    await page.get_by_role("button", name="Take it").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Pay for Hamlet")
