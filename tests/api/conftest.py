@@ -23,6 +23,8 @@ from tests.api.fake_market import FakeMarket, ManualClock
 from tests.api.world import World
 
 TRIES = 5
+# Between two tests the loop stands still: a driver that watches would take the database for gone, and end its requests.
+UNWATCHED = "&serverMonitoringMode=poll&heartbeatFrequencyMS=3600000"
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +32,7 @@ def settings(mongodb_url: str, redis_url: str, tmp_path_factory: pytest.TempPath
     return Settings(
         holdfast_env="test",
         data_dir=tmp_path_factory.mktemp("api"),
-        mongodb_url=mongodb_url.replace("/holdfast", f"/api{ObjectId()}"),
+        mongodb_url=mongodb_url.replace("/holdfast", f"/api{ObjectId()}") + UNWATCHED,
         redis_url=redis_url,
         jwt_key=SecretStr("a key that only tests know and trust and which is long enough for HS512 as well"),
         max_holds_per_buyer=3,
