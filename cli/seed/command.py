@@ -132,10 +132,10 @@ class _Seeding:
     progress: Progress
 
     async def list_tickets(self, count: int) -> list[CreateTicket]:
-        now, currency = wall_clock(), self.settings.currency
+        now, currency, cap = wall_clock(), self.settings.currency, self.settings.resale_cap_hundredths
         wanted = [
             CreateTicket(
-                str(ObjectId()), self.chance.choice(self.people).id, plausible_ticket(self.chance, now, currency)
+                str(ObjectId()), self.chance.choice(self.people).id, plausible_ticket(self.chance, now, currency, cap)
             )
             for _ in range(count)
         ]

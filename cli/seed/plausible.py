@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from actors.domain.fees import highest_price
 from actors.domain.messages import Details, Instant
 from actors.domain.money import MAX_CENTS, least_price
 
@@ -101,13 +102,18 @@ _BEGINNINGS = ((19, 30), (20, 0), (15, 0), (18, 0), (11, 0))
 _DAYS = 365
 
 
-def plausible_ticket(chance: random.Random, now: Instant, currency: str) -> Details:
-    """Return a ticket for an event of the next year. It costs at most a tenth more than at first."""
+def plausible_ticket(chance: random.Random, now: Instant, currency: str, cap: int | None = None) -> Details:
+    """Return a ticket for an event of the next year, which costs at most a tenth more than at first.
+
+    With a cap, in hundredths of a percent, it says what it cost at first, and keeps to the cap.
+    """
     kind = chance.choice(_KINDS)
     city, zone, venues = chance.choice(_PLACES)
     lowest, highest = _FACE_VALUES[kind]
     face_value = chance.randrange(lowest, highest + 1, 50)
     price = min(max(round(face_value * chance.uniform(0.6, 1.1)) // 50 * 50, least_price(currency)), MAX_CENTS)
+    if cap is not None:
+        price = min(price, highest_price(face_value, cap))
     is_seated = kind in ("theater", "sports", "family")
     return Details(
         _title(chance, kind),
@@ -123,7 +129,7 @@ def plausible_ticket(chance: random.Random, now: Instant, currency: str) -> Deta
         row=str(chance.randint(1, 40)) if is_seated else None,
         seat=str(chance.randint(1, 60)) if is_seated else None,
         restrictions=chance.choice(_RESTRICTIONS) if chance.random() < 0.1 else None,  # noqa: PLR2004 - as people do
-        face_value=face_value if chance.random() < 0.7 else None,  # noqa: PLR2004 - as people do
+        face_value=face_value if chance.random() < 0.7 or cap is not None else None,  # noqa: PLR2004 - as people do
     )
 
 

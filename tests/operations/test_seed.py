@@ -48,6 +48,14 @@ def test_every_seeded_ticket_could_be_listed_by_a_person() -> None:
         assert ZoneInfo(details.timezone).key == details.timezone
 
 
+def test_seeded_tickets_keep_to_a_cap_of_prices() -> None:
+    chance = random.Random(7)  # noqa: S311 - no secret
+    rules = Rules(NOW, "usd", 15, resale_cap=10_000)
+    for _ in range(200):
+        details = plausible_ticket(chance, NOW, "usd", 10_000)
+        assert TicketBody.of({**details_view(details)}, rules).details() == details
+
+
 def test_same_number_makes_the_same_tickets() -> None:
     first, second = random.Random(1), random.Random(1)  # noqa: S311 - no secret
     assert [plausible_ticket(first, NOW, "usd") for _ in range(20)] == [
