@@ -1,6 +1,7 @@
 """Forms: read with limits, and shown again with what was typed and what is wrong with it."""
 
 import math
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ _MOST_FIELDS = 60
 _A_MINUTE = 60
 # The longest description is 5,000 characters, each at most twelve bytes in a form.
 _LARGEST_FORM = 131_072
+_CAPITAL = re.compile("[A-Z]")
 _MEDIA_TYPE = "application/x-www-form-urlencoded"
 # Never shown again, whatever else is. (The code of a mail is: its page is stored nowhere, and the mail may be closed.)
 _SECRET_FIELDS = frozenset({"password", "currentPassword", "newPassword"})
@@ -75,7 +77,7 @@ class Form:
             if name is None or name == HEADER:
                 messages.append(entry["message"])
             else:
-                errors.setdefault((names or {}).get(name, name), entry["message"])
+                errors.setdefault((names or {}).get(name, name), _in_words(entry["message"], name))
         shown = {name: value for name, value in values.items() if name not in _SECRET_FIELDS and name != KEY}
         return cls(shown, errors, tuple(messages), values.get(KEY) or secrets.token_urlsafe(16))
 
@@ -87,6 +89,11 @@ class Form:
     def value(self, name: str) -> str:
         """Return what was typed into the field, or nothing."""
         return self.values.get(name, "")
+
+
+def _in_words(message: str, field: str) -> str:
+    """Return the message with its field as people write it: `faceValue` is "face value"."""
+    return message.replace(field, _CAPITAL.sub(lambda capital: f" {capital[0].lower()}", field), 1)
 
 
 def sent(fields: Mapping[str, str], *names: str) -> dict[str, object]:

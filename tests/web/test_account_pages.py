@@ -140,7 +140,7 @@ async def test_password_is_changed_with_the_current_one_and_other_sessions_end(w
     leads_to(await sends(elsewhere, "/signin", email=member.email, password=PASSWORD))
     wrong = await sends(member, "/account/password", currentPassword="wrong", newPassword=ANOTHER)
     assert wrong.status == 400
-    assert "CurrentPassword is wrong" in wrong.text
+    assert "Current password is wrong" in wrong.text
     leads_to(await sends(member, "/account/password", currentPassword=PASSWORD, newPassword=ANOTHER))
     assert (await opens(member, "/account")).status == 200
     assert (await opens(elsewhere, "/account")).status == 303

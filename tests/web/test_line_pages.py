@@ -53,3 +53,18 @@ async def test_seller_sees_how_many_wait_and_closes_the_line(world: World) -> No
     assert waiter.id not in page.html
     leads_to(await submits(seller, page, "/close-line"))
     assert "You are number" not in (await opens(waiter, f"/tickets/{ticket['id']}")).text
+
+
+async def test_offer_that_is_over_is_not_taken_at_another_price(world: World) -> None:
+    seller, holder, ticket, order = await world.held()
+    waiter = await world.someone()
+    leads_to(await sends(waiter, f"/tickets/{ticket['id']}/wait"))
+    await holder.http.delete(f"/api/orders/{order['id']}")
+    offered = (await waiter.http.get("/api/orders")).json()[0]
+    page = await opens(waiter, f"/orders/{offered['id']}")
+    world.clock.advance(601)
+    changed = await seller.http.put(f"/api/tickets/{ticket['id']}", json={"title": ticket["title"], "price": 60})
+    assert changed.status_code == 200
+    refused = await submits(waiter, page, "/accept")
+    assert refused.status == 409
+    assert [each["id"] for each in (await waiter.http.get("/api/orders")).json()] == [offered["id"]]
