@@ -134,3 +134,12 @@ async def _pays_before_the_end(market: Market, opens: Opens, buyer: Person, orde
     charges = (await buyer.http.get(f"/api/orders/{order['id']}/charges")).json()
     is_taken = any(charge["status"] == "completed" for charge in charges)
     assert is_taken == (await heading.inner_text() == "It is yours")
+
+
+async def test_page_with_a_fragment_in_its_address_follows_the_end_of_a_hold(fast_market: Market, opens: Opens) -> None:
+    """Who skipped to the content has one; without the stream it is the countdown that asks again."""
+    _, buyer, _, order = await fast_market.held()
+    page = await opens("about:blank", buyer, at=fast_market)
+    await page.route("**/live?**", lambda route: route.abort())
+    await page.goto(f"/orders/{order['id']}#main")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Your time is over", timeout=PATIENCE_MS)

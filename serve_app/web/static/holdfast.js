@@ -76,9 +76,11 @@ class HoldCountdown extends HTMLElement {
 }
 customElements.define("hold-countdown", HoldCountdown);
 
-// Where a countdown ends the page is asked again: the server decides what it is now.
+// Where a countdown ends the page is asked again: the server decides what it is now. Without what stands behind #, with
+// which a browser would stay on the page; and by GET, so that no form is sent again.
+const askAgain = () => location.replace(location.pathname + location.search);
 document.addEventListener("hold-ended", (event) => {
-  if (event.target.dataset.then === "reload") setTimeout(() => location.replace(location.href), 400);
+  if (event.target.dataset.then === "reload") setTimeout(askAgain, 400);
 });
 
 // The pressed button says what it does; after eight seconds also that waiting is safe.
@@ -87,7 +89,7 @@ document.addEventListener("submit", (event) => {
   if (event.defaultPrevented || !button || event.target.method !== "post") return;
   if (event.target.dataset.sent) return event.preventDefault();
   event.target.dataset.sent = "yes";
-  const label = button.textContent;
+  const label = [...button.childNodes];
   setTimeout(() => {
     button.setAttribute("aria-busy", "true");
     if (button.dataset.busy) button.textContent = button.dataset.busy;
@@ -102,7 +104,7 @@ document.addEventListener("submit", (event) => {
     clearTimeout(late);
     delete event.target.dataset.sent;
     button.removeAttribute("aria-busy");
-    button.textContent = label;
+    button.replaceChildren(...label);
   };
   addEventListener("pageshow", ready, { once: true });
   setTimeout(ready, 15000);
@@ -205,11 +207,11 @@ class LiveFeed extends HTMLElement {
   open() {
     clearTimeout(this.again);
     const stream = this.stream = new EventSource(this.address);
-    stream.onopen = () => { this.failures = 0; clearTimeout(this.slow); this.status.textContent = ""; };
+    stream.onopen = () => { this.failures = 0; clearTimeout(this.slow); this.slow = null; this.status.textContent = ""; };
     stream.onerror = () => this.reopen(Math.min(15000, 1000 * 2 ** this.failures++));
     stream.addEventListener("clock", (event) => { ahead = Number(event.data) - steady(); });
     stream.addEventListener("end", () => this.reopen(0));
-    stream.addEventListener("signed-out", () => location.reload());
+    stream.addEventListener("signed-out", askAgain);
     stream.addEventListener("ticket", (event) => this.show(event.data));
     stream.addEventListener("changed", () => refresh());
   }
