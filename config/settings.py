@@ -140,8 +140,8 @@ class Settings(BaseSettings):
     fee_percent: _Percent = Field(default=Decimal(0), ge=0, lt=100)
     resale_cap_percent: _Percent | None = Field(default=None, ge=1, le=10_000)
     rate_limits: bool = True
-    # Open streams of pages, on one replica: each is a request to Serve, which takes 2,000 at a time (serve_app/app.py).
-    live_streams: int = Field(default=800, ge=1, le=100_000)
+    # Unset: as many as a replica has room for.
+    live_streams: int | None = Field(default=None, ge=1, le=100_000)
     ticket_placement: Literal["shared", "dedicated"] = "shared"
     # Each is a process of 50 MB (measured).
     dedicated_actors: int = Field(default=100, ge=0, le=10_000)

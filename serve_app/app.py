@@ -25,7 +25,7 @@ from serve_app.services import Services, open_services
 _log = structlog.get_logger()
 T = TypeVar("T")
 # Where a replica serves nothing but streams: 20 KB each, and 55 us a message (measured).
-_LIVE_STREAMS = 1_200
+_STREAMS_ALONE = 1_200
 
 
 @serve.ingress()
@@ -112,7 +112,7 @@ def build_live(settings: Settings) -> Application:
         graceful_shutdown_timeout_s=1,
         ray_actor_options={"num_cpus": 0.1},
     )
-    streams = max(settings.live_streams, _LIVE_STREAMS)
+    streams = settings.live_streams or _STREAMS_ALONE
     return deployment(Api).bind(settings.model_copy(update={"live_streams": streams}))
 
 

@@ -41,6 +41,7 @@ from serve_app.queries.tickets import Tickets
 from serve_app.queries.users import User, Users
 from serve_app.recent import Recent
 from serve_app.schemas.body import Rules
+from serve_app.search.erased_words import as_everybody_sees
 from serve_app.security.addresses import client_address
 from serve_app.security.events import SecurityEvents
 from serve_app.security.limits import Limits
@@ -54,6 +55,8 @@ from serve_app.web.live.feed import LiveFeed
 Clock = Callable[[], Instant]
 
 _REDIS_SECONDS = 1.0
+# Each is a request to Serve, which takes 2,000 at a time (app.py).
+STREAMS_BESIDE_REQUESTS = 800
 
 _log = structlog.get_logger()
 
@@ -220,8 +223,9 @@ async def open_services(settings: Settings, market: Market, clock: Clock = wall_
         live = LiveFeed(
             market,
             redis,
+            as_everybody_sees=lambda ticket: as_everybody_sees(ticket, users, clock()),
             is_ended=sessions.is_ended,
-            most_streams=settings.live_streams,
+            most_streams=settings.live_streams or STREAMS_BESIDE_REQUESTS,
             is_limited=settings.rate_limits,
         )
         jobs = [

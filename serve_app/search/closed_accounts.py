@@ -1,49 +1,18 @@
-"""What people wrote about tickets before they closed their accounts: kept in the books, and published no longer."""
+"""Who may still read what people wrote about tickets before they closed their accounts."""
 
-from dataclasses import replace
-
-from actors.domain.messages import Details, Instant, TicketStatus
 from actors.domain.ticket import Ticket
+from serve_app.search.erased_words import as_everybody_sees
 from serve_app.security.tokens import Session
 from serve_app.services import Services
 
-TITLE = "A ticket of a closed account"
-# Nobody closes an account while a ticket of theirs is sold and its event, or so much time, is to come.
-_UNDATED_MS = 180 * 86_400_000
-
 
 async def as_shown(services: Services, ticket: Ticket, session: Session | None) -> Ticket:
-    """Return the ticket as its reader may see it.
+    """Return the ticket as its reader may see it: its buyer and administrators also see the words of closed accounts.
 
-    What is not for sale any more and belongs to a closed account has no words of its seller, but for its buyer and for
-    administrators. Asks the database for tickets only that may be of such an account. Raises PyMongoError.
+    Raises PyMongoError.
     """
-    if not _may_be_of_a_closed_account(ticket, services.clock()) or not await services.users.is_closed(
-        ticket.seller_id
-    ):
-        return ticket
-    is_buyer = session is not None and ticket.order is not None and ticket.order.buyer_id == session.user_id
-    if is_buyer or (session is not None and await services.is_admin(session.user_id)):
-        return ticket
-    return replace(ticket, details=_without_words(ticket.details))
-
-
-def _may_be_of_a_closed_account(ticket: Ticket, now: Instant) -> bool:
-    if ticket.status is TicketStatus.SOLD:
-        starts_at = ticket.details.starts_at
-        return (ticket.updated_at + _UNDATED_MS if starts_at is None else starts_at) < now
-    return ticket.status is TicketStatus.WITHDRAWN
-
-
-def _without_words(details: Details) -> Details:
-    return replace(
-        details,
-        title=TITLE,
-        description=None,
-        venue=None,
-        city=None,
-        section=None,
-        row=None,
-        seat=None,
-        restrictions=None,
-    )
+    shown = await as_everybody_sees(ticket, services.users, services.clock())
+    if shown is ticket or session is None:
+        return shown
+    is_buyer = ticket.order is not None and ticket.order.buyer_id == session.user_id
+    return ticket if is_buyer or await services.is_admin(session.user_id) else shown

@@ -25,7 +25,7 @@ with attached(settings):
 
     from serve_app.app import build_live
 
-    serve.run(build_live(settings), name="live", route_prefix="/live")
+    serve.run(build_live(settings.model_copy(update={"live_streams": None})), name="live", route_prefix="/live")
 """
 
 

@@ -11,7 +11,9 @@ import pytest
 import uvicorn
 from bson import ObjectId
 from pydantic import SecretStr
+from pymongo.errors import AutoReconnect
 
+from actors.domain.ticket import Ticket
 from config.embedded import Server, start_redis
 from config.ports import free_port
 from config.settings import Settings
@@ -245,3 +247,45 @@ async def test_feed_goes_on_after_redis_was_away(settings: Settings, own_redis: 
             await buyer.orders(ticket)
             await asyncio.to_thread(own_redis.restart)
             assert "Being bought" in (await listener.next(seconds=10.0))[1]
+
+
+async def test_words_of_a_closed_account_are_not_in_the_feed(market: Market) -> None:
+    seller = await market.member()
+    ticket = await seller.lists(title="Ann's ticket", venue="Ann's house")
+    response = await seller.http.request("DELETE", "/api/users/me", json={"password": PASSWORD})
+    assert response.status_code == 204
+    for view in ("cards", "panel"):
+        async with listening(await market.anyone(), ticket, view) as listener:
+            _, html = await listener.next()
+        assert "Ann" not in html
+        assert "A ticket of a closed account" in html or view == "panel"
+
+
+async def test_stream_that_never_began_is_forgotten(market: Market) -> None:
+    feed = market.services.live
+    viewer = feed.open(None, "192.0.2.1", {"1" * 24: 1})
+    ends = feed._viewers[viewer]
+    feed.end_overdue(ends + 1)
+    assert viewer.is_over
+    assert viewer in feed._viewers, "who reads slowly is sent the end first"
+    feed.end_overdue(ends + 31)
+    assert not feed._viewers
+    assert not feed._topics
+
+
+async def test_ticket_that_cannot_be_shown_keeps_nobody_from_hearing_of_others(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seller, buyer = await market.member(), await market.member()
+    broken, ticket = await seller.lists(), await seller.lists()
+    shown = market.services.live._as_everybody_sees
+
+    async def fails_for_one(ticket: Ticket) -> Ticket:
+        if ticket.id == broken["id"]:
+            raise AutoReconnect
+        return await shown(ticket)
+
+    monkeypatch.setattr(market.services.live, "_as_everybody_sees", fails_for_one)
+    async with listening(await market.anyone(), broken), listening(await market.anyone(), ticket) as listener:
+        await buyer.orders(ticket)
+        assert "Being bought" in (await listener.next())[1]

@@ -46,7 +46,7 @@ class EventReader:
         entries = answer[0][1] if answer else ()
         for entry_id, fields in entries:
             self._position = entry_id.decode()
-            entity = fields[b"entity"].decode()
+            entity = fields.get(b"entity", b"").decode(errors="replace")
             if entity.startswith(_TICKET):
                 self._on_changed(entity.removeprefix(_TICKET))
         if entries:

@@ -6,16 +6,18 @@ it is rendered once for all who see it alike.
 
 import asyncio
 import secrets
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 
 import structlog
 from redis.asyncio import Redis
 
-from actors.domain.messages import ReadTicket, Refusal
+from actors.domain.messages import ReadTicket, Refusal, Unavailable
 from actors.domain.ticket import Ticket
 from actors.market import Market
+from config.logs import origin_of
 from serve_app.errors import ServiceUnavailableError
+from serve_app.paging import DEFAULT_LIMIT
 from serve_app.security.tokens import Session
 from serve_app.web.live.event_reader import EventReader
 
@@ -25,7 +27,10 @@ _REST_SECONDS = 0.25
 # While Redis is away, and in case an event was missed.
 _LOOK_AGAIN_SECONDS = 15.0
 _SHORTEST_LIFE_SECONDS, _LONGEST_LIFE_SECONDS = 40.0, 70.0
-MOST_TICKETS = 100
+# As many as a page shows: each is asked of an actor when the first page with it is opened.
+MOST_TICKETS = DEFAULT_LIMIT
+# Who reads slowly is sent the end of the stream in this time.
+_CLOSING_SECONDS = 30.0
 _OF_A_SESSION = 6
 _OF_AN_ADDRESS = 30
 _ASK_AGAIN_SECONDS = 15
@@ -75,16 +80,18 @@ class Viewer:
 class LiveFeed:
     """The watched tickets of one replica."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a feed rests on
         self,
         market: Market,
         redis: Redis,
         *,
+        as_everybody_sees: Callable[[Ticket], Awaitable[Ticket]],
         is_ended: Callable[[Session], bool],
         most_streams: int,
         is_limited: bool,
     ) -> None:
         self._market = market
+        self._as_everybody_sees = as_everybody_sees
         self._is_ended = is_ended
         self._most_streams = most_streams
         self._is_limited = is_limited
@@ -165,33 +172,41 @@ class LiveFeed:
                 self._note_all()
             self._has_changed.clear()
             changed, self._changed = self._changed, set()
-            await asyncio.gather(*(self._ask(ticket_id) for ticket_id in changed))
+            asked = list(changed)
+            answers = await asyncio.gather(*map(self._ask, asked), return_exceptions=True)
+            for ticket_id, failed in zip(asked, answers, strict=True):
+                if isinstance(failed, BaseException):
+                    # One ticket that cannot be shown keeps nobody from hearing of the others.
+                    logger.error("live_ticket_not_shown", ticket_id=ticket_id, **origin_of(failed))
             await asyncio.sleep(_REST_SECONDS)
 
     async def _ask(self, ticket_id: str) -> None:
         answer = await self._market.ask_ticket(ReadTicket(ticket_id))
-        topic = self._topics.get(ticket_id)
-        if topic is None or isinstance(answer, Refusal):
-            return  # nobody watches any more, or it is asked again at the next look
-        if topic.ticket is not None and topic.ticket.version >= answer.ticket.version:
+        if isinstance(answer, Unavailable):
+            self._note(ticket_id)  # its actor is away: it is asked again until it is back
+        if isinstance(answer, Refusal):
             return
-        topic.ticket = answer.ticket
+        ticket = await self._as_everybody_sees(answer.ticket)
+        topic = self._topics.get(ticket_id)
+        if topic is None or (topic.ticket is not None and topic.ticket.version >= ticket.version):
+            return  # nobody watches any more, or it is known
+        topic.ticket = ticket
         topic.rendered.clear()
         for viewer in topic.viewers:
-            if viewer.seen[ticket_id] < answer.ticket.version:
+            if viewer.seen[ticket_id] < ticket.version:
                 viewer.tell(ticket_id)
 
     async def _keep_ending(self) -> None:
-        """End streams whose session or time is over: they begin anew with jitter, and hold no replica that leaves."""
         while True:
             await asyncio.sleep(1.0)
-            now = asyncio.get_running_loop().time()
-            for viewer in self._over(now):
-                viewer.end(signed_out=viewer.session is not None and self._is_ended(viewer.session))
+            self.end_overdue(asyncio.get_running_loop().time())
 
-    def _over(self, now: float) -> Iterable[Viewer]:
-        return [
-            viewer
-            for viewer, ends in self._viewers.items()
-            if now >= ends or (viewer.session is not None and self._is_ended(viewer.session))
-        ]
+    def end_overdue(self, now: float) -> None:
+        """End streams whose session or time, in seconds of the loop's clock, is over: pages begin anew with jitter."""
+        for viewer, ends in list(self._viewers.items()):
+            is_signed_out = viewer.session is not None and self._is_ended(viewer.session)
+            if now >= ends + _CLOSING_SECONDS:
+                # Its client left before the first byte, so that its stream never began and does not end by itself.
+                self.close(viewer)
+            elif is_signed_out or now >= ends:
+                viewer.end(signed_out=is_signed_out)

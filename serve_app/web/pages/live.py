@@ -16,7 +16,7 @@ from serve_app.services import Services, services_of
 from serve_app.web.formats import Formats
 from serve_app.web.live.feed import MOST_TICKETS, Viewer
 from serve_app.web.page import part
-from serve_app.web.pages.ticket import view_of
+from serve_app.web.pages.ticket import similar_to, view_of
 from serve_app.web.visitor import Visitor, visitor_of
 
 router = APIRouter(include_in_schema=False)
@@ -68,13 +68,15 @@ async def _events(services: Services, visitor: Visitor, viewer: Viewer, asked: _
     try:
         # Countdowns that begin later count from it: what everybody gets is rendered once, and has the time of then.
         yield format_sse_event(event="clock", data_str=str(services.clock()))
-        while not viewer.is_over:
+        while True:
             try:
                 async with asyncio.timeout(_COMMENT_SECONDS):
                     await viewer.has_news.wait()
             except TimeoutError:
                 yield format_sse_event(comment="still here")
                 continue
+            if viewer.is_over:
+                break
             viewer.has_news.clear()
             changed, viewer.changed = viewer.changed, set()
             # In one piece: each write of a server costs more than what is written.
@@ -91,23 +93,24 @@ def _told(services: Services, visitor: Visitor, viewer: Viewer, ticket_id: str, 
     if ticket is None:
         return format_sse_event(comment="not known yet")
     viewer.seen[ticket_id] = ticket.version
-    is_signed_in = visitor.session is not None
     if asked.order_id is not None and _is_as_shown(ticket, asked):
         return format_sse_event(comment="as shown")
     if asked.view == "page" or (asked.view == "panel" and _is_concerned(ticket, visitor)):
         return _page_changed(ticket)
-    key = (asked.view, is_signed_in, *visitor.formats_key)
     # The time of the rendering is not shown: a countdown begins with the server's time of the moment.
     everybody = replace(visitor, session=None, now=services.clock())
     formats = Formats(everybody)
     if asked.view == "cards":
+        key = ("card", *visitor.formats_key)
         return topic.render(key, lambda now: _fragment(part("parts/tickets.html", "card", now, formats)))
-    return topic.render(
-        key,
-        lambda now: _fragment(
-            part("parts/tickets.html", "panel", now, view_of(now, everybody), formats, services.settings, is_signed_in)
-        ),
-    )
+    is_signed_in = visitor.session is not None
+
+    def panel(now: Ticket) -> bytes:
+        view, similar = view_of(now, everybody), similar_to(now)
+        settings = services.settings
+        return _fragment(part("parts/tickets.html", "panel", now, view, formats, settings, is_signed_in, similar))
+
+    return topic.render(("panel", is_signed_in, *visitor.formats_key), panel)
 
 
 def _is_as_shown(ticket: Ticket, asked: _Asked) -> bool:

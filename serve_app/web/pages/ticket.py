@@ -130,7 +130,7 @@ async def _shown(request: Request, ticket_id: str, form: Form, error: CustomErro
         "refused": error is not None and not is_price_changed,
         "old_price": _cents(seen) if is_price_changed else None,
         "holds": await _holds(services, visitor) if isinstance(error, TooManyRequestsError) else [],
-        "similar": _similar(ticket),
+        "similar": similar_to(ticket),
         "place_in_line": place_in(ticket.waiting, visitor.user_id) if visitor.user_id else None,
         "seller": await facts_of(services, ticket.seller_id, services.address_of(request)),
         "is_kept": await _is_kept(services, ticket, visitor),
@@ -176,7 +176,7 @@ async def _is_kept(services: Services, ticket: Ticket, visitor: Visitor) -> bool
         return None
 
 
-def _similar(ticket: Ticket) -> str:
+def similar_to(ticket: Ticket) -> str:
     """Return the address of a search for tickets like it: for the same kind of event, where it is."""
     details = ticket.details
     known = {"category": details.category, "city": details.city}
