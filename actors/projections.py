@@ -9,6 +9,7 @@ import structlog
 from actors.domain.charge import has_failed_refund
 from actors.domain.codec import Document, UnreadableError, decode, encode
 from actors.domain.messages import (
+    CancelReason,
     Charge,
     ChargeAuthorised,
     ChargeCreated,
@@ -59,7 +60,7 @@ UNAWAITED = (
 DERIVED = frozenset({"_id", "projection", "words", "due_at", "unsettled_since"})
 # Raised with every change of what is derived: documents with a lower number, or without one, are written anew in the
 # background (see storage/upgrades.py).
-PROJECTIONS = {"tickets": 2, "orders": 3, "charges": 4}
+PROJECTIONS = {"tickets": 2, "orders": 4, "charges": 4}
 FIRST_PROJECTION = 1
 
 
@@ -135,7 +136,8 @@ def order_document(order: Order) -> Document:
     `due_at` is there only while it is open and `unsettled_since` only while its money is on the way: they index what
     the Supervisor may have to wake or to resume. `by_live_ticket` is there until it is cancelled: lists look at the
     order that holds or has bought a ticket, among however many it had. `by_unpaid_hold` is there while the order counts
-    for what its buyer may hold.
+    for what its buyer may hold. `by_taken_back` is there when its seller gave the money back: buyers are told how
+    often.
     """
     document = encode(order)
     document["_id"] = document.pop("id")
@@ -147,6 +149,8 @@ def order_document(order: Order) -> Document:
         document["by_unpaid_hold"] = order.buyer_id
     elif ended_unpaid(order):
         document["by_unpaid_hold"] = _in_hour(order.buyer_id, order.updated_at // HOUR_MS)
+    if order.cancel_reason is CancelReason.REFUNDED and order.refund_by == order.seller_id:
+        document["by_taken_back"] = order.seller_id
     if order.is_open:
         document["due_at"] = order.expires_at
     if order.is_unsettled:

@@ -44,6 +44,7 @@ INDEXES = {
         IndexModel([("by_live_ticket", ASCENDING)], sparse=True),
         # One field as well: of a buyer and anything else the embedded database makes a scan of all orders.
         IndexModel([("by_unpaid_hold", ASCENDING)], sparse=True),
+        IndexModel([("by_taken_back", ASCENDING)], sparse=True),
         IndexModel([("due_at", ASCENDING)], sparse=True),
         IndexModel([("unsettled_since", ASCENDING)], sparse=True),
     ],

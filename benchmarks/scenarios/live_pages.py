@@ -1,6 +1,8 @@
 """A thousand open pages, and what they cost those who buy and those who open a page meanwhile."""
 
+import re
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,18 +33,19 @@ def run(bench: Bench) -> Outcome:
     tickets = bench.plan.much(4_000, 300)
     bench.expect(1 + bench.plan.rounds * 2)
     with bench.market(live_streams=STREAMS + 100, rate_limits="off") as market:
-        bench.step("listing")
-        shown = market.list_tickets(SHOWN)
-        path = f"/live?view=cards&tickets={','.join(f'{ticket}.0' for ticket in shown)}"
         for number in range(bench.plan.rounds):
             # The other way around in every second round: the machine may get busier or quieter meanwhile.
             for when in (ALONE, BESIDE) if number % 2 == 0 else (BESIDE, ALONE):
                 bench.step(when)
                 ids = market.list_tickets(tickets)
+                # Listed last, so that the first page shows them. One whose newest tickets are all being bought has
+                # to be looked for behind those, which the embedded database is slow at; that is not measured here.
+                shown = market.list_tickets(SHOWN)
                 if when == ALONE:
                     cost.wait_until_quiet(market)
                     outcome.rows.append({"when": when, **_measure(market, outcome, ids, when)})
                     continue
+                path = f"/live?view=cards&tickets={','.join(f'{ticket}.0' for ticket in shown)}"
                 with open_streams(market.port, path, STREAMS) as streams:
                     _wait_for_first_state(streams)
                     cost.wait_until_quiet(market)
@@ -82,16 +85,25 @@ def _open_pages(market: MeasuredMarket, outcome: Outcome, when: str) -> list[flo
     while time.monotonic() < ends:
         began = time.monotonic()
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{market.port}/", timeout=MOST_SECONDS) as answer:
+            page = urllib.request.Request(f"http://127.0.0.1:{market.port}/", headers={"Accept": "text/html"})
+            with urllib.request.urlopen(page, timeout=MOST_SECONDS) as answer:  # noqa: S310 - our own address
                 is_right = PAGE in answer.read()
         except OSError as error:
-            outcome.wrong.append(f"pages {when}: {error}")
+            outcome.wrong.append(f"pages {when}: {_why(error)}")
+            time.sleep(PAGE_EVERY_SECONDS)
             continue
         took.append(time.monotonic() - began)
         if not is_right:
             outcome.wrong.append(f"pages {when}: not the first page")
         time.sleep(PAGE_EVERY_SECONDS)
     return took
+
+
+def _why(error: OSError) -> str:
+    """The refused page's own heading, where it has one."""
+    page = error.read().decode() if isinstance(error, urllib.error.HTTPError) else ""
+    heading = re.search(r"<h1[^>]*>(.*?)</h1>", page, re.DOTALL)
+    return f"{error} {heading[1].strip() if heading else ''}".strip()
 
 
 def _summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -49,6 +49,12 @@ class Orders:
         """Whether the buyer holds anything that is not paid."""
         return await self._orders.find_one({"buyer_id": buyer_id, "due_at": {"$gt": 0}}) is not None
 
+    async def taken_back_by(self, seller_id: str, most: int) -> int:
+        """Return of how many sales the seller gave the money back, at most so many."""
+        query = {"by_taken_back": seller_id}
+        with pymongo.timeout(_SECONDS):
+            return len(await self._orders.find(query, {"_id": 1}).limit(most).to_list())
+
     async def live(self, ticket_ids: Sequence[str], now: Instant) -> dict[str, Order]:
         """Return the order that holds or has bought each of the tickets, by ticket, in one query.
 

@@ -1,5 +1,6 @@
 """The collection `tickets`, as projections write it. It lags: its orders tell who holds a ticket."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, takewhile
@@ -51,14 +52,17 @@ _GAP_MS = 3_000
 _TO_COME_MS = 180 * 86_400_000
 _MOST_NAMED = 10
 _MOST_LIVE = 500
-_MOST_COUNTED = 1_000
+MOST_COUNTED = 1_000
 # Some 30,000 tickets may have been listed since, so the newest are looked for anew: that takes some 50 small reads.
 _OLD_MS = 15_000
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which tickets a list shows: of one seller in every state, else those for sale. Prices in cents, inclusive."""
+    """Which tickets a list shows: of one seller in every state or in one, else those for sale.
+
+    Prices in cents, inclusive.
+    """
 
     sort: str
     q: str | None = None
@@ -67,6 +71,7 @@ class Wanted:
     min_price: int | None = None
     max_price: int | None = None
     seller_id: str | None = None
+    status: TicketStatus | None = None
 
 
 class Tickets:
@@ -108,10 +113,24 @@ class Tickets:
 
     async def sold_by(self, seller_id: str) -> int:
         """Return how many of the seller's newest thousand tickets are sold."""
+        newest = await self._newest_of(seller_id)
+        return sum(document["status"] == TicketStatus.SOLD.value for document in newest)
+
+    async def counted_by_status(self, seller_id: str, now: Instant) -> Counter[TicketStatus]:
+        """Return how many of the seller's newest thousand tickets are in each state."""
+        newest = await self._newest_of(seller_id)
+        counted = Counter(TicketStatus(document["status"]) for document in newest)
+        for_sale = [document["_id"] for document in newest if document["status"] == TicketStatus.AVAILABLE.value]
+        for order in (await self._orders.live(for_sale, now)).values():
+            # A sale whose ticket is not written yet is sold.
+            counted[TicketStatus.RESERVED if order.is_open else TicketStatus.SOLD] += 1
+            counted[TicketStatus.AVAILABLE] -= 1
+        return counted
+
+    async def _newest_of(self, seller_id: str) -> Sequence[Document]:
         newest = self._tickets.find({"seller_id": seller_id}, {"status": 1}).sort("by_newest", DESCENDING)
         with pymongo.timeout(_MOST_MS / 1_000):
-            documents = await newest.limit(_MOST_COUNTED).to_list()
-        return sum(document["status"] == TicketStatus.SOLD.value for document in documents)
+            return await newest.limit(MOST_COUNTED).to_list()
 
     async def waited_for_by(self, user_id: str, most: int) -> set[str]:
         """Return ids of tickets that the user waits for. Raises PyMongoError."""
@@ -212,7 +231,7 @@ class Tickets:
         for document, stored in readable(lambda one: (one, ticket_of(one)), documents):
             order = live.get(stored.id)
             ticket = replace(stored, order=order)
-            if _is_in(wanted.city, ticket.details.city) and (wanted.seller_id is not None or order is None):
+            if _is_in(wanted.city, ticket.details.city) and _is_in_state(wanted, ticket):
                 shown.append((document[key], ticket))
         return shown
 
@@ -220,6 +239,12 @@ class Tickets:
 def _is_in(wanted: str | None, city: str | None) -> bool:
     """Whether the city is the wanted one, as searches compare. A question without a letter is no city."""
     return wanted is None or (city is not None and folded(city) == folded(wanted) != "")
+
+
+def _is_in_state(wanted: Wanted, ticket: Ticket) -> bool:
+    if wanted.seller_id is None:
+        return ticket.order is None
+    return wanted.status in (None, ticket.status)
 
 
 def _ends(wanted: Wanted, reach: Reach, gap: Gap | None) -> Iterator[str]:
@@ -281,6 +306,8 @@ def _conditions(wanted: Wanted, position: Document, now: Instant) -> tuple[Docum
         rest["words"] = {"$all": words}
     if wanted.seller_id is not None:
         first: Document = {"seller_id": wanted.seller_id}
+        if wanted.status is TicketStatus.WITHDRAWN:
+            rest["status"] = wanted.status.value
     else:
         first = {"status": "available"}
         # What has begun cannot be bought any more.

@@ -1,12 +1,13 @@
 """Lists of tickets, and one ticket as it is now."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from starlette.requests import Request
 
 from actors.domain.ids import is_id
-from actors.domain.messages import ReadTicket, Refusal, TicketCommand
+from actors.domain.messages import ReadTicket, Refusal, TicketCommand, TicketStatus
 from actors.domain.ticket import Ticket, TicketAnswer
 from serve_app.errors import NotFoundError
 from serve_app.own_changes import changed_something
@@ -29,27 +30,32 @@ async def find_tickets(  # noqa: PLR0913 - what is asked, and how it is shown
     *,
     representation: tuple[str, ...],
     seller_id: str | None = None,
+    status: TicketStatus | None = None,
 ) -> Rendered:
     """Return a page of tickets as `render` shows it: rendered once for all who want the same, and kept for a moment.
 
-    `asked` are the parameters as they came, `representation` names what else the rendering depends on. Raises pymongo's
-    errors, and NoRoomError when this client asks for too much at a time.
+    With `seller_id` those of one seller, in every state or in one. `asked` are the parameters as they came,
+    `representation` names what else the rendering depends on. Raises pymongo's errors, and NoRoomError when this client
+    asks for too much at a time.
     """
     services = services_of(request)
     anew = changed_something(request)
 
     async def listed() -> Rendered:
-        wanted = Wanted(
-            search.sort, search.q, search.category, search.city, search.min_price, search.max_price, seller_id
-        )
+        wanted = replace(wanted_of(search), seller_id=seller_id, status=status)
         now = services.clock()
         return render(await services.queries.tickets.page(wanted, search.limit, search.cursor, now, anew=anew))
 
     # The front page waits behind nobody's questions.
     client = services.address_of(request) if asked else None
     return await services.lists.answer(
-        (representation, seller_id, *asked.items()), listed, anew=anew or seller_id is not None, client=client
+        (representation, seller_id, status, *asked.items()), listed, anew=anew or seller_id is not None, client=client
     )
+
+
+def wanted_of(search: TicketSearch) -> Wanted:
+    """Return what the search asks the list of tickets for sale for."""
+    return Wanted(search.sort, search.q, search.category, search.city, search.min_price, search.max_price)
 
 
 async def read_ticket(services: Services, ticket_id: str, session: Session | None) -> Ticket:

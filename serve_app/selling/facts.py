@@ -1,5 +1,6 @@
 """What buyers may know of a seller."""
 
+import asyncio
 from dataclasses import dataclass
 
 import structlog
@@ -7,6 +8,7 @@ from pymongo.errors import PyMongoError
 
 from actors.domain.messages import Instant
 from serve_app.errors import ServiceUnavailableError
+from serve_app.queries.tickets import MOST_COUNTED
 from serve_app.services import Services
 
 logger = structlog.get_logger(__name__)
@@ -14,10 +16,11 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SellerFacts:
-    """Since when they are there, and how many of their newest thousand tickets are sold."""
+    """Since when they are there, how many of their newest thousand tickets are sold, and how many sales they undid."""
 
     since: Instant
     sold: int
+    taken_back: int
 
 
 async def facts_of(services: Services, seller_id: str, client: str) -> SellerFacts | None:
@@ -29,7 +32,13 @@ async def facts_of(services: Services, seller_id: str, client: str) -> SellerFac
 
     async def read() -> SellerFacts | None:
         user = await services.users.by_id(seller_id)
-        return SellerFacts(user.created_at, await services.queries.tickets.sold_by(seller_id)) if user else None
+        if user is None:
+            return None
+        queries = services.queries
+        sold, taken_back = await asyncio.gather(
+            queries.tickets.sold_by(seller_id), queries.orders.taken_back_by(seller_id, MOST_COUNTED)
+        )
+        return SellerFacts(user.created_at, sold, taken_back)
 
     try:
         return await services.lists.answer(("seller", seller_id), read, anew=False, client=client)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from babel import Locale
 from babel.core import get_global
 from babel.dates import format_date, format_time
-from babel.numbers import format_currency, get_currency_symbol
+from babel.numbers import format_currency, format_decimal, get_currency_symbol
 from markupsafe import Markup
 
 from actors.domain.messages import Instant
@@ -31,6 +31,10 @@ class Formats:
     def plain(self, cents: int) -> str:
         """Return an amount as programs and forms write it: 1250 is 12.50."""
         return f"{cents // 100}.{cents % 100:02d}"
+
+    def number(self, number: int) -> str:
+        """1,234 in the visitor's region."""
+        return format_decimal(number, locale=self.visitor.locale)
 
     def event_time(self, starts_at: Instant, timezone: str | None) -> Markup:
         """Return date and time at the venue, whoever looks; in UTC, and said so, when its zone is not known."""

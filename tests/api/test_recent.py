@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from serve_app.fair_queue import FairQueue, NoRoomError
-from serve_app.recent import LONGEST_REST_SECONDS, Recent
+from serve_app.recent import LONGEST_REST_SECONDS, STALE_SECONDS, Recent
 
 
 class Question:
@@ -54,11 +54,48 @@ async def test_an_answer_is_kept_for_four_times_as_long_as_it_took(now: list[flo
     assert await first == 1
     now[0] += 0.39
     assert await recent.answer("page", question, anew=False, client="somebody") == 1
-    now[0] += 0.02
+    now[0] += STALE_SECONDS + 0.02
     assert await recent.answer("page", question, anew=False, client="somebody") == 2
 
 
-async def test_no_answer_is_kept_for_longer_than_a_second(now: list[float]) -> None:
+async def test_a_stale_answer_is_given_for_a_second_while_the_next_is_looked_for(now: list[float]) -> None:
+    recent, question = Recent(), Question()
+    assert await recent.answer("page", question, anew=False, client="somebody") == 1
+    now[0] += STALE_SECONDS / 2
+    question.may_end.clear()
+    assert await recent.answer("page", question, anew=False, client="somebody") == 1
+    assert await recent.answer("page", question, anew=False, client="somebody") == 1, "also while it is looked for"
+    await settled()
+    assert question.times == 2, "it is looked for once"
+    now[0] += STALE_SECONDS
+    waiting = asyncio.create_task(recent.answer("page", question, anew=False, client="somebody"))
+    await settled()
+    assert not waiting.done(), "it is too old by now"
+    question.may_end.set()
+    assert await waiting == 2
+    assert await recent.answer("page", question, anew=False, client="somebody") == 2
+
+
+async def test_who_wants_it_anew_gets_no_stale_answer(now: list[float]) -> None:
+    recent, question = Recent(), Question()
+    assert await recent.answer("page", question, anew=False, client="somebody") == 1
+    now[0] += STALE_SECONDS / 2
+    assert await recent.answer("page", question, anew=True, client="somebody") == 2
+
+
+async def test_a_failure_is_never_given_while_the_next_answer_is_looked_for(now: list[float]) -> None:
+    recent, question = Recent(), Question()
+
+    async def fail() -> int:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await recent.answer("page", fail, anew=False, client="somebody")
+    now[0] += STALE_SECONDS / 2
+    assert await recent.answer("page", question, anew=False, client="somebody") == 1
+
+
+async def test_no_answer_is_given_later_than_two_seconds_after_it_came(now: list[float]) -> None:
     recent, question = Recent(), Question()
     question.may_end.clear()
     first = asyncio.create_task(recent.answer("page", question, anew=False, client="somebody"))
@@ -67,7 +104,7 @@ async def test_no_answer_is_kept_for_longer_than_a_second(now: list[float]) -> N
     now[0] += 8.0
     question.may_end.set()
     assert await first == 1
-    now[0] += LONGEST_REST_SECONDS + 0.01
+    now[0] += LONGEST_REST_SECONDS + STALE_SECONDS + 0.01
     assert await recent.answer("page", question, anew=False, client="somebody") == 2
 
 

@@ -39,6 +39,22 @@ async def test_buyer_sees_and_hears_that_somebody_holds_it_and_that_it_is_back(m
     await expect(buy).to_have_count(0)
 
 
+async def test_list_says_how_many_tickets_are_new_and_shows_them_when_asked(market: Market, opens: Opens) -> None:
+    seller = await market.member()
+    await seller.lists(title="Elektra, first row")
+    page = await opens_live(opens, "/?q=elektra")
+    titles = page.get_by_role("article").get_by_role("heading")
+    await expect(titles).to_have_text(["Elektra, first row"])
+    for title in ("Elektra, second row", "Something else", "Elektra, third row"):
+        await seller.lists(title=title)
+    new = page.get_by_role("link", name="2 new tickets")
+    await expect(new).to_be_visible(timeout=LIVE_MS)
+    await expect(page.locator("body > [role=status]")).to_have_text("2 new tickets", timeout=LIVE_MS + 5_000)
+    await expect(titles).to_have_text(["Elektra, first row"])
+    await new.click()
+    await expect(titles).to_have_text(["Elektra, third row", "Elektra, second row", "Elektra, first row"])
+
+
 async def test_held_ticket_without_script_has_a_way_to_look_again(market: Market, opens: Opens) -> None:
     _, ada, ticket, order = await market.held()
     page = await opens(f"/tickets/{ticket['id']}", java_script_enabled=False)

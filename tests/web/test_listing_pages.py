@@ -25,6 +25,48 @@ async def test_listings_show_every_state(world: World) -> None:
         assert state in text
 
 
+async def test_listings_are_counted_by_state_and_shown_of_one(world: World) -> None:
+    seller, buyer = await world.someone(), await world.someone()
+    for title in ("Free one", "Free two"):
+        await seller.lists(title=title)
+    await buyer.orders(await seller.lists(title="Waited upon"))
+    await buyer.pays(await buyer.orders(await seller.lists(title="Bought")))
+    withdrawn = await seller.lists(title="Away")
+    await seller.http.delete(f"/api/tickets/{withdrawn['id']}")
+    page = await opens(seller, "/listings")
+    for count in ("All 5", "For sale 2", "Held 1", "Sold 1", "Withdrawn 1"):
+        assert count in page.text
+    shown = {
+        "available": ["Free two", "Free one"], "reserved": ["Waited upon"], "sold": ["Bought"], "withdrawn": ["Away"],
+    }  # fmt: skip
+    for state, titles in shown.items():
+        assert f"/listings?state={state}" in page.links
+        text = (await opens(seller, f"/listings?state={state}")).text
+        assert [title for title in ("Free two", "Free one", "Waited upon", "Bought", "Away") if title in text] == titles
+
+
+async def test_listings_of_one_state_have_pages(world: World) -> None:
+    seller = await world.someone()
+    for number in range(25):
+        ticket = await seller.lists(title=f"Number {number}.")
+        if number % 2:
+            await seller.http.delete(f"/api/tickets/{ticket['id']}")
+    page = await opens(seller, "/listings?state=available")
+    assert "Number 24." in page.text
+    assert "Number 23." not in page.text
+    while older := next((link for link in page.links if "cursor=" in link), None):
+        assert "state=available" in older
+        page = await opens(seller, older)
+    assert "Number 0." in page.text
+
+
+async def test_state_without_a_listing_says_so_and_an_unknown_state_shows_all(world: World) -> None:
+    seller = await world.someone()
+    await seller.lists(title="Free")
+    assert "No listing is in this state" in (await opens(seller, "/listings?state=sold")).text
+    assert "Free" in (await opens(seller, "/listings?state=nonsense")).text
+
+
 async def test_nothing_listed_yet_says_how_selling_works(world: World) -> None:
     assert "How selling works" in (await opens(await world.someone(), "/listings")).text
 

@@ -13,11 +13,13 @@ from bson import ObjectId
 from pydantic import SecretStr
 from pymongo.errors import AutoReconnect
 
+from actors.domain.messages import Details
 from actors.domain.ticket import Ticket
 from config.embedded import Server, start_redis
 from config.ports import free_port
 from config.settings import Settings
 from serve_app.api import create_api
+from serve_app.search.matching import Listed
 from serve_app.services import Services, open_services
 from tests.api.world import JSON, PASSWORD, Person
 from tests.support.eventually import eventually
@@ -175,6 +177,45 @@ async def test_order_page_hears_of_its_order_and_of_nothing_that_it_shows_alread
         assert (await listener.next())[0] == "changed"
 
 
+async def test_order_page_hears_that_the_bank_asks(market: Market) -> None:
+    seller, buyer = await market.member(), await market.member()
+    ticket = await seller.lists()
+    order = await buyer.orders(ticket)
+    # As if it showed already that the payment began, which is a change of the ticket: what follows is none.
+    about = f"&order={order['id']}.{order['version'] + 1}"
+    async with listening(buyer, {**ticket, "version": 0}, "page", about) as listener:
+        await buyer.pays(order, "pm_card_authenticationRequired")
+        assert (await listener.next())[0] == "changed"
+
+
+async def test_page_of_a_search_hears_how_many_new_tickets_it_finds(market: Market) -> None:
+    seller = await market.member()
+    shown = await seller.lists(title="Hamlet")
+    since = market.services.clock()
+    async with listening(await market.anyone(), shown, more=f"&since={since}&q=hamlet&maxPrice=20") as listener:
+        await seller.lists(title="Macbeth")
+        await seller.lists(title="Hamlet", price=30)
+        await seller.lists(title="Hamlet, again")
+        event, html = await listener.next()
+        assert (event, "1 new ticket<" in html, 'data-version="1"' in html) == ("ticket", True, True)
+        assert "?q=hamlet&amp;maxPrice=20" in html
+        await seller.lists(title="Hamlet, once more")
+        assert "2 new tickets<" in (await listener.next())[1]
+    async with listening(await market.anyone(), shown, more=f"&since={since}&q=hamlet") as listener:
+        assert "3 new tickets<" in (await listener.next())[1], "one that comes back hears of what it missed"
+    await eventually(lambda: not market.services.live._new_listings._searches)
+
+
+async def test_page_of_a_search_counts_no_further_than_a_hundred(market: Market) -> None:
+    listed = Listed.of(Details(title="Hamlet", price=1_000, currency="usd"), at=1)
+    for _ in range(120):
+        market.services.live.on_listed(listed)
+    seller = await market.member()
+    async with listening(await market.anyone(), await seller.lists(), more="&since=0") as listener:
+        texts = [(await listener.next())[1]]
+        assert "99+ new tickets<" in texts[0]
+
+
 async def test_ended_session_ends_its_streams_within_two_seconds(market: Market) -> None:
     person = await market.member()
     ticket = await person.lists()
@@ -225,6 +266,8 @@ MANY = ",".join(f"{number:024x}.1" for number in range(101))
         f"view=other&tickets={ONE}.1",
         f"view=cards&tickets={MANY}",
         f"view=page&order=x&tickets={ONE}.1",
+        f"view=cards&since=x&tickets={ONE}.1",
+        f"view=cards&since=1&minPrice=x&tickets={ONE}.1",
     ],
 )
 async def test_stream_of_nothing_is_refused(market: Market, query: str) -> None:

@@ -117,3 +117,8 @@ async def test_edit_meets_the_hold_and_the_seller_gives_the_money_back(visitors:
         return "Your money went back" in (await opens(buyer, order)).text
 
     await eventually(is_back)
+
+    async def is_said() -> bool:
+        return "They took 1 sale back." in (await opens(buyer, ticket)).text
+
+    await eventually(is_said)

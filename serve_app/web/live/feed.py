@@ -12,14 +12,17 @@ from dataclasses import dataclass, field
 import structlog
 from redis.asyncio import Redis
 
-from actors.domain.messages import ReadTicket, Refusal, Unavailable
+from actors.domain.messages import Instant, ReadTicket, Refusal, Unavailable
 from actors.domain.ticket import Ticket
 from actors.market import Market
 from config.logs import origin_of
 from serve_app.errors import ServiceUnavailableError
 from serve_app.paging import DEFAULT_LIMIT
+from serve_app.queries.tickets import Wanted
+from serve_app.search.matching import Listed
 from serve_app.security.tokens import Session
 from serve_app.web.live.event_reader import EventReader
+from serve_app.web.live.new_listings import NewListings, WatchedSearch
 
 logger = structlog.get_logger(__name__)
 # At most four changes a second and ticket.
@@ -56,12 +59,20 @@ class Topic:
 
 @dataclass(slots=True, eq=False)
 class Viewer:
-    """An open stream. What it has not been sent yet is a set of tickets: who reads slowly gets the newest state."""
+    """An open stream. What it has not been sent yet is a set of tickets: who reads slowly gets the newest state.
+
+    Some pages are about an order, others show what a search found at an instant.
+    """
 
     session: Session | None
     address: str
     seen: dict[str, int]
+    order_id: str | None = None
+    search: WatchedSearch | None = None
+    since: Instant = 0
     changed: set[str] = field(default_factory=set)
+    is_order_changed: bool = False
+    has_listings: bool = False
     has_news: asyncio.Event = field(default_factory=asyncio.Event)
     is_over: bool = False
     is_signed_out: bool = False
@@ -69,6 +80,16 @@ class Viewer:
     def tell(self, ticket_id: str) -> None:
         """Note that the ticket is to be shown anew."""
         self.changed.add(ticket_id)
+        self.has_news.set()
+
+    def tell_of_order(self) -> None:
+        """Note that the payment of the page's order changed."""
+        self.is_order_changed = True
+        self.has_news.set()
+
+    def tell_of_listings(self) -> None:
+        """Note that there are new tickets that the page's search finds."""
+        self.has_listings = True
         self.has_news.set()
 
     def end(self, *, signed_out: bool = False) -> None:
@@ -99,22 +120,34 @@ class LiveFeed:
         self._viewers: dict[Viewer, float] = {}
         self._changed: set[str] = set()
         self._has_changed = asyncio.Event()
-        self._reader = EventReader(redis, self._note, self._note_all)
+        self._orders: dict[str, set[Viewer]] = {}
+        self._new_listings = NewListings()
+        self._reader = EventReader(redis, self)
 
     async def run(self) -> None:
         """Keep what is watched up to date, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._reader.run())
             tasks.create_task(self._keep_asking())
-            tasks.create_task(self._keep_ending())
+            tasks.create_task(self._every_second())
 
-    def open(self, session: Session | None, address: str, seen: dict[str, int]) -> Viewer:
+    def open(  # noqa: PLR0913 - what a page shows
+        self,
+        session: Session | None,
+        address: str,
+        seen: dict[str, int],
+        *,
+        order_id: str | None = None,
+        wanted: Wanted | None = None,
+        since: Instant = 0,
+    ) -> Viewer:
         """Return a stream for the tickets and the versions that its page shows.
 
-        Raises ServiceUnavailableError when too many are open: on this replica, of this session, or from this address.
+        With `wanted` it also hears of tickets that were listed since that instant. Raises ServiceUnavailableError when
+        too many are open: on this replica, of this session, or from this address.
         """
         self._admit(session, address)
-        viewer = Viewer(session, address, seen)
+        viewer = Viewer(session, address, seen, order_id, since=since)
         lifetime = secrets.SystemRandom().uniform(_SHORTEST_LIFE_SECONDS, _LONGEST_LIFE_SECONDS)
         self._viewers[viewer] = asyncio.get_running_loop().time() + lifetime
         for ticket_id, version in seen.items():
@@ -124,11 +157,24 @@ class LiveFeed:
                 self._note(ticket_id)
             elif topic.ticket.version > version:
                 viewer.tell(ticket_id)
+        if order_id is not None:
+            self._orders.setdefault(order_id, set()).add(viewer)
+        if wanted is not None:
+            viewer.search = self._new_listings.watch(viewer, wanted)
+            viewer.tell_of_listings()
         return viewer
 
     def close(self, viewer: Viewer) -> None:
         """Forget the stream, and the tickets that nobody else watches."""
-        self._viewers.pop(viewer, None)
+        if self._viewers.pop(viewer, None) is None:
+            return
+        if viewer.search is not None:
+            self._new_listings.leave(viewer, viewer.search)
+        if viewer.order_id is not None:
+            others = self._orders[viewer.order_id]
+            others.discard(viewer)
+            if not others:
+                del self._orders[viewer.order_id]
         for ticket_id in viewer.seen:
             topic = self._topics.get(ticket_id)
             if topic is not None:
@@ -139,6 +185,23 @@ class LiveFeed:
     def topic(self, ticket_id: str) -> Topic:
         """Return what is known of a watched ticket."""
         return self._topics[ticket_id]
+
+    def on_changed(self, ticket_id: str) -> None:
+        """Ask the ticket anew, if somebody watches it."""
+        self._note(ticket_id)
+
+    def on_listed(self, listed: Listed) -> None:
+        """Count the new ticket for the searches that find it."""
+        self._new_listings.note(listed)
+
+    def on_order_changed(self, order_id: str) -> None:
+        """Have the pages of the order asked anew."""
+        for viewer in self._orders.get(order_id, ()):
+            viewer.tell_of_order()
+
+    def on_gap(self) -> None:
+        """Ask everything that is watched anew."""
+        self._note_all()
 
     def _admit(self, session: Session | None, address: str) -> None:
         is_full = len(self._viewers) >= self._most_streams
@@ -196,10 +259,11 @@ class LiveFeed:
             if viewer.seen[ticket_id] < ticket.version:
                 viewer.tell(ticket_id)
 
-    async def _keep_ending(self) -> None:
+    async def _every_second(self) -> None:
         while True:
             await asyncio.sleep(1.0)
             self.end_overdue(asyncio.get_running_loop().time())
+            self._new_listings.tell()
 
     def end_overdue(self, now: float) -> None:
         """End streams whose session or time, in seconds of the loop's clock, is over: pages begin anew with jitter."""

@@ -1,5 +1,6 @@
 """The first page: searching for tickets. Its address is the search, so that it can be kept and sent."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urlencode
@@ -8,6 +9,7 @@ from fastapi import APIRouter, Request
 from markupsafe import Markup
 from starlette.responses import Response
 
+from actors.domain.messages import Instant
 from actors.domain.ticket import Ticket
 from serve_app.errors import CustomError, RequestValidationError
 from serve_app.paging import Page, cursor_of
@@ -45,6 +47,8 @@ class Found:
 
     cards: list[Card]
     next: str | None
+    # When the list was read: tickets that were listed later are new.
+    at: Instant
 
 
 @router.get("/")
@@ -56,11 +60,12 @@ async def show_landing(request: Request) -> Response:
     parameters = {
         name: value for name, value in request.query_params.items() if value and name not in {"seller", "limit"}
     }
-    shown = {name: value for name, value in parameters.items() if name in _FILTERS or name == "sort"}
+    shown = shown_in(parameters)
     context: dict[str, object] = {
-        "filters": [(text, _address(shown, without=name)) for name, text in _FILTERS.items() if name in shown],
-        "start": _address(shown),
-        "again": _address(parameters),
+        "shown": urlencode(shown),
+        "filters": [(text, address_of(shown, without=name)) for name, text in _FILTERS.items() if name in shown],
+        "start": address_of(shown),
+        "again": address_of(parameters),
         "is_first": "cursor" not in parameters,
         "noindex": bool(parameters),
         "retry": False,
@@ -76,7 +81,7 @@ async def show_landing(request: Request) -> Response:
                 Card(f"ticket-{ticket.id}", ticket.seller_id, part("parts/tickets.html", "card", ticket, formats))
                 for ticket in page.items
             ]
-            return Found(cards, _address({**asked, "cursor": cursor}) if cursor else None)
+            return Found(cards, address_of({**asked, "cursor": cursor}) if cursor else None, services.clock())
 
         found = await find_tickets(request, search, asked, as_cards, representation=("cards", *visitor.formats_key))
     except CustomError as error:
@@ -88,13 +93,19 @@ def _failed(request: Request, shown: dict[str, str], error: CustomError, context
     """Show the search again with what is wrong with it, or that the market does not answer just now."""
     if isinstance(error, RequestValidationError) and "cursor" in error.fields:
         error = RequestValidationError({"": "This list has moved on. Go back to its start."})
-        context = {**context, "filters": [("the old position", _address(shown))]}
+        context = {**context, "filters": [("the old position", address_of(shown))]}
     is_away = error.status_code == HTTPStatus.SERVICE_UNAVAILABLE
     form = Form(shown) if is_away else Form.failed(shown, error)
     context = {**context, "form": form, "found": None, "retry": is_away}
     return render(request, "landing.html", context, status=error.status_code, headers=error.headers)
 
 
-def _address(parameters: dict[str, str], without: str | None = None) -> str:
+def shown_in(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return what of the parameters the form shows, in other words the search without a position."""
+    return {name: value for name, value in parameters.items() if name in _FILTERS or name == "sort"}
+
+
+def address_of(parameters: Mapping[str, str], without: str | None = None) -> str:
+    """Return the page's address for a search."""
     query = urlencode({name: value for name, value in parameters.items() if name != without})
     return f"/?{query}" if query else "/"

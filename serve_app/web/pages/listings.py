@@ -1,6 +1,9 @@
 """One's listings: what is for sale, held and sold, what happened to each, and giving money back."""
 
+import asyncio
+from collections.abc import Mapping
 from http import HTTPStatus
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
@@ -11,6 +14,7 @@ from actors.domain.ticket import Ticket, order_in
 from serve_app.buying import waiting
 from serve_app.errors import CustomError
 from serve_app.paging import Page, cursor_of
+from serve_app.queries.tickets import MOST_COUNTED
 from serve_app.schemas.searches import TicketSearch
 from serve_app.search.tickets import existing, find_tickets
 from serve_app.selling import tickets as selling
@@ -26,27 +30,54 @@ router = APIRouter(include_in_schema=False)
 # Beyond so many events the page shows the newest; the API has all.
 _MOST_EVENTS = 200
 _CSV = "text/csv; charset=utf-8"
+_STATES = {
+    "All": None,
+    "For sale": TicketStatus.AVAILABLE,
+    "Held": TicketStatus.RESERVED,
+    "Sold": TicketStatus.SOLD,
+    "Withdrawn": TicketStatus.WITHDRAWN,
+}
 
 
 @router.get("/listings")
 async def show_listings(request: Request) -> Response:
-    """Show the visitor's tickets in every state, newest first."""
-    seller_id = signed_in(request).user_id
+    """Show the visitor's tickets in every state or in one, newest first, and how many there are in each."""
+    services, seller_id = services_of(request), signed_in(request).user_id
     given = {name: value for name, value in request.query_params.items() if name == "cursor" and value}
-    search = TicketSearch.of(given, services_of(request).rules())
+    search = TicketSearch.of(given, services.rules())
+    asked = request.query_params.get("state")
+    status = TicketStatus(asked) if asked in list(TicketStatus) else None
 
     def as_they_are(page: Page[Ticket]) -> Page[Ticket]:
         return page
 
-    page = await find_tickets(request, search, given, as_they_are, representation=("listings",), seller_id=seller_id)
-    cursor = cursor_of("newest", page.next_position) if page.next_position else None
+    representation = ("listings",)
+    page, counted = await asyncio.gather(
+        find_tickets(
+            request, search, given, as_they_are, representation=representation, seller_id=seller_id, status=status
+        ),
+        services.queries.tickets.counted_by_status(seller_id, services.clock()),
+    )
+    cursor = {"cursor": cursor_of("newest", page.next_position)} if page.next_position else None
     context = {
         "tickets": page.items,
-        "gets": {ticket.id: seller_gets(ticket, services_of(request).settings) for ticket in page.items},
-        "next": f"/listings?cursor={cursor}" if cursor else None,
+        "gets": {ticket.id: seller_gets(ticket, services.settings) for ticket in page.items},
+        "next": _address(status, cursor) if cursor else None,
+        "start": _address(status),
         "is_first": search.cursor is None,
+        "status": status,
+        "states": [
+            (name, _address(of), of is status, counted[of] if of else counted.total()) for name, of in _STATES.items()
+        ],
+        "is_counted_in_part": counted.total() == MOST_COUNTED,
+        "most_counted": MOST_COUNTED,
     }
     return render(request, "listings.html", context)
+
+
+def _address(status: TicketStatus | None, parameters: Mapping[str, str] | None = None) -> str:
+    query = urlencode(({"state": status.value} if status else {}) | dict(parameters or {}))
+    return f"/listings?{query}" if query else "/listings"
 
 
 @router.get("/listings.csv")

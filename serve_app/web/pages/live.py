@@ -4,18 +4,23 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
-import orjson
 from fastapi import APIRouter, Request
 from fastapi.sse import format_sse_event
 from starlette.responses import Response, StreamingResponse
 
 from actors.domain.ids import is_id
+from actors.domain.messages import Instant
 from actors.domain.ticket import Ticket
 from serve_app.errors import RequestValidationError
+from serve_app.queries.tickets import Wanted
+from serve_app.schemas.searches import TicketSearch
+from serve_app.search.tickets import wanted_of
 from serve_app.services import Services, services_of
 from serve_app.web.formats import Formats
 from serve_app.web.live.feed import MOST_TICKETS, Viewer
+from serve_app.web.live.new_listings import MOST_COUNTED
 from serve_app.web.page import part
+from serve_app.web.pages.landing import address_of, shown_in
 from serve_app.web.pages.ticket import similar_to, view_of
 from serve_app.web.visitor import Visitor, visitor_of
 
@@ -31,19 +36,29 @@ async def listen(request: Request) -> Response:
     """Stream what changes: fragments for everybody, and for those concerned that their page is to be asked anew."""
     services, visitor = services_of(request), visitor_of(request)
     asked = _asked(request)
-    viewer = services.live.open(visitor.session, services.address_of(request), asked.seen)
+    viewer = services.live.open(
+        visitor.session,
+        services.address_of(request),
+        asked.seen,
+        order_id=asked.order_id,
+        wanted=asked.wanted,
+        since=asked.since,
+    )
     events = _events(services, visitor, viewer, asked)
     return StreamingResponse(events, media_type="text/event-stream", headers=_HEADERS)
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """How tickets are shown, the version that the page has of each, and the order that the page is about."""
+    """How tickets are shown, the version that the page has of each, and the order or the search that it is about."""
 
     view: str
     seen: dict[str, int]
     order_id: str | None
     order_version: int
+    wanted: Wanted | None = None
+    since: Instant = 0
+    address: str = "/"
 
 
 def _asked(request: Request) -> _Asked:
@@ -54,7 +69,18 @@ def _asked(request: Request) -> _Asked:
     if view not in _VIEWS or len(entries) > MOST_TICKETS:
         raise RequestValidationError({"view": f"must be cards, panel or page, of at most {MOST_TICKETS} tickets"})
     order_id, order_version = _versioned(parameters["order"]) if "order" in parameters else (None, 0)
-    return _Asked(view, dict(map(_versioned, entries)), order_id, order_version)
+    seen = dict(map(_versioned, entries))
+    if "since" not in parameters:
+        return _Asked(view, seen, order_id, order_version)
+    shown = shown_in(parameters)
+    wanted = wanted_of(TicketSearch.of(shown, services_of(request).rules()))
+    return _Asked(view, seen, order_id, order_version, wanted, _instant(parameters["since"]), address_of(shown))
+
+
+def _instant(text: str) -> Instant:
+    if not text.isdecimal() or len(text) > _LONGEST_VERSION:
+        raise RequestValidationError({"since": "must be milliseconds"})
+    return int(text)
 
 
 def _versioned(entry: str) -> tuple[str, int]:
@@ -79,8 +105,15 @@ async def _events(services: Services, visitor: Visitor, viewer: Viewer, asked: _
                 break
             viewer.has_news.clear()
             changed, viewer.changed = viewer.changed, set()
+            told = [_told(services, visitor, viewer, ticket_id, asked) for ticket_id in changed]
+            if viewer.is_order_changed:
+                viewer.is_order_changed = False
+                told.append(_page_changed())
+            if viewer.has_listings:
+                viewer.has_listings = False
+                told.append(_new_listings(viewer, asked))
             # In one piece: each write of a server costs more than what is written.
-            yield b"".join(_told(services, visitor, viewer, ticket_id, asked) for ticket_id in changed)
+            yield b"".join(told)
         yield format_sse_event(event="signed-out" if viewer.is_signed_out else "end", data_str="{}")
     finally:
         services.live.close(viewer)
@@ -96,7 +129,7 @@ def _told(services: Services, visitor: Visitor, viewer: Viewer, ticket_id: str, 
     if asked.order_id is not None and _is_as_shown(ticket, asked):
         return format_sse_event(comment="as shown")
     if asked.view == "page" or (asked.view == "panel" and _is_concerned(ticket, visitor)):
-        return _page_changed(ticket)
+        return _page_changed()
     # The time of the rendering is not shown: a countdown begins with the server's time of the moment.
     everybody = replace(visitor, session=None, now=services.clock())
     formats = Formats(everybody)
@@ -122,8 +155,15 @@ def _fragment(html: str) -> bytes:
     return format_sse_event(event="ticket", data_str=html)
 
 
-def _page_changed(ticket: Ticket) -> bytes:
-    return format_sse_event(event="changed", data_str=orjson.dumps({"version": ticket.version}).decode())
+def _page_changed() -> bytes:
+    return format_sse_event(event="changed", data_str="{}")
+
+
+def _new_listings(viewer: Viewer, asked: _Asked) -> bytes:
+    count = viewer.search.listed_since(viewer.since) if viewer.search is not None else 0
+    if not count:
+        return b""
+    return _fragment(part("parts/tickets.html", "new_listings", count, MOST_COUNTED, asked.address))
 
 
 def _is_concerned(ticket: Ticket, visitor: Visitor) -> bool:

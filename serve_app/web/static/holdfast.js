@@ -197,7 +197,7 @@ class LiveFeed extends HTMLElement {
       const shown = document.getElementById(id);
       return `${id.slice(7)}.${shown?.dataset.version ?? this.dataset.version ?? 0}`;
     });
-    return `/live?view=${this.dataset.view}&tickets=${versions}${this.dataset.order ? `&order=${this.dataset.order}` : ""}`;
+    return `/live?view=${this.dataset.view}&tickets=${versions}${this.dataset.about ? `&${this.dataset.about}` : ""}`;
   }
   update() {
     this.button.textContent = this.isPaused ? "Resume live updates" : "Pause live updates";

@@ -1,0 +1,37 @@
+"""Whether a ticket that was just listed is one that a search finds, without asking the database."""
+
+from dataclasses import dataclass
+
+from actors.domain.messages import Details, Instant
+from actors.search_terms import folded, search_terms
+from serve_app.queries.tickets import Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A new ticket, and the words that it is found by."""
+
+    details: Details
+    at: Instant
+    words: frozenset[str]
+
+    @classmethod
+    def of(cls, details: Details, at: Instant) -> "Listed":
+        """Return what searches compare."""
+        words = search_terms(details.title, details.venue, details.city, details.description)
+        return cls(details, at, frozenset(words))
+
+
+def matches(wanted: Wanted, listed: Listed) -> bool:
+    """Whether the search finds the ticket while it is for sale; the same as `Tickets.page` finds."""
+    details = listed.details
+    terms = search_terms(wanted.q, wanted.city)
+    return (
+        wanted.category in (None, details.category)
+        and (wanted.min_price is None or details.price >= wanted.min_price)
+        and (wanted.max_price is None or details.price <= wanted.max_price)
+        and (wanted.city is None or folded(wanted.city) == folded(details.city or "") != "")
+        # A question of nothing but stop characters finds nothing.
+        and (wanted.q is None or bool(terms))
+        and listed.words.issuperset(terms)
+    )
