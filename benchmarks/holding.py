@@ -26,9 +26,9 @@ _SHOWN = 5
 
 async def hold(settings: Settings, tickets: list[str], until: int) -> dict[str, Any]:
     """Hold each of the tickets until that instant (ms), give or take the time of an answer."""
-    from actors import cluster  # noqa: PLC0415 - Ray reads its settings when it is imported
+    from actors.processes import on_ray  # noqa: PLC0415 - Ray reads its settings when it is imported
 
-    actors = await cluster.connect(settings)
+    actors = await on_ray.connect(settings)
     buyer = str(ObjectId())
     held: list[str] = []
     refused: list[str] = []
@@ -55,7 +55,7 @@ def main() -> None:
     os.environ.update(ray_environment.client_environment(settings))
     import ray  # noqa: PLC0415 - Ray reads its settings when it is imported
 
-    from actors import names  # noqa: PLC0415 - as above
+    from actors.cluster import names  # noqa: PLC0415 - as above
 
     address = (settings.data_dir / ADDRESS_FILE).read_text().strip()
     ray.init(address=address, namespace=names.namespace(settings), log_to_driver=False, logging_level=logging.ERROR)

@@ -8,14 +8,14 @@ from itertools import count
 
 from bson import ObjectId
 
-from actors import names
+from actors.cluster import names
 from actors.domain.messages import Details, TicketCreated
 from actors.domain.ticket import Ticket, evolve
-from actors.projections import ticket_document
+from actors.read_model.projections import ticket_document
 from actors.runtime.ports import Commit, Marks, Recorded, commit_id
+from actors.storage.checkpoints import MongoMarks
 from actors.storage.database import connect, database_of
 from actors.storage.journal import MongoJournal
-from actors.storage.marks import MongoMarks
 
 PRICE = 2_500
 # As many events as a turn of a host has when sellers list over 64 connections.

@@ -11,7 +11,8 @@ from functools import partial
 
 import ray
 
-from actors import cluster, names
+from actors.cluster import names
+from actors.processes import on_ray
 from actors.runtime.ports import HostUnreachableError
 from config import redis_server
 from config.settings import SettingsError, load
@@ -19,9 +20,7 @@ from config.settings import SettingsError, load
 
 def main(arguments: list[str] | None = None) -> int:
     """Create the actors that are missing, or renew all. Raises ConnectionError when no Ray runs on this machine."""
-    parser = argparse.ArgumentParser(
-        prog="python -m cli.actors", description="The market's actors on this Ray cluster."
-    )
+    parser = argparse.ArgumentParser(prog="python -m cli.actors", description="The market's actors on this Ray on_ray.")
     parser.add_argument("--replace", action="store_true", help="renew all of a running market, one by one")
     options = parser.parse_args(arguments)
     try:
@@ -33,10 +32,10 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     ray.init(address="auto", namespace=names.namespace(settings), log_to_driver=False)
     if not options.replace:
-        cluster.start(settings)
+        on_ray.start(settings)
         return 0
     try:
-        asyncio.run(cluster.renew(settings, partial(print, flush=True)))
+        asyncio.run(on_ray.renew(settings, partial(print, flush=True)))
     except HostUnreachableError as error:
         sys.stderr.write(f"{error}: see its log, then repeat this command\n")
         return 1

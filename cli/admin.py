@@ -4,7 +4,7 @@ import asyncio
 
 from pymongo.errors import PyMongoError
 
-from actors.domain.accounts import RoleChanged
+from actors.domain.account_events import RoleChanged
 from actors.runtime.clock import wall_clock
 from actors.runtime.ports import StoreUnavailableError
 from actors.storage.database import connect, database_of

@@ -76,8 +76,8 @@ def resolve(settings: Settings, order_id: str) -> None:
 
 
 async def _resolved(settings: Settings, order_id: str) -> PaymentAnswer | Refusal:
-    from actors.cluster import RayTransport  # noqa: PLC0415 - imports Ray, which reads its settings then
-    from actors.routing import Actors  # noqa: PLC0415 - as above
+    from actors.cluster.client import Actors  # noqa: PLC0415 - as above
+    from actors.processes.on_ray import RayTransport  # noqa: PLC0415 - imports Ray, which reads its settings then
 
     return await Actors(settings, RayTransport(settings), _WallClock()).refund(ResolveRefund(order_id, OPERATOR))
 

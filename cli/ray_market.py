@@ -12,7 +12,8 @@ import structlog
 from ray import serve
 from ray._private import worker
 
-from actors import cluster, names
+from actors.cluster import names
+from actors.processes import on_ray
 from cli.status import ADDRESS_FILE
 from config import ray_environment
 from config.settings import Settings
@@ -52,7 +53,7 @@ def start_market(settings: Settings) -> None:
     # Serve's own processes take seconds to start and need nothing of the actors: both start at once.
     with ThreadPoolExecutor(max_workers=1) as beside:
         ingress = beside.submit(_start_ingress, settings)
-        cluster.start(settings)
+        on_ray.start(settings)
         ingress.result()
     serve.run(app.build(settings), name="holdfast", route_prefix="/", logging_config=_QUIET)
 

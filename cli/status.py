@@ -43,7 +43,7 @@ def attached(settings: Settings) -> Iterator[None]:
     os.environ.update(ray_environment.client_environment(settings))
     import ray  # noqa: PLC0415 - Ray reads its settings when it is imported
 
-    from actors import names  # noqa: PLC0415 - as above
+    from actors.cluster import names  # noqa: PLC0415 - as above
 
     namespace = names.namespace(settings)
     ray.init(address=note.read_text().strip(), namespace=namespace, log_to_driver=False, logging_level=logging.ERROR)
@@ -61,9 +61,9 @@ def pulses(settings: Settings) -> list[dict[str, Any]]:
     with attached(settings):
         import ray  # noqa: PLC0415 - as above
 
-        from actors import names  # noqa: PLC0415 - as above
-        from actors.pulse import Pulse  # noqa: PLC0415 - takes long to import
-        from actors.wire import unpack  # noqa: PLC0415 - as above
+        from actors.cluster import names  # noqa: PLC0415 - as above
+        from actors.cluster.heartbeat import Pulse  # noqa: PLC0415 - takes long to import
+        from actors.cluster.serialization import unpack  # noqa: PLC0415 - as above
 
         namespace = names.namespace(settings)
         listed = cast("Any", ray.util.list_named_actors(all_namespaces=True))

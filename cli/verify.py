@@ -5,12 +5,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from actors.books import verified
 from actors.domain.money import spoken
+from actors.payments.reconciliation import Report, Violation
+from actors.processes.stripe_account import open_account
 from actors.storage.clock import database_clock
 from actors.storage.database import connect, database_of
-from actors.stripe.account import open_account
-from actors.verification import Report, Violation
+from actors.storage.ledger_reader import verified
 from config.settings import Settings
 
 _SHOWN = 20

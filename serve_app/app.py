@@ -13,7 +13,7 @@ from ray.exceptions import RayError
 from ray.serve import Application
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from actors.cluster import connect
+from actors.processes.on_ray import connect
 from actors.runtime.ports import StoreUnavailableError
 from config import logs
 from config.settings import Settings

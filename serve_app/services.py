@@ -10,22 +10,22 @@ import structlog
 from redis.asyncio import Redis
 from starlette.requests import Request
 
+from actors.cluster.market import Market
 from actors.domain.messages import Charge, Instant
 from actors.mail.outbox import Outbox
 from actors.mail.tokens import EmailTokens
-from actors.market import Market
-from actors.notices import Notices
+from actors.payments.webhook_events import Notices
+from actors.processes.stripe_account import open_sandbox
 from actors.runtime.clock import wall_clock
 from actors.runtime.ports import Recorded, StoreUnavailableError
 from actors.storage.database import connect, database_of
+from actors.storage.entities import Queries as StoredEntities
 from actors.storage.journal import MongoJournal
-from actors.storage.queries import Queries as StoredEntities
 from actors.storage.upgrades import convert_email_keys
-from actors.storage.users import UnlistedUsers
-from actors.storage.webhooks import WebhookInbox
-from actors.stripe.account import open_sandbox
+from actors.storage.user_reads import UnlistedUsers
+from actors.storage.webhook_inbox import WebhookInbox
 from actors.stripe.sandbox import Sandbox
-from actors.unlisting import Unlisting
+from actors.supervision.delisting import Unlisting
 from config.settings import Settings
 from serve_app.changed_users import ChangedUsers
 from serve_app.errors import ForbiddenError, NotAuthorizedError

@@ -5,8 +5,8 @@ import time
 import structlog
 
 from actors.domain.messages import Instant
-from actors.notices import WANTED, Notices
-from actors.storage.webhooks import WebhookInbox
+from actors.payments.webhook_events import WANTED, Notices
+from actors.storage.webhook_inbox import WebhookInbox
 from actors.stripe.webhooks import BadWebhookError, read_event
 from serve_app.errors import RequestValidationError
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self, TypeAlias
 
-from actors.domain.accounts import SecurityEvent, UserEvent
+from actors.domain.account_events import SecurityEvent, UserEvent
 
 Instant: TypeAlias = int
 

@@ -8,7 +8,7 @@ the data of the next version of that of the one before. A release reads the vers
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from actors.domain import accounts, messages
+from actors.domain import account_events, messages
 
 FIRST_VERSION = 1
 
@@ -44,19 +44,19 @@ EVENT_TYPES: Mapping[str, type[Any]] = {
     "ChargeRefundFailed": messages.ChargeRefundFailed,
     "ChargePaidByHand": messages.ChargePaidByHand,
     "ChargeDisputed": messages.ChargeDisputed,
-    "UserCreated": accounts.UserCreated,
-    "UserUpdated": accounts.UserUpdated,
-    "SignedIn": accounts.SignedIn,
-    "SignInFailed": accounts.SignInFailed,
-    "SignedOut": accounts.SignedOut,
-    "PasswordChanged": accounts.PasswordChanged,
-    "PasswordReset": accounts.PasswordReset,
-    "EmailVerified": accounts.EmailVerified,
-    "UserBanned": accounts.UserBanned,
-    "UserUnbanned": accounts.UserUnbanned,
-    "TicketTakenDown": accounts.TicketTakenDown,
-    "RoleChanged": accounts.RoleChanged,
-    "AccountClosed": accounts.AccountClosed,
+    "UserCreated": account_events.UserCreated,
+    "UserUpdated": account_events.UserUpdated,
+    "SignedIn": account_events.SignedIn,
+    "SignInFailed": account_events.SignInFailed,
+    "SignedOut": account_events.SignedOut,
+    "PasswordChanged": account_events.PasswordChanged,
+    "PasswordReset": account_events.PasswordReset,
+    "EmailVerified": account_events.EmailVerified,
+    "UserBanned": account_events.UserBanned,
+    "UserUnbanned": account_events.UserUnbanned,
+    "TicketTakenDown": account_events.TicketTakenDown,
+    "RoleChanged": account_events.RoleChanged,
+    "AccountClosed": account_events.AccountClosed,
 }
 NAMES = {event: name for name, event in EVENT_TYPES.items()}
 

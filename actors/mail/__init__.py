@@ -10,15 +10,15 @@ from typing import Any
 import structlog
 from redis.asyncio import Redis
 
+from actors.events.subscription import Subscription
 from actors.mail import receipts
+from actors.mail.backends import FilePost, Post, SmtpPost
 from actors.mail.outbox import Outbox
-from actors.mail.post import FilePost, Post, SmtpPost
 from actors.mail.queries import StoredMailQueries
 from actors.mail.sender import Sender
 from actors.mail.tokens import EmailTokens
 from actors.runtime.clock import wall_clock
 from actors.storage.database import Database
-from actors.subscription import Subscription
 from config.settings import Settings
 
 logger = structlog.get_logger(__name__)

@@ -10,7 +10,7 @@ from pymongo.errors import BulkWriteError
 
 from actors.domain.codec import Document
 from actors.domain.messages import Instant
-from actors.mail.letters import Kind
+from actors.mail.templates import Kind
 from actors.storage.database import Database, despite_contention, duplicates_of, ensure_indexes, reaching_the_database
 
 # Long enough to answer "did you write to me?".

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from actors.mail.sender import Recipient, Sale
-from actors.projections import order_of, readable, ticket_of
+from actors.read_model.projections import order_of, readable, ticket_of
 from actors.storage.database import Database, reaching_the_database
 
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 from actors.domain.messages import CancelReason, Instant, OrderCancelled, OrderCompleted, OrderCreated
 from actors.domain.stored_events import NAMES
-from actors.mail.letters import Kind
+from actors.events.subscription import Published
 from actors.mail.outbox import Mail, Outbox, about_order
-from actors.subscription import Published
+from actors.mail.templates import Kind
 
 NAME = "receipts"
 TYPES = (NAMES[OrderCompleted], NAMES[OrderCancelled], NAMES[OrderCreated])

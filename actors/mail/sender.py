@@ -8,10 +8,10 @@ from typing import Protocol
 import structlog
 
 from actors.domain.messages import Details, Instant, Order
-from actors.mail import letters
-from actors.mail.letters import Kind, Letter
+from actors.mail import templates
+from actors.mail.backends import NotSentError, Post
 from actors.mail.outbox import KEPT_MS, Mail, Outbox
-from actors.mail.post import NotSentError, Post
+from actors.mail.templates import Kind, Letter
 from actors.mail.tokens import EmailTokens
 from actors.runtime.ports import StoreUnavailableError
 
@@ -128,15 +128,15 @@ class Sender:
     async def _letter(self, mail: Mail, recipient: Recipient, sale: Sale | None, now: Instant) -> Letter | None:
         match mail.kind:
             case Kind.VERIFICATION:
-                return letters.verification(await self._link("verify", mail.kind, recipient, now))
+                return templates.verification(await self._link("verify", mail.kind, recipient, now))
             case Kind.PASSWORD_RESET:
-                return letters.password_reset(await self._link("reset-password", mail.kind, recipient, now))
+                return templates.password_reset(await self._link("reset-password", mail.kind, recipient, now))
             case Kind.PASSWORD_CHANGED:
-                return letters.password_changed()
+                return templates.password_changed()
             case Kind.RECEIPT:
-                return letters.receipt(sale.order, sale.details) if sale else None
+                return templates.receipt(sale.order, sale.details) if sale else None
             case Kind.REFUND:
-                return letters.refund(sale.order, sale.details) if sale else None
+                return templates.refund(sale.order, sale.details) if sale else None
             case Kind.OFFER:
                 return self._offer(sale, now) if sale else None
 
@@ -145,7 +145,7 @@ class Sender:
         order = sale.order
         if not order.is_open or not order.offer or order.expires_at <= now:
             return None
-        return letters.offer(order, sale.details, f"{self._public_url}/orders/{order.id}")
+        return templates.offer(order, sale.details, f"{self._public_url}/orders/{order.id}")
 
     async def _link(self, page: str, purpose: Kind, recipient: Recipient, now: Instant) -> str:
         # Made only now: the outbox holds nothing that opens anything.

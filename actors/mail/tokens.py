@@ -8,7 +8,7 @@ from pymongo import IndexModel
 
 from actors.domain.codec import Document
 from actors.domain.messages import Instant
-from actors.mail.letters import Kind
+from actors.mail.templates import Kind
 from actors.storage.database import Database, despite_contention, ensure_indexes, reaching_the_database
 
 LIFETIMES_MS = {Kind.VERIFICATION: 86_400_000, Kind.PASSWORD_RESET: 3_600_000}

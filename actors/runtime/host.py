@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from typing import Generic
 
 from actors.domain.messages import Overloaded, Unavailable
-from actors.runtime.carry_on import CarryOn
-from actors.runtime.journal import load, newest, next_key
+from actors.runtime.commit_relay import CarryOn
 from actors.runtime.mailbox import Delivery, Letter, Mailbox
 from actors.runtime.ports import (
     Behaviour,
@@ -35,6 +34,7 @@ from actors.runtime.ports import (
     StoreUnavailableError,
     commit_id,
 )
+from actors.runtime.replay import load, newest, next_key
 from actors.runtime.timers import Timers
 
 

@@ -12,8 +12,8 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError
 
+from actors.cluster.names import DEFAULT_DATABASE
 from actors.domain.codec import Document
-from actors.names import DEFAULT_DATABASE
 from actors.runtime.ports import StoreUnavailableError
 
 Database = AsyncDatabase[Document]

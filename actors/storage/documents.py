@@ -9,10 +9,10 @@ from typing import Any
 from pymongo.errors import BulkWriteError
 
 from actors.domain.codec import Document
-from actors.projections import FIRST_PROJECTION
-from actors.runtime.gathered import Gathered
-from actors.runtime.journal import newest
+from actors.read_model.projections import FIRST_PROJECTION
+from actors.runtime.batch_loader import Gathered
 from actors.runtime.ports import Projection
+from actors.runtime.replay import newest
 from actors.storage.database import Database, despite_contention, duplicates_of, reaching_the_database
 
 # Replacements in one statement, which carries them all and may have 16 MB: whoever recovers a dead writer brings tens

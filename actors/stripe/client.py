@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, cast
 import aiohttp
 import stripe
 
-from actors.stripe.pages import collected, items_of_pages
+from actors.stripe.call import settled
+from actors.stripe.pagination import collected, items_of_pages
 from actors.stripe.resources import Dispute, Intent, Refund, dispute_of, intent_of, refund_of
-from actors.stripe.settled import settled
 
 if TYPE_CHECKING:
     from stripe.params import PaymentIntentConfirmParams, PaymentIntentCreateParams

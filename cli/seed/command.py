@@ -10,8 +10,8 @@ from typing import TypeVar
 from bson import ObjectId
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from actors.cluster.market import Market
 from actors.domain.messages import CreateTicket, Overloaded, Pay, Refusal, Reserve, Unavailable
-from actors.market import Market
 from actors.runtime.clock import wall_clock
 from actors.storage.clock import database_clock
 from actors.storage.database import Database, connect, database_of
@@ -70,7 +70,7 @@ def run(settings: Settings, plan: Plan) -> Seeded:
 
 
 async def _seed(settings: Settings, plan: Plan) -> Seeded:
-    from actors.cluster import RaySystem  # noqa: PLC0415 - Ray reads its settings when it is imported
+    from actors.processes.on_ray import RaySystem  # noqa: PLC0415 - Ray reads its settings when it is imported
 
     async with connect(str(settings.mongodb_url)) as client:
         database = database_of(client)

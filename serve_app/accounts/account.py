@@ -1,10 +1,10 @@
 """Changing an account: its password, its address's proof, and its end."""
 
-from actors.domain.accounts import AccountClosed, EmailVerified, PasswordChanged, PasswordReset
-from actors.mail.letters import Kind
+from actors.domain.account_events import AccountClosed, EmailVerified, PasswordChanged, PasswordReset
 from actors.mail.outbox import to_user
+from actors.mail.templates import Kind
 from actors.mail.tokens import EmailToken, is_of
-from actors.storage.users import email_key
+from actors.storage.user_reads import email_key
 from serve_app.accounts.passwords import prove_password
 from serve_app.buying.waiting import leave_all
 from serve_app.errors import ConflictError, NotAuthorizedError, RequestValidationError

@@ -1,6 +1,6 @@
 """What administrators do with accounts."""
 
-from actors.domain.accounts import UserBanned, UserUnbanned
+from actors.domain.account_events import UserBanned, UserUnbanned
 from actors.domain.ids import is_id
 from serve_app.buying.waiting import leave_all
 from serve_app.errors import ConflictError, NotFoundError

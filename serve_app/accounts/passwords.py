@@ -1,7 +1,7 @@
 """Whose password it is, and what happens wherever one is guessed."""
 
-from actors.domain.accounts import SignInFailed
-from actors.storage.users import email_key
+from actors.domain.account_events import SignInFailed
+from actors.storage.user_reads import email_key
 from serve_app.errors import NotAuthorizedError, RequestValidationError
 from serve_app.queries.users import User
 from serve_app.services import Services

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actors.domain.accounts import SignedIn, SignedOut
-from actors.mail.letters import Kind
+from actors.domain.account_events import SignedIn, SignedOut
 from actors.mail.outbox import to_user
-from actors.storage.users import email_key
+from actors.mail.templates import Kind
+from actors.storage.user_reads import email_key
 from serve_app.accounts.passwords import authenticate
 from serve_app.errors import ConflictError, ForbiddenError, NotAuthorizedError, NotFoundError
 from serve_app.idempotency import Identity

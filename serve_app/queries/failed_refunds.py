@@ -8,7 +8,7 @@ from pymongo import ASCENDING
 from pymongo.asynchronous.database import AsyncDatabase
 
 from actors.domain.messages import Charge, Order, OrderStatus
-from actors.projections import charge_of, order_of, readable
+from actors.read_model.projections import charge_of, order_of, readable
 from serve_app.paging import Page
 
 Document = dict[str, Any]

@@ -8,7 +8,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
 from actors.domain.messages import Instant
-from actors.runtime.gathered import Gathered
+from actors.runtime.batch_loader import Gathered
 from actors.storage.database import despite_contention, ensure_indexes
 from serve_app.paging import Page
 

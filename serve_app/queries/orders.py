@@ -8,8 +8,8 @@ from pymongo import DESCENDING
 from pymongo.asynchronous.database import AsyncDatabase
 
 from actors.domain.messages import Instant, Order, OrderStatus
-from actors.projections import PROJECTIONS, order_of, readable
-from actors.runtime.gathered import Gathered
+from actors.read_model.projections import PROJECTIONS, order_of, readable
+from actors.runtime.batch_loader import Gathered
 from serve_app.paging import Page
 
 Document = dict[str, Any]

@@ -9,7 +9,7 @@ from pymongo import DESCENDING, IndexModel
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError
 
-from actors.domain.accounts import SecurityEvent
+from actors.domain.account_events import SecurityEvent
 from actors.domain.codec import event_name
 from actors.domain.messages import Instant
 from actors.storage.database import despite_contention, duplicates_of, ensure_indexes, reaching_the_database

@@ -13,8 +13,8 @@ from pymongo.errors import ExecutionTimeout, NetworkTimeout
 
 from actors.domain.messages import Instant, TicketStatus
 from actors.domain.ticket import Ticket
-from actors.projections import readable, ticket_of
-from actors.search_terms import folded, search_terms
+from actors.read_model.projections import readable, ticket_of
+from actors.read_model.search_terms import folded, search_terms
 from serve_app.paging import Page
 from serve_app.queries.orders import Orders
 from serve_app.queries.stretches import WHOLE, Gap, Reach, Reaches, Scale

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from redis.exceptions import RedisError
 from typing_extensions import TypedDict
 
-from actors.event_stream import STREAM
+from actors.events.redis_stream import STREAM
 from serve_app.errors import ServiceUnavailableError
 from serve_app.openapi import documented
 from serve_app.responses import json_response

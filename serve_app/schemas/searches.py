@@ -5,7 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 
-from actors.search_terms import folded
+from actors.read_model.search_terms import folded
 from serve_app.errors import RequestValidationError
 from serve_app.paging import DEFAULT_LIMIT, LARGEST_LIMIT, position_in
 from serve_app.schemas.body import Query

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from actors.domain.messages import Details, Instant
-from actors.search_terms import folded, search_terms
+from actors.read_model.search_terms import folded, search_terms
 from serve_app.queries.tickets import Wanted
 
 

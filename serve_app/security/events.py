@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from actors.domain.accounts import SecurityEvent, SignInFailed
+from actors.domain.account_events import SecurityEvent, SignInFailed
 from actors.domain.messages import Instant
 from actors.runtime.ports import StoreUnavailableError
 from serve_app.queries.security_events import SecurityEventRecords, document_of

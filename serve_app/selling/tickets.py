@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bson import ObjectId
 from starlette.requests import Request
 
-from actors.domain.accounts import TicketTakenDown
+from actors.domain.account_events import TicketTakenDown
 from actors.domain.messages import (
     CreateTicket,
     EditTicket,

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 
-from actors.mail.letters import Kind
+from actors.mail.templates import Kind
 from tests.api.world import JSON, PASSWORD, World
 
 Example = Callable[[World], Awaitable[httpx.Response]]

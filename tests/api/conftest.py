@@ -7,12 +7,12 @@ from bson import ObjectId
 from pydantic import SecretStr
 from pymongo.errors import AutoReconnect
 
-from actors.notices import Notices
+from actors.payments.webhook_events import Notices
 from actors.storage.database import Database, connect, create_indexes, database_of
-from actors.storage.queries import Queries as StoredEntities
-from actors.storage.users import UnlistedUsers
-from actors.storage.webhooks import WebhookInbox
-from actors.unlisting import Unlisting
+from actors.storage.entities import Queries as StoredEntities
+from actors.storage.user_reads import UnlistedUsers
+from actors.storage.webhook_inbox import WebhookInbox
+from actors.supervision.delisting import Unlisting
 from config.settings import Settings
 from serve_app.api import create_api
 from serve_app.queries.sitemap import Sitemap

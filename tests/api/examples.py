@@ -11,9 +11,9 @@ from pymongo.errors import ServerSelectionTimeoutError
 from actors.domain.messages import Unavailable
 from actors.mail.outbox import Outbox
 from actors.mail.tokens import EmailTokens
-from actors.storage.webhooks import WebhookInbox
+from actors.processes.stripe_account import SANDBOX_KEY, open_sandbox
+from actors.storage.webhook_inbox import WebhookInbox
 from actors.stripe import connect
-from actors.stripe.account import SANDBOX_KEY, open_sandbox
 from actors.stripe.sandbox import SandboxHTTPClient
 from serve_app.errors import TooManyRequestsError
 from serve_app.queries.orders import Orders

@@ -39,7 +39,7 @@ from actors.domain.messages import (
     UnknownPaymentMethod,
 )
 from actors.domain.ticket import Surroundings, Ticket, TicketAnswer
-from actors.projections import charge_document, order_document, ticket_document
+from actors.read_model.projections import charge_document, order_document, ticket_document
 from actors.runtime.ports import Recorded
 from actors.storage.database import Database
 
@@ -60,7 +60,7 @@ class ManualClock:
 
 
 class FakeMarket:
-    """Satisfies `actors.market.Market`, and keeps the history of its tickets."""
+    """Satisfies `actors.cluster.market.Market`, and keeps the history of its tickets."""
 
     def __init__(self, database: Database, clock: ManualClock) -> None:
         self.refusal: Refusal | None = None

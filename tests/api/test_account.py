@@ -1,7 +1,7 @@
 import json
 
-from actors.storage.users import UnlistedUsers
-from actors.unlisting import Unlisting
+from actors.storage.user_reads import UnlistedUsers
+from actors.supervision.delisting import Unlisting
 from serve_app.instants import iso
 from tests.api.world import JSON, PASSWORD, Person, World, errors, fields
 

@@ -4,8 +4,8 @@ from http import HTTPStatus
 from actors.domain.messages import CancelReason, Refusal, Revoke, TicketCommand, Unavailable
 from actors.domain.ticket import TicketAnswer
 from actors.storage.upgrades import watch_who_may_not_sell
-from actors.storage.users import UnlistedUsers
-from actors.unlisting import AT_ONCE_SECONDS, WATCHED_MS, Unlisting
+from actors.storage.user_reads import UnlistedUsers
+from actors.supervision.delisting import AT_ONCE_SECONDS, WATCHED_MS, Unlisting
 from tests.api.fake_market import FakeMarket
 from tests.api.world import PASSWORD, Person, World
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from actors.mail.letters import Kind
+from actors.mail.templates import Kind
 from serve_app.api import create_api
 from tests.api.world import PASSWORD, Person, World, errors, fields
 

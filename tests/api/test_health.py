@@ -6,7 +6,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from actors.event_stream import STREAM
+from actors.events.redis_stream import STREAM
 from serve_app.api import create_api
 from tests.api.world import BASE_URL, World, errors
 from tests.support.redis_servers import redis_with

@@ -4,8 +4,8 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from actors.processes.stripe_account import SANDBOX_KEY
 from actors.stripe import Stripe, connect
-from actors.stripe.account import SANDBOX_KEY
 from actors.stripe.sandbox import SandboxHTTPClient
 from serve_app.api import create_api
 from tests.api.world import World, errors, fields

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 import structlog
 
-from actors.domain.accounts import PasswordChanged, SignInFailed
+from actors.domain.account_events import PasswordChanged, SignInFailed
 from actors.domain.codec import encode_event
 from actors.runtime.ports import Commit, Recorded, StoreUnavailableError
 from actors.storage.journal import MongoJournal

@@ -11,7 +11,7 @@ import structlog
 from bson import ObjectId
 
 from actors.domain.messages import PaymentAnswer, Refusal, ResumePurchase, Unavailable
-from actors.notices import OF_PAYMENTS, OF_SETTLED_MONEY, WANTED
+from actors.payments.webhook_events import OF_PAYMENTS, OF_SETTLED_MONEY, WANTED
 from actors.stripe.webhooks import sign
 from tests.api.examples import EXAMPLES
 from tests.api.fake_market import SLOW

@@ -12,10 +12,10 @@ from bson import ObjectId
 from fastapi import FastAPI
 from starlette.responses import Response
 
-from actors.mail.letters import Kind
-from actors.notices import Notices
+from actors.mail.templates import Kind
+from actors.payments.webhook_events import Notices
 from actors.storage.database import Database
-from actors.storage.users import email_key
+from actors.storage.user_reads import email_key
 from actors.stripe.webhooks import sign
 from serve_app.queries.users import User
 from serve_app.services import Services

@@ -5,9 +5,9 @@ import asyncio
 from playwright.async_api import expect
 
 from actors.storage.database import database_of
-from actors.stripe.sandbox.fault_watch import READ_EVERY_SECONDS
+from actors.storage.sandbox_ledger import MongoLedger
+from actors.stripe.sandbox.fault_injector import READ_EVERY_SECONDS
 from actors.stripe.sandbox.faults import FaultPlan
-from actors.stripe.sandbox.mongo_ledger import MongoLedger
 from tests.browser.conftest import Opens
 from tests.browser.market import Market
 from tests.support.eventually import eventually

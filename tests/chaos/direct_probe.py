@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 from bson import ObjectId
 
-from actors import names
+from actors.cluster import names
+from actors.cluster.client import Actors
 from actors.domain.messages import CreateTicket, Order, Reserve
 from actors.domain.ticket import TicketAnswer
-from actors.routing import Actors
 from actors.runtime.placement import SharedPlacement
 from tests.chaos.judgement import is_trouble
 from tests.chaos.records import Answer, Verb

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import uvicorn
 
-from actors.tickets import TicketBehaviour
+from actors.tickets.entity import TicketBehaviour
 from cli.load import contention
 from config.ports import free_port
 from config.settings import Settings

@@ -17,12 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from actors import names
-from actors.books import verified
+from actors.cluster import names
+from actors.cluster.client import Actors
+from actors.cluster.serialization import unpack
 from actors.domain.messages import OrderStatus, Pay, PaymentAnswer, Reserve
-from actors.routing import Actors
-from actors.servers import Servers
-from actors.wire import unpack
+from actors.processes.servers import Servers
+from actors.storage.ledger_reader import verified
 from config import embedded, ray_environment, secret_file
 from config.settings import Settings
 from tests.chaos.direct_probe import DirectProbe
@@ -57,7 +57,7 @@ async def two_nodes(settings: Settings) -> AsyncIterator[Any]:
     import ray  # noqa: PLC0415 - Ray reads its settings when it is imported
     from ray.cluster_utils import Cluster  # noqa: PLC0415
 
-    from actors import cluster  # noqa: PLC0415
+    from actors.processes import on_ray  # noqa: PLC0415
 
     node = {"num_cpus": 4, "object_store_memory": ray_environment.OBJECT_STORE_BYTES, "include_dashboard": False}
     nodes: Any = Cluster()
@@ -69,7 +69,7 @@ async def two_nodes(settings: Settings) -> AsyncIterator[Any]:
         for node_id, actors in ((first_id, ON_THE_FIRST), (second.node_id, ON_THE_SECOND)):
             for name in actors:
                 await eventually(partial(_placed, name, node_id, settings), RECOVERY_SECONDS)
-        await asyncio.to_thread(cluster.start, settings)
+        await asyncio.to_thread(on_ray.start, settings)
         yield lambda: nodes.remove_node(second, allow_graceful=False)
     finally:
         ray.shutdown()
@@ -84,10 +84,10 @@ async def _placed(name: str, node_id: str, settings: Settings) -> bool:
     import ray  # noqa: PLC0415 - as above
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415
 
-    from actors import cluster  # noqa: PLC0415
+    from actors.processes import on_ray  # noqa: PLC0415
 
     there = NodeAffinitySchedulingStrategy(node_id, soft=True)
-    actor: Any = await asyncio.to_thread(cluster.create, name, settings, scheduling_strategy=there)
+    actor: Any = await asyncio.to_thread(on_ray.create, name, settings, scheduling_strategy=there)
     with contextlib.suppress(ray.exceptions.RayActorError):  # it is still the one that was sent away
         (pulse,) = unpack(await actor.ping_packed.remote())
         if pulse.node_id == node_id:
@@ -98,7 +98,7 @@ async def _placed(name: str, node_id: str, settings: Settings) -> bool:
 
 async def lose_it(settings: Settings) -> tuple[Outcome, dict[str, bool]]:
     """End the second node under load; return what came of it, and what else is to be so afterwards."""
-    from actors.cluster import RaySystem  # noqa: PLC0415 - imports Ray
+    from actors.processes.on_ray import RaySystem  # noqa: PLC0415 - imports Ray
 
     system = RaySystem()
     async with two_nodes(settings) as end_the_second:

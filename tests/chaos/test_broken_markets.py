@@ -13,7 +13,7 @@ from actors.domain import ticket as rules
 from actors.domain.messages import EditTicket, Instant, Reserve, TicketCommand, TicketEvent, TicketUpdated
 from actors.domain.ticket import NO_SURROUNDINGS, Ticket
 from actors.runtime.ports import Decided
-from actors.tickets import TicketBehaviour
+from actors.tickets.entity import TicketBehaviour
 from config.settings import Settings
 from tests.chaos.history import Kind
 from tests.chaos.linearizability import violations

@@ -14,11 +14,11 @@ from typing import Any, cast
 import ray
 from bson import ObjectId
 
-from actors import cluster
-from actors.pulse import Fleet, Pulse
-from actors.routing import shared_names
+from actors.cluster.client import shared_names
+from actors.cluster.heartbeat import Fleet, Pulse
+from actors.processes import on_ray
+from actors.processes.servers import Servers
 from actors.runtime.ports import Clock, Transport
-from actors.servers import Servers
 from config import ray_environment
 from config.settings import Settings
 from tests.simulation.contracts.transport import PROMISES
@@ -30,10 +30,10 @@ class OnRay:
     def __init__(self, settings: Settings, servers: Servers) -> None:
         self.settings = settings
         self.clock: Clock = servers.clock
-        self.fleet: Fleet = cluster.RayFleet(settings)
+        self.fleet: Fleet = on_ray.RayFleet(settings)
 
     def transport(self) -> Transport:
-        return cluster.RayTransport(self.settings)
+        return on_ray.RayTransport(self.settings)
 
     def new_id(self) -> str:
         return str(ObjectId())
@@ -71,7 +71,7 @@ def main() -> int:
     )
     try:
         # The actors that the promises speak of; without a Supervisor nobody but Ray brings them back.
-        handles = [cluster.create(name, settings) for name in shared_names(settings)]
+        handles = [on_ray.create(name, settings) for name in shared_names(settings)]
         ray.get([handle.ping_packed.remote() for handle in handles])
         return 0 if asyncio.run(hold_all(settings)) else 1
     finally:

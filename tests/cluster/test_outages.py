@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from actors.event_stream import STREAM
+from actors.events.redis_stream import STREAM
 from tests.cluster.conftest import People
 from tests.support.client import seconds_until
 from tests.support.running_market import RunningMarket

@@ -15,7 +15,7 @@ from actors.domain.messages import (
     VersionMismatch,
 )
 from actors.domain.ticket import Surroundings, decide
-from actors.projections import order_of, ticket_document, ticket_of
+from actors.read_model.projections import order_of, ticket_document, ticket_of
 from tests.support.examples import (
     ANOTHER,
     ANOTHER_ORDER,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from actors.domain.codec import UnreadableError
 from actors.domain.messages import Charge, Order
 from actors.domain.ticket import Ticket
-from actors.projections import (
+from actors.read_model.projections import (
     charge_document,
     charge_of,
     order_document,

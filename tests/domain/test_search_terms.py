@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 
-from actors.search_terms import LONGEST_TERM, MOST_TERMS, folded, search_terms
+from actors.read_model.search_terms import LONGEST_TERM, MOST_TERMS, folded, search_terms
 
 
 def finds(question: str, text: str) -> bool:
@@ -76,7 +76,7 @@ def test_what_is_normalised_is_short_and_has_few_marks_in_a_row(text: str, monke
         return unicodedata.normalize(form, text)
 
     monkeypatch.setattr(
-        "actors.search_terms.unicodedata", SimpleNamespace(**{**vars(unicodedata), "normalize": normalize})
+        "actors.read_model.search_terms.unicodedata", SimpleNamespace(**{**vars(unicodedata), "normalize": normalize})
     )
     assert folded(text)
     assert max(map(len, normalised)) <= 10_000
@@ -96,7 +96,7 @@ def test_terms_are_made_until_there_are_enough(monkeypatch: pytest.MonkeyPatch) 
             made.append("".join(pair))
             yield pair
 
-    monkeypatch.setattr("actors.search_terms.pairwise", pairs)
+    monkeypatch.setattr("actors.read_model.search_terms.pairwise", pairs)
     few = "".join(chr(0x4E00 + number) for number in range(40))
     assert (
         len(search_terms(few + "".join(few[number % 40] + few[number % 39] for number in range(2_000)))) == MOST_TERMS

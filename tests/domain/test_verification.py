@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from actors.domain.messages import CancelReason, Charge, ChargeStatus, Order, OrderStatus
+from actors.payments.reconciliation import STUCK_AFTER, Books, check
 from actors.stripe.resources import Dispute, Intent, Refund
-from actors.verification import STUCK_AFTER, Books, check
 
 NOW = 1_700_000_000_000
 PRICE = 5_000

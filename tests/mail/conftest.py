@@ -9,13 +9,13 @@ import pytest
 from bson import ObjectId
 
 from actors.domain.messages import Details, Order
-from actors.mail.letters import Letter
+from actors.mail.backends import NotSentError
 from actors.mail.outbox import Outbox
-from actors.mail.post import NotSentError
 from actors.mail.queries import StoredMailQueries
 from actors.mail.sender import Sender
+from actors.mail.templates import Letter
 from actors.mail.tokens import EmailTokens
-from actors.projections import order_document, ticket_document
+from actors.read_model.projections import order_document, ticket_document
 from actors.storage.database import Database, connect, database_of
 from serve_app.queries.users import User, Users
 from tests.support.examples import SALE, START, creation, order_of, reservation, ticket_after

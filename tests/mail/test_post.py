@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from aiosmtpd.smtp import SMTP
 
-from actors.mail.letters import Letter
-from actors.mail.post import FilePost, NotSentError, SmtpPost, compose
+from actors.mail.backends import FilePost, NotSentError, SmtpPost, compose
+from actors.mail.templates import Letter
 
 LETTER = Letter("Your ticket: Zauberflöte", "Grüße\n\nhttps://tickets.example/verify#token=abc\n")
 SENDER = "Holdfast <tickets@example.com>"

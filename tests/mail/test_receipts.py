@@ -8,12 +8,12 @@ from bson import ObjectId
 from redis.asyncio import Redis
 
 from actors.domain.messages import CancelReason, OrderCancelled, OrderCompleted, OrderCreated
-from actors.event_stream import RedisEventStream
+from actors.events.redis_stream import RedisEventStream
+from actors.events.subscription import Published, Subscription
 from actors.mail import receipts
 from actors.mail.outbox import Outbox
 from actors.runtime.ports import Recorded, StoreUnavailableError
 from actors.storage.database import Database
-from actors.subscription import Published, Subscription
 from tests.mail.conftest import NOW
 from tests.support.examples import SALE, START, creation, order_of, reservation, ticket_after
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from actors.domain.messages import OrderStatus
-from actors.mail.letters import Kind, Letter
 from actors.mail.outbox import KEPT_MS, about_order, to_user
 from actors.mail.sender import LONGEST_RETRY_MS, MOST_TRIES, PAGE
-from actors.projections import order_document
+from actors.mail.templates import Kind, Letter
+from actors.read_model.projections import order_document
 from actors.runtime.ports import StoreUnavailableError
 from tests.mail.conftest import NOW, PUBLIC_URL, Mailing
 

@@ -21,8 +21,8 @@ from actors.domain.messages import (
     TicketCommand,
 )
 from actors.domain.ticket import TicketAnswer
-from actors.purchase import Purchases
-from actors.tickets import TicketBehaviour
+from actors.payments.purchase import Purchases
+from actors.tickets.entity import TicketBehaviour
 from config.settings import Settings
 from serve_app.buying import orders
 from serve_app.errors import NotFoundError

@@ -10,7 +10,7 @@ import pytest
 from bson import ObjectId
 
 from actors.domain.messages import CancelReason, Charge, ChargeStatus, Order, OrderStatus
-from actors.projections import charge_document, order_document
+from actors.read_model.projections import charge_document, order_document
 from actors.storage.database import connect, database_of
 from config.ports import free_port
 from serve_app.queries.users import User, Users

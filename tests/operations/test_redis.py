@@ -10,7 +10,7 @@ import pytest
 import structlog
 from redis.asyncio import Redis
 
-from actors.event_stream import STREAM, RedisEventStream
+from actors.events.redis_stream import STREAM, RedisEventStream
 from config import redis_server
 from config.redis_server import UnsuitableRedisError
 from serve_app.security.limits import Limits

@@ -8,7 +8,6 @@ import asyncio
 import aiohttp
 import pytest
 
-from actors.books import verified
 from actors.domain.messages import (
     CancelOrder,
     CancelReason,
@@ -26,6 +25,7 @@ from actors.domain.messages import (
     TicketStatus,
     UnknownPaymentMethod,
 )
+from actors.storage.ledger_reader import verified
 from actors.stripe import Intent, connect
 from actors.stripe.errors import InvalidState
 from tests.support.buying import DECLINED, UNKNOWN, VISA, WANTS_ACTION, an_order, order_now, pay_until_it_dies, rescued

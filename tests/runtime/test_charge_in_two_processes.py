@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from actors.charges import ChargeBehaviour
 from actors.domain.charge import charge_id
 from actors.domain.messages import (
     Authorise,
@@ -19,7 +18,8 @@ from actors.domain.messages import (
     PaymentCommand,
     Settle,
 )
-from actors.payments import Payments
+from actors.payments.charge_entity import ChargeBehaviour
+from actors.payments.charge_workflow import Payments
 from actors.stripe.client import Stripe
 from actors.stripe.resources import Intent
 from tests.support.buying import VISA, an_order, money

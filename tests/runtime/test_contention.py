@@ -4,16 +4,16 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from actors.connections import UserMark
 from actors.domain.codec import Document
-from actors.mail.letters import Kind
 from actors.mail.outbox import Outbox, to_user
+from actors.mail.templates import Kind
 from actors.mail.tokens import EmailToken, EmailTokens
+from actors.processes.resources import UserMark
 from actors.storage import database as databases
 from actors.storage.database import Database
 from actors.storage.upgrades import convert_email_keys, watch_who_may_not_sell
-from actors.storage.users import UnlistedUsers, UserMarks
-from actors.storage.webhooks import WebhookInbox
+from actors.storage.user_reads import UnlistedUsers, UserMarks
+from actors.storage.webhook_inbox import WebhookInbox
 from actors.stripe.webhooks import WebhookEvent
 from serve_app.queries.revocations import RevocationRecords
 from serve_app.queries.security_events import SecurityEventRecords

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from actors import names
-from actors.charges import ChargeBehaviour
+from actors.cluster import names
 from actors.domain.codec import Document
 from actors.domain.messages import (
     CancelOrder,
@@ -24,12 +23,13 @@ from actors.domain.messages import (
     WithdrawTicket,
 )
 from actors.domain.ticket import TicketAnswer
-from actors.projections import ticket_of
-from actors.runtime.journal import load, recover
+from actors.payments.charge_entity import ChargeBehaviour
+from actors.read_model.projections import ticket_of
 from actors.runtime.ports import Behaviour, DocumentStore, Marks, Projection, Recorded
 from actors.runtime.publisher import Publisher
+from actors.runtime.replay import load, recover
 from actors.storage.documents import MongoDocuments
-from actors.tickets import TicketBehaviour
+from actors.tickets.entity import TicketBehaviour
 from tests.support.eventually import eventually
 from tests.support.local_market import LocalMarket, RunningHost
 from tests.support.trading import a_hold, a_ticket, asked, expect

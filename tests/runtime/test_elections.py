@@ -10,12 +10,12 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError, Writ
 from actors.domain.codec import Document
 from actors.runtime.ports import Commit, FencedError, Marks, Projection, StoreUnavailableError
 from actors.storage import database as databases
+from actors.storage.checkpoints import MongoMarks
 from actors.storage.clock import database_clock
 from actors.storage.database import CONTENTION, CONTENTION_TRIES, connect, database_of, reaching_the_database
 from actors.storage.documents import MongoDocuments
+from actors.storage.entities import Queries
 from actors.storage.journal import MongoJournal
-from actors.storage.marks import MongoMarks
-from actors.storage.queries import Queries
 from tests.simulation.contracts.examples import commit, recorded
 from tests.support.driver_errors import driver_errors
 from tests.support.fake_mongod import NOTHING_FOUND, FakeMongod, FakePrimary, speaking_to

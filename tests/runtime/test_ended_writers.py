@@ -7,9 +7,9 @@ import pytest
 
 from actors.domain.messages import ReadTicket
 from actors.domain.ticket import TicketAnswer
-from actors.rescue import DAY, LOOK_AGAIN
-from actors.runtime.carry_on import CarryOn
+from actors.runtime.commit_relay import CarryOn
 from actors.runtime.ports import Marks
+from actors.supervision.recovery import DAY, LOOK_AGAIN
 from tests.support.buying import Ahead
 from tests.support.eventually import eventually
 from tests.support.local_market import LocalMarket
@@ -67,8 +67,8 @@ async def test_a_writer_without_anything_to_do_says_every_hour_that_it_lives(
     market: LocalMarket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = market.connections
-    monkeypatch.setattr("actors.runtime.carry_on.MARKS_AT_LEAST_MS", 0)
-    monkeypatch.setattr("actors.runtime.carry_on.MARKS_SECONDS", 0.01)
+    monkeypatch.setattr("actors.runtime.commit_relay.MARKS_AT_LEAST_MS", 0)
+    monkeypatch.setattr("actors.runtime.commit_relay.MARKS_SECONDS", 0.01)
     carry_on: CarryOn = own.carry_on(writer="tickets-0-idle", host="tickets-0")
     await carry_on.announce()
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from actors import cluster
-from actors.cluster import RayRenewable
+from actors.processes import on_ray
+from actors.processes.on_ray import RayRenewable
 from actors.runtime.ports import HostUnreachableError
 from config.settings import Settings
 
@@ -29,7 +29,7 @@ class FakeRay:
 
 
 def renewable(monkeypatch: pytest.MonkeyPatch, fake: FakeRay) -> RayRenewable:
-    monkeypatch.setattr(cluster, "ray", fake)
+    monkeypatch.setattr(on_ray, "ray", fake)
     return RayRenewable(Settings())
 
 
@@ -55,6 +55,6 @@ async def test_where_there_is_no_actor_nothing_is_ended(monkeypatch: pytest.Monk
 
 
 async def test_an_actor_that_does_not_go_is_told_of_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "RENEWAL_SECONDS", 0.1)
+    monkeypatch.setattr(on_ray, "RENEWAL_SECONDS", 0.1)
     with pytest.raises(HostUnreachableError, match="ticket-a did not end"):
         await renewable(monkeypatch, FakeRay(dies=False)).end("ticket-a")

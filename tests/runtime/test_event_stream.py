@@ -9,11 +9,11 @@ import orjson
 import pytest
 from redis.asyncio import Redis
 
-from actors.domain.accounts import UserCreated
+from actors.domain.account_events import UserCreated
 from actors.domain.messages import CancelOrder, Details, Pay, PaymentAnswer, TicketCreated
 from actors.domain.ticket import TicketAnswer
-from actors.event_stream import STREAM, RedisEventStream
-from actors.runtime.carry_on import BACKLOG, BACKLOG_BYTES, CarryOn
+from actors.events.redis_stream import STREAM, RedisEventStream
+from actors.runtime.commit_relay import BACKLOG, BACKLOG_BYTES, CarryOn
 from actors.runtime.ports import Commit, Marks, Projection, Recorded, StoreUnavailableError
 from config.embedded import Server, start_redis
 from config.settings import Settings

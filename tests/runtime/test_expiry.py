@@ -15,7 +15,7 @@ from actors.domain.messages import (
     TicketStatus,
 )
 from actors.domain.ticket import Ticket, TicketAnswer
-from actors.tickets import TicketBehaviour
+from actors.tickets.entity import TicketBehaviour
 from tests.support.eventually import eventually
 from tests.support.examples import CHARGE, DETAILS
 from tests.support.journal_checks import records, sold_too_late

@@ -24,8 +24,8 @@ from actors.domain.messages import (
 )
 from actors.domain.messages import ChargeAnswer as Answer
 from actors.domain.ticket import TicketAnswer
-from actors.payment_steps import FIRST_REST, UNTIRED
-from actors.payments import Payments
+from actors.payments.charge_workflow import Payments
+from actors.payments.stripe_calls import FIRST_REST, UNTIRED
 from actors.stripe import errors
 from actors.stripe.client import Stripe
 from actors.stripe.resources import Intent

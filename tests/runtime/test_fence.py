@@ -19,7 +19,7 @@ from actors.domain.messages import (
 )
 from actors.domain.ticket import Ticket, TicketAnswer
 from actors.storage.journal import MongoJournal
-from actors.tickets import TicketBehaviour
+from actors.tickets.entity import TicketBehaviour
 from tests.support.examples import DETAILS, new_id
 from tests.support.journal_checks import created_twice, held_twice, with_gaps
 from tests.support.local_market import LocalMarket, RunningHost

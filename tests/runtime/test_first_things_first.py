@@ -6,8 +6,8 @@ import pytest
 
 from actors.domain.messages import ReadTicket
 from actors.domain.ticket import TicketAnswer
-from actors.runtime.carry_on import CarryOn
-from actors.tickets import TicketBehaviour
+from actors.runtime.commit_relay import CarryOn
+from actors.tickets.entity import TicketBehaviour
 from tests.support.eventually import eventually
 from tests.support.gated_stores import GatedDocuments, GatedMarks
 from tests.support.local_market import LocalMarket

@@ -4,11 +4,11 @@ from collections.abc import Collection
 
 import pytest
 
-from actors.books import verified
 from actors.domain.messages import ReadTicket, TicketUpdated
-from actors.runtime import journal
+from actors.runtime import replay
 from actors.runtime.ports import Commit
 from actors.storage.journal import MongoJournal
+from actors.storage.ledger_reader import verified
 from tests.simulation.contracts.examples import commit, recorded
 from tests.support.examples import DETAILS
 from tests.support.local_market import LocalMarket
@@ -42,7 +42,7 @@ async def test_a_ticket_without_one_of_its_versions_is_left_alone_and_the_others
 async def test_who_does_not_look_ahead_decides_on_top_of_a_gap(
     market: LocalMarket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal, "LOOK_AHEAD", 1)
+    monkeypatch.setattr(replay, "LOOK_AHEAD", 1)
     ticket_id = await after_a_gap(market)
     later = market.start_tickets()
     await asked(market, later, a_hold(ticket_id))
@@ -71,7 +71,7 @@ async def test_a_version_that_came_while_others_were_read_is_no_gap(market: Loca
     reading.meanwhile = [
         commit("other", version, recorded(version, TicketUpdated(DETAILS), entity=entity)) for version in (2, 3)
     ]
-    loaded = await journal.load(market.tickets.host._behaviour, reading, [ticket_id])
+    loaded = await replay.load(market.tickets.host._behaviour, reading, [ticket_id])
     assert loaded.unreadable == set()
     ticket = loaded.states[ticket_id]
     assert ticket is not None

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from actors.runtime.gathered import LARGEST, Gathered
+from actors.runtime.batch_loader import LARGEST, Gathered
 
 
 class Oracle:

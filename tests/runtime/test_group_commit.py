@@ -16,7 +16,7 @@ from actors.domain.messages import (
 from actors.domain.ticket import Ticket, TicketAnswer
 from actors.runtime.host import Host, Limits
 from actors.runtime.ports import Decided
-from actors.tickets import TicketBehaviour
+from actors.tickets.entity import TicketBehaviour
 from tests.support.broken_journals import Away, GatedJournal, LosesAnswers, TakesItsOwnForAnothers
 from tests.support.eventually import eventually
 from tests.support.journal_checks import orders

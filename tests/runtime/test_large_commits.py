@@ -17,10 +17,10 @@ from actors.domain.messages import (
     Unavailable,
 )
 from actors.domain.ticket import TicketAnswer, evolve
-from actors.projections import ticket_document
+from actors.read_model.projections import ticket_document
 from actors.runtime.host import Limits
-from actors.runtime.journal import recover
 from actors.runtime.ports import Commit, CommitTooLargeError, Marks, Recorded
+from actors.runtime.replay import recover
 from actors.storage import journal as journals
 from actors.storage.documents import LARGEST
 from actors.storage.journal import LARGEST_COMMIT, MongoJournal, _document

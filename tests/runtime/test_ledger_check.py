@@ -7,8 +7,6 @@ from decimal import Decimal
 
 import pytest
 
-from actors import books
-from actors.books import verified
 from actors.domain.fees import fee_of
 from actors.domain.messages import (
     CancelOrder,
@@ -23,15 +21,16 @@ from actors.domain.messages import (
     TicketCommand,
 )
 from actors.domain.ticket import Ticket
-from actors.payments import Payments
-from actors.purchase import Counterparts, Outcome, Purchases
+from actors.payments.charge_workflow import Payments
+from actors.payments.purchase import Counterparts, Outcome, Purchases
+from actors.payments.reconciliation import Report
 from actors.runtime.ports import Decided
-from actors.storage import stripe_lists
+from actors.storage import ledger_reader, stripe_lists
+from actors.storage.ledger_reader import verified
 from actors.stripe.client import Stripe
 from actors.stripe.errors import OutcomeUnknown
 from actors.stripe.resources import Intent
-from actors.tickets import TicketBehaviour
-from actors.verification import Report
+from actors.tickets.entity import TicketBehaviour
 from config.settings import Settings
 from tests.support.buying import DECLINED, VISA, ActorDiedError, Interrupted, an_order, rescued
 from tests.support.local_market import LocalMarket, local_market
@@ -191,7 +190,7 @@ async def test_a_payment_that_no_charge_knows_is_seen_at_every_look(market: Loca
 async def test_orders_are_checked_page_after_page(
     market: LocalMarket, monkeypatch: pytest.MonkeyPatch, page: int
 ) -> None:
-    monkeypatch.setattr(books, "PAGE", page)
+    monkeypatch.setattr(ledger_reader, "PAGE", page)
     monkeypatch.setattr(stripe_lists, "PAGE", page)
     for method in (VISA, DECLINED, VISA):
         await market.pay(Pay((await an_order(market)).id, method))

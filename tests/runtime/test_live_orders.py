@@ -8,7 +8,7 @@ from pymongo import AsyncMongoClient
 
 from actors.domain.codec import Document
 from actors.domain.messages import CancelReason, Order, OrderStatus
-from actors.projections import order_document
+from actors.read_model.projections import order_document
 from actors.storage.database import Database, create_indexes, database_of
 from serve_app.queries.orders import Orders
 from tests.support.commands import Commands

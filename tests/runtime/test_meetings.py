@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from actors.meetings import Meetings
+from actors.runtime.single_flight import Meetings
 from tests.simulation.workers import at_most
 
 

@@ -24,13 +24,23 @@ from actors.domain.messages import (
     TicketStatus,
     Unavailable,
 )
-from actors.notices import BATCH, Notices
-from actors.resumption import BACKLOG, FEW, GIVEN_UP, KEPT, LEFT_ALONE, LONGEST_PAUSE, PAGE, STANDS_STILL, Resumption
+from actors.payments.webhook_events import BATCH, Notices
 from actors.runtime.ports import StoreUnavailableError
-from actors.storage.webhooks import Announcement, WebhookInbox
+from actors.storage.webhook_inbox import Announcement, WebhookInbox
 from actors.stripe.sandbox import Sandbox
 from actors.stripe.sandbox.sandbox import SETTLE_SECONDS
 from actors.stripe.webhooks import WebhookEvent, read_event, sign
+from actors.supervision.stalled_purchases import (
+    BACKLOG,
+    FEW,
+    GIVEN_UP,
+    KEPT,
+    LEFT_ALONE,
+    LONGEST_PAUSE,
+    PAGE,
+    STANDS_STILL,
+    Resumption,
+)
 from config.settings import Settings
 from tests.support.buying import DECLINED, VISA, WANTS_ACTION, an_order, money, order_now, rescued
 from tests.support.eventually import eventually

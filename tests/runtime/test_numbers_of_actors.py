@@ -7,13 +7,13 @@ from typing import Any
 
 from structlog.testing import capture_logs
 
+from actors.cluster.client import Actors
+from actors.cluster.heartbeat import Pulse
 from actors.domain.messages import NotFound
-from actors.host_actor import HostActor
-from actors.pulse import Pulse
-from actors.routing import Actors
+from actors.processes.base import HostActor
 from actors.runtime.host import Counters
 from actors.runtime.ports import Instant, Reply
-from actors.watch import watch
+from actors.supervision.liveness import watch
 from config.settings import Settings
 from tests.support.eventually import eventually
 

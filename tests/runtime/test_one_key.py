@@ -26,10 +26,10 @@ from actors.domain.messages import (
     Unavailable,
 )
 from actors.domain.ticket import Ticket, TicketAnswer
-from actors.purchase import Outcome
+from actors.payments.purchase import Outcome
 from actors.runtime.host import Host
 from actors.runtime.ports import Commit, Decided
-from actors.tickets import TicketBehaviour
+from actors.tickets.entity import TicketBehaviour
 from tests.support.broken_journals import GatedJournal
 from tests.support.buying import VISA, WANTS_ACTION, an_order
 from tests.support.eventually import eventually

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from actors.domain.messages import NotFound, OrderStatus, ReadTicket, Refusal, TicketCommand, Unavailable, WakeTicket
 from actors.domain.ticket import Ticket, TicketAnswer
-from actors.rescue import OVERDUE, WAKE_AGAIN, Rescue
-from actors.tickets import TicketBehaviour
+from actors.supervision.recovery import OVERDUE, WAKE_AGAIN, Rescue
+from actors.tickets.entity import TicketBehaviour
 from tests.support.buying import Ahead
 from tests.support.eventually import eventually
 from tests.support.local_market import LocalMarket

@@ -25,7 +25,7 @@ from actors.domain.messages import (
     Unavailable,
 )
 from actors.domain.ticket import TicketAnswer
-from actors.purchase import Outcome
+from actors.payments.purchase import Outcome
 from actors.stripe.sandbox.payment_intent import PaymentIntent
 from config.settings import Settings
 from tests.support.buying import VISA, Interrupted, all_intents, purchases, rescued

@@ -10,8 +10,6 @@ from typing import Literal, TypeVar
 
 import pytest
 
-from actors import payment_steps
-from actors.charges import ChargeBehaviour
 from actors.domain.charge import charge_id
 from actors.domain.messages import (
     Authorise,
@@ -33,7 +31,9 @@ from actors.domain.messages import (
     TicketStatus,
 )
 from actors.domain.ticket import TicketAnswer
-from actors.payments import Payments
+from actors.payments import stripe_calls
+from actors.payments.charge_entity import ChargeBehaviour
+from actors.payments.charge_workflow import Payments
 from actors.stripe import errors
 from actors.stripe.client import Stripe
 from actors.stripe.resources import Intent, Refund
@@ -154,7 +154,7 @@ class Troubled(Stripe):
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries follow each other faster than in earnest."""
-    monkeypatch.setattr(payment_steps, "FIRST_BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr(stripe_calls, "FIRST_BACKOFF_SECONDS", 0.01)
 
 
 def through(market: LocalMarket, stripe: Stripe) -> None:
@@ -203,7 +203,7 @@ async def agree(market: LocalMarket, order: Order, step: ChargeStep) -> None:
 # Answers that do not come, or that do not help
 
 
-@pytest.mark.parametrize("times", [1, payment_steps.TRIES])
+@pytest.mark.parametrize("times", [1, stripe_calls.TRIES])
 @pytest.mark.parametrize("trouble", ["loses the answer", "answers a 5xx", "answers a 429"])
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.usefixtures("impatient")
@@ -227,7 +227,7 @@ async def test_a_buyer_whose_payment_went_wrong_pays_again_and_pays_once(
     market: LocalMarket, step: ChargeStep, trouble: Trouble
 ) -> None:
     order = await an_order(market)
-    through(market, Troubled(market, step, trouble, payment_steps.TRIES))
+    through(market, Troubled(market, step, trouble, stripe_calls.TRIES))
     await market.pay(Pay(order.id, VISA))
     answer = expect(PaymentAnswer, await market.pay(Pay(order.id, VISA)))
     assert answer.charge.status is ChargeStatus.COMPLETED
@@ -311,7 +311,7 @@ async def test_after_a_5xx_the_next_key_is_in_the_journal_before_it_is_used(
 async def test_with_the_same_key_after_a_5xx_nobody_could_ever_pay_and_the_check_sees_that(
     market: LocalMarket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(payment_steps, "idempotency_key", lambda charge, step: f"charge:{charge.id}:{step}:1")
+    monkeypatch.setattr(stripe_calls, "idempotency_key", lambda charge, step: f"charge:{charge.id}:{step}:1")
     order = await an_order(market)
     through(market, Troubled(market, ChargeStep.CONFIRM, "answers a 5xx"))
     await market.pay(Pay(order.id, VISA))
@@ -327,7 +327,7 @@ async def test_with_another_key_after_a_lost_answer_an_order_has_two_intents_and
     def another_key(charge: Charge, step: ChargeStep) -> str:
         return f"charge:{charge.id}:{step}:{time.monotonic_ns()}"
 
-    monkeypatch.setattr(payment_steps, "idempotency_key", another_key)
+    monkeypatch.setattr(stripe_calls, "idempotency_key", another_key)
     order = await an_order(market)
     through(market, Troubled(market, ChargeStep.CREATE, "loses the answer"))
     await market.pay(Pay(order.id, VISA))

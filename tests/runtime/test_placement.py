@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from actors import names
+from actors.cluster import names
 from actors.runtime.placement import SharedPlacement
 from config.settings import Settings
 from tests.support.examples import new_id

@@ -6,11 +6,11 @@ from functools import partial
 
 from actors.domain.messages import CancelOrder, OrderOver, OrderStatus, TicketCommand, TicketStatus
 from actors.domain.ticket import TicketAnswer
-from actors.projections import ticket_document
+from actors.read_model.projections import ticket_document
 from actors.runtime.ports import Projection
 from actors.storage.database import Database
 from actors.storage.documents import MongoDocuments
-from actors.tickets import TicketBehaviour
+from actors.tickets.entity import TicketBehaviour
 from tests.support.eventually import eventually
 from tests.support.examples import new_id
 from tests.support.local_market import LocalMarket

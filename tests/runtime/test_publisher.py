@@ -8,7 +8,7 @@ import pytest
 
 from actors.domain.messages import CancelOrder
 from actors.domain.ticket import TicketAnswer
-from actors.event_stream import STREAM
+from actors.events.redis_stream import STREAM
 from actors.runtime.ports import Commit, Marks, Recorded, commit_id, version_key
 from actors.runtime.publisher import Publisher
 from actors.storage.journal import MongoJournal

@@ -28,7 +28,7 @@ from actors.domain.messages import (
     TicketStatus,
 )
 from actors.domain.ticket import TicketAnswer
-from actors.payments import Payments
+from actors.payments.charge_workflow import Payments
 from actors.stripe.client import Stripe
 from actors.stripe.errors import OutcomeUnknown, ServerFailed
 from actors.stripe.resources import Intent, Refund

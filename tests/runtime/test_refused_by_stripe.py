@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 
-from actors import payment_steps, payments
 from actors.domain.messages import (
     CancelReason,
     Charge,
@@ -17,7 +16,8 @@ from actors.domain.messages import (
     TicketStatus,
     UnknownPaymentMethod,
 )
-from actors.payments import Payments
+from actors.payments import charge_workflow, stripe_calls
+from actors.payments.charge_workflow import Payments
 from actors.stripe import errors
 from actors.stripe.client import Stripe
 from actors.stripe.resources import Intent
@@ -120,7 +120,7 @@ async def test_under_the_same_key_the_refusal_of_a_capture_is_replayed_and_the_c
     assert await money(market, order) != PAID_ONCE
 
 
-@pytest.mark.parametrize("code", payments.NEVER_CAPTURED)
+@pytest.mark.parametrize("code", charge_workflow.NEVER_CAPTURED)
 async def test_a_capture_that_is_refused_for_good_ends_the_sale_and_takes_nothing(
     market: LocalMarket, code: str
 ) -> None:
@@ -136,9 +136,9 @@ async def test_a_capture_that_is_refused_again_and_again_ends_the_sale(market: L
     order = await an_order(market)
     stripe = refuses(market, "capture", lambda: errors.Rejected("an_unheard_of_code"))
     await market.pay(Pay(order.id, VISA))
-    for _ in range(payments.CAPTURE_REFUSALS - 1):
+    for _ in range(charge_workflow.CAPTURE_REFUSALS - 1):
         await rescued(market)
-    assert len(set(stripe.keys)) == payments.CAPTURE_REFUSALS
+    assert len(set(stripe.keys)) == charge_workflow.CAPTURE_REFUSALS
     assert await stands(market, order) == ENDED
     assert await money(market, order) == LET_GO
 
@@ -146,15 +146,17 @@ async def test_a_capture_that_is_refused_again_and_again_ends_the_sale(market: L
 async def test_failures_of_stripe_are_no_refusals_of_a_capture(
     market: LocalMarket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(payment_steps, "FIRST_BACKOFF_SECONDS", 0.0)
-    in_turn = iter([errors.ServerFailed()] * payments.CAPTURE_REFUSALS + [errors.Rejected("an_unheard_of_code")] * 2)
+    monkeypatch.setattr(stripe_calls, "FIRST_BACKOFF_SECONDS", 0.0)
+    in_turn = iter(
+        [errors.ServerFailed()] * charge_workflow.CAPTURE_REFUSALS + [errors.Rejected("an_unheard_of_code")] * 2
+    )
     order = await an_order(market)
-    stripe = refuses(market, "capture", lambda: next(in_turn), times=payments.CAPTURE_REFUSALS + 2)
+    stripe = refuses(market, "capture", lambda: next(in_turn), times=charge_workflow.CAPTURE_REFUSALS + 2)
     await market.pay(Pay(order.id, VISA))
     for _ in range(4):
         await rescued(market)
     assert await money(market, order) == PAID_ONCE
-    assert len(set(stripe.keys)) == len(stripe.keys) == payments.CAPTURE_REFUSALS + 3
+    assert len(set(stripe.keys)) == len(stripe.keys) == charge_workflow.CAPTURE_REFUSALS + 3
     charge = await charge_of(market, order)
     assert (charge.status, charge.capture_refusals) == (ChargeStatus.COMPLETED, 2)
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from actors import renewal
+from actors.cluster.serialization import pack, unpack
 from actors.domain.messages import NotFound, ReadTicket
-from actors.host_actor import HostActor
+from actors.processes.base import HostActor
 from actors.runtime.ports import HostUnreachableError
-from actors.wire import pack, unpack
+from actors.supervision import renewal
 from config.settings import Settings
 from tests.support.eventually import eventually
 from tests.support.examples import TICKET
@@ -86,8 +86,8 @@ async def test_an_actor_that_drains_answers_what_it_has_and_takes_nothing_more()
 async def test_an_actor_that_nobody_ends_after_it_drained_takes_messages_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("actors.host_actor.DRAIN_SECONDS", 0.0)
-    monkeypatch.setattr("actors.host_actor.END_SECONDS", 0.0)
+    monkeypatch.setattr("actors.processes.base.DRAIN_SECONDS", 0.0)
+    monkeypatch.setattr("actors.processes.base.END_SECONDS", 0.0)
     actor = Slow()
     actor.may_answer.set()
     await actor.drain()

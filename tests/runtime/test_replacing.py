@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from actors.cluster import kill
-from actors.pulse import Pulse
+from actors.cluster.heartbeat import Pulse
+from actors.processes.on_ray import kill
 from actors.runtime.host import Counters
 
 

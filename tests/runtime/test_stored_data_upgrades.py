@@ -6,11 +6,11 @@ from typing import Any
 import structlog
 
 from actors.domain.codec import Document
-from actors.projections import PROJECTIONS
+from actors.read_model.projections import PROJECTIONS
 from actors.runtime.ports import DocumentStore, StoreUnavailableError
 from actors.storage.documents import MongoDocuments
 from actors.storage.upgrades import DocumentUpgrade, convert_email_keys
-from actors.storage.users import EMAIL_RULE, email_key
+from actors.storage.user_reads import EMAIL_RULE, email_key
 from tests.support.local_market import LocalMarket
 from tests.support.trading import held, listed
 

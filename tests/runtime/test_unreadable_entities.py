@@ -10,11 +10,11 @@ import structlog
 from actors.domain.codec import UnreadableEvent
 from actors.domain.messages import ReadTicket, Unavailable
 from actors.domain.ticket import TicketAnswer
-from actors.runtime.journal import recover
 from actors.runtime.ports import Marks, Recorded
 from actors.runtime.publisher import Publisher
+from actors.runtime.replay import recover
 from actors.storage.journal import MongoJournal
-from actors.tickets import TicketBehaviour
+from actors.tickets.entity import TicketBehaviour
 from tests.support.local_market import LocalMarket
 from tests.support.trading import a_hold, a_ticket, as_it_is, asked, expect, listed
 

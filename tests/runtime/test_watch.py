@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from actors.pulse import Pulse
+from actors.cluster.heartbeat import Pulse
 from actors.runtime.host import Counters
 from actors.runtime.ports import HostUnreachableError
-from actors.watch import SILENT_SECONDS, STARTING_SECONDS, Watch
+from actors.supervision.liveness import SILENT_SECONDS, STARTING_SECONDS, Watch
 
 Later = Callable[[float], Awaitable[None]]
 NAME = "tickets-0"

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from actors.pulse import Pulse
+from actors.cluster.heartbeat import Pulse
 from actors.runtime.host import Counters
-from actors.watch import LONGEST_SECONDS, SILENT_SECONDS, Watch
+from actors.supervision.liveness import LONGEST_SECONDS, SILENT_SECONDS, Watch
 
 NAME = "tickets-0"
 

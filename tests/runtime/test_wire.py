@@ -10,7 +10,9 @@ from bson import Int64
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors import wire
+from actors.cluster import serialization
+from actors.cluster.heartbeat import Pulse
+from actors.cluster.serialization import NotUnderstood, pack, unpack
 from actors.domain import messages, ticket
 from actors.domain.codec import encode
 from actors.domain.messages import (
@@ -24,9 +26,7 @@ from actors.domain.messages import (
     Reserve,
 )
 from actors.domain.ticket import TicketAnswer
-from actors.pulse import Pulse
 from actors.runtime.host import Counters
-from actors.wire import NotUnderstood, pack, unpack
 from tests.support.examples import DETAILS, TICKET, creation, reservation, ticket_after
 
 HOLD = reservation(expected_price=4_250, max_holds=10)
@@ -70,7 +70,7 @@ def of_another_release(base: type[Any], *added: tuple[str, Any, Any], without: s
     """The class as a release has it that added fields, at the end or `first`, or has one less."""
     own = [(each.name, each.type, field(default=None)) for each in fields(base) if each.name != without]
     cls = make_dataclass(base.__name__, [*added, *own] if first else [*own, *added], frozen=True, slots=True)
-    wire._TELLERS[cls] = wire._values_of(wire._Schema(cls))
+    serialization._TELLERS[cls] = serialization._values_of(serialization._Schema(cls))
     return cls
 
 
@@ -130,7 +130,7 @@ def test_a_value_that_decides_and_is_not_known_makes_its_message_not_understood(
     order = ticket_after(creation(), reservation()).order
     assert isinstance(order, Order)
     insured = replace(order, status=SettlementStatus.OPEN)  # type: ignore[arg-type]
-    wire._TELLERS[SettlementStatus] = lambda one: (wire._member, ("OrderStatus", one.value))
+    serialization._TELLERS[SettlementStatus] = lambda one: (serialization._member, ("OrderStatus", one.value))
     answer = TicketAnswer(ticket_after(creation()), insured)
     assert [type(each) for each in unpack(pack([answer, HOLD]))] == [NotUnderstood, Reserve]
 
@@ -143,7 +143,7 @@ def test_a_reason_that_a_newer_release_added_arrives_as_it_was_sent() -> None:
 
 
 def test_a_batch_in_another_version_of_the_wire_has_as_many_messages_that_are_not_understood() -> None:
-    packed = bytes([wire.VERSION + 1]) + pack([HOLD, HOLD])[1:4] + bytes([2]) + b"whatever comes"
+    packed = bytes([serialization.VERSION + 1]) + pack([HOLD, HOLD])[1:4] + bytes([2]) + b"whatever comes"
     assert [type(each) for each in unpack(packed)] == [NotUnderstood, NotUnderstood]
 
 

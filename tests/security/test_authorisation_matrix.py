@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import Route
 
-from actors.mail.letters import Kind
+from actors.mail.templates import Kind
 from serve_app.api import create_api
 from serve_app.security.tokens import Session, Tokens
 from tests.api.world import JSON, PASSWORD, TICKET, Person, World

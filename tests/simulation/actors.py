@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from actors import names
-from actors.connections import Connections
-from actors.host_actor import HostActor
-from actors.order_actor import OrderActor
-from actors.payment_actor import PaymentActor
-from actors.pulse import Pulse
-from actors.routing import Actors
+from actors.cluster import names
+from actors.cluster.client import Actors
+from actors.cluster.heartbeat import Pulse
+from actors.processes.base import HostActor
+from actors.processes.order_actor import OrderActor
+from actors.processes.payment_actor import PaymentActor
+from actors.processes.resources import Connections
+from actors.processes.supervisor import Supervisor
+from actors.processes.ticket_actor import TicketActor
 from actors.runtime.ports import Clock, HostUnreachableError, Instant, Reply
-from actors.supervisor import Supervisor
-from actors.ticket_actor import TicketActor
-from actors.watch import EVERY_SECONDS
+from actors.supervision.liveness import EVERY_SECONDS
 from config.settings import Settings
 from tests.simulation.loop import Process
 from tests.simulation.world import World

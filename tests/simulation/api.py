@@ -5,17 +5,17 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from actors import names
-from actors.connections import Connections
-from actors.notices import WANTED, Notices
-from actors.routing import Actors
+from actors.cluster import names
+from actors.cluster.client import Actors
+from actors.payments.webhook_events import WANTED, Notices
+from actors.processes.resources import Connections
 from actors.runtime.ports import StoreUnavailableError
 from actors.stripe.sandbox.authentication import NothingToAuthenticateError, intent_id_of
-from actors.stripe.sandbox.change import Event
 from actors.stripe.sandbox.ledger import LedgerUnavailable
+from actors.stripe.sandbox.ledger_entry import Event
 from actors.stripe.sandbox.request import Request
 from actors.stripe.webhooks import _event
-from actors.watch import watch
+from actors.supervision.liveness import watch
 from tests.simulation.actors import NOTICING, STARTING, SimulatedSystem
 from tests.simulation.loop import Process
 

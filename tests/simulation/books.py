@@ -1,14 +1,14 @@
 """The books of a simulation, for the check that `holdfast verify` makes."""
 
 from actors.domain.messages import OrderCreated
+from actors.payments.reconciliation import Books
 from actors.stripe.resources import Dispute, Intent, Refund
-from actors.verification import Books
 from tests.simulation.database import Tables
 from tests.simulation.stripe import WatchedLedger
 
 
 def books_of(tables: Tables, ledger: WatchedLedger) -> Books:
-    """As actors.books reads them, without asking Stripe for page after page."""
+    """As actors.storage.ledger_reader reads them, without asking Stripe for page after page."""
     intents = ledger.all_intents
     return Books(
         {one: stored.entity for one, stored in tables.documents["orders"].items()},

@@ -5,13 +5,13 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from actors.connections import UserMark
 from actors.domain.codec import Document
 from actors.domain.messages import Charge, Instant, Order
 from actors.domain.ticket import Ticket
-from actors.projections import FIRST_PROJECTION, charge_of, order_of, ticket_of, unpaid_hold_keys
+from actors.processes.resources import UserMark
+from actors.read_model.projections import FIRST_PROJECTION, charge_of, order_of, ticket_of, unpaid_hold_keys
 from actors.runtime.ports import Commit, Marks, Recorded
-from actors.storage.webhooks import Announcement
+from actors.storage.webhook_inbox import Announcement
 
 READERS: dict[str, Callable[[Document], Any]] = {"tickets": ticket_of, "orders": order_of, "charges": charge_of}
 

@@ -33,7 +33,7 @@ from actors.domain.messages import (
     WaiterLeft,
     WaitingListClosed,
 )
-from actors.event_stream import INTERNAL
+from actors.events.redis_stream import INTERNAL
 from actors.runtime.ports import Commit, Recorded
 from actors.stripe.sandbox.payment_intent import PaymentIntent
 from tests.simulation.faults import PRIMARIES_APART

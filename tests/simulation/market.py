@@ -6,12 +6,12 @@ from typing import Literal
 
 from pydantic import SecretStr
 
-from actors import names
-from actors.connections import Connections
-from actors.routing import shared_names
+from actors.cluster import names
+from actors.cluster.client import shared_names
+from actors.processes.resources import Connections
+from actors.processes.stripe_account import SANDBOX_KEY, Account
 from actors.runtime.clock import SharedClock
 from actors.runtime.ports import Commit, StoreUnavailableError
-from actors.stripe.account import SANDBOX_KEY, Account
 from actors.stripe.client import connect
 from actors.stripe.sandbox import Courier, LedgerUnavailable, Sandbox, SandboxHTTPClient
 from config.settings import Settings

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from actors.domain.messages import Instant, RefundOrder
-from actors.unlisting import Unlisting
+from actors.supervision.delisting import Unlisting
 from tests.simulation.api import Api
 from tests.simulation.people import People
 

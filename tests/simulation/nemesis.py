@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from actors import names
-from actors.stripe.sandbox.change import Change
+from actors.cluster import names
 from actors.stripe.sandbox.faults import FaultPlan
+from actors.stripe.sandbox.ledger_entry import Change
 from tests.simulation.faults import PRIMARIES_APART
 from tests.simulation.loop import Process
 from tests.simulation.market import SimulatedMarket

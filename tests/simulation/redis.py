@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 
-from actors.event_stream import INTERNAL
+from actors.events.redis_stream import INTERNAL
 from actors.runtime.ports import Recorded
 from tests.simulation.stores import Caller
 

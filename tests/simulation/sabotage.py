@@ -12,9 +12,6 @@ from itertools import count
 from typing import Any
 from unittest.mock import patch
 
-from actors import payment_steps
-from actors.charges import ChargeBehaviour
-from actors.connections import Connections
 from actors.domain import fees, unpaid_holds, waiting_list
 from actors.domain import ticket as ticket_rules
 from actors.domain.messages import (
@@ -34,13 +31,16 @@ from actors.domain.messages import (
     TicketStatus,
 )
 from actors.domain.ticket import Surroundings, Ticket
-from actors.purchase import Purchases
-from actors.runtime.carry_on import CarryOn
+from actors.payments import stripe_calls
+from actors.payments.charge_entity import ChargeBehaviour
+from actors.payments.purchase import Purchases
+from actors.processes.resources import Connections
 from actors.runtime.clock import SharedClock
+from actors.runtime.commit_relay import CarryOn
 from actors.runtime.host import Host
 from actors.runtime.ports import Behaviour, Commit, Decided
 from actors.runtime.publisher import Publisher
-from actors.tickets import TicketBehaviour
+from actors.tickets.entity import TicketBehaviour
 from tests.simulation.faults import CALM, Faults
 from tests.simulation.market import Placement, SimulatedMarket
 from tests.simulation.simulation import COMMANDS
@@ -127,7 +127,7 @@ def without_idempotency_keys(_: SimulatedMarket) -> AbstractContextManager[Any]:
     def another(charge: Charge, step: ChargeStep) -> str:
         return f"{charge.id}:{step}:{next(numbers)}"
 
-    return patch.object(payment_steps, "idempotency_key", another)
+    return patch.object(stripe_calls, "idempotency_key", another)
 
 
 def without_the_orders_name(_: SimulatedMarket) -> AbstractContextManager[Any]:

@@ -13,9 +13,9 @@ from unittest.mock import patch
 
 from actors.domain import unpaid_holds
 from actors.domain.messages import OrderStatus, TicketStatus
-from actors.projections import LARGEST_LAG
+from actors.payments.reconciliation import check
+from actors.read_model.projections import LARGEST_LAG
 from actors.runtime.ports import Marks
-from actors.verification import check
 from tests.simulation.books import books_of
 from tests.simulation.faults import Faults, drawn
 from tests.simulation.invariants import Invariants

@@ -5,14 +5,14 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
-from actors.charges import request_key
-from actors.connections import UserMark
 from actors.domain.messages import Charge, ChargeCreated, Instant, Order
 from actors.domain.ticket import Ticket
+from actors.payments.charge_entity import request_key
+from actors.processes.resources import UserMark
 from actors.runtime.ports import Commit, FencedError, Marks, Projection, Recorded, StoreUnavailableError
-from actors.storage.webhooks import Announcement
+from actors.storage.webhook_inbox import Announcement
 from actors.stripe.webhooks import WebhookEvent
-from actors.tickets import edit_key, order_key
+from actors.tickets.entity import edit_key, order_key
 from tests.simulation.database import DuplicateKeyError, RolledBackError, Tables
 
 T = TypeVar("T")

@@ -4,9 +4,9 @@ from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, ParamSpec, TypeVar
 
-from actors.stripe.sandbox.change import Announcement, Change, Event, Kind, Made, Use
 from actors.stripe.sandbox.faults import FaultPlan
 from actors.stripe.sandbox.ledger import Span
+from actors.stripe.sandbox.ledger_entry import Announcement, Change, Event, Kind, Made, Use
 from actors.stripe.sandbox.memory_ledger import MemoryLedger
 from actors.stripe.sandbox.payment_intent import PaymentIntent
 from tests.simulation.stores import Caller

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from actors import names
+from actors.cluster import names
 from actors.domain.messages import (
     AlreadyReserved,
     CancelOrder,
@@ -22,7 +22,7 @@ from actors.domain.messages import (
     TicketStatus,
 )
 from actors.domain.ticket import TicketAnswer
-from actors.ticket_actor import IDLE_SECONDS, TicketActor
+from actors.processes.ticket_actor import IDLE_SECONDS, TicketActor
 from tests.simulation.actors import NOTICING, STARTING
 from tests.simulation.faults import CALM
 from tests.simulation.market import SimulatedMarket, settings_of

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from actors.stripe.sandbox import LedgerUnavailable, MemoryLedger
-from actors.stripe.sandbox.change import Announcement, Change
+from actors.stripe.sandbox.ledger_entry import Announcement, Change
 from actors.stripe.sandbox.payment_intent import PaymentIntent
 
 

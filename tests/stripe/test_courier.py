@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 import pytest
 
 from actors.stripe.sandbox import Ledger, MemoryLedger, Sandbox, SandboxHTTPClient
-from actors.stripe.sandbox.change import Announcement, Event
-from actors.stripe.sandbox.courier import IN_HAND, pause_after
 from actors.stripe.sandbox.endpoint import Endpoint
+from actors.stripe.sandbox.ledger_entry import Announcement, Event
+from actors.stripe.sandbox.webhook_delivery import IN_HAND, pause_after
 from tests.stripe.ledgers import AwayLedger
 from tests.stripe.webhook import DEADLINE_SECONDS, SECRET, Webhook, courier_to, delivering, serving, until
 from tests.stripe.wire import NOW, Clock, Wire

@@ -8,7 +8,7 @@ import pytest
 from actors.stripe import Stripe, connect
 from actors.stripe.errors import OutcomeUnknown, RateLimited, ServerFailed, StripeFailure
 from actors.stripe.sandbox import FaultPlan, Ledger, LedgerUnavailable, MemoryLedger, Sandbox, SandboxHTTPClient
-from actors.stripe.sandbox.fault_watch import FaultWatch
+from actors.stripe.sandbox.fault_injector import FaultWatch
 from tests.stripe.webhook import Webhook, courier_to, delivering, serving, until
 from tests.stripe.wire import API_KEY, Clock, Wire
 

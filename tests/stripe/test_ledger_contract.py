@@ -11,9 +11,9 @@ from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
 from actors.stripe.sandbox import FaultPlan, Ledger, LedgerUnavailable, MemoryLedger, MongoLedger
-from actors.stripe.sandbox.change import Announcement, Change, Event, Kind, Made, Use
 from actors.stripe.sandbox.failures import Failure
 from actors.stripe.sandbox.ledger import Span
+from actors.stripe.sandbox.ledger_entry import Announcement, Change, Event, Kind, Made, Use
 from actors.stripe.sandbox.payment_intent import Dispute, PaymentIntent, Refund, Settlement
 from tests.simulation.server import Direct
 from tests.simulation.stripe import RemoteLedger

@@ -8,8 +8,8 @@ import pytest
 
 from actors.stripe.client import API_VERSION
 from actors.stripe.sandbox import Ledger, Sandbox, SandboxHTTPClient
-from actors.stripe.sandbox.change import Event
 from actors.stripe.sandbox.events import EVENT_TYPES
+from actors.stripe.sandbox.ledger_entry import Event
 from tests.stripe.ledgers import Crash, CrashingLedger, InterleavingLedger, TwoWritesLedger
 from tests.stripe.wire import HELD, NOW, Wire
 

@@ -9,8 +9,8 @@ from stripe import APIConnectionError
 
 from actors.stripe import connect
 from actors.stripe.errors import OutcomeUnknown
-from actors.stripe.sandbox import Ledger, Sandbox, SandboxHTTPClient, changes
-from actors.stripe.sandbox.change import Use
+from actors.stripe.sandbox import Ledger, Sandbox, SandboxHTTPClient, ledger_writer
+from actors.stripe.sandbox.ledger_entry import Use
 from tests.stripe.ledgers import (
     CountingLedger,
     Crash,
@@ -185,7 +185,7 @@ async def test_what_was_written_without_an_answer_is_replayed() -> None:
 
 
 async def test_a_process_reads_only_what_it_did_not_write_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(changes, "REMEMBERED", 2)
+    monkeypatch.setattr(ledger_writer, "REMEMBERED", 2)
     ledger = CountingLedger()
     (wire,) = wires(ledger, 1)
     made = [await wire.intent(payment_method="pm_card_visa") for _ in range(3)]

@@ -5,15 +5,15 @@ from collections.abc import Callable
 
 from actors.domain.messages import ChargeAnswer, Order, Pay, PaymentCommand, Refusal, TicketCommand
 from actors.domain.ticket import TicketAnswer
-from actors.purchase import Counterparts, Purchases
-from actors.resumption import STANDS_STILL
+from actors.payments.purchase import Counterparts, Purchases
 from actors.runtime.ports import Clock, Instant
 from actors.stripe.sandbox import MongoLedger
 from actors.stripe.sandbox.authentication import intent_id_of
-from actors.stripe.sandbox.change import Change
 from actors.stripe.sandbox.ledger import Span
+from actors.stripe.sandbox.ledger_entry import Change
 from actors.stripe.sandbox.payment_intent import PaymentIntent
 from actors.stripe.sandbox.request import Request
+from actors.supervision.stalled_purchases import STANDS_STILL
 from tests.support.examples import WINDOW
 from tests.support.local_market import LocalMarket
 from tests.support.trading import held, listed

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Sequence
 
 from actors.runtime.ports import Marks, Projection
+from actors.storage.checkpoints import MongoMarks
 from actors.storage.database import Database
 from actors.storage.documents import MongoDocuments
-from actors.storage.marks import MongoMarks
 
 
 class GatedDocuments(MongoDocuments):

@@ -8,8 +8,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from actors import names
-from actors.charges import ChargeBehaviour
+from actors.cluster import names
 from actors.domain.messages import (
     ChargeAnswer,
     Pay,
@@ -22,18 +21,19 @@ from actors.domain.messages import (
     TicketCommand,
 )
 from actors.domain.ticket import TicketAnswer
-from actors.notices import Notices
-from actors.payments import Payments
-from actors.purchase import Purchases
-from actors.rescue import Rescue
-from actors.resumption import Resumption
-from actors.runtime.carry_on import CarryOn
+from actors.payments.charge_entity import ChargeBehaviour
+from actors.payments.charge_workflow import Payments
+from actors.payments.purchase import Purchases
+from actors.payments.webhook_events import Notices
+from actors.processes.servers import Servers
+from actors.processes.stripe_account import open_account
+from actors.runtime.commit_relay import CarryOn
 from actors.runtime.host import Host
 from actors.runtime.ports import Behaviour
-from actors.servers import Servers
-from actors.storage.webhooks import WebhookInbox
-from actors.stripe.account import open_account
-from actors.tickets import TicketBehaviour
+from actors.storage.webhook_inbox import WebhookInbox
+from actors.supervision.recovery import Rescue
+from actors.supervision.stalled_purchases import Resumption
+from actors.tickets.entity import TicketBehaviour
 from config.settings import Settings
 from tests.support.eventually import eventually
 
@@ -63,7 +63,7 @@ class RunningHost:
 
 
 class LocalMarket:
-    """Satisfies `actors.market.Market`. `tickets` and `charges` are the hosts of now;
+    """Satisfies `actors.cluster.market.Market`. `tickets` and `charges` are the hosts of now;
     `start_tickets` makes another."""
 
     def __init__(self, settings: Settings) -> None:

@@ -4,11 +4,11 @@ import asyncio
 import sys
 from pathlib import Path
 
-from actors import names
-from actors.host_actor import HostActor
-from actors.order_actor import OrderActor
-from actors.payment_actor import PaymentActor
-from actors.ticket_actor import TicketActor
+from actors.cluster import names
+from actors.processes.base import HostActor
+from actors.processes.order_actor import OrderActor
+from actors.processes.payment_actor import PaymentActor
+from actors.processes.ticket_actor import TicketActor
 from config.settings import Settings
 from tests.upgrades.sockets import SocketSystem, serve
 

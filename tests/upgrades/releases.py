@@ -54,14 +54,14 @@ def with_gifts(into: Path) -> Path:
     last = max(each.end_lineno or 0 for each in order.body if isinstance(each, ast.AnnAssign))
     lines.insert(last, f'    gift_for: str | None = "{GIFT}"')
     messages.write_text("\n".join(lines) + "\n")
-    _raise(into / "actors/projections.py", r'(?<="orders": )\d+')
+    _raise(into / "actors/read_model/projections.py", r'(?<="orders": )\d+')
     return into
 
 
 def that_nobody_understands(into: Path) -> Path:
     """Return a tree with another version of the wire: for the control."""
     _copy_today(into)
-    _raise(into / "actors/wire.py", r"(?<=^VERSION = )\d+")
+    _raise(into / "actors/cluster/serialization.py", r"(?<=^VERSION = )\d+")
     return into
 
 

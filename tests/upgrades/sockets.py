@@ -10,14 +10,14 @@ from typing import Any
 
 from bson import ObjectId
 
-from actors.connections import Connections
+from actors.cluster.client import Actors
+from actors.cluster.heartbeat import Fleet
+from actors.cluster.serialization import NotUnderstood, pack, unpack
 from actors.domain.messages import Unavailable
-from actors.host_actor import HostActor
-from actors.pulse import Fleet
-from actors.routing import Actors
+from actors.processes.base import HostActor
+from actors.processes.resources import Connections
+from actors.processes.servers import Servers
 from actors.runtime.ports import Clock, HostUnreachableError, Instant, Reply
-from actors.servers import Servers
-from actors.wire import NotUnderstood, pack, unpack
 from config import logs
 from config.settings import Settings
 

@@ -12,8 +12,8 @@ import pytest
 from bson import ObjectId
 from pydantic import SecretStr
 
-from actors.books import verified
 from actors.storage.database import connect, database_of
+from actors.storage.ledger_reader import verified
 from config.settings import Settings
 from tests.support import journal_checks
 from tests.support.buying import Ahead

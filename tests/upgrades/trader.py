@@ -13,8 +13,8 @@ from pathlib import Path
 
 from bson import ObjectId
 
+from actors.cluster.market import Market
 from actors.domain.messages import CancelOrder, CreateTicket, Details, Pay, ReadTicket, Reserve
-from actors.market import Market
 from config.settings import Settings
 from tests.upgrades.sockets import SocketSystem
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.mail.letters import Kind
+from actors.mail.templates import Kind
 from tests.api.world import PASSWORD, World
 from tests.web.reading import leads_to, opens, sends, submits
 

@@ -5,14 +5,14 @@ written of it), `idempotency.py` (how a request is answered once and only once),
 then the two ledgers.
 """
 
+from actors.storage.sandbox_ledger import MongoLedger
 from actors.stripe.sandbox.authentication import NothingToAuthenticateError
-from actors.stripe.sandbox.courier import Courier
 from actors.stripe.sandbox.faults import FaultPlan
 from actors.stripe.sandbox.http_client import SandboxHTTPClient
 from actors.stripe.sandbox.ledger import Ledger, LedgerUnavailable
 from actors.stripe.sandbox.memory_ledger import MemoryLedger
-from actors.stripe.sandbox.mongo_ledger import MongoLedger
 from actors.stripe.sandbox.sandbox import Sandbox
+from actors.stripe.sandbox.webhook_delivery import Courier
 
 __all__ = [
     "Courier",

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from actors.domain.codec import Document, decode, encode
-from actors.stripe.sandbox.change import Announcement, Change, Event, Kind, Made, Use
+from actors.stripe.sandbox.ledger_entry import Announcement, Change, Event, Kind, Made, Use
 from actors.stripe.sandbox.payment_intent import Dispute, PaymentIntent, Refund, Settlement
 
 PARTS = ("refunds", "disputes", "settlements")

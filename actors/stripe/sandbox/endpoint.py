@@ -3,7 +3,7 @@
 import aiohttp
 import structlog
 
-from actors.stripe.sandbox.change import Event
+from actors.stripe.sandbox.ledger_entry import Event
 from actors.stripe.webhooks import sign
 
 HEADERS = {

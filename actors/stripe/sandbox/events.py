@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from actors.stripe.client import API_VERSION
-from actors.stripe.sandbox.change import Event
 from actors.stripe.sandbox.ids import IdFactory
+from actors.stripe.sandbox.ledger_entry import Event
 from actors.stripe.sandbox.payment_intent import Dispute, PaymentIntent, Refund
-from actors.stripe.sandbox.shapes import Shape, charge_shape, intent_shape, part_shape
+from actors.stripe.sandbox.serializers import Shape, charge_shape, intent_shape, part_shape
 
 CREATED = "payment_intent.created"
 FAILED = "payment_intent.payment_failed"

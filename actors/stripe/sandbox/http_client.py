@@ -14,7 +14,7 @@ from actors.stripe.sandbox.ledger import LedgerUnavailable
 from actors.stripe.sandbox.payment_intent import Answer
 from actors.stripe.sandbox.request import Request
 from actors.stripe.sandbox.sandbox import Sandbox
-from actors.stripe.sandbox.shapes import failure_answer
+from actors.stripe.sandbox.serializers import failure_answer
 
 TIMEOUT_SECONDS = 10.0
 

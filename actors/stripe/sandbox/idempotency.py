@@ -8,12 +8,10 @@ import json
 from collections.abc import Callable
 from functools import partial
 
-from actors.stripe.sandbox import shapes
-from actors.stripe.sandbox.carrying_out import Circumstances, carry_out
-from actors.stripe.sandbox.change import Use
-from actors.stripe.sandbox.changes import Changes
+from actors.stripe.sandbox import serializers
 from actors.stripe.sandbox.commands import ConfirmIntent, CreateIntent, CreateRefund, EndDispute
 from actors.stripe.sandbox.events import Cause
+from actors.stripe.sandbox.execution import Circumstances, carry_out
 from actors.stripe.sandbox.failures import (
     KEY_IN_USE,
     KEY_TOO_LONG,
@@ -26,6 +24,8 @@ from actors.stripe.sandbox.failures import (
 )
 from actors.stripe.sandbox.ids import IdFactory
 from actors.stripe.sandbox.ledger import Ledger
+from actors.stripe.sandbox.ledger_entry import Use
+from actors.stripe.sandbox.ledger_writer import Changes
 from actors.stripe.sandbox.operations import Outcome
 from actors.stripe.sandbox.payment_intent import Answer, PaymentIntent
 from actors.stripe.sandbox.request import Request
@@ -69,7 +69,7 @@ class OnceOnly:
             # Carried out before it is known whether the key is free: nothing counts until it is written, and what is
             # written under a key that was used before is refused by the ledger. So a request costs one write.
             if breaks:
-                answer = shapes.failure_answer(SERVER_ERROR)
+                answer = serializers.failure_answer(SERVER_ERROR)
                 is_written = await self._ledger.bind(bound(answer.status, answer.body))
             else:
                 now = self._now()
@@ -77,7 +77,7 @@ class OnceOnly:
                 outcome = carry_out(order, intent, Circumstances(self._ids, now, now + self._settle_seconds))
                 if intent and isinstance(order.command, ConfirmIntent) and await self._is_used(outcome.intent):
                     outcome = Outcome(intent, USED_BEFORE)
-                answer = shapes.answer_of(outcome)
+                answer = serializers.answer_of(outcome)
                 cause = Cause(now, request.id, request.idempotency_key)
                 is_written = await self._changes.write(intent, outcome.intent, cause, bound(answer.status, answer.body))
             if is_written:

@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from actors.stripe.sandbox.change import Announcement, Change, Kind, Made, Use
 from actors.stripe.sandbox.faults import FaultPlan
+from actors.stripe.sandbox.ledger_entry import Announcement, Change, Kind, Made, Use
 from actors.stripe.sandbox.payment_intent import PaymentIntent
 
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from actors.stripe.sandbox.change import Made
 from actors.stripe.sandbox.failures import RequestRefused, invalid
 from actors.stripe.sandbox.form import INTEGER, Form
+from actors.stripe.sandbox.ledger_entry import Made
 from actors.stripe.sandbox.payment_intent import Dispute, Refund
 
 DEFAULT_LIMIT = 10  # https://docs.stripe.com/api/pagination

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 
-from actors.stripe.sandbox.change import Kind, Made
 from actors.stripe.sandbox.failures import RequestRefused, not_found
 from actors.stripe.sandbox.form import Form
 from actors.stripe.sandbox.ledger import Ledger, Span
+from actors.stripe.sandbox.ledger_entry import Kind, Made
 from actors.stripe.sandbox.list_query import ListQuery, place_of, read_list
 from actors.stripe.sandbox.payment_intent import Answer, Dispute, PaymentIntent, Refund
 from actors.stripe.sandbox.routes import Lookup
-from actors.stripe.sandbox.shapes import Shape, intent_shape, object_answer, part_shape
+from actors.stripe.sandbox.serializers import Shape, intent_shape, object_answer, part_shape
 
 
 class Lookups:

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from actors.stripe.sandbox.change import Announcement, Change, Kind, Made, Use
 from actors.stripe.sandbox.faults import FaultPlan
 from actors.stripe.sandbox.ledger import Span
+from actors.stripe.sandbox.ledger_entry import Announcement, Change, Kind, Made, Use
 from actors.stripe.sandbox.payment_intent import PaymentIntent
 
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from actors.stripe.sandbox import commands
-from actors.stripe.sandbox.change import Kind
 from actors.stripe.sandbox.commands import Command
 from actors.stripe.sandbox.form import Form
+from actors.stripe.sandbox.ledger_entry import Kind
 
 INTENTS = "/v1/payment_intents"
 REFUNDS = "/v1/refunds"

@@ -4,10 +4,8 @@ import time
 from collections.abc import Callable, Collection
 from random import Random
 
-from actors.stripe.sandbox import shapes
+from actors.stripe.sandbox import serializers
 from actors.stripe.sandbox.authentication import authenticated, intent_id_of
-from actors.stripe.sandbox.change import Announcement
-from actors.stripe.sandbox.changes import Changes
 from actors.stripe.sandbox.commands import ConfirmIntent
 from actors.stripe.sandbox.events import WANTED
 from actors.stripe.sandbox.failures import (
@@ -17,11 +15,13 @@ from actors.stripe.sandbox.failures import (
     WRONG_API_KEY,
     RequestRefused,
 )
-from actors.stripe.sandbox.fault_watch import FaultWatch
+from actors.stripe.sandbox.fault_injector import FaultWatch
 from actors.stripe.sandbox.form import Form
 from actors.stripe.sandbox.idempotency import OnceOnly
 from actors.stripe.sandbox.ids import IdFactory, random_id
 from actors.stripe.sandbox.ledger import Ledger
+from actors.stripe.sandbox.ledger_entry import Announcement
+from actors.stripe.sandbox.ledger_writer import Changes
 from actors.stripe.sandbox.lookups import Lookups
 from actors.stripe.sandbox.payment_intent import Answer
 from actors.stripe.sandbox.request import Request
@@ -77,9 +77,9 @@ class Sandbox:
             elif lookup := read_lookup(request.path):
                 _permit(lookup, is_browser=is_browser)
                 return await self._lookups.answer(lookup, request.path, request.fields)
-            return shapes.failure_answer(UNKNOWN_ROUTE)
+            return serializers.failure_answer(UNKNOWN_ROUTE)
         except RequestRefused as refusal:
-            return shapes.failure_answer(refusal.failure)
+            return serializers.failure_answer(refusal.failure)
 
     async def authenticate(self, client_secret: str, *, succeeds: bool) -> None:
         """What the buyer does in their bank's dialog: prove who they are, or fail to. The client secret permits it.

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from actors.domain.codec import UnreadableError, decode
 from actors.domain.messages import ChargeActionRequired, Details, TicketCreated
 from actors.domain.stored_events import NAMES
-from actors.event_stream import STREAM
+from actors.events.redis_stream import STREAM
 from serve_app.search.matching import Listed
 
 logger = structlog.get_logger(__name__)

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 import structlog
 from redis.asyncio import Redis
 
+from actors.cluster.market import Market
 from actors.domain.messages import Instant, ReadTicket, Refusal, Unavailable
 from actors.domain.ticket import Ticket
-from actors.market import Market
 from config.logs import origin_of
 from serve_app.errors import ServiceUnavailableError
 from serve_app.paging import DEFAULT_LIMIT

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from actors.storage.users import email_key
+from actors.storage.user_reads import email_key
 from serve_app.accounts import account, sessions
 from serve_app.errors import CustomError
 from serve_app.idempotency import identify

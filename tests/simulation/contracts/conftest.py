@@ -7,7 +7,7 @@ import pytest
 from bson import ObjectId
 from pydantic import SecretStr
 
-from actors.servers import Servers
+from actors.processes.servers import Servers
 from config.settings import Settings
 from tests.simulation.contracts.parts import FakeParts, Parts, RealParts
 

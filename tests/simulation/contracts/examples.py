@@ -16,7 +16,7 @@ from actors.domain.messages import (
     TicketUpdated,
 )
 from actors.domain.ticket import Ticket
-from actors.projections import charge_document, order_document, ticket_document
+from actors.read_model.projections import charge_document, order_document, ticket_document
 from actors.runtime.ports import Commit, Projection, Recorded, commit_id
 from actors.stripe.webhooks import WebhookEvent
 from tests.support.examples import BUYER, DETAILS, NOW, SELLER, TICKET, WINDOW

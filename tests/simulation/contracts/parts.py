@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Protocol
 
-from actors.connections import Inbox, Stored, UserMarks
-from actors.event_stream import _FIELDS, STREAM, _values
-from actors.rescue import WriterMarks
+from actors.events.redis_stream import _FIELDS, STREAM, _values
+from actors.processes.resources import Inbox, Stored, UserMarks
+from actors.processes.servers import Servers
 from actors.runtime.ports import DocumentStore, EventStream, Instant, Journal, Recorded
-from actors.servers import Servers
-from actors.storage.webhooks import Announcement
+from actors.storage.webhook_inbox import Announcement
 from actors.stripe.webhooks import WebhookEvent
+from actors.supervision.recovery import WriterMarks
 from serve_app.queries.users import User, Users
 from tests.simulation.database import Tables
 from tests.simulation.redis import FakeEventStream, Stream

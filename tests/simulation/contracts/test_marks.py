@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from actors.connections import UserMark
+from actors.processes.resources import UserMark
 from actors.runtime.ports import Marks
-from actors.storage.webhooks import Announcement
+from actors.storage.webhook_inbox import Announcement
 from tests.simulation.contracts.examples import an_announcement, numbered
 from tests.simulation.contracts.parts import Parts
 

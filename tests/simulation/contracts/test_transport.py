@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from actors.pulse import Fleet, Pulse
+from actors.cluster.heartbeat import Fleet, Pulse
 from actors.runtime.ports import Clock, Transport
 from config.settings import Settings
 from tests.simulation.actors import SimulatedFleet, SimulatedTransport

@@ -7,11 +7,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
-from actors import names
+from actors.cluster import names
+from actors.cluster.client import shared_names
+from actors.cluster.heartbeat import Fleet, Pulse
 from actors.domain.messages import CreateTicket, NotFound, ReadTicket
 from actors.domain.ticket import TicketAnswer
-from actors.pulse import Fleet, Pulse
-from actors.routing import shared_names
 from actors.runtime.ports import Clock, HostUnreachableError, Reply, Transport
 from config.settings import Settings
 from tests.support.examples import DETAILS, SELLER

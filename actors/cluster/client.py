@@ -1,0 +1,147 @@
+"""Which actor hears a message: the caller's side of all actors."""
+
+import asyncio
+from collections import OrderedDict
+
+import structlog
+
+from actors.cluster import names
+from actors.cluster.heartbeat import Pulse
+from actors.domain.messages import (
+    ChargeAnswer,
+    Moved,
+    Pay,
+    PaymentAnswer,
+    PaymentCommand,
+    PurchaseCommand,
+    ReadTicket,
+    RefundOrder,
+    Refusal,
+    ResolveRefund,
+    ResumePurchase,
+    TicketCommand,
+    Unavailable,
+)
+from actors.domain.ticket import TicketAnswer
+from actors.runtime.gateway import NO_KNOCKING, ONE_BY_ONE, Gateway
+from actors.runtime.placement import SharedPlacement
+from actors.runtime.ports import Clock, HostUnreachableError, Transport
+from config.settings import Settings
+
+# How long a caller waits, in ms. A purchase answers after 12 s at the latest; see purchase.ANSWER_SECONDS.
+TICKET_PATIENCE = 5_000
+PAYMENT_PATIENCE = 20_000
+
+# Tickets of which it is remembered that they have an actor of their own; of others their shared host says it again.
+KNOWN_MOVED = 20_000
+
+logger = structlog.get_logger(__name__)
+
+
+def host_names(settings: Settings) -> dict[str, int]:
+    """How many actors of each kind share the ids of that kind."""
+    return {
+        names.TICKETS: settings.ticket_actors,
+        names.ORDERS: settings.order_actors,
+        names.PAYMENTS: settings.payment_actors,
+    }
+
+
+def shared_names(settings: Settings) -> list[str]:
+    """The names of all of them."""
+    placement = SharedPlacement(host_names(settings))
+    return [name for kind in host_names(settings) for name in placement.names(kind)]
+
+
+class Actors:
+    """Everyone's way to the actors: API replicas, OrderActor and Supervisor alike. Satisfies `market.Market`."""
+
+    def __init__(self, settings: Settings, transport: Transport, clock: Clock) -> None:
+        self._placement = SharedPlacement(host_names(settings))
+        self._clock = clock
+        self._tickets = Gateway(transport, clock)
+        self._own = Gateway(transport, clock, NO_KNOCKING)
+        self._moved: OrderedDict[str, None] = OrderedDict()
+        self._slow = Gateway(transport, clock, ONE_BY_ONE)
+        self._hosts = host_names(settings)
+        # What the Supervisor said, while that is not what is so here.
+        self._other_hosts: dict[str, int] = {}
+
+    async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal:
+        """The ticket's answer, durable when it arrives; Unavailable or Overloaded when there is none in time."""
+        shared = self._placement.host_of(names.TICKETS, command.ticket_id)
+        until = self._clock.now() + TICKET_PATIENCE
+        answer: TicketAnswer | Refusal | Moved
+        if command.ticket_id not in self._moved:
+            answer = await self._tickets.ask(shared, command, TICKET_PATIENCE)
+            if not isinstance(answer, Moved):
+                return answer
+            self._remember(command.ticket_id)
+        # Half of the time is left for its shared host, which serves everybody who comes back to it.
+        answer = await self._ask_own(command, (until - self._clock.now()) // 2)
+        if isinstance(answer, Moved):
+            self._moved.pop(command.ticket_id, None)
+            answer = await self._tickets.ask(shared, command, until - self._clock.now(), again=True)
+        return Unavailable() if isinstance(answer, Moved) else answer
+
+    async def _ask_own(self, command: TicketCommand, patience: int) -> TicketAnswer | Refusal | Moved:
+        """The answer of the ticket's own actor, Moved when nobody is there or answers in time."""
+        own = names.dedicated(command.ticket_id)
+        try:
+            # The shared host may have been asked several times before it said where the ticket is.
+            answer: TicketAnswer | Refusal | Moved = await self._own.ask(own, command, patience, again=True)
+        except HostUnreachableError:
+            return Moved()
+        return answer
+
+    def _remember(self, ticket_id: str) -> None:
+        self._moved[ticket_id] = None
+        while len(self._moved) > KNOWN_MOVED:
+            self._moved.popitem(last=False)
+
+    async def ask_charge(self, command: PaymentCommand) -> ChargeAnswer | Refusal:
+        """The charge as the command left it."""
+        charge_id = getattr(command, "charge_id", None) or command.charge.id  # type: ignore[union-attr]
+        host = self._placement.host_of(names.PAYMENTS, charge_id)
+        answer: ChargeAnswer | Refusal = await self._slow.ask(host, command, PAYMENT_PATIENCE)
+        return answer
+
+    async def pay(self, command: Pay) -> PaymentAnswer | Refusal:
+        """Carries the payment of an order through, and says how it stands."""
+        return await self._purchase(command)
+
+    async def refund(self, command: RefundOrder | ResolveRefund) -> PaymentAnswer | Refusal:
+        """Gives the money of a complete order back, or notes that it was paid by hand."""
+        return await self._purchase(command)
+
+    async def resume(self, command: ResumePurchase) -> PaymentAnswer | Refusal:
+        """Finishes a purchase that stood still."""
+        return await self._purchase(command)
+
+    async def _purchase(self, command: PurchaseCommand) -> PaymentAnswer | Refusal:
+        host = self._placement.host_of(names.ORDERS, command.order_id)
+        answer: PaymentAnswer | Refusal = await self._slow.ask(host, command, PAYMENT_PATIENCE)
+        return answer
+
+    def compare_hosts(self, supervisor: Pulse) -> None:
+        """Is not ready while the Supervisor has other numbers of actors: this process looks for others' ids elsewhere.
+
+        A replica keeps the settings that its node's Ray started with, so it may not know what the actors were told.
+        """
+        other = supervisor.hosts if any(self._hosts.get(kind) != n for kind, n in supervisor.hosts.items()) else {}
+        if other != self._other_hosts:
+            self._other_hosts = other
+            if other:
+                logger.error("numbers_of_actors_differ", own=self._hosts, supervisor=other)
+            else:
+                logger.info("numbers_of_actors_agree", own=self._hosts)
+
+    async def is_ready(self) -> bool:
+        """Whether the ticket hosts answer, and so the database does, and are those that the Supervisor knows."""
+        if self._other_hosts:
+            return False
+        reads = (
+            self._tickets.ask(host, ReadTicket("0" * 24), TICKET_PATIENCE // 2)
+            for host in self._placement.names(names.TICKETS)
+        )
+        return not any(isinstance(reply, Unavailable) for reply in await asyncio.gather(*reads))

@@ -1,0 +1,121 @@
+"""How charges behave in a host: the pure rules of `domain.charge`, with what they need from the database."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+from actors.domain import charge as rules
+from actors.domain.messages import (
+    Charge,
+    ChargeCommand,
+    ChargeCreated,
+    ChargeEvent,
+    Instant,
+    OpenCharge,
+    ReadCharge,
+    Refusal,
+    RequestMismatch,
+)
+from actors.read_model.projections import charge_projections
+from actors.runtime.ports import Decided, Projection, Recorded
+
+
+class ChargeQueries(Protocol):
+    """What charges read from the database. Raises StoreUnavailableError."""
+
+    async def charges(self, ids: Collection[str]) -> dict[str, Charge]:
+        """The stored charges."""
+
+    async def orders_of_requests(self, requests: Collection[str]) -> dict[str, str]:
+        """The order that each client's key was first used to pay, as the journal has it."""
+
+
+class ChargeBehaviour:
+    """Charges in a host; see runtime.ports.Behaviour for what each method promises."""
+
+    kind = "charge"
+
+    def __init__(self, queries: ChargeQueries) -> None:
+        self._queries = queries
+        self._payers: dict[str, str] = {}
+
+    def entity_id(self, command: ChargeCommand) -> str:
+        return command.charge.id if isinstance(command, OpenCharge) else command.charge_id
+
+    def starts_fresh(self, command: ChargeCommand) -> bool:
+        return isinstance(command, OpenCharge)
+
+    def is_read(self, command: ChargeCommand) -> bool:
+        return isinstance(command, ReadCharge) and not command.fenced
+
+    async def load(self, ids: Collection[str]) -> dict[str, Charge]:
+        return await self._queries.charges(ids)
+
+    async def gather(
+        self, commands: Sequence[ChargeCommand], _states: Mapping[str, Charge | None], _now: Instant, *, careful: bool
+    ) -> None:
+        # That a client's key was used before is left to the fence; only after it said so it is looked up.
+        wanted = {command.charge.request for command in commands if isinstance(command, OpenCharge)} if careful else ()
+        requests = {request for request in wanted if request is not None}
+        self._payers = await self._queries.orders_of_requests(requests) if requests else {}
+
+    def decide(self, charge: Charge | None, command: ChargeCommand, now: Instant) -> Decided[Charge]:
+        if charge is None and isinstance(command, OpenCharge) and self._is_anothers(command.charge):
+            return Decided((), RequestMismatch(), None)
+        decision = rules.decide(charge, command, now)
+        if isinstance(decision, Refusal):
+            return Decided((), decision, None)
+        return Decided(decision, None, None)
+
+    def due(self, _charge: Charge | None, _now: Instant) -> tuple[()]:
+        return ()
+
+    def evolve(self, _charge: Charge | None, recorded: Recorded, _entity_id: str) -> Charge:
+        return rules.evolve(recorded.event)
+
+    def version(self, charge: Charge | None) -> int:
+        return charge.version if charge else 0
+
+    def commit_of(self, _charge: Charge | None) -> None:
+        return None  # of one that was not in memory, as for a refund, the journal is asked
+
+    def updated_at(self, charge: Charge | None) -> Instant:
+        return charge.updated_at if charge else 0
+
+    def claims(self, event: ChargeEvent) -> tuple[str, ...]:
+        if not isinstance(event, ChargeCreated) or event.charge.request is None:
+            return ()
+        # An earlier attempt of the order has it: a key exists once, and names the order, not one of its attempts.
+        return () if event.charge.request in self._payers else (request_key(event.charge.request),)
+
+    def claim_of(self, _command: ChargeCommand) -> None:
+        return None
+
+    def reply(self, charge: Charge, _command: ChargeCommand, _decided: Decided[Charge]) -> Charge:
+        return charge
+
+    def promises(self, _command: ChargeCommand, _reply: object) -> tuple[()]:
+        return ()
+
+    def noticed(self, event: ChargeEvent) -> None:
+        """Nothing is gathered, so nothing is to be kept up."""
+
+    def settle(self, *, committed: bool) -> None:
+        """As above."""
+
+    def timer(self, _charge: Charge) -> None:
+        return None
+
+    def projections(self, recorded: Recorded, _charge: Charge) -> list[Projection]:
+        return charge_projections(recorded.event)
+
+    def told(self, _charge: Charge) -> list[Projection]:
+        return []
+
+    def _is_anothers(self, charge: Charge) -> bool:
+        """Whether the key of this attempt was used to pay another order."""
+        return charge.request is not None and self._payers.get(charge.request, charge.order_id) != charge.order_id
+
+
+def request_key(request: str) -> str:
+    """The journal key that lets a client's Idempotency-Key name the payment of one order, ever."""
+    return f"request:{request}"

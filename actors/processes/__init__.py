@@ -1,0 +1,1 @@
+"""What the processes run: the four kinds of actor, what they are connected to, and Ray."""

@@ -1,0 +1,31 @@
+"""What actors run on: Ray, or a simulation."""
+
+from typing import Protocol
+
+from actors.cluster.client import Actors
+from actors.cluster.heartbeat import Fleet
+from actors.processes.resources import Connections
+from actors.runtime.ports import Clock
+from config.settings import Settings
+
+
+class System(Protocol):
+    """An actor's way to its surroundings, handed to it when it is created."""
+
+    def new_id(self) -> str:
+        """Something that nobody else is called."""
+
+    def place(self) -> tuple[int, str, float]:
+        """The process that this is, the id of its node, and when it started, in seconds since the epoch."""
+
+    def connect(self, settings: Settings) -> Connections:
+        """The servers of the market."""
+
+    def actors(self, settings: Settings, clock: Clock) -> Actors:
+        """The way to the other actors."""
+
+    def fleet(self, settings: Settings) -> Fleet:
+        """All actors, for whoever starts and watches them."""
+
+    def end_actor(self) -> None:
+        """Ends this actor for good; never returns."""

@@ -1,0 +1,154 @@
+"""What the Ray actors have in common: they start when first spoken to, answer batches, and tell how they are."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+
+from actors.cluster.client import host_names
+from actors.cluster.heartbeat import Pulse
+from actors.cluster.serialization import NotUnderstood, pack, unpack
+from actors.domain.messages import Unavailable
+from actors.processes.actor_system import System
+from actors.processes.resources import Connections
+from actors.runtime.host import Counters
+from actors.runtime.ports import HostUnreachableError, Instant, Reply, StoreUnavailableError
+from config.settings import Settings
+
+START_AGAIN_SECONDS = 1.0
+
+# A purchase answers after 12 s at the latest (see purchase.ANSWER_SECONDS).
+DRAIN_SECONDS = 15.0
+END_SECONDS = 30.0
+
+logger = structlog.get_logger(__name__)
+
+
+class HostActor:
+    """An actor that others talk to by name. Subclasses say how they start and what they answer."""
+
+    def __init__(self, name: str, settings: Settings, system: System) -> None:
+        self.name = name
+        self.settings = settings
+        self.system = system
+        # A new incarnation is a new writer: nothing that an earlier one left half-done can be taken for ours.
+        self.writer = f"{name}-{system.new_id()}"
+        self.counters = Counters()
+        self._started: asyncio.Task[None] | None = None
+        self._draining = False
+        self._delivering = 0
+        self._answered = asyncio.Event()
+        self._answered.set()
+
+    def __repr__(self) -> str:
+        """What the Ray dashboard and the logs show."""
+        return self.name
+
+    async def deliver(self, messages: Sequence[Any], deadline: Instant, *, again: bool = False) -> list[Reply]:
+        """One reply for each message, in order; Unavailable for all while the actor cannot start.
+
+        `again` when they were sent before and may have taken effect.
+        """
+        try:
+            await self._start_once()
+        except StoreUnavailableError:
+            return [Unavailable()] * len(messages)
+        return await self.handle(messages, deadline, again=again)
+
+    async def deliver_packed(self, packed: bytes, deadline: Instant, *, again: bool = False) -> bytes:
+        """As `deliver`, with messages and replies as `wire.pack` has them.
+
+        What another release asks and this one does not understand is Unavailable by itself.
+        """
+        if self._draining:
+            raise HostUnreachableError(self.name)
+        self._delivering += 1
+        self._answered.clear()
+        try:
+            return await self._deliver_packed(unpack(packed), deadline, again=again)
+        finally:
+            self._delivering -= 1
+            if not self._delivering:
+                self._answered.set()
+
+    async def _deliver_packed(self, messages: Sequence[Any], deadline: Instant, *, again: bool) -> bytes:
+        understood = [message for message in messages if not isinstance(message, NotUnderstood)]
+        replies = iter(await self.deliver(understood, deadline, again=again))
+        return pack([self._no_answer_to(one) if isinstance(one, NotUnderstood) else next(replies) for one in messages])
+
+    async def drain(self) -> None:
+        """Takes no more messages, and returns when those that it has are answered, or after 15 s.
+
+        It is to be ended then. When nobody does, whoever wanted to having died, it takes messages again.
+        """
+        self._draining = True
+        asyncio.get_running_loop().call_later(DRAIN_SECONDS + END_SECONDS, self._take_messages_again)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._answered.wait(), DRAIN_SECONDS)
+
+    def _take_messages_again(self) -> None:
+        self._draining = False
+
+    def _no_answer_to(self, message: NotUnderstood) -> Unavailable:
+        logger.error("message_not_understood", actor=self.name, why=message.why)
+        return Unavailable()
+
+    async def ping_packed(self) -> bytes:
+        """As `ping`, for whoever may be of another release."""
+        return pack([await self.ping()])
+
+    async def ping(self) -> Pulse:
+        """Answers as long as the event loop turns; starts an actor that Ray has just restarted."""
+        if self._started is None:
+            self._begin()
+        pid, node_id, started = self.system.place()
+        idle, hosts = self.is_idle(), host_names(self.settings)
+        return Pulse(self.name, self.writer, pid, node_id, self.counters, idle, started, hosts)
+
+    async def ready(self) -> None:
+        """Returns when the actor has started; it is tried again while the database is away."""
+        while True:
+            try:
+                await self._start_once()
+            except StoreUnavailableError:
+                await asyncio.sleep(START_AGAIN_SECONDS)
+            else:
+                return
+
+    async def start(self, connections: Connections) -> None:
+        """Builds what this actor needs and starts its jobs. Raises StoreUnavailableError; it is called again then."""
+        raise NotImplementedError
+
+    async def handle(self, messages: Sequence[Any], deadline: Instant, *, again: bool) -> list[Reply]:
+        """One reply for each message, in order."""
+        raise NotImplementedError
+
+    def is_idle(self) -> bool:
+        """Whether the actor may be ended without anyone missing it."""
+        return False
+
+    async def _start_once(self) -> None:
+        started = self._started or self._begin()
+        await asyncio.shield(started)
+
+    def _begin(self) -> asyncio.Task[None]:
+        self._started = asyncio.create_task(self._start())
+        self._started.add_done_callback(self._start_again_if_it_failed)
+        return self._started
+
+    async def _start(self) -> None:
+        connections = self.system.connect(self.settings)
+        # Nobody commits before the keys are unique.
+        await connections.prepare()
+        await connections.clock.refresh()
+        await self.start(connections)
+        connections.keep_running(connections.clock.run())
+        logger.info("actor_started", actor=self.name, writer=self.writer)
+
+    def _start_again_if_it_failed(self, started: asyncio.Task[None]) -> None:
+        error = None if started.cancelled() else started.exception()
+        if started.cancelled() or error is not None:
+            logger.warning("actor_not_started", actor=self.name, exc_info=error)
+            self._started = None

@@ -1,0 +1,295 @@
+"""The actors on Ray: how they are created and found, how messages reach them, and how a silent one is replaced."""
+
+import asyncio
+import contextlib
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any, cast
+
+import psutil
+import ray
+import structlog
+from bson import ObjectId
+from ray.actor import ActorHandle
+from ray.exceptions import RayError
+
+from actors.cluster import names
+from actors.cluster.client import Actors, shared_names
+from actors.cluster.heartbeat import Pulse
+from actors.cluster.serialization import NotUnderstood, pack, unpack
+from actors.domain.messages import Unavailable
+from actors.processes.resources import Connections
+from actors.processes.servers import Servers
+from actors.runtime.ports import Clock, HostUnreachableError, Instant, Reply, StoreUnavailableError
+from actors.supervision import renewal
+from actors.supervision.liveness import EVERY_SECONDS, watch
+from config import logs
+from config.settings import Settings
+
+# The class of each kind of actor, imported only where one is created.
+CLASSES = {
+    names.TICKETS: ("actors.processes.ticket_actor", "TicketActor"),
+    names.ORDERS: ("actors.processes.order_actor", "OrderActor"),
+    names.PAYMENTS: ("actors.processes.payment_actor", "PaymentActor"),
+    names.SUPERVISOR: ("actors.processes.supervisor", "Supervisor"),
+}
+
+DATABASE_RETRY_SECONDS = 1.0
+RENEWAL_SECONDS = 60.0
+LOOK_SECONDS = 0.02
+# When a process started is told by the machine's clock, which may be set meanwhile.
+SAME_START_SECONDS = 60.0
+# A handle that is not kept costs a question to Ray's control service.
+KNOWN_ACTORS = 20_000
+
+logger = structlog.get_logger(__name__)
+
+
+def create(name: str, settings: Settings, **options: object) -> ActorHandle[Any]:
+    """The actor of this name, created if there is none. Blocks for a call to Ray's control service.
+
+    `options` are further ones of Ray's, such as a scheduling_strategy.
+    """
+    module, class_name = CLASSES[names.kind_of(name)]
+    actor_class: Any = ray.remote(getattr(import_module(module), class_name))
+    handle: ActorHandle[Any] = actor_class.options(
+        name=name,
+        namespace=names.namespace(settings),
+        lifetime="detached",
+        get_if_exists=True,
+        num_cpus=0,
+        # Restarted whenever it dies; its messages are not: the gateway repeats them, by their ids.
+        max_restarts=-1,
+        max_task_retries=0,
+        max_concurrency=10_000,
+        enable_task_events=False,
+        **options,
+    ).remote(name, settings, RaySystem())
+    return handle
+
+
+def start(settings: Settings) -> None:
+    """Creates all actors that the settings ask for; those that exist stay. Ray is to be connected."""
+    handles = [create(name, settings) for name in (*shared_names(settings), names.SUPERVISOR)]
+    ray.get([handle.ping_packed.remote() for handle in handles])
+
+
+async def renew(settings: Settings, tell: Callable[[str], None]) -> None:
+    """Renews all actors with these settings and the code of now, one by one. Ray is to be connected.
+
+    Raises HostUnreachableError when one does not end or start; those before it are renewed.
+    """
+    await renewal.renew(RayRenewable(settings), (*shared_names(settings), names.SUPERVISOR), tell)
+
+
+class RayRenewable:
+    """See renewal.Renewable for what each method promises."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._namespace = names.namespace(settings)
+
+    async def existing(self) -> list[str]:
+        """The names of all actors."""
+        return await asyncio.to_thread(named_actors, self._namespace)
+
+    async def drain(self, name: str) -> None:
+        """Has the actor answer what it has, while the program that takes its place is loaded."""
+        module, _ = CLASSES[names.kind_of(name)]
+        loading: Any = ray.remote(load).options(num_cpus=0).remote(module)
+        # AttributeError: of a release that could not drain yet.
+        with contextlib.suppress(HostUnreachableError, TimeoutError, AttributeError):
+            await asyncio.wait_for(Handles(self._namespace).call(name, "drain"), RENEWAL_SECONDS)
+        await loading
+
+    async def end(self, name: str) -> None:
+        """Kills it: it has nothing to do any more. Returns when it has gone, though another of its name may be there.
+
+        The shared host of a ticket that many want creates the next one at once. Raises HostUnreachableError.
+        """
+        ended = await asyncio.to_thread(self._found, name)
+        if ended is None:
+            return
+        try:
+            ray.kill(ended)
+            async with asyncio.timeout(RENEWAL_SECONDS):
+                while await asyncio.to_thread(self._found, name) == ended:  # noqa: ASYNC110 - Ray tells nobody
+                    await asyncio.sleep(LOOK_SECONDS)
+        except (RayError, TimeoutError) as error:
+            raise HostUnreachableError(f"{name} did not end") from error
+
+    async def begin(self, name: str) -> None:
+        """Creates the actor, and returns when it has started."""
+        handle = await asyncio.to_thread(create, name, self._settings)
+        try:
+            await asyncio.wait_for(cast("Any", handle).ready.remote(), RENEWAL_SECONDS)
+        except (RayError, TimeoutError) as error:
+            raise HostUnreachableError(f"{name} did not start") from error
+
+    def _found(self, name: str) -> ActorHandle[Any] | None:
+        try:
+            return ray.get_actor(name, self._namespace)
+        except ValueError:
+            return None  # no actor has this name
+
+
+def load(module: str) -> None:
+    """Import what an actor needs: its process, which Ray keeps for a moment, then starts in a fraction of the time."""
+    import_module(module)
+
+
+def named_actors(namespace: str) -> list[str]:
+    """The names of a market's actors. Blocks for a call to Ray's control service."""
+    listed: Any = ray.util.list_named_actors(all_namespaces=True)
+    return [actor["name"] for actor in listed if actor["namespace"] == namespace]
+
+
+class Handles:
+    """Actors that were spoken to lately, by name. One that went stale is forgotten, and looked up again."""
+
+    def __init__(self, namespace: str) -> None:
+        self._namespace = namespace
+        self._handles: OrderedDict[str, ActorHandle[Any]] = OrderedDict()
+
+    async def call(self, name: str, method: str, *words: object, **named: object) -> Any:  # noqa: ANN401 - any answer
+        """What the method of this actor answers. Raises HostUnreachableError."""
+        try:
+            handle = self._handles.get(name)
+            if handle is None:
+                handle = await asyncio.to_thread(ray.get_actor, name, self._namespace)
+                self._remember(name, handle)
+            return await getattr(handle, method).remote(*words, **named)
+        except (RayError, ValueError) as error:
+            # ValueError: no actor has this name, yet or any more.
+            self._handles.pop(name, None)
+            raise HostUnreachableError(name) from error
+
+    def _remember(self, name: str, handle: ActorHandle[Any]) -> None:
+        self._handles[name] = handle
+        while len(self._handles) > KNOWN_ACTORS:
+            self._handles.popitem(last=False)
+
+
+class RayTransport:
+    """Carries batches to actors by name."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._handles = Handles(names.namespace(settings))
+
+    async def call(self, host: str, messages: Sequence[Any], deadline: Instant, *, again: bool) -> list[Reply]:
+        """One reply for each message, in order. Raises HostUnreachableError."""
+        try:
+            packed: bytes = await self._handles.call(host, "deliver_packed", pack(messages), deadline, again=again)
+        except HostUnreachableError as error:
+            logger.warning("host_unreachable", host=host, error=type(error.__cause__).__name__)
+            raise
+        # The host is of a newer release: what it did is not known to us.
+        return [Unavailable() if isinstance(reply, NotUnderstood) else reply for reply in unpack(packed)]
+
+
+class RayFleet:
+    """All actors, as Ray lists them; see pulse.Fleet for what each method promises."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._namespace = names.namespace(settings)
+        self._handles = Handles(self._namespace)
+
+    async def ping(self, name: str) -> Pulse:
+        """The actor's sign of life."""
+        (pulse,) = unpack(await self._handles.call(name, "ping_packed"))
+        if not isinstance(pulse, Pulse):
+            raise HostUnreachableError(name)
+        return pulse
+
+    async def dedicated(self) -> set[str]:
+        """The names of the tickets that have actors of their own."""
+        try:
+            listed = await asyncio.to_thread(named_actors, self._namespace)
+        except RayError as error:
+            raise HostUnreachableError from error
+        return {name for name in listed if names.is_dedicated(name)}
+
+    async def start(self, name: str) -> None:
+        """Creates the actor of a ticket if there is none, and returns when it has started."""
+        try:
+            await asyncio.to_thread(create, name, self._settings)
+        except (RayError, ValueError) as error:
+            raise HostUnreachableError(name) from error
+        await self.ready(name)
+
+    async def ready(self, name: str) -> None:
+        """Returns when the actor has started."""
+        await self._handles.call(name, "ready")
+
+    async def replace(self, name: str, pulse: Pulse | None) -> None:
+        """Kills the process itself where it is ours to kill: a stopped one does not hear Ray either."""
+        if pulse is not None and pulse.node_id == ray.get_runtime_context().get_node_id():
+            kill(pulse)
+        with contextlib.suppress(RayError, ValueError):
+            ray.kill(ray.get_actor(name, self._namespace), no_restart=False)
+
+    async def retire(self, name: str) -> None:
+        """Ends an idle actor; the call never returns when it does."""
+        with contextlib.suppress(HostUnreachableError, TimeoutError):
+            await asyncio.wait_for(self._handles.call(name, "retire"), EVERY_SECONDS)
+
+
+def kill(pulse: Pulse) -> None:
+    """Ends the process that gave this sign of life, unless it has gone and its number is somebody else's."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pulse.pid)
+        if abs(process.create_time() - pulse.started) < SAME_START_SECONDS:
+            process.kill()
+
+
+class RaySystem:
+    """Actors on Ray; see system.System for what each method promises."""
+
+    def new_id(self) -> str:
+        """An id that no process on any node makes again."""
+        return str(ObjectId())
+
+    def place(self) -> tuple[int, str, float]:
+        """This process, its node, and when it started."""
+        return os.getpid(), ray.get_runtime_context().get_node_id(), psutil.Process().create_time()
+
+    def connect(self, settings: Settings) -> Connections:
+        """The servers that the settings name. From here on this process writes its logs as all of them do."""
+        logs.configure()
+        return Servers(settings)
+
+    def actors(self, settings: Settings, clock: Clock) -> Actors:
+        """The way to the other actors."""
+        return Actors(settings, RayTransport(settings), clock)
+
+    def fleet(self, settings: Settings) -> RayFleet:
+        """All actors."""
+        return RayFleet(settings)
+
+    def end_actor(self) -> None:
+        """Ends this actor for good."""
+        ray.actor.exit_actor()  # type: ignore[no-untyped-call]
+
+
+async def connect(settings: Settings) -> Actors:
+    """The way to the actors for an API replica, which also watches over the Supervisor.
+
+    Waits while the database is away: deadlines are on its clock.
+    """
+    system = RaySystem()
+    connections = system.connect(settings)
+    while True:
+        try:
+            await connections.clock.refresh()
+        except StoreUnavailableError:
+            await asyncio.sleep(DATABASE_RETRY_SECONDS)
+        else:
+            break
+    actors = system.actors(settings, connections.clock)
+    connections.keep_running(
+        connections.clock.run(), watch(system.fleet(settings), [names.SUPERVISOR], actors.compare_hosts)
+    )
+    return actors

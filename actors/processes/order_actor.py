@@ -1,0 +1,36 @@
+"""OrderActor: runs one purchase at a time per order."""
+
+import asyncio
+from collections.abc import Sequence
+
+from actors.domain.messages import PaymentAnswer, PurchaseCommand, Refusal
+from actors.payments.purchase import Purchases
+from actors.processes.base import HostActor
+from actors.processes.resources import Connections
+from actors.runtime.ports import Instant
+
+
+class OrderActor(HostActor):
+    """Carries purchases through tickets and charges. Has no journal of its own: those two have."""
+
+    _purchases: Purchases
+
+    async def start(self, connections: Connections) -> None:
+        self._purchases = Purchases(
+            self.system.actors(self.settings, connections.clock),
+            connections.queries,
+            connections.clock,
+            grace=self.settings.payment_grace_ms,
+            attempts=self.settings.payment_attempts,
+        )
+
+    async def handle(
+        self,
+        messages: Sequence[PurchaseCommand],
+        _deadline: Instant,
+        *,
+        again: bool,
+    ) -> list[PaymentAnswer | Refusal]:
+        self.counters.deliveries += 1
+        self.counters.messages += len(messages)
+        return list(await asyncio.gather(*(self._purchases.handle(message, again=again) for message in messages)))

@@ -1,0 +1,37 @@
+"""PaymentActor: owns charges, and is the only one that talks to Stripe."""
+
+from collections.abc import Sequence
+
+from actors.domain.messages import Charge, ChargeAnswer, ChargeCommand, PaymentCommand, Refusal
+from actors.payments.charge_entity import ChargeBehaviour
+from actors.payments.charge_workflow import Payments, handle_all
+from actors.processes.base import HostActor
+from actors.processes.resources import Connections
+from actors.runtime.host import Host
+from actors.runtime.ports import Instant
+
+
+class PaymentActor(HostActor):
+    """Hosts charges and takes them from step to step at Stripe."""
+
+    _payments: Payments
+
+    async def start(self, connections: Connections) -> None:
+        carry_on = connections.carry_on(writer=self.writer, host=self.name)
+        behaviour = ChargeBehaviour(connections.queries)
+        host: Host[Charge, ChargeCommand] = connections.host(behaviour, carry_on, writer=self.writer)
+        self.counters = host.counters
+        account = connections.open_account(self.settings)
+        await account.prepare()
+        self._payments = Payments(host, account.stripe, connections.clock)
+        connections.keep_running(carry_on.run(), host.run(), *account.jobs())
+
+    async def handle(
+        self,
+        messages: Sequence[PaymentCommand],
+        deadline: Instant,
+        *,
+        again: bool,  # noqa: ARG002 - steps are repeatable
+    ) -> list[ChargeAnswer | Refusal]:
+        """Charges go on when their caller has given up: what was begun at Stripe is to be known."""
+        return await handle_all(self._payments, messages, deadline)

@@ -1,0 +1,124 @@
+"""What one process of the market reaches outside of itself: servers in production, fakes in a simulation."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import structlog
+
+from actors.cluster.market import Market
+from actors.payments import webhook_events
+from actors.payments.charge_entity import ChargeQueries
+from actors.payments.purchase import PurchaseQueries
+from actors.payments.webhook_events import NoticeQueries
+from actors.runtime.clock import SharedClock
+from actors.runtime.commit_relay import CarryOn
+from actors.runtime.host import Host
+from actors.runtime.ports import Behaviour, DocumentStore, EventStream, Instant, Journal, State
+from actors.supervision import stalled_purchases
+from actors.supervision.recovery import RescueStore, WriterMarks
+from actors.supervision.stalled_purchases import ResumptionStore
+from actors.tickets.entity import TicketQueries
+from config.settings import Settings
+
+if TYPE_CHECKING:
+    # Half a second of processor time, which a TicketActor that starts again does not have.
+    from actors.processes.stripe_account import Account
+
+logger = structlog.get_logger(__name__)
+
+
+class Stored(TicketQueries, ChargeQueries, PurchaseQueries, NoticeQueries, RescueStore, ResumptionStore, Protocol):
+    """Everything that actors read from the database."""
+
+
+class Inbox(webhook_events.Inbox, stalled_purchases.Inbox, Protocol):
+    """Where Stripe's announcements are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserMark:
+    """What is to be announced of a user: the versions after the one that was announced last."""
+
+    id: str
+    created_at: Instant
+    updated_at: Instant
+    version: int = 1
+    announced: int = 0
+
+
+class UserMarks(Protocol):
+    """The marks that say which users are still to be announced. All methods raise StoreUnavailableError."""
+
+    async def unannounced(self, most: int) -> list[UserMark]:
+        """Users that carry the mark."""
+
+    async def announced(self, user: UserMark) -> None:
+        """Takes the mark away unless the user changed since."""
+
+
+class Connections(ABC):
+    """To be made inside of the process's event loop; nothing is sent yet."""
+
+    clock: SharedClock
+    journal: Journal
+    documents: DocumentStore
+    marks: WriterMarks
+    queries: Stored
+    stream: EventStream
+    inbox: Inbox
+    user_marks: UserMarks
+
+    @abstractmethod
+    async def prepare(self) -> None:
+        """Sees to it that keys are unique before anybody commits. Raises StoreUnavailableError."""
+
+    @abstractmethod
+    def open_account(self, settings: Settings) -> "Account":
+        """The account at Stripe to pay into."""
+
+    def chores(self, _settings: Settings, _market: Market) -> list[Coroutine[Any, Any, None]]:
+        """What goes on beside the Supervisor, that no promise to buyers and sellers rests on: none without servers."""
+        return []
+
+    @abstractmethod
+    def end_process(self) -> None:
+        """Ends this process at once."""
+
+    def carry_on(self, *, writer: str, host: str) -> CarryOn:
+        """What carries this writer's commits on."""
+        return CarryOn(
+            self.journal,
+            self.documents,
+            self.stream,
+            self.marks,
+            self.clock,
+            writer=writer,
+            host=host,
+            report=lambda event, command: self.report(event, host, command),
+        )
+
+    def report(self, event: str, host: str, command: str) -> None:
+        """Tells of a message whose handling raised; called from the except clause."""
+        logger.exception(event, host=host, command=command)  # noqa: LOG004 - in one
+
+    def host(
+        self, behaviour: Behaviour[State, Any], carry_on: CarryOn, *, writer: str, fence_reads: bool = False
+    ) -> Host[State, Any]:
+        """A host of this writer; `fence_reads` when another host may have the same entities in memory."""
+        return Host(behaviour, self.journal, self.clock, carry_on, writer=writer, fence_reads=fence_reads)
+
+    def keep_running(self, *jobs: Coroutine[Any, Any, None]) -> list[asyncio.Task[None]]:
+        """Runs jobs that never end. One that ends all the same is a bug: the process ends, and Ray starts it anew."""
+        tasks = [asyncio.create_task(job) for job in jobs]
+        for task in tasks:
+            task.add_done_callback(self._ended)
+        return tasks
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            return
+        logger.critical("job_ended", job=task.get_name(), exc_info=task.exception())
+        self.end_process()

@@ -1,0 +1,104 @@
+"""Supervisor: keeps the promises when something died or hangs. One, detached, watched by the API replicas."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+
+from actors.cluster import names
+from actors.cluster.client import shared_names
+from actors.cluster.heartbeat import Fleet
+from actors.domain.messages import Unavailable
+from actors.payments.charge_entity import ChargeBehaviour
+from actors.payments.webhook_events import Notices
+from actors.processes.base import HostActor
+from actors.processes.resources import Connections
+from actors.runtime.ports import HostUnreachableError, Instant, Reply, StoreUnavailableError
+from actors.supervision.liveness import EVERY_SECONDS, Watch
+from actors.supervision.recovery import Rescue
+from actors.supervision.stalled_purchases import Resumption
+from actors.supervision.user_events import Announcements
+from actors.tickets.entity import TicketBehaviour
+
+logger = structlog.get_logger(__name__)
+
+
+class Supervisor(HostActor):
+    """Every second: replaces silent actors, and rescues what dead ones left."""
+
+    _fleet: Fleet
+    _watch: Watch
+    _rescue: Rescue
+    _resumption: Resumption
+    _announcements: Announcements
+
+    async def start(self, connections: Connections) -> None:
+        self._fleet = self.system.fleet(self.settings)
+        self._watch = Watch(self._fleet)
+        actors = self.system.actors(self.settings, connections.clock)
+        self._rescue = Rescue(
+            {
+                names.TICKETS: TicketBehaviour(connections.queries),
+                names.PAYMENTS: ChargeBehaviour(connections.queries),
+            },
+            connections.journal,
+            connections.documents,
+            connections.stream,
+            connections.marks,
+            connections.queries,
+            actors,
+            connections.clock,
+            asyncio.gather,
+        )
+        own = connections
+        notices = Notices(own.inbox, own.queries, actors)
+        self._resumption = Resumption(own.queries, own.inbox, notices, actors, own.clock, asyncio.gather)
+        self._announcements = Announcements(own.user_marks, own.journal, own.stream, writer=self.writer)
+        connections.keep_running(
+            self._watch_over(),
+            self._rescue_those_in_need(),
+            self._resume_purchases(),
+            *connections.chores(self.settings, actors),
+        )
+
+    async def handle(self, messages: Sequence[Any], _deadline: Instant, *, again: bool) -> list[Reply]:  # noqa: ARG002
+        """Nobody asks the Supervisor for anything."""
+        return [Unavailable()] * len(messages)
+
+    def _shared(self) -> set[str]:
+        return set(shared_names(self.settings))
+
+    async def _watch_over(self) -> None:
+        dedicated: set[str] = set()
+        while True:
+            # While Ray does not say who is there those are watched that were.
+            with contextlib.suppress(HostUnreachableError):
+                dedicated = await self._fleet.dedicated()
+            await self._watch.look(self._shared() | dedicated)
+            idle = [name for name, pulse in self._watch.pulses.items() if pulse.idle]
+            await asyncio.gather(*(self._fleet.retire(name) for name in idle))
+            await asyncio.sleep(EVERY_SECONDS)
+
+    async def _rescue_those_in_need(self) -> None:
+        while True:
+            live = {name: pulse.writer for name, pulse in self._watch.pulses.items()}
+            awaited = self._shared() - live.keys()
+            try:
+                # An actor that has not answered yet will have nothing to wake; the next round finds it.
+                if not awaited:
+                    await self._rescue.round(live, awaited)
+                    await self._announcements.sweep()
+            except StoreUnavailableError as error:
+                logger.warning("rescue_postponed", error=str(error))
+            await asyncio.sleep(EVERY_SECONDS)
+
+    async def _resume_purchases(self) -> None:
+        # Apart from the rest: a slow answer of Stripe must not hold up a hold that is due.
+        while True:
+            await asyncio.sleep(EVERY_SECONDS)
+            try:
+                await self._resumption.round()
+            except StoreUnavailableError as error:
+                logger.warning("resumption_postponed", error=str(error))

@@ -1,0 +1,73 @@
+"""TicketActor: the single place where anything happens to a ticket."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+from actors.cluster import names
+from actors.domain.messages import Moved, Refusal, TicketCommand
+from actors.domain.ticket import Ticket, TicketAnswer
+from actors.processes.base import HostActor
+from actors.processes.resources import Connections
+from actors.runtime.commit_relay import CarryOn
+from actors.runtime.host import Host
+from actors.runtime.ports import Instant, StoreUnavailableError
+from actors.tickets.dedicated import DedicatedTickets
+from actors.tickets.entity import TicketBehaviour
+
+# A ticket's own process ends when nobody spoke to it for this long and its timer has nothing to do for as long.
+IDLE_SECONDS = 60.0
+
+
+class TicketActor(HostActor):
+    """Hosts tickets: all of those that are routed to it, or just one when it is named after it."""
+
+    _host: Host[Ticket, TicketCommand]
+    _carry_on: CarryOn
+    _dedicated: DedicatedTickets | None = None
+    _spoken_to: float = 0.0
+    _has_ended: bool = False
+
+    async def start(self, connections: Connections) -> None:
+        self._carry_on = connections.carry_on(writer=self.writer, host=self.name)
+        # With tickets in processes of their own another host may have the same one in memory: reads are checked too.
+        is_dedicated = self.settings.ticket_placement == "dedicated"
+        behaviour = TicketBehaviour(
+            connections.queries,
+            offer_window=self.settings.offer_window_ms,
+            verified_only=self.settings.require_verified_email,
+            fee=self.settings.fee_hundredths,
+        )
+        self._host = connections.host(behaviour, self._carry_on, writer=self.writer, fence_reads=is_dedicated)
+        self.counters = self._host.counters
+        self._spoken_to = asyncio.get_running_loop().time()
+        connections.keep_running(self._carry_on.run(), self._host.run())
+        if is_dedicated and not names.is_dedicated(self.name):
+            fleet, actors = self.system.fleet(self.settings), self.system.actors(self.settings, connections.clock)
+            self._dedicated = DedicatedTickets(self.name, self.settings, self._host, fleet, actors, connections.clock)
+            connections.keep_running(self._dedicated.run())
+
+    async def handle(
+        self, messages: Sequence[TicketCommand], deadline: Instant, *, again: bool
+    ) -> list[TicketAnswer | Refusal | Moved]:
+        if self._has_ended:
+            return [Moved()] * len(messages)
+        self._spoken_to = asyncio.get_running_loop().time()
+        return await (self._dedicated or self._host).deliver(messages, deadline, again=again)
+
+    def is_idle(self) -> bool:
+        if not names.is_dedicated(self.name) or not self._spoken_to:
+            return False
+        quiet_for = asyncio.get_running_loop().time() - self._spoken_to
+        has_timer = self._host.has_timer_within(int(IDLE_SECONDS * 1000))
+        return quiet_for >= IDLE_SECONDS and not has_timer and self._carry_on.is_finished
+
+    async def retire(self) -> None:
+        """Ends this process if it is idle: its ticket is served by its shared host again."""
+        if not self.is_idle():
+            return
+        self._has_ended = True
+        # Nobody needs to look after a writer that left nothing; the Supervisor does if this fails.
+        with contextlib.suppress(StoreUnavailableError):
+            await self._carry_on.leave()
+        self.system.end_actor()

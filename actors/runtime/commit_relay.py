@@ -1,0 +1,217 @@
+"""What happens to a commit after it is in the journal: documents, event stream, and marks of how far both are."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from actors.runtime.ports import (
+    Clock,
+    Commit,
+    DocumentStore,
+    EventStream,
+    Journal,
+    Marks,
+    MarkStore,
+    Projection,
+    StoreUnavailableError,
+)
+from actors.runtime.publisher import Publisher
+from actors.runtime.replay import newest
+
+# Documents that nobody waits for are left to quiet moments: a guarded replace costs the embedded database 2 ms, ten
+# times an insert. While the host is busy only a fiftieth of what waits is written every half second, so that the
+# backlog stays bounded by 25 s of writes.
+QUIET_SECONDS = 0.1
+QUIET_BATCH = 50
+BUSY_SHARE = 100
+BUSY_SECONDS = 0.5
+# Beyond this many commits or bytes the publisher forgets, and reads back from the journal when Redis is there again.
+BACKLOG = 2_000
+BACKLOG_BYTES = 32 * 1024 * 1024
+PUBLISH_BATCH = 50
+MARKS_SECONDS = 1.0
+# A writer says at least so often that it lives: what is known of writers that died is removed after a day.
+MARKS_AT_LEAST_MS = 3_600_000
+RETRY_SECONDS = 0.2
+WRITE_TRIES = 25
+
+
+class CarryOn:
+    """Carries one writer's commits on. Runs beside its host; nothing it does late or twice does harm."""
+
+    def __init__(  # noqa: PLR0913 - the seams of the design
+        self,
+        journal: Journal,
+        documents: DocumentStore,
+        stream: EventStream,
+        marks: MarkStore,
+        clock: Clock,
+        *,
+        writer: str,
+        host: str,
+        report: Callable[[str, Any], None],
+    ) -> None:
+        self._journal = journal
+        self._documents = documents
+        self._publisher = Publisher(journal, stream, marks)
+        self._marks = marks
+        self._clock = clock
+        self._report = report
+        self._saved = Marks(writer, host, 0, 0, 0)
+        self._committed = 0
+        self._published = 0
+        self._dirty: dict[tuple[str, str], tuple[int, Projection]] = {}
+        self._writing: set[tuple[str, str]] = set()
+        self._backlog: deque[Commit] = deque()
+        # Of those that were not read back: these are read a page at a time, and as soon as they are published.
+        self._sizes: dict[int, int] = {}
+        self._backlog_bytes = 0
+        self._fill = asyncio.Event()
+        self._noted = asyncio.Event()
+        self._last_commit = 0.0
+
+    async def run(self) -> None:
+        """Publishes, writes and marks until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._publish(), name="publish")
+            tasks.create_task(self._write_lazily(), name="write-lazily")
+            tasks.create_task(self._mark(), name="mark")
+
+    async def announce(self) -> None:
+        """Leaves a mark. To be awaited before the first commit: a writer without one is rescued by nobody."""
+        await self._save_marks()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to be carried on, nor to be marked."""
+        return self._committed == self._saved.applied == self._saved.published
+
+    async def leave(self) -> None:
+        """Removes the marks of a writer that is finished and commits no more. Raises StoreUnavailableError."""
+        await self._marks.remove(self._saved.writer)
+
+    def committed(self, commit: Commit, size: int) -> None:
+        """Takes note of a commit that is in the journal, where it has so many bytes."""
+        self._committed = commit.seq
+        self._last_commit = asyncio.get_running_loop().time()
+        has_room = len(self._backlog) < BACKLOG and self._backlog_bytes + size <= BACKLOG_BYTES
+        if has_room and self._next_to_publish() == commit.seq:
+            self._backlog.append(commit)
+            self._sizes[commit.seq] = size
+            self._backlog_bytes += size
+        self._fill.set()
+
+    def failed(self, command: Any) -> None:  # noqa: ANN401 - any message
+        """Takes note of a message whose handling raised; called from the except clause."""
+        self._report("message_failed", type(command).__name__)
+
+    def project(self, projections: Sequence[Projection]) -> list[Projection]:
+        """Takes note of documents to be written, and returns those that a reply waits for."""
+        urgent: list[Projection] = []
+        self._noted.set()
+        for projection in newest(projections):
+            place = (projection.collection, projection.id)
+            since, waiting = self._dirty.get(place, (self._committed, projection))
+            if waiting.version <= projection.version:
+                self._dirty[place] = (since, replace(projection, is_new=projection.is_new or waiting.is_new))
+            if projection.urgent:
+                urgent.append(self._dirty[place][1])
+        return urgent
+
+    def unwritten(self, places: Collection[tuple[str, str]]) -> list[Projection]:
+        """The newest of these documents, by collection and id, that are noted and not known to be written."""
+        return [self._dirty[place][1] for place in places if place in self._dirty]
+
+    async def write(self, projections: Sequence[Projection]) -> None:
+        """Writes documents that somebody waits for; raises StoreUnavailableError after some seconds of trying.
+
+        They stay noted until they are written.
+        """
+        for _ in range(WRITE_TRIES):
+            try:
+                await self._write(projections)
+            except StoreUnavailableError:
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return
+        raise StoreUnavailableError
+
+    async def _write(self, projections: Sequence[Projection]) -> None:
+        places = {(projection.collection, projection.id) for projection in projections}
+        self._writing |= places
+        try:
+            await self._documents.write(projections)
+        finally:
+            self._writing -= places
+        for projection in projections:
+            place = (projection.collection, projection.id)
+            waiting = self._dirty.get(place)
+            if waiting is not None and waiting[1].version <= projection.version:
+                del self._dirty[place]
+
+    @property
+    def applied(self) -> int:
+        """All commits up to this one are in the documents. The notes are in the order of their first commit."""
+        return next(iter(self._dirty.values()))[0] - 1 if self._dirty else self._committed
+
+    async def _write_lazily(self) -> None:
+        while True:
+            if not self._dirty:
+                self._noted.clear()
+                await self._noted.wait()
+                # What a reply waits for is written by whoever sends it.
+                await asyncio.sleep(QUIET_SECONDS)
+            quiet = asyncio.get_running_loop().time() - self._last_commit >= QUIET_SECONDS
+            most = QUIET_BATCH if quiet else max(1, len(self._dirty) // BUSY_SHARE)
+            waiting = (note[1] for place, note in self._dirty.items() if place not in self._writing)
+            batch = list(islice(waiting, most))
+            try:
+                await self._write(batch) if batch else None
+            except StoreUnavailableError:
+                await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(0 if quiet and batch else QUIET_SECONDS if quiet else BUSY_SECONDS)
+
+    def _next_to_publish(self) -> int:
+        return self._backlog[-1].seq + 1 if self._backlog else self._published + 1
+
+    async def _publish(self) -> None:
+        while True:
+            await self._fill.wait()
+            self._fill.clear()
+            while self._published < self._committed:
+                try:
+                    await self._publish_some()
+                except StoreUnavailableError:
+                    await asyncio.sleep(RETRY_SECONDS)
+
+    async def _publish_some(self) -> None:
+        if not self._backlog:
+            self._backlog.extend(await self._journal.after(self._saved.writer, self._published, PUBLISH_BATCH))
+        batch = list(islice(self._backlog, PUBLISH_BATCH))
+        await self._publisher.publish(batch)
+        # Nothing else takes from the left, so what was published is what stands there now.
+        for commit in batch:
+            self._backlog.popleft()
+            self._backlog_bytes -= self._sizes.pop(commit.seq, 0)
+            self._published = commit.seq
+
+    async def _mark(self) -> None:
+        while True:
+            await asyncio.sleep(MARKS_SECONDS)
+            is_old = self._clock.now() - self._saved.at >= MARKS_AT_LEAST_MS
+            if is_old or (self.applied, self._published) != (self._saved.applied, self._saved.published):
+                await self._save_marks()
+
+    async def _save_marks(self) -> None:
+        marks = replace(self._saved, applied=self.applied, published=self._published, at=self._clock.now())
+        while True:
+            try:
+                await self._marks.save(marks)
+            except StoreUnavailableError:
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                self._saved = marks
+                return

@@ -1,0 +1,156 @@
+"""What the actors read: stored entities by id, a buyer's open orders, and orders as the journal has them."""
+
+from collections.abc import Collection, Sequence
+
+from pymongo.asynchronous.collection import AsyncCollection
+
+from actors.domain.codec import Document
+from actors.domain.messages import Charge, ChargeCreated, Instant, Order, TicketUpdated
+from actors.domain.ticket import Ticket, order_in
+from actors.payments.charge_entity import request_key
+from actors.read_model.projections import charge_of, order_of, readable, ticket_of, unpaid_hold_keys
+from actors.runtime.batch_loader import Gathered
+from actors.storage.database import Database, reaching_the_database
+from actors.storage.journal import MongoJournal
+from actors.tickets.entity import edit_key, order_key
+
+
+class Queries:
+    """Queries over documents. All raise StoreUnavailableError."""
+
+    def __init__(self, database: Database) -> None:
+        self._tickets = database["tickets"]
+        self._orders = database["orders"]
+        self._charges = database["charges"]
+        self._users = database["users"]
+        self._journal = MongoJournal(database)
+        self._order = Gathered(self._orders_of)
+        self._attempts = Gathered(self._attempts_of)
+
+    async def tickets(self, ids: Collection[str]) -> dict[str, Ticket]:
+        # One that this release cannot read is as if it were not there: then the journal says what it is.
+        with reaching_the_database():
+            found = await self._tickets.find({"_id": {"$in": list(ids)}}).to_list()
+        return {ticket.id: ticket for ticket in readable(ticket_of, found)}
+
+    async def orders(self, ids: Collection[str]) -> dict[str, Order]:
+        with reaching_the_database():
+            found = await self._orders.find({"_id": {"$in": list(ids)}}).to_list()
+        return {order.id: order for order in readable(order_of, found)}
+
+    async def order(self, order_id: str) -> Order | None:
+        """The stored order, asked for together with those that others ask for now."""
+        return await self._order(order_id)
+
+    async def _orders_of(self, ids: Sequence[str]) -> list[Order | None]:
+        found = await self.orders(ids)
+        return [found.get(order_id) for order_id in ids]
+
+    async def charges(self, ids: Collection[str]) -> dict[str, Charge]:
+        with reaching_the_database():
+            found = await self._charges.find({"_id": {"$in": list(ids)}}).to_list()
+        return {charge.id: charge for charge in readable(charge_of, found)}
+
+    async def unpaid_holds_of(self, buyer_ids: Collection[str], now: Instant) -> list[Order]:
+        """The orders that hold tickets for these buyers, and those that ended unpaid within an hour or two."""
+        wanted = {"by_unpaid_hold": {"$in": unpaid_hold_keys(buyer_ids, now)}}
+        with reaching_the_database():
+            return readable(order_of, await self._orders.find(wanted).to_list())
+
+    async def may_buy(self, user_ids: Collection[str], *, verified: bool) -> frozenset[str]:
+        """Those of the users who are neither banned nor gone, with `verified` only those with a verified address."""
+        wanted: Document = {"_id": {"$in": list(user_ids)}, "banned_at": None, "closed_at": None}
+        if verified:
+            wanted["verified_at"] = {"$gt": 0}
+        with reaching_the_database():
+            return frozenset([user["_id"] for user in await self._users.find(wanted, {"_id": 1}).to_list()])
+
+    async def orders_due(self, after: Instant, before: Instant, most: int) -> list[Order]:
+        """The open orders whose time ends in [after, before), the earliest first."""
+        with reaching_the_database():
+            found = (
+                await self._orders.find({"due_at": {"$gte": after, "$lt": before}})
+                .sort("due_at", 1)
+                .limit(most)
+                .to_list()
+            )
+        return readable(order_of, found)
+
+    async def orders_in_journal(self, ids: Collection[str]) -> dict[str, Order]:
+        """The orders that ever came into being, as the newest event tells, also where no document does yet."""
+        commits = await self._journal.owning({order_key(order_id) for order_id in ids})
+        known = {
+            order.id: order
+            for commit in commits
+            for record in commit.records
+            if (order := order_in(record.event)) is not None and order.id in ids
+        }
+        for order_id, order in (await self.orders(known)).items():
+            if order.version >= known[order_id].version:
+                known[order_id] = order
+        return known
+
+    async def edits_in_journal(self, ids: Collection[str]) -> dict[str, str]:
+        """The edits that took effect, each with the id of the ticket that it changed."""
+        commits = await self._journal.owning({edit_key(edit_id) for edit_id in ids})
+        return {
+            edit_id: record.entity.partition(":")[2]
+            for commit in commits
+            for record in commit.records
+            if isinstance(record.event, TicketUpdated) and (edit_id := record.event.edit_id) and edit_id in ids
+        }
+
+    async def orders_of_requests(self, requests: Collection[str]) -> dict[str, str]:
+        """The order that each client's key was first used to pay."""
+        commits = await self._journal.owning({request_key(request) for request in requests})
+        events = (record.event for commit in commits for record in commit.records)
+        created = [event.charge for event in events if isinstance(event, ChargeCreated)]
+        return {charge.request: charge.order_id for charge in created if charge.request and charge.request in requests}
+
+    async def charges_of(self, order_id: str) -> list[Charge]:
+        """All attempts to pay an order, in order."""
+        return await self._attempts(order_id)
+
+    async def _attempts_of(self, order_ids: Sequence[str]) -> list[list[Charge]]:
+        found = await self.charges_by_order(order_ids)
+        return [found[order_id] for order_id in order_ids]
+
+    async def charges_by_order(self, order_ids: Collection[str]) -> dict[str, list[Charge]]:
+        """All attempts to pay each of the orders, in order."""
+        with reaching_the_database():
+            found = await self._charges.find({"order_id": {"$in": list(order_ids)}}).to_list()
+        attempts: dict[str, list[Charge]] = {order_id: [] for order_id in order_ids}
+        for charge in sorted(readable(charge_of, found), key=lambda charge: charge.attempt):
+            attempts[charge.order_id].append(charge)
+        return attempts
+
+    async def orders_of_intents(self, intent_ids: Collection[str]) -> dict[str, str]:
+        """The id of the order that each of Stripe's intents is to pay, where we know the intent."""
+        with reaching_the_database():
+            found = await self._charges.find(
+                {"stripe_id": {"$in": list(intent_ids)}}, {"stripe_id": 1, "order_id": 1}
+            ).to_list()
+        return {document["stripe_id"]: document["order_id"] for document in found}
+
+    async def unsettled_orders(self, before: Instant, skip: int, most: int) -> list[str]:
+        """Orders whose money is on the way and that nothing happened to since `before`, the longest first."""
+        found = await self._since(self._orders, "unsettled_since", {"$lt": before}, skip, most)
+        return [document["_id"] for document in found]
+
+    async def orders_of_unsettled_charges(self, before: Instant, skip: int, most: int) -> list[str]:
+        """Orders with a charge that Stripe may hold money for and that nothing happened to since `before`."""
+        found = await self._since(self._charges, "unsettled_since", {"$lt": before}, skip, most)
+        return [document["order_id"] for document in found]
+
+    async def orders_of_payable_charges(self, after: Instant, before: Instant, skip: int, most: int) -> list[str]:
+        """Orders with a charge that failed in [after, before) and whose intent may still be paid, the oldest first."""
+        found = await self._since(self._charges, "by_payable_since", {"$gte": after, "$lt": before}, skip, most)
+        return [document["order_id"] for document in found]
+
+    async def _since(
+        self, collection: AsyncCollection[Document], field: str, instants: Document, skip: int, most: int
+    ) -> list[Document]:
+        with reaching_the_database():
+            return await (
+                collection.find({field: instants}, {"order_id": 1}).sort(field, 1).skip(skip).limit(most).to_list()
+            )

@@ -1,0 +1,103 @@
+"""What users are found by: their email address, and marks for what is still to be done about them."""
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+from email_validator import EmailNotValidError, validate_email
+
+from actors.domain.messages import TicketStatus
+from actors.processes.resources import UserMark
+from actors.runtime.ports import Instant
+from actors.storage.database import Database, despite_contention, reaching_the_database
+
+_FIELDS = {"created_at": 1, "updated_at": 1, "version": 1, "announced_version": 1}
+
+# Raised when `email_key` changes: then the keys of all accounts are made anew (see upgrades.py).
+EMAIL_RULE = 2
+
+
+def email_key(email: str) -> str:
+    """Return what is the same for two spellings of one mailbox, and differs for two mailboxes.
+
+    The domain is compared as the network does (IDNA 2008), the part before it in any case. Nothing is folded beyond
+    that: `straße` and `strasse` are two people. An address that was taken before this rule has a key as well.
+    """
+    try:
+        valid = validate_email(email, check_deliverability=False)
+    except EmailNotValidError:
+        return unicodedata.normalize("NFC", email.lower())
+    return unicodedata.normalize("NFC", f"{valid.local_part.lower()}@{valid.ascii_domain.lower()}")
+
+
+class UserMarks:
+    """Marks of users. All methods raise StoreUnavailableError."""
+
+    def __init__(self, database: Database) -> None:
+        self._users = database["users"]
+
+    async def unannounced(self, most: int) -> list[UserMark]:
+        """Users that carry the mark."""
+        with reaching_the_database():
+            found = await self._users.find({"announced": False}, _FIELDS).limit(most).to_list()
+        return [
+            UserMark(
+                document["_id"],
+                document["created_at"],
+                document.get("updated_at") or document["created_at"],
+                document["version"],
+                document.get("announced_version") or 0,
+            )
+            for document in found
+        ]
+
+    async def announced(self, user: UserMark) -> None:
+        """Takes the mark away unless the user changed since."""
+        known = {"_id": user.id, "version": user.version}
+        with reaching_the_database():
+            change = {"$unset": {"announced": ""}, "$set": {"announced_version": user.version}}
+            await despite_contention(lambda: self._users.update_one(known, change))
+
+
+class UnlistedUsers:
+    """Users who may not sell; satisfies `UnlistingStore`. All methods raise StoreUnavailableError."""
+
+    def __init__(self, database: Database) -> None:
+        self._users = database["users"]
+        self._tickets = database["tickets"]
+
+    async def unlisted(self, most: int) -> Mapping[str, Instant]:
+        """Users that carry the mark, and since when."""
+        with reaching_the_database():
+            found = await self._users.find({"unlisted_since": {"$gt": 0}}, {"unlisted_since": 1}).limit(most).to_list()
+        return {user["_id"]: user["unlisted_since"] for user in found}
+
+    async def relisted(self, most: int) -> Mapping[str, Instant]:
+        """Users who may sell again, and since when."""
+        with reaching_the_database():
+            found = await self._users.find({"relisted_since": {"$gt": 0}}, {"relisted_since": 1}).limit(most).to_list()
+        return {user["_id"]: user["relisted_since"] for user in found}
+
+    async def tickets(self, seller_id: str, most: int, *, suspended: bool) -> Sequence[str]:
+        """Ids of the seller's tickets that are not withdrawn, with the mark or without it."""
+        wanted = {
+            "seller_id": seller_id,
+            "status": {"$ne": TicketStatus.WITHDRAWN.value},
+            # Tickets of the first release say nothing of a mark.
+            "suspended": True if suspended else {"$ne": True},
+        }
+        with reaching_the_database():
+            found = await self._tickets.find(wanted, {"_id": 1}).limit(most).to_list()
+        return [ticket["_id"] for ticket in found]
+
+    async def is_unlisted(self, user_id: str, since: Instant) -> None:
+        """Takes the mark away if it is still the same."""
+        await self._drop("unlisted_since", user_id, since)
+
+    async def is_relisted(self, user_id: str, since: Instant) -> None:
+        """Takes the mark away if it is still the same."""
+        await self._drop("relisted_since", user_id, since)
+
+    async def _drop(self, mark: str, user_id: str, since: Instant) -> None:
+        same, change = {"_id": user_id, mark: since}, {"$unset": {mark: ""}}
+        with reaching_the_database():
+            await despite_contention(lambda: self._users.update_one(same, change))

@@ -1,0 +1,76 @@
+"""The one way in which an intent changes."""
+
+from collections.abc import Callable, Collection
+
+from actors.stripe.sandbox.events import Cause, events_of
+from actors.stripe.sandbox.ids import IdFactory
+from actors.stripe.sandbox.ledger import Ledger
+from actors.stripe.sandbox.ledger_entry import Announcement, Change, Made, Use
+from actors.stripe.sandbox.payment_intent import PaymentIntent, Refund
+
+REMEMBERED = 10_000
+
+
+class Changes:
+    """Writes to the ledger. Every method may raise LedgerUnavailable; a change may then have been written."""
+
+    def __init__(self, ledger: Ledger, now: Callable[[], float], ids: IdFactory, announced: Collection[str]) -> None:
+        self._ledger = ledger
+        self._now = now
+        self._ids = ids
+        self._announced = frozenset(announced)
+        self._listeners: list[Callable[[Announcement], None]] = []
+        # What this process wrote last, the longest unwritten first.
+        self._newest: dict[str, PaymentIntent] = {}
+
+    def when_announced(self, listener: Callable[[Announcement], None]) -> None:
+        """Have a function called with what each change of this process announces, once that is in the ledger."""
+        self._listeners.append(listener)
+
+    async def newest(self, intent_id: str) -> PaymentIntent | None:
+        """The intent, for whoever writes next. Another process may have changed it since; the write then fails."""
+        return self._newest.get(intent_id) or await self._ledger.load(intent_id)
+
+    async def write(
+        self, before: PaymentIntent | None, after: PaymentIntent, cause: Cause, use: Use | None = None
+    ) -> bool:
+        """Write a change and the use of the key that asked for it.
+
+        False, and nothing written, when somebody else wrote since `before` was read, or the key was used before.
+        """
+        written = after.next_version()
+        events = tuple(events_of(before, written, cause, self._ids, self._announced))
+        # Forgotten until the outcome is known: after a lost race the intent has to be read.
+        self._newest.pop(written.id, None)
+        change = Change(cause.at, written, use, _made(before, written), events)
+        if not await self._ledger.append(change):
+            return False
+        self._newest[written.id] = written
+        if len(self._newest) > REMEMBERED:
+            del self._newest[next(iter(self._newest))]
+        if announcement := change.announcement:
+            for listener in self._listeners:
+                listener(announcement)
+        return True
+
+    async def decide(self, intent_id: str, decision: Callable[[PaymentIntent | None], PaymentIntent | None]) -> None:
+        """Change an intent without a request; a decision of None changes nothing.
+
+        The decision is made again when somebody else wrote meanwhile. Raises what the decision raises.
+        """
+        while True:
+            # Not from memory: no write tells a decision of None that it was made about an old version.
+            before = await self._ledger.load(intent_id)
+            after = decision(before)
+            if after is None or await self.write(before, after, Cause(self._now())):
+                return
+
+
+def _made(before: PaymentIntent | None, after: PaymentIntent) -> Made | None:
+    """A change makes at most one object: the intent, a refund, or the one dispute of its charge."""
+    if before is None:
+        return Made("intent", after.id, after.id, after.created)
+    for part in after.parts:
+        if before.part(part.id) is None:
+            return Made("refund" if isinstance(part, Refund) else "dispute", part.id, after.id, part.created)
+    return None

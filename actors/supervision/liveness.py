@@ -1,0 +1,77 @@
+"""Watching over actors: Ray restarts a process that died but does not notice one that hangs."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from actors.cluster.heartbeat import Fleet, Pulse
+from actors.runtime.ports import HostUnreachableError
+
+EVERY_SECONDS = 1.0
+# Measured: Ray itself does nothing about a stopped process within 50 s.
+SILENT_SECONDS = 5.0
+# On a machine that is busy starting took longer than 5 s, and as the actor was replaced again each time it never came
+# to an end. So whoever was replaced and is not heard since gets twice the time, up to this.
+LONGEST_SECONDS = 60.0
+# Ray starts a process that died by itself: that takes a second, and was seen to take twenty on a machine with ten times
+# more to do than it can. Killed meanwhile it would never be there.
+STARTING_SECONDS = 60.0
+
+logger = structlog.get_logger(__name__)
+
+
+class Watch:
+    """Knows when each actor last gave a sign of life, and has the silent ones replaced."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.pulses: dict[str, Pulse] = {}
+        self._fleet = fleet
+        self._heard: dict[str, float] = {}
+        self._gone: dict[str, float] = {}
+        self._patience: dict[str, float] = {}
+
+    async def look(self, watched: Iterable[str]) -> None:
+        """Listens to all of them once, for a second at most."""
+        watched = set(watched)
+        for known in (self.pulses, self._heard, self._gone, self._patience):
+            for name in known.keys() - watched:
+                del known[name]
+        await asyncio.gather(*(self._listen(name) for name in sorted(watched)))
+
+    async def _listen(self, name: str) -> None:
+        now = asyncio.get_running_loop().time()
+        heard, gone = self._heard.setdefault(name, now), self._gone.pop(name, now)
+        try:
+            self.pulses[name] = await asyncio.wait_for(self._fleet.ping(name), EVERY_SECONDS)
+        except HostUnreachableError:
+            # Nobody is there who could be silent: whoever comes is listened to from then on.
+            self._heard[name], self._gone[name] = now, gone
+            if now - gone >= STARTING_SECONDS:
+                await self._replace(name, "actor_missing", STARTING_SECONDS)
+                self._gone[name] = now
+        except TimeoutError:
+            patience = self._patience.get(name, SILENT_SECONDS)
+            if now - heard >= patience:
+                await self._replace(name, "actor_silent", patience)
+                self._heard[name] = now  # and time to start
+                self._patience[name] = min(patience * 2, LONGEST_SECONDS)
+        else:
+            self._heard[name] = asyncio.get_running_loop().time()
+            self._patience.pop(name, None)
+
+    async def _replace(self, name: str, why: str, seconds: float) -> None:
+        logger.error(why, actor=name, seconds=seconds)
+        with contextlib.suppress(HostUnreachableError):
+            await self._fleet.replace(name, self.pulses.get(name))
+
+
+async def watch(fleet: Fleet, watched: list[str], heard: Callable[[Pulse], None]) -> None:
+    """Watches over these actors until cancelled. `heard` is told the last pulse of each, again and again."""
+    own = Watch(fleet)
+    while True:
+        await own.look(watched)
+        for pulse in own.pulses.values():
+            heard(pulse)
+        await asyncio.sleep(EVERY_SECONDS)

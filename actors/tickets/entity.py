@@ -1,0 +1,253 @@
+"""How tickets behave in a host: the pure rules of `domain.ticket`, with what they need from the database."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from actors.domain import ticket as rules
+from actors.domain.messages import (
+    CancelOrder,
+    CloseWaitingList,
+    CreateTicket,
+    EditTicket,
+    Expire,
+    Instant,
+    JoinWaitingList,
+    LeaveWaitingList,
+    Order,
+    OrderCreated,
+    OrderOver,
+    ReadTicket,
+    Refusal,
+    Release,
+    Reserve,
+    Revoke,
+    Sell,
+    StartPayment,
+    TicketCommand,
+    TicketEvent,
+    TicketUpdated,
+    WakeTicket,
+    WithdrawTicket,
+)
+from actors.domain.ticket import Surroundings, Ticket, TicketAnswer
+from actors.domain.waiting_list import Line
+from actors.read_model.projections import order_projection, ticket_projections
+from actors.runtime.ports import Decided, Projection, Recorded
+from actors.tickets.open_holds import BuyerHolds
+
+# What may make a ticket available again, besides the time.
+_RELEASING = (CancelOrder, Release, Revoke, Expire)
+
+
+class TicketQueries(Protocol):
+    """What tickets read from the database. All raise StoreUnavailableError."""
+
+    async def tickets(self, ids: Collection[str]) -> dict[str, Ticket]:
+        """The stored tickets."""
+
+    async def unpaid_holds_of(self, buyer_ids: Collection[str], now: Instant) -> list[Order]:
+        """The orders that hold tickets for these buyers, and those that ended unpaid within an hour or two."""
+
+    async def orders(self, ids: Collection[str]) -> dict[str, Order]:
+        """The stored orders."""
+
+    async def orders_in_journal(self, ids: Collection[str]) -> dict[str, Order]:
+        """The orders that came into being, as they are now."""
+
+    async def may_buy(self, user_ids: Collection[str], *, verified: bool) -> frozenset[str]:
+        """Those of the users who are neither banned nor gone, with `verified` only those with a verified address."""
+
+    async def edits_in_journal(self, ids: Collection[str]) -> dict[str, str]:
+        """The edits that took effect, each with the id of the ticket that it changed."""
+
+
+class TicketBehaviour:
+    """Tickets in a host; see runtime.ports.Behaviour for what each method promises."""
+
+    kind = "ticket"
+
+    def __init__(
+        self, queries: TicketQueries, *, offer_window: int = 600_000, verified_only: bool = False, fee: int = 0
+    ) -> None:
+        """Offer for `offer_window` ms, with `verified_only` to people with a verified address alone.
+
+        Orders come into being at a `fee` in hundredths of a percent.
+        """
+        self._queries = queries
+        self._verified_only = verified_only
+        self._nobody_waits = Surroundings(offer_window=offer_window, fee=fee)
+        self._offering = self._nobody_waits
+        self._holds = BuyerHolds()
+        self._earlier: dict[str, Order] = {}
+        self._edited: dict[str, str] = {}
+
+    def entity_id(self, command: TicketCommand) -> str:
+        return command.ticket_id
+
+    def starts_fresh(self, command: TicketCommand) -> bool:
+        return isinstance(command, CreateTicket)
+
+    def is_read(self, command: TicketCommand) -> bool:
+        return isinstance(command, ReadTicket)
+
+    async def load(self, ids: Collection[str]) -> dict[str, Ticket]:
+        return await self._queries.tickets(ids)
+
+    async def gather(
+        self, commands: Sequence[TicketCommand], states: Mapping[str, Ticket | None], now: Instant, *, careful: bool
+    ) -> None:
+        await self._know_who_waits(commands, states, now)
+        reserves = [command for command in commands if isinstance(command, Reserve)]
+        await self._know_the_buyers(reserves, now)
+        # That an order came into being before is left to the key `order:<id>`; only after it said so it is looked up.
+        wanted = {command.order_id for command in reserves} if careful else set()
+        self._earlier = await self._queries.orders_in_journal(wanted) if wanted else {}
+        edits = {edit_id for command in commands if (edit_id := _edit_id_of(command))} if careful else set()
+        self._edited = await self._queries.edits_in_journal(edits) if edits else {}
+
+    async def _know_who_waits(
+        self, commands: Sequence[TicketCommand], states: Mapping[str, Ticket | None], now: Instant
+    ) -> None:
+        """Ask in one query who may buy of those in line for tickets that this turn may release."""
+        joining = [command for command in commands if isinstance(command, JoinWaitingList)]
+        released = {
+            command.ticket_id
+            for command in commands
+            if isinstance(command, _RELEASING) and (joining or _waiting_for(states.get(command.ticket_id)))
+        }
+        released.update(
+            ticket_id for ticket_id, ticket in states.items() if _waiting_for(ticket) and _is_due(ticket, now)
+        )
+        waiting = {waiter.user_id for ticket_id in released for waiter in _waiting_for(states.get(ticket_id))}
+        waiting.update(command.user_id for command in joining if command.ticket_id in released)
+        self._offering = self._nobody_waits
+        if waiting:
+            may_buy = await self._queries.may_buy(waiting, verified=self._verified_only)
+            self._offering = replace(self._nobody_waits, may_buy=may_buy)
+
+    async def _know_the_buyers(self, reserves: Sequence[Reserve], now: Instant) -> None:
+        # Before anybody is refused for what they hold, the documents are asked whether other hosts ended it. A document
+        # is never ahead of the journal, and what is over stays over; what has none yet is known to this host alone.
+        if doubtful := self._holds.in_doubt(reserves):
+            self._holds.correct((await self._queries.orders(doubtful)).values())
+        limited = {one.buyer_id for one in reserves if one.is_limited or one.max_holds is not None}
+        if unknown := self._holds.unknown(limited):
+            self._holds.learn(unknown, await self._queries.unpaid_holds_of(unknown, now))
+
+    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decided[Ticket]:
+        surroundings = self._offering
+        if isinstance(command, Reserve):
+            open_holds, first_end = self._holds.open_of(command.buyer_id, now)
+            surroundings = Surroundings(
+                open_holds,
+                earlier_order=self._earlier.get(command.order_id),
+                first_end=first_end,
+                unpaid_until=self._holds.unpaid_until(command.buyer_id),
+                fee=self._nobody_waits.fee,
+            )
+        elif (edit_id := _edit_id_of(command)) in self._edited:
+            surroundings = Surroundings(edited_before=self._edited[edit_id])
+        decision = rules.decide(ticket, command, now, surroundings)
+        if isinstance(decision, Refusal):
+            return Decided((), decision, surroundings)
+        return Decided(decision, None, surroundings)
+
+    def due(self, ticket: Ticket | None, now: Instant) -> tuple[TicketEvent, ...]:
+        return rules.due(ticket, now, self._offering)
+
+    def evolve(self, ticket: Ticket | None, recorded: Recorded, entity_id: str) -> Ticket:
+        return replace(rules.evolve(ticket, recorded.event, recorded.at, entity_id), commit=recorded.commit)
+
+    def version(self, ticket: Ticket | None) -> int:
+        return ticket.version if ticket else 0
+
+    def commit_of(self, ticket: Ticket | None) -> str | None:
+        return ticket.commit if ticket else None
+
+    def updated_at(self, ticket: Ticket | None) -> Instant:
+        return ticket.updated_at if ticket else 0
+
+    def claims(self, event: TicketEvent) -> tuple[str, ...]:
+        match event:
+            case OrderCreated(order=order):
+                return (order_key(order.id),)
+            case TicketUpdated(edit_id=str(edit_id)):
+                return (edit_key(edit_id),)
+        return ()
+
+    def claim_of(self, command: TicketCommand) -> str | None:
+        if isinstance(command, Reserve):
+            return order_key(command.order_id)
+        edit_id = _edit_id_of(command)
+        return edit_key(edit_id) if edit_id is not None else None
+
+    def reply(self, ticket: Ticket, command: TicketCommand, decided: Decided[Ticket]) -> TicketAnswer:
+        fresh = bool(decided.events)
+        if isinstance(command, JoinWaitingList | LeaveWaitingList | CloseWaitingList):
+            return TicketAnswer(ticket, None, fresh)
+        # The first event is that of the command; one after it may be an offer to somebody else.
+        changed = rules.order_in(decided.events[0]) if decided.events else None
+        return TicketAnswer(ticket, changed or decided.surroundings.earlier_order or ticket.order, fresh)
+
+    def noticed(self, event: TicketEvent) -> None:
+        order = rules.order_in(event)
+        if order is None:
+            return
+        self._holds.note(order)
+        if order.id in self._earlier:
+            self._earlier[order.id] = order
+
+    def settle(self, *, committed: bool) -> None:
+        self._holds.settle(committed=committed)
+
+    def timer(self, ticket: Ticket) -> tuple[Instant, TicketCommand] | None:
+        if ticket.order is None or not ticket.order.is_open:
+            return None
+        return ticket.order.expires_at, Expire(ticket.id, ticket.order.id)
+
+    def promises(self, command: TicketCommand, reply: object) -> Collection[tuple[str, str]]:
+        match command, reply:
+            case ReadTicket() | WakeTicket(), _:
+                return ()
+            case StartPayment(), TicketAnswer(fresh=True):
+                return ()  # OrderActor goes on; before it answers a buyer whose payment is not over it asks again
+            case (
+                CreateTicket() | EditTicket() | WithdrawTicket() | JoinWaitingList() | LeaveWaitingList(),
+                TicketAnswer(ticket=ticket),
+            ):
+                return (("tickets", ticket.id),)
+            case _, TicketAnswer(order=Order(id=order_id)):
+                return (("orders", order_id),)
+            case (CancelOrder() | StartPayment() | Sell() | Release()) as ended, OrderOver():
+                return (("orders", ended.order_id),)  # whoever hears that it is over reads how it ended
+        return ()
+
+    def projections(self, recorded: Recorded, ticket: Ticket) -> list[Projection]:
+        return ticket_projections(recorded, ticket)
+
+    def told(self, ticket: Ticket) -> list[Projection]:
+        return [] if ticket.order is None else [order_projection(ticket.order)]
+
+
+def order_key(order_id: str) -> str:
+    """The journal key that lets an order come into being once, ever."""
+    return f"order:{order_id}"
+
+
+def edit_key(edit_id: str) -> str:
+    """The journal key that lets an edit take effect once, ever."""
+    return f"edit:{edit_id}"
+
+
+def _waiting_for(ticket: Ticket | None) -> Line:
+    return ticket.waiting if ticket is not None else ()
+
+
+def _is_due(ticket: Ticket | None, now: Instant) -> bool:
+    order = ticket.order if ticket is not None else None
+    return order is not None and order.is_open and order.expires_at <= max(now, order.updated_at)
+
+
+def _edit_id_of(command: TicketCommand) -> str | None:
+    return command.edit_id if isinstance(command, EditTicket) else None
