@@ -8,11 +8,11 @@ from actors.domain.account_events import RoleChanged
 from actors.runtime.clock import wall_clock
 from actors.runtime.ports import StoreUnavailableError
 from actors.storage.database import connect, database_of
+from actors.storage.security_events import SecurityEventRecords
+from actors.storage.users import Users
 from cli.status import NotRunningError, with_database
 from config.settings import Settings
-from serve_app.queries.security_events import SecurityEventRecords
-from serve_app.queries.users import Users
-from serve_app.security.events import SecurityEvents
+from serve_app.security.audit_log import SecurityEvents
 
 
 class NoSuchUserError(Exception):

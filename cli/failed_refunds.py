@@ -9,11 +9,11 @@ from actors.domain.messages import Instant, NotFound, NothingToResolve, PaymentA
 from actors.domain.money import spoken
 from actors.runtime.clock import wall_clock
 from actors.storage.database import connect, database_of
+from actors.storage.failed_refunds import FailedRefund, FailedRefunds
 from cli.status import NotRunningError, attached, with_database
 from config.settings import Settings
-from serve_app.instants import iso
-from serve_app.paging import LARGEST_LIMIT
-from serve_app.queries.failed_refunds import FailedRefund, FailedRefunds
+from serve_app.http.paging import LARGEST_LIMIT
+from serve_app.http.timestamps import iso
 
 # Who says so, in the journal: somebody who may run commands on this machine. Administrators have ids.
 OPERATOR = "operator"

@@ -40,7 +40,7 @@ RAY_SETTINGS = {
     "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": "65536",
     "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "60",  # a client that neither sends nor reads; Serve's default is an hour
     "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S": "60",  # a replica that sends nothing; open streams send more often than that
-    # uvicorn takes nobody's word for the client's address: serve_app/security/addresses.py does, and only HAProxy's.
+    # uvicorn takes nobody's word for the client's address: serve_app/security/client_ip.py does, and only HAProxy's.
     "FORWARDED_ALLOW_IPS": "",
 }
 

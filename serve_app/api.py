@@ -4,11 +4,10 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from serve_app import error_responses
-from serve_app.fixed_addresses import FixedAddresses
-from serve_app.methods import Methods
-from serve_app.openapi import describe_sessions
-from serve_app.own_changes import OwnChanges
+from serve_app.http import error_responses
+from serve_app.http.fast_routes import FixedAddresses
+from serve_app.http.methods import Methods
+from serve_app.http.openapi import describe_sessions
 from serve_app.routes import (
     account,
     admin,
@@ -24,9 +23,10 @@ from serve_app.routes import (
     waiting,
     webhooks,
 )
+from serve_app.search.read_your_writes import OwnChanges
+from serve_app.security.authentication import Recognition
+from serve_app.security.csrf import SameOrigin
 from serve_app.security.headers import SecurityHeaders
-from serve_app.security.origin import SameOrigin
-from serve_app.security.recognition import Recognition
 from serve_app.services import Services
 from serve_app.web.pages import page_routers
 

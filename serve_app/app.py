@@ -18,8 +18,8 @@ from actors.runtime.ports import StoreUnavailableError
 from config import logs
 from config.settings import Settings
 from serve_app.api import create_api
-from serve_app.error_responses import unavailable
-from serve_app.replica_port import listen_at_own_address
+from serve_app.http.error_responses import unavailable
+from serve_app.http.replica_port import listen_at_own_address
 from serve_app.services import Services, open_services
 
 _log = structlog.get_logger()

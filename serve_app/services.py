@@ -20,36 +20,36 @@ from actors.runtime.clock import wall_clock
 from actors.runtime.ports import Recorded, StoreUnavailableError
 from actors.storage.database import connect, database_of
 from actors.storage.entities import Queries as StoredEntities
+from actors.storage.failed_refunds import FailedRefunds
+from actors.storage.favourites import Favourites
 from actors.storage.journal import MongoJournal
+from actors.storage.orders import Orders
+from actors.storage.reports import Reports
+from actors.storage.revocations import RevocationRecords
+from actors.storage.security_events import SecurityEventRecords
+from actors.storage.sessions import SessionRecords
+from actors.storage.sitemap import Sitemap
+from actors.storage.ticket_lists import Tickets
 from actors.storage.upgrades import convert_email_keys
 from actors.storage.user_reads import UnlistedUsers
+from actors.storage.users import User, Users
 from actors.storage.webhook_inbox import WebhookInbox
 from actors.stripe.sandbox import Sandbox
 from actors.supervision.delisting import Unlisting
 from config.settings import Settings
-from serve_app.changed_users import ChangedUsers
-from serve_app.errors import ForbiddenError, NotAuthorizedError
-from serve_app.queries.failed_refunds import FailedRefunds
-from serve_app.queries.favourites import Favourites
-from serve_app.queries.orders import Orders
-from serve_app.queries.reports import Reports
-from serve_app.queries.revocations import RevocationRecords
-from serve_app.queries.security_events import SecurityEventRecords
-from serve_app.queries.sessions import SessionRecords
-from serve_app.queries.sitemap import Sitemap
-from serve_app.queries.tickets import Tickets
-from serve_app.queries.users import User, Users
-from serve_app.recent import Recent
+from serve_app.accounts.changed_users import ChangedUsers
+from serve_app.accounts.password_hashes import Argon2Cost, Passwords
+from serve_app.accounts.revocations import Revocations
+from serve_app.accounts.session_cookies import Lifetimes, Sessions
+from serve_app.accounts.tokens import Session, Tokens
+from serve_app.buying.stripe_webhooks import StripeWebhooks
+from serve_app.http.errors import ForbiddenError, NotAuthorizedError
 from serve_app.schemas.body import Rules
+from serve_app.search.coalescing_cache import Recent
 from serve_app.search.erased_words import as_everybody_sees
-from serve_app.security.addresses import client_address
-from serve_app.security.events import SecurityEvents
-from serve_app.security.limits import Limits
-from serve_app.security.passwords import Argon2Cost, Passwords
-from serve_app.security.revocations import Revocations
-from serve_app.security.sessions import Lifetimes, Sessions
-from serve_app.security.tokens import Session, Tokens
-from serve_app.stripe_webhooks import StripeWebhooks
+from serve_app.security.audit_log import SecurityEvents
+from serve_app.security.client_ip import client_address
+from serve_app.security.rate_limits import Limits
 from serve_app.web.live.feed import LiveFeed
 
 Clock = Callable[[], Instant]

@@ -16,10 +16,10 @@ from bson import ObjectId
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from pydantic import BaseModel, Field
 
-from serve_app.instants import iso
+from serve_app.http.timestamps import iso
 
 WINDOW_MS = 900_000
-# As many as the market remembers (serve_app/security/sessions.py), so that neither verifies a signature twice.
+# As many as the market remembers (serve_app/accounts/session_cookies.py), so that neither verifies a signature twice.
 _REMEMBERED = 8_192
 
 

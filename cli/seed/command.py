@@ -15,11 +15,11 @@ from actors.domain.messages import CreateTicket, Overloaded, Pay, Refusal, Reser
 from actors.runtime.clock import wall_clock
 from actors.storage.clock import database_clock
 from actors.storage.database import Database, connect, database_of
+from actors.storage.users import User, Users
 from cli.seed.plausible import plausible_ticket
 from cli.status import attached, with_database
 from config.settings import Settings
-from serve_app.queries.users import User, Users
-from serve_app.security.passwords import Argon2Cost, Passwords
+from serve_app.accounts.password_hashes import Argon2Cost, Passwords
 
 PASSWORD_BYTES = 12
 _DOMAIN = "seed.example"

@@ -5,14 +5,14 @@ from actors.mail.outbox import to_user
 from actors.mail.templates import Kind
 from actors.mail.tokens import EmailToken, is_of
 from actors.storage.user_reads import email_key
+from actors.storage.users import User
+from serve_app.accounts.password_rules import weakness_of
 from serve_app.accounts.passwords import prove_password
 from serve_app.buying.waiting import leave_all
-from serve_app.errors import ConflictError, NotAuthorizedError, RequestValidationError
-from serve_app.queries.users import User
+from serve_app.http.errors import ConflictError, NotAuthorizedError, RequestValidationError
 from serve_app.schemas import users as schemas
 from serve_app.schemas.account import AccountClosing
 from serve_app.schemas.users import EmailTokenBody, PasswordChange, ResetRequest
-from serve_app.security.password_rules import weakness_of
 from serve_app.services import Services
 
 _USED_UP = {"token": "is not valid any more: ask for another mail"}

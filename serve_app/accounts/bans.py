@@ -2,9 +2,9 @@
 
 from actors.domain.account_events import UserBanned, UserUnbanned
 from actors.domain.ids import is_id
+from actors.storage.users import User
 from serve_app.buying.waiting import leave_all
-from serve_app.errors import ConflictError, NotFoundError
-from serve_app.queries.users import User
+from serve_app.http.errors import ConflictError, NotFoundError
 from serve_app.services import Services
 
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from actors.domain.messages import Charge, Order
 from actors.domain.ticket import Ticket
+from actors.storage.reports import Report
+from actors.storage.security_events import SecurityRecord
+from actors.storage.ticket_lists import Wanted
+from actors.storage.users import User
 from serve_app.buying.refunds import order_views
-from serve_app.paging import LARGEST_LIMIT, Page
-from serve_app.queries.reports import Report
-from serve_app.queries.security_events import SecurityRecord
-from serve_app.queries.tickets import Wanted
-from serve_app.queries.users import User
-from serve_app.responses import json_bytes
+from serve_app.http.paging import LARGEST_LIMIT, Page
+from serve_app.http.responses import json_bytes
 from serve_app.schemas.account import mail_view, profile_view, security_event_view, signed_in_since
 from serve_app.schemas.payments import charge_view
 from serve_app.schemas.reports import report_view

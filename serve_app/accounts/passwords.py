@@ -2,8 +2,8 @@
 
 from actors.domain.account_events import SignInFailed
 from actors.storage.user_reads import email_key
-from serve_app.errors import NotAuthorizedError, RequestValidationError
-from serve_app.queries.users import User
+from actors.storage.users import User
+from serve_app.http.errors import NotAuthorizedError, RequestValidationError
 from serve_app.services import Services
 
 

@@ -9,10 +9,10 @@ from actors.domain.account_events import SignedIn, SignedOut
 from actors.mail.outbox import to_user
 from actors.mail.templates import Kind
 from actors.storage.user_reads import email_key
+from actors.storage.users import User
 from serve_app.accounts.passwords import authenticate
-from serve_app.errors import ConflictError, ForbiddenError, NotAuthorizedError, NotFoundError
-from serve_app.idempotency import Identity
-from serve_app.queries.users import User
+from serve_app.http.errors import ConflictError, ForbiddenError, NotAuthorizedError, NotFoundError
+from serve_app.http.idempotency import Identity
 from serve_app.schemas.users import SignIn, SignUp
 from serve_app.services import Services, services_of
 

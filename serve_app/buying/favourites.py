@@ -7,11 +7,11 @@ from starlette.requests import Request
 
 from actors.domain.messages import ReadTicket
 from actors.domain.ticket import Ticket
-from serve_app.errors import ConflictError
-from serve_app.paging import Page
+from serve_app.accounts.tokens import Session
+from serve_app.http.errors import ConflictError
+from serve_app.http.paging import Page
 from serve_app.search.closed_accounts import as_shown
 from serve_app.search.tickets import ask, existing
-from serve_app.security.tokens import Session
 from serve_app.services import Services, services_of
 
 # Nobody looks through more, and so many are read and deleted in a moment.

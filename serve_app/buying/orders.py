@@ -6,8 +6,8 @@ from starlette.requests import Request
 
 from actors.domain.messages import CancelOrder, NotYours, Order, OrderOver, ReadOrder, Refusal, RequestMismatch, Reserve
 from serve_app.buying.permissions import own_order
-from serve_app.idempotency import Identity
-from serve_app.refusals import error_of
+from serve_app.http.idempotency import Identity
+from serve_app.http.refusal_errors import error_of
 from serve_app.schemas.orders import OrderBody
 from serve_app.services import Services, services_of
 

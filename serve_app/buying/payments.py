@@ -15,9 +15,9 @@ from actors.domain.messages import (
     UnknownPaymentMethod,
 )
 from serve_app.buying.permissions import own_order
-from serve_app.errors import ConflictError, CustomError, PaymentDeclinedError
-from serve_app.idempotency import Identity
-from serve_app.refusals import error_of
+from serve_app.http.errors import ConflictError, CustomError, PaymentDeclinedError
+from serve_app.http.idempotency import Identity
+from serve_app.http.refusal_errors import error_of
 from serve_app.schemas.payments import PaymentBody
 from serve_app.services import Services, services_of
 

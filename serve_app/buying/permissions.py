@@ -2,7 +2,7 @@
 
 from actors.domain.ids import is_id
 from actors.domain.messages import Order
-from serve_app.errors import ForbiddenError, NotFoundError
+from serve_app.http.errors import ForbiddenError, NotFoundError
 from serve_app.services import Services
 
 

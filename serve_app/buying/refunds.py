@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from actors.domain.charge import refund_status
 from actors.domain.messages import Order, OrderStatus, PaymentAnswer, RefundStatus, Refusal, ResolveRefund
 from serve_app.buying.permissions import visible_order
-from serve_app.refusals import error_of
+from serve_app.http.refusal_errors import error_of
 from serve_app.schemas.orders import OrderView, order_view
 from serve_app.services import Services
 

@@ -7,7 +7,7 @@ from pymongo.errors import PyMongoError
 
 from actors.domain.messages import CloseWaitingList, JoinWaitingList, LeaveWaitingList, ReadTicket
 from actors.domain.waiting_list import place_in
-from serve_app.errors import NotFoundError, TooManyRequestsError
+from serve_app.http.errors import NotFoundError, TooManyRequestsError
 from serve_app.schemas.waiting import WaitingBody
 from serve_app.search.tickets import ask, existing
 from serve_app.services import Services

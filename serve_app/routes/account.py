@@ -7,9 +7,9 @@ from fastapi.responses import StreamingResponse
 
 from serve_app.accounts import account
 from serve_app.accounts.export import export_of
-from serve_app.bodies import read_json
-from serve_app.openapi import documented
-from serve_app.responses import no_content
+from serve_app.http.openapi import documented
+from serve_app.http.request_body import read_json
+from serve_app.http.responses import no_content
 from serve_app.schemas.account import AccountClosing, ExportView
 from serve_app.services import services_of
 

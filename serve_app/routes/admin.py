@@ -8,9 +8,9 @@ from actors.domain.charge import refund_status
 from serve_app.accounts import bans
 from serve_app.accounts.bans import existing_user
 from serve_app.buying.refunds import resolve_refund
-from serve_app.openapi import documented
-from serve_app.paging import cursor_of, link_header
-from serve_app.responses import json_response, no_content
+from serve_app.http.openapi import documented
+from serve_app.http.paging import cursor_of, link_header
+from serve_app.http.responses import json_response, no_content
 from serve_app.schemas.admin import AccountView, FailedRefundView, account_view, failed_refund_view
 from serve_app.schemas.orders import OrderView, order_view
 from serve_app.schemas.searches import FailedRefundSearch

@@ -5,9 +5,9 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 
 from serve_app.accounts import account
-from serve_app.bodies import read_json
-from serve_app.openapi import documented
-from serve_app.responses import json_response
+from serve_app.http.openapi import documented
+from serve_app.http.request_body import read_json
+from serve_app.http.responses import json_response
 from serve_app.schemas.users import EmailTokenBody, EmptyView, PasswordReset, ResetRequest
 from serve_app.services import services_of
 

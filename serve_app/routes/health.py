@@ -9,9 +9,9 @@ from redis.exceptions import RedisError
 from typing_extensions import TypedDict
 
 from actors.events.redis_stream import STREAM
-from serve_app.errors import ServiceUnavailableError
-from serve_app.openapi import documented
-from serve_app.responses import json_response
+from serve_app.http.errors import ServiceUnavailableError
+from serve_app.http.openapi import documented
+from serve_app.http.responses import json_response
 from serve_app.services import Services, services_of
 
 router = APIRouter(tags=["health"])

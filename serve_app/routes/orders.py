@@ -6,15 +6,15 @@ from fastapi import APIRouter, Request, Response
 
 from actors.domain.charge import refund_status
 from actors.domain.messages import OrderStatus
-from serve_app.bodies import read_json
 from serve_app.buying import orders as buying
 from serve_app.buying.orders import admit_buyer
 from serve_app.buying.permissions import traded_order, visible_order
 from serve_app.buying.refunds import order_views, refund_of
-from serve_app.idempotency import identify, key_of
-from serve_app.openapi import documented
-from serve_app.paging import cursor_of, link_header
-from serve_app.responses import json_bytes, json_response, list_headers, no_content, unless_unchanged
+from serve_app.http.idempotency import identify, key_of
+from serve_app.http.openapi import documented
+from serve_app.http.paging import cursor_of, link_header
+from serve_app.http.request_body import read_json
+from serve_app.http.responses import json_bytes, json_response, list_headers, no_content, unless_unchanged
 from serve_app.schemas.orders import OrderBody, OrderView, RefundView, order_view, refund_view
 from serve_app.schemas.payments import ChargeView, charge_view
 from serve_app.schemas.searches import OrderSearch

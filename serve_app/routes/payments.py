@@ -5,12 +5,12 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 
 from actors.domain.messages import ChargeStatus
-from serve_app.bodies import read_json
 from serve_app.buying import payments
 from serve_app.buying.payments import admit_payer
-from serve_app.idempotency import identify, key_of
-from serve_app.openapi import documented
-from serve_app.responses import json_response
+from serve_app.http.idempotency import identify, key_of
+from serve_app.http.openapi import documented
+from serve_app.http.request_body import read_json
+from serve_app.http.responses import json_response
 from serve_app.schemas.payments import (
     PaymentBody,
     PaymentView,

@@ -8,10 +8,10 @@ from pydantic import AfterValidator, Field
 from typing_extensions import TypedDict
 
 from actors.stripe.sandbox import NothingToAuthenticateError
-from serve_app.bodies import read_json
-from serve_app.errors import ConflictError, NotFoundError
-from serve_app.openapi import documented
-from serve_app.responses import json_response
+from serve_app.http.errors import ConflictError, NotFoundError
+from serve_app.http.openapi import documented
+from serve_app.http.request_body import read_json
+from serve_app.http.responses import json_response
 from serve_app.schemas.body import Body
 from serve_app.services import services_of
 

@@ -5,8 +5,8 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 
 from serve_app.accounts import sessions
-from serve_app.openapi import documented
-from serve_app.responses import json_response, no_content
+from serve_app.http.openapi import documented
+from serve_app.http.responses import json_response, no_content
 from serve_app.schemas.users import SessionView, session_view
 from serve_app.services import services_of
 

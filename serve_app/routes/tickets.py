@@ -5,12 +5,12 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 
 from actors.domain.ticket import Ticket
-from serve_app.bodies import read_json
-from serve_app.etags import etag, expected_versions
-from serve_app.idempotency import identify, key_of
-from serve_app.openapi import documented
-from serve_app.paging import Page, cursor_of, link_header
-from serve_app.responses import json_bytes, json_response, list_headers, no_content, unless_unchanged
+from serve_app.http.etags import etag, expected_versions
+from serve_app.http.idempotency import identify, key_of
+from serve_app.http.openapi import documented
+from serve_app.http.paging import Page, cursor_of, link_header
+from serve_app.http.request_body import read_json
+from serve_app.http.responses import json_bytes, json_response, list_headers, no_content, unless_unchanged
 from serve_app.schemas.history import HistoryEntry, history_entry
 from serve_app.schemas.searches import HistorySearch, TicketSearch
 from serve_app.schemas.tickets import (

@@ -5,13 +5,13 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 
 from actors.storage.user_reads import email_key
+from actors.storage.users import User
 from serve_app.accounts import account, sessions
 from serve_app.accounts.sessions import begin_session
-from serve_app.bodies import read_json
-from serve_app.idempotency import identify, key_of
-from serve_app.openapi import documented
-from serve_app.queries.users import User
-from serve_app.responses import json_response
+from serve_app.http.idempotency import identify, key_of
+from serve_app.http.openapi import documented
+from serve_app.http.request_body import read_json
+from serve_app.http.responses import json_response
 from serve_app.schemas.users import (
     CurrentUserView,
     EmptyView,

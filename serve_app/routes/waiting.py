@@ -4,11 +4,11 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
 
-from serve_app.bodies import read_json
 from serve_app.buying import waiting
 from serve_app.buying.orders import admit_buyer
-from serve_app.openapi import documented
-from serve_app.responses import json_response, no_content
+from serve_app.http.openapi import documented
+from serve_app.http.request_body import read_json
+from serve_app.http.responses import json_response, no_content
 from serve_app.schemas.waiting import WaitingBody, WaitingView, waiting_view
 from serve_app.selling.tickets import admit_change
 from serve_app.services import services_of

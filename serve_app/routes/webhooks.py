@@ -6,9 +6,9 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 from typing_extensions import TypedDict
 
-from serve_app.bodies import read_raw
-from serve_app.openapi import documented
-from serve_app.responses import json_response
+from serve_app.http.openapi import documented
+from serve_app.http.request_body import read_raw
+from serve_app.http.responses import json_response
 from serve_app.services import services_of
 
 STRIPE = "/api/webhooks/stripe"

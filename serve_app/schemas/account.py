@@ -5,10 +5,10 @@ from typing import Any, NotRequired
 from typing_extensions import TypedDict
 
 from actors.mail.outbox import Mail
-from serve_app.instants import iso
-from serve_app.queries.security_events import SecurityRecord
-from serve_app.queries.sessions import SessionRecord
-from serve_app.queries.users import User
+from actors.storage.security_events import SecurityRecord
+from actors.storage.sessions import SessionRecord
+from actors.storage.users import User
+from serve_app.http.timestamps import iso
 from serve_app.schemas.body import Body
 from serve_app.schemas.fields import Password
 from serve_app.schemas.orders import OrderView

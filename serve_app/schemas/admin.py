@@ -5,9 +5,9 @@ from typing import Literal, TypeAlias
 from typing_extensions import TypedDict
 
 from actors.domain.money import major
-from serve_app.instants import iso
-from serve_app.queries.failed_refunds import FailedRefund
-from serve_app.queries.users import User
+from actors.storage.failed_refunds import FailedRefund
+from actors.storage.users import User
+from serve_app.http.timestamps import iso
 from serve_app.schemas.body import Body
 
 TakedownReason: TypeAlias = Literal["fraud", "forbidden", "misleading", "duplicate", "request", "other"]

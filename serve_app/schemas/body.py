@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from actors.domain.messages import Instant
-from serve_app.errors import RequestValidationError
+from serve_app.http.errors import RequestValidationError
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from actors.domain import fees, money
 from actors.domain.ids import is_id
 from actors.domain.messages import Instant
-from serve_app.instants import instant_of
+from serve_app.http.timestamps import instant_of
 from serve_app.schemas.body import Rules
 
 TITLE_LENGTH = 200

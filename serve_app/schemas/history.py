@@ -9,7 +9,7 @@ from actors.domain.messages import Order, OrderStatus, TicketCreated, TicketEven
 from actors.domain.money import major
 from actors.domain.ticket import order_in
 from actors.runtime.ports import Recorded
-from serve_app.instants import iso
+from serve_app.http.timestamps import iso
 from serve_app.schemas.tickets import details_view
 
 

@@ -7,7 +7,7 @@ from typing_extensions import TypedDict
 
 from actors.domain.messages import CancelReason, Order, OrderStatus, RefundStatus
 from actors.domain.money import major
-from serve_app.instants import iso
+from serve_app.http.timestamps import iso
 from serve_app.schemas.body import Body
 from serve_app.schemas.fields import Id, OptionalPrice, Version
 from serve_app.schemas.tickets import PlaceView, place_view

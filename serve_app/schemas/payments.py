@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from actors.domain.messages import Charge, ChargeStatus, PaymentAnswer
 from actors.domain.money import major
-from serve_app.instants import iso
+from serve_app.http.timestamps import iso
 from serve_app.schemas.body import Body
 from serve_app.schemas.fields import Id
 

@@ -4,8 +4,8 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-from serve_app.instants import iso
-from serve_app.queries.reports import Report
+from actors.storage.reports import Report
+from serve_app.http.timestamps import iso
 from serve_app.schemas.body import Body
 from serve_app.schemas.fields import Restrictions
 

@@ -6,8 +6,8 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 
 from actors.read_model.search_terms import folded
-from serve_app.errors import RequestValidationError
-from serve_app.paging import DEFAULT_LIMIT, LARGEST_LIMIT, position_in
+from serve_app.http.errors import RequestValidationError
+from serve_app.http.paging import DEFAULT_LIMIT, LARGEST_LIMIT, position_in
 from serve_app.schemas.body import Query
 from serve_app.schemas.fields import PLACE_LENGTH, Category, is_clean
 

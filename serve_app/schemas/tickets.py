@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 from actors.domain.messages import Details, Order, TicketStatus
 from actors.domain.money import major
 from actors.domain.ticket import Ticket
-from serve_app.instants import iso
+from serve_app.http.timestamps import iso
 from serve_app.schemas.body import Body
 from serve_app.schemas.fields import (
     Category,

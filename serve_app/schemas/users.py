@@ -6,12 +6,12 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from serve_app.instants import iso
-from serve_app.queries.sessions import SessionRecord
-from serve_app.queries.users import User
+from actors.storage.sessions import SessionRecord
+from actors.storage.users import User
+from serve_app.accounts.password_rules import weakness_of
+from serve_app.http.timestamps import iso
 from serve_app.schemas.body import Body
 from serve_app.schemas.fields import Email, KnownEmail, NewPassword, Password, Token
-from serve_app.security.password_rules import weakness_of
 
 
 class SignUp(Body):

@@ -1,8 +1,8 @@
 """Who may still read what people wrote about tickets before they closed their accounts."""
 
 from actors.domain.ticket import Ticket
+from serve_app.accounts.tokens import Session
 from serve_app.search.erased_words import as_everybody_sees
-from serve_app.security.tokens import Session
 from serve_app.services import Services
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from actors.domain.messages import Details, Instant, TicketStatus
 from actors.domain.ticket import Ticket
-from serve_app.queries.users import Users
+from actors.storage.users import Users
 
 TITLE = "A ticket of a closed account"
 # Nobody closes an account while a ticket of theirs is sold and its event, or so much time, is to come.

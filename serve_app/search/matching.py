@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from actors.domain.messages import Details, Instant
 from actors.read_model.search_terms import folded, search_terms
-from serve_app.queries.tickets import Wanted
+from actors.storage.ticket_lists import Wanted
 
 
 @dataclass(frozen=True, slots=True)

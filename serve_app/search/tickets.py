@@ -9,14 +9,14 @@ from starlette.requests import Request
 from actors.domain.ids import is_id
 from actors.domain.messages import ReadTicket, Refusal, TicketCommand, TicketStatus
 from actors.domain.ticket import Ticket, TicketAnswer
-from serve_app.errors import NotFoundError
-from serve_app.own_changes import changed_something
-from serve_app.paging import Page
-from serve_app.queries.tickets import Wanted
-from serve_app.refusals import error_of
+from actors.storage.ticket_lists import Wanted
+from serve_app.accounts.tokens import Session
+from serve_app.http.errors import NotFoundError
+from serve_app.http.paging import Page
+from serve_app.http.refusal_errors import error_of
 from serve_app.schemas.searches import TicketSearch
 from serve_app.search.closed_accounts import as_shown
-from serve_app.security.tokens import Session
+from serve_app.search.read_your_writes import changed_something
 from serve_app.services import Services, services_of
 
 Rendered = TypeVar("Rendered")

@@ -7,8 +7,8 @@ import structlog
 from pymongo.errors import PyMongoError
 
 from actors.domain.messages import Instant
-from serve_app.errors import ServiceUnavailableError
-from serve_app.queries.tickets import MOST_COUNTED
+from actors.storage.ticket_lists import MOST_COUNTED
+from serve_app.http.errors import ServiceUnavailableError
 from serve_app.services import Services
 
 logger = structlog.get_logger(__name__)

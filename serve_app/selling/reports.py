@@ -4,8 +4,8 @@ import structlog
 from starlette.requests import Request
 
 from actors.domain.messages import ReadTicket
-from serve_app.errors import ConflictError
-from serve_app.queries.reports import Report
+from actors.storage.reports import Report
+from serve_app.http.errors import ConflictError
 from serve_app.schemas.reports import ReportBody
 from serve_app.search.tickets import ask, existing
 from serve_app.services import Services, services_of

@@ -20,9 +20,9 @@ from actors.domain.messages import (
 from actors.domain.ticket import Ticket
 from actors.runtime.ports import Recorded
 from serve_app.buying.permissions import sold_order
-from serve_app.errors import ForbiddenError
-from serve_app.idempotency import Identity
-from serve_app.refusals import error_of
+from serve_app.http.errors import ForbiddenError
+from serve_app.http.idempotency import Identity
+from serve_app.http.refusal_errors import error_of
 from serve_app.schemas.admin import TakedownReason
 from serve_app.schemas.tickets import TicketBody
 from serve_app.search.tickets import ask, existing

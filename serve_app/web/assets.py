@@ -9,7 +9,7 @@ from importlib import resources
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from serve_app.errors import NotFoundError
+from serve_app.http.errors import NotFoundError
 
 router = APIRouter(include_in_schema=False)
 _TYPES = {

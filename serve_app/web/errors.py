@@ -6,8 +6,8 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serve_app.errors import CustomError, ErrorEntry
-from serve_app.responses import json_response
+from serve_app.http.errors import CustomError, ErrorEntry
+from serve_app.http.responses import json_response
 from serve_app.web.page import SignInNeededError, render, see_other
 
 _OF_PROGRAMS = ("/api/", "/docs", "/openapi.json", "/healthz", "/readyz")

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from actors.domain.messages import Instant
 from actors.domain.money import DECIMALS
-from serve_app.instants import iso
+from serve_app.http.timestamps import iso
 from serve_app.web.visitor import Visitor
 
 

@@ -9,9 +9,9 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from starlette.requests import Request
 
-from serve_app.bodies import read_raw
-from serve_app.errors import CustomError, PayloadTooLargeError, RequestValidationError, UnsupportedMediaTypeError
-from serve_app.idempotency import HEADER
+from serve_app.http.errors import CustomError, PayloadTooLargeError, RequestValidationError, UnsupportedMediaTypeError
+from serve_app.http.idempotency import HEADER
+from serve_app.http.request_body import read_raw
 
 KEY = "key"
 _MOST_FIELDS = 60

@@ -9,9 +9,9 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serve_app.errors import NotAuthorizedError
-from serve_app.responses import is_known
-from serve_app.security.tokens import Session
+from serve_app.accounts.tokens import Session
+from serve_app.http.errors import NotAuthorizedError
+from serve_app.http.responses import is_known
 from serve_app.services import services_of
 from serve_app.web.assets import asset
 from serve_app.web.formats import Formats

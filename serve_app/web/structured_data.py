@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from actors.domain.messages import TicketStatus
 from actors.domain.money import spoken
 from actors.domain.ticket import Ticket
-from serve_app.instants import iso
+from serve_app.http.timestamps import iso
 
 _TYPES = {
     "concert": "MusicEvent",

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 
 from actors.domain.messages import Instant
 from actors.domain.money import spoken
-from serve_app.instants import iso
-from serve_app.paging import LARGEST_LIMIT
-from serve_app.queries.tickets import Wanted
+from actors.storage.ticket_lists import Wanted
+from serve_app.http.paging import LARGEST_LIMIT
+from serve_app.http.timestamps import iso
 from serve_app.selling.fees import seller_gets
 from serve_app.services import Services
 

@@ -10,7 +10,7 @@ from babel.numbers import NumberFormatError, parse_decimal
 
 from actors.domain.messages import Details
 from actors.domain.money import cents, least_price, spoken
-from serve_app.errors import RequestValidationError
+from serve_app.http.errors import RequestValidationError
 from serve_app.schemas.tickets import TicketBody
 from serve_app.services import Services
 

@@ -9,8 +9,8 @@ from babel.core import get_global
 from starlette.requests import Request
 
 from actors.domain.messages import Instant
-from serve_app.errors import DatabaseConnectionError
-from serve_app.security.tokens import Session
+from serve_app.accounts.tokens import Session
+from serve_app.http.errors import DatabaseConnectionError
 from serve_app.services import services_of
 
 # Set by holdfast.js: strictly functional, and no other cookie says anything about the browser.

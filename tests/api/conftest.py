@@ -10,15 +10,15 @@ from pymongo.errors import AutoReconnect
 from actors.payments.webhook_events import Notices
 from actors.storage.database import Database, connect, create_indexes, database_of
 from actors.storage.entities import Queries as StoredEntities
+from actors.storage.sitemap import Sitemap
 from actors.storage.user_reads import UnlistedUsers
 from actors.storage.webhook_inbox import WebhookInbox
 from actors.supervision.delisting import Unlisting
 from config.settings import Settings
 from serve_app.api import create_api
-from serve_app.queries.sitemap import Sitemap
-from serve_app.recent import Recent
+from serve_app.buying.stripe_webhooks import StripeWebhooks
+from serve_app.search.coalescing_cache import Recent
 from serve_app.services import Services, open_services
-from serve_app.stripe_webhooks import StripeWebhooks
 from tests.api.fake_market import FakeMarket, ManualClock
 from tests.api.world import World
 

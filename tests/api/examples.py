@@ -12,19 +12,19 @@ from actors.domain.messages import Unavailable
 from actors.mail.outbox import Outbox
 from actors.mail.tokens import EmailTokens
 from actors.processes.stripe_account import SANDBOX_KEY, open_sandbox
+from actors.storage.orders import Orders
+from actors.storage.revocations import RevocationRecords
+from actors.storage.sessions import SessionRecords
+from actors.storage.ticket_lists import Tickets
+from actors.storage.users import Users
 from actors.storage.webhook_inbox import WebhookInbox
 from actors.stripe import connect
 from actors.stripe.sandbox import SandboxHTTPClient
-from serve_app.errors import TooManyRequestsError
-from serve_app.queries.orders import Orders
-from serve_app.queries.revocations import RevocationRecords
-from serve_app.queries.sessions import SessionRecords
-from serve_app.queries.tickets import Tickets
-from serve_app.queries.users import Users
-from serve_app.security.revocations import Revocations
-from serve_app.security.sessions import Sessions
+from serve_app.accounts.revocations import Revocations
+from serve_app.accounts.session_cookies import Sessions
+from serve_app.buying.stripe_webhooks import StripeWebhooks
+from serve_app.http.errors import TooManyRequestsError
 from serve_app.services import lifetimes_of
-from serve_app.stripe_webhooks import StripeWebhooks
 from tests.api import account_examples as accounts
 from tests.api.fake_market import DECLINED, SLOW, SLOW_REFUND
 from tests.api.world import JSON, NOBODY, TICKET, Person, World

@@ -8,9 +8,9 @@ import pytest
 
 from config.settings import Settings
 from serve_app.api import create_api
-from serve_app.errors import TooManyRequestsError
+from serve_app.http.errors import TooManyRequestsError
 from serve_app.security.leaky_buckets import LeakyBuckets, Rate
-from serve_app.security.limits import Limits
+from serve_app.security.rate_limits import Limits
 from tests.api.fake_market import DECLINED, UNKNOWN
 from tests.api.world import NOBODY, PASSWORD, TICKET, World, errors, fields
 from tests.support.local_market import LocalMarket, local_market

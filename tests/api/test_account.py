@@ -2,7 +2,7 @@ import json
 
 from actors.storage.user_reads import UnlistedUsers
 from actors.supervision.delisting import Unlisting
-from serve_app.instants import iso
+from serve_app.http.timestamps import iso
 from tests.api.world import JSON, PASSWORD, Person, World, errors, fields
 
 

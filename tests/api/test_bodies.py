@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from serve_app.bodies import LARGEST_BODY, parse
+from serve_app.http.request_body import LARGEST_BODY, parse
 from tests.api.world import TICKET, World, errors, fields
 
 JSON_TYPE = {"Content-Type": "application/json"}

@@ -8,7 +8,7 @@ import pytest
 from bson import ObjectId
 from redis.asyncio import Redis
 
-from serve_app.changed_users import _MOST, REMEMBERED_SECONDS, ChangedUsers
+from serve_app.accounts.changed_users import _MOST, REMEMBERED_SECONDS, ChangedUsers
 from tests.api.world import COOKIE_DOMAIN, Person, World
 from tests.support.eventually import eventually
 
@@ -34,7 +34,7 @@ async def test_client_that_keeps_only_the_session_cookie_sees_its_own_changes_in
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     thousandths = count(1_000)
-    monkeypatch.setattr("serve_app.recent._now", lambda: next(thousandths) / 1_000)
+    monkeypatch.setattr("serve_app.search.coalescing_cache._now", lambda: next(thousandths) / 1_000)
     seller, other = await world.someone(), world.anyone()
     session = seller.http.cookies[world.services.sessions.cookie]
 

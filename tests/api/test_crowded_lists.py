@@ -10,10 +10,10 @@ from pymongo.errors import ExecutionTimeout, NetworkTimeout, PyMongoError
 
 from actors.domain.messages import Instant
 from actors.domain.ticket import Ticket
-from serve_app.instants import iso
-from serve_app.paging import Page
-from serve_app.queries.orders import Orders
-from serve_app.queries.tickets import Tickets, Wanted
+from actors.storage.orders import Orders
+from actors.storage.ticket_lists import Tickets, Wanted
+from serve_app.http.paging import Page
+from serve_app.http.timestamps import iso
 from tests.api.world import World
 
 DAY_MS = 86_400_000

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import Field, create_model
 
-from serve_app.idempotency import digest_of
+from serve_app.http.idempotency import digest_of
 from serve_app.schemas.body import Body, Rules
 from serve_app.schemas.orders import OrderBody
 from serve_app.schemas.payments import PaymentBody

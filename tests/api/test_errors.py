@@ -12,9 +12,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from actors.domain import messages
 from actors.domain.messages import Overloaded, PriceChanged, Refusal, TooManyHolds, Unavailable
 from actors.runtime.ports import StoreUnavailableError
-from serve_app.errors import CustomError, DatabaseConnectionError, RequestValidationError
-from serve_app.refusals import error_of
-from serve_app.responses import error_response
+from serve_app.http.errors import CustomError, DatabaseConnectionError, RequestValidationError
+from serve_app.http.refusal_errors import error_of
+from serve_app.http.responses import error_response
 from tests.api.world import NOBODY, TICKET, World, errors
 from tests.support.driver_errors import driver_errors
 

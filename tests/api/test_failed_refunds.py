@@ -2,7 +2,7 @@
 
 import httpx
 
-from serve_app.instants import iso
+from serve_app.http.timestamps import iso
 from tests.api.fake_market import SLOW_REFUND
 from tests.api.world import JSON, NOBODY, Person, World, errors
 

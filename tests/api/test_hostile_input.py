@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from serve_app.security.limits import Limits
+from serve_app.security.rate_limits import Limits
 from tests.api.world import NOBODY, World, errors
 from tests.support.counting import HOSTILE_REQUESTS
 

@@ -4,8 +4,8 @@ from collections import Counter
 import pytest
 from limits import RateLimitItemPerMinute
 
-from serve_app.errors import NotAuthorizedError, TooManyRequestsError
-from serve_app.security.limits import Limits
+from serve_app.http.errors import NotAuthorizedError, TooManyRequestsError
+from serve_app.security.rate_limits import Limits
 from tests.api.world import World, errors
 
 ACCOUNT = {"email": "ada@example.com", "password": "a long enough password"}
@@ -67,7 +67,7 @@ async def test_all_who_fail_together_are_limited_and_what_is_refused_uses_up_not
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = RateLimitItemPerMinute(20, 5, namespace=f"all-{world.address}")
-    monkeypatch.setattr("serve_app.security.limits._SIGNINS_OF_ALL", few)
+    monkeypatch.setattr("serve_app.security.rate_limits._SIGNINS_OF_ALL", few)
     limits = world.services.limits
     for number in range(20):
         with pytest.raises(NotAuthorizedError):

@@ -4,8 +4,8 @@ from datetime import datetime
 import pytest
 
 from actors.domain.messages import CancelReason, Revoke, TooManyUnpaidHolds
-from serve_app.instants import iso
-from serve_app.refusals import error_of
+from serve_app.http.refusal_errors import error_of
+from serve_app.http.timestamps import iso
 from tests.api.world import NOBODY, TICKET, World, errors, fields
 
 

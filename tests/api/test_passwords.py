@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from serve_app.accounts.password_hashes import Argon2Cost, Passwords
+from serve_app.accounts.password_rules import weakness_of
 from serve_app.api import create_api
-from serve_app.security.password_rules import weakness_of
-from serve_app.security.passwords import Argon2Cost, Passwords
 from tests.api.world import PASSWORD, World, errors, fields
 
 CHEAP = Argon2Cost(memory_kib=8_192, iterations=1)

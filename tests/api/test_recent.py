@@ -5,8 +5,8 @@ from functools import partial
 
 import pytest
 
-from serve_app.fair_queue import FairQueue, NoRoomError
-from serve_app.recent import LONGEST_REST_SECONDS, STALE_SECONDS, Recent
+from serve_app.search.coalescing_cache import LONGEST_REST_SECONDS, STALE_SECONDS, Recent
+from serve_app.search.fair_queue import FairQueue, NoRoomError
 
 
 class Question:
@@ -28,7 +28,7 @@ class Question:
 def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time in seconds, which the test moves on."""
     time = [100.0]
-    monkeypatch.setattr("serve_app.recent._now", lambda: time[0])
+    monkeypatch.setattr("serve_app.search.coalescing_cache._now", lambda: time[0])
     return time
 
 

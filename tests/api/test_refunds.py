@@ -5,7 +5,7 @@ import httpx
 import pytest
 
 from actors.domain.messages import EventBegun, NotCapturable, Overloaded, RefundRefused, Refusal, Unavailable
-from serve_app.instants import iso
+from serve_app.http.timestamps import iso
 from tests.api.fake_market import DECLINED, SLOW_REFUND
 from tests.api.world import JSON, NOBODY, Person, World, errors
 

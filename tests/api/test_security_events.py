@@ -7,8 +7,8 @@ from actors.domain.account_events import PasswordChanged, SignInFailed
 from actors.domain.codec import encode_event
 from actors.runtime.ports import Commit, Recorded, StoreUnavailableError
 from actors.storage.journal import MongoJournal
-from serve_app.queries.security_events import KEPT_MS, SecurityEventRecords
-from serve_app.security.events import SecurityEvents
+from actors.storage.security_events import KEPT_MS, SecurityEventRecords
+from serve_app.security.audit_log import SecurityEvents
 from tests.api.world import PASSWORD, World
 
 NEW = "another horse battery"

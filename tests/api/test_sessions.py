@@ -13,15 +13,15 @@ from redis.asyncio import Redis
 from starlette.responses import Response
 
 from actors.storage.database import connect, database_of
+from actors.storage.revocations import RevocationRecords
+from actors.storage.sessions import SessionRecord, SessionRecords
+from actors.storage.users import User
 from config.settings import Settings
+from serve_app.accounts.revocations import Revocations
+from serve_app.accounts.session_cookies import MOST_SESSIONS, Sessions
+from serve_app.accounts.tokens import Session, Tokens
 from serve_app.api import create_api
-from serve_app.errors import NotAuthorizedError
-from serve_app.queries.revocations import RevocationRecords
-from serve_app.queries.sessions import SessionRecord, SessionRecords
-from serve_app.queries.users import User
-from serve_app.security.revocations import Revocations
-from serve_app.security.sessions import MOST_SESSIONS, Sessions
-from serve_app.security.tokens import Session, Tokens
+from serve_app.http.errors import NotAuthorizedError
 from serve_app.services import lifetimes_of
 from tests.api.fake_market import ManualClock
 from tests.api.world import BASE_URL, PASSWORD, Person, World

@@ -2,7 +2,7 @@
 
 import pytest
 
-from serve_app.queries.stretches import WHOLE, Reach, Reaches, Scale
+from actors.storage.range_scan import WHOLE, Reach, Reaches, Scale
 
 UP, DOWN = 1, -1
 ID = "0" * 23

@@ -7,10 +7,10 @@ import pytest
 from bson import ObjectId
 
 from actors.domain.messages import CancelOrder, Instant, Order, Reserve
-from serve_app.instants import iso
-from serve_app.paging import cursor_of
-from serve_app.queries.orders import Orders
-from serve_app.queries.tickets import Tickets, Wanted
+from actors.storage.orders import Orders
+from actors.storage.ticket_lists import Tickets, Wanted
+from serve_app.http.paging import cursor_of
+from serve_app.http.timestamps import iso
 from tests.api.world import JSON, Person, World, fields
 
 Value = str | int
@@ -53,7 +53,7 @@ async def test_ones_own_change_is_in_the_list_at_once_also_when_it_was_read_a_mo
 
 async def test_others_may_see_a_change_some_moments_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     tenths = count(1_000)
-    monkeypatch.setattr("serve_app.recent._now", lambda: next(tenths) / 10)
+    monkeypatch.setattr("serve_app.search.coalescing_cache._now", lambda: next(tenths) / 10)
     seller, other = await world.someone(), world.anyone()
     assert await titles(other) == []
     await seller.lists(title="new")

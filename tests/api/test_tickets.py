@@ -3,7 +3,7 @@ from typing import Any, Literal
 
 import pytest
 
-from serve_app.instants import iso
+from serve_app.http.timestamps import iso
 from serve_app.schemas.tickets import TicketBody
 from tests.api.world import NOBODY, TICKET, World, errors, fields
 

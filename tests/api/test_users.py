@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from serve_app.queries.users import User
+from actors.storage.users import User
 from tests.api.world import World, errors, fields
 
 ACCOUNT = {"email": "ada@example.com", "password": "a long enough password"}

@@ -7,7 +7,7 @@ from bson import ObjectId
 
 from actors.domain.messages import JoinWaitingList
 from serve_app.buying.waiting import MOST_LINES
-from serve_app.instants import iso
+from serve_app.http.timestamps import iso
 from tests.api.world import JSON, NOBODY, Person, World, errors, fields
 
 

@@ -16,8 +16,8 @@ from actors.mail.templates import Kind
 from actors.payments.webhook_events import Notices
 from actors.storage.database import Database
 from actors.storage.user_reads import email_key
+from actors.storage.users import User
 from actors.stripe.webhooks import sign
-from serve_app.queries.users import User
 from serve_app.services import Services
 from tests.api.fake_market import FakeMarket, ManualClock
 

@@ -17,7 +17,7 @@ from actors.mail.templates import Letter
 from actors.mail.tokens import EmailTokens
 from actors.read_model.projections import order_document, ticket_document
 from actors.storage.database import Database, connect, database_of
-from serve_app.queries.users import User, Users
+from actors.storage.users import User, Users
 from tests.support.examples import SALE, START, creation, order_of, reservation, ticket_after
 
 NOW = 1_800_000_000_000

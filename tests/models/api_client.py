@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from serve_app.queries.users import User
+from actors.storage.users import User
 from tests.models.api_model import Answer, ApiModel
 from tests.models.api_views import JSON, iso
 from tests.models.served_market import ServedMarket

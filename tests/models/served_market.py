@@ -20,9 +20,9 @@ from starlette.responses import Response
 from actors.domain.messages import Instant
 from actors.runtime.clock import SharedClock
 from actors.storage.database import create_indexes
+from actors.storage.users import User
 from config.settings import Settings
 from serve_app.api import create_api
-from serve_app.queries.users import User
 from serve_app.services import Services, open_services
 from tests.api.fake_market import ManualClock
 from tests.support.local_market import LocalMarket

@@ -22,14 +22,14 @@ from actors.domain.messages import (
 )
 from actors.domain.ticket import TicketAnswer
 from actors.payments.purchase import Purchases
+from actors.storage.orders import Orders
 from actors.tickets.entity import TicketBehaviour
 from config.settings import Settings
+from serve_app.accounts.revocations import Revocations
 from serve_app.buying import orders
-from serve_app.errors import NotFoundError
-from serve_app.idempotency import Identity
-from serve_app.queries.orders import Orders
+from serve_app.http.errors import NotFoundError
+from serve_app.http.idempotency import Identity
 from serve_app.routes import tickets
-from serve_app.security.revocations import Revocations
 from serve_app.services import Services
 from tests.models import search
 from tests.models.api_machine import ApiMachine

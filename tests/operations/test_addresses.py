@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from config.ports import free_port
 from config.ray_environment import RAY_SETTINGS
 from serve_app.api import create_api
-from serve_app.security.addresses import client_address
+from serve_app.security.client_ip import client_address
 from tests.api.world import World
 from tests.support.haproxy import INGRESS_KEY, RunningHAProxy, haproxy
 

@@ -12,8 +12,8 @@ from bson import ObjectId
 from actors.domain.messages import CancelReason, Charge, ChargeStatus, Order, OrderStatus
 from actors.read_model.projections import charge_document, order_document
 from actors.storage.database import connect, database_of
+from actors.storage.users import User, Users
 from config.ports import free_port
-from serve_app.queries.users import User, Users
 from tests.support.examples import SALE, START, creation, order_of, reservation, ticket_after
 from tests.support.running_market import HOLDFAST, RunningMarket
 

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from actors.events.redis_stream import STREAM, RedisEventStream
 from config import redis_server
 from config.redis_server import UnsuitableRedisError
-from serve_app.security.limits import Limits
+from serve_app.security.rate_limits import Limits
 from tests.simulation.contracts.examples import recorded
 from tests.support.redis_servers import redis_with
 from tests.support.running_market import HOLDFAST, RunningMarket

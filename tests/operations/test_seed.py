@@ -10,14 +10,14 @@ from bson import ObjectId
 from pydantic import SecretStr
 
 from actors.domain.messages import OrderStatus
+from actors.storage.users import Users
 from cli.seed import command
 from cli.seed.command import Plan, SeedError, seed
 from cli.seed.plausible import plausible_ticket
 from config.settings import Settings
-from serve_app.queries.users import Users
+from serve_app.accounts.password_hashes import Argon2Cost, Passwords
 from serve_app.schemas.body import Rules
 from serve_app.schemas.tickets import TicketBody, details_view
-from serve_app.security.passwords import Argon2Cost, Passwords
 from tests.support.local_market import LocalMarket, local_market
 
 NOW = 1_900_000_000_000

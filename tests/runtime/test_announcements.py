@@ -5,8 +5,8 @@ from bson import ObjectId
 from actors.domain.account_events import UserCreated, UserUpdated
 from actors.runtime.ports import StoreUnavailableError
 from actors.storage.journal import MongoJournal
+from actors.storage.users import User, Users
 from actors.supervision.user_events import Announcements
-from serve_app.queries.users import User, Users
 from tests.support.local_market import LocalMarket
 
 

@@ -11,14 +11,14 @@ from actors.mail.tokens import EmailToken, EmailTokens
 from actors.processes.resources import UserMark
 from actors.storage import database as databases
 from actors.storage.database import Database
+from actors.storage.revocations import RevocationRecords
+from actors.storage.security_events import SecurityEventRecords
+from actors.storage.sessions import SessionRecord, SessionRecords
 from actors.storage.upgrades import convert_email_keys, watch_who_may_not_sell
 from actors.storage.user_reads import UnlistedUsers, UserMarks
+from actors.storage.users import User, Users
 from actors.storage.webhook_inbox import WebhookInbox
 from actors.stripe.webhooks import WebhookEvent
-from serve_app.queries.revocations import RevocationRecords
-from serve_app.queries.security_events import SecurityEventRecords
-from serve_app.queries.sessions import SessionRecord, SessionRecords
-from serve_app.queries.users import User, Users
 from tests.support.fake_mongod import FakeMongod, speaking_to
 
 USER = User("ann", "ann@example.org", "hash", 1)

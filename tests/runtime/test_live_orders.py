@@ -10,7 +10,7 @@ from actors.domain.codec import Document
 from actors.domain.messages import CancelReason, Order, OrderStatus
 from actors.read_model.projections import order_document
 from actors.storage.database import Database, create_indexes, database_of
-from serve_app.queries.orders import Orders
+from actors.storage.orders import Orders
 from tests.support.commands import Commands
 from tests.support.examples import BUYER, NOW, SELLER, TICKET, WINDOW, new_id
 

@@ -19,8 +19,8 @@ from actors.domain.messages import (
 from actors.domain.ticket import TicketAnswer
 from actors.domain.unpaid_holds import MOST_OF_A_TICKET
 from actors.storage.entities import Queries
+from actors.storage.users import User, Users
 from actors.tickets.entity import TicketBehaviour
-from serve_app.queries.users import User, Users
 from tests.support.eventually import eventually
 from tests.support.examples import NOW, new_id
 from tests.support.local_market import LocalMarket

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from serve_app.api import create_api
-from serve_app.security.limits import Limits
+from serve_app.security.rate_limits import Limits
 from tests.api.conftest import opened, settings, world
 from tests.api.world import World
 

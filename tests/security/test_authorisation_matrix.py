@@ -11,8 +11,8 @@ from fastapi.routing import APIRoute
 from starlette.routing import Route
 
 from actors.mail.templates import Kind
+from serve_app.accounts.tokens import Session, Tokens
 from serve_app.api import create_api
-from serve_app.security.tokens import Session, Tokens
 from tests.api.world import JSON, PASSWORD, TICKET, Person, World
 
 Key = tuple[str, str]

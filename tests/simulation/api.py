@@ -79,7 +79,7 @@ class Api:
             return False
 
     async def announced(self, note: Event) -> bool:
-        """As serve_app.stripe_webhooks does, but for the signature."""
+        """As serve_app.buying.stripe_webhooks does, but for the signature."""
         event = _event(json.loads(note.body))
         if event is not None and event.type in WANTED:
             kept = await self.connections.inbox.add(event, self.connections.clock.now())  # type: ignore[attr-defined]

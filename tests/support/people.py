@@ -5,7 +5,7 @@ import time
 
 from bson import ObjectId
 
-from serve_app.security.tokens import Session, Tokens
+from serve_app.accounts.tokens import Session, Tokens
 
 DAY_MS = 86_400_000
 

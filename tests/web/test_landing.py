@@ -3,7 +3,7 @@
 import pytest
 from pymongo.errors import AutoReconnect
 
-from serve_app.queries.tickets import Tickets
+from actors.storage.ticket_lists import Tickets
 from serve_app.web.assets import ASSETS
 from tests.api.world import World
 from tests.web.reading import opens

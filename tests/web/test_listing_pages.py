@@ -6,7 +6,7 @@ from typing import get_args
 
 from actors.domain.messages import TicketEvent
 from actors.domain.stored_events import NAMES
-from serve_app.instants import iso
+from serve_app.http.timestamps import iso
 from serve_app.web.page import _TEMPLATES
 from tests.api.fake_market import SLOW_REFUND
 from tests.api.world import World

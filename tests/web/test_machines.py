@@ -9,8 +9,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from structlog.testing import capture_logs
 
-from serve_app.instants import iso
-from serve_app.queries import sitemap
+from actors.storage import sitemap
+from serve_app.http.timestamps import iso
 from serve_app.web.assets import ASSETS
 from tests.api.world import World
 from tests.web.reading import opens

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from serve_app.instants import iso
+from serve_app.http.timestamps import iso
 from tests.api.world import NOBODY, World
 from tests.web.reading import leads_to, opens, sends, submits
 

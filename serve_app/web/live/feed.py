@@ -15,12 +15,12 @@ from redis.asyncio import Redis
 from actors.cluster.market import Market
 from actors.domain.messages import Instant, ReadTicket, Refusal, Unavailable
 from actors.domain.ticket import Ticket
+from actors.storage.ticket_lists import Wanted
 from config.logs import origin_of
-from serve_app.errors import ServiceUnavailableError
-from serve_app.paging import DEFAULT_LIMIT
-from serve_app.queries.tickets import Wanted
+from serve_app.accounts.tokens import Session
+from serve_app.http.errors import ServiceUnavailableError
+from serve_app.http.paging import DEFAULT_LIMIT
 from serve_app.search.matching import Listed
-from serve_app.security.tokens import Session
 from serve_app.web.live.event_reader import EventReader
 from serve_app.web.live.new_listings import NewListings, WatchedSearch
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from actors.domain.messages import Instant
-from serve_app.queries.tickets import Wanted
+from actors.storage.ticket_lists import Wanted
 from serve_app.search.matching import Listed, matches
 
 if TYPE_CHECKING:

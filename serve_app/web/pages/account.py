@@ -5,10 +5,10 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
+from actors.storage.users import User
 from serve_app.accounts import account, sessions
 from serve_app.accounts.export import export_of
-from serve_app.errors import CustomError, NotAuthorizedError
-from serve_app.queries.users import User
+from serve_app.http.errors import CustomError, NotAuthorizedError
 from serve_app.schemas.account import AccountClosing
 from serve_app.schemas.users import PasswordChange
 from serve_app.services import services_of

@@ -5,8 +5,8 @@ from starlette.responses import Response
 
 from actors.storage.user_reads import email_key
 from serve_app.accounts import account, sessions
-from serve_app.errors import CustomError
-from serve_app.idempotency import identify
+from serve_app.http.errors import CustomError
+from serve_app.http.idempotency import identify
 from serve_app.schemas.users import EmailTokenBody, PasswordReset, ResetRequest, SignIn, SignUp
 from serve_app.services import services_of
 from serve_app.web.forms import KEY, Form, own_path, read_form, sent

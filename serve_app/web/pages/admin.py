@@ -9,13 +9,13 @@ from starlette.responses import Response
 from actors.domain.codec import event_name
 from actors.domain.ids import is_id
 from actors.domain.ticket import order_in
+from actors.storage.ticket_lists import Wanted
+from actors.storage.users import User
 from serve_app.accounts import bans
 from serve_app.buying.permissions import visible_order
 from serve_app.buying.refunds import refund_of, resolve_refund
-from serve_app.errors import CustomError, ForbiddenError, NotAuthorizedError, NotFoundError
-from serve_app.paging import DEFAULT_LIMIT, LARGEST_LIMIT
-from serve_app.queries.tickets import Wanted
-from serve_app.queries.users import User
+from serve_app.http.errors import CustomError, ForbiddenError, NotAuthorizedError, NotFoundError
+from serve_app.http.paging import DEFAULT_LIMIT, LARGEST_LIMIT
 from serve_app.schemas.admin import Takedown
 from serve_app.selling import tickets as selling
 from serve_app.services import Services, services_of

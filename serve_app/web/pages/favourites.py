@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from serve_app.buying import favourites
-from serve_app.errors import ConflictError
-from serve_app.paging import DEFAULT_LIMIT, cursor_of
+from serve_app.http.errors import ConflictError
+from serve_app.http.paging import DEFAULT_LIMIT, cursor_of
 from serve_app.schemas.searches import OrderSearch
 from serve_app.search.tickets import existing
 from serve_app.services import services_of

@@ -11,8 +11,8 @@ from starlette.responses import Response, StreamingResponse
 from actors.domain.ids import is_id
 from actors.domain.messages import Instant
 from actors.domain.ticket import Ticket
-from serve_app.errors import RequestValidationError
-from serve_app.queries.tickets import Wanted
+from actors.storage.ticket_lists import Wanted
+from serve_app.http.errors import RequestValidationError
 from serve_app.schemas.searches import TicketSearch
 from serve_app.search.tickets import wanted_of
 from serve_app.services import Services, services_of

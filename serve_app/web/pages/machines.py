@@ -4,8 +4,8 @@ from fastapi import APIRouter, Request
 from markupsafe import escape
 from starlette.responses import Response
 
-from serve_app.errors import NotFoundError
-from serve_app.instants import iso
+from serve_app.http.errors import NotFoundError
+from serve_app.http.timestamps import iso
 from serve_app.services import services_of
 from serve_app.web.assets import asset
 

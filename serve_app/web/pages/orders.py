@@ -13,9 +13,9 @@ from serve_app.buying.orders import admit_buyer, cancel_order, present_order, re
 from serve_app.buying.payments import admit_payer
 from serve_app.buying.permissions import own_order
 from serve_app.buying.refunds import refund_of
-from serve_app.errors import CustomError, NotFoundError
-from serve_app.idempotency import identify
-from serve_app.paging import cursor_of
+from serve_app.http.errors import CustomError, NotFoundError
+from serve_app.http.idempotency import identify
+from serve_app.http.paging import cursor_of
 from serve_app.schemas.orders import OrderBody
 from serve_app.schemas.payments import PaymentBody
 from serve_app.schemas.searches import OrderSearch

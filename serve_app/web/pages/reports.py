@@ -5,7 +5,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from serve_app.errors import CustomError
+from serve_app.http.errors import CustomError
 from serve_app.schemas.reports import ReportBody
 from serve_app.search.tickets import read_ticket
 from serve_app.selling.reports import admit_reporter, report_ticket

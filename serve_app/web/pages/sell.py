@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from actors.domain.fees import spoken_percent
 from actors.domain.ticket import Ticket
-from serve_app.errors import CustomError, PreconditionFailedError
-from serve_app.idempotency import identify
+from serve_app.http.errors import CustomError, PreconditionFailedError
+from serve_app.http.idempotency import identify
 from serve_app.schemas.tickets import TicketBody
 from serve_app.selling import tickets as selling
 from serve_app.selling.fees import rest_of

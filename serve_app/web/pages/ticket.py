@@ -13,14 +13,14 @@ from actors.domain.ticket import Ticket
 from actors.domain.waiting_list import place_in
 from serve_app.buying import waiting
 from serve_app.buying.orders import admit_buyer, reserve
-from serve_app.errors import (
+from serve_app.http.errors import (
     ConflictError,
     CustomError,
     NotAuthorizedError,
     RequestValidationError,
     TooManyRequestsError,
 )
-from serve_app.idempotency import identify
+from serve_app.http.idempotency import identify
 from serve_app.schemas.orders import OrderBody
 from serve_app.schemas.waiting import WaitingBody
 from serve_app.search.tickets import existing, read_ticket

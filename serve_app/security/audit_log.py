@@ -13,7 +13,7 @@ import structlog
 from actors.domain.account_events import SecurityEvent, SignInFailed
 from actors.domain.messages import Instant
 from actors.runtime.ports import StoreUnavailableError
-from serve_app.queries.security_events import SecurityEventRecords, document_of
+from actors.storage.security_events import SecurityEventRecords, document_of
 
 logger = structlog.get_logger(__name__)
 _FLUSH_SECONDS = 1.0

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from passlib.hash import argon2
 
-from serve_app.errors import TooManyRequestsError
+from serve_app.http.errors import TooManyRequestsError
 
 T = TypeVar("T")
 

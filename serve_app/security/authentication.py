@@ -3,7 +3,7 @@
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serve_app.security.sessions import Sessions
+from serve_app.accounts.session_cookies import Sessions
 
 
 class Recognition:

@@ -4,7 +4,7 @@ import re
 
 from starlette.requests import Request
 
-from serve_app.errors import RequestValidationError
+from serve_app.http.errors import RequestValidationError
 
 _TAG = r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"'
 _TAGS = re.compile(rf"[ \t]*{_TAG}[ \t]*(?:,[ \t]*{_TAG}[ \t]*)*")

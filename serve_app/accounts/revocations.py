@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from actors.domain.messages import Instant
-from serve_app.queries.revocations import RevocationRecords
+from actors.storage.revocations import RevocationRecords
 
 _log = structlog.get_logger()
 _CHANNEL = "holdfast:revocations"

@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Hashable
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
-from serve_app.fair_queue import FairQueue, NoRoomError
+from serve_app.search.fair_queue import FairQueue, NoRoomError
 
 _RESTS = 4
 LONGEST_REST_SECONDS = 1.0

@@ -8,7 +8,7 @@ from actors.domain.messages import Instant
 from actors.payments.webhook_events import WANTED, Notices
 from actors.storage.webhook_inbox import WebhookInbox
 from actors.stripe.webhooks import BadWebhookError, read_event
-from serve_app.errors import RequestValidationError
+from serve_app.http.errors import RequestValidationError
 
 _log = structlog.get_logger()
 

@@ -13,7 +13,7 @@ from actors.domain.messages import (
     TooManyUnpaidHolds,
 )
 from actors.domain.money import spoken
-from serve_app.errors import (
+from serve_app.http.errors import (
     ConflictError,
     CustomError,
     ForbiddenError,

@@ -16,7 +16,7 @@ from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
 from actors.domain.ids import fingerprint
-from serve_app.errors import NotAuthorizedError, TooManyRequestsError
+from serve_app.http.errors import NotAuthorizedError, TooManyRequestsError
 from serve_app.security.leaky_buckets import LeakyBuckets, Rate
 
 _log = structlog.get_logger()

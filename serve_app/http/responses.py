@@ -8,7 +8,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serve_app.errors import CustomError
+from serve_app.http.errors import CustomError
 
 _JSON = "application/json"
 

@@ -15,9 +15,9 @@ from actors.domain.messages import Instant, TicketStatus
 from actors.domain.ticket import Ticket
 from actors.read_model.projections import readable, ticket_of
 from actors.read_model.search_terms import folded, search_terms
-from serve_app.paging import Page
-from serve_app.queries.orders import Orders
-from serve_app.queries.stretches import WHOLE, Gap, Reach, Reaches, Scale
+from actors.storage.orders import Orders
+from actors.storage.range_scan import WHOLE, Gap, Reach, Reaches, Scale
+from serve_app.http.paging import Page
 
 Document = dict[str, Any]
 

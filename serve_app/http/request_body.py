@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from serve_app.errors import (
+from serve_app.http.errors import (
     PayloadTooLargeError,
     RequestTimeoutError,
     RequestValidationError,

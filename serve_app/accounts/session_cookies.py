@@ -16,12 +16,12 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from actors.domain.messages import Instant
-from serve_app.errors import DatabaseConnectionError, NotAuthorizedError
-from serve_app.queries.sessions import SessionRecord, SessionRecords
-from serve_app.queries.users import User, Users
+from actors.storage.sessions import SessionRecord, SessionRecords
+from actors.storage.users import User, Users
+from serve_app.accounts.revocations import Revocations
+from serve_app.accounts.tokens import NoTokenError, Session, Tokens
+from serve_app.http.errors import DatabaseConnectionError, NotAuthorizedError
 from serve_app.security.cookies import cookie_name, earlier_cookie_name
-from serve_app.security.revocations import Revocations
-from serve_app.security.tokens import NoTokenError, Session, Tokens
 
 _log = structlog.get_logger()
 _SCOPE = "holdfast.session"

@@ -17,9 +17,9 @@ from actors.runtime.ports import StoreUnavailableError
 from actors.storage.database import failure_of
 from actors.stripe.sandbox import LedgerUnavailable
 from config.logs import origin_of
-from serve_app.errors import CustomError, DatabaseConnectionError, ErrorEntry, ServiceUnavailableError
-from serve_app.methods import allowed_methods
-from serve_app.responses import json_response
+from serve_app.http.errors import CustomError, DatabaseConnectionError, ErrorEntry, ServiceUnavailableError
+from serve_app.http.methods import allowed_methods
+from serve_app.http.responses import json_response
 from serve_app.web.errors import answer, response_of
 
 _log = structlog.get_logger()

@@ -5,7 +5,7 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Hashable
 from typing import TypeVar
 
-from serve_app.errors import ServiceUnavailableError
+from serve_app.http.errors import ServiceUnavailableError
 
 Result = TypeVar("Result")
 

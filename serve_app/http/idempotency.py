@@ -6,7 +6,7 @@ from bson import ObjectId
 from starlette.requests import Request
 
 from actors.domain.ids import derived_id, fingerprint
-from serve_app.errors import RequestValidationError
+from serve_app.http.errors import RequestValidationError
 from serve_app.schemas.body import Body
 
 HEADER = "Idempotency-Key"

@@ -9,8 +9,8 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serve_app.changed_users import REMEMBERED_SECONDS
-from serve_app.errors import DatabaseConnectionError
+from serve_app.accounts.changed_users import REMEMBERED_SECONDS
+from serve_app.http.errors import DatabaseConnectionError
 from serve_app.security.cookies import cookie_name
 from serve_app.services import services_of
 

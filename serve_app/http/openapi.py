@@ -6,8 +6,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from serve_app.errors import Errors
-from serve_app.idempotency import HEADER
+from serve_app.http.errors import Errors
+from serve_app.http.idempotency import HEADER
 from serve_app.schemas.body import Body, Query
 
 _MEANINGS = {

@@ -6,7 +6,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serve_app.errors import ForbiddenError
+from serve_app.http.errors import ForbiddenError
 from serve_app.web.errors import response_of
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
