@@ -49,7 +49,11 @@ def role_of(command: list[str]) -> str:
     for word in words[:2]:
         if role := _PROGRAMS.get(Path(word).name):
             return role
-    return "holdfast up" if any(Path(word).name == "holdfast" or "cli.market" in word for word in words[:4]) else "Ray"
+    return (
+        "holdfast up"
+        if any(Path(word).name == "holdfast" or "cli.up.market_main" in word for word in words[:4])
+        else "Ray"
+    )
 
 
 def processes(market: MeasuredMarket) -> list[tuple[psutil.Process, str]]:

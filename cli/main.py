@@ -17,16 +17,16 @@ from actors.stripe.errors import StripeFailure
 from cli import admin as roles
 from cli import failed_refunds
 from cli import status as reporting
-from cli import up as running
 from cli import verify as verification
 from cli.load import contention
 from cli.load import purchases as purchasing
-from cli.load.crowd import LoadError
+from cli.load.http_sessions import LoadError
 from cli.seed import command as seeding
-from cli.start_checks import StartError
+from cli.up.command import up as run_market
+from cli.up.data_dir import DataFolderInUseError
+from cli.up.embedded_servers import ServerError
+from cli.up.start_checks import StartError
 from config import settings as configuration
-from config.data_folder import DataFolderInUseError
-from config.embedded import ServerError
 from config.ports import NoFreePortsError
 
 app = typer.Typer(
@@ -49,7 +49,7 @@ def up() -> None:
     """Start a market and keep it running until Ctrl-C."""
     settings = _settings()
     try:
-        running.up(settings, Console(highlight=False, soft_wrap=True))
+        run_market(settings, Console(highlight=False, soft_wrap=True))
     except _CANNOT_START as error:
         _fail(str(error), exit_code=1)
 

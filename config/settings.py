@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_va
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from actors.domain.currencies import MARKET_CURRENCIES
-from config import refusals, secret_file
+from config import secret_file, setting_errors
 
 
 class SettingsError(Exception):
@@ -153,10 +153,10 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _refuse(self) -> Self:
-        lines = refusals.ports(self.http_port, self.dashboard_port)
+        lines = setting_errors.ports(self.http_port, self.dashboard_port)
         if self.holdfast_env == "production":
-            lines += refusals.production(
-                missing=[name for name in refusals.NEEDED_IN_PRODUCTION if getattr(self, name) is None],
+            lines += setting_errors.production(
+                missing=[name for name in setting_errors.NEEDED_IN_PRODUCTION if getattr(self, name) is None],
                 rate_limits=self.rate_limits,
                 public_url=self.public_url,
                 stripe_key=self.stripe_key.get_secret_value() if self.stripe_key else "",
@@ -267,4 +267,4 @@ def load() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        raise SettingsError(tuple(refusals.explain(error))) from None
+        raise SettingsError(tuple(setting_errors.explain(error))) from None

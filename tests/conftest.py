@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from config.embedded import start_database, start_redis
+from cli.up.embedded_servers import start_database, start_redis
 from config.settings import Settings
 from tests.support.counting import HOSTILE_REQUESTS
 

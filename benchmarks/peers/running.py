@@ -18,7 +18,7 @@ import asyncpg
 import pymongo
 
 from benchmarks.peers import cluster, postgres
-from config import embedded
+from cli.up import embedded_servers
 from config.ports import free_port
 from config.settings import Settings
 
@@ -176,7 +176,7 @@ def running_peers(key: str) -> Iterator[list[Peer]]:
             shop.create_tables()
             peers.append(shop)
         folder = ending.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-mongo-"))
-        database = embedded.start_database(Settings(data_dir=Path(folder)))
+        database = embedded_servers.start_database(Settings(data_dir=Path(folder)))
         ending.callback(database.stop)
         other = MongoPeer(database.url, key)
         other.create_indexes()

@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from cli.load.crowd import session, signed_up
+from cli.load.buyers import Rival
 from cli.load.faults import sandbox_faults
 from cli.load.history_file import HistoryFile, Operation
 from cli.load.hot_tickets import Places
-from cli.load.rivals import Rival
+from cli.load.http_sessions import session, signed_up
+from cli.load.recording_client import Person, Seen, Witness
 from cli.load.sellers import Seller
-from cli.load.witness import Person, Seen, Witness
 from config.settings import Settings
 
 SELLERS = 2

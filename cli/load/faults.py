@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from actors.storage.database import connect, database_of
 from actors.stripe.sandbox import FaultPlan, LedgerUnavailable, MongoLedger
-from cli.load.crowd import PATIENCE_SECONDS, PAUSE_SECONDS, LoadError
+from cli.load.http_sessions import PATIENCE_SECONDS, PAUSE_SECONDS, LoadError
 from config.settings import Settings
 
 

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from cli.load.crowd import MADE, PATIENCE_SECONDS, PAUSE_SECONDS, session, signed_up
 from cli.load.faults import sandbox_faults
+from cli.load.http_sessions import MADE, PATIENCE_SECONDS, PAUSE_SECONDS, session, signed_up
 from config.settings import Settings
 
 # A day at a box office: most cards pay, some are declined, some want their owner.

@@ -4,7 +4,7 @@ import random
 
 from cli.load.history_file import Operation
 from cli.load.hot_tickets import HotTicket, Places
-from cli.load.witness import Question, Told, Witness
+from cli.load.recording_client import Question, Told, Witness
 
 TITLE = "Hot"
 PRICES = (20, 25, 30, 35.5)

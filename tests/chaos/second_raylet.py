@@ -23,7 +23,8 @@ from actors.cluster.serialization import unpack
 from actors.domain.messages import OrderStatus, Pay, PaymentAnswer, Reserve
 from actors.processes.servers import Servers
 from actors.storage.ledger_reader import verified
-from config import embedded, ray_environment, secret_file
+from cli.up import embedded_servers
+from config import ray_environment, secret_file
 from config.settings import Settings
 from tests.chaos.direct_probe import DirectProbe
 from tests.chaos.outcome import Outcome, hit
@@ -43,7 +44,7 @@ LIMIT_SECONDS = 15.0
 def servers(folder: Path) -> Iterator[Settings]:
     """The settings of a market whose database and Redis run until the context ends."""
     settings = Settings(data_dir=folder, ticket_actors=2, max_holds_per_buyer=10_000)
-    database, redis = embedded.start_database(settings), embedded.start_redis(settings)
+    database, redis = embedded_servers.start_database(settings), embedded_servers.start_redis(settings)
     try:
         yield settings.model_copy(update={"mongodb_url": database.url, "redis_url": redis.url})
     finally:

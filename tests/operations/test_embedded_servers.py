@@ -11,8 +11,8 @@ import redis
 from pymongo import MongoClient, WriteConcern
 from pymongo.errors import OperationFailure
 
-from config import data_folder
-from config.embedded import Server, ServerError, start_database, start_redis
+from cli.up import data_dir
+from cli.up.embedded_servers import Server, ServerError, start_database, start_redis
 from config.settings import Settings
 
 
@@ -67,7 +67,7 @@ def test_redis_keeps_its_data_and_its_port_when_stopped_and_restarted(redis_serv
 def test_a_server_that_is_stopped_in_its_tracks_is_found_to_hang(
     redis_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("config.embedded._QUESTION_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("cli.up.embedded_servers._QUESTION_EVERY_SECONDS", 0.0)
     assert not redis_server.hangs()
 
     redis_server.process.send_signal(signal.SIGSTOP)
@@ -133,25 +133,25 @@ def test_a_database_whose_password_was_lost_gets_a_new_one_and_keeps_its_data(se
 
 
 def test_what_a_killed_market_left_running_is_found_again(redis_server: Server, settings: Settings) -> None:
-    left = data_folder.remembered(settings.data_dir)
+    left = data_dir.remembered(settings.data_dir)
 
     assert {name: process.pid for name, process in left.items()} == {"redis": redis_server.process.pid}
 
 
 def test_a_process_that_only_has_the_pid_of_a_leftover_is_left_alone(settings: Settings) -> None:
     here = psutil.Process()
-    data_folder.remember(settings.data_dir, "redis", here.pid)
+    data_dir.remember(settings.data_dir, "redis", here.pid)
     (settings.data_dir / "pids" / "redis.json").write_text(
         json.dumps({"pid": here.pid, "started": here.create_time() - 60})
     )
 
-    assert data_folder.remembered(settings.data_dir) == {}
+    assert data_dir.remembered(settings.data_dir) == {}
 
 
 def test_a_stopped_server_leaves_no_note(redis_server: Server, settings: Settings) -> None:
     redis_server.stop()
 
-    assert data_folder.remembered(settings.data_dir) == {}
+    assert data_dir.remembered(settings.data_dir) == {}
 
 
 def test_a_server_that_is_not_installed_is_a_clear_error(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,13 +163,13 @@ def test_a_server_that_is_not_installed_is_a_clear_error(settings: Settings, mon
 
 
 def test_a_second_market_on_the_same_folder_is_refused(tmp_path: Path) -> None:
-    with data_folder.locked(tmp_path), pytest.raises(data_folder.DataFolderInUseError, match="set DATA_DIR"):
-        data_folder.locked(tmp_path).__enter__()
+    with data_dir.locked(tmp_path), pytest.raises(data_dir.DataFolderInUseError, match="set DATA_DIR"):
+        data_dir.locked(tmp_path).__enter__()
 
 
 def test_a_folder_is_free_again_after_its_market_ended(tmp_path: Path) -> None:
-    with data_folder.locked(tmp_path):
+    with data_dir.locked(tmp_path):
         pass
 
-    with data_folder.locked(tmp_path):
+    with data_dir.locked(tmp_path):
         pass

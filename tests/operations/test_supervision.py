@@ -8,23 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from cli import family
-from cli.lifeline import Pulse
-from cli.watch import Watch
+from cli.up import process_tree
+from cli.up.restarter import Watch
+from cli.up.watchdog import Pulse
 from config import ports
 
-# A process of its own: everything that it started is its family, and the servers of these tests are ours.
+# A process of its own: everything that it started is its process_tree, and the servers of these tests are ours.
 ENDS_ITS_FAMILY = """
 import subprocess, sys, time
 import psutil
-from cli import family
+from cli.up import process_tree
 
 LEAVES_AN_ORPHAN_WITHOUT_A_MARKER = (
     "import subprocess, sys, time;"
     "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], env={});"
     "time.sleep(60)"
 )
-members = family.Family("a market of this test")
+members = process_tree.Family("a market of this test")
 parent = subprocess.Popen([sys.executable, "-c", LEAVES_AN_ORPHAN_WITHOUT_A_MARKER])
 deadline = time.monotonic() + 10
 while not psutil.Process(parent.pid).children():
@@ -35,7 +35,7 @@ members.look()
 parent.kill()
 parent.wait()
 left = members.left()
-family.end(left, patience_seconds=5)
+process_tree.end(left, patience_seconds=5)
 assert orphan in left
 assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
 """
@@ -157,7 +157,7 @@ def test_a_start_that_fails_is_tried_again() -> None:
 def test_the_pulse_notices_silence_and_the_child_notices_the_parents_end() -> None:
     program = """
 import sys, threading
-from cli.lifeline import Lifeline
+from cli.up.watchdog import Lifeline
 gone = threading.Event()
 line = Lifeline(on_parent_gone=gone.set)
 line.beat()
@@ -174,13 +174,13 @@ sys.exit(0 if gone.wait(10) else 1)
 
 
 def test_processes_are_found_by_the_marker_and_only_by_the_right_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(family.MARKER, "this market")
+    monkeypatch.setenv(process_tree.MARKER, "this market")
     ours = subprocess.Popen(["/bin/sleep", "60"])
-    monkeypatch.setenv(family.MARKER, "this market too")
+    monkeypatch.setenv(process_tree.MARKER, "this market too")
     others = subprocess.Popen(["/bin/sleep", "60"])
 
     try:
-        until(lambda: {process.pid for process in family.marked("this market")} == {ours.pid})
+        until(lambda: {process.pid for process in process_tree.marked("this market")} == {ours.pid})
     finally:
         ours.kill()
         others.kill()
@@ -195,15 +195,15 @@ def test_an_orphan_that_lost_its_marker_is_ended_with_the_rest() -> None:
 def test_a_copied_folder_does_not_claim_the_processes_of_the_original(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(family.MARKER, "")
+    monkeypatch.setenv(process_tree.MARKER, "")
     original, copy = tmp_path / "original", tmp_path / "copy"
     original.mkdir()
     copy.mkdir()
-    marker, _ = family.adopt_marker(original)
+    marker, _ = process_tree.adopt_marker(original)
     (copy / "market").write_text((original / "market").read_text())
 
-    assert family.adopt_marker(original)[1] == marker
-    assert family.adopt_marker(copy)[1] is None
+    assert process_tree.adopt_marker(original)[1] == marker
+    assert process_tree.adopt_marker(copy)[1] is None
 
 
 def test_ports_of_markets_that_have_not_bound_theirs_yet_are_kept_apart() -> None:

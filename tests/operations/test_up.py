@@ -15,8 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cli import family
-from config import data_folder
+from cli.up import data_dir, process_tree
 from config.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
@@ -89,7 +88,7 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
             if running.process.poll() is None:
                 running.process.terminate()
                 running.process.communicate(timeout=30)
-            family.end(data_folder.remembered(running.folder).values(), patience_seconds=5)
+            process_tree.end(data_dir.remembered(running.folder).values(), patience_seconds=5)
 
 
 def until(condition: Callable[[], bool], seconds: float) -> None:

@@ -15,7 +15,7 @@ from actors.domain.ticket import TicketAnswer
 from actors.events.redis_stream import STREAM, RedisEventStream
 from actors.runtime.commit_relay import BACKLOG, BACKLOG_BYTES, CarryOn
 from actors.runtime.ports import Commit, Marks, Projection, Recorded, StoreUnavailableError
-from config.embedded import Server, start_redis
+from cli.up.embedded_servers import Server, start_redis
 from config.settings import Settings
 from tests.support.broken_journals import GatedJournal
 from tests.support.eventually import eventually

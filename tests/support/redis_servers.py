@@ -9,7 +9,7 @@ import redis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
-from config.embedded import _redis_server
+from cli.up.embedded_servers import _redis_server
 from config.ports import free_port
 
 TRIES, PAUSE_SECONDS = 200, 0.05

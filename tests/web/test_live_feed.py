@@ -15,7 +15,7 @@ from pymongo.errors import AutoReconnect
 
 from actors.domain.messages import Details
 from actors.domain.ticket import Ticket
-from config.embedded import Server, start_redis
+from cli.up.embedded_servers import Server, start_redis
 from config.ports import free_port
 from config.settings import Settings
 from serve_app.api import create_api

@@ -8,7 +8,7 @@ import traceback
 
 import structlog
 
-from cli.lifeline import Lifeline
+from cli.up.watchdog import Lifeline
 from config import ray_environment
 from config.ports import MarketPorts
 from config.settings import SettingsError, load
@@ -31,7 +31,7 @@ def main() -> int:
     for name, value in ray_environment.ray_environment(settings, MarketPorts(int(os.environ[PORTS]))).items():
         if not name.startswith("RAY_") or name not in os.environ:  # an operator's own value for a Ray setting stands
             os.environ[name] = value
-    from cli import ray_market  # noqa: PLC0415 - Ray reads its settings when it is imported
+    from cli.up import ray_market  # noqa: PLC0415 - Ray reads its settings when it is imported
 
     stop = threading.Event()
     lifeline = Lifeline(on_parent_gone=stop.set)

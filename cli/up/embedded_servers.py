@@ -16,7 +16,8 @@ import pymongo
 import redis
 from pymongo.errors import OperationFailure, PyMongoError
 
-from config import data_folder, secret_file
+from cli.up import data_dir
+from config import secret_file
 from config.ports import free_port
 from config.settings import Settings
 
@@ -79,10 +80,10 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        data_folder.forget(self._folder, self.name)
+        data_dir.forget(self._folder, self.name)
 
     def _wait(self) -> None:
-        data_folder.remember(self._folder, self.name, self.process.pid)
+        data_dir.remember(self._folder, self.name, self.process.pid)
         self._silent = 0
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:

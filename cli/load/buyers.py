@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from cli.load.history_file import Operation
 from cli.load.hot_tickets import HotTicket, Places
-from cli.load.witness import Question, Told, Witness
+from cli.load.recording_client import Question, Told, Witness
 
 CARDS = ("pm_card_visa",) * 3 + ("pm_card_chargeDeclined",)
 OWN_LIST = 20

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cli.lifeline import Pulse
-from config import data_folder
+from cli.up import data_dir
+from cli.up.watchdog import Pulse
 from config.settings import Settings
 
 # Serve's own shutdown takes 2 to 4 s; what is left after this is ended by force.
@@ -51,7 +51,7 @@ class MarketChild:
                 self.process.kill()
                 self.process.wait()
         self._pulse.close()
-        data_folder.forget(self._settings.data_dir, self.name)
+        data_dir.forget(self._settings.data_dir, self.name)
 
     def hangs(self) -> bool:
         """Return whether the child has been silent for 30 seconds, or for two minutes since its start."""
@@ -80,7 +80,7 @@ class MarketChild:
         with self.log.open("ab") as output:
             process = self._pulse.spawn(
                 lambda line: subprocess.Popen(
-                    [sys.executable, "-m", "cli.market"],
+                    [sys.executable, "-m", "cli.up.market_main"],
                     env=self._environment,
                     stdin=line,
                     stdout=output,
@@ -88,5 +88,5 @@ class MarketChild:
                     start_new_session=True,
                 )
             )
-        data_folder.remember(self._settings.data_dir, self.name, process.pid)
+        data_dir.remember(self._settings.data_dir, self.name, process.pid)
         return process

@@ -12,13 +12,13 @@ from types import FrameType
 import structlog
 from rich.console import Console
 
-from cli import family, market
-from cli.ingress import IngressWatch
-from cli.market_child import MarketChild
-from cli.start_checks import StartError, checked
 from cli.status import ADDRESS_FILE, DATABASE_FILE
-from cli.watch import Watch
-from config import data_folder, embedded, ports, ray_environment, secret_file
+from cli.up import data_dir, embedded_servers, market_main, process_tree
+from cli.up.haproxy import IngressWatch
+from cli.up.market_process import MarketChild
+from cli.up.restarter import Watch
+from cli.up.start_checks import StartError, checked
+from config import ports, ray_environment, secret_file
 from config.ports import MarketPorts
 from config.settings import Settings
 
@@ -39,12 +39,12 @@ def up(settings: Settings, console: Console) -> None:
 
     Raises StartError, DataFolderInUseError, NoFreePortsError, ServerError or OSError when it cannot start.
     """
-    with data_folder.locked(settings.data_dir), ports.reserve() as own_ports:
-        family.adopt_orphans()
-        marker, before = family.adopt_marker(settings.data_dir)
+    with data_dir.locked(settings.data_dir), ports.reserve() as own_ports:
+        process_tree.adopt_orphans()
+        marker, before = process_tree.adopt_marker(settings.data_dir)
         _end_leftovers(settings, before)
         settings = checked(settings)
-        running = _Running(settings, own_ports, family.Family(marker), console)
+        running = _Running(settings, own_ports, process_tree.Family(marker), console)
         try:
             with _stop_requests():
                 running.start()
@@ -58,7 +58,9 @@ def up(settings: Settings, console: Console) -> None:
 class _Running:
     """One market from its start to its stop."""
 
-    def __init__(self, settings: Settings, own_ports: MarketPorts, members: family.Family, console: Console) -> None:
+    def __init__(
+        self, settings: Settings, own_ports: MarketPorts, members: process_tree.Family, console: Console
+    ) -> None:
         self._settings = settings
         self._ports = own_ports
         self._family = members
@@ -73,20 +75,20 @@ class _Running:
             **self._settings.environment(),
             "DATA_DIR": str(self._settings.data_dir.resolve()),
             "JWT_KEY": ",".join(key.get_secret_value() for key in self._settings.session_keys),
-            market.PORTS: str(self._ports.base),
+            market_main.PORTS: str(self._ports.base),
         }
         secret_file.read_or_create(self._settings.data_dir / "ray.token")
         if not ray_environment.has_haproxy():
             self._console.print("HAProxy is not here (Ray brings it on Linux only): requests go through Python, slowly")
         with self._console.status("starting the database"):
             if self._settings.mongodb_url is None:
-                database = embedded.start_database(self._settings, self._ports.database)
+                database = embedded_servers.start_database(self._settings, self._ports.database)
                 self._servers.append(Watch(database))
                 environment["MONGODB_URL"] = database.url
                 secret_file.write(self._settings.data_dir / DATABASE_FILE, database.url)
         with self._console.status("starting Redis"):
             if self._settings.redis_url is None:
-                redis = embedded.start_redis(self._settings, self._ports.redis)
+                redis = embedded_servers.start_redis(self._settings, self._ports.redis)
                 self._servers.append(Watch(redis))
                 environment["REDIS_URL"] = redis.url
         with self._console.status("starting Ray and the market"):
@@ -121,7 +123,7 @@ class _Running:
                 self._market.stop()
             for watch in reversed(self._servers):
                 watch.child.stop()
-            family.end(self._family.left(), patience_seconds=3)
+            process_tree.end(self._family.left(), patience_seconds=3)
             self._clear_up()
         self._console.print("stopped")
 
@@ -136,7 +138,7 @@ class _Running:
 
     def _end_remains(self) -> None:
         servers = {watch.child.process.pid for watch in self._servers}
-        family.end((each for each in self._family.left() if each.pid not in servers), patience_seconds=3)
+        process_tree.end((each for each in self._family.left() if each.pid not in servers), patience_seconds=3)
 
     def _wait_until_ready(self, child: MarketChild) -> None:
         deadline = time.monotonic() + _START_SECONDS
@@ -178,10 +180,10 @@ def _stop_requests() -> Iterator[None]:
 
 
 def _end_leftovers(settings: Settings, marker_before: str | None) -> None:
-    leftovers = set(data_folder.remembered(settings.data_dir).values())
+    leftovers = set(data_dir.remembered(settings.data_dir).values())
     if marker_before is not None:
-        leftovers.update(family.marked(marker_before))
+        leftovers.update(process_tree.marked(marker_before))
     if leftovers:
         log.warning("ending what an earlier market on this folder left running", processes=len(leftovers))
-        family.end(leftovers, patience_seconds=8)
+        process_tree.end(leftovers, patience_seconds=8)
     shutil.rmtree(ray_environment.runtime_folder(settings), ignore_errors=True)

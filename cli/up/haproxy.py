@@ -5,7 +5,7 @@ import time
 
 import psutil
 
-from cli import family
+from cli.up import process_tree
 
 # Serve replaces a dead HAProxy within 5 s (three checks, then a start); after this long it will not.
 _LOST_SECONDS = 15.0
@@ -14,7 +14,7 @@ _LOST_SECONDS = 15.0
 class IngressWatch:
     """Tells when the market has no HAProxy any more, and ends those whose market is gone."""
 
-    def __init__(self, members: family.Family) -> None:
+    def __init__(self, members: process_tree.Family) -> None:
         self._family = members
         self._market: int | None = None
         self._seen_at: float | None = None
@@ -27,7 +27,7 @@ class IngressWatch:
         if serving:
             self._seen_at = time.monotonic()
             # One that its own proxy actor left behind would go on answering with old routes.
-            family.end((each for each in self._family.haproxies() if _is_orphan(each)), patience_seconds=1)
+            process_tree.end((each for each in self._family.haproxies() if _is_orphan(each)), patience_seconds=1)
         return self._seen_at is not None and time.monotonic() - self._seen_at > _LOST_SECONDS
 
 

@@ -1,0 +1,1 @@
+"""`holdfast up`: the servers and processes of a market on one machine."""
