@@ -44,10 +44,11 @@ chaos: $(INSTALLED)  ## Kill and stop everything under load, some 20 minutes; NE
 	EVERY_CONTROL=1 $(BIN)/pytest tests/chaos/test_broken_markets.py
 	PURCHASES=2000 $(BIN)/pytest tests/cluster/test_payments_under_faults.py
 
-lint: $(INSTALLED)  ## Check style, types and what bandit knows of security
+lint: $(INSTALLED)  ## Check style, types, layers and what bandit knows of security
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive actors serve_app config cli
 
 format: $(INSTALLED)  ## Put the code into shape

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from actors.domain.currencies import MARKET_CURRENCIES
 from config import secret_file, setting_errors
+from config.currencies import MARKET_CURRENCIES
 
 
 class SettingsError(Exception):

@@ -2,7 +2,7 @@
 
 from decimal import Context, Decimal, InvalidOperation
 
-from actors.domain.currencies import MAXIMUM_AMOUNT, MINIMUM_AMOUNTS
+from config.currencies import MAXIMUM_AMOUNT, MINIMUM_AMOUNTS
 
 MIN_CENTS = 50
 MAX_CENTS = MAXIMUM_AMOUNT

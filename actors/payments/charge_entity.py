@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from actors.domain import charge as rules
+from actors.domain.keys import request_key
 from actors.domain.messages import (
     Charge,
     ChargeCommand,
@@ -114,8 +115,3 @@ class ChargeBehaviour:
     def _is_anothers(self, charge: Charge) -> bool:
         """Whether the key of this attempt was used to pay another order."""
         return charge.request is not None and self._payers.get(charge.request, charge.order_id) != charge.order_id
-
-
-def request_key(request: str) -> str:
-    """The journal key that lets a client's Idempotency-Key name the payment of one order, ever."""
-    return f"request:{request}"

@@ -7,6 +7,7 @@ says is believed: the purchase asks Stripe for the object and moves only where i
 import asyncio
 from collections import deque
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
@@ -22,8 +23,7 @@ from actors.domain.messages import (
     ResumePurchase,
     Unavailable,
 )
-from actors.runtime.ports import StoreUnavailableError
-from actors.storage.webhook_inbox import Announcement
+from actors.runtime.ports import Instant, StoreUnavailableError
 
 # A purchase that runs anyway is over by then, and its announcements need one look at the documents for all of them.
 PAUSE_SECONDS = 0.5
@@ -53,6 +53,17 @@ OF_SETTLED_MONEY = (
 WANTED = frozenset((*OF_PAYMENTS, *OF_SETTLED_MONEY))
 
 logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What is kept of an announcement: enough to ask Stripe. `at` is when it arrived."""
+
+    id: str
+    type: str
+    at: Instant
+    intent_id: str | None
+    order_id: str | None
 
 
 class NoticeQueries(Protocol):

@@ -3,7 +3,6 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
@@ -16,10 +15,11 @@ from actors.payments.webhook_events import NoticeQueries
 from actors.runtime.clock import SharedClock
 from actors.runtime.commit_relay import CarryOn
 from actors.runtime.host import Host
-from actors.runtime.ports import Behaviour, DocumentStore, EventStream, Instant, Journal, State
+from actors.runtime.ports import Behaviour, DocumentStore, EventStream, Journal, State
 from actors.supervision import stalled_purchases
 from actors.supervision.recovery import RescueStore, WriterMarks
 from actors.supervision.stalled_purchases import ResumptionStore
+from actors.supervision.user_events import UserMarks
 from actors.tickets.entity import TicketQueries
 from config.settings import Settings
 
@@ -36,27 +36,6 @@ class Stored(TicketQueries, ChargeQueries, PurchaseQueries, NoticeQueries, Rescu
 
 class Inbox(webhook_events.Inbox, stalled_purchases.Inbox, Protocol):
     """Where Stripe's announcements are kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class UserMark:
-    """What is to be announced of a user: the versions after the one that was announced last."""
-
-    id: str
-    created_at: Instant
-    updated_at: Instant
-    version: int = 1
-    announced: int = 0
-
-
-class UserMarks(Protocol):
-    """The marks that say which users are still to be announced. All methods raise StoreUnavailableError."""
-
-    async def unannounced(self, most: int) -> list[UserMark]:
-        """Users that carry the mark."""
-
-    async def announced(self, user: UserMark) -> None:
-        """Takes the mark away unless the user changed since."""
 
 
 class Connections(ABC):

@@ -6,8 +6,9 @@ from typing import Any
 
 from actors.runtime.ports import StoreUnavailableError
 from actors.storage.database import Database
+from actors.storage.sandbox_ledger import MongoLedger
 from actors.stripe.client import Stripe, connect
-from actors.stripe.sandbox import Courier, LedgerUnavailable, MongoLedger, Sandbox, SandboxHTTPClient
+from actors.stripe.sandbox import Courier, LedgerUnavailable, Sandbox, SandboxHTTPClient
 from actors.stripe.sandbox.endpoint import Endpoint
 from config.settings import Settings
 

@@ -5,14 +5,13 @@ from collections.abc import Collection, Sequence
 from pymongo.asynchronous.collection import AsyncCollection
 
 from actors.domain.codec import Document
+from actors.domain.keys import edit_key, order_key, request_key
 from actors.domain.messages import Charge, ChargeCreated, Instant, Order, TicketUpdated
 from actors.domain.ticket import Ticket, order_in
-from actors.payments.charge_entity import request_key
 from actors.read_model.projections import charge_of, order_of, readable, ticket_of, unpaid_hold_keys
 from actors.runtime.batch_loader import Gathered
 from actors.storage.database import Database, reaching_the_database
 from actors.storage.journal import MongoJournal
-from actors.tickets.entity import edit_key, order_key
 
 
 class Queries:

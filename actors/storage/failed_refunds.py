@@ -9,7 +9,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from actors.domain.messages import Charge, Order, OrderStatus
 from actors.read_model.projections import charge_of, order_of, readable
-from serve_app.http.paging import Page
+from actors.storage.page import Page
 
 Document = dict[str, Any]
 

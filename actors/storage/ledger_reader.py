@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 from actors.domain.codec import Document
+from actors.domain.keys import order_key
 from actors.domain.messages import Charge, Instant, Order, OrderCreated, OrderStatus
 from actors.payments.reconciliation import Books, Report, Violation, check
 from actors.read_model.projections import charge_of, order_of
@@ -14,7 +15,6 @@ from actors.storage.journal import MongoJournal
 from actors.storage.stripe_lists import PAGE, StripeLists
 from actors.stripe.client import Stripe
 from actors.stripe.resources import Intent
-from actors.tickets.entity import order_key
 
 # The market goes on while its books are read, so what looks wrong is looked at again: so many orders, as each of them
 # takes some calls to Stripe.

@@ -10,7 +10,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from actors.domain.messages import Instant, Order, OrderStatus
 from actors.read_model.projections import PROJECTIONS, order_of, readable
 from actors.runtime.batch_loader import Gathered
-from serve_app.http.paging import Page
+from actors.storage.page import Page
 
 Document = dict[str, Any]
 

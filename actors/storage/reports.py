@@ -10,7 +10,7 @@ from pymongo.errors import DuplicateKeyError
 
 from actors.domain.messages import Instant
 from actors.storage.database import despite_contention, ensure_indexes
-from serve_app.http.paging import Page
+from actors.storage.page import Page
 
 Document = dict[str, Any]
 

@@ -13,7 +13,7 @@ from actors.domain.account_events import SecurityEvent
 from actors.domain.codec import event_name
 from actors.domain.messages import Instant
 from actors.storage.database import despite_contention, duplicates_of, ensure_indexes, reaching_the_database
-from serve_app.http.paging import Page
+from actors.storage.page import Page
 
 Document = dict[str, Any]
 

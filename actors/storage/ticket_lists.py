@@ -16,8 +16,8 @@ from actors.domain.ticket import Ticket
 from actors.read_model.projections import readable, ticket_of
 from actors.read_model.search_terms import folded, search_terms
 from actors.storage.orders import Orders
+from actors.storage.page import Page
 from actors.storage.range_scan import WHOLE, Gap, Reach, Reaches, Scale
-from serve_app.http.paging import Page
 
 Document = dict[str, Any]
 

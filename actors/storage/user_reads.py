@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from email_validator import EmailNotValidError, validate_email
 
 from actors.domain.messages import TicketStatus
-from actors.processes.resources import UserMark
 from actors.runtime.ports import Instant
 from actors.storage.database import Database, despite_contention, reaching_the_database
+from actors.supervision.user_events import UserMark
 
 _FIELDS = {"created_at": 1, "updated_at": 1, "version": 1, "announced_version": 1}
 

@@ -1,29 +1,18 @@
 """The collection `webhook_events`: what Stripe announced, each announcement once."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pymongo.errors import BulkWriteError
 
 from actors.domain.codec import Document
+from actors.payments.webhook_events import Announcement
 from actors.runtime.batch_loader import Gathered
 from actors.runtime.ports import Instant
 from actors.storage.database import Database, despite_contention, duplicates_of, reaching_the_database
 
 if TYPE_CHECKING:
     from actors.stripe.webhooks import WebhookEvent  # the whole SDK, see actors/processes/resources.py
-
-
-@dataclass(frozen=True, slots=True)
-class Announcement:
-    """What is kept of an announcement: enough to ask Stripe. `at` is when it arrived."""
-
-    id: str
-    type: str
-    at: Instant
-    intent_id: str | None
-    order_id: str | None
 
 
 class WebhookInbox:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from actors.domain.messages import Instant, ResumePurchase
-from actors.payments.webhook_events import BATCH, Notices
+from actors.payments.webhook_events import BATCH, Announcement, Notices
 from actors.runtime.ports import Clock
-from actors.storage.webhook_inbox import Announcement
 
 # A purchase takes milliseconds, at most three times Stripe's 10 s; standing still for this long it has lost its actor
 # or waits for its buyer, and asking Stripe again does no harm.

@@ -1,12 +1,34 @@
 """Users announce their changes: those that carry the mark get their events into the journal and the stream."""
 
 import contextlib
+from dataclasses import dataclass
+from typing import Protocol
 
 from actors.domain.account_events import UserCreated, UserUpdated
-from actors.processes.resources import UserMarks
-from actors.runtime.ports import Commit, EventStream, FencedError, Journal, Recorded
+from actors.runtime.ports import Commit, EventStream, FencedError, Instant, Journal, Recorded
 
 PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class UserMark:
+    """What is to be announced of a user: the versions after the one that was announced last."""
+
+    id: str
+    created_at: Instant
+    updated_at: Instant
+    version: int = 1
+    announced: int = 0
+
+
+class UserMarks(Protocol):
+    """The marks that say which users are still to be announced. All methods raise StoreUnavailableError."""
+
+    async def unannounced(self, most: int) -> list[UserMark]:
+        """Users that carry the mark."""
+
+    async def announced(self, user: UserMark) -> None:
+        """Takes the mark away unless the user changed since."""
 
 
 class Announcements:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from actors.domain import ticket as rules
+from actors.domain.keys import edit_key, order_key
 from actors.domain.messages import (
     CancelOrder,
     CloseWaitingList,
@@ -228,16 +229,6 @@ class TicketBehaviour:
 
     def told(self, ticket: Ticket) -> list[Projection]:
         return [] if ticket.order is None else [order_projection(ticket.order)]
-
-
-def order_key(order_id: str) -> str:
-    """The journal key that lets an order come into being once, ever."""
-    return f"order:{order_id}"
-
-
-def edit_key(edit_id: str) -> str:
-    """The journal key that lets an edit take effect once, ever."""
-    return f"edit:{edit_id}"
 
 
 def _waiting_for(ticket: Ticket | None) -> Line:

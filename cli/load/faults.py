@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from actors.storage.database import connect, database_of
-from actors.stripe.sandbox import FaultPlan, LedgerUnavailable, MongoLedger
+from actors.storage.sandbox_ledger import MongoLedger
+from actors.stripe.sandbox import FaultPlan, LedgerUnavailable
 from cli.load.http_sessions import PATIENCE_SECONDS, PAUSE_SECONDS, LoadError
 from config.settings import Settings
 

@@ -6,12 +6,13 @@ from typing import Any
 
 from actors.domain.messages import Charge, Order
 from actors.domain.ticket import Ticket
+from actors.storage.page import Page
 from actors.storage.reports import Report
 from actors.storage.security_events import SecurityRecord
 from actors.storage.ticket_lists import Wanted
 from actors.storage.users import User
 from serve_app.buying.refunds import order_views
-from serve_app.http.paging import LARGEST_LIMIT, Page
+from serve_app.http.paging import LARGEST_LIMIT
 from serve_app.http.responses import json_bytes
 from serve_app.schemas.account import mail_view, profile_view, security_event_view, signed_in_since
 from serve_app.schemas.payments import charge_view

@@ -7,9 +7,9 @@ from starlette.requests import Request
 
 from actors.domain.messages import ReadTicket
 from actors.domain.ticket import Ticket
+from actors.storage.page import Page
 from serve_app.accounts.tokens import Session
 from serve_app.http.errors import ConflictError
-from serve_app.http.paging import Page
 from serve_app.search.closed_accounts import as_shown
 from serve_app.search.tickets import ask, existing
 from serve_app.services import Services, services_of

@@ -2,9 +2,7 @@
 
 import base64
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from actors.domain.ids import fingerprint
@@ -15,16 +13,6 @@ LARGEST_LIMIT = 100
 # The instant or the cents of the last item, and its id: the stored fields `by_newest`, `by_price` and `by_start`.
 _POSITION = re.compile(r"[0-9]{10,15}[0-9a-f]{24}")
 _LONGEST_CURSOR = 100
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """Some items in order, and the position after which the next page begins if there may be one."""
-
-    items: Sequence[T]
-    next_position: str | None = None
 
 
 def cursor_of(sort: str, position: str) -> str:

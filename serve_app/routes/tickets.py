@@ -5,10 +5,11 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 
 from actors.domain.ticket import Ticket
+from actors.storage.page import Page
 from serve_app.http.etags import etag, expected_versions
 from serve_app.http.idempotency import identify, key_of
 from serve_app.http.openapi import documented
-from serve_app.http.paging import Page, cursor_of, link_header
+from serve_app.http.paging import cursor_of, link_header
 from serve_app.http.request_body import read_json
 from serve_app.http.responses import json_bytes, json_response, list_headers, no_content, unless_unchanged
 from serve_app.schemas.history import HistoryEntry, history_entry

@@ -9,10 +9,10 @@ from starlette.requests import Request
 from actors.domain.ids import is_id
 from actors.domain.messages import ReadTicket, Refusal, TicketCommand, TicketStatus
 from actors.domain.ticket import Ticket, TicketAnswer
+from actors.storage.page import Page
 from actors.storage.ticket_lists import Wanted
 from serve_app.accounts.tokens import Session
 from serve_app.http.errors import NotFoundError
-from serve_app.http.paging import Page
 from serve_app.http.refusal_errors import error_of
 from serve_app.schemas.searches import TicketSearch
 from serve_app.search.closed_accounts import as_shown

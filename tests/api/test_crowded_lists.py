@@ -11,8 +11,8 @@ from pymongo.errors import ExecutionTimeout, NetworkTimeout, PyMongoError
 from actors.domain.messages import Instant
 from actors.domain.ticket import Ticket
 from actors.storage.orders import Orders
+from actors.storage.page import Page
 from actors.storage.ticket_lists import Tickets, Wanted
-from serve_app.http.paging import Page
 from serve_app.http.timestamps import iso
 from tests.api.world import World
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from actors.domain.currencies import MARKET_CURRENCIES, MINIMUM_AMOUNTS
 from actors.domain.messages import Instant
 from actors.domain.money import least_price, major, spoken
+from config.currencies import MARKET_CURRENCIES, MINIMUM_AMOUNTS
 from serve_app.http.errors import RequestValidationError
 from serve_app.schemas.body import Rules
 from serve_app.schemas.tickets import TicketBody

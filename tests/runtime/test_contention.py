@@ -8,7 +8,6 @@ from actors.domain.codec import Document
 from actors.mail.outbox import Outbox, to_user
 from actors.mail.templates import Kind
 from actors.mail.tokens import EmailToken, EmailTokens
-from actors.processes.resources import UserMark
 from actors.storage import database as databases
 from actors.storage.database import Database
 from actors.storage.revocations import RevocationRecords
@@ -19,6 +18,7 @@ from actors.storage.user_reads import UnlistedUsers, UserMarks
 from actors.storage.users import User, Users
 from actors.storage.webhook_inbox import WebhookInbox
 from actors.stripe.webhooks import WebhookEvent
+from actors.supervision.user_events import UserMark
 from tests.support.fake_mongod import FakeMongod, speaking_to
 
 USER = User("ann", "ann@example.org", "hash", 1)

@@ -24,9 +24,9 @@ from actors.domain.messages import (
     TicketStatus,
     Unavailable,
 )
-from actors.payments.webhook_events import BATCH, Notices
+from actors.payments.webhook_events import BATCH, Announcement, Notices
 from actors.runtime.ports import StoreUnavailableError
-from actors.storage.webhook_inbox import Announcement, WebhookInbox
+from actors.storage.webhook_inbox import WebhookInbox
 from actors.stripe.sandbox import Sandbox
 from actors.stripe.sandbox.sandbox import SETTLE_SECONDS
 from actors.stripe.webhooks import WebhookEvent, read_event, sign

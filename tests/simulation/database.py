@@ -8,10 +8,10 @@ from typing import Any
 from actors.domain.codec import Document
 from actors.domain.messages import Charge, Instant, Order
 from actors.domain.ticket import Ticket
-from actors.processes.resources import UserMark
+from actors.payments.webhook_events import Announcement
 from actors.read_model.projections import FIRST_PROJECTION, charge_of, order_of, ticket_of, unpaid_hold_keys
 from actors.runtime.ports import Commit, Marks, Recorded
-from actors.storage.webhook_inbox import Announcement
+from actors.supervision.user_events import UserMark
 
 READERS: dict[str, Callable[[Document], Any]] = {"tickets": ticket_of, "orders": order_of, "charges": charge_of}
 

@@ -5,14 +5,13 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
+from actors.domain.keys import edit_key, order_key, request_key
 from actors.domain.messages import Charge, ChargeCreated, Instant, Order
 from actors.domain.ticket import Ticket
-from actors.payments.charge_entity import request_key
-from actors.processes.resources import UserMark
+from actors.payments.webhook_events import Announcement
 from actors.runtime.ports import Commit, FencedError, Marks, Projection, Recorded, StoreUnavailableError
-from actors.storage.webhook_inbox import Announcement
 from actors.stripe.webhooks import WebhookEvent
-from actors.tickets.entity import edit_key, order_key
+from actors.supervision.user_events import UserMark
 from tests.simulation.database import DuplicateKeyError, RolledBackError, Tables
 
 T = TypeVar("T")

@@ -15,8 +15,9 @@ import pytest
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
+from actors.storage.sandbox_ledger import MongoLedger
 from actors.stripe import Stripe, connect
-from actors.stripe.sandbox import Ledger, MemoryLedger, MongoLedger, Sandbox, SandboxHTTPClient
+from actors.stripe.sandbox import Ledger, MemoryLedger, Sandbox, SandboxHTTPClient
 from tests.stripe.wire import API_KEY, Clock, Wire
 from tests.support.commands import Commands
 

@@ -10,7 +10,8 @@ import pytest
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
-from actors.stripe.sandbox import FaultPlan, Ledger, LedgerUnavailable, MemoryLedger, MongoLedger
+from actors.storage.sandbox_ledger import MongoLedger
+from actors.stripe.sandbox import FaultPlan, Ledger, LedgerUnavailable, MemoryLedger
 from actors.stripe.sandbox.failures import Failure
 from actors.stripe.sandbox.ledger import Span
 from actors.stripe.sandbox.ledger_entry import Announcement, Change, Event, Kind, Made, Use

@@ -7,7 +7,7 @@ from actors.domain.messages import ChargeAnswer, Order, Pay, PaymentCommand, Ref
 from actors.domain.ticket import TicketAnswer
 from actors.payments.purchase import Counterparts, Purchases
 from actors.runtime.ports import Clock, Instant
-from actors.stripe.sandbox import MongoLedger
+from actors.storage.sandbox_ledger import MongoLedger
 from actors.stripe.sandbox.authentication import intent_id_of
 from actors.stripe.sandbox.ledger import Span
 from actors.stripe.sandbox.ledger_entry import Change

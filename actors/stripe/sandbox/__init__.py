@@ -5,7 +5,6 @@ written of it), `idempotency.py` (how a request is answered once and only once),
 then the two ledgers.
 """
 
-from actors.storage.sandbox_ledger import MongoLedger
 from actors.stripe.sandbox.authentication import NothingToAuthenticateError
 from actors.stripe.sandbox.faults import FaultPlan
 from actors.stripe.sandbox.http_client import SandboxHTTPClient
@@ -20,7 +19,6 @@ __all__ = [
     "Ledger",
     "LedgerUnavailable",
     "MemoryLedger",
-    "MongoLedger",
     "NothingToAuthenticateError",
     "Sandbox",
     "SandboxHTTPClient",

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from actors.domain.currencies import MAXIMUM_AMOUNT, MINIMUM_AMOUNTS
 from actors.stripe.sandbox.cards import PAYMENT_METHOD, Card, card_of
 from actors.stripe.sandbox.failures import RequestRefused, invalid, no_such_payment_method
 from actors.stripe.sandbox.form import Form
+from config.currencies import MAXIMUM_AMOUNT, MINIMUM_AMOUNTS
 
 
 @dataclass(frozen=True, slots=True)

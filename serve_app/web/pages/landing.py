@@ -11,8 +11,9 @@ from starlette.responses import Response
 
 from actors.domain.messages import Instant
 from actors.domain.ticket import Ticket
+from actors.storage.page import Page
 from serve_app.http.errors import CustomError, RequestValidationError
-from serve_app.http.paging import Page, cursor_of
+from serve_app.http.paging import cursor_of
 from serve_app.schemas.searches import TicketSearch
 from serve_app.search.tickets import find_tickets
 from serve_app.services import services_of

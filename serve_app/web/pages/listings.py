@@ -11,10 +11,11 @@ from starlette.responses import Response, StreamingResponse
 from actors.domain.codec import event_name
 from actors.domain.messages import TicketStatus
 from actors.domain.ticket import Ticket, order_in
+from actors.storage.page import Page
 from actors.storage.ticket_lists import MOST_COUNTED
 from serve_app.buying import waiting
 from serve_app.http.errors import CustomError
-from serve_app.http.paging import Page, cursor_of
+from serve_app.http.paging import cursor_of
 from serve_app.schemas.searches import TicketSearch
 from serve_app.search.tickets import existing, find_tickets
 from serve_app.selling import tickets as selling

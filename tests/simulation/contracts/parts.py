@@ -6,13 +6,14 @@ from random import Random
 from typing import Any, Protocol
 
 from actors.events.redis_stream import _FIELDS, STREAM, _values
-from actors.processes.resources import Inbox, Stored, UserMarks
+from actors.payments.webhook_events import Announcement
+from actors.processes.resources import Inbox, Stored
 from actors.processes.servers import Servers
 from actors.runtime.ports import DocumentStore, EventStream, Instant, Journal, Recorded
 from actors.storage.users import User, Users
-from actors.storage.webhook_inbox import Announcement
 from actors.stripe.webhooks import WebhookEvent
 from actors.supervision.recovery import WriterMarks
+from actors.supervision.user_events import UserMarks
 from tests.simulation.database import Tables
 from tests.simulation.redis import FakeEventStream, Stream
 from tests.simulation.server import Direct

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from actors.processes.resources import UserMark
+from actors.payments.webhook_events import Announcement
 from actors.runtime.ports import Marks
-from actors.storage.webhook_inbox import Announcement
+from actors.supervision.user_events import UserMark
 from tests.simulation.contracts.examples import an_announcement, numbered
 from tests.simulation.contracts.parts import Parts
 
