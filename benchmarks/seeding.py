@@ -9,11 +9,11 @@ from itertools import count
 from bson import ObjectId
 
 from actors.cluster import names
-from actors.domain.messages import Details, TicketCreated
+from actors.domain.messages import TicketCreated, TicketDetails
 from actors.domain.ticket import Ticket, evolve
 from actors.read_model.projections import ticket_document
-from actors.runtime.ports import Commit, Marks, Recorded, commit_id
-from actors.storage.checkpoints import MongoMarks
+from actors.runtime.ports import Checkpoint, Commit, RecordedEvent, commit_id
+from actors.storage.checkpoints import MongoCheckpoints
 from actors.storage.database import connect, database_of
 from actors.storage.journal import MongoJournal
 
@@ -48,7 +48,7 @@ async def _seed(database_url: str, tickets: int, advance: Advance) -> list[str]:
         journal, writer, last = MongoJournal(database), f"{HOST}-{ObjectId()}", -(-tickets // TURN)
         # As a TicketActor's that is through: or the Supervisor, and whoever publishes a later event of one of these
         # tickets, would publish all of them first.
-        await MongoMarks(database).save(Marks(writer, HOST, last, last, time.time_ns() // 1_000_000))
+        await MongoCheckpoints(database).save(Checkpoint(writer, HOST, last, last, time.time_ns() // 1_000_000))
         for commit, listed in turns(writer, tickets):
             await journal.append(commit)
             await database["tickets"].insert_many([ticket_document(ticket) for ticket in listed], ordered=False)
@@ -69,10 +69,10 @@ def turns(writer: str, tickets: int) -> Iterator[tuple[Commit, list[Ticket]]]:
         for number in numbers:
             ticket_id = str(ObjectId())
             # Few words: each is an entry of the index, and a million tickets take minutes as it is.
-            details = Details(
+            details = TicketDetails(
                 f"{artist(number)} {number}", PRICE, "usd", category="concert", city=CITIES[number % len(CITIES)]
             )
             event = TicketCreated(seller, details)
-            records.append(Recorded(f"ticket:{ticket_id}", 1, at, event))
+            records.append(RecordedEvent(f"ticket:{ticket_id}", 1, at, event))
             listed.append(replace(evolve(None, event, at, ticket_id), commit=commit_id(writer, seq)))
         yield Commit(writer, seq, at, tuple(record.key for record in records), tuple(records)), listed

@@ -12,7 +12,7 @@ from actors.storage.security_events import SecurityEventRecords
 from actors.storage.users import Users
 from cli.status import NotRunningError, with_database
 from config.settings import Settings
-from serve_app.security.audit_log import SecurityEvents
+from serve_app.security.audit_log import AuditLog
 
 
 class NoSuchUserError(Exception):
@@ -45,7 +45,7 @@ async def _set_role(settings: Settings, email: str, *, is_admin: bool, unverifie
             )
         changed = await users.set_admin(user.id, wall_clock(), is_admin=is_admin)
         if changed:
-            events = SecurityEvents(SecurityEventRecords(database), wall_clock)
+            events = AuditLog(SecurityEventRecords(database), wall_clock)
             events.note(RoleChanged(user.id, is_admin))
             await events.flush()
         return changed

@@ -6,7 +6,7 @@ from pymongo.errors import PyMongoError
 from rich.console import Console
 
 from actors.domain.messages import Instant, NotFound, NothingToResolve, PaymentAnswer, Refusal, ResolveRefund
-from actors.domain.money import spoken
+from actors.domain.money import format_amount
 from actors.runtime.clock import wall_clock
 from actors.storage.database import connect, database_of
 from actors.storage.failed_refunds import FailedRefund, FailedRefunds
@@ -50,7 +50,7 @@ def show(found: list[FailedRefund], console: Console) -> None:
     for one in found:
         order, charge = one.order, one.charge
         console.print(
-            f"order {order.id}: {spoken(charge.amount)} {charge.currency} to buyer {order.buyer_id}, "
+            f"order {order.id}: {format_amount(charge.amount)} {charge.currency} to buyer {order.buyer_id}, "
             f"{charge.stripe_id} at Stripe, failed at {iso(charge.updated_at)} ({charge.failure})",
             soft_wrap=True,
         )
@@ -76,10 +76,10 @@ def resolve(settings: Settings, order_id: str) -> None:
 
 
 async def _resolved(settings: Settings, order_id: str) -> PaymentAnswer | Refusal:
-    from actors.cluster.client import Actors  # noqa: PLC0415 - as above
+    from actors.cluster.client import ActorClient  # noqa: PLC0415 - as above
     from actors.processes.on_ray import RayTransport  # noqa: PLC0415 - imports Ray, which reads its settings then
 
-    return await Actors(settings, RayTransport(settings), _WallClock()).refund(ResolveRefund(order_id, OPERATOR))
+    return await ActorClient(settings, RayTransport(settings), _WallClock()).refund(ResolveRefund(order_id, OPERATOR))
 
 
 class _WallClock:

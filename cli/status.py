@@ -62,12 +62,12 @@ def pulses(settings: Settings) -> list[dict[str, Any]]:
         import ray  # noqa: PLC0415 - as above
 
         from actors.cluster import names  # noqa: PLC0415 - as above
-        from actors.cluster.heartbeat import Pulse  # noqa: PLC0415 - takes long to import
+        from actors.cluster.heartbeat import Heartbeat  # noqa: PLC0415 - takes long to import
         from actors.cluster.serialization import unpack  # noqa: PLC0415 - as above
 
         namespace = names.namespace(settings)
         listed = cast("Any", ray.util.list_named_actors(all_namespaces=True))
         handles = [ray.get_actor(each["name"], namespace) for each in listed if each["namespace"] == namespace]
         answers: list[bytes] = ray.get([cast("Any", handle).ping_packed.remote() for handle in handles], timeout=10)
-        found = [pulse for packed in answers for pulse in unpack(packed) if isinstance(pulse, Pulse)]
+        found = [pulse for packed in answers for pulse in unpack(packed) if isinstance(pulse, Heartbeat)]
         return sorted((asdict(pulse) for pulse in found), key=lambda pulse: str(pulse["name"]))

@@ -5,18 +5,18 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from actors.domain.money import spoken
-from actors.payments.reconciliation import Report, Violation
+from actors.domain.money import format_amount
+from actors.payments.reconciliation import ReconciliationReport, Violation
 from actors.processes.stripe_account import open_account
 from actors.storage.clock import database_clock
 from actors.storage.database import connect, database_of
-from actors.storage.ledger_reader import verified
+from actors.storage.ledger_reader import reconcile
 from config.settings import Settings
 
 _SHOWN = 20
 
 
-async def report(settings: Settings) -> Report:
+async def report(settings: Settings) -> ReconciliationReport:
     """Return what was found. The database's address must be set.
 
     Raises StoreUnavailableError when the database does not answer, and errors.StripeFailure when Stripe does not.
@@ -27,12 +27,12 @@ async def report(settings: Settings) -> Report:
         clock = database_clock(database)
         await clock.refresh()
         try:
-            return await verified(database, account.stripe, clock)
+            return await reconcile(database, account.stripe, clock)
         finally:
             await account.stripe.aclose()
 
 
-def as_json(found: Report) -> dict[str, Any]:
+def as_json(found: ReconciliationReport) -> dict[str, Any]:
     """Return the report for programs; sums are in cents."""
     return {
         "orders": found.orders,
@@ -52,7 +52,7 @@ def as_json(found: Report) -> dict[str, Any]:
     }
 
 
-def show(found: Report, console: Console) -> None:
+def show(found: ReconciliationReport, console: Console) -> None:
     """Print what was checked and what is wrong."""
     table = Table("checked", "")
     for name, count in (
@@ -73,7 +73,9 @@ def show(found: Report, console: Console) -> None:
         ("of them for sellers", found.sold - found.fees),
         ("disputed, apart", found.disputed),
     ):
-        table.add_row(name, ", ".join(f"{spoken(cents)} {currency}" for currency, cents in sorted(sums.items())) or "-")
+        table.add_row(
+            name, ", ".join(f"{format_amount(cents)} {currency}" for currency, cents in sorted(sums.items())) or "-"
+        )
     console.print(table)
     for violation in _sorted(found)[:_SHOWN]:
         console.print(f"[red]violated:[/red] {violation.rule}: {violation.id}")
@@ -82,5 +84,5 @@ def show(found: Report, console: Console) -> None:
     console.print("no violation" if not found.violations else f"{len(found.violations)} violations")
 
 
-def _sorted(found: Report) -> list[Violation]:
+def _sorted(found: ReconciliationReport) -> list[Violation]:
     return sorted(found.violations, key=lambda violation: (violation.rule, violation.id))

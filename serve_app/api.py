@@ -5,7 +5,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from serve_app.http import error_responses
-from serve_app.http.fast_routes import FixedAddresses
+from serve_app.http.fast_routes import StaticRouteDispatcher
 from serve_app.http.methods import Methods
 from serve_app.http.openapi import describe_sessions
 from serve_app.routes import (
@@ -23,9 +23,9 @@ from serve_app.routes import (
     waiting,
     webhooks,
 )
-from serve_app.search.read_your_writes import OwnChanges
-from serve_app.security.authentication import Recognition
-from serve_app.security.csrf import SameOrigin
+from serve_app.search.read_your_writes import ReadYourWrites
+from serve_app.security.authentication import AuthenticationMiddleware
+from serve_app.security.csrf import CsrfMiddleware
 from serve_app.security.headers import SecurityHeaders
 from serve_app.services import Services
 from serve_app.web.pages import page_routers
@@ -47,12 +47,12 @@ def create_api(services: Services) -> FastAPI:
         redirect_slashes=False,
         middleware=[
             Middleware(SecurityHeaders, https=services.settings.secure_cookies),
-            Middleware(error_responses.LastResort),
+            Middleware(error_responses.ServerErrorMiddleware),
             Middleware(Methods),
-            Middleware(SameOrigin, public_url=services.settings.public_url, exempt=frozenset({webhooks.STRIPE})),
-            Middleware(Recognition, sessions=services.sessions),
-            Middleware(OwnChanges, public_url=services.settings.public_url),
-            Middleware(FixedAddresses, routes=[route for router in routers for route in router.routes]),
+            Middleware(CsrfMiddleware, public_url=services.settings.public_url, exempt=frozenset({webhooks.STRIPE})),
+            Middleware(AuthenticationMiddleware, sessions=services.sessions),
+            Middleware(ReadYourWrites, public_url=services.settings.public_url),
+            Middleware(StaticRouteDispatcher, routes=[route for router in routers for route in router.routes]),
         ],
     )
     api.state.services = services

@@ -10,14 +10,14 @@ import structlog
 from redis.asyncio import Redis
 from starlette.requests import Request
 
-from actors.cluster.market import Market
+from actors.cluster.market import MarketClient
 from actors.domain.messages import Charge, Instant
 from actors.mail.outbox import Outbox
 from actors.mail.tokens import EmailTokens
-from actors.payments.webhook_events import Notices
+from actors.payments.webhook_events import WebhookEventHandler
 from actors.processes.stripe_account import open_sandbox
 from actors.runtime.clock import wall_clock
-from actors.runtime.ports import Recorded, StoreUnavailableError
+from actors.runtime.ports import RecordedEvent, StoreUnavailableError
 from actors.storage.database import connect, database_of
 from actors.storage.entities import Queries as StoredEntities
 from actors.storage.failed_refunds import FailedRefunds
@@ -29,13 +29,13 @@ from actors.storage.revocations import RevocationRecords
 from actors.storage.security_events import SecurityEventRecords
 from actors.storage.sessions import SessionRecords
 from actors.storage.sitemap import Sitemap
-from actors.storage.ticket_lists import Tickets
+from actors.storage.ticket_lists import TicketLists
 from actors.storage.upgrades import convert_email_keys
-from actors.storage.user_reads import UnlistedUsers
+from actors.storage.user_reads import DelistedSellers
 from actors.storage.users import User, Users
 from actors.storage.webhook_inbox import WebhookInbox
 from actors.stripe.sandbox import Sandbox
-from actors.supervision.delisting import Unlisting
+from actors.supervision.delisting import Delisting
 from config.settings import Settings
 from serve_app.accounts.changed_users import ChangedUsers
 from serve_app.accounts.password_hashes import Argon2Cost, Passwords
@@ -45,11 +45,11 @@ from serve_app.accounts.tokens import Session, Tokens
 from serve_app.buying.stripe_webhooks import StripeWebhooks
 from serve_app.http.errors import ForbiddenError, NotAuthorizedError
 from serve_app.schemas.body import Rules
-from serve_app.search.coalescing_cache import Recent
+from serve_app.search.coalescing_cache import CoalescingCache
 from serve_app.search.erased_words import as_everybody_sees
-from serve_app.security.audit_log import SecurityEvents
+from serve_app.security.audit_log import AuditLog
 from serve_app.security.client_ip import client_address
-from serve_app.security.rate_limits import Limits
+from serve_app.security.rate_limits import RateLimits
 from serve_app.web.live.feed import LiveFeed
 
 Clock = Callable[[], Instant]
@@ -64,7 +64,7 @@ _log = structlog.get_logger()
 class History(Protocol):
     """The past of a ticket."""
 
-    async def history(self, entity: str, after: int, limit: int) -> Sequence[Recorded]:
+    async def history(self, entity: str, after: int, limit: int) -> Sequence[RecordedEvent]:
         """Return events of an entity, such as `ticket:<id>`, in order, at most so many after that version.
 
         Raises StoreUnavailableError.
@@ -82,7 +82,7 @@ class Charges(Protocol):
 class Queries:
     """What is read without asking an actor."""
 
-    tickets: Tickets
+    tickets: TicketLists
     orders: Orders
     history: History
     charges: Charges
@@ -95,16 +95,16 @@ class Services:
     """All that routes need. `sandbox` is there when no real money is paid; `lists` keeps pages with their headers."""
 
     settings: Settings
-    market: Market
+    market: MarketClient
     queries: Queries
-    lists: Recent
+    lists: CoalescingCache
     changed_users: ChangedUsers
     users: Users
-    unlisting: Unlisting
+    unlisting: Delisting
     passwords: Passwords
     sessions: Sessions
-    limits: Limits
-    security_events: SecurityEvents
+    limits: RateLimits
+    security_events: AuditLog
     outbox: Outbox
     email_tokens: EmailTokens
     reports: Reports
@@ -173,7 +173,7 @@ def lifetimes_of(settings: Settings) -> Lifetimes:
 
 
 @asynccontextmanager
-async def open_services(settings: Settings, market: Market, clock: Clock = wall_clock) -> AsyncIterator[Services]:
+async def open_services(settings: Settings, market: MarketClient, clock: Clock = wall_clock) -> AsyncIterator[Services]:
     """Connect to the database and to Redis, whose addresses must be set, and close both at the end.
 
     Raises PyMongoError or StoreUnavailableError when the database does not answer; Redis may be away.
@@ -203,9 +203,9 @@ async def open_services(settings: Settings, market: Market, clock: Clock = wall_
         passwords = Passwords(cost)
         security_records = SecurityEventRecords(database)
         await security_records.create_indexes()
-        security_events = SecurityEvents(security_records, clock)
+        security_events = AuditLog(security_records, clock)
         orders = Orders(database)
-        limits = Limits(settings.redis_url, enabled=settings.rate_limits)
+        limits = RateLimits(settings.redis_url, enabled=settings.rate_limits)
         tokens = Tokens([key.get_secret_value() for key in settings.session_keys], clock)
         sessions = Sessions(
             tokens,
@@ -217,7 +217,7 @@ async def open_services(settings: Settings, market: Market, clock: Clock = wall_
             public_url=settings.public_url,
         )
         stored, inbox = StoredEntities(database), WebhookInbox(database)
-        notices = Notices(inbox, stored, market)
+        notices = WebhookEventHandler(inbox, stored, market)
         warn_of_missing_keys(settings)
         changed_users = ChangedUsers(redis)
         live = LiveFeed(
@@ -243,17 +243,17 @@ async def open_services(settings: Settings, market: Market, clock: Clock = wall_
                 settings=settings,
                 market=market,
                 queries=Queries(
-                    Tickets(database, orders),
+                    TicketLists(database, orders),
                     orders,
                     MongoJournal(database),
                     stored,
                     security_records,
                     FailedRefunds(database),
                 ),
-                lists=Recent(),
+                lists=CoalescingCache(),
                 changed_users=changed_users,
                 users=users,
-                unlisting=Unlisting(UnlistedUsers(database), market, clock),
+                unlisting=Delisting(DelistedSellers(database), market, clock),
                 passwords=passwords,
                 sessions=sessions,
                 limits=limits,

@@ -6,7 +6,7 @@ from collections import OrderedDict
 import structlog
 
 from actors.cluster import names
-from actors.cluster.heartbeat import Pulse
+from actors.cluster.heartbeat import Heartbeat
 from actors.domain.messages import (
     ChargeAnswer,
     Moved,
@@ -29,7 +29,7 @@ from actors.runtime.ports import Clock, HostUnreachableError, Transport
 from config.settings import Settings
 
 # How long a caller waits, in ms. A purchase answers after 12 s at the latest; see purchase.ANSWER_SECONDS.
-TICKET_PATIENCE = 5_000
+TICKET_TIMEOUT_MS = 5_000
 PAYMENT_PATIENCE = 20_000
 
 # Tickets of which it is remembered that they have an actor of their own; of others their shared host says it again.
@@ -53,7 +53,7 @@ def shared_names(settings: Settings) -> list[str]:
     return [name for kind in host_names(settings) for name in placement.names(kind)]
 
 
-class Actors:
+class ActorClient:
     """Everyone's way to the actors: API replicas, OrderActor and Supervisor alike. Satisfies `market.Market`."""
 
     def __init__(self, settings: Settings, transport: Transport, clock: Clock) -> None:
@@ -70,10 +70,10 @@ class Actors:
     async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal:
         """The ticket's answer, durable when it arrives; Unavailable or Overloaded when there is none in time."""
         shared = self._placement.host_of(names.TICKETS, command.ticket_id)
-        until = self._clock.now() + TICKET_PATIENCE
+        until = self._clock.now() + TICKET_TIMEOUT_MS
         answer: TicketAnswer | Refusal | Moved
         if command.ticket_id not in self._moved:
-            answer = await self._tickets.ask(shared, command, TICKET_PATIENCE)
+            answer = await self._tickets.ask(shared, command, TICKET_TIMEOUT_MS)
             if not isinstance(answer, Moved):
                 return answer
             self._remember(command.ticket_id)
@@ -123,7 +123,7 @@ class Actors:
         answer: PaymentAnswer | Refusal = await self._slow.ask(host, command, PAYMENT_PATIENCE)
         return answer
 
-    def compare_hosts(self, supervisor: Pulse) -> None:
+    def compare_hosts(self, supervisor: Heartbeat) -> None:
         """Is not ready while the Supervisor has other numbers of actors: this process looks for others' ids elsewhere.
 
         A replica keeps the settings that its node's Ray started with, so it may not know what the actors were told.
@@ -141,7 +141,7 @@ class Actors:
         if self._other_hosts:
             return False
         reads = (
-            self._tickets.ask(host, ReadTicket("0" * 24), TICKET_PATIENCE // 2)
+            self._tickets.ask(host, ReadTicket("0" * 24), TICKET_TIMEOUT_MS // 2)
             for host in self._placement.names(names.TICKETS)
         )
         return not any(isinstance(reply, Unavailable) for reply in await asyncio.gather(*reads))

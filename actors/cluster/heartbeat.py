@@ -7,7 +7,7 @@ from actors.runtime.host import Counters
 
 
 @dataclass(frozen=True, slots=True)
-class Pulse:
+class Heartbeat:
     """Who an actor is, where it runs, what it did, and whether it may be ended.
 
     `started` is when its process did, in seconds since the epoch: after a death the same pid may be somebody else's.
@@ -24,10 +24,10 @@ class Pulse:
     hosts: dict[str, int] = field(default_factory=dict)
 
 
-class Fleet(Protocol):
+class ActorDirectory(Protocol):
     """All actors, as whoever watches over them sees them. What fails raises HostUnreachableError."""
 
-    async def ping(self, name: str) -> Pulse:
+    async def ping(self, name: str) -> Heartbeat:
         """The actor's sign of life; waits as long as there is none."""
 
     async def dedicated(self) -> set[str]:
@@ -39,7 +39,7 @@ class Fleet(Protocol):
     async def ready(self, name: str) -> None:
         """Returns when the actor has started."""
 
-    async def replace(self, name: str, pulse: Pulse | None) -> None:
+    async def replace(self, name: str, pulse: Heartbeat | None) -> None:
         """Ends the actor that last gave this pulse and has another started."""
 
     async def retire(self, name: str) -> None:

@@ -14,7 +14,7 @@ from actors.domain.messages import (
 from actors.domain.ticket import TicketAnswer
 
 
-class Market(Protocol):
+class MarketClient(Protocol):
     """The caller's side of all actors. Asking again with the same ids is always safe."""
 
     async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal:

@@ -20,7 +20,7 @@ from typing import Any, get_args
 
 from bson import Int64
 
-from actors.cluster.heartbeat import Pulse
+from actors.cluster.heartbeat import Heartbeat
 from actors.domain import codec, messages, ticket
 from actors.runtime.host import Counters
 
@@ -77,6 +77,25 @@ def _doubt_in(value: Any) -> NotUnderstood | None:  # noqa: ANN401 - any part of
 # How a class is told of, by its name and the names of its fields, and what the other process makes of that.
 
 
+# A name never changes its meaning, since other releases send it: a class that is renamed keeps it.
+_RENAMED: Mapping[type[Any], str] = {
+    Heartbeat: "Pulse",
+    messages.ActivateTicket: "WakeTicket",
+    messages.CancelSale: "Revoke",
+    messages.NotOwner: "NotYours",
+    messages.OrderClosed: "OrderOver",
+    messages.ReverseCharge: "Settle",
+    messages.ScheduleRetry: "StartTry",
+    messages.SellerCannotBuy: "OwnTicket",
+    messages.ShowStarted: "EventBegun",
+    messages.TicketDetails: "Details",
+}
+
+
+def _name_of(cls: type[Any]) -> str:
+    return _RENAMED.get(cls, cls.__name__)
+
+
 class _Schema:
     """A class with its fields; a batch has it once."""
 
@@ -86,7 +105,7 @@ class _Schema:
         self.is_command = cls in _COMMANDS
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[str, tuple[str, ...]]]:
-        return _maker, (self.cls.__name__, self.names)
+        return _maker, (_name_of(self.cls), self.names)
 
     def __call__(self, *values: object) -> object:
         """Make an instance. Only pickle wants to know that this can be called: the other process does."""
@@ -96,7 +115,7 @@ class _Schema:
         """Return the instance of another release's fields, or NotUnderstood."""
         given = dict(zip(names, values, strict=True))
         unknown = {name: given.pop(name) for name in names if name not in self.names}
-        name = self.cls.__name__
+        name = _name_of(self.cls)
         if self.is_command and any(unknown.values()):
             return NotUnderstood(f"{name} with {', '.join(unknown)}")
         if doubt := _doubt_in(list(given.values())):
@@ -169,13 +188,17 @@ def _name_and_value(one: StrEnum) -> tuple[Callable[..., Any], tuple[str, str]]:
     return _member, (type(one).__name__, one.value)
 
 
+def _tell_of_state(name: str, one: object) -> tuple[Callable[..., Any], tuple[str, codec.Document]]:
+    return _state, (name, codec.encode(one))
+
+
 _CLASSES = [
-    each for each in (*vars(messages).values(), *vars(ticket).values(), Pulse, Counters) if isinstance(each, type)
+    each for each in (*vars(messages).values(), *vars(ticket).values(), Heartbeat, Counters) if isinstance(each, type)
 ]
 _COMMANDS = frozenset(
     get_args(messages.TicketCommand) + get_args(messages.PurchaseCommand) + get_args(messages.PaymentCommand)
 )
-_SCHEMAS = {each.__name__: _Schema(each) for each in _CLASSES if is_dataclass(each)}
+_SCHEMAS = {_name_of(each): _Schema(each) for each in _CLASSES if is_dataclass(each)}
 _ENUMS = {each.__name__: each for each in _CLASSES if issubclass(each, StrEnum)}
 
 
@@ -186,5 +209,5 @@ _TELLERS: dict[type[Any], Callable[[Any], Any]] = {
     # How pymongo reads large numbers.
     Int64: lambda number: (_number, (int(number),)),
     # A state with fields that this release does not know travels as it is stored.
-    **{codec.keeper(cls): lambda one: (_state, (type(one).__name__, codec.encode(one))) for cls in codec.WRITTEN_BACK},
+    **{codec.keeper(cls): partial(_tell_of_state, _name_of(cls)) for cls in codec.WRITTEN_BACK},
 }

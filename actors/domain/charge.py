@@ -24,9 +24,9 @@ from actors.domain.messages import (
     ChargeRefunded,
     ChargeRefundFailed,
     ChargeRefunding,
+    ChargeRetryScheduled,
     ChargeStatus,
     ChargeStep,
-    ChargeTried,
     ChargeVoided,
     Instant,
     InvalidTransition,
@@ -51,7 +51,7 @@ from actors.domain.messages import (
     RefundStatus,
     Refusal,
     RequestMismatch,
-    StartTry,
+    ScheduleRetry,
 )
 
 Decision = tuple[ChargeEvent, ...] | Refusal
@@ -79,9 +79,9 @@ def decide(charge: Charge | None, command: ChargeCommand, now: Instant) -> Decis
             return UNCHANGED
         case OpenCharge(charge=asked):
             return UNCHANGED if _same_payment(charge, asked) else RequestMismatch()
-        case StartTry(step=step, refused=refused):
+        case ScheduleRetry(step=step, refused=refused):
             refusals = charge.capture_refusals + (refused and step is ChargeStep.CAPTURE)
-            return (ChargeTried(_next(charge, now, tries=(*charge.tries, step), capture_refusals=refusals)),)
+            return (ChargeRetryScheduled(_next(charge, now, tries=(*charge.tries, step), capture_refusals=refusals)),)
         case RecordIntent(stripe_id=charge.stripe_id):
             return UNCHANGED
     return _HANDLERS[charge.status](charge, command, now)

@@ -14,7 +14,7 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, cast, get_args, get_type_hints
 
 from actors.domain import messages
-from actors.domain.messages import Charge, Details, Order
+from actors.domain.messages import Charge, Order, TicketDetails
 from actors.domain.stored_events import EVENT_TYPES, FIRST_VERSION, NAMES, UPCASTERS, version_of
 from actors.domain.ticket import Ticket
 
@@ -27,7 +27,7 @@ _PLAIN = frozenset({str, int, bool})
 _SHARED = frozenset({"currency", "category", "city", "venue", "commit"})
 # What is written back by whoever read it. Of an event the fields that are not known are passed over: where an older
 # release must not do that, its version is raised.
-WRITTEN_BACK = frozenset({Ticket, Details, Order, Charge})
+WRITTEN_BACK = frozenset({Ticket, TicketDetails, Order, Charge})
 
 
 class UnreadableError(Exception):

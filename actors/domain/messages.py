@@ -83,7 +83,7 @@ class RefundStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Details:
+class TicketDetails:
     """What a seller says of a ticket, all of it replaced by an edit."""
 
     title: str
@@ -224,7 +224,7 @@ class CreateTicket:
 
     ticket_id: str
     seller_id: str
-    details: Details
+    details: TicketDetails
     request: str | None = None
 
 
@@ -237,7 +237,7 @@ class EditTicket:
 
     ticket_id: str
     user_id: str
-    details: Details
+    details: TicketDetails
     edit_id: str | None = None
     expected_versions: tuple[int, ...] | None = None
 
@@ -268,7 +268,7 @@ class ReadTicket:
 
 
 @dataclass(frozen=True, slots=True)
-class WakeTicket:
+class ActivateTicket:
     """Brings a ticket into memory, so that its timer runs; a hold that is due ends."""
 
     ticket_id: str
@@ -349,7 +349,7 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
-class Revoke:
+class CancelSale:
     """Takes a sale back whose money could not be collected."""
 
     ticket_id: str
@@ -416,14 +416,14 @@ TicketCommand: TypeAlias = (
     | SuspendTicket
     | ReinstateTicket
     | ReadTicket
-    | WakeTicket
+    | ActivateTicket
     | Reserve
     | CancelOrder
     | StartPayment
     | ReadOrder
     | Sell
     | Release
-    | Revoke
+    | CancelSale
     | StartRefund
     | AbandonRefund
     | Expire
@@ -498,7 +498,7 @@ class Capture:
 
 
 @dataclass(frozen=True, slots=True)
-class Settle:
+class ReverseCharge:
     """The money is not to be kept, and that is in the journal: void what is open, refund what was taken."""
 
     charge_id: str
@@ -527,7 +527,7 @@ class RecordPaidByHand:
     by: str
 
 
-PaymentCommand: TypeAlias = Authorise | Capture | Settle | Reconcile | ReadCharge | RecordPaidByHand
+PaymentCommand: TypeAlias = Authorise | Capture | ReverseCharge | Reconcile | ReadCharge | RecordPaidByHand
 
 
 # What PaymentActor tells its own charges, after Stripe answered
@@ -539,7 +539,7 @@ class OpenCharge:
 
 
 @dataclass(frozen=True, slots=True)
-class StartTry:
+class ScheduleRetry:
     """Raises the number of tries of a step, before it is used in an idempotency key.
 
     `refused` when Stripe refused the try before, and not when it failed.
@@ -633,7 +633,7 @@ class RecordDispute:
 ChargeCommand: TypeAlias = (
     ReadCharge
     | OpenCharge
-    | StartTry
+    | ScheduleRetry
     | RecordIntent
     | RecordActionRequired
     | RecordAuthorised
@@ -656,7 +656,7 @@ ChargeCommand: TypeAlias = (
 @dataclass(frozen=True, slots=True)
 class TicketCreated:
     seller_id: str
-    details: Details
+    details: TicketDetails
     request: str | None = None
 
 
@@ -664,7 +664,7 @@ class TicketCreated:
 class TicketUpdated:
     """`edit_id` is that of the wish it came from, so that it changes the ticket once however often it is sent."""
 
-    details: Details
+    details: TicketDetails
     edit_id: str | None = None
 
 
@@ -777,7 +777,7 @@ class ChargeCreated:
 
 
 @dataclass(frozen=True, slots=True)
-class ChargeTried:
+class ChargeRetryScheduled:
     """A step is about to be tried again under a new idempotency key."""
 
     charge: Charge
@@ -855,7 +855,7 @@ class ChargeDisputed:
 
 ChargeEvent: TypeAlias = (
     ChargeCreated
-    | ChargeTried
+    | ChargeRetryScheduled
     | ChargeIntentCreated
     | ChargeActionRequired
     | ChargeAuthorised
@@ -888,7 +888,7 @@ class NotFound(Refusal):
 
 
 @dataclass(frozen=True, slots=True)
-class NotYours(Refusal):
+class NotOwner(Refusal):
     pass
 
 
@@ -908,12 +908,12 @@ class AlreadyWithdrawn(Refusal):
 
 
 @dataclass(frozen=True, slots=True)
-class EventBegun(Refusal):
+class ShowStarted(Refusal):
     pass
 
 
 @dataclass(frozen=True, slots=True)
-class OwnTicket(Refusal):
+class SellerCannotBuy(Refusal):
     pass
 
 
@@ -980,7 +980,7 @@ class RequestMismatch(Refusal):
 
 
 @dataclass(frozen=True, slots=True)
-class OrderOver(Refusal):
+class OrderClosed(Refusal):
     """The order does not hold the ticket (any more); its document says how it ended, if it ever was."""
 
 

@@ -17,7 +17,7 @@ def least_price(currency: str) -> int:
     return max(MIN_CENTS, MINIMUM_AMOUNTS[currency])
 
 
-def cents(amount: float | str, *, least: int = MIN_CENTS) -> int:
+def parse_amount(amount: float | str, *, least: int = MIN_CENTS) -> int:
     """The cents of an amount in major units, such as 12.5, "12.50" or 12.
 
     Raises ValueError, with a sentence fit for a user, when it is no number, has more than two decimals or lies
@@ -35,19 +35,19 @@ def cents(amount: float | str, *, least: int = MIN_CENTS) -> int:
     if not value.is_finite():
         raise ValueError("price must be a number")
     if not Decimal(least).scaleb(-DECIMALS) <= value <= Decimal(MAX_CENTS).scaleb(-DECIMALS):
-        raise ValueError(f"price must be between {spoken(least)} and {spoken(MAX_CENTS)}")
+        raise ValueError(f"price must be between {format_amount(least)} and {format_amount(MAX_CENTS)}")
     scaled = value.scaleb(DECIMALS, _EXACT)
     if scaled != scaled.to_integral_value():
         raise ValueError("price must have at most two decimals")
     return int(scaled)
 
 
-def major(amount: int) -> float:
+def to_major_units(amount: int) -> float:
     """The amount of cents as a JSON number in major units; exact to the cent in the whole allowed range."""
     return amount / 100
 
 
-def spoken(amount: int) -> str:
+def format_amount(amount: int) -> str:
     """The amount of cents as people write it: 1250 is "12.50"."""
     return f"{amount // 100:,}.{amount % 100:02d}"
 

@@ -31,7 +31,7 @@ EVENT_TYPES: Mapping[str, type[Any]] = {
     "WaiterLeft": messages.WaiterLeft,
     "WaitingListClosed": messages.WaitingListClosed,
     "ChargeCreated": messages.ChargeCreated,
-    "ChargeTried": messages.ChargeTried,
+    "ChargeTried": messages.ChargeRetryScheduled,
     "ChargeIntentCreated": messages.ChargeIntentCreated,
     "ChargeActionRequired": messages.ChargeActionRequired,
     "ChargeAuthorised": messages.ChargeAuthorised,

@@ -6,18 +6,18 @@ from dataclasses import dataclass, field, replace
 from actors.domain import fees, unpaid_holds, waiting_list
 from actors.domain.messages import (
     AbandonRefund,
+    ActivateTicket,
     AlreadyReserved,
     AlreadySold,
     AlreadyWithdrawn,
     AttemptOver,
     CancelOrder,
     CancelReason,
+    CancelSale,
     CloseWaitingList,
     CreateTicket,
-    Details,
     EditedSince,
     EditTicket,
-    EventBegun,
     Expire,
     HeldByYou,
     HeldTooOften,
@@ -25,24 +25,23 @@ from actors.domain.messages import (
     JoinWaitingList,
     LeaveWaitingList,
     NotFound,
+    NotOwner,
     NotReserved,
-    NotYours,
     OfferAccepted,
     Order,
     OrderAwaitingPayment,
     OrderCancelled,
+    OrderClosed,
     OrderComplete,
     OrderCompleted,
     OrderCreated,
     OrderEvent,
     OrderExpired,
     OrderNotPaid,
-    OrderOver,
     OrderRefundFailed,
     OrderRefunding,
     OrderReopened,
     OrderStatus,
-    OwnTicket,
     PriceChanged,
     ReadOrder,
     ReadTicket,
@@ -51,13 +50,15 @@ from actors.domain.messages import (
     Release,
     RequestMismatch,
     Reserve,
-    Revoke,
     Sell,
+    SellerCannotBuy,
+    ShowStarted,
     StartPayment,
     StartRefund,
     SuspendTicket,
     TicketCommand,
     TicketCreated,
+    TicketDetails,
     TicketEvent,
     TicketReinstated,
     TicketStatus,
@@ -72,7 +73,6 @@ from actors.domain.messages import (
     WaitingListClosed,
     WaitingListFull,
     WaitingListOver,
-    WakeTicket,
     WithdrawTicket,
     WrongAmount,
 )
@@ -92,7 +92,7 @@ class Ticket:
 
     id: str
     seller_id: str
-    details: Details
+    details: TicketDetails
     version: int
     created_at: Instant
     updated_at: Instant
@@ -117,7 +117,7 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class DecisionContext:
     """What a decision rests on besides the ticket: the buyer's other holds and what the command did before.
 
     The first of the open holds ends at `first_end`; no more may end unpaid until `unpaid_until`. `edited_before` is the
@@ -147,10 +147,12 @@ class TicketAnswer:
 
 Decision = tuple[TicketEvent, ...] | Refusal
 UNCHANGED: tuple[TicketEvent, ...] = ()
-NO_SURROUNDINGS = Surroundings()
+NO_SURROUNDINGS = DecisionContext()
 
 
-def due(ticket: Ticket | None, now: Instant, surroundings: Surroundings = NO_SURROUNDINGS) -> tuple[TicketEvent, ...]:
+def due(
+    ticket: Ticket | None, now: Instant, surroundings: DecisionContext = NO_SURROUNDINGS
+) -> tuple[TicketEvent, ...]:
     """The expiry that is due now, so that a late timer never lets a late payment win. To be applied before deciding."""
     if ticket is None or ticket.order is None or not ticket.order.is_open or now < ticket.order.expires_at:
         return ()
@@ -159,7 +161,7 @@ def due(ticket: Ticket | None, now: Instant, surroundings: Surroundings = NO_SUR
 
 
 def decide(  # noqa: C901, PLR0911 - a row a rule
-    ticket: Ticket | None, command: TicketCommand, now: Instant, surroundings: Surroundings = NO_SURROUNDINGS
+    ticket: Ticket | None, command: TicketCommand, now: Instant, surroundings: DecisionContext = NO_SURROUNDINGS
 ) -> Decision:
     """The events that follow from the command, none when it repeats what already holds, or the rule that refuses it."""
     if ticket is None:
@@ -167,7 +169,7 @@ def decide(  # noqa: C901, PLR0911 - a row a rule
     match command:
         case CreateTicket():
             return _unchanged_if(ticket.seller_id == command.seller_id and ticket.request == command.request)
-        case ReadTicket() | WakeTicket():
+        case ReadTicket() | ActivateTicket():
             return UNCHANGED
         case ReinstateTicket():
             return (TicketReinstated(),) if ticket.suspended else UNCHANGED
@@ -176,7 +178,7 @@ def decide(  # noqa: C901, PLR0911 - a row a rule
         case EditTicket() | WithdrawTicket() | StartRefund() | CloseWaitingList() if (
             command.user_id != ticket.seller_id
         ):
-            return NotYours()
+            return NotOwner()
         case EditTicket() if surroundings.edited_before is not None:
             # This very edit took effect before, and others may have followed; if here, it is answered the same.
             return _unchanged_if(surroundings.edited_before == ticket.id)
@@ -202,7 +204,7 @@ def _create(command: CreateTicket) -> Decision:
     return (TicketCreated(command.seller_id, command.details, command.request),)
 
 
-def _when_available(ticket: Ticket, command: TicketCommand, now: Instant, surroundings: Surroundings) -> Decision:
+def _when_available(ticket: Ticket, command: TicketCommand, now: Instant, surroundings: DecisionContext) -> Decision:
     match command:
         case Reserve():
             return _reserve(ticket, command, now, surroundings)
@@ -212,11 +214,11 @@ def _when_available(ticket: Ticket, command: TicketCommand, now: Instant, surrou
             return (TicketWithdrawn(),)
         case JoinWaitingList():
             return _refused_to_wait(ticket, command, now)
-    return OrderOver()
+    return OrderClosed()
 
 
 def _when_reserved(  # noqa: C901, PLR0911, PLR0912 - a row a rule
-    ticket: Ticket, command: TicketCommand, now: Instant, _: Surroundings
+    ticket: Ticket, command: TicketCommand, now: Instant, _: DecisionContext
 ) -> Decision:
     order = _order_of(ticket)
     match command:
@@ -225,7 +227,7 @@ def _when_reserved(  # noqa: C901, PLR0911, PLR0912 - a row a rule
         case Reserve(buyer_id=order.buyer_id):
             return _not_as_expected(ticket, command) or _accept(ticket, order, command.window, now)
         case Reserve(buyer_id=ticket.seller_id):
-            return OwnTicket()
+            return SellerCannotBuy()
         case Reserve() | EditTicket() | WithdrawTicket():
             return AlreadyReserved()
         case CancelOrder(order_id=order.id):
@@ -236,7 +238,7 @@ def _when_reserved(  # noqa: C901, PLR0911, PLR0912 - a row a rule
             return _sell(order, command, now)
         case Release(order_id=order.id):
             return _release(order, command, now)
-        case Revoke(order_id=order.id, reason=reason):
+        case CancelSale(order_id=order.id, reason=reason):
             return (OrderCancelled(_ended(order, reason, now)),)
         case StartRefund(order_id=order.id):
             return OrderNotPaid()
@@ -246,11 +248,11 @@ def _when_reserved(  # noqa: C901, PLR0911, PLR0912 - a row a rule
             return _suspend(ticket)
         case ReadOrder(order_id=order.id) | Expire(order_id=order.id):
             return UNCHANGED  # `due` has not ended it, so its time is not over: it was extended
-    return OrderOver()
+    return OrderClosed()
 
 
 def _when_sold(  # noqa: PLR0911 - a row a rule
-    ticket: Ticket, command: TicketCommand, now: Instant, _: Surroundings
+    ticket: Ticket, command: TicketCommand, now: Instant, _: DecisionContext
 ) -> Decision:
     order = _order_of(ticket)
     match command:
@@ -260,7 +262,7 @@ def _when_sold(  # noqa: PLR0911 - a row a rule
             return AlreadySold()
         case Sell(order_id=order.id, charge_id=order.charge_id) | ReadOrder(order_id=order.id):
             return UNCHANGED
-        case Revoke(order_id=order.id, reason=reason):
+        case CancelSale(order_id=order.id, reason=reason):
             return (OrderCancelled(_ended(order, reason, now)),)
         case StartRefund(order_id=order.id):
             return _start_refund(ticket, order, command, now)
@@ -271,19 +273,19 @@ def _when_sold(  # noqa: PLR0911 - a row a rule
             return (OrderRefundFailed(stands),) if order.refunding else UNCHANGED
         case CancelOrder(order_id=order.id) | StartPayment(order_id=order.id) | Release(order_id=order.id):
             return OrderComplete()
-    return OrderOver()
+    return OrderClosed()
 
 
-def _when_withdrawn(_ticket: Ticket, command: TicketCommand, _now: Instant, _: Surroundings) -> Decision:
+def _when_withdrawn(_ticket: Ticket, command: TicketCommand, _now: Instant, _: DecisionContext) -> Decision:
     match command:
         case WithdrawTicket() | SuspendTicket():
             return UNCHANGED
         case Reserve() | EditTicket() | JoinWaitingList():
             return AlreadyWithdrawn()
-    return OrderOver()
+    return OrderClosed()
 
 
-Handler = Callable[[Ticket, TicketCommand, Instant, Surroundings], Decision]
+Handler = Callable[[Ticket, TicketCommand, Instant, DecisionContext], Decision]
 _HANDLERS: dict[TicketStatus, Handler] = {
     TicketStatus.AVAILABLE: _when_available,
     TicketStatus.RESERVED: _when_reserved,
@@ -292,11 +294,11 @@ _HANDLERS: dict[TicketStatus, Handler] = {
 }
 
 
-def _reserve(ticket: Ticket, command: Reserve, now: Instant, surroundings: Surroundings) -> Decision:
+def _reserve(ticket: Ticket, command: Reserve, now: Instant, surroundings: DecisionContext) -> Decision:
     if command.buyer_id == ticket.seller_id:
-        return OwnTicket()
+        return SellerCannotBuy()
     if _has_begun(ticket, now):
-        return EventBegun()
+        return ShowStarted()
     if (refusal := _not_as_expected(ticket, command)) is not None:
         return refusal
     if (refusal := _too_many(ticket, command, now, surroundings)) is not None:
@@ -374,7 +376,7 @@ def _with_withdrawal(ticket: Ticket, events: tuple[TicketEvent, ...]) -> tuple[T
 
 
 def _with_offer(
-    ticket: Ticket, events: tuple[TicketEvent, ...], now: Instant, surroundings: Surroundings
+    ticket: Ticket, events: tuple[TicketEvent, ...], now: Instant, surroundings: DecisionContext
 ) -> tuple[TicketEvent, ...]:
     """The events, and in the same commit an offer to the first in line who fits where they release the ticket.
 
@@ -401,7 +403,7 @@ def _accept(ticket: Ticket, order: Order, window: int, now: Instant) -> Decision
 
 def _join(ticket: Ticket, order: Order, command: JoinWaitingList) -> Decision:
     if command.user_id == ticket.seller_id:
-        return OwnTicket()
+        return SellerCannotBuy()
     if command.user_id == order.buyer_id:
         return HeldByYou()
     if ticket.waiting_closed or ticket.suspended:
@@ -416,8 +418,8 @@ def _join(ticket: Ticket, order: Order, command: JoinWaitingList) -> Decision:
 
 def _refused_to_wait(ticket: Ticket, command: JoinWaitingList, now: Instant) -> Refusal:
     if command.user_id == ticket.seller_id:
-        return OwnTicket()
-    return EventBegun() if _has_begun(ticket, now) else NotReserved()
+        return SellerCannotBuy()
+    return ShowStarted() if _has_begun(ticket, now) else NotReserved()
 
 
 def _close_line(ticket: Ticket) -> Decision:
@@ -425,7 +427,7 @@ def _close_line(ticket: Ticket) -> Decision:
     return (WaitingListClosed(),) if ticket.waiting or is_joinable else UNCHANGED
 
 
-def _too_many(ticket: Ticket, command: Reserve, now: Instant, surroundings: Surroundings) -> Refusal | None:
+def _too_many(ticket: Ticket, command: Reserve, now: Instant, surroundings: DecisionContext) -> Refusal | None:
     if command.is_limited:
         ends = (hold.ended_at for hold in ticket.unpaid_holds if hold.buyer_id == command.buyer_id)
         allowed_at = unpaid_holds.allowed_at(ends, MOST_OF_A_TICKET)
@@ -477,7 +479,7 @@ def _start_refund(ticket: Ticket, order: Order, command: StartRefund, now: Insta
     if order.refunding and not (is_sellers and command.is_admin and command.user_id != ticket.seller_id):
         return UNCHANGED
     if _has_begun(ticket, now) and not command.is_admin:
-        return EventBegun()
+        return ShowStarted()
     return (OrderRefunding(replace(_next(order, now, order.status), refunding=True, refund_by=command.user_id)),)
 
 

@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from actors.domain.codec import encode_event
-from actors.domain.messages import ChargeIntentCancelled, ChargeIntentCreated, ChargeRefunding, ChargeTried
-from actors.runtime.ports import Recorded, StoreUnavailableError
+from actors.domain.messages import ChargeIntentCancelled, ChargeIntentCreated, ChargeRefunding, ChargeRetryScheduled
+from actors.runtime.ports import RecordedEvent, StoreUnavailableError
 
 STREAM = "holdfast:events"
 # The journal keeps everything; the stream keeps what a consumer that was away may have missed: at most so
@@ -23,7 +23,7 @@ ENTRY_BYTES = 60
 _AVERAGE_OVER = 2_000
 
 # Steps between us and Stripe, of no meaning to anyone else.
-INTERNAL = (ChargeTried, ChargeIntentCreated, ChargeIntentCancelled, ChargeRefunding)
+INTERNAL = (ChargeRetryScheduled, ChargeIntentCreated, ChargeIntentCancelled, ChargeRefunding)
 # What a charge keeps for itself.
 PRIVATE = ("payment_method", "tries", "capture_refusals", "request")
 
@@ -47,7 +47,7 @@ class RedisEventStream:
         self._max_bytes = max_bytes
         self._average = max_bytes / MAX_LENGTH
 
-    async def publish(self, records: Sequence[Recorded]) -> None:
+    async def publish(self, records: Sequence[RecordedEvent]) -> None:
         """Appends the events in order, in one round trip. Raises StoreUnavailableError."""
         records = [record for record in records if not isinstance(record.event, INTERNAL)]
         if not records:
@@ -67,7 +67,7 @@ def _bytes_of(entry: tuple[str | int | bytes, ...]) -> int:
     return ENTRY_BYTES + sum(len(value) for value in entry if not isinstance(value, int))
 
 
-def _values(record: Recorded) -> tuple[str | int | bytes, ...]:
+def _values(record: RecordedEvent) -> tuple[str | int | bytes, ...]:
     # An event that this release does not understand is passed on as it is stored: consumers pass over its type.
     event = encode_event(record.event)
     data = event["data"]

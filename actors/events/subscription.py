@@ -28,7 +28,7 @@ logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class StreamEvent:
     """An event as the stream has it."""
 
     type: str
@@ -47,7 +47,7 @@ class Subscription:
         types: Sequence[str],
         redis: Redis,
         database: Database,
-        handle: Callable[[Sequence[Published]], Awaitable[None]],
+        handle: Callable[[Sequence[StreamEvent]], Awaitable[None]],
     ) -> None:
         self._name = name
         self._types = frozenset(types)
@@ -97,8 +97,8 @@ class Subscription:
             await despite_contention(lambda: self._positions.update_one({"_id": self._name}, kept, upsert=True))
 
 
-def _event(fields: dict[bytes, bytes]) -> Published:
-    return Published(
+def _event(fields: dict[bytes, bytes]) -> StreamEvent:
+    return StreamEvent(
         fields[b"type"].decode(),
         fields[b"entity"].decode(),
         int(fields[b"version"]),

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from actors.events.subscription import Subscription
 from actors.mail import receipts
-from actors.mail.backends import FilePost, Post, SmtpPost
+from actors.mail.backends import EmailBackend, FileBackend, SmtpBackend
 from actors.mail.outbox import Outbox
 from actors.mail.queries import StoredMailQueries
 from actors.mail.sender import Sender
@@ -28,15 +28,15 @@ def jobs(settings: Settings, database: Database, redis: Redis) -> list[Coroutine
     """What never ends: sending what is in the outbox, and putting receipts into it."""
     outbox, queries = Outbox(database), StoredMailQueries(database)
     tokens = EmailTokens(database)
-    sender = Sender(outbox, tokens, queries, open_post(settings), public_url=settings.public_url, now=wall_clock)
+    sender = Sender(outbox, tokens, queries, open_backend(settings), public_url=settings.public_url, now=wall_clock)
     handle = receipts.Receipts(outbox, wall_clock).handle
     return [sender.run(), Subscription(receipts.NAME, receipts.TYPES, redis, database, handle).run()]
 
 
-def open_post(settings: Settings) -> Post:
+def open_backend(settings: Settings) -> EmailBackend:
     """Return the way to SMTP_URL, or into `DATA_DIR/mail` without it."""
     if settings.smtp_url is None:
         if settings.holdfast_env == "production":
             logger.warning("mail_is_not_sent", hint="set SMTP_URL: until then mails are files that nobody gets")
-        return FilePost(settings.data_dir / "mail", settings.mail_from)
-    return SmtpPost(settings.smtp_url.get_secret_value(), settings.mail_from)
+        return FileBackend(settings.data_dir / "mail", settings.mail_from)
+    return SmtpBackend(settings.smtp_url.get_secret_value(), settings.mail_from)

@@ -13,7 +13,7 @@ import aiosmtplib
 import structlog
 from email_validator import EmailNotValidError, validate_email
 
-from actors.mail.templates import Letter
+from actors.mail.templates import Message
 
 SMTP_SECONDS = 10.0
 _AT_A_TIME = 4
@@ -26,14 +26,14 @@ class NotSentError(Exception):
     """The mail did not leave; trying again makes sense."""
 
 
-class Post(Protocol):
+class EmailBackend(Protocol):
     """Takes mail to people."""
 
-    async def send(self, mail_id: str, address: str, letter: Letter) -> None:
+    async def send(self, mail_id: str, address: str, letter: Message) -> None:
         """Send one mail. Raises NotSentError."""
 
 
-class SmtpPost:
+class SmtpBackend:
     """Sends through the server of `smtp://user:password@host:port` or `smtps://…`.
 
     `?starttls=no` sends in the clear, for a server on the same machine.
@@ -51,7 +51,7 @@ class SmtpPost:
         self._start_tls = not self._use_tls and parse_qs(parts.query).get("starttls") != ["no"]
         self._room = asyncio.Semaphore(_AT_A_TIME)
 
-    async def send(self, mail_id: str, address: str, letter: Letter) -> None:
+    async def send(self, mail_id: str, address: str, letter: Message) -> None:
         """Hand it to the server. Raises NotSentError."""
         message = compose(mail_id, self._sender, address, letter)
         async with self._room:
@@ -70,14 +70,14 @@ class SmtpPost:
                 raise NotSentError(type(error).__name__) from error
 
 
-class FilePost:
+class FileBackend:
     """Writes each mail into a file that only its owner can read, and says so in the log."""
 
     def __init__(self, folder: Path, sender: str) -> None:
         self._folder = folder
         self._sender = sender
 
-    async def send(self, mail_id: str, address: str, letter: Letter) -> None:
+    async def send(self, mail_id: str, address: str, letter: Message) -> None:
         """Write the file. Raises NotSentError."""
         path = self._folder / f"{mail_id.replace(':', '-')}.eml"
         content = compose(mail_id, self._sender, address, letter).as_bytes()
@@ -88,7 +88,7 @@ class FilePost:
         logger.info("mail_written", file=str(path))
 
 
-def compose(mail_id: str, sender: str, address: str, letter: Letter) -> EmailMessage:
+def compose(mail_id: str, sender: str, address: str, letter: Message) -> EmailMessage:
     """Return the message. The same mail has the same Message-ID, so that one that is sent twice is shown once."""
     address = _understood_by_most(address)
     message = EmailMessage(policy=SMTP if address.isascii() else SMTPUTF8)

@@ -10,7 +10,7 @@ from pymongo.errors import BulkWriteError
 
 from actors.domain.codec import Document
 from actors.domain.messages import Instant
-from actors.mail.templates import Kind
+from actors.mail.templates import MailKind
 from actors.storage.database import Database, despite_contention, duplicates_of, ensure_indexes, reaching_the_database
 
 # Long enough to answer "did you write to me?".
@@ -22,19 +22,19 @@ class Mail:
     """One mail to be sent. `tries` failed so far; without a `user_id` it is to nobody."""
 
     id: str
-    kind: Kind
+    kind: MailKind
     user_id: str | None
     at: Instant
     order_id: str | None = None
     tries: int = 0
 
 
-def about_order(kind: Kind, order_id: str, buyer_id: str, at: Instant) -> Mail:
+def about_order(kind: MailKind, order_id: str, buyer_id: str, at: Instant) -> Mail:
     """Return a mail that is sent once for each order and kind, however often it is asked for."""
     return Mail(f"{kind}:{order_id}", kind, buyer_id, at, order_id)
 
 
-def to_user(kind: Kind, user_id: str | None, at: Instant) -> Mail:
+def to_user(kind: MailKind, user_id: str | None, at: Instant) -> Mail:
     """Return a mail to somebody about their account."""
     return Mail(f"{kind}:{ObjectId()}", kind, user_id, at)
 
@@ -115,7 +115,7 @@ def _document(mail: Mail) -> Document:
 def _mail(document: Document) -> Mail:
     return Mail(
         document["_id"],
-        Kind(document["kind"]),
+        MailKind(document["kind"]),
         document["user_id"],
         document["at"],
         document["order_id"],

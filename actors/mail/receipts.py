@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 from actors.domain.messages import CancelReason, Instant, OrderCancelled, OrderCompleted, OrderCreated
 from actors.domain.stored_events import NAMES
-from actors.events.subscription import Published
+from actors.events.subscription import StreamEvent
 from actors.mail.outbox import Mail, Outbox, about_order
-from actors.mail.templates import Kind
+from actors.mail.templates import MailKind
 
 NAME = "receipts"
 TYPES = (NAMES[OrderCompleted], NAMES[OrderCancelled], NAMES[OrderCreated])
@@ -21,19 +21,19 @@ class Receipts:
         self._outbox = outbox
         self._now = now
 
-    async def handle(self, events: Sequence[Published]) -> None:
+    async def handle(self, events: Sequence[StreamEvent]) -> None:
         """Put a mail for each into the outbox. Raises StoreUnavailableError."""
         oldest = self._now() - OLDEST_MS
         mails = (_mail(event) for event in events if event.at >= oldest)
         await self._outbox.add([mail for mail in mails if mail is not None])
 
 
-def _mail(event: Published) -> Mail | None:
+def _mail(event: StreamEvent) -> Mail | None:
     order = event.data["order"]
     if event.type == NAMES[OrderCompleted]:
-        return about_order(Kind.RECEIPT, order["id"], order["buyer_id"], event.at)
+        return about_order(MailKind.RECEIPT, order["id"], order["buyer_id"], event.at)
     if event.type == NAMES[OrderCreated]:
-        return about_order(Kind.OFFER, order["id"], order["buyer_id"], event.at) if order.get("offer") else None
+        return about_order(MailKind.OFFER, order["id"], order["buyer_id"], event.at) if order.get("offer") else None
     if order.get("cancel_reason") == CancelReason.REFUNDED:
-        return about_order(Kind.REFUND, order["id"], order["buyer_id"], event.at)
+        return about_order(MailKind.REFUND, order["id"], order["buyer_id"], event.at)
     return None

@@ -7,11 +7,11 @@ from typing import Protocol
 
 import structlog
 
-from actors.domain.messages import Details, Instant, Order
+from actors.domain.messages import Instant, Order, TicketDetails
 from actors.mail import templates
-from actors.mail.backends import NotSentError, Post
+from actors.mail.backends import EmailBackend, NotSentError
 from actors.mail.outbox import KEPT_MS, Mail, Outbox
-from actors.mail.templates import Kind, Letter
+from actors.mail.templates import MailKind, Message
 from actors.mail.tokens import EmailTokens
 from actors.runtime.ports import StoreUnavailableError
 
@@ -40,7 +40,7 @@ class Sale:
     """What a receipt is about."""
 
     order: Order
-    details: Details
+    details: TicketDetails
 
 
 class MailQueries(Protocol):
@@ -61,7 +61,7 @@ class Sender:
         outbox: Outbox,
         tokens: EmailTokens,
         queries: MailQueries,
-        post: Post,
+        post: EmailBackend,
         *,
         public_url: str,
         now: Callable[[], Instant],
@@ -125,29 +125,29 @@ class Sender:
             return False
         return True
 
-    async def _letter(self, mail: Mail, recipient: Recipient, sale: Sale | None, now: Instant) -> Letter | None:
+    async def _letter(self, mail: Mail, recipient: Recipient, sale: Sale | None, now: Instant) -> Message | None:
         match mail.kind:
-            case Kind.VERIFICATION:
+            case MailKind.VERIFICATION:
                 return templates.verification(await self._link("verify", mail.kind, recipient, now))
-            case Kind.PASSWORD_RESET:
+            case MailKind.PASSWORD_RESET:
                 return templates.password_reset(await self._link("reset-password", mail.kind, recipient, now))
-            case Kind.PASSWORD_CHANGED:
+            case MailKind.PASSWORD_CHANGED:
                 return templates.password_changed()
-            case Kind.RECEIPT:
+            case MailKind.RECEIPT:
                 return templates.receipt(sale.order, sale.details) if sale else None
-            case Kind.REFUND:
+            case MailKind.REFUND:
                 return templates.refund(sale.order, sale.details) if sale else None
-            case Kind.OFFER:
+            case MailKind.OFFER:
                 return self._offer(sale, now) if sale else None
 
-    def _offer(self, sale: Sale, now: Instant) -> Letter | None:
+    def _offer(self, sale: Sale, now: Instant) -> Message | None:
         """Return nothing about an offer that is over or taken: its mail waited too long."""
         order = sale.order
         if not order.is_open or not order.offer or order.expires_at <= now:
             return None
         return templates.offer(order, sale.details, f"{self._public_url}/orders/{order.id}")
 
-    async def _link(self, page: str, purpose: Kind, recipient: Recipient, now: Instant) -> str:
+    async def _link(self, page: str, purpose: MailKind, recipient: Recipient, now: Instant) -> str:
         # Made only now: the outbox holds nothing that opens anything.
         token = await self._tokens.make(purpose, recipient.id, recipient.email_key, now)
         # Behind the #, which browsers send to no server and put into no Referer.

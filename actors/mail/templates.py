@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from actors.domain.messages import Details, Instant, Order
+from actors.domain.messages import Instant, Order, TicketDetails
 
 
-class Kind(StrEnum):
+class MailKind(StrEnum):
     """Why somebody is written to."""
 
     VERIFICATION = "verification"
@@ -20,61 +20,61 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class Message:
     """What one mail says."""
 
     subject: str
     text: str
 
 
-def verification(link: str) -> Letter:
+def verification(link: str) -> Message:
     """Return the request to show that the address is one's own."""
-    return Letter(
+    return Message(
         "Confirm your email address",
         f"Welcome to Holdfast.\n\nOpen this within a day to confirm that this is your email address:\n\n{link}\n\n"
         "If you did not sign up, ignore this mail.\n",
     )
 
 
-def password_reset(link: str) -> Letter:
+def password_reset(link: str) -> Message:
     """Return the way to another password."""
-    return Letter(
+    return Message(
         "Choose another password",
         f"Somebody, we hope you, asked for another password at Holdfast.\n\nOpen this address within an hour to choose "
         f"one:\n\n{link}\n\nIf it was not you, ignore this mail: your password stays as it is.\n",
     )
 
 
-def password_changed() -> Letter:
+def password_changed() -> Message:
     """Return the news that whoever did not do it has to hear of."""
-    return Letter(
+    return Message(
         "Your password was changed",
         "The password of your Holdfast account was changed a moment ago, and you were signed out everywhere else.\n\n"
         "If it was not you, ask for another password on the sign-in page at once.\n",
     )
 
 
-def receipt(order: Order, details: Details) -> Letter:
+def receipt(order: Order, details: TicketDetails) -> Message:
     """Return what a buyer gets for their money."""
-    return Letter(
+    return Message(
         f"Your ticket: {order.title}",
         f"Thank you. You bought this ticket:\n\n{_facts(order, details)}\nThe ticket is yours. "
         "Should the seller take it back before the event begins, you get all of your money back and a mail about it.\n",
     )
 
 
-def refund(order: Order, details: Details) -> Letter:
+def refund(order: Order, details: TicketDetails) -> Message:
     """Return what a buyer is told whose money is on its way back."""
-    return Letter(
+    return Message(
         f"Your money back: {order.title}",
         f"This purchase was cancelled and your payment refunded:\n\n{_facts(order, details)}\n"
         "Your bank shows the money within 5 to 10 days.\n",
     )
 
 
-def offer(order: Order, details: Details, link: str) -> Letter:
+def offer(order: Order, details: TicketDetails, link: str) -> Message:
     """Return what somebody is told who waited for a ticket that is theirs now if they want it."""
-    return Letter(
+    return Message(
         f"Your turn: {order.title}",
         f"You wait for this ticket, and it is yours now if you want it:\n\n{_facts(order, details)}\n"
         f"Decide until {_time(order.expires_at, details.timezone)}. Take it or let it go here:\n\n{link}\n\n"
@@ -82,7 +82,7 @@ def offer(order: Order, details: Details, link: str) -> Letter:
     )
 
 
-def _facts(order: Order, details: Details) -> str:
+def _facts(order: Order, details: TicketDetails) -> str:
     facts = {
         "Ticket": order.title,
         "Where": _listed(details.venue, details.city),

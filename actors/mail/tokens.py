@@ -8,10 +8,10 @@ from pymongo import IndexModel
 
 from actors.domain.codec import Document
 from actors.domain.messages import Instant
-from actors.mail.templates import Kind
+from actors.mail.templates import MailKind
 from actors.storage.database import Database, despite_contention, ensure_indexes, reaching_the_database
 
-LIFETIMES_MS = {Kind.VERIFICATION: 86_400_000, Kind.PASSWORD_RESET: 3_600_000}
+LIFETIMES_MS = {MailKind.VERIFICATION: 86_400_000, MailKind.PASSWORD_RESET: 3_600_000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class EmailToken:
     """A token that was sent to a user's address as it was then."""
 
     digest: str
-    purpose: Kind
+    purpose: MailKind
     user_id: str
     email: str
     expires_at: Instant
@@ -35,7 +35,7 @@ class EmailTokens:
         """Index what is asked for. Raises PyMongoError."""
         await ensure_indexes(self._tokens, IndexModel("user_id"), IndexModel("expires_at"))
 
-    async def make(self, purpose: Kind, user_id: str, email_key: str, now: Instant) -> str:
+    async def make(self, purpose: MailKind, user_id: str, email_key: str, now: Instant) -> str:
         """Return a new token of 256 random bits, to be put into a link and forgotten."""
         token = secrets.token_urlsafe(32)
         document: Document = {
@@ -49,7 +49,7 @@ class EmailTokens:
             await despite_contention(lambda: self._tokens.insert_one(document))
         return token
 
-    async def find(self, token: str, purpose: Kind, now: Instant) -> EmailToken | None:
+    async def find(self, token: str, purpose: MailKind, now: Instant) -> EmailToken | None:
         """Return the token if it is one, for this purpose, unused and in time."""
         with reaching_the_database():
             document = await self._tokens.find_one({"_id": _digest(token)})

@@ -17,10 +17,10 @@ from actors.domain.messages import (
     RequestMismatch,
 )
 from actors.read_model.projections import charge_projections
-from actors.runtime.ports import Decided, Projection, Recorded
+from actors.runtime.ports import Decision, DocumentUpdate, RecordedEvent
 
 
-class ChargeQueries(Protocol):
+class ChargeReads(Protocol):
     """What charges read from the database. Raises StoreUnavailableError."""
 
     async def charges(self, ids: Collection[str]) -> dict[str, Charge]:
@@ -30,12 +30,12 @@ class ChargeQueries(Protocol):
         """The order that each client's key was first used to pay, as the journal has it."""
 
 
-class ChargeBehaviour:
+class ChargeEntity:
     """Charges in a host; see runtime.ports.Behaviour for what each method promises."""
 
     kind = "charge"
 
-    def __init__(self, queries: ChargeQueries) -> None:
+    def __init__(self, queries: ChargeReads) -> None:
         self._queries = queries
         self._payers: dict[str, str] = {}
 
@@ -59,18 +59,18 @@ class ChargeBehaviour:
         requests = {request for request in wanted if request is not None}
         self._payers = await self._queries.orders_of_requests(requests) if requests else {}
 
-    def decide(self, charge: Charge | None, command: ChargeCommand, now: Instant) -> Decided[Charge]:
+    def decide(self, charge: Charge | None, command: ChargeCommand, now: Instant) -> Decision[Charge]:
         if charge is None and isinstance(command, OpenCharge) and self._is_anothers(command.charge):
-            return Decided((), RequestMismatch(), None)
+            return Decision((), RequestMismatch(), None)
         decision = rules.decide(charge, command, now)
         if isinstance(decision, Refusal):
-            return Decided((), decision, None)
-        return Decided(decision, None, None)
+            return Decision((), decision, None)
+        return Decision(decision, None, None)
 
     def due(self, _charge: Charge | None, _now: Instant) -> tuple[()]:
         return ()
 
-    def evolve(self, _charge: Charge | None, recorded: Recorded, _entity_id: str) -> Charge:
+    def evolve(self, _charge: Charge | None, recorded: RecordedEvent, _entity_id: str) -> Charge:
         return rules.evolve(recorded.event)
 
     def version(self, charge: Charge | None) -> int:
@@ -91,7 +91,7 @@ class ChargeBehaviour:
     def claim_of(self, _command: ChargeCommand) -> None:
         return None
 
-    def reply(self, charge: Charge, _command: ChargeCommand, _decided: Decided[Charge]) -> Charge:
+    def reply(self, charge: Charge, _command: ChargeCommand, _decided: Decision[Charge]) -> Charge:
         return charge
 
     def promises(self, _command: ChargeCommand, _reply: object) -> tuple[()]:
@@ -106,10 +106,10 @@ class ChargeBehaviour:
     def timer(self, _charge: Charge) -> None:
         return None
 
-    def projections(self, recorded: Recorded, _charge: Charge) -> list[Projection]:
+    def projections(self, recorded: RecordedEvent, _charge: Charge) -> list[DocumentUpdate]:
         return charge_projections(recorded.event)
 
-    def told(self, _charge: Charge) -> list[Projection]:
+    def told(self, _charge: Charge) -> list[DocumentUpdate]:
         return []
 
     def _is_anothers(self, charge: Charge) -> bool:

@@ -34,19 +34,19 @@ from actors.domain.messages import (
     RecordPaidByHand,
     RecordVoided,
     Refusal,
-    Settle,
-    StartTry,
+    ReverseCharge,
+    ScheduleRetry,
 )
 from actors.domain.messages import ChargeAnswer as Answer
 from actors.payments.refunds import Refunds
-from actors.payments.stripe_calls import RefusedError, Steps, intent_id_of
+from actors.payments.stripe_calls import RefusedError, StripeCalls, intent_id_of
 from actors.runtime.host import Host
 from actors.runtime.ports import Clock
 from actors.stripe import errors
 from actors.stripe.client import Stripe, is_confirmation_token
 from actors.stripe.resources import Intent
 
-Step = Authorise | Capture | Settle | Reconcile | RecordPaidByHand
+Step = Authorise | Capture | ReverseCharge | Reconcile | RecordPaidByHand
 NOT_OVER = (ChargeStatus.CREATED, ChargeStatus.AUTHORISED, ChargeStatus.FAILED, ChargeStatus.COMPLETED)
 TAKEN = (ChargeStatus.COMPLETED, ChargeStatus.REFUNDED)
 # What Stripe answers when it will not do something, and how the intent stands tells whether that may change.
@@ -60,11 +60,11 @@ CAPTURE_REFUSALS = 8
 logger = structlog.get_logger(__name__)
 
 
-class Payments:
+class ChargeWorkflow:
     """The steps of charges. One at a time for each charge; any of them can be asked for again at any time."""
 
     def __init__(self, charges: Host[Charge, ChargeCommand], stripe: Stripe, clock: Clock) -> None:
-        self._steps = Steps(charges, stripe, clock)
+        self._steps = StripeCalls(charges, stripe, clock)
         self._refunds = Refunds(self._steps)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -102,7 +102,7 @@ class Payments:
                 return await self._authorise(await self._steps.tell(OpenCharge(charge)), deadline)
             case Capture(charge_id=charge_id):
                 return await self._capture(await self._steps.read(charge_id, [ChargeStatus.AUTHORISED]), deadline)
-            case Settle(charge_id=charge_id):
+            case ReverseCharge(charge_id=charge_id):
                 return Answer(await self._settle(await self._steps.read(charge_id, NOT_OVER), deadline))
             case Reconcile(charge_id=charge_id):
                 return Answer(await self._refunds.reconcile(await self._steps.read(charge_id, TAKEN)))
@@ -211,7 +211,7 @@ class Payments:
 
         Stripe saves a refusal under its key for a day, also one that is true for a second only, as while `processing`.
         """
-        await self._steps.tell(StartTry(charge.id, step, refused=True))
+        await self._steps.tell(ScheduleRetry(charge.id, step, refused=True))
         raise refused
 
 
@@ -223,7 +223,7 @@ def _is_unconfirmed(intent: Intent, charge: Charge) -> bool:
 
 
 async def handle_all(
-    payments: Payments, commands: Sequence[PaymentCommand], deadline: Instant
+    payments: ChargeWorkflow, commands: Sequence[PaymentCommand], deadline: Instant
 ) -> list[Answer | Refusal]:
     """The answers in order; the commands run side by side."""
     return list(await asyncio.gather(*(payments.handle(command, deadline) for command in commands)))

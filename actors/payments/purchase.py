@@ -17,6 +17,7 @@ from actors.domain.messages import (
     AttemptOver,
     Authorise,
     CancelReason,
+    CancelSale,
     Capture,
     Charge,
     ChargeAnswer,
@@ -25,10 +26,10 @@ from actors.domain.messages import (
     NotCapturable,
     NotFound,
     NothingToResolve,
-    NotYours,
+    NotOwner,
     Order,
+    OrderClosed,
     OrderComplete,
-    OrderOver,
     OrderStatus,
     Pay,
     PaymentAnswer,
@@ -48,9 +49,8 @@ from actors.domain.messages import (
     RequestMismatch,
     ResolveRefund,
     ResumePurchase,
-    Revoke,
+    ReverseCharge,
     Sell,
-    Settle,
     StartPayment,
     StartRefund,
     TicketCommand,
@@ -60,7 +60,7 @@ from actors.domain.messages import (
 )
 from actors.domain.ticket import TicketAnswer
 from actors.runtime.ports import Clock, StoreUnavailableError
-from actors.runtime.single_flight import Meetings
+from actors.runtime.single_flight import SingleFlight
 
 # A client is answered within this many seconds; the purchase itself goes on and the order can be polled.
 ANSWER_SECONDS = 12.0
@@ -72,7 +72,7 @@ Outcome = PaymentAnswer | Refusal
 logger = structlog.get_logger(__name__)
 
 
-class Counterparts(Protocol):
+class Participants(Protocol):
     """Whom a purchase talks to. Asking again is always safe."""
 
     async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal:
@@ -82,7 +82,7 @@ class Counterparts(Protocol):
         """The charge as the command left it, or why there is none."""
 
 
-class PurchaseQueries(Protocol):
+class PurchaseReads(Protocol):
     """What a purchase reads. Both raise StoreUnavailableError."""
 
     async def order(self, order_id: str) -> Order | None:
@@ -92,11 +92,11 @@ class PurchaseQueries(Protocol):
         """All attempts to pay an order, in order."""
 
 
-class Purchases:
+class PurchaseSaga:
     """The purchases that run in this actor. Two clicks on *pay* meet here: the second waits for the first."""
 
     def __init__(
-        self, counterparts: Counterparts, queries: PurchaseQueries, clock: Clock, *, grace: int, attempts: int
+        self, counterparts: Participants, queries: PurchaseReads, clock: Clock, *, grace: int, attempts: int
     ) -> None:
         """`grace` is in ms: how much time a payment gets that starts late. `attempts` is how many may fail."""
         self._counterparts = counterparts
@@ -104,7 +104,7 @@ class Purchases:
         self._clock = clock
         self._grace = grace
         self._attempts = attempts
-        self._meetings: Meetings[Outcome] = Meetings(_stopped)
+        self._meetings: SingleFlight[Outcome] = SingleFlight(_stopped)
 
     async def handle(self, command: PurchaseCommand, *, again: bool = False) -> Outcome:
         """How the payment stands, `fresh` only for the one that made it; a refusal when there is nothing to pay.
@@ -174,7 +174,7 @@ class Purchases:
                 )
             case OrderComplete():
                 return await self._paid(order, command)
-            case OrderOver():
+            case OrderClosed():
                 await self._settle(order)
         return started if isinstance(started, Refusal) else Unavailable()
 
@@ -194,7 +194,7 @@ class Purchases:
                     case ChargeAnswer() | NotFound():
                         return NoPaymentMethod()
                 return answer
-            case OrderOver():
+            case OrderClosed():
                 await self._settle(order)
         return read if isinstance(read, Refusal) else Unavailable()
 
@@ -220,7 +220,7 @@ class Purchases:
                 order = released.order
             case ChargeStatus.CREATED | ChargeStatus.AUTHORISED:
                 return PaymentInProgress()
-        return await self._start(order, command) if order.is_open else OrderOver()
+        return await self._start(order, command) if order.is_open else OrderClosed()
 
     def _new_charge(self, order: Order, payment_method: str, request: str | None = None) -> Charge:
         now = self._clock.now()
@@ -261,7 +261,7 @@ class Purchases:
         match released:
             case TicketAnswer(order=Order() as after):
                 return PaymentAnswer(after, await self._cancelled(charge))
-            case OrderOver():
+            case OrderClosed():
                 # It ended in another way while the card was asked about: either way its buyer holds nothing any more.
                 return PaymentAnswer(replace(order, status=OrderStatus.CANCELLED), await self._cancelled(charge))
         # Whether the ticket was let go of is not known, so nothing is said of it: asking again tells.
@@ -269,7 +269,7 @@ class Purchases:
 
     async def _cancelled(self, charge: Charge) -> Charge:
         """The charge after its intent was cancelled at Stripe, or as it was: the Supervisor repeats that."""
-        answer = await self._counterparts.ask_charge(Settle(charge.id)) if charge.is_unsettled else None
+        answer = await self._counterparts.ask_charge(ReverseCharge(charge.id)) if charge.is_unsettled else None
         return answer.charge if isinstance(answer, ChargeAnswer) else charge
 
     async def _sell(self, order: Order, charge: Charge) -> Outcome:
@@ -278,9 +278,9 @@ class Purchases:
         match sold:
             case TicketAnswer(order=Order() as bought, fresh=fresh):
                 return await self._capture(bought, charge, fresh=fresh)
-            case OrderOver() | AttemptOver() | WrongAmount():
+            case OrderClosed() | AttemptOver() | WrongAmount():
                 # The end of the order or the attempt is in the journal, or the amount is wrong: the money goes back.
-                await self._counterparts.ask_charge(Settle(charge.id))
+                await self._counterparts.ask_charge(ReverseCharge(charge.id))
                 return sold
         return PaymentAnswer(order, charge)  # not known: the Supervisor has it resumed
 
@@ -289,11 +289,11 @@ class Purchases:
         answer = await self._counterparts.ask_charge(Capture(charge.id))
         if isinstance(answer, NotCapturable):
             revoked = await self._counterparts.ask_ticket(
-                Revoke(order.ticket_id, order.id, CancelReason.CAPTURE_FAILED)
+                CancelSale(order.ticket_id, order.id, CancelReason.CAPTURE_FAILED)
             )
-            if isinstance(revoked, TicketAnswer | OrderOver):
-                await self._counterparts.ask_charge(Settle(charge.id))
-                return OrderOver()
+            if isinstance(revoked, TicketAnswer | OrderClosed):
+                await self._counterparts.ask_charge(ReverseCharge(charge.id))
+                return OrderClosed()
         captured = answer.charge if isinstance(answer, ChargeAnswer) else charge
         return PaymentAnswer(order, captured, fresh=fresh)
 
@@ -323,10 +323,10 @@ class Purchases:
         match read:
             case TicketAnswer(order=Order() as now):
                 return await self._resume_attempt(now, charges, reconcile=reconcile)
-            case OrderOver() if reconcile:
+            case OrderClosed() if reconcile:
                 for known in charges:
                     await self._counterparts.ask_charge(Reconcile(known.id))
-            case OrderOver():
+            case OrderClosed():
                 await self._settle(order)
         return read if isinstance(read, Refusal) else Unavailable()
 
@@ -334,7 +334,7 @@ class Purchases:
         """The order has its ticket: the current attempt goes on, and earlier ones keep no money."""
         for charge in charges:
             if charge.attempt < order.attempt and charge.is_unsettled:
-                await self._counterparts.ask_charge(Settle(charge.id))
+                await self._counterparts.ask_charge(ReverseCharge(charge.id))
         charge = charges[-1]
         if order.status is OrderStatus.CREATED:
             return PaymentAnswer(order, charge)  # its buyer may make another attempt
@@ -364,12 +364,12 @@ class Purchases:
         """
         for charge in await self._queries.charges_of(order.id):
             if charge.is_unsettled or (charge.status is ChargeStatus.COMPLETED and charge.failure is None):
-                await self._counterparts.ask_charge(Settle(charge.id))
+                await self._counterparts.ask_charge(ReverseCharge(charge.id))
 
     async def _start_refund(self, order: Order, command: RefundOrder) -> Outcome:
         """The wish of the seller or an administrator is in the journal before Stripe hears of it."""
         if order.seller_id != command.user_id and not command.is_admin:
-            return NotYours()
+            return NotOwner()
         charges = await self._queries.charges_of(order.id)
         if order.cancel_reason is CancelReason.REFUNDED and charges:
             # A repeat: given back already, unless it came back to us since.
@@ -390,10 +390,10 @@ class Purchases:
         """
         if _refund_failed_since(order, charge):
             return await self._abandon_refund(order)
-        answer = await self._counterparts.ask_charge(Settle(charge.id))
+        answer = await self._counterparts.ask_charge(ReverseCharge(charge.id))
         match answer:
             case ChargeAnswer(charge=Charge(status=ChargeStatus.REFUNDED | ChargeStatus.VOIDED) as refunded):
-                revoke = Revoke(order.ticket_id, order.id, CancelReason.REFUNDED)
+                revoke = CancelSale(order.ticket_id, order.id, CancelReason.REFUNDED)
                 revoked = await self._counterparts.ask_ticket(revoke)
                 after = revoked.order if isinstance(revoked, TicketAnswer) and revoked.order else order
                 return PaymentAnswer(after, refunded)

@@ -27,7 +27,7 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class Ledgers:
     """All that is compared."""
 
     orders: Mapping[str, Order]
@@ -42,7 +42,7 @@ class Books:
 
 
 @dataclass(slots=True)
-class Report:
+class ReconciliationReport:
     """What was checked. `in_progress` is what may still change by itself; the sums, cents by currency, leave it out."""
 
     orders: int = 0
@@ -59,7 +59,7 @@ class Report:
     disputed: Counter[str] = field(default_factory=Counter)
     violations: set[Violation] = field(default_factory=set)
 
-    def add(self, other: "Report") -> None:
+    def add(self, other: "ReconciliationReport") -> None:
         """Add what was found in other orders."""
         for count in ("orders", "completed", "charges", "intents", "unconfirmed_intents", "in_progress"):
             setattr(self, count, getattr(self, count) + getattr(other, count))
@@ -68,7 +68,7 @@ class Report:
         self.violations |= other.violations
 
 
-def check(books: Books, now: Instant, *, read_since: Instant | None = None) -> Report:
+def check(books: Ledgers, now: Instant, *, read_since: Instant | None = None) -> ReconciliationReport:
     """Compares the books. Disputed money is counted apart: the bank has it until the dispute is decided.
 
     They were not read in one instant: what something happened to since `read_since` counts as in progress.
@@ -77,12 +77,12 @@ def check(books: Books, now: Instant, *, read_since: Instant | None = None) -> R
 
 
 class _Check:
-    def __init__(self, books: Books, now: Instant, read_since: Instant | None) -> None:
+    def __init__(self, books: Ledgers, now: Instant, read_since: Instant | None) -> None:
         self._books = books
         self._now = now
         self._read_since = read_since
         self._left_out: set[str] = set()
-        self._report = Report()
+        self._report = ReconciliationReport()
         self._given_back: Counter[str] = Counter()
         for refund in books.refunds:
             if refund.intent_id is not None and refund.status not in NOT_GIVEN_BACK:
@@ -91,7 +91,7 @@ class _Check:
         self._intents: dict[str, list[Intent]] = defaultdict(list)
         self._of_orders: dict[str, list[Charge]] = defaultdict(list)
 
-    def report(self) -> Report:
+    def report(self) -> ReconciliationReport:
         report, books = self._report, self._books
         report.orders, report.charges = len(books.orders), len(books.charges)
         for charge in books.charges.values():

@@ -14,9 +14,9 @@ from actors.domain.messages import (
     RecordRefundFailed,
     RecordRefunding,
     RecordRefundPending,
-    StartTry,
+    ScheduleRetry,
 )
-from actors.payments.stripe_calls import Steps, intent_id_of
+from actors.payments.stripe_calls import StripeCalls, intent_id_of
 from actors.stripe import errors
 from actors.stripe.resources import Refund
 
@@ -29,7 +29,7 @@ logger = structlog.get_logger(__name__)
 class Refunds:
     """Gives back what was taken, once. The market gives back all of it, or what parts given back by hand left."""
 
-    def __init__(self, steps: Steps) -> None:
+    def __init__(self, steps: StripeCalls) -> None:
         self._steps = steps
 
     async def give_back(self, charge: Charge, deadline: Instant) -> Charge:
@@ -60,7 +60,7 @@ class Refunds:
 
     async def _give_back_the_rest(self, charge: Charge, rest: int, deadline: Instant) -> Charge:
         # Another amount is another request, which Stripe refuses under the key of the one for all of it.
-        charge = await self._steps.tell(StartTry(charge.id, ChargeStep.REFUND))
+        charge = await self._steps.tell(ScheduleRetry(charge.id, ChargeStep.REFUND))
         try:
             return await self._record(charge, await self._steps.refund(charge, rest, deadline))
         except (errors.InvalidState, errors.Rejected) as refused:

@@ -14,7 +14,7 @@ from actors.domain.messages import (
     Instant,
     ReadCharge,
     Refusal,
-    StartTry,
+    ScheduleRetry,
     Unavailable,
 )
 from actors.runtime.host import Host
@@ -45,7 +45,7 @@ class RefusedError(Exception):
         self.refusal = refusal
 
 
-class Steps:
+class StripeCalls:
     """The steps of charges at Stripe. All raise errors.StripeFailure, and RefusedError when the charge refuses."""
 
     def __init__(self, charges: Host[Charge, ChargeCommand], stripe: Stripe, clock: Clock) -> None:
@@ -132,7 +132,7 @@ class Steps:
             try:
                 return await call(idempotency_key(charge, step))
             except errors.ServerFailed:
-                charge = await self.tell(StartTry(charge.id, step))
+                charge = await self.tell(ScheduleRetry(charge.id, step))
                 if step is ChargeStep.REFUND or self._is_last(attempt, backoff, deadline):
                     raise
             except (errors.OutcomeUnknown, errors.RateLimited):

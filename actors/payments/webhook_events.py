@@ -29,7 +29,7 @@ from actors.runtime.ports import Instant, StoreUnavailableError
 PAUSE_SECONDS = 0.5
 BATCH = 100
 # Beyond this many, announcements are left to the Supervisor, which finds them in the inbox.
-MOST_WAITING = 2_000
+MAX_QUEUED = 2_000
 
 OF_PAYMENTS = (
     "payment_intent.requires_action",
@@ -50,13 +50,13 @@ OF_SETTLED_MONEY = (
     "charge.dispute.funds_withdrawn",
     "charge.dispute.funds_reinstated",
 )
-WANTED = frozenset((*OF_PAYMENTS, *OF_SETTLED_MONEY))
+HANDLED_EVENT_TYPES = frozenset((*OF_PAYMENTS, *OF_SETTLED_MONEY))
 
 logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Announcement:
+class ReceivedWebhookEvent:
     """What is kept of an announcement: enough to ask Stripe. `at` is when it arrived."""
 
     id: str
@@ -66,7 +66,7 @@ class Announcement:
     order_id: str | None
 
 
-class NoticeQueries(Protocol):
+class WebhookEventReads(Protocol):
     """What is read to see which announcements are old news. All raise StoreUnavailableError."""
 
     async def orders(self, ids: Collection[str]) -> dict[str, Order]:
@@ -93,18 +93,18 @@ class Resumes(Protocol):
         """How the purchase stands after it."""
 
 
-class Notices:
+class WebhookEventHandler:
     """Handles announcements in batches. What it does not come to stays in the inbox."""
 
-    def __init__(self, inbox: Inbox, queries: NoticeQueries, market: Resumes) -> None:
+    def __init__(self, inbox: Inbox, queries: WebhookEventReads, market: Resumes) -> None:
         self._inbox = inbox
         self._queries = queries
         self._market = market
-        self._waiting: deque[Announcement] = deque()
+        self._waiting: deque[ReceivedWebhookEvent] = deque()
 
-    def note(self, announcement: Announcement) -> None:
+    def note(self, announcement: ReceivedWebhookEvent) -> None:
         """Has it handled in a moment."""
-        if len(self._waiting) < MOST_WAITING:
+        if len(self._waiting) < MAX_QUEUED:
             self._waiting.append(announcement)
 
     async def run(self) -> None:
@@ -119,7 +119,7 @@ class Notices:
             except Exception:  # the Supervisor comes to these later; the next ones are not to wait for that
                 logger.exception("announcements_failed", count=len(batch))
 
-    async def handle(self, announcements: Sequence[Announcement]) -> None:
+    async def handle(self, announcements: Sequence[ReceivedWebhookEvent]) -> None:
         """Has every purchase that they are about go on. Raises StoreUnavailableError."""
         if not announcements:
             return
@@ -140,7 +140,7 @@ class Notices:
         if handled:
             await self._inbox.handled(handled)
 
-    async def _orders_of(self, announcements: Sequence[Announcement]) -> dict[str, str]:
+    async def _orders_of(self, announcements: Sequence[ReceivedWebhookEvent]) -> dict[str, str]:
         """The order that each is about, by announcement: named in it, or known from the intent."""
         named = {each.id: each.order_id for each in announcements if is_id(each.order_id) and each.order_id}
         intents = {each.intent_id for each in announcements if each.id not in named and each.intent_id}

@@ -2,14 +2,14 @@
 
 from typing import Protocol
 
-from actors.cluster.client import Actors
-from actors.cluster.heartbeat import Fleet
-from actors.processes.resources import Connections
+from actors.cluster.client import ActorClient
+from actors.cluster.heartbeat import ActorDirectory
+from actors.processes.resources import Resources
 from actors.runtime.ports import Clock
 from config.settings import Settings
 
 
-class System(Protocol):
+class ActorSystem(Protocol):
     """An actor's way to its surroundings, handed to it when it is created."""
 
     def new_id(self) -> str:
@@ -18,13 +18,13 @@ class System(Protocol):
     def place(self) -> tuple[int, str, float]:
         """The process that this is, the id of its node, and when it started, in seconds since the epoch."""
 
-    def connect(self, settings: Settings) -> Connections:
+    def connect(self, settings: Settings) -> Resources:
         """The servers of the market."""
 
-    def actors(self, settings: Settings, clock: Clock) -> Actors:
+    def actors(self, settings: Settings, clock: Clock) -> ActorClient:
         """The way to the other actors."""
 
-    def fleet(self, settings: Settings) -> Fleet:
+    def fleet(self, settings: Settings) -> ActorDirectory:
         """All actors, for whoever starts and watches them."""
 
     def end_actor(self) -> None:

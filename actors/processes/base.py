@@ -8,11 +8,11 @@ from typing import Any
 import structlog
 
 from actors.cluster.client import host_names
-from actors.cluster.heartbeat import Pulse
+from actors.cluster.heartbeat import Heartbeat
 from actors.cluster.serialization import NotUnderstood, pack, unpack
 from actors.domain.messages import Unavailable
-from actors.processes.actor_system import System
-from actors.processes.resources import Connections
+from actors.processes.actor_system import ActorSystem
+from actors.processes.resources import Resources
 from actors.runtime.host import Counters
 from actors.runtime.ports import HostUnreachableError, Instant, Reply, StoreUnavailableError
 from config.settings import Settings
@@ -29,7 +29,7 @@ logger = structlog.get_logger(__name__)
 class HostActor:
     """An actor that others talk to by name. Subclasses say how they start and what they answer."""
 
-    def __init__(self, name: str, settings: Settings, system: System) -> None:
+    def __init__(self, name: str, settings: Settings, system: ActorSystem) -> None:
         self.name = name
         self.settings = settings
         self.system = system
@@ -99,13 +99,13 @@ class HostActor:
         """As `ping`, for whoever may be of another release."""
         return pack([await self.ping()])
 
-    async def ping(self) -> Pulse:
+    async def ping(self) -> Heartbeat:
         """Answers as long as the event loop turns; starts an actor that Ray has just restarted."""
         if self._started is None:
             self._begin()
         pid, node_id, started = self.system.place()
         idle, hosts = self.is_idle(), host_names(self.settings)
-        return Pulse(self.name, self.writer, pid, node_id, self.counters, idle, started, hosts)
+        return Heartbeat(self.name, self.writer, pid, node_id, self.counters, idle, started, hosts)
 
     async def ready(self) -> None:
         """Returns when the actor has started; it is tried again while the database is away."""
@@ -117,7 +117,7 @@ class HostActor:
             else:
                 return
 
-    async def start(self, connections: Connections) -> None:
+    async def start(self, connections: Resources) -> None:
         """Builds what this actor needs and starts its jobs. Raises StoreUnavailableError; it is called again then."""
         raise NotImplementedError
 

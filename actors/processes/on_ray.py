@@ -16,12 +16,12 @@ from ray.actor import ActorHandle
 from ray.exceptions import RayError
 
 from actors.cluster import names
-from actors.cluster.client import Actors, shared_names
-from actors.cluster.heartbeat import Pulse
+from actors.cluster.client import ActorClient, shared_names
+from actors.cluster.heartbeat import Heartbeat
 from actors.cluster.serialization import NotUnderstood, pack, unpack
 from actors.domain.messages import Unavailable
-from actors.processes.resources import Connections
-from actors.processes.servers import Servers
+from actors.processes.resources import Resources
+from actors.processes.servers import ProductionResources
 from actors.runtime.ports import Clock, HostUnreachableError, Instant, Reply, StoreUnavailableError
 from actors.supervision import renewal
 from actors.supervision.liveness import EVERY_SECONDS, watch
@@ -197,10 +197,10 @@ class RayFleet:
         self._namespace = names.namespace(settings)
         self._handles = Handles(self._namespace)
 
-    async def ping(self, name: str) -> Pulse:
+    async def ping(self, name: str) -> Heartbeat:
         """The actor's sign of life."""
         (pulse,) = unpack(await self._handles.call(name, "ping_packed"))
-        if not isinstance(pulse, Pulse):
+        if not isinstance(pulse, Heartbeat):
             raise HostUnreachableError(name)
         return pulse
 
@@ -224,7 +224,7 @@ class RayFleet:
         """Returns when the actor has started."""
         await self._handles.call(name, "ready")
 
-    async def replace(self, name: str, pulse: Pulse | None) -> None:
+    async def replace(self, name: str, pulse: Heartbeat | None) -> None:
         """Kills the process itself where it is ours to kill: a stopped one does not hear Ray either."""
         if pulse is not None and pulse.node_id == ray.get_runtime_context().get_node_id():
             kill(pulse)
@@ -237,7 +237,7 @@ class RayFleet:
             await asyncio.wait_for(self._handles.call(name, "retire"), EVERY_SECONDS)
 
 
-def kill(pulse: Pulse) -> None:
+def kill(pulse: Heartbeat) -> None:
     """Ends the process that gave this sign of life, unless it has gone and its number is somebody else's."""
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(pulse.pid)
@@ -256,14 +256,14 @@ class RaySystem:
         """This process, its node, and when it started."""
         return os.getpid(), ray.get_runtime_context().get_node_id(), psutil.Process().create_time()
 
-    def connect(self, settings: Settings) -> Connections:
+    def connect(self, settings: Settings) -> Resources:
         """The servers that the settings name. From here on this process writes its logs as all of them do."""
         logs.configure()
-        return Servers(settings)
+        return ProductionResources(settings)
 
-    def actors(self, settings: Settings, clock: Clock) -> Actors:
+    def actors(self, settings: Settings, clock: Clock) -> ActorClient:
         """The way to the other actors."""
-        return Actors(settings, RayTransport(settings), clock)
+        return ActorClient(settings, RayTransport(settings), clock)
 
     def fleet(self, settings: Settings) -> RayFleet:
         """All actors."""
@@ -274,7 +274,7 @@ class RaySystem:
         ray.actor.exit_actor()  # type: ignore[no-untyped-call]
 
 
-async def connect(settings: Settings) -> Actors:
+async def connect(settings: Settings) -> ActorClient:
     """The way to the actors for an API replica, which also watches over the Supervisor.
 
     Waits while the database is away: deadlines are on its clock.

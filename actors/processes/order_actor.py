@@ -4,19 +4,19 @@ import asyncio
 from collections.abc import Sequence
 
 from actors.domain.messages import PaymentAnswer, PurchaseCommand, Refusal
-from actors.payments.purchase import Purchases
+from actors.payments.purchase import PurchaseSaga
 from actors.processes.base import HostActor
-from actors.processes.resources import Connections
+from actors.processes.resources import Resources
 from actors.runtime.ports import Instant
 
 
 class OrderActor(HostActor):
     """Carries purchases through tickets and charges. Has no journal of its own: those two have."""
 
-    _purchases: Purchases
+    _purchases: PurchaseSaga
 
-    async def start(self, connections: Connections) -> None:
-        self._purchases = Purchases(
+    async def start(self, connections: Resources) -> None:
+        self._purchases = PurchaseSaga(
             self.system.actors(self.settings, connections.clock),
             connections.queries,
             connections.clock,

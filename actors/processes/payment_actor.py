@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from actors.domain.messages import Charge, ChargeAnswer, ChargeCommand, PaymentCommand, Refusal
-from actors.payments.charge_entity import ChargeBehaviour
-from actors.payments.charge_workflow import Payments, handle_all
+from actors.payments.charge_entity import ChargeEntity
+from actors.payments.charge_workflow import ChargeWorkflow, handle_all
 from actors.processes.base import HostActor
-from actors.processes.resources import Connections
+from actors.processes.resources import Resources
 from actors.runtime.host import Host
 from actors.runtime.ports import Instant
 
@@ -14,16 +14,16 @@ from actors.runtime.ports import Instant
 class PaymentActor(HostActor):
     """Hosts charges and takes them from step to step at Stripe."""
 
-    _payments: Payments
+    _payments: ChargeWorkflow
 
-    async def start(self, connections: Connections) -> None:
+    async def start(self, connections: Resources) -> None:
         carry_on = connections.carry_on(writer=self.writer, host=self.name)
-        behaviour = ChargeBehaviour(connections.queries)
+        behaviour = ChargeEntity(connections.queries)
         host: Host[Charge, ChargeCommand] = connections.host(behaviour, carry_on, writer=self.writer)
         self.counters = host.counters
         account = connections.open_account(self.settings)
         await account.prepare()
-        self._payments = Payments(host, account.stripe, connections.clock)
+        self._payments = ChargeWorkflow(host, account.stripe, connections.clock)
         connections.keep_running(carry_on.run(), host.run(), *account.jobs())
 
     async def handle(

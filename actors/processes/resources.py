@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
-from actors.cluster.market import Market
+from actors.cluster.market import MarketClient
 from actors.payments import webhook_events
-from actors.payments.charge_entity import ChargeQueries
-from actors.payments.purchase import PurchaseQueries
-from actors.payments.webhook_events import NoticeQueries
+from actors.payments.charge_entity import ChargeReads
+from actors.payments.purchase import PurchaseReads
+from actors.payments.webhook_events import WebhookEventReads
 from actors.runtime.clock import SharedClock
-from actors.runtime.commit_relay import CarryOn
+from actors.runtime.commit_relay import CommitRelay
 from actors.runtime.host import Host
-from actors.runtime.ports import Behaviour, DocumentStore, EventStream, Journal, State
+from actors.runtime.ports import DocumentStore, Entity, EventStream, Journal, State
 from actors.supervision import stalled_purchases
-from actors.supervision.recovery import RescueStore, WriterMarks
-from actors.supervision.stalled_purchases import ResumptionStore
-from actors.supervision.user_events import UserMarks
-from actors.tickets.entity import TicketQueries
+from actors.supervision.recovery import RecoveryReads, WriterCheckpoints
+from actors.supervision.stalled_purchases import StalledPurchaseReads
+from actors.supervision.user_events import PendingUserEvents
+from actors.tickets.entity import TicketReads
 from config.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 logger = structlog.get_logger(__name__)
 
 
-class Stored(TicketQueries, ChargeQueries, PurchaseQueries, NoticeQueries, RescueStore, ResumptionStore, Protocol):
+class EntityReads(
+    TicketReads, ChargeReads, PurchaseReads, WebhookEventReads, RecoveryReads, StalledPurchaseReads, Protocol
+):
     """Everything that actors read from the database."""
 
 
@@ -38,17 +40,17 @@ class Inbox(webhook_events.Inbox, stalled_purchases.Inbox, Protocol):
     """Where Stripe's announcements are kept."""
 
 
-class Connections(ABC):
+class Resources(ABC):
     """To be made inside of the process's event loop; nothing is sent yet."""
 
     clock: SharedClock
     journal: Journal
     documents: DocumentStore
-    marks: WriterMarks
-    queries: Stored
+    marks: WriterCheckpoints
+    queries: EntityReads
     stream: EventStream
     inbox: Inbox
-    user_marks: UserMarks
+    user_marks: PendingUserEvents
 
     @abstractmethod
     async def prepare(self) -> None:
@@ -58,7 +60,7 @@ class Connections(ABC):
     def open_account(self, settings: Settings) -> "Account":
         """The account at Stripe to pay into."""
 
-    def chores(self, _settings: Settings, _market: Market) -> list[Coroutine[Any, Any, None]]:
+    def chores(self, _settings: Settings, _market: MarketClient) -> list[Coroutine[Any, Any, None]]:
         """What goes on beside the Supervisor, that no promise to buyers and sellers rests on: none without servers."""
         return []
 
@@ -66,9 +68,9 @@ class Connections(ABC):
     def end_process(self) -> None:
         """Ends this process at once."""
 
-    def carry_on(self, *, writer: str, host: str) -> CarryOn:
+    def carry_on(self, *, writer: str, host: str) -> CommitRelay:
         """What carries this writer's commits on."""
-        return CarryOn(
+        return CommitRelay(
             self.journal,
             self.documents,
             self.stream,
@@ -84,7 +86,7 @@ class Connections(ABC):
         logger.exception(event, host=host, command=command)  # noqa: LOG004 - in one
 
     def host(
-        self, behaviour: Behaviour[State, Any], carry_on: CarryOn, *, writer: str, fence_reads: bool = False
+        self, behaviour: Entity[State, Any], carry_on: CommitRelay, *, writer: str, fence_reads: bool = False
     ) -> Host[State, Any]:
         """A host of this writer; `fence_reads` when another host may have the same entities in memory."""
         return Host(behaviour, self.journal, self.clock, carry_on, writer=writer, fence_reads=fence_reads)

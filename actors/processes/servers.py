@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from redis.asyncio import Redis
 
-from actors.cluster.market import Market
+from actors.cluster.market import MarketClient
 from actors.events.redis_stream import RedisEventStream
-from actors.processes.resources import Connections
+from actors.processes.resources import Resources
 from actors.runtime.clock import wall_clock
-from actors.storage.checkpoints import MongoMarks
+from actors.storage.checkpoints import MongoCheckpoints
 from actors.storage.clock import database_clock
 from actors.storage.database import connect, create_indexes, database_of
 from actors.storage.documents import MongoDocuments
 from actors.storage.entities import Queries
 from actors.storage.journal import MongoJournal
 from actors.storage.upgrades import DocumentUpgrade
-from actors.storage.user_reads import UnlistedUsers, UserMarks
+from actors.storage.user_reads import DelistedSellers, MongoPendingUserEvents
 from actors.storage.webhook_inbox import WebhookInbox
-from actors.supervision.delisting import Unlisting
+from actors.supervision.delisting import Delisting
 from config.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ REDIS_SECONDS = 2.0
 UPGRADE_PATIENCE_MS = 600_000
 
 
-class Servers(Connections):
+class ProductionResources(Resources):
     """Connected to the servers that the settings name."""
 
     def __init__(self, settings: Settings) -> None:
@@ -44,11 +44,11 @@ class Servers(Connections):
         self.clock = database_clock(self.database)
         self.journal = MongoJournal(self.database)
         self.documents = MongoDocuments(self.database)
-        self.marks = MongoMarks(self.database)
+        self.marks = MongoCheckpoints(self.database)
         self.queries = Queries(self.database)
         self.stream = RedisEventStream(self.redis)
         self.inbox = WebhookInbox(self.database)
-        self.user_marks = UserMarks(self.database)
+        self.user_marks = MongoPendingUserEvents(self.database)
 
     async def prepare(self) -> None:
         """Creates the indexes that are missing. Raises StoreUnavailableError."""
@@ -60,11 +60,11 @@ class Servers(Connections):
 
         return open_account(settings, self.database)
 
-    def chores(self, settings: Settings, market: Market) -> list[Coroutine[Any, Any, None]]:
+    def chores(self, settings: Settings, market: MarketClient) -> list[Coroutine[Any, Any, None]]:
         """Mail, receipts, the tickets of those who may not sell any more, and documents of older releases."""
         from actors.mail import jobs  # noqa: PLC0415 - only the Supervisor sends any
 
-        unlisting = Unlisting(UnlistedUsers(self.database), market, wall_clock)
+        unlisting = Delisting(DelistedSellers(self.database), market, wall_clock)
         # The embedded database reads a collection to its end before it answers a question without an index.
         patient = database_of(connect(_required(settings.mongodb_url, "MONGODB_URL"), patience_ms=UPGRADE_PATIENCE_MS))
         upgrade = DocumentUpgrade(patient, self.documents)

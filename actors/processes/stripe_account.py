@@ -8,7 +8,7 @@ from actors.runtime.ports import StoreUnavailableError
 from actors.storage.database import Database
 from actors.storage.sandbox_ledger import MongoLedger
 from actors.stripe.client import Stripe, connect
-from actors.stripe.sandbox import Courier, LedgerUnavailable, Sandbox, SandboxHTTPClient
+from actors.stripe.sandbox import LedgerUnavailable, Sandbox, SandboxHTTPClient, WebhookDelivery
 from actors.stripe.sandbox.endpoint import Endpoint
 from config.settings import Settings
 
@@ -23,7 +23,7 @@ class Account:
     stripe: Stripe
     ledger: MongoLedger | None = None
     sandbox: Sandbox | None = None
-    courier: Courier | None = None
+    courier: WebhookDelivery | None = None
 
     async def prepare(self) -> None:
         """To be awaited before the first payment. Raises StoreUnavailableError.
@@ -49,7 +49,7 @@ def open_account(settings: Settings, database: Database) -> Account:
     sandbox = Sandbox(ledger)
     # Every node of the market serves HTTP, so the webhook is next door.
     url = f"{settings.local_url}{WEBHOOK_PATH}"
-    courier = Courier(sandbox, Endpoint(url, settings.webhook_secret.get_secret_value()))
+    courier = WebhookDelivery(sandbox, Endpoint(url, settings.webhook_secret.get_secret_value()))
     stripe = connect(api_key=SANDBOX_KEY, api_base=None, http_client=SandboxHTTPClient(sandbox))
     return Account(stripe, ledger, sandbox, courier)
 

@@ -9,18 +9,18 @@ import structlog
 
 from actors.cluster import names
 from actors.cluster.client import shared_names
-from actors.cluster.heartbeat import Fleet
+from actors.cluster.heartbeat import ActorDirectory
 from actors.domain.messages import Unavailable
-from actors.payments.charge_entity import ChargeBehaviour
-from actors.payments.webhook_events import Notices
+from actors.payments.charge_entity import ChargeEntity
+from actors.payments.webhook_events import WebhookEventHandler
 from actors.processes.base import HostActor
-from actors.processes.resources import Connections
+from actors.processes.resources import Resources
 from actors.runtime.ports import HostUnreachableError, Instant, Reply, StoreUnavailableError
-from actors.supervision.liveness import EVERY_SECONDS, Watch
-from actors.supervision.recovery import Rescue
-from actors.supervision.stalled_purchases import Resumption
-from actors.supervision.user_events import Announcements
-from actors.tickets.entity import TicketBehaviour
+from actors.supervision.liveness import EVERY_SECONDS, LivenessMonitor
+from actors.supervision.recovery import Recovery
+from actors.supervision.stalled_purchases import StalledPurchases
+from actors.supervision.user_events import UserEventRelay
+from actors.tickets.entity import TicketEntity
 
 logger = structlog.get_logger(__name__)
 
@@ -28,20 +28,20 @@ logger = structlog.get_logger(__name__)
 class Supervisor(HostActor):
     """Every second: replaces silent actors, and rescues what dead ones left."""
 
-    _fleet: Fleet
-    _watch: Watch
-    _rescue: Rescue
-    _resumption: Resumption
-    _announcements: Announcements
+    _fleet: ActorDirectory
+    _watch: LivenessMonitor
+    _rescue: Recovery
+    _resumption: StalledPurchases
+    _announcements: UserEventRelay
 
-    async def start(self, connections: Connections) -> None:
+    async def start(self, connections: Resources) -> None:
         self._fleet = self.system.fleet(self.settings)
-        self._watch = Watch(self._fleet)
+        self._watch = LivenessMonitor(self._fleet)
         actors = self.system.actors(self.settings, connections.clock)
-        self._rescue = Rescue(
+        self._rescue = Recovery(
             {
-                names.TICKETS: TicketBehaviour(connections.queries),
-                names.PAYMENTS: ChargeBehaviour(connections.queries),
+                names.TICKETS: TicketEntity(connections.queries),
+                names.PAYMENTS: ChargeEntity(connections.queries),
             },
             connections.journal,
             connections.documents,
@@ -53,9 +53,9 @@ class Supervisor(HostActor):
             asyncio.gather,
         )
         own = connections
-        notices = Notices(own.inbox, own.queries, actors)
-        self._resumption = Resumption(own.queries, own.inbox, notices, actors, own.clock, asyncio.gather)
-        self._announcements = Announcements(own.user_marks, own.journal, own.stream, writer=self.writer)
+        notices = WebhookEventHandler(own.inbox, own.queries, actors)
+        self._resumption = StalledPurchases(own.queries, own.inbox, notices, actors, own.clock, asyncio.gather)
+        self._announcements = UserEventRelay(own.user_marks, own.journal, own.stream, writer=self.writer)
         connections.keep_running(
             self._watch_over(),
             self._rescue_those_in_need(),

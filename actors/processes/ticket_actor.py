@@ -8,12 +8,12 @@ from actors.cluster import names
 from actors.domain.messages import Moved, Refusal, TicketCommand
 from actors.domain.ticket import Ticket, TicketAnswer
 from actors.processes.base import HostActor
-from actors.processes.resources import Connections
-from actors.runtime.commit_relay import CarryOn
+from actors.processes.resources import Resources
+from actors.runtime.commit_relay import CommitRelay
 from actors.runtime.host import Host
 from actors.runtime.ports import Instant, StoreUnavailableError
 from actors.tickets.dedicated import DedicatedTickets
-from actors.tickets.entity import TicketBehaviour
+from actors.tickets.entity import TicketEntity
 
 # A ticket's own process ends when nobody spoke to it for this long and its timer has nothing to do for as long.
 IDLE_SECONDS = 60.0
@@ -23,16 +23,16 @@ class TicketActor(HostActor):
     """Hosts tickets: all of those that are routed to it, or just one when it is named after it."""
 
     _host: Host[Ticket, TicketCommand]
-    _carry_on: CarryOn
+    _carry_on: CommitRelay
     _dedicated: DedicatedTickets | None = None
     _spoken_to: float = 0.0
     _has_ended: bool = False
 
-    async def start(self, connections: Connections) -> None:
+    async def start(self, connections: Resources) -> None:
         self._carry_on = connections.carry_on(writer=self.writer, host=self.name)
         # With tickets in processes of their own another host may have the same one in memory: reads are checked too.
         is_dedicated = self.settings.ticket_placement == "dedicated"
-        behaviour = TicketBehaviour(
+        behaviour = TicketEntity(
             connections.queries,
             offer_window=self.settings.offer_window_ms,
             verified_only=self.settings.require_verified_email,

@@ -15,7 +15,7 @@ from actors.domain.messages import (
     ChargeCreated,
     ChargeEvent,
     ChargeIntentCreated,
-    ChargeTried,
+    ChargeRetryScheduled,
     Instant,
     Order,
     OrderAwaitingPayment,
@@ -35,7 +35,7 @@ from actors.domain.messages import (
 from actors.domain.ticket import Ticket
 from actors.domain.unpaid_holds import HOUR_MS, ended_unpaid
 from actors.read_model.search_terms import search_terms
-from actors.runtime.ports import Projection, Recorded
+from actors.runtime.ports import DocumentUpdate, RecordedEvent
 
 T = TypeVar("T")
 logger = structlog.get_logger(__name__)
@@ -47,11 +47,11 @@ LARGEST_LAG = 8
 
 # Nobody waits for an expiry, and a payment goes on at once: whoever is told of one that is not over waits for the
 # document all the same (see TicketBehaviour.promises). So a purchase replaces the document of its order once.
-UNAWAITED = (
+WRITTEN_AFTER_REPLY = (
     OrderExpired,
     OrderAwaitingPayment,
     ChargeCreated,
-    ChargeTried,
+    ChargeRetryScheduled,
     ChargeIntentCreated,
     ChargeAuthorised,
 )
@@ -64,7 +64,7 @@ PROJECTIONS = {"tickets": 2, "orders": 4, "charges": 4}
 FIRST_PROJECTION = 1
 
 
-def ticket_projections(recorded: Recorded, ticket: Ticket) -> list[Projection]:
+def ticket_projections(recorded: RecordedEvent, ticket: Ticket) -> list[DocumentUpdate]:
     """The documents that an event of a ticket changes."""
     event = recorded.event
     document = partial(ticket_document, ticket)
@@ -74,33 +74,33 @@ def ticket_projections(recorded: Recorded, ticket: Ticket) -> list[Projection]:
             | WaiterJoined() | WaiterLeft() | WaitingListClosed()
         ):  # fmt: skip
             is_new = isinstance(event, TicketCreated)
-            return [Projection("tickets", ticket.id, ticket.version, document, is_new=is_new)]
+            return [DocumentUpdate("tickets", ticket.id, ticket.version, document, is_new=is_new)]
         case _:
             order: Order = event.order
             projections = [
-                Projection(
+                DocumentUpdate(
                     "orders",
                     order.id,
                     order.version,
                     partial(order_document, order),
                     is_new=isinstance(event, OrderCreated),
-                    urgent=not isinstance(event, UNAWAITED),
+                    urgent=not isinstance(event, WRITTEN_AFTER_REPLY),
                 )
             ]
             is_sold = ticket.status is TicketStatus.SOLD
             if is_sold or order.charge_id or order.offer or recorded.version % LARGEST_LAG == 0:
                 # Whoever took a sale back was told that the ticket is for sale again, and its document says `sold`.
                 urgent = order.charge_id is not None and order.status is OrderStatus.CANCELLED
-                projections.append(Projection("tickets", ticket.id, ticket.version, document, urgent=urgent))
+                projections.append(DocumentUpdate("tickets", ticket.id, ticket.version, document, urgent=urgent))
             return projections
 
 
-def charge_projections(event: ChargeEvent) -> list[Projection]:
+def charge_projections(event: ChargeEvent) -> list[DocumentUpdate]:
     """The document of a charge, which nobody reads before its payment is answered."""
     charge = event.charge
     document = partial(charge_document, charge)
-    urgent = not isinstance(event, UNAWAITED)
-    return [Projection("charges", charge.id, charge.version, document, is_new=charge.version == 1, urgent=urgent)]
+    urgent = not isinstance(event, WRITTEN_AFTER_REPLY)
+    return [DocumentUpdate("charges", charge.id, charge.version, document, is_new=charge.version == 1, urgent=urgent)]
 
 
 def ticket_document(ticket: Ticket) -> Document:
@@ -206,23 +206,23 @@ def charge_of(document: Document) -> Charge:
     return decode(Charge, _state_in(document))
 
 
-def order_projection(order: Order) -> Projection:
+def order_projection(order: Order) -> DocumentUpdate:
     """Return the order's document for a host that does not know whether it was ever written."""
-    return Projection("orders", order.id, order.version, partial(order_document, order), is_new=True)
+    return DocumentUpdate("orders", order.id, order.version, partial(order_document, order), is_new=True)
 
 
-def projection_of(collection: str, stored: Document) -> Projection:
+def projection_of(collection: str, stored: Document) -> DocumentUpdate:
     """Return a stored document as this release writes it, at the same version. Raises UnreadableError."""
     match collection:
         case "tickets":
             ticket = ticket_of(stored)
-            return Projection(collection, ticket.id, ticket.version, partial(ticket_document, ticket))
+            return DocumentUpdate(collection, ticket.id, ticket.version, partial(ticket_document, ticket))
         case "orders":
             order = order_of(stored)
-            return Projection(collection, order.id, order.version, partial(order_document, order))
+            return DocumentUpdate(collection, order.id, order.version, partial(order_document, order))
         case _:
             charge = charge_of(stored)
-            return Projection(collection, charge.id, charge.version, partial(charge_document, charge))
+            return DocumentUpdate(collection, charge.id, charge.version, partial(charge_document, charge))
 
 
 def readable(of: Callable[[Document], T], documents: Iterable[Document]) -> list[T]:

@@ -10,7 +10,7 @@ Answer = TypeVar("Answer")
 LARGEST = 500
 
 
-class Gathered(Generic[Item, Answer]):
+class BatchLoader(Generic[Item, Answer]):
     """While one question is under way, those that come meanwhile make up the next. Nobody waits while none is.
 
     `ask` answers items in order. What it raises everybody of that question is told. No question begins before its items

@@ -8,14 +8,14 @@ from itertools import islice
 from typing import Any
 
 from actors.runtime.ports import (
+    Checkpoint,
+    CheckpointStore,
     Clock,
     Commit,
     DocumentStore,
+    DocumentUpdate,
     EventStream,
     Journal,
-    Marks,
-    MarkStore,
-    Projection,
     StoreUnavailableError,
 )
 from actors.runtime.publisher import Publisher
@@ -39,7 +39,7 @@ RETRY_SECONDS = 0.2
 WRITE_TRIES = 25
 
 
-class CarryOn:
+class CommitRelay:
     """Carries one writer's commits on. Runs beside its host; nothing it does late or twice does harm."""
 
     def __init__(  # noqa: PLR0913 - the seams of the design
@@ -47,7 +47,7 @@ class CarryOn:
         journal: Journal,
         documents: DocumentStore,
         stream: EventStream,
-        marks: MarkStore,
+        marks: CheckpointStore,
         clock: Clock,
         *,
         writer: str,
@@ -60,10 +60,10 @@ class CarryOn:
         self._marks = marks
         self._clock = clock
         self._report = report
-        self._saved = Marks(writer, host, 0, 0, 0)
+        self._saved = Checkpoint(writer, host, 0, 0, 0)
         self._committed = 0
         self._published = 0
-        self._dirty: dict[tuple[str, str], tuple[int, Projection]] = {}
+        self._dirty: dict[tuple[str, str], tuple[int, DocumentUpdate]] = {}
         self._writing: set[tuple[str, str]] = set()
         self._backlog: deque[Commit] = deque()
         # Of those that were not read back: these are read a page at a time, and as soon as they are published.
@@ -108,9 +108,9 @@ class CarryOn:
         """Takes note of a message whose handling raised; called from the except clause."""
         self._report("message_failed", type(command).__name__)
 
-    def project(self, projections: Sequence[Projection]) -> list[Projection]:
+    def project(self, projections: Sequence[DocumentUpdate]) -> list[DocumentUpdate]:
         """Takes note of documents to be written, and returns those that a reply waits for."""
-        urgent: list[Projection] = []
+        urgent: list[DocumentUpdate] = []
         self._noted.set()
         for projection in newest(projections):
             place = (projection.collection, projection.id)
@@ -121,11 +121,11 @@ class CarryOn:
                 urgent.append(self._dirty[place][1])
         return urgent
 
-    def unwritten(self, places: Collection[tuple[str, str]]) -> list[Projection]:
+    def unwritten(self, places: Collection[tuple[str, str]]) -> list[DocumentUpdate]:
         """The newest of these documents, by collection and id, that are noted and not known to be written."""
         return [self._dirty[place][1] for place in places if place in self._dirty]
 
-    async def write(self, projections: Sequence[Projection]) -> None:
+    async def write(self, projections: Sequence[DocumentUpdate]) -> None:
         """Writes documents that somebody waits for; raises StoreUnavailableError after some seconds of trying.
 
         They stay noted until they are written.
@@ -139,7 +139,7 @@ class CarryOn:
                 return
         raise StoreUnavailableError
 
-    async def _write(self, projections: Sequence[Projection]) -> None:
+    async def _write(self, projections: Sequence[DocumentUpdate]) -> None:
         places = {(projection.collection, projection.id) for projection in projections}
         self._writing |= places
         try:

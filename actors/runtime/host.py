@@ -15,20 +15,20 @@ from dataclasses import dataclass, field
 from typing import Generic
 
 from actors.domain.messages import Overloaded, Unavailable
-from actors.runtime.commit_relay import CarryOn
-from actors.runtime.mailbox import Delivery, Letter, Mailbox
+from actors.runtime.commit_relay import CommitRelay
+from actors.runtime.mailbox import Batch, Envelope, Mailbox
 from actors.runtime.ports import (
-    Behaviour,
     Clock,
     Command,
     Commit,
     CommitTooLargeError,
+    DocumentUpdate,
+    Entity,
     Event,
     FencedError,
     Instant,
     Journal,
-    Projection,
-    Recorded,
+    RecordedEvent,
     Reply,
     State,
     StoreUnavailableError,
@@ -68,18 +68,18 @@ class Counters:
 
 @dataclass(slots=True)
 class _Turn(Generic[State]):
-    letters: list[Letter]
+    letters: list[Envelope]
     at: Instant
     states: dict[str, State | None] = field(default_factory=dict)
-    records: list[Recorded] = field(default_factory=list)
+    records: list[RecordedEvent] = field(default_factory=list)
     keys: dict[str, None] = field(default_factory=dict)
     changed: set[str] = field(default_factory=set)
     resting: set[str] = field(default_factory=set)
-    refused: dict[Letter, str] = field(default_factory=dict)
-    replies: list[tuple[Letter, Reply]] = field(default_factory=list)
-    deferred: list[Letter] = field(default_factory=list)
+    refused: dict[Envelope, str] = field(default_factory=dict)
+    replies: list[tuple[Envelope, Reply]] = field(default_factory=list)
+    deferred: list[Envelope] = field(default_factory=list)
     closed: set[str] = field(default_factory=set)
-    found: list[Projection] = field(default_factory=list)
+    found: list[DocumentUpdate] = field(default_factory=list)
 
 
 class Host(Generic[State, Command]):
@@ -87,10 +87,10 @@ class Host(Generic[State, Command]):
 
     def __init__(  # noqa: PLR0913 - the seams of the design
         self,
-        behaviour: Behaviour[State, Command],
+        behaviour: Entity[State, Command],
         journal: Journal,
         clock: Clock,
-        carry_on: CarryOn,
+        carry_on: CommitRelay,
         *,
         writer: str,
         limits: Limits | None = None,
@@ -141,9 +141,9 @@ class Host(Generic[State, Command]):
             return [Unavailable()] * len(commands)
         if not self._mailbox.has_room(len(commands)):
             return [Overloaded()] * len(commands)
-        delivery = Delivery(len(commands))
+        delivery = Batch(len(commands))
         self._mailbox.put(
-            Letter(command, deadline, delivery, place, again=again) for place, command in enumerate(commands)
+            Envelope(command, deadline, delivery, place, again=again) for place, command in enumerate(commands)
         )
         await delivery.done
         return delivery.replies
@@ -162,9 +162,9 @@ class Host(Generic[State, Command]):
         return next_at is not None and next_at < self._clock.now() + milliseconds
 
     def _fire(self, commands: Sequence[Command]) -> None:
-        self._mailbox.put(Letter(command, deadline=0) for command in commands)
+        self._mailbox.put(Envelope(command, deadline=0) for command in commands)
 
-    async def _turn(self, letters: list[Letter]) -> None:
+    async def _turn(self, letters: list[Envelope]) -> None:
         self.counters.turns += 1
         turn: _Turn[State] = _Turn(self._drop_late(letters), self._clock.now())
         try:
@@ -194,10 +194,10 @@ class Host(Generic[State, Command]):
         replies = await self._fenced(turn)
         await self._finish(newest([*urgent, *self._promised(replies)]), replies)
 
-    def _drop_late(self, letters: list[Letter]) -> list[Letter]:
+    def _drop_late(self, letters: list[Envelope]) -> list[Envelope]:
         """A message past its deadline is dropped before its decision: its caller has gone and may ask again."""
         now = self._clock.now()
-        in_time: list[Letter] = []
+        in_time: list[Envelope] = []
         for letter in letters:
             if letter.delivery is None or now <= letter.deadline:
                 in_time.append(letter)
@@ -239,12 +239,12 @@ class Host(Generic[State, Command]):
                 letter.answer(Unavailable())
         turn.letters = [letter for letter in turn.letters if not self._is_for(letter, unreadable)]
 
-    def _decide(self, turn: _Turn[State], letter: Letter) -> None:
+    def _decide(self, turn: _Turn[State], letter: Envelope) -> None:
         """An exception fails its own message only: what it would have changed is not kept."""
         behaviour, command = self._behaviour, letter.command
         entity_id = behaviour.entity_id(command)
         now = max(turn.at, behaviour.updated_at(turn.states[entity_id]))
-        records: list[Recorded] = []
+        records: list[RecordedEvent] = []
         try:
             self._apply_due(turn, entity_id, now)
             state = turn.states[entity_id]
@@ -272,14 +272,19 @@ class Host(Generic[State, Command]):
     def _apply_due(self, turn: _Turn[State], entity_id: str, now: Instant) -> None:
         """Record what is true by the time alone, whatever comes of the command."""
         state = turn.states[entity_id]
-        records: list[Recorded] = []
+        records: list[RecordedEvent] = []
         for event in self._behaviour.due(state, now):
             state = self._record(records, state, entity_id, now, event)
         if records:
             self._accept(turn, entity_id, state, records, self._keys(records))
 
     def _accept(
-        self, turn: _Turn[State], entity_id: str, state: State | None, records: Sequence[Recorded], keys: Sequence[str]
+        self,
+        turn: _Turn[State],
+        entity_id: str,
+        state: State | None,
+        records: Sequence[RecordedEvent],
+        keys: Sequence[str],
     ) -> None:
         """Makes the events part of the next commit, so that the rest of the turn is decided on them."""
         turn.states[entity_id] = state
@@ -290,15 +295,15 @@ class Host(Generic[State, Command]):
             self._behaviour.noticed(record.event)
 
     def _record(
-        self, records: list[Recorded], state: State | None, entity_id: str, now: Instant, event: Event
+        self, records: list[RecordedEvent], state: State | None, entity_id: str, now: Instant, event: Event
     ) -> State:
         """Adds the event to those of the next commit, and returns the state after it."""
         behaviour = self._behaviour
         entity, version = f"{behaviour.kind}:{entity_id}", behaviour.version(state) + 1
-        records.append(Recorded(entity, version, now, event, behaviour.commit_of(state), self._next_commit))
+        records.append(RecordedEvent(entity, version, now, event, behaviour.commit_of(state), self._next_commit))
         return behaviour.evolve(state, records[-1], entity_id)
 
-    def _keys(self, records: Sequence[Recorded]) -> list[str]:
+    def _keys(self, records: Sequence[RecordedEvent]) -> list[str]:
         """Return the journal keys of one letter's events. Raise ValueError for one that is there twice."""
         keys = [key for record in records for key in (record.key, *self._behaviour.claims(record.event))]
         if len(set(keys)) < len(keys):
@@ -308,7 +313,7 @@ class Host(Generic[State, Command]):
     def _has_any(self, turn: _Turn[State], keys: Sequence[str]) -> bool:
         return not turn.keys.keys().isdisjoint(keys)
 
-    def _defer(self, turn: _Turn[State], letter: Letter) -> None:
+    def _defer(self, turn: _Turn[State], letter: Envelope) -> None:
         """Leave the letter to the next turn, and with it what comes after it for the same entity.
 
         By then the key is in the journal, where deciding with care finds it. A letter is deferred only by letters
@@ -347,7 +352,7 @@ class Host(Generic[State, Command]):
                 self._store_away = False
                 return size
 
-    async def _fenced(self, turn: _Turn[State]) -> list[tuple[Letter, Reply]]:
+    async def _fenced(self, turn: _Turn[State]) -> list[tuple[Envelope, Reply]]:
         """The replies that may leave.
 
         Those that write nothing rest on memory alone: where another writer has the next version they are decided
@@ -372,17 +377,17 @@ class Host(Generic[State, Command]):
         repeats = {letter for letter, claim in turn.refused.items() if claim in taken}
         if not stale and not repeats:
             return turn.replies
-        leaving: list[tuple[Letter, Reply]] = []
-        undecided: list[tuple[Letter, Reply]] = []
+        leaving: list[tuple[Envelope, Reply]] = []
+        undecided: list[tuple[Envelope, Reply]] = []
         for pair in turn.replies:
             (undecided if pair[0] in repeats or self._is_for(pair[0], stale) else leaving).append(pair)
         self._decide_again(undecided)
         return leaving
 
-    def _is_for(self, letter: Letter, entity_ids: AbstractSet[str]) -> bool:
+    def _is_for(self, letter: Envelope, entity_ids: AbstractSet[str]) -> bool:
         return self._behaviour.entity_id(letter.command) in entity_ids
 
-    def _decide_again(self, undecided: Sequence[tuple[Letter, Reply]]) -> None:
+    def _decide_again(self, undecided: Sequence[tuple[Envelope, Reply]]) -> None:
         """Forgets what these letters rested on and puts them back, to be decided on what is true."""
         self.counters.fenced += 1
         letters = [letter for letter, _ in undecided]
@@ -414,7 +419,7 @@ class Host(Generic[State, Command]):
             if letter.delivery is None:
                 self.timers.arm(again_at, letter.command)
 
-    def _forget(self, letters: Sequence[Letter]) -> None:
+    def _forget(self, letters: Sequence[Envelope]) -> None:
         for letter in letters:
             entity_id = self._behaviour.entity_id(letter.command)
             self._states.pop(entity_id, None)
@@ -441,14 +446,14 @@ class Host(Generic[State, Command]):
         if new is not None:
             self.timers.arm(*new)
 
-    def _project(self, turn: _Turn[State]) -> list[Projection]:
+    def _project(self, turn: _Turn[State]) -> list[DocumentUpdate]:
         projections = list(turn.found)
         for record in turn.records:
             entity_id = record.entity.partition(":")[2]
             projections.extend(self._behaviour.projections(record, _existing(turn.states[entity_id])))
         return self._carry_on.project(projections)
 
-    def _promised(self, replies: Sequence[tuple[Letter, Reply]]) -> list[Projection]:
+    def _promised(self, replies: Sequence[tuple[Envelope, Reply]]) -> list[DocumentUpdate]:
         """Documents of earlier turns, not written yet, that these replies tell of."""
         promises = set[tuple[str, str]]()
         for letter, reply in replies:
@@ -465,7 +470,7 @@ class Host(Generic[State, Command]):
             self._inherited.discard(entity_id)
             self._carry_on.project(self._behaviour.told(state))
 
-    async def _finish(self, urgent: list[Projection], replies: list[tuple[Letter, Reply]]) -> None:
+    async def _finish(self, urgent: list[DocumentUpdate], replies: list[tuple[Envelope, Reply]]) -> None:
         """Writes what the replies promise and sends them, while the next turn already runs."""
         if not urgent:
             _send(replies)
@@ -476,7 +481,7 @@ class Host(Generic[State, Command]):
         self._finishing.add(task)
         task.add_done_callback(self._finishing.discard)
 
-    async def _finish_later(self, urgent: Sequence[Projection], replies: Sequence[tuple[Letter, Reply]]) -> None:
+    async def _finish_later(self, urgent: Sequence[DocumentUpdate], replies: Sequence[tuple[Envelope, Reply]]) -> None:
         # A later turn's documents may be written before these: each is whole and guarded by its version.
         try:
             await self._carry_on.write(urgent)
@@ -485,7 +490,7 @@ class Host(Generic[State, Command]):
         _send(replies)
 
 
-def _send(replies: Sequence[tuple[Letter, Reply]]) -> None:
+def _send(replies: Sequence[tuple[Envelope, Reply]]) -> None:
     for letter, reply in replies:
         letter.answer(reply)
 

@@ -8,7 +8,7 @@ from typing import Any
 from actors.runtime.ports import Instant, Reply
 
 
-class Delivery:
+class Batch:
     """The letters that arrived in one call. One future for all of them, not one for each."""
 
     __slots__ = ("_missing", "done", "replies")
@@ -26,7 +26,7 @@ class Delivery:
             self.done.set_result(None)
 
 
-class Letter:
+class Envelope:
     """One message. Internal letters (a timer's) have no delivery and nobody waits for them.
 
     `fenced` counts how often it was decided on what turned out to be stale; `deferred` says that an earlier letter of
@@ -39,7 +39,7 @@ class Letter:
         self,
         command: Any,  # noqa: ANN401 - any message
         deadline: Instant,
-        delivery: Delivery | None = None,
+        delivery: Batch | None = None,
         place: int = 0,
         *,
         again: bool = False,
@@ -68,7 +68,7 @@ class Mailbox:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._letters: deque[Letter] = deque()
+        self._letters: deque[Envelope] = deque()
         self._filled = asyncio.Event()
 
     def __len__(self) -> int:
@@ -78,17 +78,17 @@ class Mailbox:
         """Whether so many more letters may come in."""
         return len(self._letters) + count <= self._limit
 
-    def put(self, letters: Iterable[Letter]) -> None:
+    def put(self, letters: Iterable[Envelope]) -> None:
         """Lets letters in, at the end."""
         self._letters.extend(letters)
         self._filled.set()
 
-    def put_back(self, letters: Sequence[Letter]) -> None:
+    def put_back(self, letters: Sequence[Envelope]) -> None:
         """Returns letters to the front, in their order."""
         self._letters.extendleft(reversed(letters))
         self._filled.set()
 
-    async def take(self, most: int) -> list[Letter]:
+    async def take(self, most: int) -> list[Envelope]:
         """Waits until there is at least one letter."""
         while not self._letters:
             self._filled.clear()

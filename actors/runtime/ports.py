@@ -14,7 +14,7 @@ Reply = Any
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedEvent:
     """One event of one entity, such as `ticket:5f…`; versions of an entity have no gaps and start at 1.
 
     `after` is the id of the commit that has the version before, None for the first one and where it is not known, and
@@ -45,7 +45,7 @@ class Commit:
     seq: int
     at: Instant
     keys: tuple[str, ...]
-    records: tuple[Recorded, ...]
+    records: tuple[RecordedEvent, ...]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "keys", tuple(sorted(self.keys)))
@@ -62,7 +62,7 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
-class Projection:
+class DocumentUpdate:
     """One whole document as the journal says it is, made when it is written: many are overtaken before that.
 
     `is_new` when its entity came into being in the same commit; `urgent` when the reply waits for it.
@@ -77,7 +77,7 @@ class Projection:
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class Checkpoint:
     """How far a writer's commits were carried on: into the documents, and into the event stream."""
 
     writer: str
@@ -137,17 +137,17 @@ class Journal(Protocol):
 class DocumentStore(Protocol):
     """Where documents are kept; any applier may write any of them, twice and in any order."""
 
-    async def write(self, projections: Sequence[Projection]) -> None:
+    async def write(self, projections: Sequence[DocumentUpdate]) -> None:
         """Writes each document unless one of a newer version, or of this one in as new a projection, is there.
 
         Raises StoreUnavailableError.
         """
 
 
-class MarkStore(Protocol):
+class CheckpointStore(Protocol):
     """Where writers' marks are kept."""
 
-    async def save(self, marks: Marks) -> None:
+    async def save(self, marks: Checkpoint) -> None:
         """Keeps a writer's marks; they never go back. Raises StoreUnavailableError."""
 
     async def remove(self, writer: str) -> None:
@@ -164,7 +164,7 @@ class MarkStore(Protocol):
 class EventStream(Protocol):
     """Where events go for whoever wants to know."""
 
-    async def publish(self, records: Sequence[Recorded]) -> None:
+    async def publish(self, records: Sequence[RecordedEvent]) -> None:
         """Appends the events in order. Raises StoreUnavailableError; repeats carry the same event ids."""
 
 
@@ -176,7 +176,7 @@ class Transport(Protocol):
 
 
 @dataclass(slots=True)
-class Decided(Generic[State]):
+class Decision(Generic[State]):
     """What a command led to: its events, or a refusal, and what it was decided on."""
 
     events: tuple[Event, ...]
@@ -184,7 +184,7 @@ class Decided(Generic[State]):
     surroundings: Any
 
 
-class Behaviour(Protocol[State, Command]):
+class Entity(Protocol[State, Command]):
     """What a kind of entity does with its messages; everything here but `load` and `gather` is pure."""
 
     kind: str
@@ -211,13 +211,13 @@ class Behaviour(Protocol[State, Command]):
         `careful` when a key that one of them wants was taken: then also what is usually left to the fence.
         """
 
-    def decide(self, state: State | None, command: Command, now: Instant) -> Decided[State]:
+    def decide(self, state: State | None, command: Command, now: Instant) -> Decision[State]:
         """The decision, with the surroundings that `gather` fetched."""
 
     def due(self, state: State | None, now: Instant) -> tuple[Event, ...]:
         """The events that time alone causes, in order, to be applied before any command."""
 
-    def evolve(self, state: State | None, recorded: Recorded, entity_id: str) -> State:
+    def evolve(self, state: State | None, recorded: RecordedEvent, entity_id: str) -> State:
         """The state after the event."""
 
     def version(self, state: State | None) -> int:
@@ -238,7 +238,7 @@ class Behaviour(Protocol[State, Command]):
         Sent again, such a command is not refused.
         """
 
-    def reply(self, state: State, command: Command, decided: Decided[State]) -> Reply:
+    def reply(self, state: State, command: Command, decided: Decision[State]) -> Reply:
         """The answer to an accepted command."""
 
     def noticed(self, event: Event) -> None:
@@ -253,10 +253,10 @@ class Behaviour(Protocol[State, Command]):
     def promises(self, command: Command, reply: Reply) -> Collection[tuple[str, str]]:
         """Collection and id of the documents that the caller may read after this reply: they are written before it."""
 
-    def projections(self, recorded: Recorded, state: State) -> list[Projection]:
+    def projections(self, recorded: RecordedEvent, state: State) -> list[DocumentUpdate]:
         """The documents that the event changes; `state` is that after the turn."""
 
-    def told(self, state: State) -> list[Projection]:
+    def told(self, state: State) -> list[DocumentUpdate]:
         """Return the documents of others that the entity's own one tells of, as an order that has a ticket."""
 
 

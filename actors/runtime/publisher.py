@@ -7,7 +7,7 @@ versions may have died, or hang, before publishing them: then they are published
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
-from actors.runtime.ports import Commit, EventStream, Journal, MarkStore, Recorded, place_of, version_key
+from actors.runtime.ports import CheckpointStore, Commit, EventStream, Journal, RecordedEvent, place_of, version_key
 
 KNOWN_ENTITIES = 100_000
 KNOWN_WRITERS = 1_000
@@ -18,7 +18,7 @@ EVERYTHING = 2**62
 class Publisher:
     """One for each writer. All methods raise StoreUnavailableError; what was done until then may be done again."""
 
-    def __init__(self, journal: Journal, stream: EventStream, marks: MarkStore) -> None:
+    def __init__(self, journal: Journal, stream: EventStream, marks: CheckpointStore) -> None:
         self._journal = journal
         self._stream = stream
         self._marks = marks
@@ -40,7 +40,7 @@ class Publisher:
         while len(self._entities) > KNOWN_ENTITIES:
             self._entities.popitem(last=False)
 
-    def _gaps(self, records: Sequence[Recorded]) -> list["_Gap"]:
+    def _gaps(self, records: Sequence[RecordedEvent]) -> list["_Gap"]:
         """Where an earlier version is neither among these nor known to be in the stream."""
         reached: dict[str, int] = {}
         gaps: list[_Gap] = []
@@ -91,13 +91,13 @@ class _Gap:
 
     __slots__ = ("before", "last", "owed")
 
-    def __init__(self, before: Recorded, last: int) -> None:
+    def __init__(self, before: RecordedEvent, last: int) -> None:
         self.before = before
         self.last = last
-        self.owed: list[Recorded] = []
+        self.owed: list[RecordedEvent] = []
 
     @property
-    def _earliest(self) -> Recorded:
+    def _earliest(self) -> RecordedEvent:
         return self.owed[-1] if self.owed else self.before
 
     @property

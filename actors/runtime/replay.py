@@ -9,14 +9,14 @@ import structlog
 
 from actors.domain.codec import UnreadableEvent
 from actors.runtime.ports import (
-    Behaviour,
+    Checkpoint,
     Command,
     Commit,
     DocumentStore,
+    DocumentUpdate,
+    Entity,
     Journal,
-    Marks,
-    Projection,
-    Recorded,
+    RecordedEvent,
     State,
     version_key,
 )
@@ -38,21 +38,21 @@ class Loaded(Generic[State]):
     """
 
     states: dict[str, State | None]
-    projections: list[Projection]
+    projections: list[DocumentUpdate]
     unreadable: AbstractSet[str] = field(default_factory=set)
 
 
-def next_key(behaviour: Behaviour[State, Command], entity_id: str, state: State | None) -> str:
+def next_key(behaviour: Entity[State, Command], entity_id: str, state: State | None) -> str:
     """The journal key that the next event of this entity will own."""
     return version_key(f"{behaviour.kind}:{entity_id}", behaviour.version(state) + 1)
 
 
-def _next_keys(behaviour: Behaviour[State, Command], entity_id: str, state: State | None) -> list[str]:
+def _next_keys(behaviour: Entity[State, Command], entity_id: str, state: State | None) -> list[str]:
     entity, version = f"{behaviour.kind}:{entity_id}", behaviour.version(state)
     return [version_key(entity, version + step) for step in range(1, LOOK_AHEAD + 1)]
 
 
-async def load(behaviour: Behaviour[State, Command], journal: Journal, ids: Collection[str]) -> Loaded[State]:
+async def load(behaviour: Entity[State, Command], journal: Journal, ids: Collection[str]) -> Loaded[State]:
     """The entities: their documents, then the commits that own their next versions until there is none.
 
     So documents may lag without harm. What is found beyond a document is to be projected by the finder, since its
@@ -61,7 +61,7 @@ async def load(behaviour: Behaviour[State, Command], journal: Journal, ids: Coll
     """
     documents = await behaviour.load(ids)
     states: dict[str, State | None] = {entity_id: documents.get(entity_id) for entity_id in ids}
-    projections: list[Projection] = []
+    projections: list[DocumentUpdate] = []
     behind = set(ids)
     unreadable: set[str] = set()
     ahead: set[str] = set()
@@ -96,12 +96,12 @@ async def load(behaviour: Behaviour[State, Command], journal: Journal, ids: Coll
 
 
 async def recover(
-    behaviour: Behaviour[State, Command],
+    behaviour: Entity[State, Command],
     journal: Journal,
     documents: DocumentStore,
     publisher: Publisher,
-    marks: Marks,
-) -> Marks:
+    marks: Checkpoint,
+) -> Checkpoint:
     """Carries on what a writer committed and did not carry on itself, and returns its marks after that.
 
     Every document is written as its entity is now, so it does not matter who else applies the same commits, in which
@@ -118,11 +118,11 @@ async def recover(
     while commits := await journal.after(marks.writer, published, RECOVERY_BATCH):
         await publisher.publish(commits)
         published = commits[-1].seq
-    return Marks(marks.writer, marks.host, applied, published, marks.at)
+    return Checkpoint(marks.writer, marks.host, applied, published, marks.at)
 
 
 async def _apply(
-    behaviour: Behaviour[State, Command], journal: Journal, documents: DocumentStore, commits: list[Commit]
+    behaviour: Entity[State, Command], journal: Journal, documents: DocumentStore, commits: list[Commit]
 ) -> int:
     """Return the number of the commit up to which all entities could be read."""
     records = [record for commit in commits for record in commit.records]
@@ -138,14 +138,14 @@ async def _apply(
     return next((commit.seq - 1 for commit in strange), commits[-1].seq)
 
 
-def _is_strange(record: Recorded, loaded: Loaded[State]) -> bool:
+def _is_strange(record: RecordedEvent, loaded: Loaded[State]) -> bool:
     """Whether a newer release has to write the documents of this event."""
     return isinstance(record.event, UnreadableEvent) or record.entity.partition(":")[2] in loaded.unreadable
 
 
-def newest(projections: Collection[Projection]) -> list[Projection]:
+def newest(projections: Collection[DocumentUpdate]) -> list[DocumentUpdate]:
     """One projection for each document: that of the highest version."""
-    best: dict[tuple[str, str], Projection] = {}
+    best: dict[tuple[str, str], DocumentUpdate] = {}
     for projection in projections:
         place = (projection.collection, projection.id)
         if place not in best or best[place].version < projection.version:

@@ -14,7 +14,7 @@ class _Running(Generic[Result]):
     task: asyncio.Task[Result]
 
 
-class Meetings(Generic[Result]):
+class SingleFlight(Generic[Result]):
     """At most one piece of work at a time for each subject. It goes on when those who asked for it have gone away.
 
     `report` is told of the subject and of what its work raised, as there may be nobody else to tell.

@@ -3,17 +3,17 @@
 from collections.abc import Collection
 
 from actors.domain.codec import Document
-from actors.runtime.ports import Marks
+from actors.runtime.ports import Checkpoint
 from actors.storage.database import Database, despite_contention, reaching_the_database
 
 
-class MongoMarks:
+class MongoCheckpoints:
     """Marks in MongoDB, one document for each writer. All methods raise StoreUnavailableError."""
 
     def __init__(self, database: Database) -> None:
         self._cursors = database["cursors"]
 
-    async def save(self, marks: Marks) -> None:
+    async def save(self, marks: Checkpoint) -> None:
         # The writer and the Supervisor may save at the same time, when it was thought dead.
         further = {"applied": marks.applied, "published": marks.published, "at": marks.at}
         update: Document = {"$max": further, "$setOnInsert": {"host": marks.host}}
@@ -29,11 +29,11 @@ class MongoMarks:
             found = await self._cursors.find({"_id": {"$in": list(writers)}}, {"published": 1}).to_list()
         return {document["_id"]: document["published"] for document in found}
 
-    async def all(self) -> list[Marks]:
+    async def all(self) -> list[Checkpoint]:
         """The marks of all writers that are not known to have ended with everything carried on."""
         with reaching_the_database():
             found = await self._cursors.find({"at": {"$gte": 0}}).to_list()
         return [
-            Marks(document["_id"], document["host"], document["applied"], document["published"], document["at"])
+            Checkpoint(document["_id"], document["host"], document["applied"], document["published"], document["at"])
             for document in found
         ]

@@ -10,8 +10,8 @@ from pymongo.errors import BulkWriteError
 
 from actors.domain.codec import Document
 from actors.read_model.projections import FIRST_PROJECTION
-from actors.runtime.batch_loader import Gathered
-from actors.runtime.ports import Projection
+from actors.runtime.batch_loader import BatchLoader
+from actors.runtime.ports import DocumentUpdate
 from actors.runtime.replay import newest
 from actors.storage.database import Database, despite_contention, duplicates_of, reaching_the_database
 
@@ -29,23 +29,23 @@ class MongoDocuments:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._writing: dict[str, Gathered[Sequence[Projection], None]] = {}
+        self._writing: dict[str, BatchLoader[Sequence[DocumentUpdate], None]] = {}
 
-    async def write(self, projections: Sequence[Projection]) -> None:
+    async def write(self, projections: Sequence[DocumentUpdate]) -> None:
         """Writes each document unless one of a newer version, or of this one in as new a projection, is there.
 
         So a newer release brings documents over, and an older one takes none of them back. Raises
         StoreUnavailableError.
         """
-        by_collection: dict[str, list[Projection]] = defaultdict(list)
+        by_collection: dict[str, list[DocumentUpdate]] = defaultdict(list)
         for projection in projections:
             by_collection[projection.collection].append(projection)
         for collection, group in by_collection.items():
             if collection not in self._writing:
-                self._writing[collection] = Gathered(self._write_groups)
+                self._writing[collection] = BatchLoader(self._write_groups)
             await self._writing[collection](group)
 
-    async def _write_groups(self, groups: Sequence[Sequence[Projection]]) -> list[None]:
+    async def _write_groups(self, groups: Sequence[Sequence[DocumentUpdate]]) -> list[None]:
         """All of one collection."""
         # In one order everywhere: two writers of the same documents, each waiting for what the other has locked, would
         # wait for each other.
@@ -58,7 +58,7 @@ class MongoDocuments:
             await self._replace(replacements[first : first + LARGEST])
         return [None] * len(groups)
 
-    async def _insert(self, projections: list[Projection]) -> list[Projection]:
+    async def _insert(self, projections: list[DocumentUpdate]) -> list[DocumentUpdate]:
         """Inserts in one command, a third of the cost of replacing; returns those that exist already."""
         if not projections:
             return []
@@ -71,7 +71,7 @@ class MongoDocuments:
             return [projections[place] for place in duplicates_of(error)]
         return []
 
-    async def _replace(self, projections: list[Projection]) -> None:
+    async def _replace(self, projections: list[DocumentUpdate]) -> None:
         """Replaces what exists in one statement, and inserts the rest; what came into being meanwhile is replaced."""
         while projections:
             collection = self._database[projections[0].collection]
@@ -85,7 +85,7 @@ class MongoDocuments:
             projections = await self._insert([one for one in projections if one.id not in there])
 
 
-async def _made(projections: Sequence[Projection]) -> list[Document]:
+async def _made(projections: Sequence[DocumentUpdate]) -> list[Document]:
     """The documents, a few at a time: the words of one can take 3 ms, and a host answers others meanwhile."""
     documents: list[Document] = []
     for place, projection in enumerate(projections, 1):

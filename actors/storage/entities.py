@@ -9,7 +9,7 @@ from actors.domain.keys import edit_key, order_key, request_key
 from actors.domain.messages import Charge, ChargeCreated, Instant, Order, TicketUpdated
 from actors.domain.ticket import Ticket, order_in
 from actors.read_model.projections import charge_of, order_of, readable, ticket_of, unpaid_hold_keys
-from actors.runtime.batch_loader import Gathered
+from actors.runtime.batch_loader import BatchLoader
 from actors.storage.database import Database, reaching_the_database
 from actors.storage.journal import MongoJournal
 
@@ -23,8 +23,8 @@ class Queries:
         self._charges = database["charges"]
         self._users = database["users"]
         self._journal = MongoJournal(database)
-        self._order = Gathered(self._orders_of)
-        self._attempts = Gathered(self._attempts_of)
+        self._order = BatchLoader(self._orders_of)
+        self._attempts = BatchLoader(self._attempts_of)
 
     async def tickets(self, ids: Collection[str]) -> dict[str, Ticket]:
         # One that this release cannot read is as if it were not there: then the journal says what it is.

@@ -8,7 +8,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
 from actors.domain.messages import Instant
-from actors.runtime.batch_loader import Gathered
+from actors.runtime.batch_loader import BatchLoader
 from actors.storage.database import despite_contention, ensure_indexes
 from actors.storage.page import Page
 
@@ -21,7 +21,7 @@ class Favourites:
 
     def __init__(self, database: AsyncDatabase[Document]) -> None:
         self._favourites = database["favourites"]
-        self._one = Gathered(self._are_kept)
+        self._one = BatchLoader(self._are_kept)
 
     async def create_indexes(self) -> None:
         """Index what is asked for: those of a user, the newest first."""

@@ -18,7 +18,7 @@ from actors.runtime.ports import (
     Commit,
     CommitTooLargeError,
     FencedError,
-    Recorded,
+    RecordedEvent,
     StoreUnavailableError,
     commit_id,
     place_of,
@@ -108,7 +108,7 @@ class MongoJournal:
                         break
         return [_commit(bson.decode(document)) for document in page]
 
-    async def history(self, entity: str, after: int = 0, limit: int = HISTORY_BATCH) -> list[Recorded]:
+    async def history(self, entity: str, after: int = 0, limit: int = HISTORY_BATCH) -> list[RecordedEvent]:
         """At most `limit` events of one entity, such as `ticket:<id>`, in order, from the version after `after` on.
 
         What else its commits hold stays in the database. Raises StoreUnavailableError, also after two seconds.
@@ -153,7 +153,7 @@ def _document(commit: Commit) -> Document:
     }
 
 
-def _event(record: Recorded) -> Document:
+def _event(record: RecordedEvent) -> Document:
     event = {"entity": record.entity, "version": record.version, "at": record.at, **encode_event(record.event)}
     if record.after is not None:
         event["after"] = record.after
@@ -168,6 +168,6 @@ def _commit(document: Document) -> Commit:
     return Commit(writer, seq, document["at"], tuple(document["keys"]), records)
 
 
-def _record(event: Document, commit: str) -> Recorded:
+def _record(event: Document, commit: str) -> RecordedEvent:
     read = decode_event_if_possible(event)
-    return Recorded(event["entity"], event["version"], event["at"], read, event.get("after"), commit)
+    return RecordedEvent(event["entity"], event["version"], event["at"], read, event.get("after"), commit)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from actors.domain.codec import Document
 from actors.domain.keys import order_key
 from actors.domain.messages import Charge, Instant, Order, OrderCreated, OrderStatus
-from actors.payments.reconciliation import Books, Report, Violation, check
+from actors.payments.reconciliation import Ledgers, ReconciliationReport, Violation, check
 from actors.read_model.projections import charge_of, order_of
 from actors.runtime.ports import Clock
 from actors.storage.database import Database, reaching_the_database
@@ -26,9 +26,9 @@ LOOKED_AT_AGAIN = 500
 MARGIN = 100
 
 
-async def verified(
+async def reconcile(
     database: Database, stripe: Stripe, clock: Clock, *, pause_seconds: float = PAUSE_SECONDS, margin: int = MARGIN
-) -> Report:
+) -> ReconciliationReport:
     """Return the report on the books, with the violations that were there at every look.
 
     Raises StoreUnavailableError and errors.StripeFailure.
@@ -56,9 +56,9 @@ class _Reader:
         self._lists = lists
         self._read_since = read_since
 
-    async def everything(self) -> Report:
+    async def everything(self) -> ReconciliationReport:
         """Stripe first: what it has, we know of."""
-        report, lists = Report(), self._lists
+        report, lists = ReconciliationReport(), self._lists
         await lists.fill(self._stripe)
         async for documents in self._pages("orders"):
             orders = [order_of(document) for document in documents]
@@ -72,7 +72,7 @@ class _Reader:
         report.foreign_intents = lists.foreign_intents
         report.violations |= await self._charges_without_orders()
         gaps = await MongoJournal(self._database).with_gaps()
-        report.add(check(Books({}, {}, [], [], [], with_gaps=gaps), self._clock.now()))
+        report.add(check(Ledgers({}, {}, [], [], [], with_gaps=gaps), self._clock.now()))
         return report
 
     async def again(self, order_ids: Collection[str]) -> set[Violation]:
@@ -86,14 +86,14 @@ class _Reader:
         refunds = [refund for one in sorted(ids) for refund in await self._stripe.refunds_of(one)]
         disputes = [dispute for one in sorted(ids) for dispute in await self._stripe.disputes_of(one)]
         orders = {document["_id"]: order_of(document) for document in found}
-        books = Books(orders, charges, intents, refunds, disputes, await self._fees(orders))
+        books = Ledgers(orders, charges, intents, refunds, disputes, await self._fees(orders))
         return check(books, self._clock.now()).violations
 
     def _check(
         self, orders: Sequence[Order], charges: dict[str, Charge], intents: Sequence[Intent], fees: Mapping[str, int]
-    ) -> Report:
+    ) -> ReconciliationReport:
         refunds, disputes = self._lists.refunds_of(intents), self._lists.disputes_of(intents)
-        books = Books({order.id: order for order in orders}, charges, intents, refunds, disputes, fees)
+        books = Ledgers({order.id: order for order in orders}, charges, intents, refunds, disputes, fees)
         return check(books, self._clock.now(), read_since=self._read_since)
 
     async def _fees(self, order_ids: Collection[str]) -> dict[str, int]:

@@ -9,7 +9,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from actors.domain.messages import Instant, Order, OrderStatus
 from actors.read_model.projections import PROJECTIONS, order_of, readable
-from actors.runtime.batch_loader import Gathered
+from actors.runtime.batch_loader import BatchLoader
 from actors.storage.page import Page
 
 Document = dict[str, Any]
@@ -24,7 +24,7 @@ class Orders:
     def __init__(self, database: AsyncDatabase[Document]) -> None:
         self._orders = database["orders"]
         self._upgrades = database["upgrades"]
-        self._one = Gathered(self._by_ids)
+        self._one = BatchLoader(self._by_ids)
 
     async def by_id(self, order_id: str) -> Order | None:
         """Return the order of the id, read together with those that other requests ask for."""

@@ -27,7 +27,7 @@ Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class SkipRange:
     """Positions, both included, between which nothing was for sale a moment ago, and until when to go by that."""
 
     first: str
@@ -36,7 +36,7 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class ScanWindow:
     """Where the first stretch ends, how wide the next may be, and how many documents were looked at for the page.
 
     `seen_at` is when a page was found so. `begin` when there was little up to it, and very much after it. `whole` when
@@ -46,7 +46,7 @@ class Reach:
     end: int
     width: int
     documents: int = 0
-    gap: Gap | None = None
+    gap: SkipRange | None = None
     wider: float = _WIDER
     begin: int | None = None
     whole: bool = False
@@ -54,38 +54,38 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class SortKey:
     """The positions of one order of the list: so many digits before the id, and up or down (1 or -1)."""
 
     digits: int
     direction: int
 
-    def guess(self, value: int) -> Reach:
+    def guess(self, value: int) -> ScanWindow:
         """Return where to look first when nothing is known: about one unit from this value on."""
-        return Reach(value * _ONE + self.direction * _ONE, _ONE, wider=_SLOWLY_WIDER)
+        return ScanWindow(value * _ONE + self.direction * _ONE, _ONE, wider=_SLOWLY_WIDER)
 
-    def guess_after(self, position: str) -> Reach:
+    def guess_after(self, position: str) -> ScanWindow:
         """Return where to look first for what comes after a position of which nothing is known."""
-        return Reach(_number(position) + self.direction * _ONE, _ONE, wider=_SLOWLY_WIDER)
+        return ScanWindow(_number(position) + self.direction * _ONE, _ONE, wider=_SLOWLY_WIDER)
 
-    def reach(self, first: str, last: str, documents: int) -> Reach:
+    def reach(self, first: str, last: str, documents: int) -> ScanWindow:
         """Return the reach of a page that begins and ends with these positions."""
-        return Reach(_number(last), abs(_number(last) - _number(first)) + 1, documents)
+        return ScanWindow(_number(last), abs(_number(last) - _number(first)) + 1, documents)
 
-    def onward(self, last: str, reach: Reach) -> Reach:
+    def onward(self, last: str, reach: ScanWindow) -> ScanWindow:
         """Return where the page after this position may end, as that before it was as long as `reach` is wide."""
-        return Reach(_number(last) + self.direction * int(_WIDER) * reach.width, reach.width)
+        return ScanWindow(_number(last) + self.direction * int(_WIDER) * reach.width, reach.width)
 
-    def narrower(self, begin: int | str, end: str | None) -> Reach:
+    def narrower(self, begin: int | str, end: str | None) -> ScanWindow:
         """Return where to look when there are too many up to this end.
 
         The begin is a position, or the value at which the list begins; the end None when there was none.
         """
         start = _number(begin) if isinstance(begin, str) else begin * _ONE
         width = _ONE if end is None else abs(_number(end) - start) // _NARROWER + 1
-        return Reach(start + self.direction * width, width, wider=_SLOWLY_WIDER, begin=start)
+        return ScanWindow(start + self.direction * width, width, wider=_SLOWLY_WIDER, begin=start)
 
-    def ends(self, reach: Reach) -> Iterator[str]:
+    def ends(self, reach: ScanWindow) -> Iterator[str]:
         """Yield the positions at which to stop looking, one after the other. After the last there is no end."""
         if reach.whole:
             return
@@ -104,20 +104,20 @@ class Scale:
         return f"{value:0{self.digits}d}{place:0{_ID_DIGITS}x}"
 
 
-WHOLE = Reach(0, 0, whole=True)
+WHOLE_LIST = ScanWindow(0, 0, whole=True)
 
 
-class Reaches(Generic[Key]):
+class WindowCache(Generic[Key]):
     """Where pages were found last, the last few thousand."""
 
     def __init__(self) -> None:
-        self._known: dict[Key, Reach] = {}
+        self._known: dict[Key, ScanWindow] = {}
 
-    def of(self, key: Key) -> Reach | None:
+    def of(self, key: Key) -> ScanWindow | None:
         """Return where this page was found last, if that is remembered."""
         return self._known.get(key)
 
-    def remember(self, key: Key, reach: Reach) -> None:
+    def remember(self, key: Key, reach: ScanWindow) -> None:
         """Look there first the next time."""
         self._known.pop(key, None)
         self._known[key] = reach

@@ -9,7 +9,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError, PyMongoError
 
 from actors.domain.codec import Document
-from actors.runtime.batch_loader import Gathered
+from actors.runtime.batch_loader import BatchLoader
 from actors.runtime.ports import StoreUnavailableError
 from actors.storage.database import duplicates_of, ensure_indexes, reaching_the_database
 from actors.stripe.sandbox.documents import (
@@ -23,7 +23,7 @@ from actors.stripe.sandbox.documents import (
 )
 from actors.stripe.sandbox.faults import FaultPlan
 from actors.stripe.sandbox.ledger import LedgerUnavailable, Span
-from actors.stripe.sandbox.ledger_entry import Announcement, Change, Kind, Made, Use
+from actors.stripe.sandbox.ledger_entry import Change, CreatedObject, IdempotencyRecord, Kind, PendingWebhook
 from actors.stripe.sandbox.payment_intent import PaymentIntent
 
 # All ascending, though lists are read backwards: through a descending one the embedded database finds too little of a
@@ -51,8 +51,8 @@ class MongoLedger:
         # The collections of releases that replaced intents are left alone: their money is imaginary.
         self._changes = database["sandbox_changes"]
         self._plans = database["sandbox_plans"]
-        self._add = Gathered(self._insert)
-        self._find = Gathered(self._find_intents)
+        self._add = BatchLoader(self._insert)
+        self._find = BatchLoader(self._find_intents)
 
     async def create_indexes(self) -> None:
         """Create what is missing; to be called before the first request. Raises LedgerUnavailable.
@@ -67,7 +67,7 @@ class MongoLedger:
         """See Ledger."""
         return await self._add(document_of(change))
 
-    async def bind(self, use: Use) -> bool:
+    async def bind(self, use: IdempotencyRecord) -> bool:
         """See Ledger."""
         return await self._add(document_of_use(use))
 
@@ -80,7 +80,7 @@ class MongoLedger:
                 return [place not in taken for place in range(len(documents))]
         return [True] * len(documents)
 
-    async def use_of(self, key: str) -> Use | None:
+    async def use_of(self, key: str) -> IdempotencyRecord | None:
         """See Ledger."""
         with _reachable():
             document = await self._changes.find_one({"use.key": key}, {"use": 1})
@@ -105,13 +105,13 @@ class MongoLedger:
                     newest[intent["id"]] = document
         return {intent_id: intent_of(document) for intent_id, document in newest.items()}
 
-    async def made(self, object_id: str) -> Made | None:
+    async def made(self, object_id: str) -> CreatedObject | None:
         """See Ledger."""
         with _reachable():
             document = await self._changes.find_one({"made.id": object_id}, {"made": 1})
         return made_of(document) if document else None
 
-    async def listed(self, kind: Kind, span: Span) -> Sequence[Made]:
+    async def listed(self, kind: Kind, span: Span) -> Sequence[CreatedObject]:
         """See Ledger."""
         end = place(kind, *span.after) if span.after else f"{kind};"  # the character that follows the colon
         within = {"place": {"$gte": place(kind, span.created_since), "$lt": end}}
@@ -130,7 +130,7 @@ class MongoLedger:
         with _reachable():
             await self._changes.update_many(_those(change_ids), {"$unset": {"settle_at": ""}})
 
-    async def announcements(self, now: float, limit: int, without: Collection[str]) -> Sequence[Announcement]:
+    async def announcements(self, now: float, limit: int, without: Collection[str]) -> Sequence[PendingWebhook]:
         """See Ledger."""
         query: Document = {"due_at": {"$lte": now}}
         if without:

@@ -17,7 +17,7 @@ from actors.read_model.projections import readable, ticket_of
 from actors.read_model.search_terms import folded, search_terms
 from actors.storage.orders import Orders
 from actors.storage.page import Page
-from actors.storage.range_scan import WHOLE, Gap, Reach, Reaches, Scale
+from actors.storage.range_scan import WHOLE_LIST, ScanWindow, SkipRange, SortKey, WindowCache
 
 Document = dict[str, Any]
 
@@ -27,16 +27,16 @@ class _Sort:
     """An order of the list: the stored field that it goes by, its positions, and where it begins (cents, or no end)."""
 
     field: str
-    scale: Scale
+    scale: SortKey
     begins: int | None = None
 
 
 # Cents have ten digits in a position, instants fifteen (see `ticket_document`). The lists by time begin at this moment.
 _SORTS = {
-    "newest": _Sort("by_newest", Scale(15, DESCENDING)),
-    "price": _Sort("by_price", Scale(10, ASCENDING), begins=1),
-    "-price": _Sort("by_price", Scale(10, DESCENDING), begins=99_999_999),
-    "startsAt": _Sort("by_start", Scale(15, ASCENDING)),
+    "newest": _Sort("by_newest", SortKey(15, DESCENDING)),
+    "price": _Sort("by_price", SortKey(10, ASCENDING), begins=1),
+    "-price": _Sort("by_price", SortKey(10, DESCENDING), begins=99_999_999),
+    "startsAt": _Sort("by_start", SortKey(15, ASCENDING)),
 }
 # A page of tickets that are all being bought at the moment is read on, twice as far each time, until so many were
 # looked at; then it ends early, with a cursor. It takes the embedded database most of a second, so as many as this in a
@@ -58,7 +58,7 @@ _OLD_MS = 15_000
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class TicketFilter:
     """Which tickets a list shows: of one seller in every state or in one, else those for sale.
 
     Prices in cents, inclusive.
@@ -74,13 +74,13 @@ class Wanted:
     status: TicketStatus | None = None
 
 
-class Tickets:
+class TicketLists:
     """Reads lists of tickets. Raises pymongo's ConnectionFailure when the database does not answer."""
 
     def __init__(self, database: AsyncDatabase[Document], orders: Orders) -> None:
         self._tickets = database["tickets"]
         self._orders = orders
-        self._reaches = Reaches[tuple[Wanted, str | None]]()
+        self._reaches = WindowCache[tuple[TicketFilter, str | None]]()
 
     async def promised(self, seller_id: str, now: Instant) -> list[str]:
         """Return ids of the seller's tickets that somebody relies on: held, or bought for an event that is to come.
@@ -138,7 +138,7 @@ class Tickets:
         return {document["_id"] for document in found}
 
     async def page(
-        self, wanted: Wanted, limit: int, after: str | None, now: Instant, *, anew: bool = False
+        self, wanted: TicketFilter, limit: int, after: str | None, now: Instant, *, anew: bool = False
     ) -> Page[Ticket]:
         """Return at most `limit` tickets after the position, mostly with two queries.
 
@@ -182,12 +182,12 @@ class Tickets:
                     return Page([ticket for _, ticket in found], position)
             elif end is None:
                 if looked_at < _MOST_LOOKED_AT:
-                    self._reaches.remember((wanted, after), WHOLE)
+                    self._reaches.remember((wanted, after), WHOLE_LIST)
                 return Page([ticket for _, ticket in found])
             else:
                 position, end = _beyond(gap, end), next(ends, None)
 
-    def _reach(self, wanted: Wanted, after: str | None, now: Instant) -> Reach:
+    def _reach(self, wanted: TicketFilter, after: str | None, now: Instant) -> ScanWindow:
         known, sort = self._reaches.of((wanted, after)), _SORTS[wanted.sort]
         if known is not None and not (_is_of_the_newest(wanted, after) and _is_old(known, now)):
             return known
@@ -195,12 +195,12 @@ class Tickets:
             return sort.scale.guess_after(after)
         return sort.scale.guess(_begin(sort, now))
 
-    def _remember(self, wanted: Wanted, after: str | None, next_after: str, reach: Reach) -> None:
+    def _remember(self, wanted: TicketFilter, after: str | None, next_after: str, reach: ScanWindow) -> None:
         self._reaches.remember((wanted, after), reach)
         if self._reaches.of((wanted, next_after)) is None:
             self._reaches.remember((wanted, next_after), _SORTS[wanted.sort].scale.onward(next_after, reach))
 
-    def _narrower(self, key: tuple[Wanted, str | None], begin: str | int, end: str | None) -> Reach:
+    def _narrower(self, key: tuple[TicketFilter, str | None], begin: str | int, end: str | None) -> ScanWindow:
         """Return where to look after too many were found; the next request for this page begins there, too."""
         narrower = _SORTS[key[0].sort].scale.narrower(begin, end)
         self._reaches.remember(key, narrower)
@@ -224,7 +224,7 @@ class Tickets:
             return await (await self._tickets.aggregate(steps)).to_list()
 
     async def _shown(
-        self, wanted: Wanted, key: str, documents: Sequence[Document], now: Instant
+        self, wanted: TicketFilter, key: str, documents: Sequence[Document], now: Instant
     ) -> list[tuple[str, Ticket]]:
         live = await self._orders.live([document["_id"] for document in documents], now)
         shown: list[tuple[str, Ticket]] = []
@@ -241,35 +241,35 @@ def _is_in(wanted: str | None, city: str | None) -> bool:
     return wanted is None or (city is not None and folded(city) == folded(wanted) != "")
 
 
-def _is_in_state(wanted: Wanted, ticket: Ticket) -> bool:
+def _is_in_state(wanted: TicketFilter, ticket: Ticket) -> bool:
     if wanted.seller_id is None:
         return ticket.order is None
     return wanted.status in (None, ticket.status)
 
 
-def _ends(wanted: Wanted, reach: Reach, gap: Gap | None) -> Iterator[str]:
+def _ends(wanted: TicketFilter, reach: ScanWindow, gap: SkipRange | None) -> Iterator[str]:
     """Return the positions at which to stop looking, one after the other. What was listed since is before the gap."""
     ends = _SORTS[wanted.sort].scale.ends(reach) if _goes_by_position(wanted) else iter(())
     return ends if gap is None else chain((gap.first,), ends)
 
 
-def _is_of_the_newest(wanted: Wanted, after: str | None) -> bool:
+def _is_of_the_newest(wanted: TicketFilter, after: str | None) -> bool:
     """Whether all that is listed comes before what was seen of this page."""
     return wanted.sort == "newest" and after is None and _goes_by_position(wanted)
 
 
-def _is_old(reach: Reach, now: Instant) -> bool:
+def _is_old(reach: ScanWindow, now: Instant) -> bool:
     return not reach.whole and reach.seen_at is not None and now - reach.seen_at > _OLD_MS
 
 
-def _beyond(gap: Gap | None, end: str) -> str:
+def _beyond(gap: SkipRange | None, end: str) -> str:
     """Return where to go on after this end: behind the gap, if it begins there."""
     return gap.last if gap is not None and end == gap.first else end
 
 
-def _gap(held: Sequence[str], now: Instant) -> Gap | None:
+def _gap(held: Sequence[str], now: Instant) -> SkipRange | None:
     """Return what the held tickets at these positions leave out, if they are many."""
-    return Gap(held[0], held[-1], now + _GAP_MS) if len(held) >= _A_GAP else None
+    return SkipRange(held[0], held[-1], now + _GAP_MS) if len(held) >= _A_GAP else None
 
 
 def _begin(sort: _Sort, now: Instant) -> int:
@@ -283,7 +283,7 @@ def _before(shown: Sequence[tuple[str, Ticket]], documents: Sequence[Document], 
     return list(takewhile(lambda position: position != first, (document[key] for document in documents)))
 
 
-def _goes_by_position(wanted: Wanted) -> bool:
+def _goes_by_position(wanted: TicketFilter) -> bool:
     """Whether an index leads to a position in the list: else a word or the seller leads to few tickets."""
     if wanted.seller_id is not None:
         return wanted.sort == "newest"
@@ -296,7 +296,7 @@ def _between_positions(sort: _Sort, after: str | None, end: str | None) -> Docum
     return _bounded(sort.field, bounds)
 
 
-def _conditions(wanted: Wanted, position: Document, now: Instant) -> tuple[Document, Document]:
+def _conditions(wanted: TicketFilter, position: Document, now: Instant) -> tuple[Document, Document]:
     """Return what an index answers, and what must hold besides."""
     words = search_terms(wanted.q, wanted.city)
     rest = _bounded("details.price", {"$gte": wanted.min_price, "$lte": wanted.max_price})

@@ -8,7 +8,7 @@ from email_validator import EmailNotValidError, validate_email
 from actors.domain.messages import TicketStatus
 from actors.runtime.ports import Instant
 from actors.storage.database import Database, despite_contention, reaching_the_database
-from actors.supervision.user_events import UserMark
+from actors.supervision.user_events import PendingUser
 
 _FIELDS = {"created_at": 1, "updated_at": 1, "version": 1, "announced_version": 1}
 
@@ -29,18 +29,18 @@ def email_key(email: str) -> str:
     return unicodedata.normalize("NFC", f"{valid.local_part.lower()}@{valid.ascii_domain.lower()}")
 
 
-class UserMarks:
+class MongoPendingUserEvents:
     """Marks of users. All methods raise StoreUnavailableError."""
 
     def __init__(self, database: Database) -> None:
         self._users = database["users"]
 
-    async def unannounced(self, most: int) -> list[UserMark]:
+    async def unannounced(self, most: int) -> list[PendingUser]:
         """Users that carry the mark."""
         with reaching_the_database():
             found = await self._users.find({"announced": False}, _FIELDS).limit(most).to_list()
         return [
-            UserMark(
+            PendingUser(
                 document["_id"],
                 document["created_at"],
                 document.get("updated_at") or document["created_at"],
@@ -50,7 +50,7 @@ class UserMarks:
             for document in found
         ]
 
-    async def announced(self, user: UserMark) -> None:
+    async def announced(self, user: PendingUser) -> None:
         """Takes the mark away unless the user changed since."""
         known = {"_id": user.id, "version": user.version}
         with reaching_the_database():
@@ -58,7 +58,7 @@ class UserMarks:
             await despite_contention(lambda: self._users.update_one(known, change))
 
 
-class UnlistedUsers:
+class DelistedSellers:
     """Users who may not sell; satisfies `UnlistingStore`. All methods raise StoreUnavailableError."""
 
     def __init__(self, database: Database) -> None:

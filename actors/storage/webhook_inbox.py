@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from pymongo.errors import BulkWriteError
 
 from actors.domain.codec import Document
-from actors.payments.webhook_events import Announcement
-from actors.runtime.batch_loader import Gathered
+from actors.payments.webhook_events import ReceivedWebhookEvent
+from actors.runtime.batch_loader import BatchLoader
 from actors.runtime.ports import Instant
 from actors.storage.database import Database, despite_contention, duplicates_of, reaching_the_database
 
@@ -20,9 +20,9 @@ class WebhookInbox:
 
     def __init__(self, database: Database) -> None:
         self._events = database["webhook_events"]
-        self._kept = Gathered(self._keep)
+        self._kept = BatchLoader(self._keep)
 
-    async def add(self, event: "WebhookEvent", at: Instant) -> Announcement | None:
+    async def add(self, event: "WebhookEvent", at: Instant) -> ReceivedWebhookEvent | None:
         """Keeps the announcement durably; None when it was here before."""
         document: Document = {
             "_id": event.id,
@@ -47,7 +47,7 @@ class WebhookInbox:
             return [place not in known for place in range(len(documents))]
         return [True] * len(documents)
 
-    async def unhandled(self, after: Instant, before: Instant, most: int) -> list[Announcement]:
+    async def unhandled(self, after: Instant, before: Instant, most: int) -> list[ReceivedWebhookEvent]:
         """Announcements that arrived in [after, before) and were not handled, the oldest first."""
         with reaching_the_database():
             found = await (
@@ -70,5 +70,7 @@ class WebhookInbox:
             await despite_contention(lambda: self._events.delete_many({"at": {"$lt": at}}))
 
 
-def _announcement(document: Document) -> Announcement:
-    return Announcement(document["_id"], document["type"], document["at"], document["intent_id"], document["order_id"])
+def _announcement(document: Document) -> ReceivedWebhookEvent:
+    return ReceivedWebhookEvent(
+        document["_id"], document["type"], document["at"], document["intent_id"], document["order_id"]
+    )

@@ -11,7 +11,7 @@ from actors.stripe.errors import OutcomeUnknown, StripeFailure, failure_of
 Answer = TypeVar("Answer")
 
 
-async def settled(request: Awaitable[Answer]) -> Answer:
+async def translate_errors(request: Awaitable[Answer]) -> Answer:
     """The answer to a request. Raises a StripeFailure, never an error of the SDK."""
     failure: StripeFailure
     try:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, cast
 import aiohttp
 import stripe
 
-from actors.stripe.call import settled
-from actors.stripe.pagination import collected, items_of_pages
+from actors.stripe.call import translate_errors
+from actors.stripe.pagination import collect, paginate
 from actors.stripe.resources import Dispute, Intent, Refund, dispute_of, intent_of, refund_of
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Stripe:
             **_payment_method_params(payment_method),
         }
         return intent_of(
-            await settled(
+            await translate_errors(
                 self._client.v1.payment_intents.create_async(
                     # The SDK's types leave out payment_method_data[card], which Stripe takes for tokens.
                     cast("PaymentIntentCreateParams", params),
@@ -98,7 +98,7 @@ class Stripe:
         if confirmation_token is not None:
             params["confirmation_token"] = confirmation_token
         return intent_of(
-            await settled(
+            await translate_errors(
                 self._client.v1.payment_intents.confirm_async(intent_id, params, {"idempotency_key": idempotency_key})
             )
         )
@@ -109,7 +109,7 @@ class Stripe:
         Raises InvalidState when the hold is gone or already captured, Rejected above the held amount, NotFound.
         """
         return intent_of(
-            await settled(
+            await translate_errors(
                 self._client.v1.payment_intents.capture_async(
                     intent_id, {"amount_to_capture": amount}, {"idempotency_key": idempotency_key}
                 )
@@ -122,14 +122,14 @@ class Stripe:
         Raises InvalidState when the intent has succeeded or was cancelled under another key, NotFound.
         """
         return intent_of(
-            await settled(
+            await translate_errors(
                 self._client.v1.payment_intents.cancel_async(intent_id, options={"idempotency_key": idempotency_key})
             )
         )
 
     async def retrieve(self, intent_id: str) -> Intent:
         """The intent as it is now. Raises NotFound."""
-        return intent_of(await settled(self._client.v1.payment_intents.retrieve_async(intent_id)))
+        return intent_of(await translate_errors(self._client.v1.payment_intents.retrieve_async(intent_id)))
 
     async def refund(self, intent_id: str, *, amount: int, idempotency_key: str) -> Refund:
         """Give back `amount` of what was captured.
@@ -137,7 +137,7 @@ class Stripe:
         Raises InvalidState when nothing (more) can be refunded, Rejected above what is left, NotFound.
         """
         return refund_of(
-            await settled(
+            await translate_errors(
                 self._client.v1.refunds.create_async(
                     {"payment_intent": intent_id, "amount": amount}, {"idempotency_key": idempotency_key}
                 )
@@ -146,31 +146,27 @@ class Stripe:
 
     async def retrieve_refund(self, refund_id: str) -> Refund:
         """The refund as it is now. Raises NotFound."""
-        return refund_of(await settled(self._client.v1.refunds.retrieve_async(refund_id)))
+        return refund_of(await translate_errors(self._client.v1.refunds.retrieve_async(refund_id)))
 
     async def refunds_of(self, intent_id: str) -> list[Refund]:
         """Every refund of an intent, the newest first. Raises NotFound."""
-        return await collected(
-            items_of_pages(self._client.v1.refunds.list_async, refund_of, {"payment_intent": intent_id})
-        )
+        return await collect(paginate(self._client.v1.refunds.list_async, refund_of, {"payment_intent": intent_id}))
 
     async def disputes_of(self, intent_id: str) -> list[Dispute]:
         """Every dispute of an intent, the newest first. Raises NotFound."""
-        return await collected(
-            items_of_pages(self._client.v1.disputes.list_async, dispute_of, {"payment_intent": intent_id})
-        )
+        return await collect(paginate(self._client.v1.disputes.list_async, dispute_of, {"payment_intent": intent_id}))
 
     def intents(self, created_since: int | None = None) -> AsyncIterator[Intent]:
         """Every intent made at or after `created_since` (seconds since 1970), the newest first."""
-        return items_of_pages(self._client.v1.payment_intents.list_async, intent_of, _created(created_since))
+        return paginate(self._client.v1.payment_intents.list_async, intent_of, _created(created_since))
 
     def refunds(self, created_since: int | None = None) -> AsyncIterator[Refund]:
         """Every refund made at or after `created_since` (seconds since 1970), the newest first."""
-        return items_of_pages(self._client.v1.refunds.list_async, refund_of, _created(created_since))
+        return paginate(self._client.v1.refunds.list_async, refund_of, _created(created_since))
 
     def disputes(self, created_since: int | None = None) -> AsyncIterator[Dispute]:
         """Every dispute opened at or after `created_since` (seconds since 1970), the newest first."""
-        return items_of_pages(self._client.v1.disputes.list_async, dispute_of, _created(created_since))
+        return paginate(self._client.v1.disputes.list_async, dispute_of, _created(created_since))
 
     async def aclose(self) -> None:
         """Close the connections; the client is not used again."""

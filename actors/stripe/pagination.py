@@ -5,14 +5,14 @@ from typing import Any, TypeVar
 
 import stripe
 
-from actors.stripe.call import settled
+from actors.stripe.call import translate_errors
 
 PAGE_SIZE = 100  # the most that Stripe sends at once
 
 Ours = TypeVar("Ours")
 
 
-async def items_of_pages(
+async def paginate(
     list_page: Callable[[Any], Awaitable[stripe.ListObject[Any]]],
     ours: Callable[[Any], Ours],
     filters: Mapping[str, object],
@@ -21,7 +21,7 @@ async def items_of_pages(
     # Not the SDK's own iteration: it raises the SDK's errors.
     cursor: dict[str, object] = {}
     while True:
-        page = await settled(list_page({"limit": PAGE_SIZE, **filters, **cursor}))
+        page = await translate_errors(list_page({"limit": PAGE_SIZE, **filters, **cursor}))
         for answer in page.data:
             yield ours(answer)
         if not page.has_more or not page.data:
@@ -29,6 +29,6 @@ async def items_of_pages(
         cursor = {"starting_after": page.data[-1].id}
 
 
-async def collected(items: AsyncIterator[Ours]) -> list[Ours]:
+async def collect(items: AsyncIterator[Ours]) -> list[Ours]:
     """All of them."""
     return [item async for item in items]

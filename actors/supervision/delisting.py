@@ -10,7 +10,7 @@ from typing import Protocol
 
 import structlog
 
-from actors.cluster.market import Market
+from actors.cluster.market import MarketClient
 from actors.domain.messages import Instant, Refusal, ReinstateTicket, SuspendTicket
 from actors.runtime.ports import StoreUnavailableError
 
@@ -25,7 +25,7 @@ WATCHED_MS = 3_600_000
 logger = structlog.get_logger(__name__)
 
 
-class UnlistingStore(Protocol):
+class DelistingStore(Protocol):
     """Who may not sell, or may again, and what they have. All methods raise StoreUnavailableError."""
 
     async def unlisted(self, most: int) -> Mapping[str, Instant]:
@@ -44,10 +44,10 @@ class UnlistingStore(Protocol):
         """Note that no ticket of theirs has the mark any more, unless they were banned since."""
 
 
-class Unlisting:
+class Delisting:
     """Looks every two seconds, for an hour after the last change of a person's right to sell."""
 
-    def __init__(self, store: UnlistingStore, market: Market, now: Callable[[], Instant]) -> None:
+    def __init__(self, store: DelistingStore, market: MarketClient, now: Callable[[], Instant]) -> None:
         self._store = store
         self._market = market
         self._now = now

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
-from actors.cluster.heartbeat import Fleet, Pulse
+from actors.cluster.heartbeat import ActorDirectory, Heartbeat
 from actors.runtime.ports import HostUnreachableError
 
 EVERY_SECONDS = 1.0
@@ -22,11 +22,11 @@ STARTING_SECONDS = 60.0
 logger = structlog.get_logger(__name__)
 
 
-class Watch:
+class LivenessMonitor:
     """Knows when each actor last gave a sign of life, and has the silent ones replaced."""
 
-    def __init__(self, fleet: Fleet) -> None:
-        self.pulses: dict[str, Pulse] = {}
+    def __init__(self, fleet: ActorDirectory) -> None:
+        self.pulses: dict[str, Heartbeat] = {}
         self._fleet = fleet
         self._heard: dict[str, float] = {}
         self._gone: dict[str, float] = {}
@@ -67,9 +67,9 @@ class Watch:
             await self._fleet.replace(name, self.pulses.get(name))
 
 
-async def watch(fleet: Fleet, watched: list[str], heard: Callable[[Pulse], None]) -> None:
+async def watch(fleet: ActorDirectory, watched: list[str], heard: Callable[[Heartbeat], None]) -> None:
     """Watches over these actors until cancelled. `heard` is told the last pulse of each, again and again."""
-    own = Watch(fleet)
+    own = LivenessMonitor(fleet)
     while True:
         await own.look(watched)
         for pulse in own.pulses.values():

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 import structlog
 
 from actors.cluster import names
-from actors.domain.messages import Instant, Order, Refusal, TicketCommand, WakeTicket
+from actors.domain.messages import ActivateTicket, Instant, Order, Refusal, TicketCommand
 from actors.domain.ticket import TicketAnswer
-from actors.runtime.ports import Behaviour, Clock, DocumentStore, EventStream, Journal, Marks, MarkStore
+from actors.runtime.ports import Checkpoint, CheckpointStore, Clock, DocumentStore, Entity, EventStream, Journal
 from actors.runtime.publisher import Publisher
 from actors.runtime.replay import recover
 
@@ -27,17 +27,17 @@ WAKE_AGAIN = 60_000
 logger = structlog.get_logger(__name__)
 
 
-class RescueStore(Protocol):
+class RecoveryReads(Protocol):
     """What is read to find those in need. All raise StoreUnavailableError."""
 
     async def orders_due(self, after: Instant, before: Instant, most: int) -> list[Order]:
         """The open orders whose time ends in [after, before), the earliest first."""
 
 
-class WriterMarks(MarkStore, Protocol):
+class WriterCheckpoints(CheckpointStore, Protocol):
     """The marks of all writers."""
 
-    async def all(self) -> list[Marks]:
+    async def all(self) -> list[Checkpoint]:
         """Those that were not removed. Raises StoreUnavailableError."""
 
 
@@ -51,17 +51,17 @@ class Rescuers(Protocol):
 Together = Callable[..., Awaitable[list[Any]]]
 
 
-class Rescue:
+class Recovery:
     """One round after the other; everything it does may be done twice."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - the seams of the design
         self,
-        behaviours: Mapping[str, Behaviour[Any, Any]],
+        behaviours: Mapping[str, Entity[Any, Any]],
         journal: Journal,
         documents: DocumentStore,
         stream: EventStream,
-        marks: WriterMarks,
-        store: RescueStore,
+        marks: WriterCheckpoints,
+        store: RecoveryReads,
         rescuers: Rescuers,
         clock: Clock,
         together: Together,
@@ -133,5 +133,7 @@ class Rescue:
 
     async def _wake_all(self, orders: Sequence[Order]) -> bool:
         """Whether every host answered."""
-        answers = await self._together(*(self._rescuers.ask_ticket(WakeTicket(order.ticket_id)) for order in orders))
+        answers = await self._together(
+            *(self._rescuers.ask_ticket(ActivateTicket(order.ticket_id)) for order in orders)
+        )
         return not any(isinstance(answer, Refusal) for answer in answers)

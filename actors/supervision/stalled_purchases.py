@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from actors.domain.messages import Instant, ResumePurchase
-from actors.payments.webhook_events import BATCH, Announcement, Notices
+from actors.payments.webhook_events import BATCH, ReceivedWebhookEvent, WebhookEventHandler
 from actors.runtime.ports import Clock
 
 # A purchase takes milliseconds, at most three times Stripe's 10 s; standing still for this long it has lost its actor
@@ -30,7 +30,7 @@ CLEANING = 3_600_000
 Together = Callable[..., Awaitable[list[Any]]]
 
 
-class ResumptionStore(Protocol):
+class StalledPurchaseReads(Protocol):
     """What is read to find purchases that stand still. All raise StoreUnavailableError."""
 
     async def unsettled_orders(self, before: Instant, skip: int, most: int) -> list[str]:
@@ -46,7 +46,7 @@ class ResumptionStore(Protocol):
 class Inbox(Protocol):
     """Where announcements are kept. All raise StoreUnavailableError."""
 
-    async def unhandled(self, after: Instant, before: Instant, most: int) -> list[Announcement]:
+    async def unhandled(self, after: Instant, before: Instant, most: int) -> list[ReceivedWebhookEvent]:
         """Those that arrived in [after, before) and were not handled."""
 
     async def forget_before(self, at: Instant) -> None:
@@ -66,14 +66,14 @@ class _Pause:
     length: int
 
 
-class Resumption:
+class StalledPurchases:
     """One round after the other, each with the next page of what stands still, so that nobody is left out."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - the seams of the design
         self,
-        store: ResumptionStore,
+        store: StalledPurchaseReads,
         inbox: Inbox,
-        notices: Notices,
+        notices: WebhookEventHandler,
         market: Resumes,
         clock: Clock,
         together: Together,

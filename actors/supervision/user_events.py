@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from actors.domain.account_events import UserCreated, UserUpdated
-from actors.runtime.ports import Commit, EventStream, FencedError, Instant, Journal, Recorded
+from actors.runtime.ports import Commit, EventStream, FencedError, Instant, Journal, RecordedEvent
 
 PAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class UserMark:
+class PendingUser:
     """What is to be announced of a user: the versions after the one that was announced last."""
 
     id: str
@@ -21,20 +21,20 @@ class UserMark:
     announced: int = 0
 
 
-class UserMarks(Protocol):
+class PendingUserEvents(Protocol):
     """The marks that say which users are still to be announced. All methods raise StoreUnavailableError."""
 
-    async def unannounced(self, most: int) -> list[UserMark]:
+    async def unannounced(self, most: int) -> list[PendingUser]:
         """Users that carry the mark."""
 
-    async def announced(self, user: UserMark) -> None:
+    async def announced(self, user: PendingUser) -> None:
         """Takes the mark away unless the user changed since."""
 
 
-class Announcements:
+class UserEventRelay:
     """Sweeps the marks that users leave. A sweep that stops half-way is done again: ids make repeats harmless."""
 
-    def __init__(self, users: UserMarks, journal: Journal, stream: EventStream, *, writer: str) -> None:
+    def __init__(self, users: PendingUserEvents, journal: Journal, stream: EventStream, *, writer: str) -> None:
         self._users = users
         self._journal = journal
         self._stream = stream
@@ -46,7 +46,7 @@ class Announcements:
         for user in await self._users.unannounced(PAGE):
             for version in range(user.announced + 1, user.version + 1):
                 event = UserCreated(user.id) if version == 1 else UserUpdated(user.id)
-                record = Recorded(
+                record = RecordedEvent(
                     f"user:{user.id}", version, user.created_at if version == 1 else user.updated_at, event
                 )
                 commit = Commit(self._writer, self._seq + 1, record.at, (record.key,), (record,))

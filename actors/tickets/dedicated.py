@@ -14,8 +14,8 @@ from typing import Protocol
 import structlog
 
 from actors.cluster import names
-from actors.cluster.heartbeat import Fleet
-from actors.domain.messages import Moved, ReadTicket, Refusal, Reserve, TicketCommand, WakeTicket
+from actors.cluster.heartbeat import ActorDirectory
+from actors.domain.messages import ActivateTicket, Moved, ReadTicket, Refusal, Reserve, TicketCommand
 from actors.domain.ticket import Ticket, TicketAnswer
 from actors.runtime.host import Host
 from actors.runtime.placement import SharedPlacement
@@ -49,7 +49,7 @@ class DedicatedTickets:
         name: str,
         settings: Settings,
         host: Host[Ticket, TicketCommand],
-        fleet: Fleet,
+        fleet: ActorDirectory,
         tickets: Tickets,
         clock: Clock,
     ) -> None:
@@ -150,7 +150,7 @@ class DedicatedTickets:
         if ticket_id in self._moved:
             self._host.release(ticket_id)
             # Its own actor learns when the hold ends; if it cannot, the Supervisor will find the hold.
-            await self._tickets.ask_ticket(WakeTicket(ticket_id))
+            await self._tickets.ask_ticket(ActivateTicket(ticket_id))
 
     async def _existing(self, at_most_old: float = 0.0) -> set[str]:
         """The tickets of this host that have actors, whoever started them, as of so many seconds ago at most."""

@@ -7,7 +7,9 @@ from typing import Protocol
 from actors.domain import ticket as rules
 from actors.domain.keys import edit_key, order_key
 from actors.domain.messages import (
+    ActivateTicket,
     CancelOrder,
+    CancelSale,
     CloseWaitingList,
     CreateTicket,
     EditTicket,
@@ -16,32 +18,30 @@ from actors.domain.messages import (
     JoinWaitingList,
     LeaveWaitingList,
     Order,
+    OrderClosed,
     OrderCreated,
-    OrderOver,
     ReadTicket,
     Refusal,
     Release,
     Reserve,
-    Revoke,
     Sell,
     StartPayment,
     TicketCommand,
     TicketEvent,
     TicketUpdated,
-    WakeTicket,
     WithdrawTicket,
 )
-from actors.domain.ticket import Surroundings, Ticket, TicketAnswer
+from actors.domain.ticket import DecisionContext, Ticket, TicketAnswer
 from actors.domain.waiting_list import Line
 from actors.read_model.projections import order_projection, ticket_projections
-from actors.runtime.ports import Decided, Projection, Recorded
-from actors.tickets.open_holds import BuyerHolds
+from actors.runtime.ports import Decision, DocumentUpdate, RecordedEvent
+from actors.tickets.open_holds import OpenHolds
 
 # What may make a ticket available again, besides the time.
-_RELEASING = (CancelOrder, Release, Revoke, Expire)
+_RELEASING = (CancelOrder, Release, CancelSale, Expire)
 
 
-class TicketQueries(Protocol):
+class TicketReads(Protocol):
     """What tickets read from the database. All raise StoreUnavailableError."""
 
     async def tickets(self, ids: Collection[str]) -> dict[str, Ticket]:
@@ -63,13 +63,13 @@ class TicketQueries(Protocol):
         """The edits that took effect, each with the id of the ticket that it changed."""
 
 
-class TicketBehaviour:
+class TicketEntity:
     """Tickets in a host; see runtime.ports.Behaviour for what each method promises."""
 
     kind = "ticket"
 
     def __init__(
-        self, queries: TicketQueries, *, offer_window: int = 600_000, verified_only: bool = False, fee: int = 0
+        self, queries: TicketReads, *, offer_window: int = 600_000, verified_only: bool = False, fee: int = 0
     ) -> None:
         """Offer for `offer_window` ms, with `verified_only` to people with a verified address alone.
 
@@ -77,9 +77,9 @@ class TicketBehaviour:
         """
         self._queries = queries
         self._verified_only = verified_only
-        self._nobody_waits = Surroundings(offer_window=offer_window, fee=fee)
+        self._nobody_waits = DecisionContext(offer_window=offer_window, fee=fee)
         self._offering = self._nobody_waits
-        self._holds = BuyerHolds()
+        self._holds = OpenHolds()
         self._earlier: dict[str, Order] = {}
         self._edited: dict[str, str] = {}
 
@@ -136,11 +136,11 @@ class TicketBehaviour:
         if unknown := self._holds.unknown(limited):
             self._holds.learn(unknown, await self._queries.unpaid_holds_of(unknown, now))
 
-    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decided[Ticket]:
+    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decision[Ticket]:
         surroundings = self._offering
         if isinstance(command, Reserve):
             open_holds, first_end = self._holds.open_of(command.buyer_id, now)
-            surroundings = Surroundings(
+            surroundings = DecisionContext(
                 open_holds,
                 earlier_order=self._earlier.get(command.order_id),
                 first_end=first_end,
@@ -148,16 +148,16 @@ class TicketBehaviour:
                 fee=self._nobody_waits.fee,
             )
         elif (edit_id := _edit_id_of(command)) in self._edited:
-            surroundings = Surroundings(edited_before=self._edited[edit_id])
+            surroundings = DecisionContext(edited_before=self._edited[edit_id])
         decision = rules.decide(ticket, command, now, surroundings)
         if isinstance(decision, Refusal):
-            return Decided((), decision, surroundings)
-        return Decided(decision, None, surroundings)
+            return Decision((), decision, surroundings)
+        return Decision(decision, None, surroundings)
 
     def due(self, ticket: Ticket | None, now: Instant) -> tuple[TicketEvent, ...]:
         return rules.due(ticket, now, self._offering)
 
-    def evolve(self, ticket: Ticket | None, recorded: Recorded, entity_id: str) -> Ticket:
+    def evolve(self, ticket: Ticket | None, recorded: RecordedEvent, entity_id: str) -> Ticket:
         return replace(rules.evolve(ticket, recorded.event, recorded.at, entity_id), commit=recorded.commit)
 
     def version(self, ticket: Ticket | None) -> int:
@@ -183,7 +183,7 @@ class TicketBehaviour:
         edit_id = _edit_id_of(command)
         return edit_key(edit_id) if edit_id is not None else None
 
-    def reply(self, ticket: Ticket, command: TicketCommand, decided: Decided[Ticket]) -> TicketAnswer:
+    def reply(self, ticket: Ticket, command: TicketCommand, decided: Decision[Ticket]) -> TicketAnswer:
         fresh = bool(decided.events)
         if isinstance(command, JoinWaitingList | LeaveWaitingList | CloseWaitingList):
             return TicketAnswer(ticket, None, fresh)
@@ -209,7 +209,7 @@ class TicketBehaviour:
 
     def promises(self, command: TicketCommand, reply: object) -> Collection[tuple[str, str]]:
         match command, reply:
-            case ReadTicket() | WakeTicket(), _:
+            case ReadTicket() | ActivateTicket(), _:
                 return ()
             case StartPayment(), TicketAnswer(fresh=True):
                 return ()  # OrderActor goes on; before it answers a buyer whose payment is not over it asks again
@@ -220,14 +220,14 @@ class TicketBehaviour:
                 return (("tickets", ticket.id),)
             case _, TicketAnswer(order=Order(id=order_id)):
                 return (("orders", order_id),)
-            case (CancelOrder() | StartPayment() | Sell() | Release()) as ended, OrderOver():
+            case (CancelOrder() | StartPayment() | Sell() | Release()) as ended, OrderClosed():
                 return (("orders", ended.order_id),)  # whoever hears that it is over reads how it ended
         return ()
 
-    def projections(self, recorded: Recorded, ticket: Ticket) -> list[Projection]:
+    def projections(self, recorded: RecordedEvent, ticket: Ticket) -> list[DocumentUpdate]:
         return ticket_projections(recorded, ticket)
 
-    def told(self, ticket: Ticket) -> list[Projection]:
+    def told(self, ticket: Ticket) -> list[DocumentUpdate]:
         return [] if ticket.order is None else [order_projection(ticket.order)]
 
 

@@ -27,7 +27,7 @@ class _Buyer:
             self.unpaid.append(order.updated_at)
 
 
-class BuyerHolds:
+class OpenHolds:
     """The holds of the buyers seen lately: exact for what this host decides, a fairness limit across hosts."""
 
     def __init__(self) -> None:

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from cli.load.history_file import Operation
 from cli.load.hot_tickets import HotTicket, Places
-from cli.load.recording_client import Question, Told, Witness
+from cli.load.recording_client import Call, RecordingClient, Response
 
 CARDS = ("pm_card_visa",) * 3 + ("pm_card_chargeDeclined",)
 OWN_LIST = 20
@@ -37,7 +37,7 @@ class Held:
     is_over: bool = False
 
 
-class Rival:
+class Buyer:
     """What the processes of one buyer share: the orders that they know of."""
 
     def __init__(self, places: Places, chance: random.Random) -> None:
@@ -45,7 +45,7 @@ class Rival:
         self._chance = chance
         self._orders: list[Held] = []
 
-    async def acts(self, witness: Witness) -> None:
+    async def acts(self, witness: RecordingClient) -> None:
         """Do one thing, and perhaps look whether the market shows it."""
         known = [order for order in self._orders if order.ticket.left > 0]
         if known and self._chance.random() < COME_BACK:
@@ -56,10 +56,10 @@ class Rival:
             ticket.left -= 1
             await self._approach(witness, ticket)
 
-    async def _approach(self, witness: Witness, ticket: HotTicket) -> None:
+    async def _approach(self, witness: RecordingClient, ticket: HotTicket) -> None:
         if self._chance.random() < ONLY_READ:
             answer = await witness.ask(
-                Question(Operation.READ_TICKET, "GET", f"/api/tickets/{ticket.id}", ticket=ticket.id)
+                Call(Operation.READ_TICKET, "GET", f"/api/tickets/{ticket.id}", ticket=ticket.id)
             )
             if answer is not None and answer.is_made:
                 ticket.price = answer.fields["price"]
@@ -68,12 +68,12 @@ class Rival:
         else:
             await self._reserve(witness, ticket)
 
-    async def _reserve(self, witness: Witness, ticket: HotTicket) -> None:
+    async def _reserve(self, witness: RecordingClient, ticket: HotTicket) -> None:
         arguments = {"expectedPrice": ticket.price} if self._chance.random() < NAME_A_PRICE else {}
         keyed = self._chance.random() < SEND_A_KEY
         body = {"ticketId": ticket.id, **arguments}
         answer = await witness.ask(
-            Question(Operation.RESERVE, "POST", "/api/orders", body, ticket=ticket.id, arguments=arguments, keyed=keyed)
+            Call(Operation.RESERVE, "POST", "/api/orders", body, ticket=ticket.id, arguments=arguments, keyed=keyed)
         )
         if answer is None or not answer.is_made:
             return
@@ -82,32 +82,32 @@ class Rival:
             self._orders = [*self._orders[-REMEMBERED:], Held(answer.fields["id"], ticket, is_wanted)]
         await self._look(witness, answer)
 
-    async def _go_on(self, witness: Witness, order: Held) -> None:
+    async def _go_on(self, witness: RecordingClient, order: Held) -> None:
         if not order.is_wanted and not order.is_over and self._chance.random() < NO_INTEREST:
             await self._read(witness, order)
         else:
             (does,) = self._chance.choices((self._pay, self._cancel, self._read), SHARES)
             await does(witness, order)
 
-    async def _cancel(self, witness: Witness, order: Held) -> None:
+    async def _cancel(self, witness: RecordingClient, order: Held) -> None:
         path = f"/api/orders/{order.id}"
-        answer = await witness.ask(Question(Operation.CANCEL, "DELETE", path, ticket=order.ticket.id, order=order.id))
+        answer = await witness.ask(Call(Operation.CANCEL, "DELETE", path, ticket=order.ticket.id, order=order.id))
         order.is_over = True
         await self._look(witness, answer, order)
 
-    async def _pay(self, witness: Witness, order: Held) -> None:
+    async def _pay(self, witness: RecordingClient, order: Held) -> None:
         card = self._chance.choice(CARDS)
         body = {"orderId": order.id, "paymentMethod": card}
         arguments = {"paymentMethod": card}
         answer = await witness.ask(
-            Question(Operation.PAY, "POST", "/api/payments", body, order.ticket.id, order.id, arguments)
+            Call(Operation.PAY, "POST", "/api/payments", body, order.ticket.id, order.id, arguments)
         )
         order.is_over = True
         if answer is not None and answer.is_made:
             order.ticket.ends()
         await self._look(witness, answer, order)
 
-    async def _look(self, witness: Witness, answer: Told | None, order: Held | None = None) -> None:
+    async def _look(self, witness: RecordingClient, answer: Response | None, order: Held | None = None) -> None:
         """Look for one's own acknowledged write, now and then."""
         is_write = answer is not None and (answer.is_success or answer.status == HTTPStatus.PAYMENT_REQUIRED)
         if not is_write or self._chance.random() >= LOOK_AFTERWARDS:
@@ -117,10 +117,10 @@ class Rival:
         else:
             await self._look_at_orders(witness)
 
-    async def _read(self, witness: Witness, order: Held) -> None:
+    async def _read(self, witness: RecordingClient, order: Held) -> None:
         path = f"/api/orders/{order.id}"
-        await witness.ask(Question(Operation.READ_ORDER, "GET", path, ticket=order.ticket.id, order=order.id))
+        await witness.ask(Call(Operation.READ_ORDER, "GET", path, ticket=order.ticket.id, order=order.id))
 
-    async def _look_at_orders(self, witness: Witness) -> None:
+    async def _look_at_orders(self, witness: RecordingClient) -> None:
         path = f"/api/orders?limit={OWN_LIST}"
-        await witness.ask(Question(Operation.OWN_ORDERS, "GET", path, arguments={"limit": OWN_LIST}))
+        await witness.ask(Call(Operation.OWN_ORDERS, "GET", path, arguments={"limit": OWN_LIST}))

@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from cli.load.buyers import Rival
+from cli.load.buyers import Buyer
 from cli.load.faults import sandbox_faults
 from cli.load.history_file import HistoryFile, Operation
 from cli.load.hot_tickets import Places
 from cli.load.http_sessions import session, signed_up
-from cli.load.recording_client import Person, Seen, Witness
+from cli.load.recording_client import Person, RecordingClient, Seen
 from cli.load.sellers import Seller
 from config.settings import Settings
 
@@ -26,7 +26,7 @@ PROCESSES = 2
 REST_SECONDS = 0.02
 REQUEST_SECONDS = 30.0
 
-Act = Callable[[Witness], Awaitable[None]]
+Act = Callable[[RecordingClient], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,9 @@ async def run(settings: Settings, plan: Plan) -> Seen:
                 own_tickets = len(range(number, plan.tickets, SELLERS))
                 seller = Seller(places, f"seller-{number}", own_tickets, chance)
                 people.append((seller.name, seller.acts))
-            people += [(f"buyer-{number}", Rival(places, chance).acts) for number in range(plan.buyers)]
+            people += [(f"buyer-{number}", Buyer(places, chance).acts) for number in range(plan.buyers)]
             witnesses = [
-                (act, Witness(http, file, seen, person, f"{person.name}.{process}"))
+                (act, RecordingClient(http, file, seen, person, f"{person.name}.{process}"))
                 for name, act in people
                 for person in [Person(name, await signed_up(http))]
                 for process in range(PROCESSES)
@@ -63,11 +63,11 @@ async def run(settings: Settings, plan: Plan) -> Seen:
     return seen
 
 
-async def _act_for(seconds: float, witnesses: list[tuple[Act, Witness]], chance: random.Random) -> None:
+async def _act_for(seconds: float, witnesses: list[tuple[Act, RecordingClient]], chance: random.Random) -> None:
     """Everybody acts until the time is over, and then waits for the answer that is still open."""
     ends = time.monotonic() + seconds
 
-    async def acts(act: Act, witness: Witness) -> None:
+    async def acts(act: Act, witness: RecordingClient) -> None:
         while time.monotonic() < ends:
             await act(witness)
             await asyncio.sleep(chance.uniform(0, 2 * REST_SECONDS))

@@ -19,7 +19,7 @@ PATIENCE_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Call:
     """What to ask. `ticket` and `order` say what it is about, `arguments` what else matters of the body."""
 
     operation: Operation
@@ -33,7 +33,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Response:
     """A certain answer, with the fields that matter."""
 
     status: int
@@ -67,7 +67,7 @@ class Person:
     cookie: str
 
 
-class Witness:
+class RecordingClient:
     """One process of a person: it asks one thing at a time. A person may have several."""
 
     def __init__(
@@ -79,7 +79,7 @@ class Witness:
         self._person = person
         self._process = process
 
-    async def ask(self, question: Question) -> Told | None:
+    async def ask(self, question: Call) -> Response | None:
         """Return the answer; None when the outcome is unknown."""
         headers = {"Cookie": self._person.cookie}
         arguments = dict(question.arguments)
@@ -94,7 +94,7 @@ class Witness:
         self._note(question, arguments, (invoked, answered), status, answer)
         return answer
 
-    async def _send(self, question: Question, headers: Mapping[str, str]) -> tuple[int | None, Told | None]:
+    async def _send(self, question: Call, headers: Mapping[str, str]) -> tuple[int | None, Response | None]:
         """Return what came as status, and the answer if it is certain."""
         try:
             async with self._http.request(
@@ -108,15 +108,15 @@ class Witness:
             self._seen.wrong.append(f"{question.operation} was answered with {status}")
         if status == HTTPStatus.ACCEPTED or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return status, None
-        return status, Told(status, told(question.operation, body))
+        return status, Response(status, told(question.operation, body))
 
     def _note(
         self,
-        question: Question,
+        question: Call,
         arguments: Mapping[str, Any],
         times: tuple[float, float],
         status: int | None,
-        answer: Told | None,
+        answer: Response | None,
     ) -> None:
         (self._seen.unknown if answer is None else self._seen.known)[question.operation] += 1
         ticket, order = question.ticket, question.order

@@ -4,7 +4,7 @@ import random
 
 from cli.load.history_file import Operation
 from cli.load.hot_tickets import HotTicket, Places
-from cli.load.recording_client import Question, Told, Witness
+from cli.load.recording_client import Call, RecordingClient, Response
 
 TITLE = "Hot"
 PRICES = (20, 25, 30, 35.5)
@@ -24,7 +24,7 @@ class Seller:
         self._being_listed = 0
         places.of_sellers[name] = [None] * tickets
 
-    async def acts(self, witness: Witness) -> None:
+    async def acts(self, witness: RecordingClient) -> None:
         """Do one thing, and perhaps look whether the market shows it."""
         finished = self._places.take_finished(self.name)
         if finished is not None:
@@ -37,47 +37,47 @@ class Seller:
         else:
             await self._look(witness)
 
-    async def _list(self, witness: Witness) -> None:
+    async def _list(self, witness: RecordingClient) -> None:
         self._being_listed += 1
         price = self._chance.choice(PRICES)
         body = {"title": TITLE, "price": price}
-        question = Question(Operation.LIST, "POST", "/api/tickets", body, arguments={"price": price}, keyed=True)
+        question = Call(Operation.LIST, "POST", "/api/tickets", body, arguments={"price": price}, keyed=True)
         answer = await witness.ask(question)
         self._being_listed -= 1
         if answer is not None and answer.is_made:
             self._places.put(HotTicket(answer.fields["id"], self.name, price))
 
-    async def _tend(self, witness: Witness, ticket: HotTicket) -> None:
+    async def _tend(self, witness: RecordingClient, ticket: HotTicket) -> None:
         (does,) = self._chance.choices((self._edit, self._withdraw, self._read), SHARES)
         answer = await does(witness, ticket)
         if answer is not None and answer.is_success and self._chance.random() < LOOK_AFTERWARDS:
             await self._look(witness)
 
-    async def _withdraw(self, witness: Witness, ticket: HotTicket) -> Told | None:
+    async def _withdraw(self, witness: RecordingClient, ticket: HotTicket) -> Response | None:
         path = f"/api/tickets/{ticket.id}"
-        answer = await witness.ask(Question(Operation.WITHDRAW, "DELETE", path, ticket=ticket.id))
+        answer = await witness.ask(Call(Operation.WITHDRAW, "DELETE", path, ticket=ticket.id))
         if answer is not None and answer.is_success:
             ticket.ends()
         return answer
 
-    async def _read(self, witness: Witness, ticket: HotTicket) -> Told | None:
+    async def _read(self, witness: RecordingClient, ticket: HotTicket) -> Response | None:
         return await witness.ask(_reading(ticket))
 
-    async def _edit(self, witness: Witness, ticket: HotTicket) -> Told | None:
+    async def _edit(self, witness: RecordingClient, ticket: HotTicket) -> Response | None:
         price = self._chance.choice(PRICES)
         body = {"title": TITLE, "price": price}
         path = f"/api/tickets/{ticket.id}"
         answer = await witness.ask(
-            Question(Operation.EDIT, "PUT", path, body, ticket=ticket.id, arguments={"price": price})
+            Call(Operation.EDIT, "PUT", path, body, ticket=ticket.id, arguments={"price": price})
         )
         if answer is not None and answer.is_made:
             ticket.price = price
         return answer
 
-    async def _look(self, witness: Witness) -> None:
+    async def _look(self, witness: RecordingClient) -> None:
         path = f"/api/tickets?seller=me&limit={OWN_LIST}"
-        await witness.ask(Question(Operation.OWN_TICKETS, "GET", path, arguments={"limit": OWN_LIST}))
+        await witness.ask(Call(Operation.OWN_TICKETS, "GET", path, arguments={"limit": OWN_LIST}))
 
 
-def _reading(ticket: HotTicket) -> Question:
-    return Question(Operation.READ_TICKET, "GET", f"/api/tickets/{ticket.id}", ticket=ticket.id)
+def _reading(ticket: HotTicket) -> Call:
+    return Call(Operation.READ_TICKET, "GET", f"/api/tickets/{ticket.id}", ticket=ticket.id)

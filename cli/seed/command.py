@@ -10,7 +10,7 @@ from typing import TypeVar
 from bson import ObjectId
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from actors.cluster.market import Market
+from actors.cluster.market import MarketClient
 from actors.domain.messages import CreateTicket, Overloaded, Pay, Refusal, Reserve, Unavailable
 from actors.runtime.clock import wall_clock
 from actors.storage.clock import database_clock
@@ -80,7 +80,7 @@ async def _seed(settings: Settings, plan: Plan) -> Seeded:
         return await seed(market, database, settings, plan)
 
 
-async def seed(market: Market, database: Database, settings: Settings, plan: Plan) -> Seeded:
+async def seed(market: MarketClient, database: Database, settings: Settings, plan: Plan) -> Seeded:
     """Seed a market. Raises SeedError."""
     password = secrets.token_urlsafe(PASSWORD_BYTES)
     progress = Progress(
@@ -125,7 +125,7 @@ async def _people(database: Database, settings: Settings, plan: Plan, password: 
 class _Seeding:
     """People who trade at a market."""
 
-    market: Market
+    market: MarketClient
     settings: Settings
     people: list[User]
     chance: random.Random

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from actors.domain.fees import highest_price
-from actors.domain.messages import Details, Instant
+from actors.domain.messages import Instant, TicketDetails
 from actors.domain.money import MAX_CENTS, least_price
 
 # City, time zone, venues.
@@ -102,7 +102,7 @@ _BEGINNINGS = ((19, 30), (20, 0), (15, 0), (18, 0), (11, 0))
 _DAYS = 365
 
 
-def plausible_ticket(chance: random.Random, now: Instant, currency: str, cap: int | None = None) -> Details:
+def plausible_ticket(chance: random.Random, now: Instant, currency: str, cap: int | None = None) -> TicketDetails:
     """Return a ticket for an event of the next year, which costs at most a tenth more than at first.
 
     With a cap, in hundredths of a percent, it says what it cost at first, and keeps to the cap.
@@ -115,7 +115,7 @@ def plausible_ticket(chance: random.Random, now: Instant, currency: str, cap: in
     if cap is not None:
         price = min(price, highest_price(face_value, cap))
     is_seated = kind in ("theater", "sports", "family")
-    return Details(
+    return TicketDetails(
         _title(chance, kind),
         price,
         currency,

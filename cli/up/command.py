@@ -14,9 +14,9 @@ from rich.console import Console
 
 from cli.status import ADDRESS_FILE, DATABASE_FILE
 from cli.up import data_dir, embedded_servers, market_main, process_tree
-from cli.up.haproxy import IngressWatch
+from cli.up.haproxy import HAProxyMonitor
 from cli.up.market_process import MarketChild
-from cli.up.restarter import Watch
+from cli.up.restarter import Restarter
 from cli.up.start_checks import StartError, checked
 from config import ports, ray_environment, secret_file
 from config.ports import MarketPorts
@@ -40,11 +40,11 @@ def up(settings: Settings, console: Console) -> None:
     Raises StartError, DataFolderInUseError, NoFreePortsError, ServerError or OSError when it cannot start.
     """
     with data_dir.locked(settings.data_dir), ports.reserve() as own_ports:
-        process_tree.adopt_orphans()
-        marker, before = process_tree.adopt_marker(settings.data_dir)
+        process_tree.become_subreaper()
+        marker, before = process_tree.new_marker(settings.data_dir)
         _end_leftovers(settings, before)
         settings = checked(settings)
-        running = _Running(settings, own_ports, process_tree.Family(marker), console)
+        running = _Running(settings, own_ports, process_tree.ProcessTree(marker), console)
         try:
             with _stop_requests():
                 running.start()
@@ -59,13 +59,13 @@ class _Running:
     """One market from its start to its stop."""
 
     def __init__(
-        self, settings: Settings, own_ports: MarketPorts, members: process_tree.Family, console: Console
+        self, settings: Settings, own_ports: MarketPorts, members: process_tree.ProcessTree, console: Console
     ) -> None:
         self._settings = settings
         self._ports = own_ports
         self._family = members
         self._console = console
-        self._servers: list[Watch] = []
+        self._servers: list[Restarter] = []
         self._market: MarketChild | None = None
 
     def start(self) -> None:
@@ -83,13 +83,13 @@ class _Running:
         with self._console.status("starting the database"):
             if self._settings.mongodb_url is None:
                 database = embedded_servers.start_database(self._settings, self._ports.database)
-                self._servers.append(Watch(database))
+                self._servers.append(Restarter(database))
                 environment["MONGODB_URL"] = database.url
                 secret_file.write(self._settings.data_dir / DATABASE_FILE, database.url)
         with self._console.status("starting Redis"):
             if self._settings.redis_url is None:
                 redis = embedded_servers.start_redis(self._settings, self._ports.redis)
-                self._servers.append(Watch(redis))
+                self._servers.append(Restarter(redis))
                 environment["REDIS_URL"] = redis.url
         with self._console.status("starting Ray and the market"):
             self._market = MarketChild(self._settings, environment, self._end_remains)
@@ -99,7 +99,7 @@ class _Running:
     def watch(self) -> None:
         child = self._market
         assert child is not None  # noqa: S101 - start() came first
-        watch_market, ingress = Watch(child), IngressWatch(self._family)
+        watch_market, ingress = Restarter(child), HAProxyMonitor(self._family)
         for turn in itertools.count():
             time.sleep(_LOOK_SECONDS)
             for watch in (*self._servers, watch_market):

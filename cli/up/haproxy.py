@@ -11,10 +11,10 @@ from cli.up import process_tree
 _LOST_SECONDS = 15.0
 
 
-class IngressWatch:
+class HAProxyMonitor:
     """Tells when the market has no HAProxy any more, and ends those whose market is gone."""
 
-    def __init__(self, members: process_tree.Family) -> None:
+    def __init__(self, members: process_tree.ProcessTree) -> None:
         self._family = members
         self._market: int | None = None
         self._seen_at: float | None = None

@@ -8,7 +8,7 @@ import traceback
 
 import structlog
 
-from cli.up.watchdog import Lifeline
+from cli.up.watchdog import Watchdog
 from config import ray_environment
 from config.ports import MarketPorts
 from config.settings import SettingsError, load
@@ -34,7 +34,7 @@ def main() -> int:
     from cli.up import ray_market  # noqa: PLC0415 - Ray reads its settings when it is imported
 
     stop = threading.Event()
-    lifeline = Lifeline(on_parent_gone=stop.set)
+    lifeline = Watchdog(on_parent_gone=stop.set)
     try:
         ray_market.start_ray(settings, folder)
         # ray.init installed a handler of its own. Half-started, there is nothing to stop in order: Ray ends with us.

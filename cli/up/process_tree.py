@@ -12,11 +12,11 @@ import psutil
 MARKER = "HOLDFAST_MARKET"
 
 
-class Family:
+class ProcessTree:
     """All processes that came from this one, found by a marker in their environment and by their descent.
 
     Ray's agents and Redis write their titles over their environment (measured: the marker is gone), so descent counts
-    too. After ``adopt_orphans`` an orphan stays a descendant; elsewhere it is known from an earlier look.
+    too. After ``become_subreaper`` an orphan stays a descendant; elsewhere it is known from an earlier look.
     """
 
     def __init__(self, market: str) -> None:
@@ -50,7 +50,7 @@ class Family:
             os.waitpid(process.pid, os.WNOHANG)
 
 
-def adopt_orphans() -> None:
+def become_subreaper() -> None:
     """Have orphaned descendants become children of this process, where the system offers that."""
     if sys.platform == "linux":
         # prctl(2): PR_SET_CHILD_SUBREAPER is 36. A refusal leaves the looks, as elsewhere.
@@ -79,7 +79,7 @@ def end(processes: Iterable[psutil.Process], patience_seconds: float) -> None:
     psutil.wait_procs(remaining, timeout=2)
 
 
-def adopt_marker(folder: Path) -> tuple[str, str | None]:
+def new_marker(folder: Path) -> tuple[str, str | None]:
     """Put a new marker into this process's environment for its children; return it and the one of the start before.
 
     Call it only while holding the folder's lock: what still carries the older marker is a leftover.

@@ -29,7 +29,7 @@ class Child(Protocol):
         """Return whether the child runs but has been silent for too long."""
 
 
-class Watch:
+class Restarter:
     """Starts its child again when it ended, ever less eagerly while that does not help."""
 
     def __init__(self, child: Child, clock: Callable[[], float] = time.monotonic) -> None:

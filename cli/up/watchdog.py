@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 
-class Lifeline:
+class Watchdog:
     """The child's end, which is its standard input. ``on_parent_gone`` is called once, from a thread of its own."""
 
     def __init__(self, on_parent_gone: Callable[[], None]) -> None:

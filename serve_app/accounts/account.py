@@ -2,7 +2,7 @@
 
 from actors.domain.account_events import AccountClosed, EmailVerified, PasswordChanged, PasswordReset
 from actors.mail.outbox import to_user
-from actors.mail.templates import Kind
+from actors.mail.templates import MailKind
 from actors.mail.tokens import EmailToken, is_of
 from actors.storage.user_reads import email_key
 from actors.storage.users import User
@@ -32,7 +32,7 @@ async def change_password(services: Services, address: str, user: User, body: Pa
         raise RequestValidationError({"currentPassword": "is wrong"})  # since a moment ago
     await services.sessions.end_all(user.id)
     services.security_events.note(PasswordChanged(user.id))
-    await services.outbox.add([to_user(Kind.PASSWORD_CHANGED, user.id, services.clock())])
+    await services.outbox.add([to_user(MailKind.PASSWORD_CHANGED, user.id, services.clock())])
     changed = await services.users.by_id(user.id)
     if changed is None:
         raise NotAuthorizedError
@@ -46,12 +46,12 @@ async def send_verification(services: Services, address: str, user: User) -> Non
     """
     await services.limits.mail(email_key(user.email), address)
     if user.verified_at is None:
-        await services.outbox.add([to_user(Kind.VERIFICATION, user.id, services.clock())])
+        await services.outbox.add([to_user(MailKind.VERIFICATION, user.id, services.clock())])
 
 
 async def confirm_verification(services: Services, address: str, body: EmailTokenBody) -> None:
     """Use the token of the mail, signed in or not. Raises RequestValidationError and TooManyRequestsError."""
-    token, user = await _found(services, address, body.token, Kind.VERIFICATION)
+    token, user = await _found(services, address, body.token, MailKind.VERIFICATION)
     await _use(services, token)
     if await services.users.verify_email(user, services.clock()):
         services.security_events.note(EmailVerified(user.id))
@@ -65,7 +65,7 @@ async def request_reset(services: Services, address: str, body: ResetRequest) ->
     await services.limits.mail(email_key(body.email), address)
     user = await services.users.by_email(body.email)
     # A mail to nobody is kept and dropped in the same way.
-    await services.outbox.add([to_user(Kind.PASSWORD_RESET, user.id if user else None, services.clock())])
+    await services.outbox.add([to_user(MailKind.PASSWORD_RESET, user.id if user else None, services.clock())])
 
 
 async def confirm_reset(services: Services, address: str, body: schemas.PasswordReset) -> None:
@@ -73,7 +73,7 @@ async def confirm_reset(services: Services, address: str, body: schemas.Password
 
     Raises RequestValidationError and TooManyRequestsError.
     """
-    token, user = await _found(services, address, body.token, Kind.PASSWORD_RESET)
+    token, user = await _found(services, address, body.token, MailKind.PASSWORD_RESET)
     # Before the token is used up, which is not given back.
     weakness = weakness_of(body.password, user.email)
     if weakness is not None:
@@ -85,7 +85,7 @@ async def confirm_reset(services: Services, address: str, body: schemas.Password
     await services.sessions.end_all(user.id)
     services.security_events.note(PasswordReset(user.id))
     await services.users.verify_email(user, services.clock())
-    await services.outbox.add([to_user(Kind.PASSWORD_CHANGED, user.id, services.clock())])
+    await services.outbox.add([to_user(MailKind.PASSWORD_CHANGED, user.id, services.clock())])
 
 
 async def close_account(services: Services, address: str, user: User, body: AccountClosing) -> None:
@@ -112,7 +112,7 @@ async def close_account(services: Services, address: str, user: User, body: Acco
     services.security_events.note(AccountClosed(user.id))
 
 
-async def _found(services: Services, address: str, token: str, purpose: Kind) -> tuple[EmailToken, User]:
+async def _found(services: Services, address: str, token: str, purpose: MailKind) -> tuple[EmailToken, User]:
     """Return the token and its user. Raises RequestValidationError for every other token in the same words."""
     await services.limits.token(address)
     found = await services.email_tokens.find(token, purpose, services.clock())

@@ -9,7 +9,7 @@ from actors.domain.ticket import Ticket
 from actors.storage.page import Page
 from actors.storage.reports import Report
 from actors.storage.security_events import SecurityRecord
-from actors.storage.ticket_lists import Wanted
+from actors.storage.ticket_lists import TicketFilter
 from actors.storage.users import User
 from serve_app.buying.refunds import order_views
 from serve_app.http.paging import LARGEST_LIMIT
@@ -59,7 +59,7 @@ def _parts(services: Services, user_id: str) -> dict[str, _Read]:
 
 
 async def _tickets(services: Services, user_id: str, after: str | None) -> tuple[list[Any], str | None]:
-    own = Wanted("newest", seller_id=user_id)
+    own = TicketFilter("newest", seller_id=user_id)
     page: Page[Ticket] = await services.queries.tickets.page(own, LARGEST_LIMIT, after, services.clock())
     return [own_ticket_view(ticket) for ticket in page.items], page.next_position
 

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from actors.domain.account_events import SignedIn, SignedOut
 from actors.mail.outbox import to_user
-from actors.mail.templates import Kind
+from actors.mail.templates import MailKind
 from actors.storage.user_reads import email_key
 from actors.storage.users import User
 from serve_app.accounts.passwords import authenticate
@@ -35,7 +35,7 @@ async def sign_up(services: Services, address: str, body: SignUp, identity: Iden
     if not await services.users.add(user):
         return SignedUp(await _signed_up_before(services, address, body, identity), is_new=False)
     if await services.limits.signup_mail(email_key(user.email)):
-        await services.outbox.add([to_user(Kind.VERIFICATION, user.id, services.clock())])
+        await services.outbox.add([to_user(MailKind.VERIFICATION, user.id, services.clock())])
     return SignedUp(user, is_new=True)
 
 

@@ -4,7 +4,16 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from actors.domain.messages import CancelOrder, NotYours, Order, OrderOver, ReadOrder, Refusal, RequestMismatch, Reserve
+from actors.domain.messages import (
+    CancelOrder,
+    NotOwner,
+    Order,
+    OrderClosed,
+    ReadOrder,
+    Refusal,
+    RequestMismatch,
+    Reserve,
+)
 from serve_app.buying.permissions import own_order
 from serve_app.http.idempotency import Identity
 from serve_app.http.refusal_errors import error_of
@@ -54,7 +63,7 @@ async def reserve(services: Services, buyer_id: str, body: OrderBody, identity: 
         raise error_of(answer)
     order = answer.order
     if order is None or order.buyer_id != buyer_id:
-        raise error_of(NotYours())
+        raise error_of(NotOwner())
     # A random id is new unless the caller held the ticket before; a derived one may come from a lost answer.
     return Reserved(order, order.id == identity.id and (answer.fresh or not identity.is_keyed))
 
@@ -66,7 +75,7 @@ async def cancel_order(services: Services, buyer_id: str, order_id: str) -> Orde
     """
     order = await own_order(services, order_id, buyer_id)
     answer = await services.market.ask_ticket(CancelOrder(order.ticket_id, order.id))
-    if isinstance(answer, Refusal) and not isinstance(answer, OrderOver):
+    if isinstance(answer, Refusal) and not isinstance(answer, OrderClosed):
         raise error_of(answer)
     return order
 
@@ -80,7 +89,7 @@ async def present_order(services: Services, buyer_id: str, order_id: str) -> Ord
     if not order.is_open:
         return order
     answer = await services.market.ask_ticket(ReadOrder(order.ticket_id, order.id))
-    if isinstance(answer, OrderOver):
+    if isinstance(answer, OrderClosed):
         return await own_order(services, order_id, buyer_id)
     if isinstance(answer, Refusal):
         raise error_of(answer)

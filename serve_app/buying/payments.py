@@ -8,7 +8,7 @@ from actors.domain.messages import (
     CancelReason,
     ChargeStatus,
     Order,
-    OrderOver,
+    OrderClosed,
     Pay,
     PaymentAnswer,
     Refusal,
@@ -70,7 +70,7 @@ async def pay(services: Services, payer: Payer, body: PaymentBody, identity: Ide
     refused = max(int(_is_refused(answer)), await _ended_attempts(services, order, answer, payer.user_id))
     if refused:
         await services.limits.payment_refused(payer.user_id, payer.address, refused)
-    if isinstance(answer, OrderOver):
+    if isinstance(answer, OrderClosed):
         raise await _ended(services, order.id, payer.user_id)
     if isinstance(answer, Refusal):
         raise error_of(answer)

@@ -5,7 +5,7 @@ import time
 import structlog
 
 from actors.domain.messages import Instant
-from actors.payments.webhook_events import WANTED, Notices
+from actors.payments.webhook_events import HANDLED_EVENT_TYPES, WebhookEventHandler
 from actors.storage.webhook_inbox import WebhookInbox
 from actors.stripe.webhooks import BadWebhookError, read_event
 from serve_app.http.errors import RequestValidationError
@@ -16,7 +16,7 @@ _log = structlog.get_logger()
 class StripeWebhooks:
     """Accepts announcements. Whoever has the secret is Stripe."""
 
-    def __init__(self, secret: str, inbox: WebhookInbox, notices: Notices) -> None:
+    def __init__(self, secret: str, inbox: WebhookInbox, notices: WebhookEventHandler) -> None:
         self._secret = secret
         self._inbox = inbox
         self._notices = notices
@@ -32,7 +32,7 @@ class StripeWebhooks:
         except BadWebhookError as error:
             _log.warning("webhook refused", reason=str(error))
             raise RequestValidationError({"": f"{error}."}) from None
-        if event.type not in WANTED:
+        if event.type not in HANDLED_EVENT_TYPES:
             return
         announcement = await self._inbox.add(event, at)
         if announcement is not None:

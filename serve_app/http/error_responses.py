@@ -33,7 +33,7 @@ Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 
 def install(api: FastAPI) -> None:
-    """Make the app answer these exceptions in our format. What else is raised meets `LastResort`."""
+    """Make the app answer these exceptions in our format. What else is raised meets `ServerErrorMiddleware`."""
     handlers: dict[type[Exception], Handler] = {
         CustomError: _custom,
         HTTPException: _of_the_framework,
@@ -49,7 +49,7 @@ def install(api: FastAPI) -> None:
         api.add_exception_handler(exception, handler)
 
 
-class LastResort:
+class ServerErrorMiddleware:
     """Answers what nobody expected with 500. Logs where it came from, never its text: that may be input.
 
     The answer has the id of the log line, so that whoever runs the market finds it: `X-Request-Id`.
@@ -113,7 +113,7 @@ async def _database_away(request: Request, error: Exception) -> Response:
 
 
 async def _unexpected(_request: Request, error: Exception) -> Response:
-    """Leave it to `LastResort`: who inserts says what a key that is taken means, and here nobody did."""
+    """Leave it to `ServerErrorMiddleware`: who inserts says what a key that is taken means, and here nobody did."""
     raise error
 
 

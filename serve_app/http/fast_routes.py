@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-class FixedAddresses:
+class StaticRouteDispatcher:
     """Answers what comes to a known method and address, and passes on everything else."""
 
     def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:

@@ -12,7 +12,7 @@ from actors.domain.messages import (
     TooManyHolds,
     TooManyUnpaidHolds,
 )
-from actors.domain.money import spoken
+from actors.domain.money import format_amount
 from serve_app.http.errors import (
     ConflictError,
     CustomError,
@@ -27,7 +27,7 @@ from serve_app.http.errors import (
 
 def _price_changed(refusal: PriceChanged) -> CustomError:
     return ConflictError(
-        f"The seller changed the price before you had the ticket. The price is now {spoken(refusal.price)}",
+        f"The seller changed the price before you had the ticket. The price is now {format_amount(refusal.price)}",
         field="expectedPrice",
     )
 
@@ -69,12 +69,12 @@ def _conflict(message: str) -> Callable[[Any], CustomError]:
 
 _ERRORS: dict[type[Refusal], Callable[[Any], CustomError]] = {
     messages.NotFound: lambda _: NotFoundError("There is no such ticket or order."),
-    messages.NotYours: lambda _: ForbiddenError("This belongs to somebody else."),
+    messages.NotOwner: lambda _: ForbiddenError("This belongs to somebody else."),
     messages.AlreadyReserved: _conflict("Somebody holds this ticket. It is for sale again if they let go."),
     messages.AlreadySold: _conflict("This ticket is sold."),
     messages.AlreadyWithdrawn: _conflict("The seller has withdrawn this ticket."),
-    messages.EventBegun: _conflict("The event has begun."),
-    messages.OwnTicket: _conflict("This is your own ticket."),
+    messages.ShowStarted: _conflict("The event has begun."),
+    messages.SellerCannotBuy: _conflict("This is your own ticket."),
     messages.NotReserved: _conflict("Nobody holds this ticket: it is for sale, and you can buy it now."),
     messages.HeldByYou: _conflict("You hold this ticket yourself."),
     messages.WaitingListFull: lambda _: TooManyRequestsError(
@@ -90,7 +90,7 @@ _ERRORS: dict[type[Refusal], Callable[[Any], CustomError]] = {
     messages.HeldTooOften: _held_too_often,
     messages.TooManyUnpaidHolds: _too_many_unpaid_holds,
     messages.RequestMismatch: _conflict("This was asked before with other values: use a new Idempotency-Key."),
-    messages.OrderOver: _conflict("This order is over."),
+    messages.OrderClosed: _conflict("This order is over."),
     messages.OrderComplete: _conflict("This order is paid and complete."),
     messages.OrderNotPaid: _conflict("This order is not paid: there is nothing to refund."),
     messages.NotCapturable: _conflict("The payment can no longer be collected."),

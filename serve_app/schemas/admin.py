@@ -4,7 +4,7 @@ from typing import Literal, TypeAlias
 
 from typing_extensions import TypedDict
 
-from actors.domain.money import major
+from actors.domain.money import to_major_units
 from actors.storage.failed_refunds import FailedRefund
 from actors.storage.users import User
 from serve_app.http.timestamps import iso
@@ -64,7 +64,7 @@ def failed_refund_view(failed: FailedRefund) -> FailedRefundView:
         "ticketId": order.ticket_id,
         "userId": order.buyer_id,
         "sellerId": order.seller_id,
-        "amount": major(charge.amount),
+        "amount": to_major_units(charge.amount),
         "currency": charge.currency,
         "stripeId": charge.stripe_id,
         "failure": charge.failure,

@@ -103,7 +103,7 @@ def _cents(amount: object, least: int = money.MIN_CENTS) -> int:
     if not isinstance(amount, int | float | str):
         raise ValueError("must be a number")  # noqa: TRY004 - pydantic collects ValueError
     try:
-        return money.cents(amount, least=least)
+        return money.parse_amount(amount, least=least)
     except ValueError as error:
         raise ValueError(str(error).removeprefix("price ")) from None
 
@@ -128,7 +128,7 @@ def _face_value(amount: object, info: ValidationInfo) -> int | None:
         raise _refusal("faceValue", "is required: this market limits prices by it")
     highest = fees.highest_price(face_value, cap)
     if price is not None and price > highest:
-        most = f"must be at most {money.spoken(highest)}, {fees.spoken_percent(cap)} of the face value"
+        most = f"must be at most {money.format_amount(highest)}, {fees.spoken_percent(cap)} of the face value"
         raise _refusal("price", most)
     return face_value
 

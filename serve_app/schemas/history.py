@@ -6,9 +6,9 @@ from typing_extensions import TypedDict
 
 from actors.domain.codec import UnreadableEvent, event_name
 from actors.domain.messages import Order, OrderStatus, TicketCreated, TicketEvent, TicketUpdated
-from actors.domain.money import major
+from actors.domain.money import to_major_units
 from actors.domain.ticket import order_in
-from actors.runtime.ports import Recorded
+from actors.runtime.ports import RecordedEvent
 from serve_app.http.timestamps import iso
 from serve_app.schemas.tickets import details_view
 
@@ -37,7 +37,7 @@ class PastOrder(TypedDict):
     offer: NotRequired[Literal[True]]
 
 
-def history_entry(recorded: Recorded) -> HistoryEntry:
+def history_entry(recorded: RecordedEvent) -> HistoryEntry:
     """Return the event with prices in major units and instants in ISO 8601."""
     return {
         "type": event_name(recorded.event),
@@ -64,9 +64,9 @@ def _past_order(order: Order) -> PastOrder:
         "orderId": order.id,
         "userId": order.buyer_id,
         "status": order.status,
-        "price": major(order.price),
-        "fee": major(order.fee),
-        "sellerGets": major(order.seller_gets),
+        "price": to_major_units(order.price),
+        "fee": to_major_units(order.fee),
+        "sellerGets": to_major_units(order.seller_gets),
         "currency": order.currency,
         "expiresAt": iso(order.expires_at),
     }

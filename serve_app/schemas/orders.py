@@ -6,7 +6,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from actors.domain.messages import CancelReason, Order, OrderStatus, RefundStatus
-from actors.domain.money import major
+from actors.domain.money import to_major_units
 from serve_app.http.timestamps import iso
 from serve_app.schemas.body import Body
 from serve_app.schemas.fields import Id, OptionalPrice, Version
@@ -66,7 +66,7 @@ class RefundView(TypedDict):
 
 def order_view(order: Order, refund: RefundStatus | None = None) -> OrderView:
     """Return what its buyer sees of the order, and what became of money that is to go back."""
-    price = major(order.price)
+    price = to_major_units(order.price)
     view: OrderView = {
         "id": order.id,
         "status": order.status,

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from actors.domain.messages import Charge, ChargeStatus, PaymentAnswer
-from actors.domain.money import major
+from actors.domain.money import to_major_units
 from serve_app.http.timestamps import iso
 from serve_app.schemas.body import Body
 from serve_app.schemas.fields import Id
@@ -106,7 +106,7 @@ def charge_view(charge: Charge) -> ChargeView:
         "status": charge.status,
         "orderId": charge.order_id,
         "attempt": charge.attempt,
-        "amount": major(charge.amount),
+        "amount": to_major_units(charge.amount),
         "currency": charge.currency,
         "createdAt": iso(charge.created_at),
     }

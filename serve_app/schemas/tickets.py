@@ -5,8 +5,8 @@ from typing import ClassVar, Literal, NotRequired, cast
 from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
-from actors.domain.messages import Details, Order, TicketStatus
-from actors.domain.money import major
+from actors.domain.messages import Order, TicketDetails, TicketStatus
+from actors.domain.money import to_major_units
 from actors.domain.ticket import Ticket
 from serve_app.http.timestamps import iso
 from serve_app.schemas.body import Body
@@ -59,9 +59,9 @@ class TicketBody(Body):
             return value
         return {name: field for name, field in value.items() if name not in _SET_BY_THE_MARKET}
 
-    def details(self) -> Details:
+    def details(self) -> TicketDetails:
         """Return it as the actors know it."""
-        return Details(**self.model_dump())
+        return TicketDetails(**self.model_dump())
 
 
 class PlaceView(TypedDict):
@@ -127,9 +127,9 @@ class OwnTicketView(TicketView):
     sale: NotRequired[SaleView]
 
 
-def details_view(details: Details) -> DetailsView:
+def details_view(details: TicketDetails) -> DetailsView:
     """Return the details with the price in major units, without what is not known."""
-    view: DetailsView = {"title": details.title, "price": major(details.price), "currency": details.currency}
+    view: DetailsView = {"title": details.title, "price": to_major_units(details.price), "currency": details.currency}
     if details.description is not None:
         view["description"] = details.description
     if details.category is not None:
@@ -137,7 +137,7 @@ def details_view(details: Details) -> DetailsView:
     return {**view, **place_view(details)}
 
 
-def place_view(of: Details | Order) -> PlaceView:
+def place_view(of: TicketDetails | Order) -> PlaceView:
     """Return when and where, and which seat, without what is not known."""
     view: PlaceView = {}
     if of.venue is not None:
@@ -157,7 +157,7 @@ def place_view(of: Details | Order) -> PlaceView:
     if of.restrictions is not None:
         view["restrictions"] = of.restrictions
     if of.face_value is not None:
-        view["faceValue"] = major(of.face_value)
+        view["faceValue"] = to_major_units(of.face_value)
     return view
 
 
@@ -195,9 +195,9 @@ def own_ticket_view(ticket: Ticket) -> OwnTicketView:
     if order is not None and not order.is_open:
         sale: SaleView = {
             "orderId": order.id,
-            "price": major(order.price),
-            "fee": major(order.fee),
-            "sellerGets": major(order.seller_gets),
+            "price": to_major_units(order.price),
+            "fee": to_major_units(order.fee),
+            "sellerGets": to_major_units(order.seller_gets),
             "currency": order.currency,
         }
         if order.refunding:

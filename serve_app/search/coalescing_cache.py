@@ -43,7 +43,7 @@ class _Asked:
         return done and _now() < self.good_until + grace_seconds
 
 
-class Recent:
+class CoalescingCache:
     """The last thousand answers, each while it rests. What is asked with one key is always of one type."""
 
     def __init__(self) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from actors.domain.messages import Details, Instant, TicketStatus
+from actors.domain.messages import Instant, TicketDetails, TicketStatus
 from actors.domain.ticket import Ticket
 from actors.storage.users import Users
 
@@ -28,7 +28,7 @@ def _may_be_of_a_closed_account(ticket: Ticket, now: Instant) -> bool:
     return ticket.status is TicketStatus.WITHDRAWN
 
 
-def _without_words(details: Details) -> Details:
+def _without_words(details: TicketDetails) -> TicketDetails:
     return replace(
         details,
         title=TITLE,

@@ -2,27 +2,27 @@
 
 from dataclasses import dataclass
 
-from actors.domain.messages import Details, Instant
+from actors.domain.messages import Instant, TicketDetails
 from actors.read_model.search_terms import folded, search_terms
-from actors.storage.ticket_lists import Wanted
+from actors.storage.ticket_lists import TicketFilter
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
     """A new ticket, and the words that it is found by."""
 
-    details: Details
+    details: TicketDetails
     at: Instant
     words: frozenset[str]
 
     @classmethod
-    def of(cls, details: Details, at: Instant) -> "Listed":
+    def of(cls, details: TicketDetails, at: Instant) -> "Listed":
         """Return what searches compare."""
         words = search_terms(details.title, details.venue, details.city, details.description)
         return cls(details, at, frozenset(words))
 
 
-def matches(wanted: Wanted, listed: Listed) -> bool:
+def matches(wanted: TicketFilter, listed: Listed) -> bool:
     """Whether the search finds the ticket while it is for sale; the same as `Tickets.page` finds."""
     details = listed.details
     terms = search_terms(wanted.q, wanted.city)

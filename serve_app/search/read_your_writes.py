@@ -21,7 +21,7 @@ _API = "/api/"
 _WHAT_LISTS_SHOW = ("/api/tickets", "/api/orders", "/api/payments")
 
 
-class OwnChanges:
+class ReadYourWrites:
     """Marks clients that change something."""
 
     def __init__(self, app: ASGIApp, public_url: str) -> None:
@@ -57,7 +57,7 @@ def _note(request: Request) -> None:
         services_of(request).changed_users.note(user_id)
 
 
-def changed_something(request: Request) -> bool:
+def must_read_own_writes(request: Request) -> bool:
     """Whether who asks changed something a moment ago: the cookie says so, or a replica told of the session's user."""
     services, user_id = services_of(request), _user_of(request)
     if user_id is not None and services.changed_users.has_changed(user_id):

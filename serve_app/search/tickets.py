@@ -10,13 +10,13 @@ from actors.domain.ids import is_id
 from actors.domain.messages import ReadTicket, Refusal, TicketCommand, TicketStatus
 from actors.domain.ticket import Ticket, TicketAnswer
 from actors.storage.page import Page
-from actors.storage.ticket_lists import Wanted
+from actors.storage.ticket_lists import TicketFilter
 from serve_app.accounts.tokens import Session
 from serve_app.http.errors import NotFoundError
 from serve_app.http.refusal_errors import error_of
 from serve_app.schemas.searches import TicketSearch
 from serve_app.search.closed_accounts import as_shown
-from serve_app.search.read_your_writes import changed_something
+from serve_app.search.read_your_writes import must_read_own_writes
 from serve_app.services import Services, services_of
 
 Rendered = TypeVar("Rendered")
@@ -39,7 +39,7 @@ async def find_tickets(  # noqa: PLR0913 - what is asked, and how it is shown
     asks for too much at a time.
     """
     services = services_of(request)
-    anew = changed_something(request)
+    anew = must_read_own_writes(request)
 
     async def listed() -> Rendered:
         wanted = replace(wanted_of(search), seller_id=seller_id, status=status)
@@ -53,9 +53,9 @@ async def find_tickets(  # noqa: PLR0913 - what is asked, and how it is shown
     )
 
 
-def wanted_of(search: TicketSearch) -> Wanted:
+def wanted_of(search: TicketSearch) -> TicketFilter:
     """Return what the search asks the list of tickets for sale for."""
-    return Wanted(search.sort, search.q, search.category, search.city, search.min_price, search.max_price)
+    return TicketFilter(search.sort, search.q, search.category, search.city, search.min_price, search.max_price)
 
 
 async def read_ticket(services: Services, ticket_id: str, session: Session | None) -> Ticket:

@@ -26,7 +26,7 @@ _FAILURES_A_MINUTE = 20
 _MINUTE_MS = 60_000
 
 
-class SecurityEvents:
+class AuditLog:
     """Logs each event at once, and stores those of a second together, for 90 days.
 
     Nobody waits for that: a crash can lose the last second, not from the log. While the database is away ten thousand

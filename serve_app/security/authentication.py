@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serve_app.accounts.session_cookies import Sessions
 
 
-class Recognition:
+class AuthenticationMiddleware:
     """Notes the session in the request's scope, and sends a renewed token with the response."""
 
     def __init__(self, app: ASGIApp, sessions: Sessions) -> None:

@@ -13,7 +13,7 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITES = frozenset({"same-origin", "none"})
 
 
-class SameOrigin:
+class CsrfMiddleware:
     """Answers 403 to other origins. Programs send neither header and pass: they carry no browser's cookies.
 
     Paths in `exempt` are asked by others' servers, and believe a signature instead of a cookie.

@@ -59,7 +59,7 @@ class _Frequent:
         return seconds
 
 
-class Limits:
+class RateLimits:
     """The limits of section 4 of the design. `enabled=False` lifts them, for load tests."""
 
     def __init__(self, redis_url: str, *, enabled: bool, now: Callable[[], float] = time.monotonic) -> None:

@@ -10,7 +10,7 @@ from actors.domain.account_events import TicketTakenDown
 from actors.domain.messages import (
     CreateTicket,
     EditTicket,
-    NotYours,
+    NotOwner,
     PaymentAnswer,
     ReadTicket,
     RefundOrder,
@@ -18,7 +18,7 @@ from actors.domain.messages import (
     WithdrawTicket,
 )
 from actors.domain.ticket import Ticket
-from actors.runtime.ports import Recorded
+from actors.runtime.ports import RecordedEvent
 from serve_app.buying.permissions import sold_order
 from serve_app.http.errors import ForbiddenError
 from serve_app.http.idempotency import Identity
@@ -78,7 +78,7 @@ async def withdraw_ticket(
     Raises NotFoundError, ForbiddenError, and ConflictError while it is held or sold.
     """
     answer = await services.market.ask_ticket(WithdrawTicket(existing(ticket_id), user_id))
-    if isinstance(answer, NotYours) and await services.is_admin(user_id):
+    if isinstance(answer, NotOwner) and await services.is_admin(user_id):
         ticket = (await ask(services, ReadTicket(ticket_id))).ticket
         answer = await services.market.ask_ticket(WithdrawTicket(ticket_id, ticket.seller_id))
         if not isinstance(answer, Refusal):
@@ -95,7 +95,7 @@ async def own_ticket(services: Services, user_id: str, ticket_id: str) -> Ticket
     return ticket
 
 
-async def read_history(services: Services, ticket_id: str, after: int, limit: int) -> Sequence[Recorded]:
+async def read_history(services: Services, ticket_id: str, after: int, limit: int) -> Sequence[RecordedEvent]:
     """Return events of the ticket in order, at most so many after that version. Raises StoreUnavailableError."""
     return await services.queries.history.history(f"ticket:{ticket_id}", after, limit)
 

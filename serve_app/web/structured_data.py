@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from actors.domain.messages import TicketStatus
-from actors.domain.money import spoken
+from actors.domain.money import format_amount
 from actors.domain.ticket import Ticket
 from serve_app.http.timestamps import iso
 
@@ -41,7 +41,7 @@ def event_of(ticket: Ticket, public_url: str) -> dict[str, object] | None:
         "offers": {
             "@type": "Offer",
             "url": f"{public_url}/tickets/{ticket.id}",
-            "price": spoken(details.price).replace(",", ""),
+            "price": format_amount(details.price).replace(",", ""),
             "priceCurrency": details.currency.upper(),
             "availability": f"https://schema.org/{availability}",
             "validFrom": iso(ticket.created_at),

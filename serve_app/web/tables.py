@@ -5,8 +5,8 @@ import io
 from collections.abc import AsyncIterator, Sequence
 
 from actors.domain.messages import Instant
-from actors.domain.money import spoken
-from actors.storage.ticket_lists import Wanted
+from actors.domain.money import format_amount
+from actors.storage.ticket_lists import TicketFilter
 from serve_app.http.paging import LARGEST_LIMIT
 from serve_app.http.timestamps import iso
 from serve_app.selling.fees import seller_gets
@@ -20,7 +20,7 @@ async def listings(services: Services, seller_id: str) -> AsyncIterator[str]:
     """Yield the seller's tickets, newest first."""
     yield _lines([("ticket", "title", "starts", "venue", "city", "price", "you get", "currency", "state", "listed")])
     after: str | None = None
-    own = Wanted("newest", seller_id=seller_id)
+    own = TicketFilter("newest", seller_id=seller_id)
     while True:
         page = await services.queries.tickets.page(own, LARGEST_LIMIT, after, services.clock(), anew=True)
         rows = []
@@ -65,7 +65,7 @@ def _cell(value: str | None) -> str:
 
 
 def _amount(cents: int) -> str:
-    return spoken(cents).replace(",", "")
+    return format_amount(cents).replace(",", "")
 
 
 def _moment(instant: Instant | None) -> str:

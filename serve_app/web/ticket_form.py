@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 from babel import Locale
 from babel.numbers import NumberFormatError, parse_decimal
 
-from actors.domain.messages import Details
-from actors.domain.money import cents, least_price, spoken
+from actors.domain.messages import TicketDetails
+from actors.domain.money import format_amount, least_price, parse_amount
 from serve_app.http.errors import RequestValidationError
 from serve_app.schemas.tickets import TicketBody
 from serve_app.services import Services
@@ -66,17 +66,17 @@ def amount_of(text: str, locale: Locale) -> str:
 def price_of(fields: Mapping[str, str], locale: Locale, currency: str) -> int | None:
     """Return the price in cents, or None while there is none that a ticket could be listed at."""
     try:
-        return cents(amount_of(fields.get("price", ""), locale), least=least_price(currency))
+        return parse_amount(amount_of(fields.get("price", ""), locale), least=least_price(currency))
     except ValueError:
         return None
 
 
-def values_of(details: Details) -> dict[str, str]:
+def values_of(details: TicketDetails) -> dict[str, str]:
     """Return the form's values for a ticket that is there."""
     values = {name: getattr(details, name) or "" for name in _TEXTS}
-    values["price"] = spoken(details.price).replace(",", "")
+    values["price"] = format_amount(details.price).replace(",", "")
     if details.face_value is not None:
-        values["faceValue"] = spoken(details.face_value).replace(",", "")
+        values["faceValue"] = format_amount(details.face_value).replace(",", "")
     if details.starts_at is not None:
         zone = ZoneInfo(details.timezone) if details.timezone else UTC
         moment = datetime.fromtimestamp(details.starts_at / 1_000, zone)

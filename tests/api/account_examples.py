@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 
-from actors.mail.templates import Kind
+from actors.mail.templates import MailKind
 from tests.api.world import JSON, PASSWORD, World
 
 Example = Callable[[World], Awaitable[httpx.Response]]
@@ -95,7 +95,7 @@ async def _(world: World) -> httpx.Response:
 
 @example("POST", "/api/users/verification/confirm", 200)
 async def _(world: World) -> httpx.Response:
-    token = await world.token(Kind.VERIFICATION, await world.someone())
+    token = await world.token(MailKind.VERIFICATION, await world.someone())
     return await world.anyone().http.post("/api/users/verification/confirm", json={"token": token})
 
 
@@ -113,7 +113,7 @@ async def _(world: World) -> httpx.Response:
 
 @example("POST", "/api/users/password/reset/confirm", 200)
 async def _(world: World) -> httpx.Response:
-    token = await world.token(Kind.PASSWORD_RESET, await world.someone())
+    token = await world.token(MailKind.PASSWORD_RESET, await world.someone())
     body = {"token": token, "password": ANOTHER_PASSWORD}
     return await world.anyone().http.post("/api/users/password/reset/confirm", json=body)
 

@@ -7,17 +7,17 @@ from bson import ObjectId
 from pydantic import SecretStr
 from pymongo.errors import AutoReconnect
 
-from actors.payments.webhook_events import Notices
+from actors.payments.webhook_events import WebhookEventHandler
 from actors.storage.database import Database, connect, create_indexes, database_of
 from actors.storage.entities import Queries as StoredEntities
 from actors.storage.sitemap import Sitemap
-from actors.storage.user_reads import UnlistedUsers
+from actors.storage.user_reads import DelistedSellers
 from actors.storage.webhook_inbox import WebhookInbox
-from actors.supervision.delisting import Unlisting
+from actors.supervision.delisting import Delisting
 from config.settings import Settings
 from serve_app.api import create_api
 from serve_app.buying.stripe_webhooks import StripeWebhooks
-from serve_app.search.coalescing_cache import Recent
+from serve_app.search.coalescing_cache import CoalescingCache
 from serve_app.services import Services, open_services
 from tests.api.fake_market import FakeMarket, ManualClock
 from tests.api.world import World
@@ -78,13 +78,13 @@ async def world(opened: tuple[Services, Database, ManualClock]) -> World:
         await emptied(database, collection)
     market = FakeMarket(database, clock)
     inbox = WebhookInbox(database)
-    notices = Notices(inbox, StoredEntities(database), market)
+    notices = WebhookEventHandler(inbox, StoredEntities(database), market)
     services = replace(
         shared,
         market=market,
-        unlisting=Unlisting(UnlistedUsers(database), market, clock),
+        unlisting=Delisting(DelistedSellers(database), market, clock),
         queries=replace(shared.queries, history=market, charges=market),
-        lists=Recent(),
+        lists=CoalescingCache(),
         sitemap=Sitemap(database),
         webhooks=StripeWebhooks(shared.settings.webhook_secret.get_secret_value(), inbox, notices),
     )

@@ -15,7 +15,7 @@ from actors.processes.stripe_account import SANDBOX_KEY, open_sandbox
 from actors.storage.orders import Orders
 from actors.storage.revocations import RevocationRecords
 from actors.storage.sessions import SessionRecords
-from actors.storage.ticket_lists import Tickets
+from actors.storage.ticket_lists import TicketLists
 from actors.storage.users import Users
 from actors.storage.webhook_inbox import WebhookInbox
 from actors.stripe import connect
@@ -520,7 +520,7 @@ def _lose_the_database(world: World) -> None:
         users=Users(database),
         outbox=Outbox(database),
         email_tokens=EmailTokens(database),
-        queries=replace(services.queries, orders=orders, tickets=Tickets(database, orders)),
+        queries=replace(services.queries, orders=orders, tickets=TicketLists(database, orders)),
         sessions=sessions,
         webhooks=StripeWebhooks(world.webhook_secret, WebhookInbox(database), world.notices),
         sandbox=open_sandbox(database),

@@ -8,6 +8,7 @@ from actors.domain import ticket as rules
 from actors.domain.charge import charge_id, refund_status
 from actors.domain.messages import (
     CancelReason,
+    CancelSale,
     Charge,
     ChargeStatus,
     Instant,
@@ -29,7 +30,6 @@ from actors.domain.messages import (
     Reserve,
     ResolveRefund,
     ResumePurchase,
-    Revoke,
     Sell,
     StartPayment,
     StartRefund,
@@ -38,9 +38,9 @@ from actors.domain.messages import (
     Unavailable,
     UnknownPaymentMethod,
 )
-from actors.domain.ticket import Surroundings, Ticket, TicketAnswer
+from actors.domain.ticket import DecisionContext, Ticket, TicketAnswer
 from actors.read_model.projections import charge_document, order_document, ticket_document
-from actors.runtime.ports import Recorded
+from actors.runtime.ports import RecordedEvent
 from actors.storage.database import Database
 
 DECLINED, WANTS_3DS, SLOW, UNKNOWN, SLOW_REFUND = "pm_declined", "pm_3ds", "pm_slow", "pm_unknown", "pm_slow_refund"
@@ -74,7 +74,7 @@ class FakeMarket:
         self._tickets: dict[str, Ticket] = {}
         self._orders: dict[str, Order] = {}
         self._charges: dict[str, Charge] = {}
-        self._recorded: defaultdict[str, list[Recorded]] = defaultdict(list)
+        self._recorded: defaultdict[str, list[RecordedEvent]] = defaultdict(list)
 
     async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal:
         if self.refusal is not None:
@@ -109,7 +109,7 @@ class FakeMarket:
         charge = self._charges[order.id]
         if charge.payment_method != SLOW_REFUND:
             charge = replace(charge, status=ChargeStatus.REFUNDED, stripe_refund_id="re_1")
-            self._decide(Revoke(order.ticket_id, order.id, CancelReason.REFUNDED))
+            self._decide(CancelSale(order.ticket_id, order.id, CancelReason.REFUNDED))
         self._charges[order.id] = charge
         await self._project(order.ticket_id)
         return PaymentAnswer(self._orders[order.id], charge)
@@ -124,7 +124,7 @@ class FakeMarket:
     async def is_ready(self) -> bool:
         return self.is_up
 
-    async def history(self, entity: str, after: int, limit: int) -> list[Recorded]:
+    async def history(self, entity: str, after: int, limit: int) -> list[RecordedEvent]:
         return self._recorded[entity][after : after + limit]
 
     def settle(self, order_id: str, status: ChargeStatus) -> None:
@@ -167,16 +167,16 @@ class FakeMarket:
         return TicketAnswer(after, changed or surroundings.earlier_order or after.order, fresh=bool(decision))
 
     @staticmethod
-    def _offering(ticket: Ticket | None) -> Surroundings:
+    def _offering(ticket: Ticket | None) -> DecisionContext:
         """Everybody may buy, and an offer stands for ten minutes."""
         waiting = frozenset(waiter.user_id for waiter in ticket.waiting) if ticket else frozenset[str]()
-        return Surroundings(may_buy=waiting, offer_window=600_000)
+        return DecisionContext(may_buy=waiting, offer_window=600_000)
 
-    def _surroundings(self, command: Reserve) -> Surroundings:
+    def _surroundings(self, command: Reserve) -> DecisionContext:
         held = sum(
             order.is_open and not order.offer and order.buyer_id == command.buyer_id for order in self._orders.values()
         )
-        return Surroundings(held, self._orders.get(command.order_id), fee=self.fee)
+        return DecisionContext(held, self._orders.get(command.order_id), fee=self.fee)
 
     def _apply(self, ticket_id: str, event: TicketEvent) -> None:
         ticket = rules.evolve(self._tickets.get(ticket_id), event, self._clock(), ticket_id)
@@ -185,7 +185,7 @@ class FakeMarket:
         if order is not None:
             self._orders[order.id] = order
         entity = f"ticket:{ticket_id}"
-        self._recorded[entity].append(Recorded(entity, ticket.version, self._clock(), event))
+        self._recorded[entity].append(RecordedEvent(entity, ticket.version, self._clock(), event))
 
     def _pay(  # noqa: PLR0911 - a row a rule
         self, order: Order, command: Pay

@@ -10,7 +10,7 @@ from config.settings import Settings
 from serve_app.api import create_api
 from serve_app.http.errors import TooManyRequestsError
 from serve_app.security.leaky_buckets import LeakyBuckets, Rate
-from serve_app.security.rate_limits import Limits
+from serve_app.security.rate_limits import RateLimits
 from tests.api.fake_market import DECLINED, UNKNOWN
 from tests.api.world import NOBODY, PASSWORD, TICKET, World, errors, fields
 from tests.support.local_market import LocalMarket, local_market
@@ -34,14 +34,14 @@ def time() -> Time:
 
 
 @pytest.fixture
-async def limits(redis_url: str, time: Time) -> AsyncIterator[Limits]:
-    limits = Limits(redis_url, enabled=True, now=time)
+async def limits(redis_url: str, time: Time) -> AsyncIterator[RateLimits]:
+    limits = RateLimits(redis_url, enabled=True, now=time)
     yield limits
     await limits.close()
 
 
 @pytest.fixture
-def limited(world: World, limits: Limits) -> World:
+def limited(world: World, limits: RateLimits) -> World:
     services = replace(world.services, limits=limits)
     return replace(world, services=services, api=create_api(services))
 
@@ -89,7 +89,11 @@ def test_buckets_remember_a_bounded_number_of_names() -> None:
     ],
 )
 def test_one_user_has_to_wait_and_then_one_address(
-    limits: Limits, time: Time, take: Callable[[Limits], Callable[[str, str], None]], of_user: int, of_address: int
+    limits: RateLimits,
+    time: Time,
+    take: Callable[[RateLimits], Callable[[str, str], None]],
+    of_user: int,
+    of_address: int,
 ) -> None:
     count = take(limits)
     for _ in range(of_user):
@@ -165,7 +169,7 @@ class CardTrials:
 
 
 @pytest.fixture
-async def trials(world: World, limits: Limits, settings: Settings) -> AsyncIterator[CardTrials]:
+async def trials(world: World, limits: RateLimits, settings: Settings) -> AsyncIterator[CardTrials]:
     async with local_market(settings) as market:
         services = replace(world.services, limits=limits, market=market)
         yield CardTrials(replace(world, services=services, api=create_api(services)), market)
@@ -221,7 +225,7 @@ async def test_payments_that_succeed_do_not_count_as_refused(limited: World) -> 
 
 
 async def test_limits_are_lifted_for_load_tests(redis_url: str, time: Time) -> None:
-    limits = Limits(redis_url, enabled=False, now=time)
+    limits = RateLimits(redis_url, enabled=False, now=time)
     for _ in range(1_300):
         limits.hold("one", "a")
         limits.change("one", "a")

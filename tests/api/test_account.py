@@ -1,7 +1,7 @@
 import json
 
-from actors.storage.user_reads import UnlistedUsers
-from actors.supervision.delisting import Unlisting
+from actors.storage.user_reads import DelistedSellers
+from actors.supervision.delisting import Delisting
 from serve_app.http.timestamps import iso
 from tests.api.world import JSON, PASSWORD, Person, World, errors, fields
 
@@ -66,7 +66,7 @@ async def test_who_closes_their_account_leaves_no_trace_of_the_person(world: Wor
         kept = str([document async for document in world.database[collection].find()])
         assert member.email not in kept, collection
     assert (await buyer.http.get(f"/api/orders/{order['id']}")).status_code == 200, "the buyer keeps theirs"
-    await Unlisting(UnlistedUsers(world.database), world.market, world.clock).sweep()
+    await Delisting(DelistedSellers(world.database), world.market, world.clock).sweep()
     assert (await buyer.http.get(f"/api/tickets/{listed['id']}")).json()["status"] == "withdrawn"
 
 
@@ -89,7 +89,7 @@ async def test_words_of_a_closed_account_are_not_published_any_longer(world: Wor
     withdrawn = await (await world.someone()).lists(title="Not Ann's")
     world.clock.advance(7_200)
     await world.services.users.close(member.id, world.clock())
-    await Unlisting(UnlistedUsers(world.database), world.market, world.clock).sweep()
+    await Delisting(DelistedSellers(world.database), world.market, world.clock).sweep()
 
     async def sees(person: Person, ticket: JSON) -> str:
         response = await person.http.get(f"/api/tickets/{ticket['id']}")

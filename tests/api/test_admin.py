@@ -1,11 +1,11 @@
 import asyncio
 from http import HTTPStatus
 
-from actors.domain.messages import CancelReason, Refusal, Revoke, TicketCommand, Unavailable
+from actors.domain.messages import CancelReason, CancelSale, Refusal, TicketCommand, Unavailable
 from actors.domain.ticket import TicketAnswer
 from actors.storage.upgrades import watch_who_may_not_sell
-from actors.storage.user_reads import UnlistedUsers
-from actors.supervision.delisting import AT_ONCE_SECONDS, WATCHED_MS, Unlisting
+from actors.storage.user_reads import DelistedSellers
+from actors.supervision.delisting import AT_ONCE_SECONDS, WATCHED_MS, Delisting
 from tests.api.fake_market import FakeMarket
 from tests.api.world import PASSWORD, Person, World
 
@@ -19,8 +19,8 @@ async def status_of(ticket_id: str, world: World) -> str:
     return str(response.json()["status"])
 
 
-def unlisting(world: World) -> Unlisting:
-    return Unlisting(UnlistedUsers(world.database), world.market, world.clock)
+def unlisting(world: World) -> Delisting:
+    return Delisting(DelistedSellers(world.database), world.market, world.clock)
 
 
 async def test_a_ban_ends_all_sessions_and_keeps_the_user_out_until_it_is_lifted(world: World) -> None:
@@ -88,7 +88,7 @@ class NeverAnswers(FakeMarket):
 async def test_nobody_waits_for_long_for_the_tickets_of_a_ban(world: World) -> None:
     seller = await world.someone()
     await seller.lists()
-    silent = Unlisting(UnlistedUsers(world.database), NeverAnswers(world.database, world.clock), world.clock)
+    silent = Delisting(DelistedSellers(world.database), NeverAnswers(world.database, world.clock), world.clock)
     async with asyncio.timeout(10 * AT_ONCE_SECONDS):
         await silent.suspend_at_once(seller.id)
 
@@ -102,7 +102,7 @@ async def test_a_banned_sellers_ticket_is_not_for_sale_again_when_its_sale_is_re
     await unlisting(world).sweep()
     world.clock.advance(WATCHED_MS / 1_000 + 1)
     await unlisting(world).sweep()
-    await world.market.ask_ticket(Revoke(ticket["id"], order["id"], CancelReason.REFUNDED))
+    await world.market.ask_ticket(CancelSale(ticket["id"], order["id"], CancelReason.REFUNDED))
     assert await status_of(ticket["id"], world) == "withdrawn"
     assert (await (await world.someone()).http.post("/api/orders", json={"ticketId": ticket["id"]})).status_code == 409
 
@@ -125,15 +125,17 @@ async def test_a_seller_banned_under_the_first_release_is_not_on_the_market_afte
     world.clock.advance(2 * WATCHED_MS / 1_000)
     for _ in range(2):
         await watch_who_may_not_sell(world.database)
-    assert set(await UnlistedUsers(world.database).unlisted(10)) == {banned.id, gone.id}
+    assert set(await DelistedSellers(world.database).unlisted(10)) == {banned.id, gone.id}
     await unlisting(world).sweep()
     for ticket, order in zip(tickets, orders, strict=True):
-        await world.market.ask_ticket(Revoke(ticket["id"], order["id"], CancelReason.REFUNDED))
+        await world.market.ask_ticket(CancelSale(ticket["id"], order["id"], CancelReason.REFUNDED))
     assert [await status_of(ticket["id"], world) for ticket in tickets] == ["withdrawn", "withdrawn"]
     await unlisting(world).sweep()
     await admin.http.delete(f"/api/admin/users/{banned.id}/ban")
     await watch_who_may_not_sell(world.database)
-    assert await UnlistedUsers(world.database).unlisted(10) == {}, "nobody is watched for ever, nor who may sell again"
+    assert await DelistedSellers(world.database).unlisted(10) == {}, (
+        "nobody is watched for ever, nor who may sell again"
+    )
 
 
 async def test_when_a_ban_is_lifted_held_tickets_are_for_sale_again_after_their_hold(world: World) -> None:
@@ -164,7 +166,7 @@ async def test_who_is_banned_again_while_the_marks_are_lifted_ends_up_marked(wor
 async def test_nobody_is_watched_for_ever(world: World) -> None:
     admin, seller = await world.admin(), await world.someone()
     await bans(admin, seller)
-    store = UnlistedUsers(world.database)
+    store = DelistedSellers(world.database)
     await unlisting(world).sweep()
     assert seller.id in await store.unlisted(10)
     world.clock.advance(WATCHED_MS / 1_000 + 1)

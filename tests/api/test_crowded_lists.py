@@ -12,14 +12,14 @@ from actors.domain.messages import Instant
 from actors.domain.ticket import Ticket
 from actors.storage.orders import Orders
 from actors.storage.page import Page
-from actors.storage.ticket_lists import Tickets, Wanted
+from actors.storage.ticket_lists import TicketFilter, TicketLists
 from serve_app.http.timestamps import iso
 from tests.api.world import World
 
 DAY_MS = 86_400_000
 
 
-class Slow(Tickets):
+class Slow(TicketLists):
     """Reads from a database that takes too long when more than so many tickets match, as the embedded one does."""
 
     reads = 0
@@ -46,19 +46,19 @@ async def test_too_many_tickets_to_read_at_once_are_found_in_narrower_stretches(
     # The embedded database often does not notice by itself; then its answer does not come in time.
     other.error = NetworkTimeout
     first = await seller.lists(title="first", price=5_000, startsAt=iso(world.clock.instant + DAY_MS))
-    assert len((await tickets.page(Wanted(sort), 10, None, world.clock.instant)).items) == 1
+    assert len((await tickets.page(TicketFilter(sort), 10, None, world.clock.instant)).items) == 1
     await listed_like(world, first["id"], 100, alike=alike)
     world.clock.advance(3_600)
 
     for reader in (tickets, other):
         found = await found_at_last(reader, sort, world.clock.instant)
-        expected = await Tickets(world.database, Orders(world.database)).page(
-            Wanted(sort), 10, None, world.clock.instant
+        expected = await TicketLists(world.database, Orders(world.database)).page(
+            TicketFilter(sort), 10, None, world.clock.instant
         )
         assert [one.id for one in found.items] == [one.id for one in expected.items]
         # From then on it is known where to look.
         before = reader.reads
-        assert await reader.page(Wanted(sort), 10, None, world.clock.instant) == found
+        assert await reader.page(TicketFilter(sort), 10, None, world.clock.instant) == found
         assert reader.reads - before <= 2
 
 
@@ -68,10 +68,10 @@ async def test_the_newest_are_looked_for_anew_after_a_while_because_many_may_hav
     first = await seller.lists()
     await listed_like(world, first["id"], 15, alike=False)
     world.clock.advance(60)
-    before = await tickets.page(Wanted("newest"), 10, None, world.clock.instant)
+    before = await tickets.page(TicketFilter("newest"), 10, None, world.clock.instant)
     await listed_like(world, first["id"], 100, alike=False, after_ms=60_000)
     world.clock.advance(61)
-    found = await tickets.page(Wanted("newest"), 10, None, world.clock.instant)
+    found = await tickets.page(TicketFilter("newest"), 10, None, world.clock.instant)
     assert {one.id for one in found.items}.isdisjoint(one.id for one in before.items)
     assert tickets.in_vain == 0
 
@@ -79,7 +79,7 @@ async def test_the_newest_are_looked_for_anew_after_a_while_because_many_may_hav
 async def found_at_last(tickets: Slow, sort: str, now: Instant) -> Page[Ticket]:
     for _ in range(20):
         with suppress(tickets.error):
-            return await tickets.page(Wanted(sort), 10, None, now)
+            return await tickets.page(TicketFilter(sort), 10, None, now)
     raise AssertionError("it was not found after 20 tries")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from actors.mail.templates import Kind
+from actors.mail.templates import MailKind
 from serve_app.api import create_api
 from tests.api.world import PASSWORD, Person, World, errors, fields
 
@@ -36,21 +36,21 @@ async def can_sign_in(world: World, person: Person, password: str) -> bool:
 async def test_whoever_reads_the_mail_has_verified_their_address(world: World) -> None:
     person = await world.someone()
     assert not await is_verified(world, person)
-    assert (await confirm(world, await world.token(Kind.VERIFICATION, person))).status_code == 200
+    assert (await confirm(world, await world.token(MailKind.VERIFICATION, person))).status_code == 200
     assert await is_verified(world, person)
 
 
 async def test_of_ten_who_use_a_token_at_once_one_succeeds(world: World) -> None:
     member = await world.member()
-    token = await world.token(Kind.PASSWORD_RESET, member)
+    token = await world.token(MailKind.PASSWORD_RESET, member)
     answers = await asyncio.gather(*(reset(world, token, f"{NEW} {one}") for one in range(10)))
     assert Counter(answer.status_code for answer in answers) == {200: 1, 400: 9}
     assert sum([await can_sign_in(world, member, f"{NEW} {one}") for one in range(10)]) == 1
 
 
-@pytest.mark.parametrize(("kind", "seconds"), [(Kind.VERIFICATION, 86_400), (Kind.PASSWORD_RESET, 3_600)])
-async def test_a_token_is_over_after_its_time(world: World, kind: Kind, seconds: int) -> None:
-    use = confirm if kind is Kind.VERIFICATION else reset
+@pytest.mark.parametrize(("kind", "seconds"), [(MailKind.VERIFICATION, 86_400), (MailKind.PASSWORD_RESET, 3_600)])
+async def test_a_token_is_over_after_its_time(world: World, kind: MailKind, seconds: int) -> None:
+    use = confirm if kind is MailKind.VERIFICATION else reset
     person = await world.someone()
     first, second = await world.token(kind, person), await world.token(kind, person)
     world.clock.advance(seconds - 1)
@@ -62,10 +62,10 @@ async def test_a_token_is_over_after_its_time(world: World, kind: Kind, seconds:
 
 async def test_every_token_that_is_not_valid_gets_the_same_answer(world: World) -> None:
     person, gone = await world.someone(), await world.someone()
-    used, of_gone = await world.token(Kind.PASSWORD_RESET, person), await world.token(Kind.PASSWORD_RESET, gone)
+    used, of_gone = await world.token(MailKind.PASSWORD_RESET, person), await world.token(MailKind.PASSWORD_RESET, gone)
     assert (await reset(world, used)).status_code == 200
     await world.services.users.close(gone.id, world.clock())
-    wrong = [used, of_gone, await world.token(Kind.VERIFICATION, person), "x" * 43]
+    wrong = [used, of_gone, await world.token(MailKind.VERIFICATION, person), "x" * 43]
     answers = [await reset(world, token) for token in wrong]
     assert {answer.status_code for answer in answers} == {400}
     assert len({answer.text for answer in answers}) == 1
@@ -74,7 +74,7 @@ async def test_every_token_that_is_not_valid_gets_the_same_answer(world: World) 
 
 async def test_a_reset_ends_all_sessions_and_all_other_reset_tokens(world: World) -> None:
     member = await world.member()
-    first, second = [await world.token(Kind.PASSWORD_RESET, member) for _ in range(2)]
+    first, second = [await world.token(MailKind.PASSWORD_RESET, member) for _ in range(2)]
     assert (await reset(world, first)).status_code == 200
     assert (await member.http.get("/api/orders")).status_code == 401
     assert (await reset(world, second)).status_code == 400
@@ -86,7 +86,7 @@ async def test_a_reset_ends_all_sessions_and_all_other_reset_tokens(world: World
 @pytest.mark.parametrize("weak", ["short", "passwordpassword"])
 async def test_a_refused_password_does_not_use_the_token_up(world: World, weak: str) -> None:
     member = await world.member()
-    token = await world.token(Kind.PASSWORD_RESET, member)
+    token = await world.token(MailKind.PASSWORD_RESET, member)
     refused = await reset(world, token, weak)
     assert refused.status_code == 400
     assert fields(refused) == {"password"}
@@ -107,7 +107,7 @@ async def test_asking_for_a_reset_does_not_tell_whether_there_is_an_account(worl
 
 async def test_no_mail_holds_an_address_and_no_token_is_kept_in_the_clear(world: World) -> None:
     member = await world.member()
-    token = await world.token(Kind.PASSWORD_RESET, member)
+    token = await world.token(MailKind.PASSWORD_RESET, member)
     for collection in ("mails", "email_tokens"):
         kept = str([document async for document in world.database[collection].find()])
         assert kept != "[]"
@@ -120,7 +120,7 @@ async def test_signing_up_sends_a_verification_that_can_be_asked_for_again(world
     assert (await member.http.post("/api/users/verification")).status_code == 202
     kinds = [mail["kind"] async for mail in world.database["mails"].find({"user_id": member.id})]
     assert kinds == ["verification", "verification"]
-    await confirm(world, await world.token(Kind.VERIFICATION, member))
+    await confirm(world, await world.token(MailKind.VERIFICATION, member))
     await member.http.post("/api/users/verification")
     assert await world.database["mails"].count_documents({"user_id": member.id}) == 2
 
@@ -136,6 +136,6 @@ async def test_where_it_is_asked_for_only_verified_people_sell_and_buy(world: Wo
         refused = await person.http.post(path, json=body)
         assert refused.status_code == 403
         assert errors(refused) == [{"message": "Confirm your email address first: we sent you a link."}]
-    await confirm(world, await world.token(Kind.VERIFICATION, someone))
+    await confirm(world, await world.token(MailKind.VERIFICATION, someone))
     for path, body in offers:
         assert (await person.http.post(path, json=body)).status_code == 201

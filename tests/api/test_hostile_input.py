@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from serve_app.security.rate_limits import Limits
+from serve_app.security.rate_limits import RateLimits
 from tests.api.world import NOBODY, World, errors
 from tests.support.counting import HOSTILE_REQUESTS
 
@@ -93,7 +93,7 @@ def counted(record_property: Callable[[str, object], None]) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def without_limits(world: World) -> None:
-    unlimited = Limits("redis://127.0.0.1:1/0", enabled=False)
+    unlimited = RateLimits("redis://127.0.0.1:1/0", enabled=False)
     world.api.state.services = replace(world.services, limits=unlimited)
 
 

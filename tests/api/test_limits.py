@@ -5,7 +5,7 @@ import pytest
 from limits import RateLimitItemPerMinute
 
 from serve_app.http.errors import NotAuthorizedError, TooManyRequestsError
-from serve_app.security.rate_limits import Limits
+from serve_app.security.rate_limits import RateLimits
 from tests.api.world import World, errors
 
 ACCOUNT = {"email": "ada@example.com", "password": "a long enough password"}
@@ -48,7 +48,7 @@ async def test_an_address_signs_up_600_times_an_hour(world: World) -> None:
 
 
 async def test_limits_hold_in_memory_while_redis_is_away(world: World) -> None:
-    limits = Limits("redis://127.0.0.1:1/0", enabled=True)
+    limits = RateLimits("redis://127.0.0.1:1/0", enabled=True)
     for _ in range(600):
         await limits.signup(world.address)
     with pytest.raises(TooManyRequestsError):
@@ -57,7 +57,7 @@ async def test_limits_hold_in_memory_while_redis_is_away(world: World) -> None:
 
 
 async def test_limits_can_be_lifted(world: World, redis_url: str) -> None:
-    limits = Limits(redis_url, enabled=False)
+    limits = RateLimits(redis_url, enabled=False)
     for _ in range(601):
         await limits.signup(world.address)
     await limits.close()
@@ -81,6 +81,6 @@ async def test_all_who_fail_together_are_limited_and_what_is_refused_uses_up_not
         await fail(limits, f"{world.address}-new", f"{world.address}-new")
 
 
-async def fail(limits: Limits, account: str, address: str) -> None:
+async def fail(limits: RateLimits, account: str, address: str) -> None:
     async with limits.signin(account, address):
         raise NotAuthorizedError

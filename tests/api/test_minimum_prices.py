@@ -3,7 +3,7 @@
 import pytest
 
 from actors.domain.messages import Instant
-from actors.domain.money import least_price, major, spoken
+from actors.domain.money import format_amount, least_price, to_major_units
 from config.currencies import MARKET_CURRENCIES, MINIMUM_AMOUNTS
 from serve_app.http.errors import RequestValidationError
 from serve_app.schemas.body import Rules
@@ -20,14 +20,14 @@ def listed(currency: str, price: float) -> TicketBody:
 def test_a_price_below_what_stripe_takes_is_refused_and_the_minimum_named(currency: str) -> None:
     least = least_price(currency)
     assert least >= MINIMUM_AMOUNTS[currency]
-    assert listed(currency, major(least)).details().price == least
+    assert listed(currency, to_major_units(least)).details().price == least
     with pytest.raises(RequestValidationError) as refused:
-        listed(currency, major(least - 1))
-    assert spoken(least) in refused.value.fields["price"]
+        listed(currency, to_major_units(least - 1))
+    assert format_amount(least) in refused.value.fields["price"]
 
 
 @pytest.mark.parametrize(
     ("currency", "minimum"), [("sek", "3.00"), ("huf", "175.00"), ("usd", "0.50"), ("gbp", "0.50")]
 )
 def test_the_minimum_is_stripes_and_never_below_half_a_unit(currency: str, minimum: str) -> None:
-    assert spoken(least_price(currency)) == minimum
+    assert format_amount(least_price(currency)) == minimum

@@ -3,7 +3,7 @@ from datetime import datetime
 
 import pytest
 
-from actors.domain.messages import CancelReason, Revoke, TooManyUnpaidHolds
+from actors.domain.messages import CancelReason, CancelSale, TooManyUnpaidHolds
 from serve_app.http.refusal_errors import error_of
 from serve_app.http.timestamps import iso
 from tests.api.world import NOBODY, TICKET, World, errors, fields
@@ -174,6 +174,6 @@ async def test_a_complete_order_cannot_be_cancelled(world: World) -> None:
 async def test_a_revoked_sale_leaves_a_cancelled_order(world: World) -> None:
     _, buyer, ticket, order = await world.held()
     await buyer.pays(order)
-    await world.market.ask_ticket(Revoke(ticket["id"], order["id"], CancelReason.CAPTURE_FAILED))
+    await world.market.ask_ticket(CancelSale(ticket["id"], order["id"], CancelReason.CAPTURE_FAILED))
     assert (await buyer.http.get(f"/api/orders/{order['id']}")).json()["cancelReason"] == "capture_failed"
     assert (await buyer.http.delete(f"/api/orders/{order['id']}")).status_code == 204

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from serve_app.search.coalescing_cache import LONGEST_REST_SECONDS, STALE_SECONDS, Recent
+from serve_app.search.coalescing_cache import LONGEST_REST_SECONDS, STALE_SECONDS, CoalescingCache
 from serve_app.search.fair_queue import FairQueue, NoRoomError
 
 
@@ -33,7 +33,7 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 async def test_who_asks_meanwhile_gets_the_same_answer(now: list[float]) -> None:
-    recent, question = Recent(), Question()
+    recent, question = CoalescingCache(), Question()
     question.may_end.clear()
     async with asyncio.TaskGroup() as tasks:
         asking = [tasks.create_task(recent.answer("page", question, anew=False, client="somebody")) for _ in range(5)]
@@ -44,7 +44,7 @@ async def test_who_asks_meanwhile_gets_the_same_answer(now: list[float]) -> None
 
 
 async def test_an_answer_is_kept_for_four_times_as_long_as_it_took(now: list[float]) -> None:
-    recent, question = Recent(), Question()
+    recent, question = CoalescingCache(), Question()
     question.may_end.clear()
     first = asyncio.create_task(recent.answer("page", question, anew=False, client="somebody"))
     await asyncio.sleep(0)
@@ -59,7 +59,7 @@ async def test_an_answer_is_kept_for_four_times_as_long_as_it_took(now: list[flo
 
 
 async def test_a_stale_answer_is_given_for_a_second_while_the_next_is_looked_for(now: list[float]) -> None:
-    recent, question = Recent(), Question()
+    recent, question = CoalescingCache(), Question()
     assert await recent.answer("page", question, anew=False, client="somebody") == 1
     now[0] += STALE_SECONDS / 2
     question.may_end.clear()
@@ -77,14 +77,14 @@ async def test_a_stale_answer_is_given_for_a_second_while_the_next_is_looked_for
 
 
 async def test_who_wants_it_anew_gets_no_stale_answer(now: list[float]) -> None:
-    recent, question = Recent(), Question()
+    recent, question = CoalescingCache(), Question()
     assert await recent.answer("page", question, anew=False, client="somebody") == 1
     now[0] += STALE_SECONDS / 2
     assert await recent.answer("page", question, anew=True, client="somebody") == 2
 
 
 async def test_a_failure_is_never_given_while_the_next_answer_is_looked_for(now: list[float]) -> None:
-    recent, question = Recent(), Question()
+    recent, question = CoalescingCache(), Question()
 
     async def fail() -> int:
         raise LookupError
@@ -96,7 +96,7 @@ async def test_a_failure_is_never_given_while_the_next_answer_is_looked_for(now:
 
 
 async def test_no_answer_is_given_later_than_two_seconds_after_it_came(now: list[float]) -> None:
-    recent, question = Recent(), Question()
+    recent, question = CoalescingCache(), Question()
     question.may_end.clear()
     first = asyncio.create_task(recent.answer("page", question, anew=False, client="somebody"))
     await asyncio.sleep(0)
@@ -109,7 +109,7 @@ async def test_no_answer_is_given_later_than_two_seconds_after_it_came(now: list
 
 
 async def test_who_wants_it_anew_gets_no_answer_that_was_begun_before(now: list[float]) -> None:
-    recent, question = Recent(), Question()
+    recent, question = CoalescingCache(), Question()
     question.may_end.clear()
     async with asyncio.TaskGroup() as tasks:
         early = tasks.create_task(recent.answer("page", question, anew=False, client="somebody"))
@@ -125,13 +125,13 @@ async def test_who_wants_it_anew_gets_no_answer_that_was_begun_before(now: list[
 
 
 async def test_another_page_is_another_question() -> None:
-    recent, question = Recent(), Question()
+    recent, question = CoalescingCache(), Question()
     assert await recent.answer("page", question, anew=False, client="somebody") == 1
     assert await recent.answer("other", question, anew=False, client="somebody") == 2
 
 
 async def test_a_failure_is_told_to_all_who_wait_and_asked_again_after_its_rest(now: list[float]) -> None:
-    recent, question = Recent(), Question()
+    recent, question = CoalescingCache(), Question()
     fails = asyncio.Event()
 
     async def fail() -> int:
@@ -152,7 +152,7 @@ async def test_a_failure_is_told_to_all_who_wait_and_asked_again_after_its_rest(
 
 
 async def test_who_goes_away_does_not_take_the_answer_from_the_others() -> None:
-    recent, question = Recent(), Question()
+    recent, question = CoalescingCache(), Question()
     question.may_end.clear()
     leaves = asyncio.create_task(recent.answer("page", question, anew=False, client="somebody"))
     stays = asyncio.create_task(recent.answer("page", question, anew=False, client="somebody"))
@@ -164,7 +164,7 @@ async def test_who_goes_away_does_not_take_the_answer_from_the_others() -> None:
 
 
 async def test_a_few_questions_are_asked_at_a_time_and_no_more_than_a_hundred_wait() -> None:
-    recent, question = Recent(), Question()
+    recent, question = CoalescingCache(), Question()
     question.may_end.clear()
     asking = [asyncio.create_task(recent.answer(page, question, anew=False, client=page % 2)) for page in range(109)]
     await settled()
@@ -177,7 +177,7 @@ async def test_a_few_questions_are_asked_at_a_time_and_no_more_than_a_hundred_wa
 
 
 async def test_who_asks_for_much_keeps_nobody_else_waiting() -> None:
-    recent, slow, quick = Recent(), Question(), Question()
+    recent, slow, quick = CoalescingCache(), Question(), Question()
     slow.may_end.clear()
     flood = [asyncio.create_task(recent.answer(page, slow, anew=False, client="flood")) for page in range(500)]
     await settled()
@@ -191,7 +191,7 @@ async def test_who_asks_for_much_keeps_nobody_else_waiting() -> None:
 
 
 async def test_many_clients_with_slow_questions_take_turns() -> None:
-    recent, order = Recent(), []
+    recent, order = CoalescingCache(), []
 
     async def ask(name: str) -> str:
         order.append(name)
@@ -207,7 +207,7 @@ async def test_many_clients_with_slow_questions_take_turns() -> None:
 
 
 async def test_front_page_is_answered_whatever_waits() -> None:
-    recent, slow, quick = Recent(), Question(), Question()
+    recent, slow, quick = CoalescingCache(), Question(), Question()
     slow.may_end.clear()
     floods = [
         asyncio.create_task(recent.answer((client, page), slow, anew=False, client=client))
@@ -223,7 +223,7 @@ async def test_front_page_is_answered_whatever_waits() -> None:
 
 
 async def test_who_wants_what_a_refused_client_wanted_asks_for_themselves() -> None:
-    recent, slow, quick = Recent(), Question(), Question()
+    recent, slow, quick = CoalescingCache(), Question(), Question()
     slow.may_end.clear()
     flood = [asyncio.create_task(recent.answer(page, slow, anew=False, client="flood")) for page in range(103)]
     await settled()
@@ -257,7 +257,7 @@ async def settled() -> None:
 
 
 async def test_at_most_a_thousand_answers_are_kept() -> None:
-    recent, question = Recent(), Question()
+    recent, question = CoalescingCache(), Question()
     for page in range(1_100):
         await recent.answer(page, question, anew=False, client="somebody")
     assert len(recent._asked) == 1_024

@@ -4,7 +4,7 @@ from collections import Counter
 import httpx
 import pytest
 
-from actors.domain.messages import EventBegun, NotCapturable, Overloaded, RefundRefused, Refusal, Unavailable
+from actors.domain.messages import NotCapturable, Overloaded, RefundRefused, Refusal, ShowStarted, Unavailable
 from serve_app.http.timestamps import iso
 from tests.api.fake_market import DECLINED, SLOW_REFUND
 from tests.api.world import JSON, NOBODY, Person, World, errors
@@ -125,7 +125,7 @@ async def test_nothing_is_refunded_once_the_event_has_begun(world: World) -> Non
 
 @pytest.mark.parametrize(
     ("refusal", "status"),
-    [(RefundRefused(), 409), (EventBegun(), 409), (NotCapturable(), 409), (Unavailable(), 503), (Overloaded(), 503)],
+    [(RefundRefused(), 409), (ShowStarted(), 409), (NotCapturable(), 409), (Unavailable(), 503), (Overloaded(), 503)],
 )
 async def test_a_refusal_of_the_market_is_told(world: World, refusal: Refusal, status: int) -> None:
     seller, _, _, order = await sold(world)

@@ -5,10 +5,10 @@ import structlog
 
 from actors.domain.account_events import PasswordChanged, SignInFailed
 from actors.domain.codec import encode_event
-from actors.runtime.ports import Commit, Recorded, StoreUnavailableError
+from actors.runtime.ports import Commit, RecordedEvent, StoreUnavailableError
 from actors.storage.journal import MongoJournal
 from actors.storage.security_events import KEPT_MS, SecurityEventRecords
-from serve_app.security.audit_log import SecurityEvents
+from serve_app.security.audit_log import AuditLog
 from tests.api.world import PASSWORD, World
 
 NEW = "another horse battery"
@@ -58,7 +58,7 @@ class AwayRecords(SecurityEventRecords):
 
 async def test_events_wait_for_the_database_but_not_without_end(world: World) -> None:
     records = AwayRecords(world.database)
-    events = SecurityEvents(records, world.clock)
+    events = AuditLog(records, world.clock)
     for number in range(10_002):
         events.note(PasswordChanged(f"{number:024x}"))
     with pytest.raises(StoreUnavailableError):
@@ -80,7 +80,7 @@ async def test_what_was_stored_although_the_answer_was_lost_is_not_stored_twice(
                 self.lost = True
                 raise StoreUnavailableError
 
-    events = SecurityEvents(LostAnswer(world.database), world.clock)
+    events = AuditLog(LostAnswer(world.database), world.clock)
     before = len(await recorded(world))
     events.note(PasswordChanged("a" * 24))
     with pytest.raises(StoreUnavailableError):
@@ -91,7 +91,7 @@ async def test_what_was_stored_although_the_answer_was_lost_is_not_stored_twice(
 
 async def test_failures_to_sign_in_are_stored_by_number_when_there_are_many(world: World) -> None:
     world.clock.advance(60)
-    events = SecurityEvents(SecurityEventRecords(world.database), world.clock)
+    events = AuditLog(SecurityEventRecords(world.database), world.clock)
     before = len(await recorded(world))
     for _ in range(1_000):
         events.note(SignInFailed("b" * 24))
@@ -104,7 +104,7 @@ async def test_failures_to_sign_in_are_stored_by_number_when_there_are_many(worl
 
 async def test_events_are_kept_for_ninety_days(world: World) -> None:
     records = SecurityEventRecords(world.database)
-    events = SecurityEvents(records, world.clock)
+    events = AuditLog(records, world.clock)
     events.note(PasswordChanged("c" * 24))
     await events.flush()
     await records.drop_old(world.clock() + KEPT_MS - 1)
@@ -116,7 +116,7 @@ async def test_events_are_kept_for_ninety_days(world: World) -> None:
 async def test_events_that_older_releases_wrote_into_the_journal_can_still_be_read(world: World) -> None:
     journal = MongoJournal(world.database)
     event = SignInFailed("d" * 24)
-    old = Recorded("security-old", 1, 1, event)
+    old = RecordedEvent("security-old", 1, 1, event)
     await journal.append(Commit("security-old", 1, 1, (old.key,), (old,)))
     assert [record.event for record in await journal.history("security-old")] == [event]
     assert encode_event(event)["type"] == "SignInFailed"

@@ -2,14 +2,14 @@
 
 import pytest
 
-from actors.storage.range_scan import WHOLE, Reach, Reaches, Scale
+from actors.storage.range_scan import WHOLE_LIST, ScanWindow, SortKey, WindowCache
 
 UP, DOWN = 1, -1
 ID = "0" * 23
 
 
 def test_stretches_begin_at_the_guess_and_grow_slowly_over_all_there_can_be() -> None:
-    scale = Scale(10, UP)
+    scale = SortKey(10, UP)
     ends = list(scale.ends(scale.guess(50)))
     assert [int(end[:10]) for end in ends[:4]] == [51, 52, 54, 58]
     assert ends == sorted(ends)
@@ -17,14 +17,14 @@ def test_stretches_begin_at_the_guess_and_grow_slowly_over_all_there_can_be() ->
 
 
 def test_they_go_down_in_lists_that_go_down() -> None:
-    scale = Scale(15, DOWN)
+    scale = SortKey(15, DOWN)
     ends = list(scale.ends(scale.guess(1_000_000)))
     assert [int(end[:15]) for end in ends[:3]] == [999_999, 999_997, 999_995]
     assert ends == sorted(ends, reverse=True)
 
 
-@pytest.mark.parametrize("scale", [Scale(10, UP), Scale(10, DOWN)])
-def test_they_end_where_positions_end(scale: Scale) -> None:
+@pytest.mark.parametrize("scale", [SortKey(10, UP), SortKey(10, DOWN)])
+def test_they_end_where_positions_end(scale: SortKey) -> None:
     for end in scale.ends(scale.guess(5)):
         assert len(end) == 34
         assert int(end[:10]) >= 0
@@ -34,7 +34,7 @@ def test_they_end_where_positions_end(scale: Scale) -> None:
 def test_where_there_was_too_much_the_next_stretch_ends_a_sixteenth_of_the_way(
     direction: int, end: int, narrower: int
 ) -> None:
-    scale = Scale(10, direction)
+    scale = SortKey(10, direction)
     begin = f"{5_000:010d}{ID}0"
     first, second, *_ = scale.ends(scale.narrower(begin, f"{end:010d}{ID}0"))
     assert first == begin, "up to there is little"
@@ -42,22 +42,22 @@ def test_where_there_was_too_much_the_next_stretch_ends_a_sixteenth_of_the_way(
 
 
 def test_where_there_was_too_much_without_an_end_stretches_begin_small() -> None:
-    scale = Scale(10, UP)
+    scale = SortKey(10, UP)
     assert [int(end[:10]) for end in list(scale.ends(scale.narrower(50, None)))[:4]] == [50, 51, 52, 54]
 
 
 def test_a_list_that_had_little_is_read_whole() -> None:
-    assert list(Scale(10, UP).ends(WHOLE)) == []
+    assert list(SortKey(10, UP).ends(WHOLE_LIST)) == []
 
 
 def test_the_same_page_is_looked_for_where_it_was_found() -> None:
-    scale = Scale(15, DOWN)
+    scale = SortKey(15, DOWN)
     first, last = f"{900:015d}{ID}1", f"{800:015d}{ID}2"
     assert next(scale.ends(scale.reach(first, last, 2))) == last
 
 
 def test_the_next_page_is_looked_for_as_far_as_eight_times_the_last_one() -> None:
-    scale = Scale(15, DOWN)
+    scale = SortKey(15, DOWN)
     first, last = f"{900:015d}{ID}0", f"{890:015d}{ID}0"
     end = next(scale.ends(scale.onward(last, scale.reach(first, last, 2))))
     assert int(end[:15]) in {809, 810}
@@ -65,15 +65,15 @@ def test_the_next_page_is_looked_for_as_far_as_eight_times_the_last_one() -> Non
 
 def test_what_comes_after_an_unknown_position_is_looked_for_from_there() -> None:
     position = f"{5_000:010d}{ID}0"
-    assert [int(end[:10]) for end in list(Scale(10, UP).ends(Scale(10, UP).guess_after(position)))[:3]] == [
+    assert [int(end[:10]) for end in list(SortKey(10, UP).ends(SortKey(10, UP).guess_after(position)))[:3]] == [
         5_001, 5_002, 5_004
     ]  # fmt: skip
-    assert next(Scale(10, DOWN).ends(Scale(10, DOWN).guess_after(position))) == f"{4_999:010d}{ID}0"
+    assert next(SortKey(10, DOWN).ends(SortKey(10, DOWN).guess_after(position))) == f"{4_999:010d}{ID}0"
 
 
 def test_the_last_few_thousand_pages_are_remembered() -> None:
-    reaches = Reaches[int]()
+    reaches = WindowCache[int]()
     for page in range(5_000):
-        reaches.remember(page, Reach(page, 1))
+        reaches.remember(page, ScanWindow(page, 1))
     assert reaches.of(0) is None
-    assert reaches.of(4_999) == Reach(4_999, 1)
+    assert reaches.of(4_999) == ScanWindow(4_999, 1)

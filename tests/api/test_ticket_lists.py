@@ -8,7 +8,7 @@ from bson import ObjectId
 
 from actors.domain.messages import CancelOrder, Instant, Order, Reserve
 from actors.storage.orders import Orders
-from actors.storage.ticket_lists import Tickets, Wanted
+from actors.storage.ticket_lists import TicketFilter, TicketLists
 from serve_app.http.paging import cursor_of
 from serve_app.http.timestamps import iso
 from tests.api.world import JSON, Person, World, fields
@@ -168,7 +168,7 @@ class CountingOrders(Orders):
 
 async def test_many_held_tickets_in_a_row_are_not_looked_at_all_the_time(world: World, crowded: list[JSON]) -> None:
     orders = CountingOrders(world.database)
-    tickets, wanted = Tickets(world.database, orders), Wanted("newest")
+    tickets, wanted = TicketLists(world.database, orders), TicketFilter("newest")
     looked_at = []
     for _ in range(3):
         page = await tickets.page(wanted, 5, None, world.clock())
@@ -183,27 +183,27 @@ async def test_many_held_tickets_in_a_row_are_not_looked_at_all_the_time(world: 
 
 
 async def test_what_is_listed_while_others_are_held_comes_first(world: World, crowded: list[JSON]) -> None:
-    tickets = Tickets(world.database, world.services.queries.orders)
-    await tickets.page(Wanted("newest"), 5, None, world.clock())
+    tickets = TicketLists(world.database, world.services.queries.orders)
+    await tickets.page(TicketFilter("newest"), 5, None, world.clock())
     new = [await (await world.someone()).lists(title="new") for _ in range(2)]
-    page = await tickets.page(Wanted("newest"), 5, None, world.clock())
+    page = await tickets.page(TicketFilter("newest"), 5, None, world.clock())
     found = [ticket.id for ticket in page.items]
     assert set(found[:2]) == {ticket["id"] for ticket in new}
     assert found[2:] == [ticket["id"] for ticket in crowded[60:63]]
-    after = await tickets.page(Wanted("newest"), 5, page.next_position, world.clock())
+    after = await tickets.page(TicketFilter("newest"), 5, page.next_position, world.clock())
     assert [ticket.id for ticket in after.items] == [ticket["id"] for ticket in crowded[63:68]]
 
 
 async def test_one_that_is_for_sale_again_shows_at_once_to_who_let_go_and_soon_to_others(
     world: World, crowded: list[JSON]
 ) -> None:
-    tickets, wanted = Tickets(world.database, world.services.queries.orders), Wanted("newest")
+    tickets, wanted = TicketLists(world.database, world.services.queries.orders), TicketFilter("newest")
     await tickets.page(wanted, 5, None, world.clock())
     held = (await world.anyone().http.get(f"/api/tickets/{crowded[30]['id']}")).json()
     await world.services.market.ask_ticket(CancelOrder(held["id"], held["orderId"]))
 
     async def first(*, anew: bool) -> str:
-        return (await Tickets.page(tickets, wanted, 5, None, world.clock(), anew=anew)).items[0].id
+        return (await TicketLists.page(tickets, wanted, 5, None, world.clock(), anew=anew)).items[0].id
 
     assert await first(anew=False) == crowded[60]["id"]
     assert await first(anew=True) == held["id"]

@@ -12,8 +12,8 @@ from bson import ObjectId
 from fastapi import FastAPI
 from starlette.responses import Response
 
-from actors.mail.templates import Kind
-from actors.payments.webhook_events import Notices
+from actors.mail.templates import MailKind
+from actors.payments.webhook_events import WebhookEventHandler
 from actors.storage.database import Database
 from actors.storage.user_reads import email_key
 from actors.storage.users import User
@@ -63,7 +63,7 @@ class World:
     database: Database
     market: FakeMarket
     clock: ManualClock
-    notices: Notices
+    notices: WebhookEventHandler
     address: str = field(default_factory=lambda: f"203.0.{secrets.randbelow(256)}.{secrets.randbelow(256)}")
 
     def anyone(self, app: Callable[..., Any] | None = None) -> Person:
@@ -100,7 +100,7 @@ class World:
         assert await self.services.users.set_admin(person.id, self.clock(), is_admin=True)
         return person
 
-    async def token(self, kind: Kind, person: Person) -> str:
+    async def token(self, kind: MailKind, person: Person) -> str:
         """The token of a mail to them."""
         return await self.services.email_tokens.make(kind, person.id, email_key(person.email), self.clock())
 

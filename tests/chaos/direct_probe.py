@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from bson import ObjectId
 
 from actors.cluster import names
-from actors.cluster.client import Actors
+from actors.cluster.client import ActorClient
 from actors.domain.messages import CreateTicket, Order, Reserve
 from actors.domain.ticket import TicketAnswer
 from actors.runtime.placement import SharedPlacement
@@ -28,7 +28,7 @@ class StoredOrders(Protocol):
 class DirectProbe:
     """Lists and reserves on time, whatever became of earlier questions. Two hosts share the tickets."""
 
-    def __init__(self, actors: Actors, host: str) -> None:
+    def __init__(self, actors: ActorClient, host: str) -> None:
         self.answers: list[Answer] = []
         # What was acknowledged: the reservation of each order.
         self.orders: dict[str, Reserve] = {}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import uvicorn
 
-from actors.tickets.entity import TicketBehaviour
+from actors.tickets.entity import TicketEntity
 from cli.load import contention
 from config.ports import free_port
 from config.settings import Settings
@@ -23,7 +23,7 @@ BUYERS = 6
 
 
 @asynccontextmanager
-async def served(settings: Settings, behaviour: type[TicketBehaviour]) -> AsyncIterator[LocalMarket]:
+async def served(settings: Settings, behaviour: type[TicketEntity]) -> AsyncIterator[LocalMarket]:
     """A market whose tickets behave like this, at the port of the settings."""
     async with local_market(settings) as market:
         market.tickets = market._start(behaviour(market.connections.queries), "tickets-0")
@@ -39,9 +39,7 @@ async def served(settings: Settings, behaviour: type[TicketBehaviour]) -> AsyncI
                 await serving
 
 
-async def contended(
-    settings: Settings, behaviour: type[TicketBehaviour], file: Path, tickets: int = TICKETS
-) -> History:
+async def contended(settings: Settings, behaviour: type[TicketEntity], file: Path, tickets: int = TICKETS) -> History:
     """The history of some seconds of contention in such a market. With more tickets each is in use for longer."""
     settings = settings.model_copy(update={"http_port": free_port(), "rate_limits": False, "reservation_seconds": 1})
     async with served(settings, behaviour):

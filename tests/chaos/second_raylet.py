@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from actors.cluster import names
-from actors.cluster.client import Actors
+from actors.cluster.client import ActorClient
 from actors.cluster.serialization import unpack
 from actors.domain.messages import OrderStatus, Pay, PaymentAnswer, Reserve
-from actors.processes.servers import Servers
-from actors.storage.ledger_reader import verified
+from actors.processes.servers import ProductionResources
+from actors.storage.ledger_reader import reconcile
 from cli.up import embedded_servers
 from config import ray_environment, secret_file
 from config.settings import Settings
@@ -103,7 +103,7 @@ async def lose_it(settings: Settings) -> tuple[Outcome, dict[str, bool]]:
 
     system = RaySystem()
     async with two_nodes(settings) as end_the_second:
-        servers = Servers(settings)
+        servers = ProductionResources(settings)
         await servers.clock.refresh()
         actors, fleet = system.actors(settings, servers.clock), system.fleet(settings)
         lost = {name: await fleet.ping(name) for name in ON_THE_SECOND}
@@ -124,7 +124,7 @@ async def lose_it(settings: Settings) -> tuple[Outcome, dict[str, bool]]:
 
 
 async def _struck(
-    actors: Actors, servers: Servers, end_the_second: Callable[[], None]
+    actors: ActorClient, servers: ProductionResources, end_the_second: Callable[[], None]
 ) -> tuple[Outcome, dict[str, Reserve]]:
     probe = DirectProbe(actors, host="tickets-0")
     async with probe.asking():
@@ -140,7 +140,7 @@ async def _struck(
     return outcome, probe.orders
 
 
-async def _is_carried_on(servers: Servers, writer: str) -> bool:
+async def _is_carried_on(servers: ProductionResources, writer: str) -> bool:
     """Whether the Supervisor brings all of this writer's commits to the documents and the stream."""
 
     async def is_done() -> bool:
@@ -152,9 +152,9 @@ async def _is_carried_on(servers: Servers, writer: str) -> bool:
     return await is_done()
 
 
-async def _violations(settings: Settings, servers: Servers) -> list[str]:
+async def _violations(settings: Settings, servers: ProductionResources) -> list[str]:
     stripe = servers.open_account(settings).stripe
-    report = await verified(servers.database, stripe, servers.clock)
+    report = await reconcile(servers.database, stripe, servers.clock)
     await stripe.aclose()
     return [f"{each.rule}: {each.id}" for each in report.violations]
 

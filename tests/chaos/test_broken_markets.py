@@ -12,8 +12,8 @@ from pydantic import SecretStr
 from actors.domain import ticket as rules
 from actors.domain.messages import EditTicket, Instant, Reserve, TicketCommand, TicketEvent, TicketUpdated
 from actors.domain.ticket import NO_SURROUNDINGS, Ticket
-from actors.runtime.ports import Decided
-from actors.tickets.entity import TicketBehaviour
+from actors.runtime.ports import Decision
+from actors.tickets.entity import TicketEntity
 from config.settings import Settings
 from tests.chaos.history import Kind
 from tests.chaos.linearizability import violations
@@ -25,43 +25,43 @@ pytestmark = pytest.mark.slow
 LOADS = 3
 
 
-class HoldsTwice(TicketBehaviour):
+class HoldsTwice(TicketEntity):
     """Whoever reserves a ticket gets it, also from somebody else's hands."""
 
-    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decided[Ticket]:
+    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decision[Ticket]:
         if isinstance(command, Reserve) and ticket is not None and ticket.order is not None and ticket.order.is_open:
             ticket = replace(ticket, order=None)
         return super().decide(ticket, command, now)
 
 
-class ChangesPricesUnderHolds(TicketBehaviour):
+class ChangesPricesUnderHolds(TicketEntity):
     """An edit is never refused."""
 
-    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decided[Ticket]:
+    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decision[Ticket]:
         if isinstance(command, EditTicket) and ticket is not None and not ticket.withdrawn:
-            return Decided((TicketUpdated(command.details),), None, NO_SURROUNDINGS)
+            return Decision((TicketUpdated(command.details),), None, NO_SURROUNDINGS)
         return super().decide(ticket, command, now)
 
 
-class LosesEdits(TicketBehaviour):
+class LosesEdits(TicketEntity):
     """An edit is acknowledged and not made."""
 
-    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decided[Ticket]:
+    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decision[Ticket]:
         if isinstance(command, EditTicket):
-            return Decided((), None, NO_SURROUNDINGS)
+            return Decision((), None, NO_SURROUNDINGS)
         return super().decide(ticket, command, now)
 
 
-class ForgetsWhatPricesWereExpected(TicketBehaviour):
+class ForgetsWhatPricesWereExpected(TicketEntity):
     """A buyer gets the ticket at the price of now, whatever they were willing to pay."""
 
-    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decided[Ticket]:
+    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decision[Ticket]:
         if isinstance(command, Reserve):
             command = replace(command, expected_price=None)
         return super().decide(ticket, command, now)
 
 
-class NeverLetsGo(TicketBehaviour):
+class NeverLetsGo(TicketEntity):
     """Holds do not end by themselves."""
 
     def due(self, _ticket: Ticket | None, _now: Instant) -> tuple[()]:
@@ -71,7 +71,7 @@ class NeverLetsGo(TicketBehaviour):
         return None
 
 
-class LetsGoTooEarly(TicketBehaviour):
+class LetsGoTooEarly(TicketEntity):
     """Holds end when half of their time is over."""
 
     def due(self, ticket: Ticket | None, now: Instant) -> tuple[TicketEvent, ...]:
@@ -93,20 +93,20 @@ def own_settings(mongodb_url: str, redis_url: str) -> Settings:
 async def test_what_a_market_tells_that_has_all_its_protections_can_be_explained(
     own_settings: Settings, tmp_path: Path
 ) -> None:
-    history = await contended(own_settings, TicketBehaviour, tmp_path / "history.jsonl")
+    history = await contended(own_settings, TicketEntity, tmp_path / "history.jsonl")
     assert history.counts()[Kind.RESERVE] >= 50
     assert violations(history) == []
 
 
 BROKEN = (HoldsTwice, LosesEdits, ChangesPricesUnderHolds, ForgetsWhatPricesWereExpected, NeverLetsGo, LetsGoTooEarly)
 # People do 90 things with a ticket: among few tickets that is done before a hold of a second could end by itself.
-TICKETS_TO_WAIT_FOR: dict[type[TicketBehaviour], int] = {NeverLetsGo: 24}
+TICKETS_TO_WAIT_FOR: dict[type[TicketEntity], int] = {NeverLetsGo: 24}
 
 
 # `make chaos` tries them all.
 @pytest.mark.parametrize("behaviour", BROKEN if os.environ.get("EVERY_CONTROL") else BROKEN[:2])
 async def test_a_market_without_one_of_them_is_found_out(
-    own_settings: Settings, tmp_path: Path, behaviour: type[TicketBehaviour]
+    own_settings: Settings, tmp_path: Path, behaviour: type[TicketEntity]
 ) -> None:
     for load in range(LOADS):
         tickets = TICKETS_TO_WAIT_FOR.get(behaviour, TICKETS)

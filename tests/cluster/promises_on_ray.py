@@ -15,9 +15,9 @@ import ray
 from bson import ObjectId
 
 from actors.cluster.client import shared_names
-from actors.cluster.heartbeat import Fleet, Pulse
+from actors.cluster.heartbeat import ActorDirectory, Heartbeat
 from actors.processes import on_ray
-from actors.processes.servers import Servers
+from actors.processes.servers import ProductionResources
 from actors.runtime.ports import Clock, Transport
 from config import ray_environment
 from config.settings import Settings
@@ -27,10 +27,10 @@ from tests.simulation.contracts.transport import PROMISES
 class OnRay:
     """See transport.Surroundings."""
 
-    def __init__(self, settings: Settings, servers: Servers) -> None:
+    def __init__(self, settings: Settings, servers: ProductionResources) -> None:
         self.settings = settings
         self.clock: Clock = servers.clock
-        self.fleet: Fleet = on_ray.RayFleet(settings)
+        self.fleet: ActorDirectory = on_ray.RayFleet(settings)
 
     def transport(self) -> Transport:
         return on_ray.RayTransport(self.settings)
@@ -38,12 +38,12 @@ class OnRay:
     def new_id(self) -> str:
         return str(ObjectId())
 
-    def kill(self, pulse: Pulse) -> None:
+    def kill(self, pulse: Heartbeat) -> None:
         os.kill(pulse.pid, signal.SIGKILL)
 
 
 async def hold_all(settings: Settings) -> bool:
-    servers = Servers(settings)
+    servers = ProductionResources(settings)
     await servers.clock.refresh()
     around, kept = OnRay(settings, servers), True
     for promise in PROMISES:

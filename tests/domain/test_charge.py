@@ -19,9 +19,9 @@ from actors.domain.messages import (
     ChargeIntentCancelled,
     ChargeIntentCreated,
     ChargeRefunded,
+    ChargeRetryScheduled,
     ChargeStatus,
     ChargeStep,
-    ChargeTried,
     ChargeVoided,
     InvalidTransition,
     NotFound,
@@ -37,7 +37,7 @@ from actors.domain.messages import (
     RecordVoided,
     Refusal,
     RequestMismatch,
-    StartTry,
+    ScheduleRetry,
 )
 from tests.support.examples import BUYER, NOW, ORDER, TICKET
 
@@ -66,7 +66,7 @@ STATES: dict[str, Charge | None] = {
 COMMANDS: dict[str, ChargeCommand] = {
     "open": OpenCharge(CREATED),
     "read": ReadCharge(ID),
-    "try again": StartTry(ID, ChargeStep.CONFIRM),
+    "try again": ScheduleRetry(ID, ChargeStep.CONFIRM),
     "record the intent": RecordIntent(ID, INTENT),
     "record another intent": RecordIntent(ID, "pi_2"),
     "ask for action": RecordActionRequired(ID),
@@ -84,7 +84,7 @@ NO = InvalidTransition
 TABLE: dict[str, tuple[Expected, ...]] = {
     "open": (ChargeCreated, *(None,) * 9),
     "read": (NotFound, *(None,) * 9),
-    "try again": (NotFound, *(ChargeTried,) * 9),
+    "try again": (NotFound, *(ChargeRetryScheduled,) * 9),
     "record the intent": (NotFound, ChargeIntentCreated, *(None,) * 8),
     "record another intent": (NotFound, ChargeIntentCreated, *(NO,) * 8),
     "ask for action": (NotFound, ChargeActionRequired, ChargeActionRequired, None, *(NO,) * 6),
@@ -229,7 +229,7 @@ def test_repeating_a_step_repeats_its_key() -> None:
 
 
 def test_a_new_try_of_a_step_has_a_new_key_and_leaves_other_steps_alone() -> None:
-    tried = after(CREATED, StartTry(ID, ChargeStep.CONFIRM))
+    tried = after(CREATED, ScheduleRetry(ID, ChargeStep.CONFIRM))
     assert idempotency_key(tried, ChargeStep.CONFIRM) == f"charge:{ID}:confirm:2"
     assert idempotency_key(tried, ChargeStep.CAPTURE) == f"charge:{ID}:capture:1"
 

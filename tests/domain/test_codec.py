@@ -22,7 +22,6 @@ from actors.domain.messages import (
     Charge,
     ChargeStatus,
     ChargeStep,
-    Details,
     Event,
     Order,
     OrderStatus,
@@ -30,6 +29,7 @@ from actors.domain.messages import (
     Refusal,
     Sell,
     StartPayment,
+    TicketDetails,
     TicketUpdated,
     TicketWithdrawn,
 )
@@ -112,7 +112,7 @@ def test_what_is_read_back_has_the_types_of_the_messages() -> None:
 
 
 def test_a_number_is_read_back_as_a_number_whatever_the_database_makes_of_it() -> None:
-    assert type(decode(Details, {**encode(DETAILS), "price": Int64(5_000)}).price) is int
+    assert type(decode(TicketDetails, {**encode(DETAILS), "price": Int64(5_000)}).price) is int
 
 
 def test_nothing_is_stored_of_a_field_that_is_none() -> None:
@@ -121,8 +121,8 @@ def test_nothing_is_stored_of_a_field_that_is_none() -> None:
 
 def test_a_state_keeps_the_field_that_a_newer_release_added() -> None:
     stored = {**encode(DETAILS), "gate": {"row": 12, "place": "A"}}
-    details = decode(Details, stored)
-    assert isinstance(details, Details)
+    details = decode(TicketDetails, stored)
+    assert isinstance(details, TicketDetails)
     assert encode(replace(details, price=4_000)) == {**stored, "price": 4_000}
 
 
@@ -147,8 +147,8 @@ def test_a_charge_is_written_back_with_what_a_newer_release_added() -> None:
 
 
 def test_a_state_of_our_own_release_has_no_room_for_unknown_fields() -> None:
-    assert type(decode(Details, encode(DETAILS))) is Details
-    assert not hasattr(decode(Details, encode(DETAILS)), "unknown")
+    assert type(decode(TicketDetails, encode(DETAILS))) is TicketDetails
+    assert not hasattr(decode(TicketDetails, encode(DETAILS)), "unknown")
 
 
 def test_a_reason_that_a_newer_release_added_is_passed_on() -> None:
@@ -165,7 +165,7 @@ def test_a_status_that_a_newer_release_added_makes_its_order_unreadable() -> Non
 
 def test_a_state_without_what_it_needs_is_unreadable() -> None:
     with pytest.raises(UnreadableError):
-        decode(Details, {"title": "Chamber music"})
+        decode(TicketDetails, {"title": "Chamber music"})
 
 
 def test_a_field_of_an_event_that_a_newer_release_added_is_passed_over() -> None:
@@ -174,7 +174,7 @@ def test_a_field_of_an_event_that_a_newer_release_added_is_passed_over() -> None
 
 
 def test_a_field_that_an_earlier_version_lacked_takes_its_default() -> None:
-    assert decode(Details, encode(replace(DETAILS, city=None))).city is None
+    assert decode(TicketDetails, encode(replace(DETAILS, city=None))).city is None
 
 
 def test_an_event_that_does_not_exist_is_unreadable() -> None:
@@ -198,7 +198,7 @@ def test_an_event_of_an_old_version_is_brought_to_the_newest(monkeypatch: pytest
         lambda data: {"details": {**data["details"], "currency": "eur"}},
     )
     monkeypatch.setitem(stored_events.UPCASTERS, "TicketUpdated", upcasters)
-    now = TicketUpdated(Details("Chamber music", 5_000, "eur"))
+    now = TicketUpdated(TicketDetails("Chamber music", 5_000, "eur"))
     assert encode_event(now)["schema"] == 3
     assert decode_event(encode_event(now)) == now
     assert decode_event({"type": "TicketUpdated", "data": {"name": "Chamber music", "euros": 5_000}}) == now

@@ -8,13 +8,13 @@ from actors.domain.messages import (
     AlreadyReserved,
     EditedSince,
     EditTicket,
-    NotYours,
+    NotOwner,
     OrderCreated,
     PriceChanged,
     TicketUpdated,
     VersionMismatch,
 )
-from actors.domain.ticket import Surroundings, decide
+from actors.domain.ticket import DecisionContext, decide
 from actors.read_model.projections import order_of, ticket_document, ticket_of
 from tests.support.examples import (
     ANOTHER,
@@ -71,7 +71,7 @@ def test_a_holder_who_asks_again_with_an_older_version_is_told_of_the_edit() -> 
 def test_an_order_that_came_into_being_is_answered_the_same_whatever_was_edited_since() -> None:
     order = order_on(ticket_after(creation(), reservation()))
     command = replace(reservation(), expected_version=1)
-    assert decide(OFTEN_HELD, command, NOW, Surroundings(earlier_order=order)) == ()
+    assert decide(OFTEN_HELD, command, NOW, DecisionContext(earlier_order=order)) == ()
 
 
 @pytest.mark.parametrize("versions", [(4,), (5,), (6,), (1, 6)])
@@ -88,14 +88,14 @@ def test_an_edit_of_what_was_edited_since_or_never_was_is_refused(versions: tupl
 
 def test_an_edit_is_refused_for_its_owner_first_then_its_version_then_the_state() -> None:
     held = ticket_after(creation(), EDIT, reservation())
-    assert handle(held, EditTicket(TICKET, ANOTHER, DETAILS, expected_versions=(1,)))[2] == NotYours()
+    assert handle(held, EditTicket(TICKET, ANOTHER, DETAILS, expected_versions=(1,)))[2] == NotOwner()
     assert handle(held, EditTicket(TICKET, SELLER, DETAILS, expected_versions=(1,)))[2] == VersionMismatch()
     assert handle(held, EditTicket(TICKET, SELLER, DETAILS, expected_versions=(2,)))[2] == AlreadyReserved()
 
 
 def test_an_edit_that_took_effect_before_is_not_refused_for_its_version() -> None:
     edit = EditTicket(TICKET, SELLER, RENAMED, "an edit", expected_versions=(1,))
-    assert decide(OFTEN_HELD, edit, NOW, Surroundings(edited_before=TICKET)) == ()
+    assert decide(OFTEN_HELD, edit, NOW, DecisionContext(edited_before=TICKET)) == ()
 
 
 def test_a_ticket_stored_by_the_first_release_counts_as_edited_at_the_version_it_was_stored_at() -> None:

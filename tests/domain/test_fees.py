@@ -8,7 +8,7 @@ from actors.domain.codec import decode, encode
 from actors.domain.fees import fee_of, highest_price, spoken_percent
 from actors.domain.messages import JoinWaitingList, Order, TicketCommand
 from actors.domain.money import MAX_CENTS
-from actors.domain.ticket import Surroundings, Ticket
+from actors.domain.ticket import DecisionContext, Ticket
 from tests.support.examples import (
     ANOTHER,
     CANCELLATION,
@@ -54,7 +54,7 @@ def test_percent_is_spoken_without_needless_digits(hundredths: int, text: str) -
 
 
 def after(ticket: Ticket | None, command: TicketCommand, hundredths: int) -> Ticket | None:
-    around = Surroundings(may_buy=frozenset({ANOTHER}), offer_window=600_000, fee=hundredths)
+    around = DecisionContext(may_buy=frozenset({ANOTHER}), offer_window=600_000, fee=hundredths)
     return handle(ticket, command, NOW, around)[0]
 
 

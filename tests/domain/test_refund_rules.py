@@ -12,6 +12,7 @@ from actors.domain.messages import (
     AbandonRefund,
     AlreadySold,
     CancelReason,
+    CancelSale,
     Charge,
     ChargeCommand,
     ChargeCompleted,
@@ -22,15 +23,14 @@ from actors.domain.messages import (
     ChargeRefunding,
     ChargeStatus,
     ChargeStep,
-    EventBegun,
     InvalidTransition,
     NotFound,
-    NotYours,
+    NotOwner,
     OrderCancelled,
+    OrderClosed,
     OrderComplete,
     OrderCreated,
     OrderNotPaid,
-    OrderOver,
     OrderRefundFailed,
     OrderRefunding,
     OrderStatus,
@@ -41,7 +41,7 @@ from actors.domain.messages import (
     RecordRefunding,
     RecordRefundPending,
     Refusal,
-    Revoke,
+    ShowStarted,
     StartRefund,
     TicketCommand,
     TicketEvent,
@@ -77,7 +77,7 @@ OnTicket: TypeAlias = type[TicketEvent] | type[Refusal] | None
 
 REFUND = StartRefund(TICKET, ORDER, SELLER)
 ABANDONMENT = AbandonRefund(TICKET, ORDER)
-REVOCATION = Revoke(TICKET, ORDER, CancelReason.REFUNDED)
+REVOCATION = CancelSale(TICKET, ORDER, CancelReason.REFUNDED)
 BOUGHT = (creation(), reservation(), START, SALE)
 
 TICKETS: dict[str, Ticket | None] = {
@@ -99,10 +99,10 @@ TICKET_COMMANDS: dict[str, TicketCommand] = {
 }
 # One column for each state, in their order; None where nothing changes.
 TICKET_TABLE: dict[str, tuple[OnTicket, ...]] = {
-    "refund": (NotFound, OrderOver, OrderNotPaid, OrderNotPaid, OrderRefunding, None, *(OrderOver,) * 3),
-    "refund by somebody else": (NotFound, *(NotYours,) * 8),
-    "abandon the refund": (NotFound, *(OrderOver,) * 3, None, OrderRefundFailed, *(OrderOver,) * 3),
-    "revoke": (NotFound, OrderOver, *(OrderCancelled,) * 4, *(OrderOver,) * 3),
+    "refund": (NotFound, OrderClosed, OrderNotPaid, OrderNotPaid, OrderRefunding, None, *(OrderClosed,) * 3),
+    "refund by somebody else": (NotFound, *(NotOwner,) * 8),
+    "abandon the refund": (NotFound, *(OrderClosed,) * 3, None, OrderRefundFailed, *(OrderClosed,) * 3),
+    "revoke": (NotFound, OrderClosed, *(OrderCancelled,) * 4, *(OrderClosed,) * 3),
 }
 EVERY_TICKET = [
     pytest.param(TICKETS[state], TICKET_COMMANDS[name], expected, id=f"{name} when {state}")
@@ -178,7 +178,7 @@ def test_a_ticket_whose_sale_was_refunded_can_be_reserved_again(being_refunded: 
 def test_a_revocation_that_arrives_again_does_not_touch_the_next_order(being_refunded: Ticket) -> None:
     revoked, _, _ = handle(being_refunded, REVOCATION)
     held_again, _, _ = handle(revoked, reservation(ANOTHER_ORDER, ANOTHER))
-    assert handle(held_again, REVOCATION) == (held_again, (), OrderOver())
+    assert handle(held_again, REVOCATION) == (held_again, (), OrderClosed())
 
 
 def test_while_it_is_refunded_a_ticket_is_not_for_sale_and_its_order_cannot_be_cancelled(
@@ -193,7 +193,7 @@ def test_a_sale_is_taken_back_only_before_the_event(before: int, *, accepted: bo
     begins = NOW + WINDOW
     ticket = ticket_after(creation(replace(DETAILS, starts_at=begins)), reservation(), START, SALE)
     decision = decide(ticket, REFUND, begins - before)
-    assert isinstance(decision, tuple) if accepted else decision == EventBegun()
+    assert isinstance(decision, tuple) if accepted else decision == ShowStarted()
 
 
 def test_a_refund_that_began_before_the_event_goes_on_after_it() -> None:

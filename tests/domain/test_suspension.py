@@ -11,13 +11,13 @@ from actors.domain import ticket as rules
 from actors.domain.messages import (
     AbandonRefund,
     CancelReason,
-    EventBegun,
+    CancelSale,
     OrderCancelled,
     OrderExpired,
     OrderRefunding,
     ReinstateTicket,
     Release,
-    Revoke,
+    ShowStarted,
     StartRefund,
     SuspendTicket,
     TicketCommand,
@@ -48,7 +48,7 @@ ADMIN = "0" * 23 + "a"
 SUSPENSION, REINSTATEMENT = SuspendTicket(TICKET), ReinstateTicket(TICKET)
 BY_ADMIN = StartRefund(TICKET, ORDER, ADMIN, is_admin=True)
 BY_SELLER = StartRefund(TICKET, ORDER, SELLER)
-REVOCATION = Revoke(TICKET, ORDER, CancelReason.REFUNDED)
+REVOCATION = CancelSale(TICKET, ORDER, CancelReason.REFUNDED)
 HELD = (creation(), reservation())
 PAYING = (*HELD, START)
 SOLD = (*PAYING, SALE)
@@ -61,8 +61,8 @@ BEGINS = NOW + 60_000
         (HELD, CANCELLATION),
         (PAYING, CANCELLATION),
         (PAYING, Release(TICKET, ORDER, 1, 1)),
-        (PAYING, Revoke(TICKET, ORDER, CancelReason.CAPTURE_FAILED)),
-        (SOLD, Revoke(TICKET, ORDER, CancelReason.CAPTURE_FAILED)),
+        (PAYING, CancelSale(TICKET, ORDER, CancelReason.CAPTURE_FAILED)),
+        (SOLD, CancelSale(TICKET, ORDER, CancelReason.CAPTURE_FAILED)),
         ((*SOLD, BY_SELLER), REVOCATION),
     ],
     ids=["let go", "let go while being paid", "declined", "not authorised", "not captured", "refunded"],
@@ -131,7 +131,7 @@ def test_an_administrator_refunds_a_sale_of_anybody_and_its_ticket_ends_withdraw
 def test_an_administrator_refunds_a_sale_also_after_the_beginning() -> None:
     details = replace(DETAILS, starts_at=BEGINS)
     sold = ticket_after(creation(details), reservation(), START, SALE)
-    assert handle(sold, BY_SELLER, BEGINS)[2] == EventBegun()
+    assert handle(sold, BY_SELLER, BEGINS)[2] == ShowStarted()
     assert [type(event) for event in handle(sold, BY_ADMIN, BEGINS)[1]] == [OrderRefunding]
 
 

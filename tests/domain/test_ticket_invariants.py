@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from actors.domain.messages import (
     CancelOrder,
     CancelReason,
-    Details,
+    CancelSale,
     EditTicket,
     Expire,
     Order,
@@ -17,15 +17,15 @@ from actors.domain.messages import (
     ReadTicket,
     Refusal,
     Release,
-    Revoke,
     Sell,
     StartPayment,
     TicketCommand,
+    TicketDetails,
     TicketEvent,
     TicketStatus,
     WithdrawTicket,
 )
-from actors.domain.ticket import Surroundings, Ticket, decide, fold
+from actors.domain.ticket import DecisionContext, Ticket, decide, fold
 from tests.support.examples import ANOTHER, BUYER, CHARGE, GRACE, NOW, SELLER, TICKET, creation, handle, reservation
 
 ORDERS = st.sampled_from(["d" * 24, "e" * 24, "f" * 24])
@@ -44,16 +44,16 @@ class AnyHistory(RuleBasedStateMachine):
         self.history: list[tuple[TicketEvent, int]] = []
         self.orders: dict[str, Order] = {}
 
-    def send(self, command: TicketCommand, surroundings: Surroundings | None = None) -> Refusal | None:
+    def send(self, command: TicketCommand, surroundings: DecisionContext | None = None) -> Refusal | None:
         before = self.ticket
-        self.ticket, events, refusal = self.handle(command, surroundings or Surroundings())
+        self.ticket, events, refusal = self.handle(command, surroundings or DecisionContext())
         for event in events:
             self.history.append((event, self.now))
             self.check(before, event)
         return refusal
 
     def handle(
-        self, command: TicketCommand, surroundings: Surroundings
+        self, command: TicketCommand, surroundings: DecisionContext
     ) -> tuple[Ticket | None, tuple[TicketEvent, ...], Refusal | None]:
         return handle(self.ticket, command, self.now, surroundings)
 
@@ -82,13 +82,13 @@ class AnyHistory(RuleBasedStateMachine):
 
     @rule(price=PRICES)
     def edit(self, price: int) -> None:
-        self.send(EditTicket(TICKET, SELLER, Details("Chamber music", price, "usd")))
+        self.send(EditTicket(TICKET, SELLER, TicketDetails("Chamber music", price, "usd")))
 
     @rule(order_id=ORDERS, buyer_id=BUYERS, expected=st.none() | PRICES, window=st.sampled_from([GRACE, 900_000]))
     def reserve(self, order_id: str, buyer_id: str, expected: int | None, window: int) -> None:
         earlier = self.orders.get(order_id)
         command = reservation(order_id, buyer_id, expected_price=expected, window=window)
-        self.send(command, Surroundings(earlier_order=earlier))
+        self.send(command, DecisionContext(earlier_order=earlier))
         if earlier is None and order_id in self.orders:
             assert expected in (None, self.orders[order_id].price)
 
@@ -115,7 +115,7 @@ class AnyHistory(RuleBasedStateMachine):
     def end(self, order_id: str, kind: str) -> None:
         commands: dict[str, TicketCommand] = {
             "cancel": CancelOrder(TICKET, order_id),
-            "revoke": Revoke(TICKET, order_id, CancelReason.CAPTURE_FAILED),
+            "revoke": CancelSale(TICKET, order_id, CancelReason.CAPTURE_FAILED),
             "expire": Expire(TICKET, order_id),
         }
         self.send(commands[kind])
@@ -157,16 +157,16 @@ class WithoutEarlierOrders(AnyHistory):
     """The protection against revived orders is off."""
 
     def handle(
-        self, command: TicketCommand, surroundings: Surroundings
+        self, command: TicketCommand, surroundings: DecisionContext
     ) -> tuple[Ticket | None, tuple[TicketEvent, ...], Refusal | None]:
-        return super().handle(command, Surroundings(open_holds=surroundings.open_holds))
+        return super().handle(command, DecisionContext(open_holds=surroundings.open_holds))
 
 
 class WithoutExpiry(AnyHistory):
     """The protection against late payments is off."""
 
     def handle(
-        self, command: TicketCommand, surroundings: Surroundings
+        self, command: TicketCommand, surroundings: DecisionContext
     ) -> tuple[Ticket | None, tuple[TicketEvent, ...], Refusal | None]:
         decision = decide(self.ticket, command, self.now, surroundings)
         if isinstance(decision, Refusal):

@@ -6,26 +6,26 @@ import pytest
 
 from actors.domain.messages import (
     CancelReason,
-    Details,
+    CancelSale,
     EditTicket,
-    EventBegun,
     Expire,
     OrderCancelled,
+    OrderClosed,
     OrderCreated,
     OrderExpired,
-    OrderOver,
     OrderReopened,
     OrderStatus,
     PriceChanged,
     Release,
     RequestMismatch,
     Reserve,
-    Revoke,
+    ShowStarted,
     StartPayment,
+    TicketDetails,
     TicketStatus,
     TooManyHolds,
 )
-from actors.domain.ticket import Surroundings, Ticket, decide, due
+from actors.domain.ticket import DecisionContext, Ticket, decide, due
 from tests.support.examples import (
     ANOTHER,
     ANOTHER_ORDER,
@@ -87,7 +87,7 @@ def test_what_was_sold_never_becomes_due() -> None:
 def test_expiry_wins_over_a_payment_that_comes_late(being_paid: Ticket) -> None:
     ticket, events, refusal = handle(being_paid, SALE, END)
     assert [type(event) for event in events] == [OrderExpired]
-    assert refusal == OrderOver()
+    assert refusal == OrderClosed()
     assert ticket is not None
     assert ticket.status is TicketStatus.AVAILABLE
 
@@ -106,7 +106,7 @@ def test_whoever_comes_after_the_end_gets_the_ticket(held: Ticket) -> None:
 
 def test_an_alarm_releases_only_the_hold_that_it_names(held: Ticket) -> None:
     ticket, _, _ = handle(held, reservation(ANOTHER_ORDER, ANOTHER), END)
-    assert decide(ticket, EXPIRY, END) == OrderOver()
+    assert decide(ticket, EXPIRY, END) == OrderClosed()
     assert handle(ticket, EXPIRY, END)[0] == ticket
 
 
@@ -176,7 +176,7 @@ def test_the_failure_of_an_earlier_attempt_does_not_end_a_later_one(being_paid: 
 
 def test_a_sale_can_be_revoked_and_says_why() -> None:
     sold = ticket_after(creation(), reservation(), START, SALE)
-    ticket, (event,), _ = handle(sold, Revoke(TICKET, ORDER, CancelReason.CAPTURE_FAILED))
+    ticket, (event,), _ = handle(sold, CancelSale(TICKET, ORDER, CancelReason.CAPTURE_FAILED))
     assert isinstance(event, OrderCancelled)
     assert event.order.cancel_reason is CancelReason.CAPTURE_FAILED
     assert ticket is not None
@@ -187,7 +187,7 @@ def test_a_sale_can_be_revoked_and_says_why() -> None:
 
 
 def test_the_order_has_the_price_of_its_moment(available: Ticket) -> None:
-    dearer, _, _ = handle(available, EditTicket(TICKET, SELLER, Details("Chamber music", 7_000, "usd")))
+    dearer, _, _ = handle(available, EditTicket(TICKET, SELLER, TicketDetails("Chamber music", 7_000, "usd")))
     assert order_of(handle(dearer, reservation())[0]).price == 7_000
 
 
@@ -202,7 +202,7 @@ def test_the_holder_who_expects_another_price_is_told(held: Ticket) -> None:
 
 @pytest.mark.parametrize(("open_holds", "accepted"), [(2, True), (3, False), (4, False)])
 def test_a_buyer_holds_no_more_tickets_than_allowed(available: Ticket, open_holds: int, *, accepted: bool) -> None:
-    decision = decide(available, reservation(max_holds=3), NOW, Surroundings(open_holds=open_holds))
+    decision = decide(available, reservation(max_holds=3), NOW, DecisionContext(open_holds=open_holds))
     assert isinstance(decision, tuple) if accepted else decision == TooManyHolds(3)
 
 
@@ -225,7 +225,7 @@ def test_a_payment_does_not_extend_a_hold_beyond_the_beginning_of_its_event() ->
 def test_a_ticket_to_an_event_that_has_begun_is_not_for_sale(starts_at: int, *, accepted: bool) -> None:
     ticket = ticket_after(creation(replace(DETAILS, starts_at=starts_at)))
     decision = decide(ticket, reservation(), NOW)
-    assert isinstance(decision, tuple) if accepted else decision == EventBegun()
+    assert isinstance(decision, tuple) if accepted else decision == ShowStarted()
 
 
 # Requests that arrive again
@@ -241,7 +241,7 @@ def test_a_reservation_with_the_fingerprint_of_another_request_is_refused(*, sol
 def test_a_reservation_that_arrives_again_after_its_cancellation_is_not_revived(held: Ticket) -> None:
     ticket, (event,), _ = handle(held, CANCELLATION)
     assert isinstance(event, OrderCancelled)
-    assert decide(ticket, reservation(), NOW, Surroundings(earlier_order=event.order)) == ()
+    assert decide(ticket, reservation(), NOW, DecisionContext(earlier_order=event.order)) == ()
 
 
 @pytest.mark.parametrize(
@@ -254,5 +254,5 @@ def test_a_reservation_that_arrives_again_after_its_cancellation_is_not_revived(
     ids=["another buyer", "another request", "another ticket"],
 )
 def test_the_id_of_an_earlier_order_cannot_be_used_for_something_else(held: Ticket, again: Reserve) -> None:
-    surroundings = Surroundings(earlier_order=order_of(held))
+    surroundings = DecisionContext(earlier_order=order_of(held))
     assert decide(ticket_after(creation()), again, NOW, surroundings) == RequestMismatch()

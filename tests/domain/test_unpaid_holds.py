@@ -8,17 +8,17 @@ import pytest
 from actors.domain.codec import decode, encode
 from actors.domain.messages import (
     CancelReason,
+    CancelSale,
     CreateTicket,
     HeldTooOften,
     ReadTicket,
     Refusal,
     Reserve,
-    Revoke,
     TicketCommand,
     TooManyHolds,
     TooManyUnpaidHolds,
 )
-from actors.domain.ticket import Surroundings, Ticket, decide
+from actors.domain.ticket import DecisionContext, Ticket, decide
 from actors.domain.unpaid_holds import HOUR_MS, REMEMBERED, allowed_at
 from tests.support.examples import (
     ANOTHER,
@@ -95,8 +95,8 @@ def test_one_buyers_holds_are_not_anothers() -> None:
         ((CANCELLATION,), True),
         ((START, RELEASE), True),
         ((), True),
-        ((START, SALE, Revoke(TICKET, ORDER, CancelReason.REFUNDED)), False),
-        ((START, SALE, Revoke(TICKET, ORDER, CancelReason.CAPTURE_FAILED)), False),
+        ((START, SALE, CancelSale(TICKET, ORDER, CancelReason.REFUNDED)), False),
+        ((START, SALE, CancelSale(TICKET, ORDER, CancelReason.CAPTURE_FAILED)), False),
     ],
     ids=["let go", "declined", "expired", "refunded", "capture failed"],
 )
@@ -111,20 +111,20 @@ def test_a_hold_counts_that_was_let_go_declined_or_expired(ending: tuple[TicketC
 def test_where_limits_are_lifted_nobody_held_too_often() -> None:
     command = replace(reservation(), is_limited=False)
     assert refusal_at(after_holds(NOW, NOW, NOW), NOW, command) is None
-    free = Surroundings(unpaid_until=NOW + 1)
+    free = DecisionContext(unpaid_until=NOW + 1)
     assert isinstance(decide(ticket_after(creation()), command, NOW, free), tuple)
 
 
 def test_a_buyer_with_too_many_unpaid_holds_of_all_tickets_waits() -> None:
     ticket = ticket_after(creation())
-    decision = decide(ticket, reservation(), NOW, Surroundings(unpaid_until=NOW + 1_001))
+    decision = decide(ticket, reservation(), NOW, DecisionContext(unpaid_until=NOW + 1_001))
     assert isinstance(decision, TooManyUnpaidHolds)
     assert decision.retry_after_seconds == 2
-    assert isinstance(decide(ticket, reservation(), NOW, Surroundings(unpaid_until=NOW)), tuple)
+    assert isinstance(decide(ticket, reservation(), NOW, DecisionContext(unpaid_until=NOW)), tuple)
 
 
 def test_who_holds_too_many_is_told_when_the_first_of_them_ends() -> None:
-    around = Surroundings(open_holds=3, first_end=NOW + 59_001)
+    around = DecisionContext(open_holds=3, first_end=NOW + 59_001)
     decision = decide(ticket_after(creation()), reservation(max_holds=3), NOW, around)
     assert isinstance(decision, TooManyHolds)
     assert decision.retry_after_seconds == 60

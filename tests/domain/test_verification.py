@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from actors.domain.messages import CancelReason, Charge, ChargeStatus, Order, OrderStatus
-from actors.payments.reconciliation import STUCK_AFTER, Books, check
+from actors.payments.reconciliation import STUCK_AFTER, Ledgers, check
 from actors.stripe.resources import Dispute, Intent, Refund
 
 NOW = 1_700_000_000_000
@@ -32,11 +32,11 @@ def books(
     *intents: Intent,
     refunds: tuple[Refund, ...] = (),
     disputes: tuple[Dispute, ...] = (),
-) -> Books:
-    return Books({order.id: order}, {charge.id: charge}, intents or (INTENT,), refunds, disputes, {order.id: 0})
+) -> Ledgers:
+    return Ledgers({order.id: order}, {charge.id: charge}, intents or (INTENT,), refunds, disputes, {order.id: 0})
 
 
-def rules(found: Books, now: int = NOW) -> set[str]:
+def rules(found: Ledgers, now: int = NOW) -> set[str]:
     return {violation.rule for violation in check(found, now).violations}
 
 
@@ -60,18 +60,18 @@ def rules(found: Books, now: int = NOW) -> set[str]:
         ),
     ],
 )
-def test_right_books_break_no_rule(right: Books) -> None:
+def test_right_books_break_no_rule(right: Ledgers) -> None:
     report = check(right, NOW)
     assert report.violations == set()
     assert report.in_progress == 0
     assert report.captured["usd"] - report.refunded["usd"] == report.sold["usd"]
 
 
-def two_sales(found: Books) -> Books:
+def two_sales(found: Ledgers) -> Ledgers:
     another = replace(ORDER, id="o2", charge_id="c2")
     charge = replace(CHARGE, id="c2", order_id="o2", stripe_id="pi_2")
     intent = replace(INTENT, id="pi_2", metadata={"chargeId": "c2"})
-    return Books({**found.orders, "o2": another}, {**found.charges, "c2": charge}, (*found.intents, intent), (), ())
+    return Ledgers({**found.orders, "o2": another}, {**found.charges, "c2": charge}, (*found.intents, intent), (), ())
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def two_sales(found: Books) -> Books:
         (lambda: books(OVER, CHARGE), "captured less refunded is what was sold"),
     ],
 )
-def test_wrong_books_break_the_rule(wrong: Callable[[], Books], rule: str) -> None:
+def test_wrong_books_break_the_rule(wrong: Callable[[], Ledgers], rule: str) -> None:
     assert rule in rules(wrong())
 
 

@@ -6,7 +6,6 @@ import pytest
 
 from actors.domain.messages import (
     CloseWaitingList,
-    Details,
     JoinWaitingList,
     LeaveWaitingList,
     OfferAccepted,
@@ -19,6 +18,7 @@ from actors.domain.messages import (
     Release,
     Reserve,
     SuspendTicket,
+    TicketDetails,
     TicketStatus,
     TicketWithdrawn,
     WaiterJoined,
@@ -27,7 +27,7 @@ from actors.domain.messages import (
     WaitingListFull,
     WaitingListOver,
 )
-from actors.domain.ticket import Surroundings, Ticket, evolve
+from actors.domain.ticket import DecisionContext, Ticket, evolve
 from actors.domain.unpaid_holds import ended_unpaid
 from actors.domain.waiting_list import MOST_IN_LINE, Waiter, offer_id, place_in
 from tests.support.examples import (
@@ -54,11 +54,11 @@ from tests.support.examples import (
 
 FIRST, SECOND = ANOTHER, "7" * 24
 OFFER = 600_000
-EVERYBODY = Surroundings(may_buy=frozenset({BUYER, FIRST, SECOND}), offer_window=OFFER)
+EVERYBODY = DecisionContext(may_buy=frozenset({BUYER, FIRST, SECOND}), offer_window=OFFER)
 DECLINE = Release(TICKET, ORDER, attempt=1, max_attempts=1)
 
 
-def waited_for(*waiting: JoinWaitingList, details: Details = DETAILS) -> Ticket:
+def waited_for(*waiting: JoinWaitingList, details: TicketDetails = DETAILS) -> Ticket:
     return ticket_after(creation(details), reservation(), *(waiting or (joining(FIRST), joining(SECOND))))
 
 

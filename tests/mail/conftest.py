@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 import pytest
 from bson import ObjectId
 
-from actors.domain.messages import Details, Order
+from actors.domain.messages import Order, TicketDetails
 from actors.mail.backends import NotSentError
 from actors.mail.outbox import Outbox
 from actors.mail.queries import StoredMailQueries
 from actors.mail.sender import Sender
-from actors.mail.templates import Letter
+from actors.mail.templates import Message
 from actors.mail.tokens import EmailTokens
 from actors.read_model.projections import order_document, ticket_document
 from actors.storage.database import Database, connect, database_of
@@ -21,7 +21,7 @@ from actors.storage.users import User, Users
 from tests.support.examples import SALE, START, creation, order_of, reservation, ticket_after
 
 NOW = 1_800_000_000_000
-DETAILS = Details(
+DETAILS = TicketDetails(
     "Chamber music", 5_000, "usd", venue="Konzerthaus", city="Wien", starts_at=1_800_100_800_000, category="concert"
 )
 PUBLIC_URL = "https://tickets.example"
@@ -41,11 +41,11 @@ class FakePost:
     """Keeps what it was given; fails as often as it is told."""
 
     def __init__(self) -> None:
-        self.sent: list[tuple[str, str, Letter]] = []
+        self.sent: list[tuple[str, str, Message]] = []
         self.was_given = asyncio.Event()
         self.failures = 0
 
-    async def send(self, mail_id: str, address: str, letter: Letter) -> None:
+    async def send(self, mail_id: str, address: str, letter: Message) -> None:
         if self.failures:
             self.failures -= 1
             raise NotSentError("refused")

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from aiosmtpd.smtp import SMTP
 
-from actors.mail.backends import FilePost, NotSentError, SmtpPost, compose
-from actors.mail.templates import Letter
+from actors.mail.backends import FileBackend, NotSentError, SmtpBackend, compose
+from actors.mail.templates import Message
 
-LETTER = Letter("Your ticket: Zauberflöte", "Grüße\n\nhttps://tickets.example/verify#token=abc\n")
+LETTER = Message("Your ticket: Zauberflöte", "Grüße\n\nhttps://tickets.example/verify#token=abc\n")
 SENDER = "Holdfast <tickets@example.com>"
 
 
@@ -43,7 +43,7 @@ async def server(inbox: Inbox) -> AsyncIterator[str]:
 
 
 async def test_a_mail_arrives_as_it_was_written(server: str, inbox: Inbox) -> None:
-    await SmtpPost(f"{server}?starttls=no", SENDER).send("receipt:1", "ada@example.com", LETTER)
+    await SmtpBackend(f"{server}?starttls=no", SENDER).send("receipt:1", "ada@example.com", LETTER)
     ((recipients, message),) = inbox.mails
     assert recipients == ["ada@example.com"]
     assert message["From"] == SENDER
@@ -60,37 +60,37 @@ async def test_domain_in_any_script_needs_no_server_that_knows_it() -> None:
 
 
 async def test_addresses_in_all_scripts_are_written_to(server: str, inbox: Inbox) -> None:
-    await SmtpPost(f"{server}?starttls=no", SENDER).send("receipt:1", "jürgen@exämple.de", LETTER)
+    await SmtpBackend(f"{server}?starttls=no", SENDER).send("receipt:1", "jürgen@exämple.de", LETTER)
     ((_, message),) = inbox.mails
     assert message["To"] == "jürgen@exämple.de"
 
 
 async def test_a_server_without_starttls_gets_nothing_unless_that_was_allowed(server: str, inbox: Inbox) -> None:
     with pytest.raises(NotSentError):
-        await SmtpPost(server, SENDER).send("receipt:1", "ada@example.com", LETTER)
+        await SmtpBackend(server, SENDER).send("receipt:1", "ada@example.com", LETTER)
     assert inbox.mails == []
 
 
 async def test_a_mail_that_is_refused_was_not_sent(server: str, inbox: Inbox) -> None:
     inbox.answer = "451 Come again"
     with pytest.raises(NotSentError):
-        await SmtpPost(f"{server}?starttls=no", SENDER).send("receipt:1", "ada@example.com", LETTER)
+        await SmtpBackend(f"{server}?starttls=no", SENDER).send("receipt:1", "ada@example.com", LETTER)
 
 
 async def test_a_server_that_is_away_is_no_surprise() -> None:
     with pytest.raises(NotSentError):
-        await SmtpPost("smtp://127.0.0.1:1", SENDER).send("receipt:1", "ada@example.com", LETTER)
+        await SmtpBackend("smtp://127.0.0.1:1", SENDER).send("receipt:1", "ada@example.com", LETTER)
 
 
 def test_a_title_cannot_add_headers() -> None:
-    letter = Letter("Your ticket: x\r\nBcc: everybody@example.com", "text")
+    letter = Message("Your ticket: x\r\nBcc: everybody@example.com", "text")
     message = compose("receipt:1", SENDER, "ada@example.com", letter)
     assert message["Bcc"] is None
     assert message["Subject"] == "Your ticket: x Bcc: everybody@example.com"
 
 
 async def test_without_a_server_mails_are_files_that_only_their_owner_reads(tmp_path: Path) -> None:
-    await FilePost(tmp_path / "mail", SENDER).send("verification:1", "jürgen@exämple.de", LETTER)
+    await FileBackend(tmp_path / "mail", SENDER).send("verification:1", "jürgen@exämple.de", LETTER)
     (file,) = (tmp_path / "mail").iterdir()
     assert file.name == "verification-1.eml"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -102,4 +102,4 @@ async def test_without_a_server_mails_are_files_that_only_their_owner_reads(tmp_
 async def test_a_folder_that_cannot_be_written_is_a_mail_that_was_not_sent(tmp_path: Path) -> None:
     (tmp_path / "mail").write_text("a file is in the way")
     with pytest.raises(NotSentError):
-        await FilePost(tmp_path / "mail", SENDER).send("verification:1", "ada@example.com", LETTER)
+        await FileBackend(tmp_path / "mail", SENDER).send("verification:1", "ada@example.com", LETTER)

@@ -9,10 +9,10 @@ from redis.asyncio import Redis
 
 from actors.domain.messages import CancelReason, OrderCancelled, OrderCompleted, OrderCreated
 from actors.events.redis_stream import RedisEventStream
-from actors.events.subscription import Published, Subscription
+from actors.events.subscription import StreamEvent, Subscription
 from actors.mail import receipts
 from actors.mail.outbox import Outbox
-from actors.runtime.ports import Recorded, StoreUnavailableError
+from actors.runtime.ports import RecordedEvent, StoreUnavailableError
 from actors.storage.database import Database
 from tests.mail.conftest import NOW
 from tests.support.examples import SALE, START, creation, order_of, reservation, ticket_after
@@ -25,13 +25,13 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
         yield redis
 
 
-def sale(number: int, reason: CancelReason | None = None, at: int = NOW) -> Recorded:
+def sale(number: int, reason: CancelReason | None = None, at: int = NOW) -> RecordedEvent:
     order_id = f"{number:024x}"
     start, sell = replace(START, order_id=order_id), replace(SALE, order_id=order_id)
     ticket = ticket_after(creation(), reservation(order_id), start, sell)
     order = order_of(ticket)
     event = OrderCompleted(order) if reason is None else OrderCancelled(replace(order, cancel_reason=reason))
-    return Recorded(f"ticket:{ObjectId()}", 1, at, event)
+    return RecordedEvent(f"ticket:{ObjectId()}", 1, at, event)
 
 
 async def mails(database: Database) -> set[str]:
@@ -50,7 +50,7 @@ async def drain(reader: Subscription) -> None:
 
 async def test_a_sale_and_a_refund_are_written_about_and_nothing_else(redis: Redis, database: Database) -> None:
     refunded, cancelled = sale(2, CancelReason.REFUNDED), sale(3, CancelReason.BUYER)
-    held = Recorded("ticket:x", 1, NOW, OrderCreated(order_of(ticket_after(creation(), reservation()))))
+    held = RecordedEvent("ticket:x", 1, NOW, OrderCreated(order_of(ticket_after(creation(), reservation()))))
     await RedisEventStream(redis).publish([sale(1), held, refunded, cancelled])
     await drain(subscription(redis, database))
     assert await mails(database) == {f"receipt:{1:024x}", f"refund:{2:024x}"}
@@ -58,7 +58,7 @@ async def test_a_sale_and_a_refund_are_written_about_and_nothing_else(redis: Red
 
 async def test_an_offer_of_the_waiting_list_is_written_about(redis: Redis, database: Database) -> None:
     order = replace(order_of(ticket_after(creation(), reservation(f"{4:024x}"))), offer=True)
-    await RedisEventStream(redis).publish([Recorded("ticket:x", 2, NOW, OrderCreated(order))])
+    await RedisEventStream(redis).publish([RecordedEvent("ticket:x", 2, NOW, OrderCreated(order))])
     await drain(subscription(redis, database))
     assert await mails(database) == {f"offer:{4:024x}"}
 
@@ -74,9 +74,9 @@ async def test_what_was_read_is_not_read_again_after_a_restart(redis: Redis, dat
 
 
 async def test_a_batch_that_could_not_be_handled_comes_again(redis: Redis, database: Database) -> None:
-    seen: list[Sequence[Published]] = []
+    seen: list[Sequence[StreamEvent]] = []
 
-    async def handle(events: Sequence[Published]) -> None:
+    async def handle(events: Sequence[StreamEvent]) -> None:
         seen.append(events)
         if len(seen) == 1:
             raise StoreUnavailableError("away")

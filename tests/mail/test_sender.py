@@ -10,7 +10,7 @@ import pytest
 from actors.domain.messages import OrderStatus
 from actors.mail.outbox import KEPT_MS, about_order, to_user
 from actors.mail.sender import LONGEST_RETRY_MS, MOST_TRIES, PAGE
-from actors.mail.templates import Kind, Letter
+from actors.mail.templates import MailKind, Message
 from actors.read_model.projections import order_document
 from actors.runtime.ports import StoreUnavailableError
 from tests.mail.conftest import NOW, PUBLIC_URL, Mailing
@@ -18,21 +18,21 @@ from tests.mail.conftest import NOW, PUBLIC_URL, Mailing
 
 async def test_a_mail_goes_to_the_address_that_the_user_has_now(mailing: Mailing) -> None:
     user = await mailing.someone()
-    await mailing.outbox.add([to_user(Kind.PASSWORD_CHANGED, user.id, NOW)])
+    await mailing.outbox.add([to_user(MailKind.PASSWORD_CHANGED, user.id, NOW)])
     await mailing.database["users"].update_one({"_id": user.id}, {"$set": {"email": "countess@example.com"}})
     assert await mailing.sender.sweep() == 1
     assert [address for _, address, _ in mailing.post.sent] == ["countess@example.com"]
     assert await mailing.sender.sweep() == 0
 
 
-@pytest.mark.parametrize("kind", [Kind.VERIFICATION, Kind.PASSWORD_RESET])
-async def test_a_link_has_a_token_that_works_once_for_this_purpose(mailing: Mailing, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [MailKind.VERIFICATION, MailKind.PASSWORD_RESET])
+async def test_a_link_has_a_token_that_works_once_for_this_purpose(mailing: Mailing, kind: MailKind) -> None:
     user = await mailing.someone()
     await mailing.outbox.add([to_user(kind, user.id, NOW)])
     await mailing.sender.sweep()
     ((_, _, letter),) = mailing.post.sent
     (token,) = re.findall(rf"{re.escape(PUBLIC_URL)}/[a-z-]+#token=([A-Za-z0-9_-]{{43}})\n", letter.text)
-    other = Kind.PASSWORD_RESET if kind is Kind.VERIFICATION else Kind.VERIFICATION
+    other = MailKind.PASSWORD_RESET if kind is MailKind.VERIFICATION else MailKind.VERIFICATION
     assert await mailing.tokens.find(token, other, NOW) is None
     found = await mailing.tokens.find(token, kind, NOW)
     assert found
@@ -44,7 +44,7 @@ async def test_a_link_has_a_token_that_works_once_for_this_purpose(mailing: Mail
 async def test_a_receipt_says_what_was_bought(mailing: Mailing) -> None:
     buyer = await mailing.someone()
     order = await mailing.bought(buyer.id)
-    await mailing.outbox.add([about_order(Kind.RECEIPT, order.id, buyer.id, NOW)])
+    await mailing.outbox.add([about_order(MailKind.RECEIPT, order.id, buyer.id, NOW)])
     await mailing.sender.sweep()
     ((_, _, letter),) = mailing.post.sent
     assert letter.subject == "Your ticket: Chamber music"
@@ -69,7 +69,7 @@ async def test_mail_of_an_offer_is_sent_while_it_stands(
     standing = {"status": OrderStatus.CREATED, "offer": True, "expires_at": NOW + 600_000}
     offer = replace(order, **{**standing, **changes})
     await mailing.database["orders"].replace_one({"_id": order.id}, order_document(offer))
-    await mailing.outbox.add([about_order(Kind.OFFER, order.id, buyer.id, NOW)])
+    await mailing.outbox.add([about_order(MailKind.OFFER, order.id, buyer.id, NOW)])
     await mailing.sender.sweep()
     assert [letter.subject for _, _, letter in mailing.post.sent] == ["Your turn: Chamber music"] * is_sent
     assert all(f"{PUBLIC_URL}/orders/{order.id}\n" in letter.text for _, _, letter in mailing.post.sent)
@@ -79,21 +79,23 @@ async def test_a_mail_about_an_order_is_sent_once_however_often_it_is_asked_for(
     buyer = await mailing.someone()
     order = await mailing.bought(buyer.id)
     for _ in range(2):
-        await mailing.outbox.add([about_order(kind, order.id, buyer.id, NOW) for kind in (Kind.RECEIPT, Kind.REFUND)])
+        await mailing.outbox.add(
+            [about_order(kind, order.id, buyer.id, NOW) for kind in (MailKind.RECEIPT, MailKind.REFUND)]
+        )
         await mailing.sender.sweep()
     assert [mail_id for mail_id, _, _ in mailing.post.sent] == [f"receipt:{order.id}", f"refund:{order.id}"]
 
 
 async def test_what_could_not_be_sent_is_tried_again_later_and_given_up_after_a_day(mailing: Mailing) -> None:
     user = await mailing.someone()
-    await mailing.outbox.add([to_user(Kind.PASSWORD_CHANGED, user.id, NOW)])
+    await mailing.outbox.add([to_user(MailKind.PASSWORD_CHANGED, user.id, NOW)])
     mailing.post.failures = 1
     assert await mailing.sender.sweep() == 1
     assert await mailing.sender.sweep() == 0, "not at once"
     mailing.now += 30_000
     await mailing.sender.sweep()
     assert len(mailing.post.sent) == 1
-    await mailing.outbox.add([to_user(Kind.PASSWORD_CHANGED, user.id, NOW)])
+    await mailing.outbox.add([to_user(MailKind.PASSWORD_CHANGED, user.id, NOW)])
     mailing.post.failures = 1_000
     for _ in range(MOST_TRIES):
         assert await mailing.sender.sweep() == 1
@@ -103,7 +105,7 @@ async def test_what_could_not_be_sent_is_tried_again_later_and_given_up_after_a_
 
 async def test_one_that_fails_does_not_hold_up_the_others(mailing: Mailing) -> None:
     users = [await mailing.someone(f"{number}@example.com") for number in range(5)]
-    await mailing.outbox.add([to_user(Kind.PASSWORD_CHANGED, user.id, NOW) for user in users])
+    await mailing.outbox.add([to_user(MailKind.PASSWORD_CHANGED, user.id, NOW) for user in users])
     mailing.post.failures = 2
     await mailing.sender.sweep()
     assert len(mailing.post.sent) == 3
@@ -115,20 +117,22 @@ async def test_one_that_cannot_be_written_does_not_stop_the_sender(
     users = [await mailing.someone(f"{number}@example.com") for number in range(3)]
     send = mailing.post.send
 
-    async def breaks(mail_id: str, address: str, letter: Letter) -> None:
+    async def breaks(mail_id: str, address: str, letter: Message) -> None:
         if address == users[1].email:
             raise ValueError(address)
         await send(mail_id, address, letter)
 
     monkeypatch.setattr(mailing.post, "send", breaks)
-    await mailing.outbox.add([to_user(Kind.PASSWORD_CHANGED, user.id, NOW) for user in users])
+    await mailing.outbox.add([to_user(MailKind.PASSWORD_CHANGED, user.id, NOW) for user in users])
     assert await mailing.sender.sweep() == 3
     assert len(mailing.post.sent) == 2
 
 
 async def test_mails_to_nobody_and_to_those_who_left_are_dropped(mailing: Mailing) -> None:
     user = await mailing.someone()
-    await mailing.outbox.add([to_user(Kind.PASSWORD_RESET, None, NOW), to_user(Kind.PASSWORD_RESET, user.id, NOW)])
+    await mailing.outbox.add(
+        [to_user(MailKind.PASSWORD_RESET, None, NOW), to_user(MailKind.PASSWORD_RESET, user.id, NOW)]
+    )
     await mailing.users.close(user.id, NOW)
     assert await mailing.sender.sweep() == 2
     assert mailing.post.sent == []
@@ -137,13 +141,13 @@ async def test_mails_to_nobody_and_to_those_who_left_are_dropped(mailing: Mailin
 
 async def test_no_more_than_a_page_is_sent_at_a_time(mailing: Mailing) -> None:
     user = await mailing.someone()
-    await mailing.outbox.add([to_user(Kind.PASSWORD_CHANGED, user.id, NOW) for _ in range(PAGE + 3)])
+    await mailing.outbox.add([to_user(MailKind.PASSWORD_CHANGED, user.id, NOW) for _ in range(PAGE + 3)])
     assert [await mailing.sender.sweep() for _ in range(3)] == [PAGE, 3, 0]
 
 
 async def test_old_mails_and_tokens_are_forgotten(mailing: Mailing) -> None:
     user = await mailing.someone()
-    await mailing.outbox.add([to_user(Kind.VERIFICATION, user.id, NOW)])
+    await mailing.outbox.add([to_user(MailKind.VERIFICATION, user.id, NOW)])
     await mailing.sender.sweep()
     mailing.now += KEPT_MS + 1
     await mailing.sender._clean()
@@ -153,7 +157,7 @@ async def test_old_mails_and_tokens_are_forgotten(mailing: Mailing) -> None:
 
 async def test_the_sender_goes_on_when_the_database_was_away(mailing: Mailing, monkeypatch: pytest.MonkeyPatch) -> None:
     user = await mailing.someone()
-    await mailing.outbox.add([to_user(Kind.PASSWORD_CHANGED, user.id, NOW)])
+    await mailing.outbox.add([to_user(MailKind.PASSWORD_CHANGED, user.id, NOW)])
     monkeypatch.setattr("actors.mail.sender.EVERY_SECONDS", 0.01)
     due, away = mailing.outbox.due, [True]
 
@@ -179,6 +183,6 @@ async def test_an_order_that_a_newer_release_wrote_does_not_hold_up_the_mails_ab
     assert stored is not None
     await orders.insert_one({**stored, "_id": fine})
     await orders.update_one({"_id": strange.id}, {"$set": {"status": "insured"}})
-    await mailing.outbox.add([about_order(Kind.RECEIPT, one, buyer.id, NOW) for one in (strange.id, fine)])
+    await mailing.outbox.add([about_order(MailKind.RECEIPT, one, buyer.id, NOW) for one in (strange.id, fine)])
     await mailing.sender.sweep()
     assert [mail_id for mail_id, _, _ in mailing.post.sent] == [f"receipt:{fine}"]

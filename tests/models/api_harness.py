@@ -8,7 +8,7 @@ import httpx
 from bson import ObjectId
 from hypothesis.stateful import RuleBasedStateMachine
 
-from actors.domain.messages import Details
+from actors.domain.messages import TicketDetails
 from tests.models.api_client import ApiClient, Person
 from tests.models.api_model import NOT_SIGNED_IN, ApiModel
 from tests.models.api_views import JSON, Listing, Payment, iso, listing_view, order_view, own_listing_view
@@ -55,8 +55,8 @@ class ApiHarness(RuleBasedStateMachine):
         """Who could buy a ticket of this seller: somebody who is signed in, the last of the three if possible."""
         return next(person for person in self.people[::-1] if person.is_in and person.id != than)
 
-    def details(self, price: int, begins_in: int | None) -> Details:
-        return Details(
+    def details(self, price: int, begins_in: int | None) -> TicketDetails:
+        return TicketDetails(
             f"{self.word} Hamlet", price, "usd", starts_at=None if begins_in is None else self.model.now + begins_in
         )
 
@@ -140,7 +140,7 @@ class ApiHarness(RuleBasedStateMachine):
         return not self.model.stale
 
 
-def body_of(details: Details) -> JSON:
+def body_of(details: TicketDetails) -> JSON:
     body: JSON = {"title": details.title, "price": details.price / 100}
     return body if details.starts_at is None else body | {"startsAt": iso(details.starts_at)}
 

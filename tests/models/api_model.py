@@ -10,28 +10,28 @@ from actors.domain.messages import (
     AlreadyWithdrawn,
     CancelOrder,
     CancelReason,
+    CancelSale,
     CreateTicket,
-    Details,
     EditTicket,
-    EventBegun,
     HeldTooOften,
     NotFound,
-    NotYours,
+    NotOwner,
+    OrderClosed,
     OrderComplete,
     OrderNotPaid,
-    OrderOver,
-    OwnTicket,
     PriceChanged,
     ReadTicket,
     Refusal,
     Release,
     RequestMismatch,
     Reserve,
-    Revoke,
     Sell,
+    SellerCannotBuy,
+    ShowStarted,
     StartPayment,
     StartRefund,
     TicketCommand,
+    TicketDetails,
     TooManyHolds,
     WithdrawTicket,
 )
@@ -61,16 +61,16 @@ NOT_THE_SELLER = Answer(403, says="Only the seller")
 ANOTHER_REQUEST = Answer(409, says="use a new Idempotency-Key")
 REFUSED: dict[type[Refusal], Answer] = {
     NotFound: NO_SUCH_THING,
-    NotYours: NOT_YOURS,
+    NotOwner: NOT_YOURS,
     AlreadyReserved: Answer(409, says="Somebody holds this ticket"),
     AlreadySold: Answer(409, says="is sold"),
     AlreadyWithdrawn: Answer(409, says="has withdrawn"),
-    EventBegun: Answer(409, says="has begun"),
-    OwnTicket: Answer(409, says="your own ticket"),
+    ShowStarted: Answer(409, says="has begun"),
+    SellerCannotBuy: Answer(409, says="your own ticket"),
     HeldTooOften: Answer(429, says="several times without paying", field="ticketId"),
     TooManyHolds: Answer(429, says=f"already hold {MOST_HOLDS} tickets"),
     RequestMismatch: ANOTHER_REQUEST,
-    OrderOver: Answer(409, says="order is over"),
+    OrderClosed: Answer(409, says="order is over"),
     OrderComplete: Answer(409, says="paid and complete"),
     OrderNotPaid: Answer(409, says="nothing to refund"),
 }
@@ -156,7 +156,7 @@ class ApiModel:
 
     # Tickets
 
-    def create_ticket(self, who: str, details: Details, key: str | None, new_id: str) -> Answer:
+    def create_ticket(self, who: str, details: TicketDetails, key: str | None, new_id: str) -> Answer:
         made = self.keys.get((who, "tickets", key)) if key else None
         if made is not None:
             return Answer(200, listing_view(self.listings[made[0]])) if made[1] == details else ANOTHER_REQUEST
@@ -170,7 +170,7 @@ class ApiModel:
     def read_ticket(self, ticket_id: str) -> Answer:
         return self._answer_of(ticket_id, ReadTicket(ticket_id), 200)
 
-    def edit_ticket(self, who: str, ticket_id: str, details: Details) -> Answer:
+    def edit_ticket(self, who: str, ticket_id: str, details: TicketDetails) -> Answer:
         return self._answer_of(ticket_id, EditTicket(ticket_id, who, details), 200)
 
     def withdraw(self, who: str, ticket_id: str) -> Answer:
@@ -215,7 +215,7 @@ class ApiModel:
         if isinstance(own, Answer):
             return own
         refusal = self._ask(own[1], CancelOrder(own[1].id, order_id))
-        return Answer(204) if refusal is None or isinstance(refusal, OrderOver) else refused(refusal)
+        return Answer(204) if refusal is None or isinstance(refusal, OrderClosed) else refused(refusal)
 
     def _show(self, order_id: str) -> Answer:
         found = self.order(order_id)
@@ -314,7 +314,7 @@ class ApiModel:
             payment.refunding = True
             return Answer(202, order_view(order, listing.id))
         payment.status = "refunded"
-        self._ask(listing, Revoke(listing.id, order_id, CancelReason.REFUNDED))
+        self._ask(listing, CancelSale(listing.id, order_id, CancelReason.REFUNDED))
         return self._show(order_id)
 
 

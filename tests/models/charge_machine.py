@@ -29,7 +29,7 @@ from actors.domain.messages import (
     RecordRefundPending,
     RecordVoided,
     Refusal,
-    StartTry,
+    ScheduleRetry,
 )
 from tests.models.charge_model import ChargeModel
 from tests.support.examples import BUYER, NOW, ORDER, TICKET
@@ -87,7 +87,7 @@ class ChargeMachine(RuleBasedStateMachine):
         assert [type(event).__name__ for event in decision] == ([expected] if expected else [])
         for event in decision:
             self.note(event)
-        if not isinstance(command, StartTry):
+        if not isinstance(command, ScheduleRetry):
             assert rules.decide(self.charge, command, self.now) == (), "a repeat changed something"
 
     def note(self, event: ChargeEvent) -> None:
@@ -138,7 +138,7 @@ class ChargeMachine(RuleBasedStateMachine):
     @rule(step=STEPS, refused=st.booleans())
     def try_again(self, step: ChargeStep, refused: bool) -> None:  # noqa: FBT001 - drawn
         before = self.charge and self.key(step)
-        self.tell(StartTry(ID, step, refused))
+        self.tell(ScheduleRetry(ID, step, refused))
         assert self.charge is None or self.key(step) != before
 
     @rule()

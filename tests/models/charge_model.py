@@ -24,7 +24,7 @@ from actors.domain.messages import (
     RecordVoided,
     Refusal,
     RequestMismatch,
-    StartTry,
+    ScheduleRetry,
 )
 
 Outcome = str | Refusal | None
@@ -62,7 +62,7 @@ class ChargeModel:
 
     def _record(self, command: ChargeCommand) -> Outcome:  # noqa: C901, PLR0911, PLR0912 - a row a command
         match command:
-            case StartTry(step=step, refused=refused):
+            case ScheduleRetry(step=step, refused=refused):
                 self.tries[step] += 1
                 if refused and step == ChargeStep.CAPTURE:
                     self.refusals += 1

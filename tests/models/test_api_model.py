@@ -21,9 +21,9 @@ from actors.domain.messages import (
     TicketCommand,
 )
 from actors.domain.ticket import TicketAnswer
-from actors.payments.purchase import Purchases
+from actors.payments.purchase import PurchaseSaga
 from actors.storage.orders import Orders
-from actors.tickets.entity import TicketBehaviour
+from actors.tickets.entity import TicketEntity
 from config.settings import Settings
 from serve_app.accounts.revocations import Revocations
 from serve_app.buying import orders
@@ -91,7 +91,7 @@ def a_declined_payment_keeps_the_order(patch: Patch) -> None:
 
 
 def a_hold_does_not_end(patch: Patch) -> None:
-    patch.setattr(TicketBehaviour, "due", lambda _behaviour, _ticket, _now: ())
+    patch.setattr(TicketEntity, "due", lambda _behaviour, _ticket, _now: ())
 
 
 def an_order_is_anybodys(patch: Patch) -> None:
@@ -116,13 +116,13 @@ def lists_show_what_is_held(patch: Patch) -> None:
 
 
 def paying_again_is_paying_anew(patch: Patch) -> None:
-    real = Purchases.handle
+    real = PurchaseSaga.handle
 
-    async def handle(purchases: Purchases, command: PurchaseCommand) -> PaymentAnswer | Refusal:
+    async def handle(purchases: PurchaseSaga, command: PurchaseCommand) -> PaymentAnswer | Refusal:
         answer = await real(purchases, command)
         return replace(answer, fresh=True) if isinstance(answer, PaymentAnswer) else answer
 
-    patch.setattr(Purchases, "handle", handle)
+    patch.setattr(PurchaseSaga, "handle", handle)
 
 
 def a_session_outlives_its_end(patch: Patch) -> None:

@@ -21,7 +21,7 @@ from actors.domain.messages import (
     TicketStatus,
     TicketUpdated,
 )
-from actors.domain.ticket import Decision, Surroundings, Ticket
+from actors.domain.ticket import Decision, DecisionContext, Ticket
 from tests.models import search
 from tests.models.ticket_machine import TicketMachine
 from tests.support import examples
@@ -37,7 +37,7 @@ def _instead(patch: Patch, status: TicketStatus, handler: Callable[[Ticket, Any]
     """Has the broken rule decide about tickets in this state, and the real one where the broken one says nothing."""
     real = rules._HANDLERS[status]
 
-    def decide(ticket: Ticket, command: TicketCommand, now: Instant, surroundings: Surroundings) -> Decision:
+    def decide(ticket: Ticket, command: TicketCommand, now: Instant, surroundings: DecisionContext) -> Decision:
         decision = handler(ticket, command)
         return real(ticket, command, now, surroundings) if decision is None else decision
 
@@ -56,7 +56,7 @@ def an_expiry_releases_whoever_holds_it(patch: Patch) -> None:
 def a_reservation_ignores_who_holds_it(patch: Patch) -> None:
     def reserve(ticket: Ticket, command: TicketCommand) -> Decision | None:
         if isinstance(command, Reserve):
-            return rules._reserve(ticket, command, examples.NOW, Surroundings())
+            return rules._reserve(ticket, command, examples.NOW, DecisionContext())
         return None
 
     _instead(patch, TicketStatus.RESERVED, reserve)

@@ -11,11 +11,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from actors.domain import codec
 from actors.domain.messages import (
     AbandonRefund,
+    ActivateTicket,
     CancelOrder,
     CancelReason,
+    CancelSale,
     CloseWaitingList,
     CreateTicket,
-    Details,
     EditTicket,
     Expire,
     JoinWaitingList,
@@ -29,17 +30,16 @@ from actors.domain.messages import (
     ReinstateTicket,
     Release,
     Reserve,
-    Revoke,
     Sell,
     StartPayment,
     StartRefund,
     SuspendTicket,
     TicketCommand,
+    TicketDetails,
     TicketEvent,
-    WakeTicket,
     WithdrawTicket,
 )
-from actors.domain.ticket import Surroundings, Ticket, fold
+from actors.domain.ticket import DecisionContext, Ticket, fold
 from tests.models.ticket_model import HOUR, OrderModel, TicketModel
 from tests.support.examples import ANOTHER, ANOTHER_CHARGE, BUYER, CHARGE, GRACE, NOW, SELLER, TICKET, WINDOW, handle
 
@@ -50,7 +50,7 @@ BUYERS = st.sampled_from([BUYER, BUYER, BUYER, ANOTHER, ANOTHER, SELLER])
 # The last of them may not buy.
 WAITERS = (BUYER, ANOTHER, "7" * 24, "8" * 24, "6" * 24)
 OFFER = WINDOW // 3
-WAITING = Surroundings(may_buy=frozenset(WAITERS[:-1]), offer_window=OFFER)
+WAITING = DecisionContext(may_buy=frozenset(WAITERS[:-1]), offer_window=OFFER)
 SELLERS = st.sampled_from([SELLER, SELLER, SELLER, SELLER, BUYER])
 PRICES = st.sampled_from([5_000, 5_000, 5_000, 6_000])
 TITLES = st.sampled_from(["Hamlet", "Macbeth"])
@@ -104,10 +104,10 @@ class TicketMachine(RuleBasedStateMachine):
                 return known[-1]
         return UNHEARD_OF
 
-    def details(self, title: str, price: int, begins_in: int | None) -> Details:
-        return Details(title, price, "usd", starts_at=None if begins_in is None else self.now + begins_in)
+    def details(self, title: str, price: int, begins_in: int | None) -> TicketDetails:
+        return TicketDetails(title, price, "usd", starts_at=None if begins_in is None else self.now + begins_in)
 
-    def surroundings(self, command: TicketCommand, open_holds: int) -> Surroundings:
+    def surroundings(self, command: TicketCommand, open_holds: int) -> DecisionContext:
         earlier = self.orders.get(command.order_id) if isinstance(command, Reserve) else None
         return replace(WAITING, open_holds=open_holds, earlier_order=earlier)
 
@@ -176,7 +176,7 @@ class TicketMachine(RuleBasedStateMachine):
         if is_meant:
             self.send(SuspendTicket(TICKET))
 
-    @rule(command=st.sampled_from([ReadTicket(TICKET), WakeTicket(TICKET)]))
+    @rule(command=st.sampled_from([ReadTicket(TICKET), ActivateTicket(TICKET)]))
     def look(self, command: TicketCommand) -> None:
         self.send(command)
 
@@ -264,13 +264,13 @@ class TicketMachine(RuleBasedStateMachine):
     @precondition(in_state("reserved", "sold"))
     @rule(which=ORDERS, reason=st.sampled_from([CancelReason.CAPTURE_FAILED, CancelReason.REFUNDED]))
     def revoke(self, which: str, reason: CancelReason) -> None:
-        self.send(Revoke(TICKET, self.named(which), reason))
+        self.send(CancelSale(TICKET, self.named(which), reason))
 
     @precondition(in_state("available", "withdrawn"))
     @rule(
         which=ORDERS,
         kind=st.sampled_from(
-            [CancelOrder, StartPayment, Sell, Release, Revoke, StartRefund, AbandonRefund, Expire, ReadOrder]
+            [CancelOrder, StartPayment, Sell, Release, CancelSale, StartRefund, AbandonRefund, Expire, ReadOrder]
         ),
     )
     def go_on_with_an_order_that_is_over(self, which: str, kind: type[TicketCommand]) -> None:
@@ -279,7 +279,7 @@ class TicketMachine(RuleBasedStateMachine):
             StartPayment: (GRACE,),
             Sell: (CHARGE, self.model.price, 1),
             Release: (1, 1),
-            Revoke: (CancelReason.CAPTURE_FAILED,),
+            CancelSale: (CancelReason.CAPTURE_FAILED,),
             StartRefund: (SELLER,),
         }
         self.send(kind(TICKET, order_id, *rest.get(kind, ())))  # type: ignore[arg-type, call-arg]

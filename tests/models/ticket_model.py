@@ -5,29 +5,29 @@ from dataclasses import dataclass, field
 from actors.domain.ids import derived_id
 from actors.domain.messages import (
     AbandonRefund,
+    ActivateTicket,
     AlreadyReserved,
     AlreadySold,
     AlreadyWithdrawn,
     AttemptOver,
     CancelOrder,
     CancelReason,
+    CancelSale,
     CloseWaitingList,
     CreateTicket,
     EditedSince,
     EditTicket,
-    EventBegun,
     Expire,
     HeldByYou,
     HeldTooOften,
     JoinWaitingList,
     LeaveWaitingList,
     NotFound,
+    NotOwner,
     NotReserved,
-    NotYours,
+    OrderClosed,
     OrderComplete,
     OrderNotPaid,
-    OrderOver,
-    OwnTicket,
     PriceChanged,
     ReadOrder,
     ReadTicket,
@@ -36,8 +36,9 @@ from actors.domain.messages import (
     Release,
     RequestMismatch,
     Reserve,
-    Revoke,
     Sell,
+    SellerCannotBuy,
+    ShowStarted,
     StartPayment,
     StartRefund,
     SuspendTicket,
@@ -46,7 +47,6 @@ from actors.domain.messages import (
     VersionMismatch,
     WaitingListFull,
     WaitingListOver,
-    WakeTicket,
     WithdrawTicket,
     WrongAmount,
 )
@@ -135,7 +135,7 @@ class TicketModel:
         if not self.seller:
             return NotFound()
         match command:
-            case ReadTicket() | WakeTicket():
+            case ReadTicket() | ActivateTicket():
                 return None
             case EditTicket():
                 return self._edit(command)
@@ -157,9 +157,9 @@ class TicketModel:
             case CloseWaitingList():
                 return self._close_line(command.user_id)
             case StartRefund() if command.user_id != self.seller and not command.is_admin:
-                return NotYours()
+                return NotOwner()
         if self.holder is None or command.order_id != self.holder.id:
-            return OrderOver()
+            return OrderClosed()
         match command:
             case CancelOrder():
                 return self._end_unless_sold("OrderCancelled", CancelReason.BUYER)
@@ -169,7 +169,7 @@ class TicketModel:
                 return self._sell(self.holder, command)
             case Release():
                 return self._release(self.holder, command)
-            case Revoke():
+            case CancelSale():
                 return self._end("OrderCancelled", command.reason)
             case StartRefund():
                 return self._start_refund(self.holder, command, now)
@@ -178,7 +178,7 @@ class TicketModel:
             case ReadOrder():
                 return None
             case Expire():
-                return None if self.holder.is_open else OrderOver()
+                return None if self.holder.is_open else OrderClosed()
 
     def _create(self, command: CreateTicket) -> Refusal | None:
         if self.seller:
@@ -238,9 +238,9 @@ class TicketModel:
             case "withdrawn":
                 return AlreadyWithdrawn()
         if user_id == self.seller:
-            return OwnTicket()
+            return SellerCannotBuy()
         if self.holder is None:
-            return EventBegun() if self.begins is not None and now >= self.begins else NotReserved()
+            return ShowStarted() if self.begins is not None and now >= self.begins else NotReserved()
         if user_id == self.holder.buyer:
             return HeldByYou()
         return WaitingListOver() if self.is_line_closed or self.suspended else None
@@ -252,7 +252,7 @@ class TicketModel:
 
     def _close_line(self, user_id: str) -> Refusal | None:
         if user_id != self.seller:
-            return NotYours()
+            return NotOwner()
         is_open = self.status == "reserved" and not self.is_line_closed
         if self.line or is_open:
             self.line.clear()
@@ -276,7 +276,7 @@ class TicketModel:
     def _closed_to(self, user_id: str) -> Refusal | None:
         """Why this user cannot change what is offered."""
         if user_id != self.seller:
-            return NotYours()
+            return NotOwner()
         return {"reserved": AlreadyReserved(), "sold": AlreadySold(), "withdrawn": AlreadyWithdrawn()}.get(self.status)
 
     def _reserve(self, command: Reserve, now: int, open_holds: int, *, careful: bool) -> Refusal | None:
@@ -318,13 +318,13 @@ class TicketModel:
         if self.status == "sold":
             return AlreadySold()
         if command.buyer_id == self.seller:
-            return OwnTicket()
+            return SellerCannotBuy()
         if self.holder is not None:
             if self.holder.buyer != command.buyer_id:
                 return AlreadyReserved()
             return PriceChanged(self.price) if wants_another_price else self._edited_since(command)
         if self.begins is not None and now >= self.begins:
-            return EventBegun()
+            return ShowStarted()
         if wants_another_price:
             return PriceChanged(self.price)
         return self._edited_since(command) or self._holds_too_much(command, open_holds)
@@ -363,7 +363,7 @@ class TicketModel:
 
     def _sell(self, order: OrderModel, command: Sell) -> Refusal | None:
         if not order.is_open:
-            return None if order.paid_by == command.charge_id else OrderOver()
+            return None if order.paid_by == command.charge_id else OrderClosed()
         if command.attempt != order.attempt:
             return AttemptOver()
         if command.amount != order.price:
@@ -392,14 +392,14 @@ class TicketModel:
         if order.refunding and not is_taken_over:
             return None
         if self.begins is not None and now >= self.begins and not command.is_admin:
-            return EventBegun()
+            return ShowStarted()
         self._turn(order, "OrderRefunding", "complete")
         order.refunding, order.refund_by = True, command.user_id
         return None
 
     def _abandon_refund(self, order: OrderModel) -> Refusal | None:
         if order.is_open:
-            return OrderOver()
+            return OrderClosed()
         if order.refunding:
             self._turn(order, "OrderRefundFailed", "complete")
             order.refunding, order.refund_by = False, None

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from actors.events.redis_stream import STREAM, RedisEventStream
 from config import redis_server
 from config.redis_server import UnsuitableRedisError
-from serve_app.security.rate_limits import Limits
+from serve_app.security.rate_limits import RateLimits
 from tests.simulation.contracts.examples import recorded
 from tests.support.redis_servers import redis_with
 from tests.support.running_market import HOLDFAST, RunningMarket
@@ -86,7 +86,7 @@ async def test_the_access_list_in_the_documents_is_enough(tmp_path: Path) -> Non
             async with client.pubsub() as channel:
                 await channel.subscribe("holdfast:revocations", "holdfast:changed-users")
                 assert await client.publish("holdfast:revocations", "a 1") == 1
-        limits = Limits(own, enabled=True)
+        limits = RateLimits(own, enabled=True)
         with structlog.testing.capture_logs() as logs:
             await limits.signup("203.0.113.7")
         await limits.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cli.up import process_tree
-from cli.up.restarter import Watch
+from cli.up.restarter import Restarter
 from cli.up.watchdog import Pulse
 from config import ports
 
@@ -98,7 +98,7 @@ def test_a_child_that_ended_is_started_again_at_once() -> None:
     clock = FakeClock()
     child = FakeChild(clock)
 
-    Watch(child, clock).look()
+    Restarter(child, clock).look()
 
     assert child.started_at == [0.0]
 
@@ -106,7 +106,7 @@ def test_a_child_that_ended_is_started_again_at_once() -> None:
 def test_a_child_that_hangs_is_started_again() -> None:
     clock = FakeClock()
     child = HangingChild(clock)
-    watch = Watch(child, clock)
+    watch = Restarter(child, clock)
 
     watch.look()
     watch.look()
@@ -119,7 +119,7 @@ def test_a_child_that_hangs_is_started_again() -> None:
 def test_a_child_that_keeps_ending_is_started_ever_less_eagerly() -> None:
     clock = FakeClock()
     child = FakeChild(clock)
-    watch = Watch(child, clock)
+    watch = Restarter(child, clock)
 
     for _ in range(200):
         watch.look()
@@ -133,7 +133,7 @@ def test_a_child_that_keeps_ending_is_started_ever_less_eagerly() -> None:
 def test_a_child_that_was_steady_for_a_minute_is_forgiven() -> None:
     clock = FakeClock()
     child = FakeChild(clock)
-    watch = Watch(child, clock)
+    watch = Restarter(child, clock)
     watch.look()
 
     clock.now += 61
@@ -145,7 +145,7 @@ def test_a_child_that_was_steady_for_a_minute_is_forgiven() -> None:
 def test_a_start_that_fails_is_tried_again() -> None:
     clock = FakeClock()
     child = FailingChild(clock)
-    watch = Watch(child, clock)
+    watch = Restarter(child, clock)
 
     for _ in range(3):
         watch.look()
@@ -199,11 +199,11 @@ def test_a_copied_folder_does_not_claim_the_processes_of_the_original(
     original, copy = tmp_path / "original", tmp_path / "copy"
     original.mkdir()
     copy.mkdir()
-    marker, _ = process_tree.adopt_marker(original)
+    marker, _ = process_tree.new_marker(original)
     (copy / "market").write_text((original / "market").read_text())
 
-    assert process_tree.adopt_marker(original)[1] == marker
-    assert process_tree.adopt_marker(copy)[1] is None
+    assert process_tree.new_marker(original)[1] == marker
+    assert process_tree.new_marker(copy)[1] is None
 
 
 def test_ports_of_markets_that_have_not_bound_theirs_yet_are_kept_apart() -> None:

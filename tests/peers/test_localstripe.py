@@ -15,7 +15,7 @@ from actors.domain.messages import (
     Charge,
     ChargeStatus,
     Order,
-    OrderOver,
+    OrderClosed,
     OrderStatus,
     Pay,
     PaymentAnswer,
@@ -25,7 +25,7 @@ from actors.domain.messages import (
     TicketStatus,
     UnknownPaymentMethod,
 )
-from actors.storage.ledger_reader import verified
+from actors.storage.ledger_reader import reconcile
 from actors.stripe import Intent, connect
 from actors.stripe.errors import InvalidState
 from tests.support.buying import DECLINED, UNKNOWN, VISA, WANTS_ACTION, an_order, order_now, pay_until_it_dies, rescued
@@ -152,7 +152,7 @@ async def test_a_sale_whose_money_is_gone_is_taken_back(market: LocalMarket) -> 
     await pay_until_it_dies(market, order, Capture, before=True)
     [intent] = await confirmed_intents(market, order)
     await market.stripe.cancel(intent.id, idempotency_key="by hand")
-    assert await market.pay(Pay(order.id, VISA)) == OrderOver()
+    assert await market.pay(Pay(order.id, VISA)) == OrderClosed()
     assert (await order_now(market, order)).cancel_reason is CancelReason.CAPTURE_FAILED
     assert (await as_it_is(market, order.ticket_id)).status is TicketStatus.AVAILABLE
 
@@ -162,7 +162,7 @@ async def test_the_books_agree_with_the_peer_to_the_cent(market: LocalMarket) ->
         await paid(market, method)
     refunded = (await paid(market)).order
     await market.refund(RefundOrder(refunded.id, refunded.seller_id))
-    report = await verified(market.connections.database, market.stripe, market.connections.clock, margin=-60_000)
+    report = await reconcile(market.connections.database, market.stripe, market.connections.clock, margin=-60_000)
     assert report.violations == set()
     assert (report.captured["usd"], report.refunded["usd"], report.sold["usd"]) == (3 * PRICE, PRICE, 2 * PRICE)
 
@@ -180,5 +180,5 @@ async def test_the_books_do_not_agree_when_somebody_takes_money_behind_our_back(
     await stranger.confirm(intent.id, idempotency_key="stranger confirms")
     await stranger.capture(intent.id, amount=PRICE, idempotency_key="stranger captures")
     await stranger.aclose()
-    report = await verified(market.connections.database, market.stripe, market.connections.clock, margin=-60_000)
+    report = await reconcile(market.connections.database, market.stripe, market.connections.clock, margin=-60_000)
     assert {violation.id for violation in report.violations} >= {intent.id}

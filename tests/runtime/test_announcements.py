@@ -6,7 +6,7 @@ from actors.domain.account_events import UserCreated, UserUpdated
 from actors.runtime.ports import StoreUnavailableError
 from actors.storage.journal import MongoJournal
 from actors.storage.users import User, Users
-from actors.supervision.user_events import Announcements
+from actors.supervision.user_events import UserEventRelay
 from tests.support.local_market import LocalMarket
 
 
@@ -33,9 +33,9 @@ async def changed_user(market: LocalMarket) -> tuple[User, Users]:
     return user, users
 
 
-def announcements(market: LocalMarket, stream: Stream) -> Announcements:
+def announcements(market: LocalMarket, stream: Stream) -> UserEventRelay:
     own = market.connections
-    return Announcements(own.user_marks, own.journal, stream, writer=f"w{ObjectId()}")
+    return UserEventRelay(own.user_marks, own.journal, stream, writer=f"w{ObjectId()}")
 
 
 async def test_a_user_is_created_and_then_updated_also_when_the_sweep_comes_after_both(market: LocalMarket) -> None:

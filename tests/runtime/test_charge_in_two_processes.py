@@ -16,10 +16,10 @@ from actors.domain.messages import (
     OpenCharge,
     Order,
     PaymentCommand,
-    Settle,
+    ReverseCharge,
 )
-from actors.payments.charge_entity import ChargeBehaviour
-from actors.payments.charge_workflow import Payments
+from actors.payments.charge_entity import ChargeEntity
+from actors.payments.charge_workflow import ChargeWorkflow
 from actors.stripe.client import Stripe
 from actors.stripe.resources import Intent
 from tests.support.buying import VISA, an_order, money
@@ -56,8 +56,8 @@ class TwoProcesses:
     def __init__(self, market: LocalMarket) -> None:
         self._market = market
         self.held = Held(market)
-        other = market._start(ChargeBehaviour(market.connections.queries), "payments-1")
-        self._slow = Payments(other.host, self.held, market.connections.clock)
+        other = market._start(ChargeEntity(market.connections.queries), "payments-1")
+        self._slow = ChargeWorkflow(other.host, self.held, market.connections.clock)
 
     async def quick(self, command: PaymentCommand) -> Charge:
         return expect(ChargeAnswer, await self._market.ask_charge(command)).charge
@@ -102,7 +102,7 @@ Then = Callable[[str], list[PaymentCommand]]
     [
         (list, ChargeStatus.AUTHORISED, 0),
         (lambda one: [Capture(one)], ChargeStatus.COMPLETED, 5_000),
-        (lambda one: [Settle(one)], ChargeStatus.VOIDED, 0),
+        (lambda one: [ReverseCharge(one)], ChargeStatus.VOIDED, 0),
     ],
     ids=["authorised", "captured", "voided"],
 )
@@ -125,9 +125,9 @@ async def test_who_knows_no_intent_voids_no_charge_for_which_another_process_has
     order = await an_order(market)
     charge = charge_for(order)
     await market.ask_host(market.charges, [OpenCharge(charge)])
-    answer = await processes.slow_behind(Authorise(charge), Settle(charge.id))
+    answer = await processes.slow_behind(Authorise(charge), ReverseCharge(charge.id))
     assert answer.status is ChargeStatus.AUTHORISED
-    assert (await processes.quick(Settle(charge.id))).status is ChargeStatus.VOIDED
+    assert (await processes.quick(ReverseCharge(charge.id))).status is ChargeStatus.VOIDED
     assert await money(market, order) == {"canceled": 1, "taken": 0, "given back": 0}
 
 
@@ -136,6 +136,6 @@ async def test_who_loses_a_capture_answers_with_the_charge_as_it_stands(
 ) -> None:
     order = await an_order(market)
     charge = await processes.quick(Authorise(charge_for(order)))
-    answer = await processes.slow_behind(Capture(charge.id), Capture(charge.id), Settle(charge.id))
+    answer = await processes.slow_behind(Capture(charge.id), Capture(charge.id), ReverseCharge(charge.id))
     assert answer.status is ChargeStatus.REFUNDED
     assert await money(market, order) == {"succeeded": 1, "taken": 5_000, "given back": 5_000}

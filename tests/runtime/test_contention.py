@@ -6,7 +6,7 @@ import pytest
 
 from actors.domain.codec import Document
 from actors.mail.outbox import Outbox, to_user
-from actors.mail.templates import Kind
+from actors.mail.templates import MailKind
 from actors.mail.tokens import EmailToken, EmailTokens
 from actors.storage import database as databases
 from actors.storage.database import Database
@@ -14,11 +14,11 @@ from actors.storage.revocations import RevocationRecords
 from actors.storage.security_events import SecurityEventRecords
 from actors.storage.sessions import SessionRecord, SessionRecords
 from actors.storage.upgrades import convert_email_keys, watch_who_may_not_sell
-from actors.storage.user_reads import UnlistedUsers, UserMarks
+from actors.storage.user_reads import DelistedSellers, MongoPendingUserEvents
 from actors.storage.users import User, Users
 from actors.storage.webhook_inbox import WebhookInbox
 from actors.stripe.webhooks import WebhookEvent
-from actors.supervision.user_events import UserMark
+from actors.supervision.user_events import PendingUser
 from tests.support.fake_mongod import FakeMongod, speaking_to
 
 USER = User("ann", "ann@example.org", "hash", 1)
@@ -29,21 +29,23 @@ WRITERS: dict[str, Callable[[Database], Awaitable[object]]] = {
     "a user signs up": lambda database: Users(database).add(USER),
     "a password hash": lambda database: Users(database).upgrade_password_hash(USER, "better"),
     "a ban": lambda database: Users(database).ban("ann", 1),
-    "a user is announced": lambda database: UserMarks(database).announced(UserMark("ann", 1, 1, 1, 0)),
-    "a seller is unlisted": lambda database: UnlistedUsers(database).is_unlisted("ann", 1),
-    "a seller is relisted": lambda database: UnlistedUsers(database).is_relisted("ann", 1),
+    "a user is announced": lambda database: MongoPendingUserEvents(database).announced(PendingUser("ann", 1, 1, 1, 0)),
+    "a seller is unlisted": lambda database: DelistedSellers(database).is_unlisted("ann", 1),
+    "a seller is relisted": lambda database: DelistedSellers(database).is_relisted("ann", 1),
     "a session begins": lambda database: SessionRecords(database).add(SessionRecord("s", "ann", 1, 1, 2)),
     "a session is seen": lambda database: SessionRecords(database).see("s", 1, 2),
     "sessions end": lambda database: SessionRecords(database).remove(["s"]),
     "ended sessions": lambda database: SessionRecords(database).drop_ended(1),
     "a revocation": lambda database: RevocationRecords(database).add("s", 1, 2),
     "old revocations": lambda database: RevocationRecords(database).drop_before(1),
-    "a mail": lambda database: Outbox(database).add([to_user(Kind.VERIFICATION, "ann", 1)]),
+    "a mail": lambda database: Outbox(database).add([to_user(MailKind.VERIFICATION, "ann", 1)]),
     "a mail is sent": lambda database: Outbox(database).done(["m"], 1),
     "a mail is postponed": lambda database: Outbox(database).postpone({"m": 2}),
     "old mails": lambda database: Outbox(database).forget_before(1),
-    "an email token": lambda database: EmailTokens(database).make(Kind.VERIFICATION, "ann", "ann@example.org", 1),
-    "a token is used": lambda database: EmailTokens(database).use(EmailToken("t", Kind.VERIFICATION, "ann", "a", 1)),
+    "an email token": lambda database: EmailTokens(database).make(MailKind.VERIFICATION, "ann", "ann@example.org", 1),
+    "a token is used": lambda database: EmailTokens(database).use(
+        EmailToken("t", MailKind.VERIFICATION, "ann", "a", 1)
+    ),
     "tokens are forgotten": lambda database: EmailTokens(database).forget("ann"),
     "expired tokens": lambda database: EmailTokens(database).forget_expired(1),
     "security events": lambda database: SecurityEventRecords(database).add([{"_id": "e"}]),

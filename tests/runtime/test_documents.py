@@ -14,22 +14,22 @@ from actors.cluster import names
 from actors.domain.codec import Document
 from actors.domain.messages import (
     CancelOrder,
-    Details,
     EditTicket,
     Pay,
     PaymentAnswer,
     Reserve,
     StartPayment,
+    TicketDetails,
     WithdrawTicket,
 )
 from actors.domain.ticket import TicketAnswer
-from actors.payments.charge_entity import ChargeBehaviour
+from actors.payments.charge_entity import ChargeEntity
 from actors.read_model.projections import ticket_of
-from actors.runtime.ports import Behaviour, DocumentStore, Marks, Projection, Recorded
+from actors.runtime.ports import Checkpoint, DocumentStore, DocumentUpdate, Entity, RecordedEvent
 from actors.runtime.publisher import Publisher
 from actors.runtime.replay import load, recover
 from actors.storage.documents import MongoDocuments
-from actors.tickets.entity import TicketBehaviour
+from actors.tickets.entity import TicketEntity
 from tests.support.eventually import eventually
 from tests.support.local_market import LocalMarket, RunningHost
 from tests.support.trading import a_hold, a_ticket, asked, expect
@@ -41,13 +41,13 @@ Documents = dict[str, list[Document]]
 class UnguardedDocuments(MongoDocuments):
     """The version guard is off: whoever writes last wins."""
 
-    async def write(self, projections: Sequence[Projection]) -> None:
+    async def write(self, projections: Sequence[DocumentUpdate]) -> None:
         for one in projections:
             await self._database[one.collection].replace_one({"_id": one.id}, one.document(), upsert=True)
 
 
 class NoStream:
-    async def publish(self, records: Sequence[Recorded]) -> None:
+    async def publish(self, records: Sequence[RecordedEvent]) -> None:
         """Nobody listens."""
 
 
@@ -60,7 +60,7 @@ async def a_history_of_many_writers(market: LocalMarket) -> None:
 
     for number in range(6):
         ticket = (await told(number, a_ticket())).ticket
-        edit = EditTicket(ticket.id, ticket.seller_id, Details("Organ recital", 1_000 + number, "usd"))
+        edit = EditTicket(ticket.id, ticket.seller_id, TicketDetails("Organ recital", 1_000 + number, "usd"))
         await told(number + 1, edit)
         hold = await reserve(told, number + 2, ticket.id)
         match number % 3:
@@ -107,11 +107,11 @@ async def writers(market: LocalMarket) -> list[str]:
 async def apply(market: LocalMarket, writer: str, documents: DocumentStore | None = None) -> None:
     """Carries all commits of a writer on, as if it had died before its first mark."""
     own = market.connections
-    behaviours: dict[str, Behaviour[Any, Any]] = {
-        names.TICKETS: TicketBehaviour(own.queries),
-        names.PAYMENTS: ChargeBehaviour(own.queries),
+    behaviours: dict[str, Entity[Any, Any]] = {
+        names.TICKETS: TicketEntity(own.queries),
+        names.PAYMENTS: ChargeEntity(own.queries),
     }
-    marks = Marks(writer, writer, 0, 0, 0)
+    marks = Checkpoint(writer, writer, 0, 0, 0)
     behaviour = behaviours[names.kind_of(writer)]
     publisher = Publisher(own.journal, NoStream(), own.marks)
     await recover(behaviour, own.journal, documents or own.documents, publisher, marks)
@@ -185,7 +185,7 @@ async def test_the_hosts_own_documents_are_those_of_a_recovery(market: LocalMark
     assert (own["orders"], own["charges"]) == (recovered["orders"], recovered["charges"])
     # A ticket's document may lag; together with the commits beyond it it is the same ticket.
     loaded = await load(
-        TicketBehaviour(market.connections.queries), market.connections.journal, [one["_id"] for one in own["tickets"]]
+        TicketEntity(market.connections.queries), market.connections.journal, [one["_id"] for one in own["tickets"]]
     )
     assert {one["_id"]: ticket_of(one) for one in recovered["tickets"]} == loaded.states
 
@@ -193,9 +193,9 @@ async def test_the_hosts_own_documents_are_those_of_a_recovery(market: LocalMark
 # One document
 
 
-def projection(version: int, *, is_new: bool = False) -> Projection:
+def projection(version: int, *, is_new: bool = False) -> DocumentUpdate:
     document = {"_id": "1", "version": version}
-    return Projection("things", "1", version, lambda: dict(document), is_new=is_new)
+    return DocumentUpdate("things", "1", version, lambda: dict(document), is_new=is_new)
 
 
 @pytest.mark.parametrize("is_new", [True, False])
@@ -248,10 +248,10 @@ async def test_of_two_first_writes_at_once_the_newer_one_stays(market: LocalMark
 async def test_more_than_one_command_holds_is_replaced(market: LocalMarket) -> None:
     """As when a dead writer is recovered: 20 MB, where a command may have 16."""
 
-    def long_ones(version: int) -> list[Projection]:
+    def long_ones(version: int) -> list[DocumentUpdate]:
         document = {"version": version, "text": "x" * 100_000}
         return [
-            Projection("things", str(place), version, lambda place=place: {"_id": str(place), **document})  # type: ignore[misc]
+            DocumentUpdate("things", str(place), version, lambda place=place: {"_id": str(place), **document})  # type: ignore[misc]
             for place in range(200)
         ]
 
@@ -273,7 +273,7 @@ async def test_what_people_write_is_taken_for_no_expression(market: LocalMarket)
             "words": texts,
             "details": {"city": "$_id"},
         }
-        await store.write([Projection("things", "1", version, lambda document=document: dict(document))])  # type: ignore[misc]
+        await store.write([DocumentUpdate("things", "1", version, lambda document=document: dict(document))])  # type: ignore[misc]
         assert await market.connections.database["things"].find_one({}) == document
 
 
@@ -293,7 +293,7 @@ async def test_host_answers_others_while_it_makes_the_documents_of_a_large_commi
         return {"_id": ticket_id, "version": 1}
 
     ids = [f"{number:024x}" for number in range(95)]
-    projections = [Projection("tickets", one, 1, partial(document, one), is_new=True) for one in ids]
+    projections = [DocumentUpdate("tickets", one, 1, partial(document, one), is_new=True) for one in ids]
     others = asyncio.create_task(answer_others())
     await MongoDocuments(market.connections.database).write(projections)
     await MongoDocuments(market.connections.database).write([replace(one, is_new=False) for one in projections])

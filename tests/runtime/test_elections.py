@@ -8,9 +8,9 @@ import pytest
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError, WriteConcernError
 
 from actors.domain.codec import Document
-from actors.runtime.ports import Commit, FencedError, Marks, Projection, StoreUnavailableError
+from actors.runtime.ports import Checkpoint, Commit, DocumentUpdate, FencedError, StoreUnavailableError
 from actors.storage import database as databases
-from actors.storage.checkpoints import MongoMarks
+from actors.storage.checkpoints import MongoCheckpoints
 from actors.storage.clock import database_clock
 from actors.storage.database import CONTENTION, CONTENTION_TRIES, connect, database_of, reaching_the_database
 from actors.storage.documents import MongoDocuments
@@ -38,8 +38,8 @@ def failure(code: int) -> Document:
     return {"ok": 0.0, "errmsg": "no", "code": code}
 
 
-def projection(place: str) -> Projection:
-    return Projection("things", place, 1, lambda: {"_id": place, "version": 1})
+def projection(place: str) -> DocumentUpdate:
+    return DocumentUpdate("things", place, 1, lambda: {"_id": place, "version": 1})
 
 
 @pytest.mark.parametrize("code", ELECTIONS.values(), ids=ELECTIONS)
@@ -53,7 +53,7 @@ async def test_every_error_of_the_server_is_an_unavailable_store_with_its_cause(
 async def test_whatever_is_asked_of_a_server_that_fails_the_store_is_unavailable() -> None:
     no = failure(ELECTIONS["Interrupted"])
     async with speaking_to(FakeMongod(insert=no, find=no, update=no)) as database:
-        journal, marks = MongoJournal(database), MongoMarks(database)
+        journal, marks = MongoJournal(database), MongoCheckpoints(database)
         for asked in (
             journal.append(A_COMMIT),
             journal.owning(["k"]),
@@ -61,7 +61,7 @@ async def test_whatever_is_asked_of_a_server_that_fails_the_store_is_unavailable
             journal.after("a", 0, 1),
             Queries(database).tickets(["1"]),
             MongoDocuments(database).write([projection("1")]),
-            marks.save(Marks("a", "a", 0, 0, 0)),
+            marks.save(Checkpoint("a", "a", 0, 0, 0)),
             marks.all(),
         ):
             with pytest.raises(StoreUnavailableError) as error:
@@ -77,9 +77,9 @@ async def test_a_write_that_no_majority_confirmed_has_an_unknown_outcome(code: i
             await MongoJournal(database).append(A_COMMIT)
         assert isinstance(error.value.__cause__, WriteConcernError)
         with pytest.raises(StoreUnavailableError):
-            await MongoMarks(database).save(Marks("a", "a", 0, 0, 0))
+            await MongoCheckpoints(database).save(Checkpoint("a", "a", 0, 0, 0))
         with pytest.raises(StoreUnavailableError):
-            await MongoDocuments(database).write([Projection("things", "1", 1, lambda: {"_id": "1"}, is_new=True)])
+            await MongoDocuments(database).write([DocumentUpdate("things", "1", 1, lambda: {"_id": "1"}, is_new=True)])
 
 
 @pytest.mark.parametrize("error", list(driver_errors()), ids=lambda error: type(error).__name__)
@@ -132,7 +132,7 @@ async def test_what_was_ended_for_anothers_sake_is_written_again_with_the_same_i
     async with speaking_to(server) as database:
         await MongoJournal(database).append(A_COMMIT)
         await MongoDocuments(database).write([projection("1")])
-        await MongoMarks(database).save(Marks("a", "a", 0, 0, 0))
+        await MongoCheckpoints(database).save(Checkpoint("a", "a", 0, 0, 0))
     assert [[one["_id"] for one in asked["documents"]] for asked in server.asked_for("insert")] == [[A_COMMIT.id]] * 3
     of_documents, of_marks = server.asked_for("update")[:3], server.asked_for("update")[3:]
     assert [asked["updates"] for asked in of_documents] == [of_documents[0]["updates"]] * 3
@@ -145,7 +145,7 @@ async def test_of_many_inserts_of_which_one_met_another_writer_all_are_written_a
     monkeypatch.setattr(databases, "CONTENTION_SECONDS", 0.0)
     answers = [{"n": 1, "writeErrors": [{"index": 1, "code": 112, "errmsg": "no"}], "ok": 1.0}, WRITTEN]
     server = FakeMongod(insert=lambda _command: answers.pop(0))
-    new = [Projection("things", place, 1, lambda place=place: {"_id": place}, is_new=True) for place in "ab"]  # type: ignore[misc]
+    new = [DocumentUpdate("things", place, 1, lambda place=place: {"_id": place}, is_new=True) for place in "ab"]  # type: ignore[misc]
     async with speaking_to(server) as database:
         await MongoDocuments(database).write(new)
     assert [len(asked["documents"]) for asked in server.asked_for("insert")] == [2, 2]
@@ -167,7 +167,7 @@ async def test_whoever_writes_the_same_documents_writes_them_in_the_same_order()
     async with speaking_to(server) as database:
         await MongoDocuments(database).write([projection(place) for place in "cebad"])
         await MongoDocuments(database).write(
-            [Projection("things", place, 1, lambda place=place: {"_id": place}, is_new=True) for place in "cebad"]  # type: ignore[misc]
+            [DocumentUpdate("things", place, 1, lambda place=place: {"_id": place}, is_new=True) for place in "cebad"]  # type: ignore[misc]
         )
         await MongoJournal(database).append(several)
     (replaced,) = server.asked_for("update")
@@ -194,7 +194,7 @@ async def test_reads_are_the_primarys_of_what_a_majority_has_and_writes_a_majori
         await journal.append(A_COMMIT)
         await journal.owning(["k"])
         await journal.after("a", 0, 1)
-        await MongoMarks(database).all()
+        await MongoCheckpoints(database).all()
     assert [asked["readConcern"] for asked in server.asked_for("find")] == [{"level": "majority"}] * 4
     assert {asked.get("$readPreference", {"mode": "primary"})["mode"] for asked in server.asked} == {"primary"}
     assert server.asked_for("insert")[0]["writeConcern"] == {"w": "majority", "j": True}

@@ -7,8 +7,8 @@ import pytest
 
 from actors.domain.messages import ReadTicket
 from actors.domain.ticket import TicketAnswer
-from actors.runtime.commit_relay import CarryOn
-from actors.runtime.ports import Marks
+from actors.runtime.commit_relay import CommitRelay
+from actors.runtime.ports import Checkpoint
 from actors.supervision.recovery import DAY, LOOK_AGAIN
 from tests.support.buying import Ahead
 from tests.support.eventually import eventually
@@ -39,7 +39,7 @@ async def test_a_writer_is_not_finished_before_its_commits_are_marked_as_carried
 
 async def test_a_dead_writer_is_looked_after_for_a_day_and_then_forgotten(market: LocalMarket) -> None:
     own, rescue = market.connections, market.rescue()
-    dead = Marks("tickets-0-dead", "tickets-0", 0, 0, own.clock.now())
+    dead = Checkpoint("tickets-0-dead", "tickets-0", 0, 0, own.clock.now())
     await own.marks.save(dead)
     for later, is_known in ((0, True), (DAY - 1_000, True), (DAY + LOOK_AGAIN, False)):
         rescue._clock = Ahead(own.clock, later)
@@ -69,10 +69,10 @@ async def test_a_writer_without_anything_to_do_says_every_hour_that_it_lives(
     own = market.connections
     monkeypatch.setattr("actors.runtime.commit_relay.MARKS_AT_LEAST_MS", 0)
     monkeypatch.setattr("actors.runtime.commit_relay.MARKS_SECONDS", 0.01)
-    carry_on: CarryOn = own.carry_on(writer="tickets-0-idle", host="tickets-0")
+    carry_on: CommitRelay = own.carry_on(writer="tickets-0-idle", host="tickets-0")
     await carry_on.announce()
 
-    async def said() -> Marks:
+    async def said() -> Checkpoint:
         (marks,) = [one for one in await own.marks.all() if one.writer == "tickets-0-idle"]
         return marks
 

@@ -10,11 +10,11 @@ import pytest
 from redis.asyncio import Redis
 
 from actors.domain.account_events import UserCreated
-from actors.domain.messages import CancelOrder, Details, Pay, PaymentAnswer, TicketCreated
+from actors.domain.messages import CancelOrder, Pay, PaymentAnswer, TicketCreated, TicketDetails
 from actors.domain.ticket import TicketAnswer
 from actors.events.redis_stream import STREAM, RedisEventStream
-from actors.runtime.commit_relay import BACKLOG, BACKLOG_BYTES, CarryOn
-from actors.runtime.ports import Commit, Marks, Projection, Recorded, StoreUnavailableError
+from actors.runtime.commit_relay import BACKLOG, BACKLOG_BYTES, CommitRelay
+from actors.runtime.ports import Checkpoint, Commit, DocumentUpdate, RecordedEvent, StoreUnavailableError
 from cli.up.embedded_servers import Server, start_redis
 from config.settings import Settings
 from tests.support.broken_journals import GatedJournal
@@ -121,12 +121,13 @@ async def test_while_redis_is_away_buying_goes_on_and_its_events_follow(
 async def test_stream_is_bounded_by_its_bytes_however_large_events_are(
     own_redis: Server, size: int, most_bytes: int
 ) -> None:
-    details = Details("Chamber music", 5_000, "usd", description="x" * size)
+    details = TicketDetails("Chamber music", 5_000, "usd", description="x" * size)
     async with Redis.from_url(own_redis.url) as redis:
         stream = RedisEventStream(redis, max_bytes=most_bytes)
         for start in range(0, 12_000, 100):
             events = [
-                Recorded(f"ticket:{one}", 1, 0, TicketCreated("1" * 24, details)) for one in range(start, start + 100)
+                RecordedEvent(f"ticket:{one}", 1, 0, TicketCreated("1" * 24, details))
+                for one in range(start, start + 100)
             ]
             await stream.publish(events)
         used = await redis.memory_usage(STREAM, samples=0)
@@ -178,15 +179,15 @@ class Memory:
 
     async def taken(self, keys: object) -> set[str]: ...  # type: ignore[empty-body]
 
-    async def write(self, projections: Sequence[Projection]) -> None: ...
+    async def write(self, projections: Sequence[DocumentUpdate]) -> None: ...
 
-    async def save(self, marks: Marks) -> None: ...
+    async def save(self, marks: Checkpoint) -> None: ...
 
     async def remove(self, writer: str) -> None: ...
 
     async def published(self, writers: object) -> dict[str, int]: ...  # type: ignore[empty-body]
 
-    async def publish(self, records: Sequence[Recorded]) -> None:
+    async def publish(self, records: Sequence[RecordedEvent]) -> None:
         await asyncio.sleep(0)
         if self.away:
             raise StoreUnavailableError
@@ -199,12 +200,12 @@ class Memory:
 @pytest.mark.parametrize(("size", "fits"), [(1_000, BACKLOG), (BACKLOG_BYTES // 2, 2)])
 async def test_what_does_not_fit_the_publishers_backlog_is_read_back_from_the_journal(size: int, fits: int) -> None:
     memory = Memory(size)
-    carry_on = CarryOn(memory, memory, memory, memory, memory, writer="w", host="h", report=lambda *_: None)
+    carry_on = CommitRelay(memory, memory, memory, memory, memory, writer="w", host="h", report=lambda *_: None)
     running = asyncio.create_task(carry_on.run())
 
     async def commit() -> None:
         seq = len(memory.commits) + 1
-        written = Commit("w", seq, 0, (), (Recorded("user:1", seq, 0, UserCreated("1")),))
+        written = Commit("w", seq, 0, (), (RecordedEvent("user:1", seq, 0, UserCreated("1")),))
         carry_on.committed(written, await memory.append(written))
 
     for _ in range(fits + 500):

@@ -7,15 +7,15 @@ import pytest
 from actors.domain.messages import (
     CancelOrder,
     Instant,
+    OrderClosed,
     OrderExpired,
-    OrderOver,
     OrderStatus,
     Sell,
     StartPayment,
     TicketStatus,
 )
 from actors.domain.ticket import Ticket, TicketAnswer
-from actors.tickets.entity import TicketBehaviour
+from actors.tickets.entity import TicketEntity
 from tests.support.eventually import eventually
 from tests.support.examples import CHARGE, DETAILS
 from tests.support.journal_checks import records, sold_too_late
@@ -26,7 +26,7 @@ from tests.support.trading import a_hold, as_it_is, expect, held, listed
 WINDOW = 800
 
 
-class WithoutAlarm(TicketBehaviour):
+class WithoutAlarm(TicketEntity):
     """Its timers are as late as those of a host that hangs."""
 
     def timer(self, ticket: Ticket) -> None:  # noqa: ARG002 - it is never woken
@@ -121,7 +121,7 @@ async def test_a_hold_that_ended_while_nobody_lived_ends_when_it_is_woken(market
 # Late payments
 
 
-async def a_payment_after_the_end(market: LocalMarket, behaviour: TicketBehaviour) -> object:
+async def a_payment_after_the_end(market: LocalMarket, behaviour: TicketEntity) -> object:
     market.tickets = market._start(behaviour, "tickets-0")
     (ticket_id,) = await listed(market)
     hold = await held(market, ticket_id, window=WINDOW)
@@ -132,7 +132,7 @@ async def a_payment_after_the_end(market: LocalMarket, behaviour: TicketBehaviou
 
 async def test_a_late_timer_never_lets_a_late_payment_win(market: LocalMarket) -> None:
     answer = await a_payment_after_the_end(market, WithoutAlarm(market.connections.queries))
-    assert answer == OrderOver()
+    assert answer == OrderClosed()
     assert len(await expiries(market)) == 1
     assert not await sold_too_late(market.connections.database)
 

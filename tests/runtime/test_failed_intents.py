@@ -16,15 +16,15 @@ from actors.domain.messages import (
     PaymentCommand,
     Refusal,
     ResumePurchase,
+    ReverseCharge,
+    ScheduleRetry,
     Sell,
-    Settle,
-    StartTry,
     TicketStatus,
     Unavailable,
 )
 from actors.domain.messages import ChargeAnswer as Answer
 from actors.domain.ticket import TicketAnswer
-from actors.payments.charge_workflow import Payments
+from actors.payments.charge_workflow import ChargeWorkflow
 from actors.payments.stripe_calls import FIRST_REST, UNTIRED
 from actors.stripe import errors
 from actors.stripe.client import Stripe
@@ -89,7 +89,7 @@ async def test_an_intent_is_cancelled_after_its_failure_and_the_end_of_the_order
         """Looks at the documents when the intent is to be cancelled."""
 
         async def ask_charge(self, command: PaymentCommand) -> Answer | Refusal:
-            if isinstance(command, Settle):
+            if isinstance(command, ReverseCharge):
                 seen.append(((await charge_of(market, order)).status, (await order_now(market, order)).status))
             return await super().ask_charge(command)
 
@@ -107,7 +107,7 @@ class CannotSettle:
         self.ask_ticket = market.ask_ticket
 
     async def ask_charge(self, command: PaymentCommand) -> Answer | Refusal:
-        return Unavailable() if isinstance(command, Settle) else await self._market.ask_charge(command)
+        return Unavailable() if isinstance(command, ReverseCharge) else await self._market.ask_charge(command)
 
 
 async def failed_and_paid_in_the_browser(market: LocalMarket) -> Order:
@@ -180,7 +180,7 @@ class AnotherAccount(Stripe):
 
 async def test_a_failed_intent_of_another_account_is_as_good_as_cancelled(market: LocalMarket) -> None:
     order, stripe = await failed_and_paid_in_the_browser(market), AnotherAccount(market)
-    market.payments = Payments(market.charges.host, stripe, market.connections.clock)
+    market.payments = ChargeWorkflow(market.charges.host, stripe, market.connections.clock)
     for _ in range(2):
         await rescued(market)
     assert len(stripe.asked) == 1
@@ -191,7 +191,7 @@ async def test_an_authorised_intent_that_is_not_found_waits_for_the_right_key(ma
     order, right = await an_order(market), market.payments
     await pay_until_it_dies(market, order, Sell, before=True)
     expect(TicketAnswer, await market.ask_ticket(CancelOrder(order.ticket_id, order.id)))
-    market.payments = Payments(market.charges.host, AnotherAccount(market), market.connections.clock)
+    market.payments = ChargeWorkflow(market.charges.host, AnotherAccount(market), market.connections.clock)
     await rescued(market)
     assert (await charge_of(market, order)).status is ChargeStatus.AUTHORISED
     market.payments = right
@@ -241,14 +241,14 @@ async def test_a_cancel_that_was_refused_very_often_rests_so_that_its_charge_sta
     expect(TicketAnswer, await market.ask_ticket(CancelOrder(order.ticket_id, order.id)))
     await changed_at_stripe(market, order, lambda intent: _as(intent, "processing"))
     charge = await charge_of(market, order)
-    await market.ask_host(market.charges, [StartTry(charge.id, ChargeStep.VOID)] * UNTIRED)
+    await market.ask_host(market.charges, [ScheduleRetry(charge.id, ChargeStep.VOID)] * UNTIRED)
     for _ in range(3):
         await rescued(market)
     await market.writes_everything()
     assert (await charge_of(market, order)).tries == ("void",) * UNTIRED
 
     later = Ahead(market.connections.clock, FIRST_REST)
-    market.payments = Payments(market.charges.host, market.stripe, later)
+    market.payments = ChargeWorkflow(market.charges.host, market.stripe, later)
     await changed_at_stripe(market, order, lambda intent: _as(intent, "requires_capture"))
     await rescued(market)
     assert await money(market, order) == LET_GO
@@ -257,10 +257,10 @@ async def test_a_cancel_that_was_refused_very_often_rests_so_that_its_charge_sta
 async def test_under_the_same_key_the_refusal_to_cancel_is_replayed_and_the_check_sees_that(
     market: LocalMarket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def leave(_payments: Payments, _charge: Charge, _step: str, refused: Exception) -> None:
+    async def leave(_payments: ChargeWorkflow, _charge: Charge, _step: str, refused: Exception) -> None:
         raise refused
 
-    monkeypatch.setattr(Payments, "_ask_anew", leave)
+    monkeypatch.setattr(ChargeWorkflow, "_ask_anew", leave)
     order = await an_order(market)
     await pay_until_it_dies(market, order, Sell, before=True)
     expect(TicketAnswer, await market.ask_ticket(CancelOrder(order.ticket_id, order.id)))

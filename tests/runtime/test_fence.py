@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from actors.domain.messages import (
+    ActivateTicket,
     AlreadyReserved,
     CancelOrder,
     EditTicket,
@@ -15,11 +16,10 @@ from actors.domain.messages import (
     RequestMismatch,
     TicketEvent,
     TicketStatus,
-    WakeTicket,
 )
 from actors.domain.ticket import Ticket, TicketAnswer
 from actors.storage.journal import MongoJournal
-from actors.tickets.entity import TicketBehaviour
+from actors.tickets.entity import TicketEntity
 from tests.support.examples import DETAILS, new_id
 from tests.support.journal_checks import created_twice, held_twice, with_gaps
 from tests.support.local_market import LocalMarket, RunningHost
@@ -33,14 +33,14 @@ class BlindJournal(MongoJournal):
         return set()
 
 
-class OrdersWithoutClaim(TicketBehaviour):
+class OrdersWithoutClaim(TicketEntity):
     """The fence against orders that come into being twice is off."""
 
     def claims(self, event: TicketEvent) -> tuple[str, ...]:  # noqa: ARG002 - it claims nothing
         return ()
 
 
-class TicketsWithoutAlarm(TicketBehaviour):
+class TicketsWithoutAlarm(TicketEntity):
     """Its timers are as late as those of a host that hangs."""
 
     def timer(self, ticket: Ticket) -> None:  # noqa: ARG002 - it is never woken
@@ -50,7 +50,7 @@ class TicketsWithoutAlarm(TicketBehaviour):
 async def two_hosts_that_know(market: LocalMarket, ticket_id: str) -> tuple[RunningHost, RunningHost]:
     hosts = market.tickets, market.start_tickets()
     for host in hosts:
-        expect(TicketAnswer, await asked(market, host, WakeTicket(ticket_id)))
+        expect(TicketAnswer, await asked(market, host, ActivateTicket(ticket_id)))
     return hosts
 
 
@@ -121,7 +121,7 @@ async def test_a_repeat_that_rests_on_stale_memory_does_not_get_out(market: Loca
 async def test_a_read_is_fenced_where_tickets_may_live_elsewhere(market: LocalMarket, *, fence_reads: bool) -> None:
     (ticket_id,) = await listed(market)
     host = market.start_tickets(fence_reads=fence_reads)
-    await asked(market, host, WakeTicket(ticket_id))
+    await asked(market, host, ActivateTicket(ticket_id))
     await held(market, ticket_id)
     ticket = expect(TicketAnswer, await asked(market, host, ReadTicket(ticket_id))).ticket
     assert ticket.status is (TicketStatus.RESERVED if fence_reads else TicketStatus.AVAILABLE)

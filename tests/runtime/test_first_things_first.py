@@ -6,8 +6,8 @@ import pytest
 
 from actors.domain.messages import ReadTicket
 from actors.domain.ticket import TicketAnswer
-from actors.runtime.commit_relay import CarryOn
-from actors.tickets.entity import TicketBehaviour
+from actors.runtime.commit_relay import CommitRelay
+from actors.tickets.entity import TicketEntity
 from tests.support.eventually import eventually
 from tests.support.gated_stores import GatedDocuments, GatedMarks
 from tests.support.local_market import LocalMarket
@@ -30,7 +30,7 @@ async def test_nothing_is_committed_before_the_writers_mark_is_saved(
     own = market.connections
     marks = own.marks = GatedMarks(own.database)
     if not protected:
-        monkeypatch.setattr(CarryOn, "announce", lambda _carry_on: asyncio.sleep(0))
+        monkeypatch.setattr(CommitRelay, "announce", lambda _carry_on: asyncio.sleep(0))
     host = market.start_tickets()
     reply = asyncio.create_task(asked(market, host, a_ticket()))
     await settled(reply, ends=not protected)
@@ -50,7 +50,7 @@ async def test_a_repeat_that_comes_while_the_orders_document_is_being_written_is
 ) -> None:
     own, (ticket_id,) = market.connections, await listed(market)
     if not protected:
-        monkeypatch.setattr(TicketBehaviour, "promises", lambda _behaviour, _command, _reply: ())
+        monkeypatch.setattr(TicketEntity, "promises", lambda _behaviour, _command, _reply: ())
     documents = own.documents = GatedDocuments(own.database)
     host, hold = market.start_tickets(), a_hold(ticket_id)
     first = asyncio.create_task(asked(market, host, hold))

@@ -8,7 +8,7 @@ from actors.domain.messages import ReadTicket, TicketUpdated
 from actors.runtime import replay
 from actors.runtime.ports import Commit
 from actors.storage.journal import MongoJournal
-from actors.storage.ledger_reader import verified
+from actors.storage.ledger_reader import reconcile
 from tests.simulation.contracts.examples import commit, recorded
 from tests.support.examples import DETAILS
 from tests.support.local_market import LocalMarket
@@ -26,7 +26,7 @@ async def after_a_gap(market: LocalMarket) -> str:
 
 async def violated(market: LocalMarket) -> set[tuple[str, str]]:
     own = market.connections
-    report = await verified(own.database, market.stripe, own.clock, pause_seconds=0)
+    report = await reconcile(own.database, market.stripe, own.clock, pause_seconds=0)
     return {(one.rule, one.id) for one in report.violations}
 
 

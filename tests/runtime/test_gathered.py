@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from actors.runtime.batch_loader import LARGEST, Gathered
+from actors.runtime.batch_loader import LARGEST, BatchLoader
 
 
 class Oracle:
@@ -27,7 +27,7 @@ class Oracle:
 
 async def test_who_asks_alone_is_asked_for_at_once_and_the_others_together() -> None:
     oracle = Oracle()
-    gathered = Gathered(oracle.ask)
+    gathered = BatchLoader(oracle.ask)
     async with asyncio.TaskGroup() as tasks:
         first = tasks.create_task(gathered(1))
         await oracle.is_asked.wait()
@@ -42,7 +42,7 @@ async def test_who_asks_alone_is_asked_for_at_once_and_the_others_together() -> 
 async def test_a_question_is_never_larger_than_the_bound() -> None:
     oracle = Oracle()
     oracle.may_answer.set()
-    gathered = Gathered(oracle.ask)
+    gathered = BatchLoader(oracle.ask)
     answers = await asyncio.gather(*(gathered(item) for item in range(100, 100 + 2 * LARGEST)))
     assert answers == [2 * item for item in range(100, 100 + 2 * LARGEST)]
     assert max(map(len, oracle.questions)) == LARGEST
@@ -51,7 +51,7 @@ async def test_a_question_is_never_larger_than_the_bound() -> None:
 async def test_what_a_question_raises_is_told_to_those_who_shared_it_and_to_nobody_else() -> None:
     oracle = Oracle()
     oracle.may_answer.set()
-    gathered = Gathered(oracle.ask)
+    gathered = BatchLoader(oracle.ask)
     results = await asyncio.gather(gathered(12), gathered(13), return_exceptions=True)
     assert [type(result) for result in results] == [LookupError, LookupError]
     assert await gathered(14) == 28
@@ -59,7 +59,7 @@ async def test_what_a_question_raises_is_told_to_those_who_shared_it_and_to_nobo
 
 async def test_who_gives_up_takes_nobody_along() -> None:
     oracle = Oracle()
-    gathered = Gathered(oracle.ask)
+    gathered = BatchLoader(oracle.ask)
     patient, impatient = asyncio.create_task(gathered(1)), asyncio.create_task(gathered(2))
     await asyncio.sleep(0)
     impatient.cancel()

@@ -15,8 +15,8 @@ from actors.domain.messages import (
 )
 from actors.domain.ticket import Ticket, TicketAnswer
 from actors.runtime.host import Host, Limits
-from actors.runtime.ports import Decided
-from actors.tickets.entity import TicketBehaviour
+from actors.runtime.ports import Decision
+from actors.tickets.entity import TicketEntity
 from tests.support.broken_journals import Away, GatedJournal, LosesAnswers, TakesItsOwnForAnothers
 from tests.support.eventually import eventually
 from tests.support.journal_checks import orders
@@ -47,12 +47,12 @@ async def test_messages_to_one_ticket_in_one_turn_are_decided_one_after_the_othe
 # Exceptions
 
 
-class Stumbles(TicketBehaviour):
+class Stumbles(TicketEntity):
     """Has a bug that shows for one buyer."""
 
     buyer_id = "0" * 24
 
-    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decided[Ticket]:
+    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decision[Ticket]:
         if isinstance(command, Reserve) and command.buyer_id == self.buyer_id:
             raise ZeroDivisionError
         return super().decide(ticket, command, now)
@@ -205,7 +205,7 @@ async def test_a_full_mailbox_says_so_at_once_and_keeps_what_it_has(market: Loca
     own, (ticket_id, *others) = market.connections, await listed(market, 4)
     carry_on = own.carry_on(writer="tickets-0-small", host="tickets-0")
     host: Host[Ticket, TicketCommand] = Host(
-        TicketBehaviour(own.queries),
+        TicketEntity(own.queries),
         own.journal,
         own.clock,
         carry_on,

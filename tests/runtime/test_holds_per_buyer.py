@@ -7,7 +7,7 @@ import pytest
 
 from actors.domain.messages import CancelOrder, Sell, TooManyHolds
 from actors.domain.ticket import TicketAnswer
-from actors.runtime.ports import Projection
+from actors.runtime.ports import DocumentUpdate
 from actors.storage.documents import MongoDocuments
 from tests.support.eventually import eventually
 from tests.support.examples import CHARGE, DETAILS, new_id
@@ -99,7 +99,7 @@ class SlowDocuments(MongoDocuments):
         super().__init__(market.connections.database)
         self.gate = asyncio.Event()
 
-    async def write(self, projections: Sequence[Projection]) -> None:
+    async def write(self, projections: Sequence[DocumentUpdate]) -> None:
         if any(one.collection == "orders" for one in projections):
             await self.gate.wait()
         await super().write(projections)

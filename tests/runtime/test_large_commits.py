@@ -9,17 +9,17 @@ import pytest
 
 from actors.domain.messages import (
     CreateTicket,
-    Details,
     OrderExpired,
     ReadTicket,
     TicketCreated,
+    TicketDetails,
     TicketUpdated,
     Unavailable,
 )
 from actors.domain.ticket import TicketAnswer, evolve
 from actors.read_model.projections import ticket_document
 from actors.runtime.host import Limits
-from actors.runtime.ports import Commit, CommitTooLargeError, Marks, Recorded
+from actors.runtime.ports import Checkpoint, Commit, CommitTooLargeError, RecordedEvent
 from actors.runtime.replay import recover
 from actors.storage import journal as journals
 from actors.storage.documents import LARGEST
@@ -36,7 +36,7 @@ ID = "f" * 24
 LAST_INSTANT = 253_402_300_799_999
 
 
-def largest_details() -> Details:
+def largest_details() -> TicketDetails:
     """As much as anybody can say of a ticket: each text as long as its schema allows, of the widest characters."""
     properties: dict[str, Any] = TicketBody.model_json_schema()["properties"]
     said: dict[str, Any] = {}
@@ -44,8 +44,8 @@ def largest_details() -> Details:
         schema = properties[field.alias or name]
         text = WIDE * schema["maxLength"] if "maxLength" in schema else "x" * 64
         said[name] = LAST_INSTANT if name == "starts_at" else 99_999_999 if "rice" in name else text
-    known = {field.name for field in fields(Details)}
-    return Details(**{name: value for name, value in said.items() if name in known})
+    known = {field.name for field in fields(TicketDetails)}
+    return TicketDetails(**{name: value for name, value in said.items() if name in known})
 
 
 def test_the_largest_turn_that_people_can_cause_fits_one_commit() -> None:
@@ -54,7 +54,7 @@ def test_the_largest_turn_that_people_can_cause_fits_one_commit() -> None:
     order = replace(an_order(), title=details.title)
     events = (OrderExpired(order), TicketUpdated(details, ID))
     records = tuple(
-        Recorded(f"ticket:{place:024x}", version, LAST_INSTANT, event, f"tickets-0-{ID}:{0:012}")
+        RecordedEvent(f"ticket:{place:024x}", version, LAST_INSTANT, event, f"tickets-0-{ID}:{0:012}")
         for place in range(Limits().turn)
         for version, event in enumerate(events, start=100_000)
     )
@@ -68,7 +68,7 @@ def test_the_largest_documents_fit_the_statement_that_replaces_a_hundred() -> No
     characters = map(chr, itertools.cycle(range(ord(WIDE), ord(WIDE) + 40_000)))
     texts: dict[str, Any] = {
         name: "".join(itertools.islice(characters, len(text)))
-        for name, text in ((field.name, getattr(largest_details(), field.name)) for field in fields(Details))
+        for name, text in ((field.name, getattr(largest_details(), field.name)) for field in fields(TicketDetails))
         if isinstance(text, str) and text.startswith(WIDE)
     }
     ticket = evolve(None, TicketCreated(ID, replace(largest_details(), **texts)), LAST_INSTANT, ID)
@@ -130,6 +130,6 @@ async def test_large_commits_are_read_back_a_few_at_a_time_and_none_is_left_out(
     assert await journal.after("large", 3, 100) == commits[3:4]
     carried = await recover(
         market.tickets.host._behaviour, journal, market.connections.documents,
-        market.tickets.carry_on._publisher, Marks("large", "tickets-0", 0, 0, 0),
+        market.tickets.carry_on._publisher, Checkpoint("large", "tickets-0", 0, 0, 0),
     )  # fmt: skip
     assert (carried.applied, carried.published) == (7, 7)

@@ -21,16 +21,16 @@ from actors.domain.messages import (
     TicketCommand,
 )
 from actors.domain.ticket import Ticket
-from actors.payments.charge_workflow import Payments
-from actors.payments.purchase import Counterparts, Outcome, Purchases
-from actors.payments.reconciliation import Report
-from actors.runtime.ports import Decided
+from actors.payments.charge_workflow import ChargeWorkflow
+from actors.payments.purchase import Outcome, Participants, PurchaseSaga
+from actors.payments.reconciliation import ReconciliationReport
+from actors.runtime.ports import Decision
 from actors.storage import ledger_reader, stripe_lists
-from actors.storage.ledger_reader import verified
+from actors.storage.ledger_reader import reconcile
 from actors.stripe.client import Stripe
 from actors.stripe.errors import OutcomeUnknown
 from actors.stripe.resources import Intent
-from actors.tickets.entity import TicketBehaviour
+from actors.tickets.entity import TicketEntity
 from config.settings import Settings
 from tests.support.buying import DECLINED, VISA, ActorDiedError, Interrupted, an_order, rescued
 from tests.support.local_market import LocalMarket, local_market
@@ -41,13 +41,13 @@ async def violated(market: LocalMarket) -> set[str]:
     return {violation.rule for violation in (await report_of(market)).violations}
 
 
-async def report_of(market: LocalMarket, *, margin: int = -60_000) -> Report:
+async def report_of(market: LocalMarket, *, margin: int = -60_000) -> ReconciliationReport:
     """What the check says; with this margin also of what happened just now."""
     own = market.connections
-    return await verified(own.database, market.stripe, own.clock, pause_seconds=0, margin=margin)
+    return await reconcile(own.database, market.stripe, own.clock, pause_seconds=0, margin=margin)
 
 
-def purchases_of(market: LocalMarket, kind: type[Purchases], counterparts: Counterparts) -> Purchases:
+def purchases_of(market: LocalMarket, kind: type[PurchaseSaga], counterparts: Participants) -> PurchaseSaga:
     own = market.connections
     return kind(counterparts, own.queries, own.clock, grace=0, attempts=1)
 
@@ -89,7 +89,7 @@ async def test_without_idempotency_keys_a_charge_has_two_payments_and_the_check_
 ) -> None:
     stripe = LosesTheFirstAnswer(market.stripe._client, market.stripe._transport)
     stripe.keeps_keys = keeps_keys
-    market.payments = Payments(market.charges.host, stripe, market.connections.clock)
+    market.payments = ChargeWorkflow(market.charges.host, stripe, market.connections.clock)
     expect(PaymentAnswer, await market.pay(Pay((await an_order(market)).id, VISA)))
     assert stripe.lost
     assert await violated(market) == (set() if keeps_keys else {"a charge has one payment at Stripe"})
@@ -98,15 +98,15 @@ async def test_without_idempotency_keys_a_charge_has_two_payments_and_the_check_
 # Capture only after the sale is in the journal
 
 
-class CapturesBeforeTheSale(Purchases):
+class CapturesBeforeTheSale(PurchaseSaga):
     async def _sell(self, order: Order, charge: Charge) -> Outcome:
         await self._counterparts.ask_charge(Capture(charge.id))
         return await super()._sell(order, charge)
 
 
-@pytest.mark.parametrize("kind", [Purchases, CapturesBeforeTheSale])
+@pytest.mark.parametrize("kind", [PurchaseSaga, CapturesBeforeTheSale])
 async def test_when_money_is_taken_before_the_sale_it_is_kept_without_one_and_the_check_sees_that(
-    market: LocalMarket, kind: type[Purchases]
+    market: LocalMarket, kind: type[PurchaseSaga]
 ) -> None:
     order = await an_order(market)
     with pytest.raises(ActorDiedError):
@@ -114,32 +114,32 @@ async def test_when_money_is_taken_before_the_sale_it_is_kept_without_one_and_th
     await market.ask_ticket(CancelOrder(order.ticket_id, order.id))
     await rescued(market)
     expected = {"an order that is over keeps no money", "captured less refunded is what was sold"}
-    assert await violated(market) == (set() if kind is Purchases else expected)
+    assert await violated(market) == (set() if kind is PurchaseSaga else expected)
 
 
 # Void only after the end of the order is in the journal
 
 
-class VoidsWithoutAskingTheTicket(Purchases):
+class VoidsWithoutAskingTheTicket(PurchaseSaga):
     async def _resume(self, order: Order, *, reconcile: bool) -> Outcome:
         await self._settle(order)
         return await super()._resume(order, reconcile=reconcile)
 
 
-@pytest.mark.parametrize("kind", [Purchases, VoidsWithoutAskingTheTicket])
+@pytest.mark.parametrize("kind", [PurchaseSaga, VoidsWithoutAskingTheTicket])
 async def test_when_money_is_let_go_before_the_end_a_ticket_is_sold_for_nothing_and_the_check_sees_that(
-    market: LocalMarket, kind: type[Purchases]
+    market: LocalMarket, kind: type[PurchaseSaga]
 ) -> None:
     order = await an_order(market)
     dies_after_the_sale = Interrupted(market, Capture, before=True)
     with pytest.raises(ActorDiedError):
-        await purchases_of(market, Purchases, dies_after_the_sale).handle(Pay(order.id, VISA))
+        await purchases_of(market, PurchaseSaga, dies_after_the_sale).handle(Pay(order.id, VISA))
     await market.writes_everything()
     await purchases_of(market, kind, market).handle(ResumePurchase(order.id))
     await rescued(market)
     rules = await violated(market)
-    assert ("a completed order has a completed charge" in rules) == (kind is not Purchases)
-    assert bool(rules) == (kind is not Purchases)
+    assert ("a completed order has a completed charge" in rules) == (kind is not PurchaseSaga)
+    assert bool(rules) == (kind is not PurchaseSaga)
 
 
 # A market that goes on while it is checked
@@ -202,10 +202,10 @@ async def test_orders_are_checked_page_after_page(
 # Fees
 
 
-class TakesTheFeeOfTheSale(TicketBehaviour):
+class TakesTheFeeOfTheSale(TicketEntity):
     """Computes the fee once more when the ticket is sold."""
 
-    def decide(self, ticket: Ticket | None, command: TicketCommand, now: int) -> Decided[Ticket]:
+    def decide(self, ticket: Ticket | None, command: TicketCommand, now: int) -> Decision[Ticket]:
         decided = super().decide(ticket, command, now)
         events = [
             OrderCompleted(replace(event.order, fee=fee_of(event.order.price, 1_000)))

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from actors.runtime.single_flight import Meetings
+from actors.runtime.single_flight import SingleFlight
 from tests.simulation.workers import at_most
 
 
@@ -27,11 +27,11 @@ def reported() -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def meetings(reported: list[tuple[str, str]]) -> Meetings[int]:
-    return Meetings(lambda subject, error: reported.append((subject, type(error).__name__)))
+def meetings(reported: list[tuple[str, str]]) -> SingleFlight[int]:
+    return SingleFlight(lambda subject, error: reported.append((subject, type(error).__name__)))
 
 
-async def test_who_wants_the_same_meanwhile_is_told_what_came_of_it(meetings: Meetings[int]) -> None:
+async def test_who_wants_the_same_meanwhile_is_told_what_came_of_it(meetings: SingleFlight[int]) -> None:
     work = Work()
     async with asyncio.TaskGroup() as tasks:
         answers = [tasks.create_task(meetings.join("one", "pay", work)) for _ in range(3)]
@@ -40,7 +40,7 @@ async def test_who_wants_the_same_meanwhile_is_told_what_came_of_it(meetings: Me
     assert [answer.result() for answer in answers] == [(1, True), (1, False), (1, False)]
 
 
-async def test_who_wants_something_else_waits_until_it_is_over(meetings: Meetings[int]) -> None:
+async def test_who_wants_something_else_waits_until_it_is_over(meetings: SingleFlight[int]) -> None:
     work, other = Work(), Work()
     other.may_end.set_result(None)
     async with asyncio.TaskGroup() as tasks:
@@ -53,7 +53,9 @@ async def test_who_wants_something_else_waits_until_it_is_over(meetings: Meeting
     assert later.result() == (2, True)
 
 
-async def test_a_wish_that_arrives_in_the_instant_in_which_another_ends_is_carried_out(meetings: Meetings[int]) -> None:
+async def test_a_wish_that_arrives_in_the_instant_in_which_another_ends_is_carried_out(
+    meetings: SingleFlight[int],
+) -> None:
     work, other = Work(), Work()
     other.may_end.set_result(None)
     arrives = asyncio.get_running_loop().create_future()
@@ -74,7 +76,7 @@ async def test_a_wish_that_arrives_in_the_instant_in_which_another_ends_is_carri
 
 
 async def test_work_goes_on_without_those_who_asked_for_it_and_what_it_raises_is_reported(
-    meetings: Meetings[int], reported: list[tuple[str, str]]
+    meetings: SingleFlight[int], reported: list[tuple[str, str]]
 ) -> None:
     work = Work()
     caller = asyncio.create_task(meetings.join("one", "pay", work))

@@ -24,7 +24,7 @@ from actors.domain.messages import (
     TicketStatus,
     Unavailable,
 )
-from actors.payments.webhook_events import BATCH, Announcement, Notices
+from actors.payments.webhook_events import BATCH, ReceivedWebhookEvent, WebhookEventHandler
 from actors.runtime.ports import StoreUnavailableError
 from actors.storage.webhook_inbox import WebhookInbox
 from actors.stripe.sandbox import Sandbox
@@ -39,7 +39,7 @@ from actors.supervision.stalled_purchases import (
     LONGEST_PAUSE,
     PAGE,
     STANDS_STILL,
-    Resumption,
+    StalledPurchases,
 )
 from config.settings import Settings
 from tests.support.buying import DECLINED, VISA, WANTS_ACTION, an_order, money, order_now, rescued
@@ -61,8 +61,8 @@ def inbox_of(market: LocalMarket) -> WebhookInbox:
     return WebhookInbox(market.connections.database)
 
 
-def notices_of(market: LocalMarket) -> Notices:
-    return Notices(inbox_of(market), market.connections.queries, market)
+def notices_of(market: LocalMarket) -> WebhookEventHandler:
+    return WebhookEventHandler(inbox_of(market), market.connections.queries, market)
 
 
 async def announced(market: LocalMarket, event_type: str) -> WebhookEvent:
@@ -77,10 +77,10 @@ async def announced(market: LocalMarket, event_type: str) -> WebhookEvent:
     return read_event(body, sign(body, SECRET, time.time()), SECRET, time.time())
 
 
-async def received(market: LocalMarket, event_type: str) -> Announcement:
+async def received(market: LocalMarket, event_type: str) -> ReceivedWebhookEvent:
     """The announcement, accepted by a replica that does nothing about it yet."""
     at = market.connections.clock.now()
-    return expect(Announcement, await inbox_of(market).add(await announced(market, event_type), at))
+    return expect(ReceivedWebhookEvent, await inbox_of(market).add(await announced(market, event_type), at))
 
 
 async def unhandled(market: LocalMarket) -> list[str]:
@@ -126,7 +126,7 @@ class Recording:
 async def test_an_announcement_is_kept_once(market: LocalMarket) -> None:
     await a_sale(market)
     event = await announced(market, "payment_intent.succeeded")
-    first = expect(Announcement, await inbox_of(market).add(event, NOW))
+    first = expect(ReceivedWebhookEvent, await inbox_of(market).add(event, NOW))
     assert await inbox_of(market).add(event, NOW + 1) is None
     assert await inbox_of(market).unhandled(0, NOW + 10, 10) == [first]
 
@@ -172,7 +172,7 @@ async def test_when_the_bank_says_no_the_announcement_releases_the_ticket(market
 async def test_what_an_announcement_says_is_not_believed(market: LocalMarket) -> None:
     order, _ = await waiting_for_its_bank(market)
     lie = WebhookEvent("evt_1", "payment_intent.succeeded", 0, "payment_intent", "pi_1", "pi_1", order.id, None)
-    await notices_of(market).handle([expect(Announcement, await inbox_of(market).add(lie, NOW))])
+    await notices_of(market).handle([expect(ReceivedWebhookEvent, await inbox_of(market).add(lie, NOW))])
     assert (await order_now(market, order)).status is OrderStatus.AWAITING_PAYMENT
 
 
@@ -217,7 +217,7 @@ async def test_a_decline_that_is_announced_leaves_an_order_alone_that_can_be_pai
 async def test_old_news_sends_no_message(market: LocalMarket) -> None:
     await a_sale(market)
     recording = Recording(market)
-    notices = Notices(inbox_of(market), market.connections.queries, recording)
+    notices = WebhookEventHandler(inbox_of(market), market.connections.queries, recording)
     types = ("payment_intent.amount_capturable_updated", "payment_intent.succeeded")
     await notices.handle([await received(market, event_type) for event_type in types])
     assert recording.asked == []
@@ -228,7 +228,7 @@ async def test_news_of_an_order_that_is_being_paid_sends_one_message_for_all_of_
     order, secret = await waiting_for_its_bank(market)
     await sandbox_of(market).authenticate(secret, succeeds=True)
     recording = Recording(market)
-    notices = Notices(inbox_of(market), market.connections.queries, recording)
+    notices = WebhookEventHandler(inbox_of(market), market.connections.queries, recording)
     types = ("payment_intent.requires_action", "payment_intent.amount_capturable_updated")
     await notices.handle([await received(market, event_type) for event_type in types])
     assert recording.asked == [ResumePurchase(order.id)]
@@ -253,7 +253,7 @@ async def test_a_refund_that_does_not_name_its_order_is_found_by_its_intent(mark
     announcement = await received(market, "refund.created")
     assert announcement.order_id is None
     recording = Recording(market)
-    await Notices(inbox_of(market), market.connections.queries, recording).handle([announcement])
+    await WebhookEventHandler(inbox_of(market), market.connections.queries, recording).handle([announcement])
     assert recording.asked == [ResumePurchase(order.id, reconcile=True)]
 
 
@@ -312,7 +312,7 @@ async def test_an_announcement_that_came_too_early_is_kept_for_later(market: Loc
     order, _ = await waiting_for_its_bank(market)
     announcement = await received(market, "payment_intent.requires_action")
     recording = Recording(answer=answer)
-    await Notices(inbox_of(market), market.connections.queries, recording).handle([announcement])
+    await WebhookEventHandler(inbox_of(market), market.connections.queries, recording).handle([announcement])
     assert recording.asked == [ResumePurchase(order.id)]
     assert await unhandled(market) == [announcement.id]
 
@@ -330,11 +330,11 @@ class Clock:
 class Kept:
     """An inbox in memory."""
 
-    def __init__(self, *announcements: Announcement) -> None:
+    def __init__(self, *announcements: ReceivedWebhookEvent) -> None:
         self.waiting = {announcement.id: announcement for announcement in announcements}
         self.forgotten: list[Instant] = []
 
-    async def unhandled(self, after: Instant, before: Instant, most: int) -> list[Announcement]:
+    async def unhandled(self, after: Instant, before: Instant, most: int) -> list[ReceivedWebhookEvent]:
         found = [announcement for announcement in self.waiting.values() if after <= announcement.at < before]
         return sorted(found, key=lambda announcement: announcement.at)[:most]
 
@@ -380,13 +380,13 @@ class Standing:
         return {}
 
 
-def a_resumption(store: Standing, inbox: Kept, market: Recording, clock: Clock) -> Resumption:
-    notices = Notices(inbox, store, market)  # type: ignore[arg-type]  # a store without charges
-    return Resumption(store, inbox, notices, market, clock, asyncio.gather)
+def a_resumption(store: Standing, inbox: Kept, market: Recording, clock: Clock) -> StalledPurchases:
+    notices = WebhookEventHandler(inbox, store, market)  # type: ignore[arg-type]  # a store without charges
+    return StalledPurchases(store, inbox, notices, market, clock, asyncio.gather)
 
 
-def unknown(number: int = 0, at: Instant = NOW, order_id: str | None = None) -> Announcement:
-    return Announcement(f"evt_{number}", "payment_intent.succeeded", at, f"pi_{number}", order_id or new_id())
+def unknown(number: int = 0, at: Instant = NOW, order_id: str | None = None) -> ReceivedWebhookEvent:
+    return ReceivedWebhookEvent(f"evt_{number}", "payment_intent.succeeded", at, f"pi_{number}", order_id or new_id())
 
 
 async def test_an_announcement_of_an_order_that_nobody_knows_is_tried_again_for_an_hour_and_then_given_up() -> None:
@@ -413,7 +413,7 @@ async def test_announcements_that_nobody_knows_do_not_keep_others_waiting() -> N
 
 
 async def test_an_announcement_of_something_else_is_asked_about_by_nobody() -> None:
-    nothing_of_ours = Announcement("evt_1", "payment_intent.succeeded", NOW, "pi_1", "order 7 of another shop")
+    nothing_of_ours = ReceivedWebhookEvent("evt_1", "payment_intent.succeeded", NOW, "pi_1", "order 7 of another shop")
     inbox, market, clock = Kept(nothing_of_ours), Recording(), Clock()
     clock.at = NOW + 60_000
     await a_resumption(Standing(), inbox, market, clock).round()
@@ -442,7 +442,7 @@ async def test_announcements_go_on_when_the_database_was_away_for_a_while() -> N
 
     market = Recording(answer=NotFound())
     first, second = unknown(1), unknown(2)
-    notices = Notices(Kept(first, second), AwayOnce(), market)  # type: ignore[arg-type]  # a store without charges
+    notices = WebhookEventHandler(Kept(first, second), AwayOnce(), market)  # type: ignore[arg-type]  # a store without charges
     job = asyncio.create_task(notices.run())
     try:
         notices.note(first)
@@ -457,7 +457,7 @@ async def test_announcements_go_on_when_the_database_was_away_for_a_while() -> N
 # Many that wait
 
 
-async def rounds(resumption: Resumption, clock: Clock, how_many: int, *, every: int = 1_000) -> None:
+async def rounds(resumption: StalledPurchases, clock: Clock, how_many: int, *, every: int = 1_000) -> None:
     for _ in range(how_many):
         await resumption.round()
         clock.at += every

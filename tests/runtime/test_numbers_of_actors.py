@@ -7,8 +7,8 @@ from typing import Any
 
 from structlog.testing import capture_logs
 
-from actors.cluster.client import Actors
-from actors.cluster.heartbeat import Pulse
+from actors.cluster.client import ActorClient
+from actors.cluster.heartbeat import Heartbeat
 from actors.domain.messages import NotFound
 from actors.processes.base import HostActor
 from actors.runtime.host import Counters
@@ -48,14 +48,14 @@ class Supervised:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
-    async def ping(self, name: str) -> Pulse:
+    async def ping(self, name: str) -> Heartbeat:
         actor = HostActor(name, self.settings, System())  # type: ignore[arg-type]
         actor._started = asyncio.create_task(asyncio.sleep(0))
         return await actor.ping()
 
 
-def replica(**settings: int) -> Actors:
-    return Actors(Settings.model_validate(settings), Answering(), Clock())
+def replica(**settings: int) -> ActorClient:
+    return ActorClient(Settings.model_validate(settings), Answering(), Clock())
 
 
 async def test_a_replica_whose_actors_are_those_of_the_supervisor_is_ready() -> None:
@@ -77,7 +77,7 @@ async def test_a_replica_that_knows_another_number_of_actors_is_not_ready_until_
             watching.cancel()
 
 
-async def is_not_ready(actors: Actors) -> bool:
+async def is_not_ready(actors: ActorClient) -> bool:
     return not await actors.is_ready()
 
 
@@ -93,5 +93,5 @@ async def test_it_says_so_once_with_both_numbers() -> None:
 
 async def test_a_supervisor_of_a_release_that_does_not_tell_is_believed() -> None:
     actors = replica(ticket_actors=2)
-    actors.compare_hosts(Pulse("supervisor", "supervisor-1", 1, "node", Counters()))
+    actors.compare_hosts(Heartbeat("supervisor", "supervisor-1", 1, "node", Counters()))
     assert await actors.is_ready()

@@ -28,8 +28,8 @@ from actors.domain.messages import (
 from actors.domain.ticket import Ticket, TicketAnswer
 from actors.payments.purchase import Outcome
 from actors.runtime.host import Host
-from actors.runtime.ports import Commit, Decided
-from actors.tickets.entity import TicketBehaviour
+from actors.runtime.ports import Commit, Decision
+from actors.tickets.entity import TicketEntity
 from tests.support.broken_journals import GatedJournal
 from tests.support.buying import VISA, WANTS_ACTION, an_order
 from tests.support.eventually import eventually
@@ -195,7 +195,7 @@ async def test_what_waits_for_the_next_turn_is_decided_with_what_lost_its_commit
     assert await keys_twice(market) == set()
 
 
-class ForgetsItsKeys(TicketBehaviour):
+class ForgetsItsKeys(TicketEntity):
     """Says of two orders that they want one key, and never finds out that it is taken."""
 
     def claims(self, event: TicketEvent) -> tuple[str, ...]:
@@ -210,10 +210,10 @@ async def test_a_key_that_nobody_looks_up_ends_in_a_refusal_and_not_in_a_loop(ma
     assert await keys_twice(market) == set()
 
 
-class WantsOneKeyTwice(TicketBehaviour):
+class WantsOneKeyTwice(TicketEntity):
     """Has a bug: its edits change the ticket twice for one key."""
 
-    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decided[Ticket]:
+    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decision[Ticket]:
         decided = super().decide(ticket, command, now)
         return replace(decided, events=decided.events * 2) if isinstance(command, EditTicket) else decided
 

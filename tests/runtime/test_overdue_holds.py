@@ -3,30 +3,38 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from actors.domain.messages import NotFound, OrderStatus, ReadTicket, Refusal, TicketCommand, Unavailable, WakeTicket
+from actors.domain.messages import (
+    ActivateTicket,
+    NotFound,
+    OrderStatus,
+    ReadTicket,
+    Refusal,
+    TicketCommand,
+    Unavailable,
+)
 from actors.domain.ticket import Ticket, TicketAnswer
-from actors.supervision.recovery import OVERDUE, WAKE_AGAIN, Rescue
-from actors.tickets.entity import TicketBehaviour
+from actors.supervision.recovery import OVERDUE, WAKE_AGAIN, Recovery
+from actors.tickets.entity import TicketEntity
 from tests.support.buying import Ahead
 from tests.support.eventually import eventually
 from tests.support.local_market import LocalMarket
 from tests.support.trading import expect, held, listed
 
 
-class Forgetful(TicketBehaviour):
+class Forgetful(TicketEntity):
     """Its host sets no timer for any hold."""
 
     def timer(self, ticket: Ticket) -> None:  # noqa: ARG002 - it is never woken
         return None
 
 
-async def rounds(market: LocalMarket, rescue: Rescue, how_many: int) -> None:
+async def rounds(market: LocalMarket, rescue: Recovery, how_many: int) -> None:
     """Rounds in which no writer has died."""
     for _ in range(how_many):
         await rescue.round(market.live, set(market.live))
 
 
-async def an_overdue_hold(market: LocalMarket, rescue: Rescue) -> str:
+async def an_overdue_hold(market: LocalMarket, rescue: Recovery) -> str:
     """The id of an order whose time is over; the Supervisor has woken everything that it knew of before."""
     market.tickets = market._start(Forgetful(market.connections.queries), "tickets-0")
     (ticket_id,) = await listed(market)
@@ -68,10 +76,10 @@ class Asked:
         return self.answer
 
 
-async def rescue_by(market: LocalMarket, asked: Asked) -> Rescue:
+async def rescue_by(market: LocalMarket, asked: Asked) -> Recovery:
     """A Supervisor before which nothing but an overdue hold is left."""
     own = market.connections
-    rescue = Rescue(
+    rescue = Recovery(
         {}, own.journal, own.documents, own.stream, own.marks, own.queries, asked, own.clock, asyncio.gather
     )
     await an_overdue_hold(market, rescue)
@@ -85,7 +93,7 @@ async def test_an_overdue_hold_is_not_woken_again_every_round(market: LocalMarke
     asked = Asked(ticket)
     rescue = await rescue_by(market, asked)
     await rounds(market, rescue, 5)
-    assert [type(command) for command in asked.woken] == [WakeTicket]
+    assert [type(command) for command in asked.woken] == [ActivateTicket]
     rescue._clock = Ahead(market.connections.clock, OVERDUE + WAKE_AGAIN + 2_000)
     await rounds(market, rescue, 5)
     assert len(asked.woken) == 2

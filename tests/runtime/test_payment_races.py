@@ -21,7 +21,7 @@ from actors.domain.messages import (
     PaymentCommand,
     Refusal,
     Reserve,
-    Settle,
+    ReverseCharge,
     Unavailable,
 )
 from actors.domain.ticket import TicketAnswer
@@ -182,7 +182,7 @@ class NeverSettles(Interrupted):
     """Money that is not to be kept stays where it is."""
 
     async def ask_charge(self, command: PaymentCommand) -> ChargeAnswer | Refusal:
-        return Unavailable() if isinstance(command, Settle) else await super().ask_charge(command)
+        return Unavailable() if isinstance(command, ReverseCharge) else await super().ask_charge(command)
 
 
 @pytest.mark.parametrize("settles", [True, False])

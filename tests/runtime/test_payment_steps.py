@@ -32,8 +32,8 @@ from actors.domain.messages import (
 )
 from actors.domain.ticket import TicketAnswer
 from actors.payments import stripe_calls
-from actors.payments.charge_entity import ChargeBehaviour
-from actors.payments.charge_workflow import Payments
+from actors.payments.charge_entity import ChargeEntity
+from actors.payments.charge_workflow import ChargeWorkflow
 from actors.stripe import errors
 from actors.stripe.client import Stripe
 from actors.stripe.resources import Intent, Refund
@@ -159,7 +159,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def through(market: LocalMarket, stripe: Stripe) -> None:
     """The market pays through this Stripe from now on."""
-    market.payments = Payments(market.charges.host, stripe, market.connections.clock)
+    market.payments = ChargeWorkflow(market.charges.host, stripe, market.connections.clock)
 
 
 async def an_order_to(market: LocalMarket, step: ChargeStep) -> Order:
@@ -249,7 +249,7 @@ async def test_a_charge_whose_process_ended_is_finished_by_the_next(
         await go_on(market, order, step)
     if with_a_new_host:
         await market.charges.kill()
-        market.charges = market._start(ChargeBehaviour(market.connections.queries), "payments-0")
+        market.charges = market._start(ChargeEntity(market.connections.queries), "payments-0")
     stripe = Troubled(market, step, trouble, times=0)
     through(market, stripe)
     await rescued(market)
@@ -393,7 +393,7 @@ class Slow(Stripe):
         return await super().capture(intent_id, amount=amount, idempotency_key=idempotency_key)
 
 
-class OneAtATime(Payments):
+class OneAtATime(ChargeWorkflow):
     """A mailbox whose turns wait for Stripe."""
 
     def __init__(self, market: LocalMarket, stripe: Stripe) -> None:

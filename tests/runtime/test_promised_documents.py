@@ -4,20 +4,20 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
-from actors.domain.messages import CancelOrder, OrderOver, OrderStatus, TicketCommand, TicketStatus
+from actors.domain.messages import CancelOrder, OrderClosed, OrderStatus, TicketCommand, TicketStatus
 from actors.domain.ticket import TicketAnswer
 from actors.read_model.projections import ticket_document
-from actors.runtime.ports import Projection
+from actors.runtime.ports import DocumentUpdate
 from actors.storage.database import Database
 from actors.storage.documents import MongoDocuments
-from actors.tickets.entity import TicketBehaviour
+from actors.tickets.entity import TicketEntity
 from tests.support.eventually import eventually
 from tests.support.examples import new_id
 from tests.support.local_market import LocalMarket
 from tests.support.trading import a_hold, as_it_is, expect, held, listed
 
 
-class PromisesNothing(TicketBehaviour):
+class PromisesNothing(TicketEntity):
     """Its replies wait for the documents of their own turn only."""
 
     def promises(self, _command: TicketCommand, _reply: object) -> tuple[()]:
@@ -32,14 +32,14 @@ class SlowDocuments(MongoDocuments):
         self.began = asyncio.Event()
         self.goes_on = asyncio.Event()
 
-    async def write(self, projections: Sequence[Projection]) -> None:
+    async def write(self, projections: Sequence[DocumentUpdate]) -> None:
         if not self.began.is_set() and any(one.collection == "orders" for one in projections):
             self.began.set()
             await self.goes_on.wait()
         await super().write(projections)
 
 
-async def cancelled_after_it_expired(market: LocalMarket, behaviour: TicketBehaviour) -> OrderStatus:
+async def cancelled_after_it_expired(market: LocalMarket, behaviour: TicketEntity) -> OrderStatus:
     """How the order reads once its buyer was told that it is over."""
     market.tickets = market._start(behaviour, "tickets-0")
     (ticket_id,) = await listed(market)
@@ -50,12 +50,12 @@ async def cancelled_after_it_expired(market: LocalMarket, behaviour: TicketBehav
         return (await as_it_is(market, ticket_id)).status is TicketStatus.AVAILABLE
 
     await eventually(is_available)
-    assert await market.ask_ticket(CancelOrder(ticket_id, hold.order_id)) == OrderOver()
+    assert await market.ask_ticket(CancelOrder(ticket_id, hold.order_id)) == OrderClosed()
     return (await market.connections.queries.orders([hold.order_id]))[hold.order_id].status
 
 
 async def test_an_order_that_one_is_told_is_over_does_not_look_open(market: LocalMarket) -> None:
-    behaviour = TicketBehaviour(market.connections.queries)
+    behaviour = TicketEntity(market.connections.queries)
     assert await cancelled_after_it_expired(market, behaviour) is OrderStatus.CANCELLED
 
 
@@ -64,7 +64,7 @@ async def test_without_the_promise_it_looks_open_still(market: LocalMarket) -> N
     assert await cancelled_after_it_expired(market, behaviour) is OrderStatus.CREATED
 
 
-async def the_second_click(market: LocalMarket, behaviour: TicketBehaviour) -> int:
+async def the_second_click(market: LocalMarket, behaviour: TicketEntity) -> int:
     """How many orders a buyer finds who clicked twice, and was answered to the second click first."""
     (ticket_id,) = await listed(market)
     slow = SlowDocuments(market.connections.database)
@@ -82,7 +82,7 @@ async def the_second_click(market: LocalMarket, behaviour: TicketBehaviour) -> i
 
 
 async def test_the_order_that_a_second_click_is_told_of_can_be_read(market: LocalMarket) -> None:
-    assert await the_second_click(market, TicketBehaviour(market.connections.queries)) == 1
+    assert await the_second_click(market, TicketEntity(market.connections.queries)) == 1
 
 
 async def test_without_the_promise_a_second_click_is_told_of_an_order_that_is_not_there(market: LocalMarket) -> None:
@@ -96,11 +96,11 @@ async def test_an_order_that_only_the_tickets_document_tells_of_is_written_befor
     hold = a_hold(ticket_id)
     ticket = expect(TicketAnswer, await market.ask_ticket(hold)).ticket
     # Its host wrote the ticket's document before the order's, and died in between.
-    document = Projection("tickets", ticket_id, ticket.version, partial(ticket_document, ticket))
+    document = DocumentUpdate("tickets", ticket_id, ticket.version, partial(ticket_document, ticket))
     await market.connections.documents.write([document])
     await market.connections.database["orders"].delete_one({"_id": hold.order_id})
 
-    market.tickets = market._start(TicketBehaviour(market.connections.queries), "tickets-0")
+    market.tickets = market._start(TicketEntity(market.connections.queries), "tickets-0")
     again = expect(TicketAnswer, await market.ask_ticket(hold))
 
     assert again.order is not None

@@ -9,7 +9,7 @@ import pytest
 from actors.domain.messages import CancelOrder
 from actors.domain.ticket import TicketAnswer
 from actors.events.redis_stream import STREAM
-from actors.runtime.ports import Commit, Marks, Recorded, commit_id, version_key
+from actors.runtime.ports import Checkpoint, Commit, RecordedEvent, commit_id, version_key
 from actors.runtime.publisher import Publisher
 from actors.storage.journal import MongoJournal
 from tests.simulation.contracts.examples import commit, recorded
@@ -24,9 +24,9 @@ class Told:
     """A stream that remembers what it was told."""
 
     def __init__(self) -> None:
-        self.records: list[Recorded] = []
+        self.records: list[RecordedEvent] = []
 
-    async def publish(self, records: Sequence[Recorded]) -> None:
+    async def publish(self, records: Sequence[RecordedEvent]) -> None:
         self.records.extend(records)
 
     @property
@@ -59,7 +59,7 @@ class Publishing:
             await self.journal.append(one)
 
     async def mark(self, writer: str, published: int) -> None:
-        await self.marks.save(Marks(writer, "tickets-0", 0, published, 0))
+        await self.marks.save(Checkpoint(writer, "tickets-0", 0, published, 0))
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ from actors.domain.messages import (
     Authorise,
     CancelOrder,
     CancelReason,
+    CancelSale,
     ChargeAnswer,
     ChargeStatus,
     NotFound,
-    OrderOver,
+    OrderClosed,
     OrderStatus,
     Pay,
     PaymentAnswer,
@@ -19,7 +20,6 @@ from actors.domain.messages import (
     Refusal,
     Release,
     RequestMismatch,
-    Revoke,
     TicketCommand,
     TicketStatus,
     Unavailable,
@@ -158,7 +158,7 @@ async def test_an_order_that_does_not_exist_cannot_be_paid(market: LocalMarket) 
 async def test_a_payment_after_the_end_is_refused_and_takes_nothing(market: LocalMarket) -> None:
     order = await an_order(market, window=200)
     await eventually(lambda: market.connections.clock.now() >= order.expires_at)
-    assert await market.pay(Pay(order.id, VISA)) == OrderOver()
+    assert await market.pay(Pay(order.id, VISA)) == OrderClosed()
     assert await money(market, order) == NOTHING
 
 
@@ -174,7 +174,7 @@ async def test_an_order_that_is_cancelled_while_it_is_paid_keeps_its_money(marke
 
     order = await an_order(market)
     counterparts = CancelledMeanwhile(market, type(None), before=True)
-    assert await purchases(market, counterparts).handle(Pay(order.id, VISA)) == OrderOver()
+    assert await purchases(market, counterparts).handle(Pay(order.id, VISA)) == OrderClosed()
     assert (await order_now(market, order)).cancel_reason is CancelReason.BUYER
     assert (await as_it_is(market, order.ticket_id)).status is TicketStatus.AVAILABLE
     assert await money(market, order) == {"canceled": 1, **NOTHING}
@@ -183,8 +183,8 @@ async def test_an_order_that_is_cancelled_while_it_is_paid_keeps_its_money(marke
 async def test_money_that_was_taken_for_an_order_that_is_over_goes_back(market: LocalMarket) -> None:
     order = await an_order(market)
     await market.pay(Pay(order.id, VISA))
-    await market.ask_ticket(Revoke(order.ticket_id, order.id, CancelReason.REFUNDED))
-    assert await market.pay(Pay(order.id, VISA)) == OrderOver()
+    await market.ask_ticket(CancelSale(order.ticket_id, order.id, CancelReason.REFUNDED))
+    assert await market.pay(Pay(order.id, VISA)) == OrderClosed()
     assert await money(market, order) == {"succeeded": 1, "taken": PRICE, "given back": PRICE}
     (charge,) = await market.connections.queries.charges_of(order.id)
     assert charge.status is ChargeStatus.REFUNDED

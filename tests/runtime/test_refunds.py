@@ -8,27 +8,27 @@ import pytest
 from actors.domain.messages import (
     CancelOrder,
     CancelReason,
+    CancelSale,
     Capture,
     ChargeStatus,
-    EventBegun,
     NotFound,
-    NotYours,
+    NotOwner,
     Order,
+    OrderClosed,
     OrderNotPaid,
-    OrderOver,
     OrderStatus,
     Pay,
     PaymentAnswer,
     RefundOrder,
     RefundRefused,
     ResumePurchase,
-    Revoke,
-    Settle,
+    ReverseCharge,
+    ShowStarted,
     StartRefund,
     TicketStatus,
 )
 from actors.domain.ticket import TicketAnswer
-from actors.payments.charge_workflow import Payments
+from actors.payments.charge_workflow import ChargeWorkflow
 from actors.stripe.client import Stripe
 from actors.stripe.errors import OutcomeUnknown, ServerFailed
 from actors.stripe.resources import Intent, Refund
@@ -120,7 +120,7 @@ async def test_a_refund_asked_for_again_leaves_the_next_order_of_the_ticket_alon
 async def test_only_the_seller_takes_a_sale_back(market: LocalMarket) -> None:
     order = await a_sale(market)
     for somebody in (order.buyer_id, new_id()):
-        assert await market.refund(RefundOrder(order.id, somebody)) == NotYours()
+        assert await market.refund(RefundOrder(order.id, somebody)) == NotOwner()
     await stands(market, order)
     assert await money(market, order) == TAKEN
 
@@ -138,7 +138,7 @@ async def test_an_order_that_is_not_paid_has_nothing_to_refund(market: LocalMark
 async def test_an_order_that_was_cancelled_has_nothing_to_refund(market: LocalMarket) -> None:
     order = await an_order(market)
     expect(TicketAnswer, await market.ask_ticket(CancelOrder(order.ticket_id, order.id)))
-    assert await market.refund(refund_of(order)) == OrderOver()
+    assert await market.refund(refund_of(order)) == OrderClosed()
 
 
 async def test_once_the_event_has_begun_a_sale_stands(market: LocalMarket) -> None:
@@ -147,7 +147,7 @@ async def test_once_the_event_has_begun_a_sale_stands(market: LocalMarket) -> No
     hold = await held(market, expect(TicketAnswer, listed).ticket.id)
     order = expect(PaymentAnswer, await market.pay(Pay(hold.order_id, VISA))).order
     await eventually(lambda: market.connections.clock.now() >= begins)
-    assert await market.refund(refund_of(order)) == EventBegun()
+    assert await market.refund(refund_of(order)) == ShowStarted()
     await stands(market, order)
 
 
@@ -225,7 +225,7 @@ async def the_second_wish_came_to_nothing(market: LocalMarket) -> Order:
     await fails_in_the_end(market, order)
     await market.resume(ResumePurchase(order.id, reconcile=True))
     own, broken = market.payments, RefundsNothing(market.stripe._client, market.stripe._transport)
-    market.payments = Payments(market.charges.host, broken, market.connections.clock)
+    market.payments = ChargeWorkflow(market.charges.host, broken, market.connections.clock)
     assert expect(PaymentAnswer, await market.refund(refund_of(order))).order.refunding
     market.payments = own
     return order
@@ -358,7 +358,7 @@ async def test_a_refund_that_failed_for_an_order_that_is_over_is_the_operators_a
     await later(market)
     await market.resume(ResumePurchase(order.id, reconcile=True))
     again = Pay(order.id, VISA) if command is Pay else ResumePurchase(order.id)
-    assert await market.purchases.handle(again) == OrderOver()
+    assert await market.purchases.handle(again) == OrderClosed()
     assert await refunds_at_stripe(market, order) == ["failed"]
 
 
@@ -366,10 +366,10 @@ async def test_a_refund_that_failed_for_an_order_that_is_over_is_the_operators_a
 
 AFTER_THE_WISH = [
     pytest.param(StartRefund, False, id="after the wish"),
-    pytest.param(Settle, True, id="before the money"),
-    pytest.param(Settle, False, id="after the money"),
-    pytest.param(Revoke, True, id="before the end of the order"),
-    pytest.param(Revoke, False, id="after the end of the order"),
+    pytest.param(ReverseCharge, True, id="before the money"),
+    pytest.param(ReverseCharge, False, id="after the money"),
+    pytest.param(CancelSale, True, id="before the end of the order"),
+    pytest.param(CancelSale, False, id="after the end of the order"),
 ]
 
 
@@ -407,7 +407,7 @@ async def test_without_the_supervisor_a_refund_that_died_is_not_finished_and_the
     market: LocalMarket,
 ) -> None:
     order = await a_sale(market)
-    await refund_until_it_dies(market, order, Settle, before=True)
+    await refund_until_it_dies(market, order, ReverseCharge, before=True)
     with pytest.raises(AssertionError):
         await is_given_back(market, order)
     assert (await order_now(market, order)).refunding
@@ -455,7 +455,7 @@ async def test_a_refund_and_then_a_payment_at_once_have_each_its_own_answer(mark
     order = await a_sale(market)
     back, paid = await asyncio.gather(market.refund(refund_of(order)), market.pay(Pay(order.id, VISA)))
     assert expect(PaymentAnswer, back).charge.status is ChargeStatus.REFUNDED
-    assert paid == OrderOver()
+    assert paid == OrderClosed()
     await is_given_back(market, order)
 
 
@@ -465,7 +465,7 @@ async def test_a_refund_by_somebody_else_meets_the_sellers_and_is_refused(market
         market.refund(refund_of(order)), market.refund(RefundOrder(order.id, order.buyer_id))
     )
     assert isinstance(theirs, PaymentAnswer)
-    assert others == NotYours()
+    assert others == NotOwner()
 
 
 async def test_a_seller_who_meets_a_refund_by_somebody_else_is_heard(market: LocalMarket) -> None:
@@ -473,7 +473,7 @@ async def test_a_seller_who_meets_a_refund_by_somebody_else_is_heard(market: Loc
     others, theirs = await asyncio.gather(
         market.refund(RefundOrder(order.id, order.buyer_id)), market.refund(refund_of(order))
     )
-    assert others == NotYours()
+    assert others == NotOwner()
     expect(PaymentAnswer, theirs)
     await is_given_back(market, order)
 
@@ -502,7 +502,7 @@ class LosesAnswers(Stripe):
 
 def losing(market: LocalMarket) -> LosesAnswers:
     stripe = LosesAnswers(market)
-    market.payments = Payments(market.charges.host, stripe, market.connections.clock)
+    market.payments = ChargeWorkflow(market.charges.host, stripe, market.connections.clock)
     return stripe
 
 
@@ -543,7 +543,7 @@ async def test_a_refund_of_a_sale_that_cannot_be_captured_yet_ends_with_the_tick
     await pay_until_it_dies(market, order, Capture, before=True)
     own = market.payments
     failing = CapturesNothing(market.stripe._client, market.stripe._transport)
-    market.payments = Payments(market.charges.host, failing, market.connections.clock)
+    market.payments = ChargeWorkflow(market.charges.host, failing, market.connections.clock)
     answer = await market.refund(refund_of(order))
     market.payments = own
     for _ in range(3):

@@ -9,7 +9,7 @@ from actors.domain.messages import (
     Charge,
     ChargeStatus,
     Order,
-    OrderOver,
+    OrderClosed,
     OrderStatus,
     Pay,
     PaymentAnswer,
@@ -17,7 +17,7 @@ from actors.domain.messages import (
     UnknownPaymentMethod,
 )
 from actors.payments import charge_workflow, stripe_calls
-from actors.payments.charge_workflow import Payments
+from actors.payments.charge_workflow import ChargeWorkflow
 from actors.stripe import errors
 from actors.stripe.client import Stripe
 from actors.stripe.resources import Intent
@@ -63,7 +63,7 @@ class Refusing(Stripe):
 def refuses(market: LocalMarket, step: str, refusal: Refusal, times: int = 1_000) -> Refusing:
     """The market pays through a Stripe that refuses."""
     stripe = Refusing(market, step, refusal, times)
-    market.payments = Payments(market.charges.host, stripe, market.connections.clock)
+    market.payments = ChargeWorkflow(market.charges.host, stripe, market.connections.clock)
     return stripe
 
 
@@ -108,10 +108,10 @@ async def test_a_capture_that_was_refused_for_a_while_is_asked_for_again_under_n
 async def test_under_the_same_key_the_refusal_of_a_capture_is_replayed_and_the_check_sees_that(
     market: LocalMarket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def leave(_payments: Payments, _charge: Charge, _step: str, refused: Exception) -> None:
+    async def leave(_payments: ChargeWorkflow, _charge: Charge, _step: str, refused: Exception) -> None:
         raise refused
 
-    monkeypatch.setattr(Payments, "_ask_anew", leave)
+    monkeypatch.setattr(ChargeWorkflow, "_ask_anew", leave)
     order = await an_order(market)
     refuses(market, "capture", lambda: errors.Rejected("an_unheard_of_code"), times=1)
     await market.pay(Pay(order.id, VISA))
@@ -126,7 +126,7 @@ async def test_a_capture_that_is_refused_for_good_ends_the_sale_and_takes_nothin
 ) -> None:
     order = await an_order(market)
     refuses(market, "capture", lambda: errors.Rejected(code))
-    assert await market.pay(Pay(order.id, VISA)) == OrderOver()
+    assert await market.pay(Pay(order.id, VISA)) == OrderClosed()
     assert await stands(market, order) == ENDED
     assert await money(market, order) == LET_GO
     assert (await charge_of(market, order)).status is ChargeStatus.VOIDED

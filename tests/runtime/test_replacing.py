@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from actors.cluster.heartbeat import Pulse
+from actors.cluster.heartbeat import Heartbeat
 from actors.processes.on_ray import kill
 from actors.runtime.host import Counters
 
@@ -18,8 +18,8 @@ def process() -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-def pulse(pid: int, started: float) -> Pulse:
-    return Pulse("tickets-0", "tickets-0-a", pid, "node", Counters(), started=started)
+def pulse(pid: int, started: float) -> Heartbeat:
+    return Heartbeat("tickets-0", "tickets-0-a", pid, "node", Counters(), started=started)
 
 
 def test_a_silent_process_is_killed(process: subprocess.Popen[bytes]) -> None:

@@ -15,7 +15,7 @@ from actors.domain.messages import (
     NoPaymentMethod,
     OpenCharge,
     Order,
-    OrderOver,
+    OrderClosed,
     OrderStatus,
     Pay,
     PaymentAnswer,
@@ -144,7 +144,7 @@ async def test_when_the_bank_said_no_meanwhile_the_order_is_over_and_nobody_hear
     order, secret = await asked_by_the_bank(market)
     assert market.account.sandbox is not None
     await market.account.sandbox.authenticate(secret, succeeds=False)
-    assert await market.pay(Pay(order.id, VISA)) == OrderOver()
+    assert await market.pay(Pay(order.id, VISA)) == OrderClosed()
     assert await money(market, order) == {"canceled": 1, **NOTHING}
 
 
@@ -256,7 +256,7 @@ async def late_yes(market: LocalMarket) -> tuple[Order, object]:
 
 async def test_a_late_yes_for_an_abandoned_attempt_sells_nothing_and_its_money_is_let_go(market: LocalMarket) -> None:
     order, heard = await late_yes(market)
-    assert heard in (AttemptOver(), OrderOver())
+    assert heard in (AttemptOver(), OrderClosed())
     assert await money(market, order) == SECOND_PAID
     assert (await order_now(market, order)).charge_id == charge_id(order.id, 2)
 

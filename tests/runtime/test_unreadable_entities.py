@@ -10,11 +10,11 @@ import structlog
 from actors.domain.codec import UnreadableEvent
 from actors.domain.messages import ReadTicket, Unavailable
 from actors.domain.ticket import TicketAnswer
-from actors.runtime.ports import Marks, Recorded
+from actors.runtime.ports import Checkpoint, RecordedEvent
 from actors.runtime.publisher import Publisher
 from actors.runtime.replay import recover
 from actors.storage.journal import MongoJournal
-from actors.tickets.entity import TicketBehaviour
+from actors.tickets.entity import TicketEntity
 from tests.support.local_market import LocalMarket
 from tests.support.trading import a_hold, a_ticket, as_it_is, asked, expect, listed
 
@@ -79,9 +79,9 @@ async def test_a_document_that_is_not_understood_leaves_its_ticket_to_the_journa
 
 class Stream:
     def __init__(self) -> None:
-        self.published: list[Recorded] = []
+        self.published: list[RecordedEvent] = []
 
-    async def publish(self, records: Sequence[Recorded]) -> None:
+    async def publish(self, records: Sequence[RecordedEvent]) -> None:
         self.published.extend(records)
 
 
@@ -91,11 +91,11 @@ async def test_what_a_dead_newer_writer_left_is_carried_on_for_the_tickets_that_
     strange, fine = await at_work(market), await at_work(market)
     await written_by_a_newer_release(market, strange)
     await written_by_a_newer_release(market, fine, seq=2, type="TicketWithdrawn")
-    await market.connections.marks.save(Marks(NEWER, "tickets-0", 0, 0, market.connections.clock.now()))
+    await market.connections.marks.save(Checkpoint(NEWER, "tickets-0", 0, 0, market.connections.clock.now()))
     own, stream = market.connections, Stream()
     publisher = Publisher(own.journal, stream, own.marks)
-    behaviour = TicketBehaviour(own.queries)
-    after = await recover(behaviour, own.journal, own.documents, publisher, Marks(NEWER, "tickets-0", 0, 0, 0))
+    behaviour = TicketEntity(own.queries)
+    after = await recover(behaviour, own.journal, own.documents, publisher, Checkpoint(NEWER, "tickets-0", 0, 0, 0))
     document = await own.database["tickets"].find_one({"_id": fine})
     assert document is not None
     assert document["status"] == "withdrawn"

@@ -20,7 +20,7 @@ from actors.domain.ticket import TicketAnswer
 from actors.domain.unpaid_holds import MOST_OF_A_TICKET
 from actors.storage.entities import Queries
 from actors.storage.users import User, Users
-from actors.tickets.entity import TicketBehaviour
+from actors.tickets.entity import TicketEntity
 from tests.support.eventually import eventually
 from tests.support.examples import NOW, new_id
 from tests.support.local_market import LocalMarket
@@ -90,7 +90,7 @@ async def test_where_addresses_are_to_be_verified_others_are_passed_over(market:
     assert verified is not None
     assert await users.verify_email(verified, NOW)
     await market.tickets.kill()
-    market.tickets = market._start(TicketBehaviour(market.connections.queries, verified_only=True), "tickets-0")
+    market.tickets = market._start(TicketEntity(market.connections.queries, verified_only=True), "tickets-0")
     (ticket_id,) = await listed(market)
     hold = await held(market, ticket_id)
     await waiting(market, ticket_id, *line)
@@ -113,7 +113,7 @@ async def test_a_turn_asks_once_who_may_buy_whatever_it_releases_and_not_when_it
 ) -> None:
     queries = CountedQueries(market.connections.database)
     await market.tickets.kill()
-    market.tickets = market._start(TicketBehaviour(queries), "tickets-0")
+    market.tickets = market._start(TicketEntity(queries), "tickets-0")
     ids = await listed(market, 5)
     holds = [await held(market, ticket_id) for ticket_id in ids]
     joins = [JoinWaitingList(ticket_id, line[0]) for ticket_id in ids]

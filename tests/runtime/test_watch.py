@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from actors.cluster.heartbeat import Pulse
+from actors.cluster.heartbeat import Heartbeat
 from actors.runtime.host import Counters
 from actors.runtime.ports import HostUnreachableError
-from actors.supervision.liveness import SILENT_SECONDS, STARTING_SECONDS, Watch
+from actors.supervision.liveness import SILENT_SECONDS, STARTING_SECONDS, LivenessMonitor
 
 Later = Callable[[float], Awaitable[None]]
 NAME = "tickets-0"
@@ -21,10 +21,10 @@ class FakeFleet:
         self.error: type[Exception] | None = None
         self.replaced = 0
 
-    async def ping(self, name: str) -> Pulse:
+    async def ping(self, name: str) -> Heartbeat:
         if self.error is not None:
             raise self.error(name)
-        return Pulse(name, f"{name}-{self.replaced}", 1, "node", Counters())
+        return Heartbeat(name, f"{name}-{self.replaced}", 1, "node", Counters())
 
     async def start(self, _name: str) -> None:
         raise AssertionError("nobody asked for it")
@@ -32,7 +32,7 @@ class FakeFleet:
     async def ready(self, _name: str) -> None:
         raise AssertionError("nobody asked for it")
 
-    async def replace(self, _name: str, _pulse: Pulse | None) -> None:
+    async def replace(self, _name: str, _pulse: Heartbeat | None) -> None:
         self.replaced += 1
 
     async def dedicated(self) -> set[str]:
@@ -50,7 +50,7 @@ def fleet() -> FakeFleet:
 @pytest.fixture
 async def later(fleet: FakeFleet, monkeypatch: pytest.MonkeyPatch) -> Later:
     """Let so many seconds pass, with a look in each of them."""
-    loop, watch, passed = asyncio.get_running_loop(), Watch(fleet), 0.0
+    loop, watch, passed = asyncio.get_running_loop(), LivenessMonitor(fleet), 0.0
     real = loop.time
     monkeypatch.setattr(loop, "time", lambda: real() + passed)
 

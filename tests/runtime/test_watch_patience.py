@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from actors.cluster.heartbeat import Pulse
+from actors.cluster.heartbeat import Heartbeat
 from actors.runtime.host import Counters
-from actors.supervision.liveness import LONGEST_SECONDS, SILENT_SECONDS, Watch
+from actors.supervision.liveness import LONGEST_SECONDS, SILENT_SECONDS, LivenessMonitor
 
 NAME = "tickets-0"
 
@@ -28,10 +28,10 @@ class Fleet:
         self._loop = loop
         self._starts_within = starts_within
 
-    async def ping(self, name: str) -> Pulse:
+    async def ping(self, name: str) -> Heartbeat:
         if not self.replaced_at or self._loop.now - self.replaced_at[-1] < self._starts_within:
             raise TimeoutError
-        return Pulse(name, "writer", 1, "node", Counters())
+        return Heartbeat(name, "writer", 1, "node", Counters())
 
     async def dedicated(self) -> set[str]:
         return set()
@@ -42,20 +42,20 @@ class Fleet:
     async def ready(self, _name: str) -> None:
         raise AssertionError("nobody asked for it")
 
-    async def replace(self, _name: str, _pulse: Pulse | None) -> None:
+    async def replace(self, _name: str, _pulse: Heartbeat | None) -> None:
         self.replaced_at.append(self._loop.now)
 
     async def retire(self, name: str) -> None:
         """Nobody is idle here."""
 
 
-def watched(starts_within: float, seconds: int) -> tuple[Fleet, Watch]:
+def watched(starts_within: float, seconds: int) -> tuple[Fleet, LivenessMonitor]:
     """A watch of so many seconds over an actor that takes its time."""
     with asyncio.Runner(loop_factory=ManualLoop) as runner:
         loop = runner.get_loop()
         assert isinstance(loop, ManualLoop)
         fleet = Fleet(loop, starts_within)
-        watch = Watch(fleet)
+        watch = LivenessMonitor(fleet)
         for second in range(seconds):
             loop.now = float(second)
             runner.run(watch.look([NAME]))

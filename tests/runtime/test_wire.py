@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.cluster import serialization
-from actors.cluster.heartbeat import Pulse
+from actors.cluster.heartbeat import Heartbeat
 from actors.cluster.serialization import NotUnderstood, pack, unpack
 from actors.domain import messages, ticket
 from actors.domain.codec import encode
@@ -19,11 +19,11 @@ from actors.domain.messages import (
     AlreadyReserved,
     CancelReason,
     CreateTicket,
-    Details,
     Order,
     PriceChanged,
     ReadTicket,
     Reserve,
+    TicketDetails,
 )
 from actors.domain.ticket import TicketAnswer
 from actors.runtime.host import Counters
@@ -54,12 +54,12 @@ def test_a_number_that_was_read_from_the_database_arrives_as_a_number() -> None:
 
 
 def test_a_sign_of_life_arrives_as_it_was_sent() -> None:
-    pulse = Pulse("tickets-0", "tickets-0-1", 7, "node", Counters(messages=3), idle=True)
+    pulse = Heartbeat("tickets-0", "tickets-0-1", 7, "node", Counters(messages=3), idle=True)
     assert unpack(pack([pulse])) == [pulse]
 
 
 def test_others_pickle_messages_in_their_own_way() -> None:
-    sent = [HOLD, Pulse("x", "y", 1, "z", Counters())]
+    sent = [HOLD, Heartbeat("x", "y", 1, "z", Counters())]
     assert pickle.loads(pickle.dumps(sent)) == sent  # noqa: S301 - our own
 
 
@@ -69,7 +69,9 @@ def test_others_pickle_messages_in_their_own_way() -> None:
 def of_another_release(base: type[Any], *added: tuple[str, Any, Any], without: str = "", first: bool = False) -> Any:  # noqa: ANN401
     """The class as a release has it that added fields, at the end or `first`, or has one less."""
     own = [(each.name, each.type, field(default=None)) for each in fields(base) if each.name != without]
-    cls = make_dataclass(base.__name__, [*added, *own] if first else [*own, *added], frozen=True, slots=True)
+    cls = make_dataclass(
+        serialization._name_of(base), [*added, *own] if first else [*own, *added], frozen=True, slots=True
+    )
     serialization._TELLERS[cls] = serialization._values_of(serialization._Schema(cls))
     return cls
 
@@ -114,7 +116,7 @@ def test_an_answer_of_a_newer_release_is_understood_without_what_it_added() -> N
 
 
 def test_a_state_keeps_what_a_newer_release_added_on_its_way() -> None:
-    newer = of_another_release(Details, ("gate", str | None, field(default=None)))
+    newer = of_another_release(TicketDetails, ("gate", str | None, field(default=None)))
     sent = CreateTicket(TICKET, "b" * 24, newer(**values_of(DETAILS), gate="12A"))
     ((arrived),) = unpack(pack([sent]))
     assert encode(arrived)["details"] == {**encode(DETAILS), "gate": "12A"}

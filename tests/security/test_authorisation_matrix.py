@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import Route
 
-from actors.mail.templates import Kind
+from actors.mail.templates import MailKind
 from serve_app.accounts.tokens import Session, Tokens
 from serve_app.api import create_api
 from tests.api.world import JSON, PASSWORD, TICKET, Person, World
@@ -158,9 +158,9 @@ class Scene:
         if path.startswith("/api/tickets/{ticket_id}") and method == "DELETE":
             body = None
         if path.endswith("verification/confirm"):
-            body = {"token": await world.token(Kind.VERIFICATION, self.seller)}
+            body = {"token": await world.token(MailKind.VERIFICATION, self.seller)}
         if path.endswith("reset/confirm"):
-            body = {"token": await world.token(Kind.PASSWORD_RESET, self.seller), "password": ANOTHER_PASSWORD}
+            body = {"token": await world.token(MailKind.PASSWORD_RESET, self.seller), "password": ANOTHER_PASSWORD}
         response = await person.http.request(method, url, json=body)
         assert response.status_code < 500, response.text
         return response.status_code

@@ -8,12 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 from actors.cluster import names
-from actors.cluster.client import Actors
-from actors.cluster.heartbeat import Pulse
+from actors.cluster.client import ActorClient
+from actors.cluster.heartbeat import Heartbeat
 from actors.processes.base import HostActor
 from actors.processes.order_actor import OrderActor
 from actors.processes.payment_actor import PaymentActor
-from actors.processes.resources import Connections
+from actors.processes.resources import Resources
 from actors.processes.supervisor import Supervisor
 from actors.processes.ticket_actor import TicketActor
 from actors.runtime.ports import Clock, HostUnreachableError, Instant, Reply
@@ -34,7 +34,7 @@ LATE = (0.05, 8.0)
 NOTICING = (0.01, 1.0)
 STARTING = (0.5, 2.5)
 
-Connect = Callable[[World, Process], Connections]
+Connect = Callable[[World, Process], Resources]
 
 
 @dataclass(eq=False)
@@ -260,8 +260,8 @@ class SimulatedFleet:
         self._ray = ray
         self._transport = SimulatedTransport(world, ray)
 
-    async def ping(self, name: str) -> Pulse:
-        pulse: Pulse = await self._transport.ask(name, lambda actor: actor.ping())
+    async def ping(self, name: str) -> Heartbeat:
+        pulse: Heartbeat = await self._transport.ask(name, lambda actor: actor.ping())
         return pulse
 
     async def dedicated(self) -> set[str]:
@@ -277,7 +277,7 @@ class SimulatedFleet:
     async def ready(self, name: str) -> None:
         await self._transport.ask(name, lambda actor: actor.ready())
 
-    async def replace(self, name: str, _pulse: Pulse | None) -> None:
+    async def replace(self, name: str, _pulse: Heartbeat | None) -> None:
         if name in self._ray.slots:
             self._ray.replace(self._ray.slots[name])
 
@@ -305,11 +305,11 @@ class SimulatedSystem:
     def place(self) -> tuple[int, str, float]:
         return self._number, "node", 0.0
 
-    def connect(self, _settings: Settings) -> Connections:
+    def connect(self, _settings: Settings) -> Resources:
         return self._ray.connect(self._world, self._process)
 
-    def actors(self, settings: Settings, clock: Clock) -> Actors:
-        return Actors(settings, SimulatedTransport(self._world, self._ray), clock)
+    def actors(self, settings: Settings, clock: Clock) -> ActorClient:
+        return ActorClient(settings, SimulatedTransport(self._world, self._ray), clock)
 
     def fleet(self, _settings: Settings) -> SimulatedFleet:
         return SimulatedFleet(self._world, self._ray)

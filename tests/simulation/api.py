@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from actors.cluster import names
-from actors.cluster.client import Actors
-from actors.payments.webhook_events import WANTED, Notices
-from actors.processes.resources import Connections
+from actors.cluster.client import ActorClient
+from actors.payments.webhook_events import HANDLED_EVENT_TYPES, WebhookEventHandler
+from actors.processes.resources import Resources
 from actors.runtime.ports import StoreUnavailableError
 from actors.stripe.sandbox.authentication import NothingToAuthenticateError, intent_id_of
 from actors.stripe.sandbox.ledger import LedgerUnavailable
@@ -33,9 +33,9 @@ class Api:
     """One replica; another one is started when it died."""
 
     process: Process
-    connections: Connections
-    actors: Actors
-    notices: Notices
+    connections: Resources
+    actors: ActorClient
+    notices: WebhookEventHandler
 
     def __init__(self, market: "SimulatedMarket", number: int) -> None:
         self._market = market
@@ -81,7 +81,7 @@ class Api:
     async def announced(self, note: Event) -> bool:
         """As serve_app.buying.stripe_webhooks does, but for the signature."""
         event = _event(json.loads(note.body))
-        if event is not None and event.type in WANTED:
+        if event is not None and event.type in HANDLED_EVENT_TYPES:
             kept = await self.connections.inbox.add(event, self.connections.clock.now())  # type: ignore[attr-defined]
             if kept is not None:
                 self.notices.note(kept)
@@ -107,7 +107,7 @@ class Api:
         own = self.connections = self._market.connect(self._world, self.process)
         system = SimulatedSystem(self._world, self._market.ray, self.process, 0)
         self.actors = system.actors(self._market.settings, own.clock)
-        self.notices = Notices(own.inbox, own.queries, self.actors)
+        self.notices = WebhookEventHandler(own.inbox, own.queries, self.actors)
         self._world.loop.create_task(self._know_the_time())
         watching = watch(system.fleet(self._market.settings), [names.SUPERVISOR], self.actors.compare_hosts)
         own.keep_running(own.clock.run(), watching, self.notices.run())

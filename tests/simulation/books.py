@@ -1,16 +1,16 @@
 """The books of a simulation, for the check that `holdfast verify` makes."""
 
 from actors.domain.messages import OrderCreated
-from actors.payments.reconciliation import Books
+from actors.payments.reconciliation import Ledgers
 from actors.stripe.resources import Dispute, Intent, Refund
 from tests.simulation.database import Tables
 from tests.simulation.stripe import WatchedLedger
 
 
-def books_of(tables: Tables, ledger: WatchedLedger) -> Books:
+def books_of(tables: Tables, ledger: WatchedLedger) -> Ledgers:
     """As actors.storage.ledger_reader reads them, without asking Stripe for page after page."""
     intents = ledger.all_intents
-    return Books(
+    return Ledgers(
         {one: stored.entity for one, stored in tables.documents["orders"].items()},
         {one: stored.entity for one, stored in tables.documents["charges"].items()},
         [

@@ -8,10 +8,10 @@ from typing import Any
 from actors.domain.codec import Document
 from actors.domain.messages import Charge, Instant, Order
 from actors.domain.ticket import Ticket
-from actors.payments.webhook_events import Announcement
+from actors.payments.webhook_events import ReceivedWebhookEvent
 from actors.read_model.projections import FIRST_PROJECTION, charge_of, order_of, ticket_of, unpaid_hold_keys
-from actors.runtime.ports import Commit, Marks, Recorded
-from actors.supervision.user_events import UserMark
+from actors.runtime.ports import Checkpoint, Commit, RecordedEvent
+from actors.supervision.user_events import PendingUser
 
 READERS: dict[str, Callable[[Document], Any]] = {"tickets": ticket_of, "orders": order_of, "charges": charge_of}
 
@@ -43,12 +43,12 @@ class Tables:
     owners: dict[str, Commit] = field(default_factory=dict)
     writers: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     documents: dict[str, dict[str, Stored]] = field(default_factory=lambda: {name: {} for name in READERS})
-    marks: dict[str, Marks] = field(default_factory=dict)
+    marks: dict[str, Checkpoint] = field(default_factory=dict)
     # Of writers that ended: how far they were.
-    last_marks: dict[str, Marks] = field(default_factory=dict)
-    announcements: dict[str, Announcement] = field(default_factory=dict)
+    last_marks: dict[str, Checkpoint] = field(default_factory=dict)
+    announcements: dict[str, ReceivedWebhookEvent] = field(default_factory=dict)
     unhandled: dict[str, Instant] = field(default_factory=dict)
-    users: dict[str, UserMark] = field(default_factory=dict)
+    users: dict[str, PendingUser] = field(default_factory=dict)
     unannounced: dict[str, None] = field(default_factory=dict)
     # Users who may not buy, as those without a verified address where one is asked for.
     barred: set[str] = field(default_factory=set)
@@ -124,7 +124,7 @@ class Tables:
         places = ((writer, later) for later in range(seq + 1, seq + 1 + limit))
         return [self.commits[place] for place in places if place in self.commits]
 
-    def history(self, entity: str, after: int, limit: int) -> list[Recorded]:
+    def history(self, entity: str, after: int, limit: int) -> list[RecordedEvent]:
         records = (record for commit in self.commits.values() for record in commit.records)
         wanted = (one for one in records if one.entity == entity and after < one.version <= after + limit)
         return sorted(wanted, key=lambda one: one.version)
@@ -186,9 +186,9 @@ class Tables:
         found = [one for one in stored if after <= one.document.get(field, before) < before]
         return [one.entity for one in sorted(found, key=lambda one: one.document[field])]
 
-    def save_marks(self, marks: Marks) -> None:
+    def save_marks(self, marks: Checkpoint) -> None:
         before = self.marks.get(marks.writer, marks)
-        self.marks[marks.writer] = Marks(
+        self.marks[marks.writer] = Checkpoint(
             marks.writer,
             before.host,
             max(before.applied, marks.applied),
@@ -203,14 +203,14 @@ class Tables:
     def published_up_to(self, writers: Collection[str]) -> dict[str, int]:
         return {writer: self.marks[writer].published for writer in writers if writer in self.marks}
 
-    def add_announcement(self, announcement: Announcement) -> None:
+    def add_announcement(self, announcement: ReceivedWebhookEvent) -> None:
         """Raises DuplicateKeyError."""
         if announcement.id in self.announcements:
             raise DuplicateKeyError
         self.announcements[announcement.id] = announcement
         self.unhandled[announcement.id] = announcement.at
 
-    def unhandled_between(self, after: Instant, before: Instant, most: int) -> list[Announcement]:
+    def unhandled_between(self, after: Instant, before: Instant, most: int) -> list[ReceivedWebhookEvent]:
         found = [self.announcements[one] for one, since in self.unhandled.items() if after <= since < before]
         return sorted(found, key=lambda one: one.at)[:most]
 
@@ -224,7 +224,7 @@ class Tables:
             self.unhandled.pop(one.id, None)
 
     def add_user(self, user_id: str, at: Instant) -> None:
-        self.users[user_id] = UserMark(user_id, at, at)
+        self.users[user_id] = PendingUser(user_id, at, at)
         self.unannounced[user_id] = None
 
     def change_user(self, user_id: str, at: Instant) -> None:
@@ -232,10 +232,10 @@ class Tables:
         self.users[user_id] = replace(user, version=user.version + 1, updated_at=at)
         self.unannounced[user_id] = None
 
-    def unannounced_users(self, most: int) -> list[UserMark]:
+    def unannounced_users(self, most: int) -> list[PendingUser]:
         return [self.users[user_id] for user_id in self.unannounced][:most]
 
-    def user_announced(self, announced: UserMark) -> None:
+    def user_announced(self, announced: PendingUser) -> None:
         user = self.users.get(announced.id)
         if user is not None and user.version == announced.version:
             self.users[user.id] = replace(user, announced=user.version)

@@ -8,7 +8,7 @@ from actors.domain import charge as charge_rules
 from actors.domain import ticket as ticket_rules
 from actors.domain.messages import Charge, Order
 from actors.domain.ticket import Ticket
-from actors.runtime.ports import Recorded
+from actors.runtime.ports import RecordedEvent
 
 
 @dataclass
@@ -19,7 +19,7 @@ class History:
     charges: dict[str, list[Charge]] = field(default_factory=lambda: defaultdict(list))
     orders: dict[str, list[Order]] = field(default_factory=lambda: defaultdict(list))
 
-    def add(self, record: Recorded) -> None:
+    def add(self, record: RecordedEvent) -> None:
         """Adds the state after the event."""
         kind, _, entity_id = record.entity.partition(":")
         event: Any = record.event

@@ -34,7 +34,7 @@ from actors.domain.messages import (
     WaitingListClosed,
 )
 from actors.events.redis_stream import INTERNAL
-from actors.runtime.ports import Commit, Recorded
+from actors.runtime.ports import Commit, RecordedEvent
 from actors.stripe.sandbox.payment_intent import PaymentIntent
 from tests.simulation.faults import PRIMARIES_APART
 from tests.simulation.history import History
@@ -135,7 +135,7 @@ class Invariants:
             self._break(f"{ticket_id} was released and in the same commit not offered to {user_id}, who is first")
         self.lines.due.clear()
 
-    def _check_mark(self, record: Recorded) -> None:
+    def _check_mark(self, record: RecordedEvent) -> None:
         """A marked ticket is withdrawn in the commit that releases it: between two commits somebody may buy it."""
         kind, _, entity_id = record.entity.partition(":")
         place = self.places.get(entity_id) if kind == "ticket" else None
@@ -145,7 +145,7 @@ class Invariants:
         if place.hold is None and not place.is_withdrawn:
             self._break(f"{record.entity} is for sale although its seller may not sell")
 
-    def _recorded(self, record: Recorded) -> None:
+    def _recorded(self, record: RecordedEvent) -> None:
         self.checks["events"] += 1
         if record.version != self.committed[record.entity] + 1:
             self._break(f"{record.entity} has version {record.version} after {self.committed[record.entity]}")
@@ -171,7 +171,7 @@ class Invariants:
         if self.requests.setdefault(charge.request, charge.order_id) != charge.order_id:
             self._break(f"the request {charge.request} pays two orders")
 
-    def _ticket_changed(self, ticket_id: str, record: Recorded) -> None:
+    def _ticket_changed(self, ticket_id: str, record: RecordedEvent) -> None:
         event = record.event
         if (wrong := self.lines.changed(ticket_id, record, self.places.get(ticket_id))) is not None:
             self._break(wrong)
@@ -309,7 +309,7 @@ class Invariants:
         elif versions[entity.version - 1] != entity:
             self._break(f"the document of {entity.id} is not version {entity.version} as the journal has it")
 
-    def added(self, record: Recorded) -> None:
+    def added(self, record: RecordedEvent) -> None:
         """Called in the instant in which an event is in the stream."""
         self.checks["published"] += 1
         known = self.published[record.entity]

@@ -18,7 +18,7 @@ from actors.domain.messages import (
     WaiterLeft,
     WaitingListClosed,
 )
-from actors.runtime.ports import Recorded
+from actors.runtime.ports import RecordedEvent
 
 MOST_IN_LINE = 100
 
@@ -43,7 +43,7 @@ class Lines:
     due: dict[str, str] = field(default_factory=dict)
     offers: int = 0
 
-    def changed(self, ticket_id: str, record: Recorded, ticket: Listed | None) -> str | None:
+    def changed(self, ticket_id: str, record: RecordedEvent, ticket: Listed | None) -> str | None:
         """Note an event of the ticket, which is as it was before. Return what is wrong with it, if anything is."""
         event, line = record.event, self.of[ticket_id]
         wrong = self._wrong(ticket_id, record, self.due.pop(ticket_id, None))
@@ -62,7 +62,7 @@ class Lines:
                     self.due[ticket_id] = next_one
         return wrong
 
-    def _wrong(self, ticket_id: str, record: Recorded, due: str | None) -> str | None:
+    def _wrong(self, ticket_id: str, record: RecordedEvent, due: str | None) -> str | None:
         match record.event:
             case OrderCreated(order=Order(offer=True) as order):
                 self.offers += 1

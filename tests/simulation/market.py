@@ -8,12 +8,12 @@ from pydantic import SecretStr
 
 from actors.cluster import names
 from actors.cluster.client import shared_names
-from actors.processes.resources import Connections
+from actors.processes.resources import Resources
 from actors.processes.stripe_account import SANDBOX_KEY, Account
 from actors.runtime.clock import SharedClock
 from actors.runtime.ports import Commit, StoreUnavailableError
 from actors.stripe.client import connect
-from actors.stripe.sandbox import Courier, LedgerUnavailable, Sandbox, SandboxHTTPClient
+from actors.stripe.sandbox import LedgerUnavailable, Sandbox, SandboxHTTPClient, WebhookDelivery
 from config.settings import Settings
 from tests.simulation.actors import SimulatedRay
 from tests.simulation.api import Api
@@ -94,7 +94,7 @@ class SimulatedMarket:
             api.died(process)
 
 
-class SimulatedConnections(Connections):
+class SimulatedConnections(Resources):
     """See Connections. Each process has a clock of its own, which is off and runs too fast or too slow."""
 
     def __init__(self, market: SimulatedMarket, world: World, process: Process) -> None:
@@ -123,7 +123,7 @@ class SimulatedConnections(Connections):
 
     def open_account(self, _settings: Settings) -> Account:
         sandbox = self._market.sandbox(self._world.random.randrange(2**32))
-        courier = Courier(sandbox, SimulatedEndpoint(self._market.apis[0].accepts))  # type: ignore[arg-type]
+        courier = WebhookDelivery(sandbox, SimulatedEndpoint(self._market.apis[0].accepts))  # type: ignore[arg-type]
         client = SandboxHTTPClient(sandbox, ids=lambda prefix: f"{prefix}_{self._world.new_id()}")
         stripe = connect(api_key=SANDBOX_KEY, api_base=None, http_client=client)
         return Account(stripe, None, sandbox, courier)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from actors.domain.messages import Instant, RefundOrder
-from actors.supervision.delisting import Unlisting
+from actors.supervision.delisting import Delisting
 from tests.simulation.api import Api
 from tests.simulation.people import People
 
@@ -63,4 +63,4 @@ class Moderator:
             await people.request(lambda api: self._sweep(sellers, api))
 
     async def _sweep(self, sellers: Sellers, api: Api) -> None:
-        await Unlisting(sellers, api.actors, api.connections.clock.now).sweep()
+        await Delisting(sellers, api.actors, api.connections.clock.now).sweep()

@@ -10,7 +10,6 @@ from actors.domain.charge import charge_id
 from actors.domain.messages import (
     CancelOrder,
     CreateTicket,
-    Details,
     EditTicket,
     Order,
     Overloaded,
@@ -22,6 +21,7 @@ from actors.domain.messages import (
     Reserve,
     Sell,
     TicketCommand,
+    TicketDetails,
     Unavailable,
     WithdrawTicket,
 )
@@ -269,11 +269,11 @@ class People:
         except ConnectionBrokenError:
             return None
 
-    def _details(self) -> Details:
+    def _details(self) -> TicketDetails:
         world = self.market.world
         soon = world.random.choice((30_000, 120_000)) if world.random.random() < 0.2 else None
         starts = None if soon is None else int(world.now * 1000) + soon
-        return Details("Chamber music", world.random.choice((1_000, 2_000, 3_000)), "usd", starts_at=starts)
+        return TicketDetails("Chamber music", world.random.choice((1_000, 2_000, 3_000)), "usd", starts_at=starts)
 
     def _some_ticket(self, of: str | None = None) -> str | None:
         """One of the newest, so that people meet."""

@@ -6,7 +6,7 @@ from functools import partial
 from random import Random
 
 from actors.events.redis_stream import INTERNAL
-from actors.runtime.ports import Recorded
+from actors.runtime.ports import RecordedEvent
 from tests.simulation.stores import Caller
 
 
@@ -14,10 +14,10 @@ from tests.simulation.stores import Caller
 class Stream:
     """What was appended, in order."""
 
-    entries: list[Recorded] = field(default_factory=list)
-    when_added: Callable[[Recorded], None] = lambda _: None
+    entries: list[RecordedEvent] = field(default_factory=list)
+    when_added: Callable[[RecordedEvent], None] = lambda _: None
 
-    def add(self, records: Sequence[Recorded]) -> None:
+    def add(self, records: Sequence[RecordedEvent]) -> None:
         for record in records:
             self.entries.append(record)
             self.when_added(record)
@@ -31,7 +31,7 @@ class FakeEventStream:
         self._stream = stream
         self._random = random
 
-    async def publish(self, records: Sequence[Recorded]) -> None:
+    async def publish(self, records: Sequence[RecordedEvent]) -> None:
         records = [record for record in records if not isinstance(record.event, INTERNAL)]
         cut = self._random.randrange(len(records) + 1) if len(records) > 1 else 0
         for part in (records[:cut], records[cut:]):

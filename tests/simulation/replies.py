@@ -21,7 +21,7 @@ from actors.domain.messages import (
     TooManyUnpaidHolds,
     Unavailable,
 )
-from actors.domain.ticket import NO_SURROUNDINGS, Surroundings, Ticket, TicketAnswer
+from actors.domain.ticket import NO_SURROUNDINGS, DecisionContext, Ticket, TicketAnswer
 from tests.simulation.database import Tables
 from tests.simulation.invariants import Invariants
 from tests.simulation.stripe import WatchedLedger
@@ -121,9 +121,9 @@ class Replies:
         states: list[Ticket | None] = [None, *self._history.tickets.get(command.ticket_id, ())]
         surroundings = [NO_SURROUNDINGS]
         if isinstance(command, Reserve) and command.order_id in self._history.orders:
-            surroundings.extend(Surroundings(0, order) for order in self._history.orders[command.order_id])
+            surroundings.extend(DecisionContext(0, order) for order in self._history.orders[command.order_id])
         if isinstance(command, EditTicket) and command.edit_id in self._invariants.edits:
-            surroundings.append(Surroundings(edited_before=self._invariants.edits[command.edit_id]))
+            surroundings.append(DecisionContext(edited_before=self._invariants.edits[command.edit_id]))
         tolerance = self._invariants.tolerance
         instants = {asked.at - tolerance, asked.at, self._now, self._now + tolerance}
         return any(
@@ -154,7 +154,7 @@ class Replies:
         self._world.breaks(f"to {question} the answer was {answer}, which {why}")
 
 
-def _decides(ticket: Ticket | None, command: TicketCommand, at: int, around: Surroundings) -> Any:  # noqa: ANN401
+def _decides(ticket: Ticket | None, command: TicketCommand, at: int, around: DecisionContext) -> Any:  # noqa: ANN401
     """What the sequential rules say to the command in this state."""
     for event in rules.due(ticket, at):
         ticket = rules.evolve(ticket, event, at, command.ticket_id)

@@ -30,17 +30,17 @@ from actors.domain.messages import (
     TicketEvent,
     TicketStatus,
 )
-from actors.domain.ticket import Surroundings, Ticket
+from actors.domain.ticket import DecisionContext, Ticket
 from actors.payments import stripe_calls
-from actors.payments.charge_entity import ChargeBehaviour
-from actors.payments.purchase import Purchases
-from actors.processes.resources import Connections
+from actors.payments.charge_entity import ChargeEntity
+from actors.payments.purchase import PurchaseSaga
+from actors.processes.resources import Resources
 from actors.runtime.clock import SharedClock
-from actors.runtime.commit_relay import CarryOn
+from actors.runtime.commit_relay import CommitRelay
 from actors.runtime.host import Host
-from actors.runtime.ports import Behaviour, Commit, Decided
+from actors.runtime.ports import Commit, Decision, Entity
 from actors.runtime.publisher import Publisher
-from actors.tickets.entity import TicketBehaviour
+from actors.tickets.entity import TicketEntity
 from tests.simulation.faults import CALM, Faults
 from tests.simulation.market import Placement, SimulatedMarket
 from tests.simulation.simulation import COMMANDS
@@ -97,17 +97,17 @@ def without_fenced_refusals(_: SimulatedMarket) -> AbstractContextManager[Any]:
 
 def without_order_keys(_: SimulatedMarket) -> AbstractContextManager[Any]:
     """An order may come into being again."""
-    return patch.object(TicketBehaviour, "claims", lambda _self, _event: ())
+    return patch.object(TicketEntity, "claims", lambda _self, _event: ())
 
 
 def without_keys_of_later_attempts(_: SimulatedMarket) -> AbstractContextManager[Any]:
     """Only the first attempt to pay an order claims the key that its client named."""
-    claims = ChargeBehaviour.claims
+    claims = ChargeEntity.claims
 
-    def of_the_first(behaviour: ChargeBehaviour, event: ChargeEvent) -> tuple[str, ...]:
+    def of_the_first(behaviour: ChargeEntity, event: ChargeEvent) -> tuple[str, ...]:
         return claims(behaviour, event) if event.charge.attempt == 1 else ()
 
-    return patch.object(ChargeBehaviour, "claims", of_the_first)
+    return patch.object(ChargeEntity, "claims", of_the_first)
 
 
 @contextmanager
@@ -135,7 +135,7 @@ def without_the_orders_name(_: SimulatedMarket) -> AbstractContextManager[Any]:
     decide = ticket_rules.decide
 
     def whoever(
-        ticket: Ticket | None, command: TicketCommand, now: int, around: Surroundings = ticket_rules.NO_SURROUNDINGS
+        ticket: Ticket | None, command: TicketCommand, now: int, around: DecisionContext = ticket_rules.NO_SURROUNDINGS
     ) -> ticket_rules.Decision:
         order = ticket.order if ticket else None
         if isinstance(command, Expire) and order is not None and order.is_open:
@@ -178,13 +178,13 @@ def without_waiting_for_commits(_: SimulatedMarket) -> AbstractContextManager[An
 
 def without_the_point_of_no_return(_: SimulatedMarket) -> AbstractContextManager[Any]:
     """Money is taken before the ticket is sold."""
-    sell_first = Purchases._sell
+    sell_first = PurchaseSaga._sell
 
-    async def capture_first(purchases: Purchases, order: Order, charge: Charge) -> Any:  # noqa: ANN401 - as _sell
+    async def capture_first(purchases: PurchaseSaga, order: Order, charge: Charge) -> Any:  # noqa: ANN401 - as _sell
         answer = await purchases._counterparts.ask_charge(Capture(charge.id))
         return await sell_first(purchases, order, answer.charge if isinstance(answer, ChargeAnswer) else charge)
 
-    return patch.object(Purchases, "_sell", capture_first)
+    return patch.object(PurchaseSaga, "_sell", capture_first)
 
 
 def without_cancelled_intents(_: SimulatedMarket) -> AbstractContextManager[Any]:
@@ -214,10 +214,10 @@ def without_the_databases_clock(_: SimulatedMarket) -> AbstractContextManager[An
 def without_announced_writers(_: SimulatedMarket) -> AbstractContextManager[Any]:
     """A writer commits before anybody can know that it exists: its first mark is that of its first progress."""
 
-    async def not_yet(_carry_on: CarryOn) -> None:
+    async def not_yet(_carry_on: CommitRelay) -> None:
         return
 
-    return patch.object(CarryOn, "announce", not_yet)
+    return patch.object(CommitRelay, "announce", not_yet)
 
 
 def without_others_events(_: SimulatedMarket) -> AbstractContextManager[Any]:
@@ -228,15 +228,15 @@ def without_others_events(_: SimulatedMarket) -> AbstractContextManager[Any]:
 
 def without_fenced_reads(_: SimulatedMarket) -> AbstractContextManager[Any]:
     """A host answers reads from memory also where another may have the ticket."""
-    make = Connections.host
+    make = Resources.host
 
     def careless(
-        own: Connections, behaviour: Behaviour[Any, Any], carry_on: CarryOn, *, writer: str, fence_reads: bool = False
+        own: Resources, behaviour: Entity[Any, Any], carry_on: CommitRelay, *, writer: str, fence_reads: bool = False
     ) -> Host[Any, Any]:
         del fence_reads
         return make(own, behaviour, carry_on, writer=writer)
 
-    return patch.object(Connections, "host", careless)
+    return patch.object(Resources, "host", careless)
 
 
 def without_withdrawal_on_release(_: SimulatedMarket) -> AbstractContextManager[Any]:
@@ -249,7 +249,7 @@ def without_an_offer_with_the_release(market: SimulatedMarket) -> AbstractContex
     due, with_offer = ticket_rules.due, ticket_rules._with_offer
 
     def later(
-        ticket: Ticket | None, now: int, around: Surroundings = ticket_rules.NO_SURROUNDINGS
+        ticket: Ticket | None, now: int, around: DecisionContext = ticket_rules.NO_SURROUNDINGS
     ) -> tuple[TicketEvent, ...]:
         if ticket is None or not ticket.waiting or ticket.status is not TicketStatus.AVAILABLE:
             return due(ticket, now, around)
@@ -269,18 +269,16 @@ def without_the_order_of_the_line(_: SimulatedMarket) -> AbstractContextManager[
 
 def without_a_fee_that_stays(_: SimulatedMarket) -> AbstractContextManager[Any]:
     """The fee is that of the moment of the sale, and not the one of when the ticket was held."""
-    decide = TicketBehaviour.decide
+    decide = TicketEntity.decide
 
-    def at_the_sale(
-        tickets: TicketBehaviour, ticket: Ticket | None, command: TicketCommand, now: int
-    ) -> Decided[Ticket]:
+    def at_the_sale(tickets: TicketEntity, ticket: Ticket | None, command: TicketCommand, now: int) -> Decision[Ticket]:
         decided = decide(tickets, ticket, command, now)
         return replace(decided, events=tuple(_at_the_fee_of(tickets, event) for event in decided.events))
 
-    return patch.object(TicketBehaviour, "decide", at_the_sale)
+    return patch.object(TicketEntity, "decide", at_the_sale)
 
 
-def _at_the_fee_of(tickets: TicketBehaviour, event: Any) -> Any:  # noqa: ANN401 - an event of a ticket
+def _at_the_fee_of(tickets: TicketEntity, event: Any) -> Any:  # noqa: ANN401 - an event of a ticket
     if not isinstance(event, OrderCompleted):
         return event
     fee = fees.fee_of(event.order.price, tickets._nobody_waits.fee)

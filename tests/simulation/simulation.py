@@ -15,7 +15,7 @@ from actors.domain import unpaid_holds
 from actors.domain.messages import OrderStatus, TicketStatus
 from actors.payments.reconciliation import check
 from actors.read_model.projections import LARGEST_LAG
-from actors.runtime.ports import Marks
+from actors.runtime.ports import Checkpoint
 from tests.simulation.books import books_of
 from tests.simulation.faults import Faults, drawn
 from tests.simulation.invariants import Invariants
@@ -214,7 +214,7 @@ class _Run:
     def _is_behind(self, writer: str) -> bool:
         """Whether its commits are not all carried on. The Supervisor's own are, as soon as they are there."""
         last = max(self._market.tables.writers[writer])
-        nothing = Marks(writer, "", 0, 0, 0)
+        nothing = Checkpoint(writer, "", 0, 0, 0)
         marks = self._market.tables.marks.get(writer) or self._market.tables.last_marks.get(writer, nothing)
         return not writer.startswith("supervisor") and (marks.applied < last or marks.published < last)
 

@@ -8,10 +8,10 @@ from typing import Protocol, TypeVar
 from actors.domain.keys import edit_key, order_key, request_key
 from actors.domain.messages import Charge, ChargeCreated, Instant, Order
 from actors.domain.ticket import Ticket
-from actors.payments.webhook_events import Announcement
-from actors.runtime.ports import Commit, FencedError, Marks, Projection, Recorded, StoreUnavailableError
+from actors.payments.webhook_events import ReceivedWebhookEvent
+from actors.runtime.ports import Checkpoint, Commit, DocumentUpdate, FencedError, RecordedEvent, StoreUnavailableError
 from actors.stripe.webhooks import WebhookEvent
-from actors.supervision.user_events import UserMark
+from actors.supervision.user_events import PendingUser
 from tests.simulation.database import DuplicateKeyError, RolledBackError, Tables
 
 T = TypeVar("T")
@@ -61,7 +61,7 @@ class FakeJournal:
     async def after(self, writer: str, seq: int, limit: int) -> list[Commit]:
         return await self._server.call("journal.after", lambda: self._tables.after(writer, seq, limit))
 
-    async def history(self, entity: str, after: int = 0, limit: int = 200) -> list[Recorded]:
+    async def history(self, entity: str, after: int = 0, limit: int = 200) -> list[RecordedEvent]:
         """Some events of one entity in order."""
         return await self._server.call("journal.history", lambda: self._tables.history(entity, after, limit))
 
@@ -73,7 +73,7 @@ class FakeDocuments:
         self._server = server
         self._tables = tables
 
-    async def write(self, projections: Sequence[Projection]) -> None:
+    async def write(self, projections: Sequence[DocumentUpdate]) -> None:
         made = [(one.collection, one.document()) for one in projections]
         # A bulk of writes is no transaction: two commands, so that a crash may come between them.
         half = len(made) // 2
@@ -93,7 +93,7 @@ class FakeMarks:
         self._server = server
         self._tables = tables
 
-    async def save(self, marks: Marks) -> None:
+    async def save(self, marks: Checkpoint) -> None:
         await self._server.call("marks.save", lambda: self._tables.save_marks(marks))
 
     async def published(self, writers: Collection[str]) -> dict[str, int]:
@@ -102,7 +102,7 @@ class FakeMarks:
     async def remove(self, writer: str) -> None:
         await self._server.call("marks.remove", lambda: self._tables.remove_marks(writer))
 
-    async def all(self) -> list[Marks]:
+    async def all(self) -> list[Checkpoint]:
         return await self._server.call("marks.all", lambda: list(self._tables.marks.values()))
 
 
@@ -195,15 +195,15 @@ class FakeInbox:
         self._server = server
         self._tables = tables
 
-    async def add(self, event: WebhookEvent, at: Instant) -> Announcement | None:
-        announcement = Announcement(event.id, event.type, at, event.intent_id, event.order_id)
+    async def add(self, event: WebhookEvent, at: Instant) -> ReceivedWebhookEvent | None:
+        announcement = ReceivedWebhookEvent(event.id, event.type, at, event.intent_id, event.order_id)
         try:
             await self._server.call("inbox.add", lambda: self._tables.add_announcement(announcement))
         except DuplicateKeyError:
             return None
         return announcement
 
-    async def unhandled(self, after: Instant, before: Instant, most: int) -> list[Announcement]:
+    async def unhandled(self, after: Instant, before: Instant, most: int) -> list[ReceivedWebhookEvent]:
         return await self._server.call("inbox.unhandled", lambda: self._tables.unhandled_between(after, before, most))
 
     async def handled(self, event_ids: Collection[str]) -> None:
@@ -220,8 +220,8 @@ class FakeUserMarks:
         self._server = server
         self._tables = tables
 
-    async def unannounced(self, most: int) -> list[UserMark]:
+    async def unannounced(self, most: int) -> list[PendingUser]:
         return await self._server.call("users.unannounced", lambda: self._tables.unannounced_users(most))
 
-    async def announced(self, user: UserMark) -> None:
+    async def announced(self, user: PendingUser) -> None:
         await self._server.call("users.announced", lambda: self._tables.user_announced(user))

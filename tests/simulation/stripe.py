@@ -6,7 +6,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from actors.stripe.sandbox.faults import FaultPlan
 from actors.stripe.sandbox.ledger import Span
-from actors.stripe.sandbox.ledger_entry import Announcement, Change, Event, Kind, Made, Use
+from actors.stripe.sandbox.ledger_entry import Change, CreatedObject, Event, IdempotencyRecord, Kind, PendingWebhook
 from actors.stripe.sandbox.memory_ledger import MemoryLedger
 from actors.stripe.sandbox.payment_intent import PaymentIntent
 from tests.simulation.stores import Caller
@@ -42,10 +42,10 @@ class RemoteLedger:
     async def append(self, change: Change) -> bool:
         return await self._call(self._ledger.append, change)
 
-    async def bind(self, use: Use) -> bool:
+    async def bind(self, use: IdempotencyRecord) -> bool:
         return await self._call(self._ledger.bind, use)
 
-    async def use_of(self, key: str) -> Use | None:
+    async def use_of(self, key: str) -> IdempotencyRecord | None:
         return await self._call(self._ledger.use_of, key)
 
     async def load(self, intent_id: str) -> PaymentIntent | None:
@@ -54,10 +54,10 @@ class RemoteLedger:
     async def load_all(self, intent_ids: Collection[str]) -> Mapping[str, PaymentIntent]:
         return await self._call(self._ledger.load_all, intent_ids)
 
-    async def made(self, object_id: str) -> Made | None:
+    async def made(self, object_id: str) -> CreatedObject | None:
         return await self._call(self._ledger.made, object_id)
 
-    async def listed(self, kind: Kind, span: Span) -> Sequence[Made]:
+    async def listed(self, kind: Kind, span: Span) -> Sequence[CreatedObject]:
         return await self._call(self._ledger.listed, kind, span)
 
     async def to_settle(self, now: float, limit: int) -> Mapping[str, str]:
@@ -66,7 +66,7 @@ class RemoteLedger:
     async def settled(self, change_ids: Collection[str]) -> None:
         await self._call(self._ledger.settled, change_ids)
 
-    async def announcements(self, now: float, limit: int, without: Collection[str]) -> Sequence[Announcement]:
+    async def announcements(self, now: float, limit: int, without: Collection[str]) -> Sequence[PendingWebhook]:
         return await self._call(self._ledger.announcements, now, limit, without)
 
     async def announced(self, change_ids: Collection[str]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from actors.stripe.sandbox import LedgerUnavailable, MemoryLedger
-from actors.stripe.sandbox.ledger_entry import Announcement, Change
+from actors.stripe.sandbox.ledger_entry import Change, PendingWebhook
 from actors.stripe.sandbox.payment_intent import PaymentIntent
 
 
@@ -112,7 +112,7 @@ class AwayLedger(MemoryLedger):
         self.is_away = False
         self.refusals = 0
 
-    async def announcements(self, now: float, limit: int, without: Collection[str]) -> Sequence[Announcement]:
+    async def announcements(self, now: float, limit: int, without: Collection[str]) -> Sequence[PendingWebhook]:
         self._refuse()
         return await super().announcements(now, limit, without)
 

@@ -7,7 +7,7 @@ import pytest
 
 from actors.stripe.sandbox import Ledger, MemoryLedger, Sandbox, SandboxHTTPClient
 from actors.stripe.sandbox.endpoint import Endpoint
-from actors.stripe.sandbox.ledger_entry import Announcement, Event
+from actors.stripe.sandbox.ledger_entry import Event, PendingWebhook
 from actors.stripe.sandbox.webhook_delivery import IN_HAND, pause_after
 from tests.stripe.ledgers import AwayLedger
 from tests.stripe.webhook import DEADLINE_SECONDS, SECRET, Webhook, courier_to, delivering, serving, until
@@ -23,11 +23,11 @@ async def webhook() -> AsyncIterator[Webhook]:
         yield served
 
 
-async def left(ledger: Ledger) -> Sequence[Announcement]:
+async def left(ledger: Ledger) -> Sequence[PendingWebhook]:
     return await ledger.announcements(NOW + 10_000_000, 1000, ())
 
 
-async def until_left(ledger: Ledger, condition: Callable[[Sequence[Announcement]], bool]) -> None:
+async def until_left(ledger: Ledger, condition: Callable[[Sequence[PendingWebhook]], bool]) -> None:
     """Wait for what is left to be so; it fails the test when it is not in time."""
     async with asyncio.timeout(DEADLINE_SECONDS):
         while not condition(await left(ledger)):  # noqa: ASYNC110  # the ledger tells nobody when it changes
@@ -167,7 +167,7 @@ class CountingLedger(MemoryLedger):
         self.most_in_hand = 0
         self.removals = 0
 
-    async def announcements(self, now: float, limit: int, without: Collection[str]) -> Sequence[Announcement]:
+    async def announcements(self, now: float, limit: int, without: Collection[str]) -> Sequence[PendingWebhook]:
         self.most_in_hand = max(self.most_in_hand, limit + len(without))
         return await super().announcements(now, limit, without)
 

@@ -8,7 +8,7 @@ import pytest
 from actors.stripe import Stripe, connect
 from actors.stripe.errors import OutcomeUnknown, RateLimited, ServerFailed, StripeFailure
 from actors.stripe.sandbox import FaultPlan, Ledger, LedgerUnavailable, MemoryLedger, Sandbox, SandboxHTTPClient
-from actors.stripe.sandbox.fault_injector import FaultWatch
+from actors.stripe.sandbox.fault_injector import FaultInjector
 from tests.stripe.webhook import Webhook, courier_to, delivering, serving, until
 from tests.stripe.wire import API_KEY, Clock, Wire
 
@@ -138,7 +138,7 @@ class CountingLedger(MemoryLedger):
 
 async def test_the_plan_is_read_at_most_once_a_second(clock: Clock) -> None:
     ledger = CountingLedger()
-    watch = FaultWatch(ledger, clock, Random())  # noqa: S311  # for faults, not for secrets
+    watch = FaultInjector(ledger, clock, Random())  # noqa: S311  # for faults, not for secrets
     for _ in range(10):
         assert await watch.plan() == FaultPlan()
     await ledger.set_faults(FaultPlan(delay=1))
@@ -150,7 +150,7 @@ async def test_the_plan_is_read_at_most_once_a_second(clock: Clock) -> None:
 
 async def test_the_plan_stays_in_force_while_the_ledger_is_away(clock: Clock) -> None:
     ledger = CountingLedger()
-    watch = FaultWatch(ledger, clock, Random())  # noqa: S311  # for faults, not for secrets
+    watch = FaultInjector(ledger, clock, Random())  # noqa: S311  # for faults, not for secrets
     await ledger.set_faults(FaultPlan(delay=1))
     await watch.plan()
     ledger.is_away = True
@@ -162,7 +162,7 @@ async def test_a_seed_draws_the_same_numbers_again(clock: Clock) -> None:
     async def drawn(seed: int) -> list[bool]:
         ledger = MemoryLedger()
         await ledger.set_faults(FaultPlan(conflict=0.5, seed=seed))
-        watch = FaultWatch(ledger, clock, Random())  # noqa: S311  # for faults, not for secrets
+        watch = FaultInjector(ledger, clock, Random())  # noqa: S311  # for faults, not for secrets
         plan = await watch.plan()
         return [watch.strikes(plan.conflict) for _ in range(64)]
 

@@ -14,7 +14,7 @@ from actors.storage.sandbox_ledger import MongoLedger
 from actors.stripe.sandbox import FaultPlan, Ledger, LedgerUnavailable, MemoryLedger
 from actors.stripe.sandbox.failures import Failure
 from actors.stripe.sandbox.ledger import Span
-from actors.stripe.sandbox.ledger_entry import Announcement, Change, Event, Kind, Made, Use
+from actors.stripe.sandbox.ledger_entry import Change, CreatedObject, Event, IdempotencyRecord, Kind, PendingWebhook
 from actors.stripe.sandbox.payment_intent import Dispute, PaymentIntent, Refund, Settlement
 from tests.simulation.server import Direct
 from tests.simulation.stripe import RemoteLedger
@@ -60,8 +60,8 @@ def ledger(request: pytest.FixtureRequest) -> Ledger:
     return mongo_ledger
 
 
-def use(key: str = "key", body: str = "{}") -> Use:
-    return Use(key, "/v1/payment_intents", "fingerprint", 200, body)
+def use(key: str = "key", body: str = "{}") -> IdempotencyRecord:
+    return IdempotencyRecord(key, "/v1/payment_intents", "fingerprint", 200, body)
 
 
 def change(intent: PaymentIntent = NEW, key: str | None = None) -> Change:
@@ -147,7 +147,7 @@ async def test_several_intents_are_loaded_at_once(ledger: Ledger) -> None:
 
 
 async def test_what_a_change_made_leads_to_its_intent(ledger: Ledger) -> None:
-    made = Made("refund", "re_1", "pi_1", 1_800_000_000)
+    made = CreatedObject("refund", "re_1", "pi_1", 1_800_000_000)
     await ledger.append(replace(change(), made=made))
     assert await ledger.made("re_1") == made
     assert await ledger.made("re_2") is None
@@ -172,10 +172,12 @@ async def test_objects_of_a_kind_are_listed_the_newest_first(
     ledger: Ledger, kind: Kind, span: Span, expected: str
 ) -> None:
     for identity, created in TIMES.items():
-        await ledger.append(replace(change(replace(NEW, id=identity)), made=Made(kind, identity, identity, created)))
+        await ledger.append(
+            replace(change(replace(NEW, id=identity)), made=CreatedObject(kind, identity, identity, created))
+        )
         await ledger.append(change(replace(NEW, id=identity, version=2)))
     other: Kind = "refund" if kind == "dispute" else "dispute"
-    await ledger.append(replace(change(), made=Made(other, "other", "pi_1", 1_800_000_003)))
+    await ledger.append(replace(change(), made=CreatedObject(other, "other", "pi_1", 1_800_000_003)))
     assert [made.id for made in await ledger.listed(kind, span)] == [f"x_{number}" for number in expected]
 
 
@@ -196,8 +198,8 @@ def announcing(number: int, at: float) -> Change:
     return replace(change(replace(NEW, id=f"pi_{number}")), at=at, events=events)
 
 
-def announcement(made: Change) -> Announcement:
-    return Announcement(made.id, made.at, made.events, due_at=made.at)
+def announcement(made: Change) -> PendingWebhook:
+    return PendingWebhook(made.id, made.at, made.events, due_at=made.at)
 
 
 async def test_what_is_to_be_announced_is_found_the_longest_due_first(ledger: Ledger) -> None:

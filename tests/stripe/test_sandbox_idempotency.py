@@ -10,7 +10,7 @@ from stripe import APIConnectionError
 from actors.stripe import connect
 from actors.stripe.errors import OutcomeUnknown
 from actors.stripe.sandbox import Ledger, Sandbox, SandboxHTTPClient, ledger_writer
-from actors.stripe.sandbox.ledger_entry import Use
+from actors.stripe.sandbox.ledger_entry import IdempotencyRecord
 from tests.stripe.ledgers import (
     CountingLedger,
     Crash,
@@ -71,7 +71,7 @@ async def test_a_saved_server_error_is_replayed_until_the_key_changes(ledger: Le
     intent_id = await wire.intent(payment_method="pm_card_visa")
     path = f"{INTENTS}/{intent_id}/confirm"
     nothing = hashlib.sha256(b"[]").hexdigest()
-    assert await ledger.bind(Use("confirm:1", path, nothing, 500, '{"error": {"type": "api_error"}}'))
+    assert await ledger.bind(IdempotencyRecord("confirm:1", path, nothing, 500, '{"error": {"type": "api_error"}}'))
     again = await wire.post(path, {}, key="confirm:1")
     assert (again.status, again.headers["Idempotent-Replayed"]) == (500, "true")
     assert (await wire.post(path, {}, key="confirm:2")).status == 200

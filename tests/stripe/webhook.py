@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from actors.stripe.sandbox import Courier, Sandbox
+from actors.stripe.sandbox import Sandbox, WebhookDelivery
 from actors.stripe.sandbox.endpoint import Endpoint
 from actors.stripe.webhooks import read_event
 
@@ -64,7 +64,7 @@ async def serving(webhook: Webhook) -> AsyncIterator[Webhook]:
 
 
 @asynccontextmanager
-async def delivering(courier: Courier) -> AsyncIterator[None]:
+async def delivering(courier: WebhookDelivery) -> AsyncIterator[None]:
     """The courier at work."""
     running = asyncio.create_task(courier.run())
     try:
@@ -75,9 +75,9 @@ async def delivering(courier: Courier) -> AsyncIterator[None]:
             await running
 
 
-def courier_to(webhook: Webhook, sandbox: Sandbox, **options: Any) -> Courier:  # noqa: ANN401  # the courier's own
+def courier_to(webhook: Webhook, sandbox: Sandbox, **options: Any) -> WebhookDelivery:  # noqa: ANN401  # the courier's own
     """A courier that looks for events often."""
-    return Courier(sandbox, Endpoint(webhook.url, SECRET), **{"poll_seconds": 0.01, **options})
+    return WebhookDelivery(sandbox, Endpoint(webhook.url, SECRET), **{"poll_seconds": 0.01, **options})
 
 
 async def until(condition: Callable[[], bool]) -> None:

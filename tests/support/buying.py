@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from actors.domain.messages import ChargeAnswer, Order, Pay, PaymentCommand, Refusal, TicketCommand
 from actors.domain.ticket import TicketAnswer
-from actors.payments.purchase import Counterparts, Purchases
+from actors.payments.purchase import Participants, PurchaseSaga
 from actors.runtime.ports import Clock, Instant
 from actors.storage.sandbox_ledger import MongoLedger
 from actors.stripe.sandbox.authentication import intent_id_of
@@ -66,10 +66,10 @@ async def changed_at_stripe(
     assert await MongoLedger(market.connections.database).append(Change(time.time(), change(intent).next_version()))
 
 
-def purchases(market: LocalMarket, counterparts: Counterparts) -> Purchases:
+def purchases(market: LocalMarket, counterparts: Participants) -> PurchaseSaga:
     """An OrderActor of its own that talks to these counterparts."""
     settings, own = market.settings, market.connections
-    return Purchases(
+    return PurchaseSaga(
         counterparts, own.queries, own.clock, grace=settings.payment_grace_ms, attempts=settings.payment_attempts
     )
 

@@ -5,7 +5,6 @@ from bson import ObjectId
 from actors.domain.messages import (
     CancelOrder,
     CreateTicket,
-    Details,
     Expire,
     Order,
     Refusal,
@@ -14,10 +13,11 @@ from actors.domain.messages import (
     Sell,
     StartPayment,
     TicketCommand,
+    TicketDetails,
     TicketEvent,
     WithdrawTicket,
 )
-from actors.domain.ticket import NO_SURROUNDINGS, Surroundings, Ticket, decide, due, evolve
+from actors.domain.ticket import NO_SURROUNDINGS, DecisionContext, Ticket, decide, due, evolve
 
 TICKET, SELLER, BUYER, ORDER, CHARGE = (digit * 24 for digit in "1abef")
 ANOTHER, ANOTHER_ORDER, ANOTHER_CHARGE = "c" * 24, "d" * 24, "9" * 24
@@ -25,14 +25,14 @@ ANOTHER, ANOTHER_ORDER, ANOTHER_CHARGE = "c" * 24, "d" * 24, "9" * 24
 NOW = 1_700_000_000_000
 WINDOW = 900_000
 GRACE = 60_000
-DETAILS = Details("Chamber music", 5_000, "usd")
+DETAILS = TicketDetails("Chamber music", 5_000, "usd")
 
 
 def new_id() -> str:
     return str(ObjectId())
 
 
-def creation(details: Details = DETAILS, request: str | None = None) -> CreateTicket:
+def creation(details: TicketDetails = DETAILS, request: str | None = None) -> CreateTicket:
     return CreateTicket(TICKET, SELLER, details, request)
 
 
@@ -50,7 +50,7 @@ def reservation(  # noqa: PLR0913 - all that a reservation can say
 
 
 def handle(
-    ticket: Ticket | None, command: TicketCommand, now: int = NOW, surroundings: Surroundings = NO_SURROUNDINGS
+    ticket: Ticket | None, command: TicketCommand, now: int = NOW, surroundings: DecisionContext = NO_SURROUNDINGS
 ) -> tuple[Ticket | None, tuple[TicketEvent, ...], Refusal | None]:
     """What a host does with one message: the due expiry first, then the decision. Pure."""
     events = list(due(ticket, now, surroundings))

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 
-from actors.runtime.ports import Marks, Projection
-from actors.storage.checkpoints import MongoMarks
+from actors.runtime.ports import Checkpoint, DocumentUpdate
+from actors.storage.checkpoints import MongoCheckpoints
 from actors.storage.database import Database
 from actors.storage.documents import MongoDocuments
 
@@ -17,14 +17,14 @@ class GatedDocuments(MongoDocuments):
         self.gate = asyncio.Event()
         self.waiting = 0
 
-    async def write(self, projections: Sequence[Projection]) -> None:
+    async def write(self, projections: Sequence[DocumentUpdate]) -> None:
         self.waiting += 1
         await self.gate.wait()
         self.waiting -= 1
         await super().write(projections)
 
 
-class GatedMarks(MongoMarks):
+class GatedMarks(MongoCheckpoints):
     """`waiting` says how many marks wait to be saved."""
 
     def __init__(self, database: Database) -> None:
@@ -32,7 +32,7 @@ class GatedMarks(MongoMarks):
         self.gate = asyncio.Event()
         self.waiting = 0
 
-    async def save(self, marks: Marks) -> None:
+    async def save(self, marks: Checkpoint) -> None:
         self.waiting += 1
         await self.gate.wait()
         self.waiting -= 1

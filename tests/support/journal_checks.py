@@ -3,12 +3,12 @@
 from collections import defaultdict
 
 from actors.domain.messages import Order, OrderCompleted, OrderCreated, OrderStatus
-from actors.runtime.ports import Recorded
+from actors.runtime.ports import RecordedEvent
 from actors.storage.database import Database
 from actors.storage.journal import _commit
 
 
-async def records(database: Database) -> list[Recorded]:
+async def records(database: Database) -> list[RecordedEvent]:
     """All events of all writers, in the order of their instants."""
     commits = [_commit(document) for document in await database["journal"].find({}).to_list()]
     return sorted((record for commit in commits for record in commit.records), key=lambda record: record.at)

@@ -21,19 +21,19 @@ from actors.domain.messages import (
     TicketCommand,
 )
 from actors.domain.ticket import TicketAnswer
-from actors.payments.charge_entity import ChargeBehaviour
-from actors.payments.charge_workflow import Payments
-from actors.payments.purchase import Purchases
-from actors.payments.webhook_events import Notices
-from actors.processes.servers import Servers
+from actors.payments.charge_entity import ChargeEntity
+from actors.payments.charge_workflow import ChargeWorkflow
+from actors.payments.purchase import PurchaseSaga
+from actors.payments.webhook_events import WebhookEventHandler
+from actors.processes.servers import ProductionResources
 from actors.processes.stripe_account import open_account
-from actors.runtime.commit_relay import CarryOn
+from actors.runtime.commit_relay import CommitRelay
 from actors.runtime.host import Host
-from actors.runtime.ports import Behaviour
+from actors.runtime.ports import Entity
 from actors.storage.webhook_inbox import WebhookInbox
-from actors.supervision.recovery import Rescue
-from actors.supervision.stalled_purchases import Resumption
-from actors.tickets.entity import TicketBehaviour
+from actors.supervision.recovery import Recovery
+from actors.supervision.stalled_purchases import StalledPurchases
+from actors.tickets.entity import TicketEntity
 from config.settings import Settings
 from tests.support.eventually import eventually
 
@@ -46,7 +46,7 @@ class RunningHost:
     """A host with its jobs, which can be stopped dead as a killed process would."""
 
     host: Host[Any, Any]
-    carry_on: CarryOn
+    carry_on: CommitRelay
     jobs: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def kill(self) -> None:
@@ -68,20 +68,20 @@ class LocalMarket:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.connections = Servers(settings)
+        self.connections = ProductionResources(settings)
         self.tickets: RunningHost
         self.charges: RunningHost
-        self.payments: Payments
-        self.purchases: Purchases
+        self.payments: ChargeWorkflow
+        self.purchases: PurchaseSaga
         self.account = open_account(settings, self.connections.database)
         self.stripe = self.account.stripe
         self._all: list[RunningHost] = []
 
     def start(self) -> None:
         self.tickets = self.start_tickets()
-        self.charges = self._start(ChargeBehaviour(self.connections.queries), "payments-0")
-        self.payments = Payments(self.charges.host, self.stripe, self.connections.clock)
-        self.purchases = Purchases(
+        self.charges = self._start(ChargeEntity(self.connections.queries), "payments-0")
+        self.payments = ChargeWorkflow(self.charges.host, self.stripe, self.connections.clock)
+        self.purchases = PurchaseSaga(
             self,
             self.connections.queries,
             self.connections.clock,
@@ -90,10 +90,10 @@ class LocalMarket:
         )
 
     def start_tickets(self, *, fence_reads: bool = False) -> RunningHost:
-        behaviour = TicketBehaviour(self.connections.queries, fee=self.settings.fee_hundredths)
+        behaviour = TicketEntity(self.connections.queries, fee=self.settings.fee_hundredths)
         return self._start(behaviour, "tickets-0", fence_reads=fence_reads)
 
-    def _start(self, behaviour: Behaviour[Any, Any], name: str, *, fence_reads: bool = False) -> RunningHost:
+    def _start(self, behaviour: Entity[Any, Any], name: str, *, fence_reads: bool = False) -> RunningHost:
         writer = f"{name}-{ObjectId()}"
         carry_on = self.connections.carry_on(writer=writer, host=name)
         host = self.connections.host(behaviour, carry_on, writer=writer, fence_reads=fence_reads)
@@ -108,20 +108,22 @@ class LocalMarket:
 
         await eventually(lambda: not any(running.carry_on._dirty for running in (self.tickets, self.charges)))
 
-    def rescue(self) -> Rescue:
-        behaviours: dict[str, Behaviour[Any, Any]] = {
-            names.TICKETS: TicketBehaviour(self.connections.queries),
-            names.PAYMENTS: ChargeBehaviour(self.connections.queries),
+    def rescue(self) -> Recovery:
+        behaviours: dict[str, Entity[Any, Any]] = {
+            names.TICKETS: TicketEntity(self.connections.queries),
+            names.PAYMENTS: ChargeEntity(self.connections.queries),
         }
         own = self.connections
-        return Rescue(
+        return Recovery(
             behaviours, own.journal, own.documents, own.stream, own.marks, own.queries, self, own.clock, asyncio.gather
         )
 
-    def resumption(self) -> Resumption:
+    def resumption(self) -> StalledPurchases:
         own = self.connections
         inbox = WebhookInbox(own.database)
-        return Resumption(own.queries, inbox, Notices(inbox, own.queries, self), self, own.clock, asyncio.gather)
+        return StalledPurchases(
+            own.queries, inbox, WebhookEventHandler(inbox, own.queries, self), self, own.clock, asyncio.gather
+        )
 
     @property
     def live(self) -> dict[str, str]:

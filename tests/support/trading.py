@@ -2,7 +2,7 @@
 
 from typing import TypeVar
 
-from actors.domain.messages import CreateTicket, Details, ReadTicket, Reserve
+from actors.domain.messages import CreateTicket, ReadTicket, Reserve, TicketDetails
 from actors.domain.ticket import Ticket, TicketAnswer
 from tests.support.examples import DETAILS, WINDOW, new_id
 from tests.support.local_market import LocalMarket, RunningHost
@@ -16,7 +16,7 @@ def expect(kind: type[T], answer: object) -> T:
     return answer
 
 
-def a_ticket(details: Details = DETAILS) -> CreateTicket:
+def a_ticket(details: TicketDetails = DETAILS) -> CreateTicket:
     return CreateTicket(new_id(), new_id(), details)
 
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from bson import ObjectId
 
-from actors.cluster.client import Actors
-from actors.cluster.heartbeat import Fleet
+from actors.cluster.client import ActorClient
+from actors.cluster.heartbeat import ActorDirectory
 from actors.cluster.serialization import NotUnderstood, pack, unpack
 from actors.domain.messages import Unavailable
 from actors.processes.base import HostActor
-from actors.processes.resources import Connections
-from actors.processes.servers import Servers
+from actors.processes.resources import Resources
+from actors.processes.servers import ProductionResources
 from actors.runtime.ports import Clock, HostUnreachableError, Instant, Reply
 from config import logs
 from config.settings import Settings
@@ -80,14 +80,14 @@ class SocketSystem:
     def place(self) -> tuple[int, str, float]:
         return os.getpid(), "here", 0.0
 
-    def connect(self, settings: Settings) -> Connections:
+    def connect(self, settings: Settings) -> Resources:
         logs.configure()
-        return Servers(settings)
+        return ProductionResources(settings)
 
-    def actors(self, settings: Settings, clock: Clock) -> Actors:
-        return Actors(settings, SocketTransport(self._folder), clock)
+    def actors(self, settings: Settings, clock: Clock) -> ActorClient:
+        return ActorClient(settings, SocketTransport(self._folder), clock)
 
-    def fleet(self, settings: Settings) -> Fleet:
+    def fleet(self, settings: Settings) -> ActorDirectory:
         raise NotImplementedError("nobody watches here")
 
     def end_actor(self) -> None:

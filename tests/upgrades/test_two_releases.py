@@ -13,7 +13,7 @@ from bson import ObjectId
 from pydantic import SecretStr
 
 from actors.storage.database import connect, database_of
-from actors.storage.ledger_reader import verified
+from actors.storage.ledger_reader import reconcile
 from config.settings import Settings
 from tests.support import journal_checks
 from tests.support.buying import Ahead
@@ -167,7 +167,7 @@ async def nothing_is_wrong(settings: Settings, *, orders: int) -> None:
         assert len(told) == orders
         assert await market.connections.queries.orders(list(told)) == told
         # By then nothing is left out as too recent.
-        found = await verified(database, market.stripe, Ahead(market.connections.clock, HOUR_MS))
+        found = await reconcile(database, market.stripe, Ahead(market.connections.clock, HOUR_MS))
     assert not found.violations
     assert (found.completed, found.in_progress) == (orders / 3, 0)
 

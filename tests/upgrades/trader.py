@@ -13,8 +13,8 @@ from pathlib import Path
 
 from bson import ObjectId
 
-from actors.cluster.market import Market
-from actors.domain.messages import CancelOrder, CreateTicket, Details, Pay, ReadTicket, Reserve
+from actors.cluster.market import MarketClient
+from actors.domain.messages import CancelOrder, CreateTicket, Pay, ReadTicket, Reserve, TicketDetails
 from config.settings import Settings
 from tests.upgrades.sockets import SocketSystem
 
@@ -23,16 +23,16 @@ WINDOW = 900_000
 SIDE_BY_SIDE = 4
 
 
-async def listed(market: Market, how_many: int) -> list[str]:
+async def listed(market: MarketClient, how_many: int) -> list[str]:
     ids = [str(ObjectId()) for _ in range(how_many)]
     for ticket_id in ids:
-        details = Details("Chamber music", 5_000, "usd", venue="Town hall")
+        details = TicketDetails("Chamber music", 5_000, "usd", venue="Town hall")
         answer = await market.ask_ticket(CreateTicket(ticket_id, str(ObjectId()), details))
         assert type(answer).__name__ == "TicketAnswer", answer
     return ids
 
 
-async def held(market: Market, ticket_ids: Sequence[str]) -> dict[str, str]:
+async def held(market: MarketClient, ticket_ids: Sequence[str]) -> dict[str, str]:
     orders = {ticket_id: str(ObjectId()) for ticket_id in ticket_ids}
     for ticket_id, order_id in orders.items():
         answer = await market.ask_ticket(Reserve(ticket_id, order_id, str(ObjectId()), WINDOW))
@@ -40,7 +40,7 @@ async def held(market: Market, ticket_ids: Sequence[str]) -> dict[str, str]:
     return orders
 
 
-async def finished(market: Market, orders: Mapping[str, str]) -> dict[str, dict[str, int]]:
+async def finished(market: MarketClient, orders: Mapping[str, str]) -> dict[str, dict[str, int]]:
     """Of each three one is paid, one declined, and one let go."""
     answers: Counter[tuple[str, str]] = Counter()
     turns = asyncio.Semaphore(SIDE_BY_SIDE)

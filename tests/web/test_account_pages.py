@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.mail.templates import Kind
+from actors.mail.templates import MailKind
 from tests.api.world import PASSWORD, World
 from tests.web.reading import leads_to, opens, sends, submits
 
@@ -87,7 +87,7 @@ async def test_signing_out_ends_the_session_and_clears_the_browser(world: World)
 
 async def test_code_of_the_mail_confirms_the_address_without_javascript(world: World) -> None:
     member = await world.member()
-    token = await world.token(Kind.VERIFICATION, member)
+    token = await world.token(MailKind.VERIFICATION, member)
     assert (await opens(member, "/verify")).status == 200, "a link alone confirms nothing"
     assert "Not confirmed" in (await opens(member, "/account")).text
     assert leads_to(await sends(member, "/verify", token=token)) == "/account"
@@ -100,13 +100,13 @@ async def test_another_password_is_set_with_the_code_of_the_mail(world: World) -
     known = await sends(world.anyone(), "/reset-password", email=member.email)
     unknown = await sends(world.anyone(), "/reset-password", email="nobody@example.com")
     assert known.response.headers["location"] == unknown.response.headers["location"]
-    token = await world.token(Kind.PASSWORD_RESET, member)
+    token = await world.token(MailKind.PASSWORD_RESET, member)
     assert leads_to(await sends(world.anyone(), "/reset-password", token=token, password=ANOTHER)) == "/signin"
     assert leads_to(await sends(world.anyone(), "/signin", email=member.email, password=ANOTHER)) == "/"
 
 
 async def test_code_of_the_mail_is_kept_when_the_password_is_too_weak(world: World) -> None:
-    token = await world.token(Kind.PASSWORD_RESET, await world.member())
+    token = await world.token(MailKind.PASSWORD_RESET, await world.member())
     weak = await sends(world.anyone(), "/reset-password", token=token, password="short")
     assert weak.status == 400
     assert 'id="token" name="token"' in weak.html

@@ -13,7 +13,7 @@ from bson import ObjectId
 from pydantic import SecretStr
 from pymongo.errors import AutoReconnect
 
-from actors.domain.messages import Details
+from actors.domain.messages import TicketDetails
 from actors.domain.ticket import Ticket
 from cli.up.embedded_servers import Server, start_redis
 from config.ports import free_port
@@ -207,7 +207,7 @@ async def test_page_of_a_search_hears_how_many_new_tickets_it_finds(market: Mark
 
 
 async def test_page_of_a_search_counts_no_further_than_a_hundred(market: Market) -> None:
-    listed = Listed.of(Details(title="Hamlet", price=1_000, currency="usd"), at=1)
+    listed = Listed.of(TicketDetails(title="Hamlet", price=1_000, currency="usd"), at=1)
     for _ in range(120):
         market.services.live.on_listed(listed)
     seller = await market.member()

@@ -11,10 +11,9 @@ from actors.stripe.sandbox.http_client import SandboxHTTPClient
 from actors.stripe.sandbox.ledger import Ledger, LedgerUnavailable
 from actors.stripe.sandbox.memory_ledger import MemoryLedger
 from actors.stripe.sandbox.sandbox import Sandbox
-from actors.stripe.sandbox.webhook_delivery import Courier
+from actors.stripe.sandbox.webhook_delivery import WebhookDelivery
 
 __all__ = [
-    "Courier",
     "FaultPlan",
     "Ledger",
     "LedgerUnavailable",
@@ -22,4 +21,5 @@ __all__ = [
     "NothingToAuthenticateError",
     "Sandbox",
     "SandboxHTTPClient",
+    "WebhookDelivery",
 ]

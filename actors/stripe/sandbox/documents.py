@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from actors.domain.codec import Document, decode, encode
-from actors.stripe.sandbox.ledger_entry import Announcement, Change, Event, Kind, Made, Use
+from actors.stripe.sandbox.ledger_entry import Change, CreatedObject, Event, IdempotencyRecord, Kind, PendingWebhook
 from actors.stripe.sandbox.payment_intent import Dispute, PaymentIntent, Refund, Settlement
 
 PARTS = ("refunds", "disputes", "settlements")
@@ -40,7 +40,7 @@ def place(kind: Kind, created: int, object_id: str = "") -> str:
     return f"{kind}:{created:012d}:{object_id}"
 
 
-def document_of_use(use: Use) -> Document:
+def document_of_use(use: IdempotencyRecord) -> Document:
     """The use of a key that changed nothing."""
     return {"_id": f"key:{use.key}", "use": encode(use)}
 
@@ -56,17 +56,17 @@ def intent_of(document: Document) -> PaymentIntent:
     )
 
 
-def announcement_of(document: Document) -> Announcement:
+def announcement_of(document: Document) -> PendingWebhook:
     """What is to be announced of the change in a document."""
     events = tuple(decode(Event, event) for event in document["events"])
-    return Announcement(document["_id"], document["at"], events, document["due_at"], document["attempts"])
+    return PendingWebhook(document["_id"], document["at"], events, document["due_at"], document["attempts"])
 
 
-def made_of(document: Document) -> Made:
+def made_of(document: Document) -> CreatedObject:
     """What the change in a document made."""
-    return decode(Made, document["made"])
+    return decode(CreatedObject, document["made"])
 
 
-def use_of(document: Document) -> Use:
+def use_of(document: Document) -> IdempotencyRecord:
     """The use of a key in a document."""
-    return decode(Use, document["use"])
+    return decode(IdempotencyRecord, document["use"])

@@ -30,7 +30,7 @@ class Circumstances:
     settled_at: float
 
 
-def carry_out(order: Order, intent: PaymentIntent | None, given: Circumstances) -> Outcome:
+def execute(order: Order, intent: PaymentIntent | None, given: Circumstances) -> Outcome:
     """What becomes of the intent, None being one that does not exist. Raises RequestRefused when it has to exist."""
     command, ids, now = order.command, given.ids, int(given.now)
     if isinstance(command, CreateIntent):

@@ -10,7 +10,7 @@ READ_EVERY_SECONDS = 1.0
 NO_FAULTS = FaultPlan()
 
 
-class FaultWatch:
+class FaultInjector:
     """Reads the ledger's plan at most once a second, so that every process follows when it is switched on or off."""
 
     def __init__(self, ledger: Ledger, now: Callable[[], float], random: Random) -> None:

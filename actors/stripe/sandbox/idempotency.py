@@ -11,7 +11,7 @@ from functools import partial
 from actors.stripe.sandbox import serializers
 from actors.stripe.sandbox.commands import ConfirmIntent, CreateIntent, CreateRefund, EndDispute
 from actors.stripe.sandbox.events import Cause
-from actors.stripe.sandbox.execution import Circumstances, carry_out
+from actors.stripe.sandbox.execution import Circumstances, execute
 from actors.stripe.sandbox.failures import (
     KEY_IN_USE,
     KEY_TOO_LONG,
@@ -24,7 +24,7 @@ from actors.stripe.sandbox.failures import (
 )
 from actors.stripe.sandbox.ids import IdFactory
 from actors.stripe.sandbox.ledger import Ledger
-from actors.stripe.sandbox.ledger_entry import Use
+from actors.stripe.sandbox.ledger_entry import IdempotencyRecord
 from actors.stripe.sandbox.ledger_writer import Changes
 from actors.stripe.sandbox.operations import Outcome
 from actors.stripe.sandbox.payment_intent import Answer, PaymentIntent
@@ -34,7 +34,7 @@ from actors.stripe.sandbox.routes import Order
 KEY_LENGTH = 255
 
 
-class OnceOnly:
+class IdempotentExecutor:
     """Every method may raise RequestRefused, whose answer is not saved, and LedgerUnavailable."""
 
     def __init__(
@@ -64,7 +64,7 @@ class OnceOnly:
 
     async def _once(self, key: str, request: Request, order: Order, *, breaks: bool) -> Answer:
         fingerprint = hashlib.sha256(json.dumps(sorted(request.fields.items())).encode()).hexdigest()
-        bound = partial(Use, key, request.path, fingerprint)
+        bound = partial(IdempotencyRecord, key, request.path, fingerprint)
         while True:
             # Carried out before it is known whether the key is free: nothing counts until it is written, and what is
             # written under a key that was used before is refused by the ledger. So a request costs one write.
@@ -74,7 +74,7 @@ class OnceOnly:
             else:
                 now = self._now()
                 intent = await self._intent(order)
-                outcome = carry_out(order, intent, Circumstances(self._ids, now, now + self._settle_seconds))
+                outcome = execute(order, intent, Circumstances(self._ids, now, now + self._settle_seconds))
                 if intent and isinstance(order.command, ConfirmIntent) and await self._is_used(outcome.intent):
                     outcome = Outcome(intent, USED_BEFORE)
                 answer = serializers.answer_of(outcome)
@@ -91,7 +91,7 @@ class OnceOnly:
         """Whether another intent had the payment method that is good for one. From now on this one has it."""
         if intent.single_use is None:
             return False
-        use = Use(f"payment method:{intent.single_use}", intent.id, "", 0, "")
+        use = IdempotencyRecord(f"payment method:{intent.single_use}", intent.id, "", 0, "")
         if await self._ledger.bind(use):
             return False
         earlier = await self._ledger.use_of(use.key)
@@ -113,7 +113,7 @@ class OnceOnly:
                 return await self._changes.newest(order.object_id or "")
 
 
-def _refuse_another_use(earlier: Use, endpoint: str, fingerprint: str) -> None:
+def _refuse_another_use(earlier: IdempotencyRecord, endpoint: str, fingerprint: str) -> None:
     if earlier.endpoint != endpoint:
         raise RequestRefused(KEY_WITH_OTHER_ENDPOINT)
     if earlier.fingerprint != fingerprint:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from actors.stripe.sandbox.faults import FaultPlan
-from actors.stripe.sandbox.ledger_entry import Announcement, Change, Kind, Made, Use
+from actors.stripe.sandbox.ledger_entry import Change, CreatedObject, IdempotencyRecord, Kind, PendingWebhook
 from actors.stripe.sandbox.payment_intent import PaymentIntent
 
 
@@ -38,10 +38,10 @@ class Ledger(Protocol):
         False, and nothing added, when that version is there already, or the change's key was used before.
         """
 
-    async def bind(self, use: Use) -> bool:
+    async def bind(self, use: IdempotencyRecord) -> bool:
         """Have a key stand for an answer without any change; False, and nothing done, when it was used before."""
 
-    async def use_of(self, key: str) -> Use | None:
+    async def use_of(self, key: str) -> IdempotencyRecord | None:
         """The use that an idempotency key was put to."""
 
     async def load(self, intent_id: str) -> PaymentIntent | None:
@@ -50,10 +50,10 @@ class Ledger(Protocol):
     async def load_all(self, intent_ids: Collection[str]) -> Mapping[str, PaymentIntent]:
         """The intents of these that exist, by id."""
 
-    async def made(self, object_id: str) -> Made | None:
+    async def made(self, object_id: str) -> CreatedObject | None:
         """Where to look for an intent, refund or dispute."""
 
-    async def listed(self, kind: Kind, span: Span) -> Sequence[Made]:
+    async def listed(self, kind: Kind, span: Span) -> Sequence[CreatedObject]:
         """Objects of one kind, the newest first."""
 
     async def to_settle(self, now: float, limit: int) -> Mapping[str, str]:
@@ -62,7 +62,7 @@ class Ledger(Protocol):
     async def settled(self, change_ids: Collection[str]) -> None:
         """What was due according to these changes has happened."""
 
-    async def announcements(self, now: float, limit: int, without: Collection[str]) -> Sequence[Announcement]:
+    async def announcements(self, now: float, limit: int, without: Collection[str]) -> Sequence[PendingWebhook]:
         """What is to be announced by now, the longest due first, but not those with an id in `without`."""
 
     async def announced(self, change_ids: Collection[str]) -> None:

@@ -9,7 +9,7 @@ Kind = Literal["intent", "refund", "dispute"]
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class IdempotencyRecord:
     """The one use of an idempotency key, and the answer that it stands for from then on.
 
     `fingerprint` is a digest of the parameters, so that payment methods are not stored.
@@ -23,7 +23,7 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class CreatedObject:
     """An object that a change brought into being, and the intent that holds it. `created` in seconds since 1970."""
 
     kind: Kind
@@ -51,8 +51,8 @@ class Change:
 
     at: float
     intent: PaymentIntent
-    use: Use | None = None
-    made: Made | None = None
+    use: IdempotencyRecord | None = None
+    made: CreatedObject | None = None
     events: tuple[Event, ...] = ()
 
     @property
@@ -61,9 +61,9 @@ class Change:
         return f"{self.intent.id}:{self.intent.version}"
 
     @property
-    def announcement(self) -> "Announcement | None":
+    def announcement(self) -> "PendingWebhook | None":
         """What is to be delivered because of it, at once."""
-        return Announcement(self.id, self.at, self.events, due_at=self.at) if self.events else None
+        return PendingWebhook(self.id, self.at, self.events, due_at=self.at) if self.events else None
 
     @property
     def settle_at(self) -> float | None:
@@ -72,7 +72,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Announcement:
+class PendingWebhook:
     """The events of a change that are still to be delivered; times in seconds since 1970.
 
     `id` and `at` are the change's. `attempts` counts the deliveries that failed; the next is due at `due_at`.

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from actors.stripe.sandbox.events import Cause, events_of
 from actors.stripe.sandbox.ids import IdFactory
 from actors.stripe.sandbox.ledger import Ledger
-from actors.stripe.sandbox.ledger_entry import Announcement, Change, Made, Use
+from actors.stripe.sandbox.ledger_entry import Change, CreatedObject, IdempotencyRecord, PendingWebhook
 from actors.stripe.sandbox.payment_intent import PaymentIntent, Refund
 
 REMEMBERED = 10_000
@@ -19,11 +19,11 @@ class Changes:
         self._now = now
         self._ids = ids
         self._announced = frozenset(announced)
-        self._listeners: list[Callable[[Announcement], None]] = []
+        self._listeners: list[Callable[[PendingWebhook], None]] = []
         # What this process wrote last, the longest unwritten first.
         self._newest: dict[str, PaymentIntent] = {}
 
-    def when_announced(self, listener: Callable[[Announcement], None]) -> None:
+    def when_announced(self, listener: Callable[[PendingWebhook], None]) -> None:
         """Have a function called with what each change of this process announces, once that is in the ledger."""
         self._listeners.append(listener)
 
@@ -32,7 +32,7 @@ class Changes:
         return self._newest.get(intent_id) or await self._ledger.load(intent_id)
 
     async def write(
-        self, before: PaymentIntent | None, after: PaymentIntent, cause: Cause, use: Use | None = None
+        self, before: PaymentIntent | None, after: PaymentIntent, cause: Cause, use: IdempotencyRecord | None = None
     ) -> bool:
         """Write a change and the use of the key that asked for it.
 
@@ -66,11 +66,11 @@ class Changes:
                 return
 
 
-def _made(before: PaymentIntent | None, after: PaymentIntent) -> Made | None:
+def _made(before: PaymentIntent | None, after: PaymentIntent) -> CreatedObject | None:
     """A change makes at most one object: the intent, a refund, or the one dispute of its charge."""
     if before is None:
-        return Made("intent", after.id, after.id, after.created)
+        return CreatedObject("intent", after.id, after.id, after.created)
     for part in after.parts:
         if before.part(part.id) is None:
-            return Made("refund" if isinstance(part, Refund) else "dispute", part.id, after.id, part.created)
+            return CreatedObject("refund" if isinstance(part, Refund) else "dispute", part.id, after.id, part.created)
     return None

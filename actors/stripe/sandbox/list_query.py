@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from actors.stripe.sandbox.failures import RequestRefused, invalid
 from actors.stripe.sandbox.form import INTEGER, Form
-from actors.stripe.sandbox.ledger_entry import Made
+from actors.stripe.sandbox.ledger_entry import CreatedObject
 from actors.stripe.sandbox.payment_intent import Dispute, Refund
 
 DEFAULT_LIMIT = 10  # https://docs.stripe.com/api/pagination
@@ -43,7 +43,7 @@ def read_list(form: Form, *, filters_by_intent: bool) -> ListQuery:
     return query
 
 
-def place_of(listed: Made | Refund | Dispute | None) -> tuple[int, str]:
+def place_of(listed: CreatedObject | Refund | Dispute | None) -> tuple[int, str]:
     """Where an object stands in the list of its kind; refused when it is none that the caller may start after."""
     if listed is None:
         raise RequestRefused(invalid("No such object", code="resource_missing", param="starting_after"))

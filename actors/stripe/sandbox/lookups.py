@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from actors.stripe.sandbox.failures import RequestRefused, not_found
 from actors.stripe.sandbox.form import Form
 from actors.stripe.sandbox.ledger import Ledger, Span
-from actors.stripe.sandbox.ledger_entry import Kind, Made
+from actors.stripe.sandbox.ledger_entry import CreatedObject, Kind
 from actors.stripe.sandbox.list_query import ListQuery, place_of, read_list
 from actors.stripe.sandbox.payment_intent import Answer, Dispute, PaymentIntent, Refund
 from actors.stripe.sandbox.routes import Lookup
@@ -56,7 +56,7 @@ class Lookups:
         intents = await self._ledger.load_all({made.intent_id for made in found})
         return [_shape(made, intents[made.intent_id]) for made in found]
 
-    async def _made(self, kind: Kind, object_id: str) -> Made | None:
+    async def _made(self, kind: Kind, object_id: str) -> CreatedObject | None:
         made = await self._ledger.made(object_id)
         return made if made and made.kind == kind else None
 
@@ -72,6 +72,6 @@ class Lookups:
         return [part_shape(part, intent) for part in parts if part.created >= query.created_since]
 
 
-def _shape(made: Made, intent: PaymentIntent) -> Shape:
+def _shape(made: CreatedObject, intent: PaymentIntent) -> Shape:
     part = intent.part(made.id)
     return part_shape(part, intent) if part else intent_shape(intent)

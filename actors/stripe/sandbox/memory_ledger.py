@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from actors.stripe.sandbox.faults import FaultPlan
 from actors.stripe.sandbox.ledger import Span
-from actors.stripe.sandbox.ledger_entry import Announcement, Change, Kind, Made, Use
+from actors.stripe.sandbox.ledger_entry import Change, CreatedObject, IdempotencyRecord, Kind, PendingWebhook
 from actors.stripe.sandbox.payment_intent import PaymentIntent
 
 
@@ -14,10 +14,10 @@ class MemoryLedger:
 
     def __init__(self) -> None:
         self._intents: dict[str, PaymentIntent] = {}
-        self._uses: dict[str, Use] = {}
-        self._made: dict[str, Made] = {}
+        self._uses: dict[str, IdempotencyRecord] = {}
+        self._made: dict[str, CreatedObject] = {}
         self._to_settle: dict[str, tuple[float, str]] = {}
-        self._announcements: dict[str, Announcement] = {}
+        self._announcements: dict[str, PendingWebhook] = {}
         self._faults: FaultPlan | None = None
 
     async def append(self, change: Change) -> bool:
@@ -41,11 +41,11 @@ class MemoryLedger:
         if change.announcement is not None:
             self._announcements[change.id] = change.announcement
 
-    async def bind(self, use: Use) -> bool:
+    async def bind(self, use: IdempotencyRecord) -> bool:
         """See Ledger."""
         return self._uses.setdefault(use.key, use) is use
 
-    async def use_of(self, key: str) -> Use | None:
+    async def use_of(self, key: str) -> IdempotencyRecord | None:
         """See Ledger."""
         return self._uses.get(key)
 
@@ -57,11 +57,11 @@ class MemoryLedger:
         """See Ledger."""
         return {one: self._intents[one] for one in intent_ids if one in self._intents}
 
-    async def made(self, object_id: str) -> Made | None:
+    async def made(self, object_id: str) -> CreatedObject | None:
         """See Ledger."""
         return self._made.get(object_id)
 
-    async def listed(self, kind: Kind, span: Span) -> Sequence[Made]:
+    async def listed(self, kind: Kind, span: Span) -> Sequence[CreatedObject]:
         """See Ledger."""
         found = [
             one
@@ -82,7 +82,7 @@ class MemoryLedger:
         for change_id in change_ids:
             self._to_settle.pop(change_id, None)
 
-    async def announcements(self, now: float, limit: int, without: Collection[str]) -> Sequence[Announcement]:
+    async def announcements(self, now: float, limit: int, without: Collection[str]) -> Sequence[PendingWebhook]:
         """See Ledger."""
         due = [one for one in self._announcements.values() if one.due_at <= now and one.id not in without]
         return sorted(due, key=lambda one: one.due_at)[:limit]

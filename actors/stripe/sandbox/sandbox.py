@@ -15,12 +15,12 @@ from actors.stripe.sandbox.failures import (
     WRONG_API_KEY,
     RequestRefused,
 )
-from actors.stripe.sandbox.fault_injector import FaultWatch
+from actors.stripe.sandbox.fault_injector import FaultInjector
 from actors.stripe.sandbox.form import Form
-from actors.stripe.sandbox.idempotency import OnceOnly
+from actors.stripe.sandbox.idempotency import IdempotentExecutor
 from actors.stripe.sandbox.ids import IdFactory, random_id
 from actors.stripe.sandbox.ledger import Ledger
-from actors.stripe.sandbox.ledger_entry import Announcement
+from actors.stripe.sandbox.ledger_entry import PendingWebhook
 from actors.stripe.sandbox.ledger_writer import Changes
 from actors.stripe.sandbox.lookups import Lookups
 from actors.stripe.sandbox.payment_intent import Answer
@@ -52,14 +52,14 @@ class Sandbox:
         """`announced` are the types of events that somebody wants; the others are not kept."""
         self.ledger = ledger
         self.now = now
-        self.faults = FaultWatch(ledger, now, random or Random())  # noqa: S311  # for faults, not for secrets
+        self.faults = FaultInjector(ledger, now, random or Random())  # noqa: S311  # for faults, not for secrets
         self._ids = ids
         self._settle_seconds = settle_seconds
         self._changes = Changes(ledger, now, ids, announced)
-        self._once_only = OnceOnly(ledger, self._changes, now=now, ids=ids, settle_seconds=settle_seconds)
+        self._once_only = IdempotentExecutor(ledger, self._changes, now=now, ids=ids, settle_seconds=settle_seconds)
         self._lookups = Lookups(ledger)
 
-    def when_announced(self, listener: Callable[[Announcement], None]) -> None:
+    def when_announced(self, listener: Callable[[PendingWebhook], None]) -> None:
         """Have a function called with what each change of this process announces, once that is in the ledger."""
         self._changes.when_announced(listener)
 

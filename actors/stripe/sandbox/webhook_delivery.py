@@ -9,7 +9,7 @@ import structlog
 from actors.stripe.sandbox.endpoint import Endpoint
 from actors.stripe.sandbox.faults import FaultPlan
 from actors.stripe.sandbox.ledger import LedgerUnavailable
-from actors.stripe.sandbox.ledger_entry import Announcement
+from actors.stripe.sandbox.ledger_entry import PendingWebhook
 from actors.stripe.sandbox.sandbox import Sandbox
 
 CONCURRENCY = 16
@@ -22,7 +22,7 @@ HELD_BACK_SECONDS = 2.0
 logger = structlog.get_logger(__name__)
 
 
-class Courier:
+class WebhookDelivery:
     """Delivers until it is cancelled. What is not answered with a 2xx is delivered again, later and later, for 3 days.
 
     The events of one change go together. Several couriers may share a ledger; an event may then be delivered twice, as
@@ -42,9 +42,9 @@ class Courier:
         self._poll_seconds = poll_seconds
         self._plan = FaultPlan()
         self._in_hand: set[str] = set()
-        self._queue: asyncio.Queue[Announcement] = asyncio.Queue()
-        self._delivered: list[Announcement] = []
-        self._failed: list[Announcement] = []
+        self._queue: asyncio.Queue[PendingWebhook] = asyncio.Queue()
+        self._delivered: list[PendingWebhook] = []
+        self._failed: list[PendingWebhook] = []
         self._wake = asyncio.Event()
         # Whether the ledger may have something due that is not in hand; else looking once in a while is enough.
         self._is_behind = True
@@ -100,13 +100,13 @@ class Courier:
             self._take(one)
         self._is_behind |= len(found) == room
 
-    def _take_new(self, announcement: Announcement) -> None:
+    def _take_new(self, announcement: PendingWebhook) -> None:
         if len(self._in_hand) < IN_HAND:
             self._take(announcement)
         else:
             self._is_behind = True
 
-    def _take(self, announcement: Announcement) -> None:
+    def _take(self, announcement: PendingWebhook) -> None:
         # It may have been announced here while it was looked for.
         if announcement.id in self._in_hand:
             return
@@ -131,7 +131,7 @@ class Courier:
             if self._queue.empty():
                 self._wake.set()
 
-    async def _is_accepted(self, announcement: Announcement, http: aiohttp.ClientSession) -> bool:
+    async def _is_accepted(self, announcement: PendingWebhook, http: aiohttp.ClientSession) -> bool:
         for event in announcement.events:
             if not await self._endpoint.accepts(event, http, self._sandbox.now()):
                 return False

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from actors.domain.codec import UnreadableError, decode
-from actors.domain.messages import ChargeActionRequired, Details, TicketCreated
+from actors.domain.messages import ChargeActionRequired, TicketCreated, TicketDetails
 from actors.domain.stored_events import NAMES
 from actors.events.redis_stream import STREAM
 from serve_app.search.matching import Listed
@@ -80,7 +80,7 @@ class EventReader:
 
     def _read_whole(self, fields: Mapping[bytes, bytes]) -> None:
         if fields.get(b"type") == _LISTED:
-            details = decode(Details, orjson.loads(fields[b"data"])["details"])
+            details = decode(TicketDetails, orjson.loads(fields[b"data"])["details"])
             self._changes.on_listed(Listed.of(details, int(fields[b"at"])))
         elif fields.get(b"type") == _BANK_ASKS:
             self._changes.on_order_changed(orjson.loads(fields[b"data"])["charge"]["order_id"])

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 import structlog
 from redis.asyncio import Redis
 
-from actors.cluster.market import Market
+from actors.cluster.market import MarketClient
 from actors.domain.messages import Instant, ReadTicket, Refusal, Unavailable
 from actors.domain.ticket import Ticket
-from actors.storage.ticket_lists import Wanted
+from actors.storage.ticket_lists import TicketFilter
 from config.logs import origin_of
 from serve_app.accounts.tokens import Session
 from serve_app.http.errors import ServiceUnavailableError
@@ -103,7 +103,7 @@ class LiveFeed:
 
     def __init__(  # noqa: PLR0913 - what a feed rests on
         self,
-        market: Market,
+        market: MarketClient,
         redis: Redis,
         *,
         as_everybody_sees: Callable[[Ticket], Awaitable[Ticket]],
@@ -138,7 +138,7 @@ class LiveFeed:
         seen: dict[str, int],
         *,
         order_id: str | None = None,
-        wanted: Wanted | None = None,
+        wanted: TicketFilter | None = None,
         since: Instant = 0,
     ) -> Viewer:
         """Return a stream for the tickets and the versions that its page shows.

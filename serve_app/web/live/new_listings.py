@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from actors.domain.messages import Instant
-from actors.storage.ticket_lists import Wanted
+from actors.storage.ticket_lists import TicketFilter
 from serve_app.search.matching import Listed, matches
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _REMEMBERED = 500
 class WatchedSearch:
     """A search that open pages show, and when the newest tickets were listed that it finds."""
 
-    wanted: Wanted
+    wanted: TicketFilter
     listed_at: deque[Instant] = field(default_factory=lambda: deque(maxlen=MOST_COUNTED))
     viewers: set["Viewer"] = field(default_factory=set)
     has_news: bool = False
@@ -42,9 +42,9 @@ class NewListings:
 
     def __init__(self) -> None:
         self._newest: deque[Listed] = deque(maxlen=_REMEMBERED)
-        self._searches: dict[Wanted, WatchedSearch] = {}
+        self._searches: dict[TicketFilter, WatchedSearch] = {}
 
-    def watch(self, viewer: "Viewer", wanted: Wanted) -> WatchedSearch:
+    def watch(self, viewer: "Viewer", wanted: TicketFilter) -> WatchedSearch:
         """Have the viewer told of new tickets that the search finds."""
         search = self._searches.get(wanted)
         if search is None:

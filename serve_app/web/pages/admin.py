@@ -9,7 +9,7 @@ from starlette.responses import Response
 from actors.domain.codec import event_name
 from actors.domain.ids import is_id
 from actors.domain.ticket import order_in
-from actors.storage.ticket_lists import Wanted
+from actors.storage.ticket_lists import TicketFilter
 from actors.storage.users import User
 from serve_app.accounts import bans
 from serve_app.buying.permissions import visible_order
@@ -149,7 +149,7 @@ async def _user_page(
 ) -> Response:
     services = services_of(request)
     user = await bans.existing_user(services, user_id)
-    own = Wanted("newest", seller_id=user.id)
+    own = TicketFilter("newest", seller_id=user.id)
     context = {
         "user": user,
         "tickets": (await services.queries.tickets.page(own, DEFAULT_LIMIT, None, services.clock(), anew=True)).items,

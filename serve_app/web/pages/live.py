@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from actors.domain.ids import is_id
 from actors.domain.messages import Instant
 from actors.domain.ticket import Ticket
-from actors.storage.ticket_lists import Wanted
+from actors.storage.ticket_lists import TicketFilter
 from serve_app.http.errors import RequestValidationError
 from serve_app.schemas.searches import TicketSearch
 from serve_app.search.tickets import wanted_of
@@ -56,7 +56,7 @@ class _Asked:
     seen: dict[str, int]
     order_id: str | None
     order_version: int
-    wanted: Wanted | None = None
+    wanted: TicketFilter | None = None
     since: Instant = 0
     address: str = "/"
 

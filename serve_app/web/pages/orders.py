@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from actors.domain.messages import Order, PaymentAnswer
-from actors.domain.money import major
+from actors.domain.money import to_major_units
 from serve_app.buying import payments
 from serve_app.buying.orders import admit_buyer, cancel_order, present_order, reserve
 from serve_app.buying.payments import admit_payer
@@ -105,7 +105,7 @@ async def accept_offer(request: Request, order_id: str) -> Response:
         buyer_id = await admit_buyer(request)
         order = await own_order(services, order_id, buyer_id)
         # Should the offer be over and the ticket for sale again, then only at the price that was offered.
-        wanted = {"ticketId": order.ticket_id, "expectedPrice": major(order.price)}
+        wanted = {"ticketId": order.ticket_id, "expectedPrice": to_major_units(order.price)}
         body = OrderBody.of(wanted, services.rules())
         taken = await reserve(services, buyer_id, body, identify(None, "orders", buyer_id, body))
     except CustomError as error:

@@ -7,17 +7,17 @@ import pytest
 from bson import ObjectId
 from pydantic import SecretStr
 
-from actors.processes.servers import Servers
+from actors.processes.servers import ProductionResources
 from config.settings import Settings
 from tests.simulation.contracts.parts import FakeParts, Parts, RealParts
 
 
 @pytest.fixture(scope="session")
-async def servers(mongodb_url: str, redis_url: str) -> AsyncIterator[Servers]:
+async def servers(mongodb_url: str, redis_url: str) -> AsyncIterator[ProductionResources]:
     """Connected to a database of our own. Its indexes take longer than most tests, so it is emptied and not remade."""
     own = urlsplit(mongodb_url)._replace(path=f"/t{ObjectId()}").geturl()
     key = SecretStr("a key that only tests know and trust")
-    servers = Servers(Settings(mongodb_url=own, redis_url=redis_url, jwt_key=key))
+    servers = ProductionResources(Settings(mongodb_url=own, redis_url=redis_url, jwt_key=key))
     await servers.prepare()
     yield servers
     await servers.redis.aclose()
@@ -25,7 +25,7 @@ async def servers(mongodb_url: str, redis_url: str) -> AsyncIterator[Servers]:
 
 
 @pytest.fixture
-async def real_parts(servers: Servers) -> RealParts:
+async def real_parts(servers: ProductionResources) -> RealParts:
     parts = RealParts(servers)
     await parts.empty()
     return parts

@@ -7,17 +7,17 @@ from actors.domain.messages import (
     Charge,
     ChargeCreated,
     ChargeStatus,
-    Details,
     Order,
     OrderCreated,
     OrderStatus,
     TicketCreated,
+    TicketDetails,
     TicketEvent,
     TicketUpdated,
 )
 from actors.domain.ticket import Ticket
 from actors.read_model.projections import charge_document, order_document, ticket_document
-from actors.runtime.ports import Commit, Projection, Recorded, commit_id
+from actors.runtime.ports import Commit, DocumentUpdate, RecordedEvent, commit_id
 from actors.stripe.webhooks import WebhookEvent
 from tests.support.examples import BUYER, DETAILS, NOW, SELLER, TICKET, WINDOW
 
@@ -78,14 +78,14 @@ def a_ticket(number: int = 1, version: int = 1, title: str = "Hamlet") -> Ticket
     return Ticket(
         id=numbered(number),
         seller_id=SELLER,
-        details=Details(title, 4_200, "usd"),
+        details=TicketDetails(title, 4_200, "usd"),
         version=version,
         created_at=NOW,
         updated_at=NOW,
     )
 
 
-def document(subject: Ticket | Order | Charge, *, is_new: bool = False) -> Projection:
+def document(subject: Ticket | Order | Charge, *, is_new: bool = False) -> DocumentUpdate:
     """The document of one of these."""
     match subject:
         case Ticket():
@@ -94,16 +94,16 @@ def document(subject: Ticket | Order | Charge, *, is_new: bool = False) -> Proje
             collection, made = "orders", partial(order_document, subject)
         case Charge():
             collection, made = "charges", partial(charge_document, subject)
-    return Projection(collection, subject.id, subject.version, made, is_new=is_new)
+    return DocumentUpdate(collection, subject.id, subject.version, made, is_new=is_new)
 
 
-def recorded(version: int, event: TicketEvent | ChargeCreated | None = None, entity: str = ENTITY) -> Recorded:
+def recorded(version: int, event: TicketEvent | ChargeCreated | None = None, entity: str = ENTITY) -> RecordedEvent:
     """One event; a ticket's first one lists it and the next ones change it, unless told otherwise."""
     usual = TicketCreated(SELLER, DETAILS) if version == 1 else TicketUpdated(replace(DETAILS, price=version))
-    return Recorded(entity, version, NOW + version, event or usual)
+    return RecordedEvent(entity, version, NOW + version, event or usual)
 
 
-def commit(writer: str, seq: int, *records: Recorded, claims: tuple[str, ...] = ()) -> Commit:
+def commit(writer: str, seq: int, *records: RecordedEvent, claims: tuple[str, ...] = ()) -> Commit:
     records = tuple(replace(record, commit=commit_id(writer, seq)) for record in records)
     return Commit(writer, seq, NOW, (*(record.key for record in records), *claims), records)
 

@@ -6,14 +6,14 @@ from random import Random
 from typing import Any, Protocol
 
 from actors.events.redis_stream import _FIELDS, STREAM, _values
-from actors.payments.webhook_events import Announcement
-from actors.processes.resources import Inbox, Stored
-from actors.processes.servers import Servers
-from actors.runtime.ports import DocumentStore, EventStream, Instant, Journal, Recorded
+from actors.payments.webhook_events import ReceivedWebhookEvent
+from actors.processes.resources import EntityReads, Inbox
+from actors.processes.servers import ProductionResources
+from actors.runtime.ports import DocumentStore, EventStream, Instant, Journal, RecordedEvent
 from actors.storage.users import User, Users
 from actors.stripe.webhooks import WebhookEvent
-from actors.supervision.recovery import WriterMarks
-from actors.supervision.user_events import UserMarks
+from actors.supervision.recovery import WriterCheckpoints
+from actors.supervision.user_events import PendingUserEvents
 from tests.simulation.database import Tables
 from tests.simulation.redis import FakeEventStream, Stream
 from tests.simulation.server import Direct
@@ -25,14 +25,14 @@ COLLECTIONS = ("journal", "tickets", "orders", "charges", "cursors", "webhook_ev
 class WholeJournal(Journal, Protocol):
     """The journal, as those see it who read a ticket's history."""
 
-    async def history(self, entity: str, after: int = 0, limit: int = 200) -> list[Recorded]:
+    async def history(self, entity: str, after: int = 0, limit: int = 200) -> list[RecordedEvent]:
         """Some events of one entity in order."""
 
 
 class WholeInbox(Inbox, Protocol):
     """The inbox, as our webhook sees it."""
 
-    async def add(self, event: WebhookEvent, at: Instant) -> Announcement | None:
+    async def add(self, event: WebhookEvent, at: Instant) -> ReceivedWebhookEvent | None:
         """Keeps the announcement; None when it was here before."""
 
 
@@ -52,10 +52,10 @@ class Parts(ABC):
 
     journal: WholeJournal
     documents: DocumentStore
-    marks: WriterMarks
-    queries: Stored
+    marks: WriterCheckpoints
+    queries: EntityReads
     inbox: WholeInbox
-    user_marks: UserMarks
+    user_marks: PendingUserEvents
     stream: EventStream
 
     @abstractmethod
@@ -86,7 +86,7 @@ class Parts(ABC):
 class RealParts(Parts):
     """On the servers of the test run."""
 
-    def __init__(self, servers: Servers) -> None:
+    def __init__(self, servers: ProductionResources) -> None:
         self._servers = servers
         self._users = Users(servers.database)
         self.journal = servers.journal  # type: ignore[assignment]  # MongoJournal, which has a history

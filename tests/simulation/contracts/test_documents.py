@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from actors.domain.ticket import Ticket
-from actors.runtime.ports import Projection
+from actors.runtime.ports import DocumentUpdate
 from tests.simulation.contracts.examples import (
     a_charge,
     a_ticket,
@@ -22,7 +22,7 @@ from tests.simulation.contracts.parts import Parts
 EITHER = pytest.mark.parametrize("is_new", [True, False])
 
 
-async def ticket_after(parts: Parts, *writes: Sequence[Projection]) -> Ticket | None:
+async def ticket_after(parts: Parts, *writes: Sequence[DocumentUpdate]) -> Ticket | None:
     for projections in writes:
         await parts.documents.write(projections)
     return (await parts.queries.tickets([numbered(1)])).get(numbered(1))
@@ -96,7 +96,7 @@ async def test_nothing_to_write_is_no_error(parts: Parts) -> None:
     await parts.documents.write([])
 
 
-def in_projection(ticket: Ticket, number: int) -> Projection:
+def in_projection(ticket: Ticket, number: int) -> DocumentUpdate:
     """The document as a release writes it whose projection has this number."""
     wanted = document(ticket)
     return replace(wanted, document=lambda: {**wanted.document(), "projection": number})

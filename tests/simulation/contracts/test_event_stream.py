@@ -7,10 +7,10 @@ from actors.domain.messages import (
     ChargeCreated,
     ChargeIntentCreated,
     ChargeRefunding,
-    ChargeTried,
+    ChargeRetryScheduled,
     OrderCreated,
 )
-from actors.runtime.ports import Recorded
+from actors.runtime.ports import RecordedEvent
 from tests.simulation.contracts.examples import a_charge, an_order, recorded
 from tests.simulation.contracts.parts import Parts, Told
 from tests.support.examples import NOW, new_id
@@ -47,9 +47,9 @@ async def test_an_event_that_is_published_again_is_told_again_under_the_same_id(
 
 async def test_steps_between_us_and_stripe_are_told_nobody(parts: Parts) -> None:
     entity, charge = f"charge:{new_id()}", a_charge()
-    kinds = (ChargeCreated, ChargeTried, ChargeIntentCreated, ChargeAuthorised, ChargeRefunding)
+    kinds = (ChargeCreated, ChargeRetryScheduled, ChargeIntentCreated, ChargeAuthorised, ChargeRefunding)
     records = [
-        Recorded(entity, version, NOW, kind(replace(charge, version=version)))
+        RecordedEvent(entity, version, NOW, kind(replace(charge, version=version)))
         for version, kind in enumerate(kinds, start=1)
     ]
     await parts.stream.publish(records)
@@ -62,5 +62,5 @@ async def test_steps_between_us_and_stripe_are_told_nobody(parts: Parts) -> None
 async def test_nothing_to_tell_adds_nothing(parts: Parts) -> None:
     entity, before = f"charge:{new_id()}", len(await parts.entries())
     await parts.stream.publish([])
-    await parts.stream.publish([Recorded(entity, 1, NOW, ChargeTried(a_charge()))])
+    await parts.stream.publish([RecordedEvent(entity, 1, NOW, ChargeRetryScheduled(a_charge()))])
     assert len(await parts.entries()) == before

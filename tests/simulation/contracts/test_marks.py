@@ -2,17 +2,17 @@
 
 from dataclasses import replace
 
-from actors.payments.webhook_events import Announcement
-from actors.runtime.ports import Marks
-from actors.supervision.user_events import UserMark
+from actors.payments.webhook_events import ReceivedWebhookEvent
+from actors.runtime.ports import Checkpoint
+from actors.supervision.user_events import PendingUser
 from tests.simulation.contracts.examples import an_announcement, numbered
 from tests.simulation.contracts.parts import Parts
 
-FIRST = Marks("tickets-0-a", "tickets-0", applied=3, published=2, at=1_000)
-SECOND = Marks("payments-0-b", "payments-0", applied=0, published=0, at=2_000)
+FIRST = Checkpoint("tickets-0-a", "tickets-0", applied=3, published=2, at=1_000)
+SECOND = Checkpoint("payments-0-b", "payments-0", applied=0, published=0, at=2_000)
 
 
-def by_writer(marks: list[Marks]) -> list[Marks]:
+def by_writer(marks: list[Checkpoint]) -> list[Checkpoint]:
     return sorted(marks, key=lambda one: one.writer)
 
 
@@ -55,12 +55,12 @@ async def test_how_far_known_writers_have_published_is_told_and_of_others_nothin
 async def test_who_signed_up_is_marked_until_announced(parts: Parts) -> None:
     for number in (1, 2, 3):
         await parts.add_user(numbered(number), 100 * number)
-    assert await marked(parts) == [UserMark(numbered(one), 100 * one, 100 * one) for one in (1, 2, 3)]
+    assert await marked(parts) == [PendingUser(numbered(one), 100 * one, 100 * one) for one in (1, 2, 3)]
     assert len(await parts.user_marks.unannounced(2)) == 2
     for _ in range(2):
-        await parts.user_marks.announced(UserMark(numbered(2), 200, 200))
-    await parts.user_marks.announced(UserMark(numbered(9), 900, 900))
-    assert await marked(parts) == [UserMark(numbered(one), 100 * one, 100 * one) for one in (1, 3)]
+        await parts.user_marks.announced(PendingUser(numbered(2), 200, 200))
+    await parts.user_marks.announced(PendingUser(numbered(9), 900, 900))
+    assert await marked(parts) == [PendingUser(numbered(one), 100 * one, 100 * one) for one in (1, 3)]
 
 
 async def test_who_changed_is_marked_again_with_what_was_announced_before(parts: Parts) -> None:
@@ -69,7 +69,7 @@ async def test_who_changed_is_marked_again_with_what_was_announced_before(parts:
     await parts.user_marks.announced(mark)
     await parts.change_user(numbered(1), 200)
     await parts.change_user(numbered(1), 300)
-    assert await marked(parts) == [UserMark(numbered(1), 100, 300, version=3, announced=1)]
+    assert await marked(parts) == [PendingUser(numbered(1), 100, 300, version=3, announced=1)]
 
 
 async def test_who_changed_while_they_were_announced_stays_marked(parts: Parts) -> None:
@@ -77,19 +77,19 @@ async def test_who_changed_while_they_were_announced_stays_marked(parts: Parts) 
     (mark,) = await marked(parts)
     await parts.change_user(numbered(1), 200)
     await parts.user_marks.announced(mark)
-    assert await marked(parts) == [UserMark(numbered(1), 100, 200, version=2, announced=0)]
+    assert await marked(parts) == [PendingUser(numbered(1), 100, 200, version=2, announced=0)]
 
 
-async def marked(parts: Parts) -> list[UserMark]:
+async def marked(parts: Parts) -> list[PendingUser]:
     return sorted(await parts.user_marks.unannounced(10), key=lambda mark: mark.id)
 
 
 # Announcements
 
 
-def kept(number: int, at: int) -> Announcement:
+def kept(number: int, at: int) -> ReceivedWebhookEvent:
     event = an_announcement(number)
-    return Announcement(event.id, event.type, at, event.intent_id, event.order_id)
+    return ReceivedWebhookEvent(event.id, event.type, at, event.intent_id, event.order_id)
 
 
 async def add(parts: Parts, *numbers: int) -> None:
@@ -97,7 +97,7 @@ async def add(parts: Parts, *numbers: int) -> None:
         await parts.inbox.add(an_announcement(number), 100 * number)
 
 
-async def unhandled(parts: Parts, after: int = 0, before: int = 10_000, most: int = 10) -> list[Announcement]:
+async def unhandled(parts: Parts, after: int = 0, before: int = 10_000, most: int = 10) -> list[ReceivedWebhookEvent]:
     return await parts.inbox.unhandled(after, before, most)
 
 

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from actors.cluster.heartbeat import Fleet, Pulse
+from actors.cluster.heartbeat import ActorDirectory, Heartbeat
 from actors.runtime.ports import Clock, Transport
 from config.settings import Settings
 from tests.simulation.actors import SimulatedFleet, SimulatedTransport
@@ -24,7 +24,7 @@ class Simulated:
         self._market = market
         self.settings = market.settings
         self.clock = clock
-        self.fleet: Fleet = SimulatedFleet(market.world, market.ray)
+        self.fleet: ActorDirectory = SimulatedFleet(market.world, market.ray)
 
     def transport(self) -> Transport:
         return SimulatedTransport(self._market.world, self._market.ray)
@@ -32,7 +32,7 @@ class Simulated:
     def new_id(self) -> str:
         return self._market.world.new_id()
 
-    def kill(self, pulse: Pulse) -> None:
+    def kill(self, pulse: Heartbeat) -> None:
         slot = self._market.ray.slots[pulse.name]
         assert slot.newest is not None
         self._market.world.kill(slot.newest.process)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from actors.cluster import names
 from actors.cluster.client import shared_names
-from actors.cluster.heartbeat import Fleet, Pulse
+from actors.cluster.heartbeat import ActorDirectory, Heartbeat
 from actors.domain.messages import CreateTicket, NotFound, ReadTicket
 from actors.domain.ticket import TicketAnswer
 from actors.runtime.ports import Clock, HostUnreachableError, Reply, Transport
@@ -27,7 +27,7 @@ class Surroundings(Protocol):
 
     settings: Settings
     clock: Clock
-    fleet: Fleet
+    fleet: ActorDirectory
 
     def transport(self) -> Transport:
         """A process's own way to the actors."""
@@ -35,7 +35,7 @@ class Surroundings(Protocol):
     def new_id(self) -> str:
         """An id that nothing has."""
 
-    def kill(self, pulse: Pulse) -> None:
+    def kill(self, pulse: Heartbeat) -> None:
         """Ends the process that gave this sign of life, as kill -9 does."""
 
 
