@@ -81,10 +81,10 @@ def read_cpu(market: MeasuredMarket) -> Reading:
 
 def read(market: MeasuredMarket) -> Reading:
     """Everything. The actors are asked by a process of its own, which is gone while we measure."""
-    pulses = market.running.status()
-    tickets = [pulse["counters"] for pulse in pulses if pulse["name"].startswith("tickets-")]
+    heartbeats = market.running.status()
+    tickets = [heartbeat["counters"] for heartbeat in heartbeats if heartbeat["name"].startswith("tickets-")]
     counters = Counter({name: sum(counted[name] for counted in tickets) for name in _COUNTERS})
-    counters.update({f"all_{name}": sum(pulse["counters"][name] for pulse in pulses) for name in _OF_ALL})
+    counters.update({f"all_{name}": sum(heartbeat["counters"][name] for heartbeat in heartbeats) for name in _OF_ALL})
     with market.database() as database:
         # SecantusDB counts commands, as this is meant; mongod counts the documents of an insert.
         operations = database.client.admin.command("serverStatus")["opcounters"]

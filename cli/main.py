@@ -68,7 +68,7 @@ def verify(*, as_json: Annotated[bool, typer.Option("--json", help="for programs
     except reporting.NotRunningError as error:
         _fail(str(error), exit_code=1)
     except (StoreUnavailableError, StripeFailure) as error:
-        _fail(f"the books could not be read: {error}", exit_code=1)
+        _fail(f"the ledgers could not be read: {error}", exit_code=1)
     if as_json:
         typer.echo(json.dumps(verification.as_json(found)))
     else:
@@ -132,15 +132,17 @@ def seed(
 def status(*, as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
     """Show what each actor of the running market did so far."""
     try:
-        pulses = reporting.pulses(_settings())
+        heartbeats = reporting.heartbeats(_settings())
     except reporting.NotRunningError as error:
         _fail(str(error), exit_code=1)
     if as_json:
-        typer.echo(json.dumps(pulses))
+        typer.echo(json.dumps(heartbeats))
         return
-    table = Table("actor", "process", *pulses[0]["counters"])
-    for pulse in pulses:
-        table.add_row(pulse["name"], str(pulse["pid"]), *(f"{count:,}" for count in pulse["counters"].values()))
+    table = Table("actor", "process", *heartbeats[0]["counters"])
+    for heartbeat in heartbeats:
+        table.add_row(
+            heartbeat["name"], str(heartbeat["pid"]), *(f"{count:,}" for count in heartbeat["counters"].values())
+        )
     Console().print(table)
 
 

@@ -53,7 +53,7 @@ def attached(settings: Settings) -> Iterator[None]:
         cast("Any", ray).shutdown()
 
 
-def pulses(settings: Settings) -> list[dict[str, Any]]:
+def heartbeats(settings: Settings) -> list[dict[str, Any]]:
     """Return the sign of life of every actor: name, writer, pid, node, counters.
 
     Raises NotRunningError when no market runs on DATA_DIR.
@@ -69,5 +69,5 @@ def pulses(settings: Settings) -> list[dict[str, Any]]:
         listed = cast("Any", ray.util.list_named_actors(all_namespaces=True))
         handles = [ray.get_actor(each["name"], namespace) for each in listed if each["namespace"] == namespace]
         answers: list[bytes] = ray.get([cast("Any", handle).ping_packed.remote() for handle in handles], timeout=10)
-        found = [pulse for packed in answers for pulse in unpack(packed) if isinstance(pulse, Heartbeat)]
-        return sorted((asdict(pulse) for pulse in found), key=lambda pulse: str(pulse["name"]))
+        found = [heartbeat for packed in answers for heartbeat in unpack(packed) if isinstance(heartbeat, Heartbeat)]
+        return sorted((asdict(heartbeat) for heartbeat in found), key=lambda heartbeat: str(heartbeat["name"]))

@@ -232,7 +232,7 @@ class Settings(BaseSettings):
 
     @property
     def webhook_secret(self) -> SecretStr:
-        """What signs Stripe's announcements: ``STRIPE_WEBHOOK_SECRET``, or for the sandbox one made of the session key.
+        """What signs Stripe's events: ``STRIPE_WEBHOOK_SECRET``, or for the sandbox one made of the session key.
 
         Without either it is a random one that signs nothing: purchases then go on by asking Stripe, some seconds later.
         """

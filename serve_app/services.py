@@ -217,7 +217,7 @@ async def open_services(settings: Settings, market: MarketClient, clock: Clock =
             public_url=settings.public_url,
         )
         stored, inbox = StoredEntities(database), WebhookInbox(database)
-        notices = WebhookEventHandler(inbox, stored, market)
+        webhook_events = WebhookEventHandler(inbox, stored, market)
         warn_of_missing_keys(settings)
         changed_users = ChangedUsers(redis)
         live = LiveFeed(
@@ -231,9 +231,9 @@ async def open_services(settings: Settings, market: MarketClient, clock: Clock =
         jobs = [
             asyncio.create_task(job)
             for job in (
-                notices.run(),
+                webhook_events.run(),
                 security_events.run(),
-                sessions.forget_those_that_ended(),
+                sessions.purge_expired(),
                 changed_users.run(),
                 live.run(),
             )
@@ -263,7 +263,7 @@ async def open_services(settings: Settings, market: MarketClient, clock: Clock =
                 reports=reports,
                 favourites=favourites,
                 sitemap=Sitemap(database),
-                webhooks=StripeWebhooks(settings.webhook_secret.get_secret_value(), inbox, notices),
+                webhooks=StripeWebhooks(settings.webhook_secret.get_secret_value(), inbox, webhook_events),
                 sandbox=open_sandbox(database) if settings.sandbox_payments else None,
                 live=live,
                 redis=redis,

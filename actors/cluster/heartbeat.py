@@ -39,8 +39,8 @@ class ActorDirectory(Protocol):
     async def ready(self, name: str) -> None:
         """Returns when the actor has started."""
 
-    async def replace(self, name: str, pulse: Heartbeat | None) -> None:
-        """Ends the actor that last gave this pulse and has another started."""
+    async def replace(self, name: str, heartbeat: Heartbeat | None) -> None:
+        """Ends the actor that last gave this heartbeat and has another started."""
 
-    async def retire(self, name: str) -> None:
+    async def passivate(self, name: str) -> None:
         """Ends the actor if it is idle; it is not started again before somebody needs it."""

@@ -160,7 +160,7 @@ class Order:
         return self.status in (OrderStatus.CREATED, OrderStatus.AWAITING_PAYMENT)
 
     @property
-    def is_unsettled(self) -> bool:
+    def has_pending_money(self) -> bool:
         """Whether its money is on the way: who finds it standing still is to carry it on."""
         return self.status is OrderStatus.AWAITING_PAYMENT or self.refunding
 
@@ -210,7 +210,7 @@ class Charge:
         return self.status is ChargeStatus.FAILED and self.stripe_id is not None and not self.intent_cancelled
 
     @property
-    def is_unsettled(self) -> bool:
+    def has_pending_money(self) -> bool:
         """Whether something is still to be done about it at Stripe, now or once its order is over."""
         return self.is_open or self.is_payable
 

@@ -42,7 +42,7 @@ class ChargeEntity:
     def entity_id(self, command: ChargeCommand) -> str:
         return command.charge.id if isinstance(command, OpenCharge) else command.charge_id
 
-    def starts_fresh(self, command: ChargeCommand) -> bool:
+    def is_creation(self, command: ChargeCommand) -> bool:
         return isinstance(command, OpenCharge)
 
     def is_read(self, command: ChargeCommand) -> bool:
@@ -51,11 +51,20 @@ class ChargeEntity:
     async def load(self, ids: Collection[str]) -> dict[str, Charge]:
         return await self._queries.charges(ids)
 
-    async def gather(
-        self, commands: Sequence[ChargeCommand], _states: Mapping[str, Charge | None], _now: Instant, *, careful: bool
+    async def prefetch(
+        self,
+        commands: Sequence[ChargeCommand],
+        _states: Mapping[str, Charge | None],
+        _now: Instant,
+        *,
+        after_conflict: bool,
     ) -> None:
         # That a client's key was used before is left to the fence; only after it said so it is looked up.
-        wanted = {command.charge.request for command in commands if isinstance(command, OpenCharge)} if careful else ()
+        wanted = (
+            {command.charge.request for command in commands if isinstance(command, OpenCharge)}
+            if after_conflict
+            else ()
+        )
         requests = {request for request in wanted if request is not None}
         self._payers = await self._queries.orders_of_requests(requests) if requests else {}
 
@@ -67,7 +76,7 @@ class ChargeEntity:
             return Decision((), decision, None)
         return Decision(decision, None, None)
 
-    def due(self, _charge: Charge | None, _now: Instant) -> tuple[()]:
+    def expire_if_due(self, _charge: Charge | None, _now: Instant) -> tuple[()]:
         return ()
 
     def evolve(self, _charge: Charge | None, recorded: RecordedEvent, _entity_id: str) -> Charge:
@@ -82,25 +91,25 @@ class ChargeEntity:
     def updated_at(self, charge: Charge | None) -> Instant:
         return charge.updated_at if charge else 0
 
-    def claims(self, event: ChargeEvent) -> tuple[str, ...]:
+    def unique_keys(self, event: ChargeEvent) -> tuple[str, ...]:
         if not isinstance(event, ChargeCreated) or event.charge.request is None:
             return ()
         # An earlier attempt of the order has it: a key exists once, and names the order, not one of its attempts.
         return () if event.charge.request in self._payers else (request_key(event.charge.request),)
 
-    def claim_of(self, _command: ChargeCommand) -> None:
+    def unique_key_of(self, _command: ChargeCommand) -> None:
         return None
 
     def reply(self, charge: Charge, _command: ChargeCommand, _decided: Decision[Charge]) -> Charge:
         return charge
 
-    def promises(self, _command: ChargeCommand, _reply: object) -> tuple[()]:
+    def documents_before_reply(self, _command: ChargeCommand, _reply: object) -> tuple[()]:
         return ()
 
-    def noticed(self, event: ChargeEvent) -> None:
+    def on_decided(self, event: ChargeEvent) -> None:
         """Nothing is gathered, so nothing is to be kept up."""
 
-    def settle(self, *, committed: bool) -> None:
+    def on_turn_end(self, *, committed: bool) -> None:
         """As above."""
 
     def timer(self, _charge: Charge) -> None:

@@ -269,7 +269,7 @@ class PurchaseSaga:
 
     async def _cancelled(self, charge: Charge) -> Charge:
         """The charge after its intent was cancelled at Stripe, or as it was: the Supervisor repeats that."""
-        answer = await self._counterparts.ask_charge(ReverseCharge(charge.id)) if charge.is_unsettled else None
+        answer = await self._counterparts.ask_charge(ReverseCharge(charge.id)) if charge.has_pending_money else None
         return answer.charge if isinstance(answer, ChargeAnswer) else charge
 
     async def _sell(self, order: Order, charge: Charge) -> Outcome:
@@ -315,7 +315,7 @@ class PurchaseSaga:
         charges = await self._queries.charges_of(order.id)
         if not charges:
             return Unavailable()  # no charge, no money: the hold ends by itself, or its buyer asks again
-        is_settled = not (reconcile or order.refunding or any(charge.is_unsettled for charge in charges))
+        is_settled = not (reconcile or order.refunding or any(charge.has_pending_money for charge in charges))
         if order.status in (OrderStatus.CREATED, OrderStatus.COMPLETE) and is_settled:
             return PaymentAnswer(order, charges[-1])  # a document is never ahead of the truth: nothing is left to do
         # Not `StartPayment`: an order that is open again since its document was written waits for its buyer.
@@ -333,7 +333,7 @@ class PurchaseSaga:
     async def _resume_attempt(self, order: Order, charges: Sequence[Charge], *, reconcile: bool) -> Outcome:
         """The order has its ticket: the current attempt goes on, and earlier ones keep no money."""
         for charge in charges:
-            if charge.attempt < order.attempt and charge.is_unsettled:
+            if charge.attempt < order.attempt and charge.has_pending_money:
                 await self._counterparts.ask_charge(ReverseCharge(charge.id))
         charge = charges[-1]
         if order.status is OrderStatus.CREATED:
@@ -363,7 +363,7 @@ class PurchaseSaga:
         One whose refund failed is the operator's, who may have paid the buyer back another way.
         """
         for charge in await self._queries.charges_of(order.id):
-            if charge.is_unsettled or (charge.status is ChargeStatus.COMPLETED and charge.failure is None):
+            if charge.has_pending_money or (charge.status is ChargeStatus.COMPLETED and charge.failure is None):
                 await self._counterparts.ask_charge(ReverseCharge(charge.id))
 
     async def _start_refund(self, order: Order, command: RefundOrder) -> Outcome:

@@ -68,61 +68,61 @@ class ReconciliationReport:
         self.violations |= other.violations
 
 
-def check(books: Ledgers, now: Instant, *, read_since: Instant | None = None) -> ReconciliationReport:
-    """Compares the books. Disputed money is counted apart: the bank has it until the dispute is decided.
+def check(ledgers: Ledgers, now: Instant, *, read_since: Instant | None = None) -> ReconciliationReport:
+    """Compares the ledgers. Disputed money is counted apart: the bank has it until the dispute is decided.
 
     They were not read in one instant: what something happened to since `read_since` counts as in progress.
     """
-    return _Check(books, now, read_since).report()
+    return _Check(ledgers, now, read_since).report()
 
 
 class _Check:
-    def __init__(self, books: Ledgers, now: Instant, read_since: Instant | None) -> None:
-        self._books = books
+    def __init__(self, ledgers: Ledgers, now: Instant, read_since: Instant | None) -> None:
+        self._ledgers = ledgers
         self._now = now
         self._read_since = read_since
         self._left_out: set[str] = set()
         self._report = ReconciliationReport()
         self._given_back: Counter[str] = Counter()
-        for refund in books.refunds:
+        for refund in ledgers.refunds:
             if refund.intent_id is not None and refund.status not in NOT_GIVEN_BACK:
                 self._given_back[refund.intent_id] += refund.amount
-        self._disputed = {dispute.intent_id for dispute in books.disputes}
+        self._disputed = {dispute.intent_id for dispute in ledgers.disputes}
         self._intents: dict[str, list[Intent]] = defaultdict(list)
         self._of_orders: dict[str, list[Charge]] = defaultdict(list)
 
     def report(self) -> ReconciliationReport:
-        report, books = self._report, self._books
-        report.orders, report.charges = len(books.orders), len(books.charges)
-        for charge in books.charges.values():
+        report, ledgers = self._report, self._ledgers
+        report.orders, report.charges = len(ledgers.orders), len(ledgers.charges)
+        for charge in ledgers.charges.values():
             self._of_orders[charge.order_id].append(charge)
-            if charge.order_id not in books.orders:
+            if charge.order_id not in ledgers.orders:
                 self._violated("every charge has its order", charge.id, charge.order_id)
         self._sort_intents()
-        for order in books.orders.values():
+        for order in ledgers.orders.values():
             self._check_order(order)
-        for entity in books.with_gaps:
+        for entity in ledgers.with_gaps:
             self._violated("the journal has every version", entity)
-        self._check_tickets(books.orders.values())
+        self._check_tickets(ledgers.orders.values())
         self._compare_sums()
         return report
 
     def _sort_intents(self) -> None:
-        for intent in self._books.intents:
+        for intent in self._ledgers.intents:
             charge_id = intent.metadata.get("chargeId")
             if charge_id is None:
                 self._report.foreign_intents += 1
                 continue
             self._report.intents += 1
             self._intents[charge_id].append(intent)
-            charge = self._books.charges.get(charge_id)
+            charge = self._ledgers.charges.get(charge_id)
             if intent.status in ("requires_confirmation", "requires_payment_method"):
                 self._report.unconfirmed_intents += 1
             if charge is not None and self._is_recent(charge):
                 continue
             if intent.status in HOLDS_OR_TOOK_MONEY and (charge is None or charge.stripe_id != intent.id):
                 self._violated("every payment at Stripe has its charge", intent.id, intent.metadata.get("orderId"))
-            if intent.status == "requires_capture" and charge is not None and not charge.is_unsettled:
+            if intent.status == "requires_capture" and charge is not None and not charge.has_pending_money:
                 self._violated("no authorisation is left open", intent.id, intent.metadata.get("orderId"))
         for charge_id, intents in self._intents.items():
             if len(intents) > 1:
@@ -132,12 +132,12 @@ class _Check:
         self._check_fee(order)
         charges = self._of_orders[order.id]
         is_sold = order.status is OrderStatus.COMPLETE
-        unsettled = [charge for charge in charges if charge.is_unsettled]
+        unsettled = [charge for charge in charges if charge.has_pending_money]
         if self._is_recent(order) or any(self._is_recent(charge) for charge in charges):
             self._left_out.add(order.id)
             self._report.in_progress += 1
             return
-        if order.is_open or order.is_unsettled or unsettled:
+        if order.is_open or order.has_pending_money or unsettled:
             changed = max([order.updated_at, *(charge.updated_at for charge in unsettled)])
             since = max(changed, order.expires_at if order.is_open else 0)
             if self._now - since > STUCK_AFTER:
@@ -147,7 +147,7 @@ class _Check:
         kept = sum(self._kept(charge) for charge in charges)
         if is_sold:
             self._report.completed += 1
-            paid = self._books.charges.get(order.charge_id or "")
+            paid = self._ledgers.charges.get(order.charge_id or "")
             if paid is None or (paid.status is not ChargeStatus.COMPLETED and not paid.is_open and not order.refunding):
                 self._violated("a completed order has a completed charge", order.id, order.id)
             elif not (paid.is_open or order.refunding) and kept != self._owed(order, charges):
@@ -158,11 +158,11 @@ class _Check:
     def _check_fee(self, order: Order) -> None:
         if not 0 <= order.fee <= order.price:
             self._violated("a price is what its seller gets and the fee", order.id, order.id)
-        if self._books.fees.get(order.id, order.fee) != order.fee:
+        if self._ledgers.fees.get(order.id, order.fee) != order.fee:
             self._violated("a fee stays what it was when the ticket was held", order.id, order.id)
 
     def _is_recent(self, changed: Order | Charge) -> bool:
-        """Whether something happened to it while the books were read, so that the two sides are not of one time."""
+        """Whether something happened to it while the ledgers were read, so that the two sides are not of one time."""
         return self._read_since is not None and changed.updated_at >= self._read_since
 
     def _owed(self, order: Order, charges: Sequence[Charge]) -> int:
@@ -196,7 +196,7 @@ class _Check:
                 else:
                     report.captured[intent.currency] += intent.amount_received
                     report.refunded[intent.currency] += self._given_back[intent.id]
-        for order in self._books.orders.values():
+        for order in self._ledgers.orders.values():
             is_sold = order.status is OrderStatus.COMPLETE and order.id not in self._left_out
             if is_sold and not self._is_disputed(self._of_orders[order.id]):
                 report.sold[order.currency] += order.price

@@ -1,6 +1,6 @@
-"""What is done about Stripe's announcements: the purchase that each is about goes on, if it has not already.
+"""What is done about Stripe's events: the purchase that each is about goes on, if it has not already.
 
-An announcement is a hint. It may come late, twice, in any order, and before we have heard of its object, so nothing it
+A webhook event is a hint. It may come late, twice, in any order, and before we have heard of its object, so nothing it
 says is believed: the purchase asks Stripe for the object and moves only where its state allows it.
 """
 
@@ -25,10 +25,10 @@ from actors.domain.messages import (
 )
 from actors.runtime.ports import Instant, StoreUnavailableError
 
-# A purchase that runs anyway is over by then, and its announcements need one look at the documents for all of them.
+# A purchase that runs anyway is over by then, and its webhook events need one look at the documents for all of them.
 PAUSE_SECONDS = 0.5
 BATCH = 100
-# Beyond this many, announcements are left to the Supervisor, which finds them in the inbox.
+# Beyond this many, webhook events are left to the Supervisor, which finds them in the inbox.
 MAX_QUEUED = 2_000
 
 OF_PAYMENTS = (
@@ -57,7 +57,7 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ReceivedWebhookEvent:
-    """What is kept of an announcement: enough to ask Stripe. `at` is when it arrived."""
+    """What is kept of an event: enough to ask Stripe. `at` is when it arrived."""
 
     id: str
     type: str
@@ -67,7 +67,7 @@ class ReceivedWebhookEvent:
 
 
 class WebhookEventReads(Protocol):
-    """What is read to see which announcements are old news. All raise StoreUnavailableError."""
+    """What is read to see which webhook events are old news. All raise StoreUnavailableError."""
 
     async def orders(self, ids: Collection[str]) -> dict[str, Order]:
         """The stored orders."""
@@ -80,9 +80,9 @@ class WebhookEventReads(Protocol):
 
 
 class Inbox(Protocol):
-    """Where announcements are kept. Raises StoreUnavailableError."""
+    """Where webhook events are kept. Raises StoreUnavailableError."""
 
-    async def handled(self, event_ids: Collection[str]) -> None:
+    async def mark_handled(self, event_ids: Collection[str]) -> None:
         """Notes that these need no more attention."""
 
 
@@ -94,7 +94,7 @@ class Resumes(Protocol):
 
 
 class WebhookEventHandler:
-    """Handles announcements in batches. What it does not come to stays in the inbox."""
+    """Handles webhook events in batches. What it does not come to stays in the inbox."""
 
     def __init__(self, inbox: Inbox, queries: WebhookEventReads, market: Resumes) -> None:
         self._inbox = inbox
@@ -102,10 +102,10 @@ class WebhookEventHandler:
         self._market = market
         self._waiting: deque[ReceivedWebhookEvent] = deque()
 
-    def note(self, announcement: ReceivedWebhookEvent) -> None:
+    def enqueue(self, event: ReceivedWebhookEvent) -> None:
         """Has it handled in a moment."""
         if len(self._waiting) < MAX_QUEUED:
-            self._waiting.append(announcement)
+            self._waiting.append(event)
 
     async def run(self) -> None:
         """Handles what was noted, until cancelled."""
@@ -115,19 +115,19 @@ class WebhookEventHandler:
             try:
                 await self.handle(batch)
             except StoreUnavailableError:
-                logger.warning("announcements_postponed", count=len(batch))
+                logger.warning("webhook_events_postponed", count=len(batch))
             except Exception:  # the Supervisor comes to these later; the next ones are not to wait for that
-                logger.exception("announcements_failed", count=len(batch))
+                logger.exception("webhook_events_failed", count=len(batch))
 
-    async def handle(self, announcements: Sequence[ReceivedWebhookEvent]) -> None:
+    async def handle(self, events: Sequence[ReceivedWebhookEvent]) -> None:
         """Has every purchase that they are about go on. Raises StoreUnavailableError."""
-        if not announcements:
+        if not events:
             return
-        orders = await self._orders_of(announcements)
+        orders = await self._orders_of(events)
         wanted: dict[str, bool] = {}
-        for announcement in announcements:
-            if order_id := orders.get(announcement.id):
-                wanted[order_id] = wanted.get(order_id, False) or announcement.type in OF_SETTLED_MONEY
+        for event in events:
+            if order_id := orders.get(event.id):
+                wanted[order_id] = wanted.get(order_id, False) or event.type in OF_SETTLED_MONEY
         done = await self._old_news({order_id for order_id, reconcile in wanted.items() if not reconcile})
         resumes = {
             order_id: ResumePurchase(order_id, reconcile=reconcile)
@@ -136,16 +136,16 @@ class WebhookEventHandler:
         }
         answers = await asyncio.gather(*(self._market.resume(command) for command in resumes.values()))
         done |= {order_id for order_id, answer in zip(resumes, answers, strict=True) if _is_heard(answer)}
-        handled = [announcement.id for announcement in announcements if orders.get(announcement.id) in done]
+        handled = [event.id for event in events if orders.get(event.id) in done]
         if handled:
-            await self._inbox.handled(handled)
+            await self._inbox.mark_handled(handled)
 
-    async def _orders_of(self, announcements: Sequence[ReceivedWebhookEvent]) -> dict[str, str]:
-        """The order that each is about, by announcement: named in it, or known from the intent."""
-        named = {each.id: each.order_id for each in announcements if is_id(each.order_id) and each.order_id}
-        intents = {each.intent_id for each in announcements if each.id not in named and each.intent_id}
+    async def _orders_of(self, events: Sequence[ReceivedWebhookEvent]) -> dict[str, str]:
+        """The order that each is about, by event: named in it, or known from the intent."""
+        named = {each.id: each.order_id for each in events if is_id(each.order_id) and each.order_id}
+        intents = {each.intent_id for each in events if each.id not in named and each.intent_id}
         known = await self._queries.orders_of_intents(intents) if intents else {}
-        of_intents = {each.id: known[each.intent_id] for each in announcements if each.intent_id in known}
+        of_intents = {each.id: known[each.intent_id] for each in events if each.intent_id in known}
         return of_intents | named
 
     async def _old_news(self, order_ids: Collection[str]) -> set[str]:
@@ -157,7 +157,7 @@ class WebhookEventHandler:
         return {
             order_id
             for order_id, order in orders.items()
-            if not order.is_unsettled and not any(charge.is_unsettled for charge in charges[order_id])
+            if not order.has_pending_money and not any(charge.has_pending_money for charge in charges[order_id])
         }
 
 

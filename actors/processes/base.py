@@ -144,7 +144,7 @@ class HostActor:
         await connections.prepare()
         await connections.clock.refresh()
         await self.start(connections)
-        connections.keep_running(connections.clock.run())
+        connections.supervise(connections.clock.run())
         logger.info("actor_started", actor=self.name, writer=self.writer)
 
     def _start_again_if_it_failed(self, started: asyncio.Task[None]) -> None:

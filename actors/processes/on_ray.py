@@ -190,7 +190,7 @@ class RayTransport:
 
 
 class RayFleet:
-    """All actors, as Ray lists them; see pulse.Fleet for what each method promises."""
+    """All actors, as Ray lists them; see heartbeat.Fleet for what each method promises."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -199,10 +199,10 @@ class RayFleet:
 
     async def ping(self, name: str) -> Heartbeat:
         """The actor's sign of life."""
-        (pulse,) = unpack(await self._handles.call(name, "ping_packed"))
-        if not isinstance(pulse, Heartbeat):
+        (heartbeat,) = unpack(await self._handles.call(name, "ping_packed"))
+        if not isinstance(heartbeat, Heartbeat):
             raise HostUnreachableError(name)
-        return pulse
+        return heartbeat
 
     async def dedicated(self) -> set[str]:
         """The names of the tickets that have actors of their own."""
@@ -224,24 +224,24 @@ class RayFleet:
         """Returns when the actor has started."""
         await self._handles.call(name, "ready")
 
-    async def replace(self, name: str, pulse: Heartbeat | None) -> None:
+    async def replace(self, name: str, heartbeat: Heartbeat | None) -> None:
         """Kills the process itself where it is ours to kill: a stopped one does not hear Ray either."""
-        if pulse is not None and pulse.node_id == ray.get_runtime_context().get_node_id():
-            kill(pulse)
+        if heartbeat is not None and heartbeat.node_id == ray.get_runtime_context().get_node_id():
+            kill(heartbeat)
         with contextlib.suppress(RayError, ValueError):
             ray.kill(ray.get_actor(name, self._namespace), no_restart=False)
 
-    async def retire(self, name: str) -> None:
+    async def passivate(self, name: str) -> None:
         """Ends an idle actor; the call never returns when it does."""
         with contextlib.suppress(HostUnreachableError, TimeoutError):
             await asyncio.wait_for(self._handles.call(name, "retire"), EVERY_SECONDS)
 
 
-def kill(pulse: Heartbeat) -> None:
+def kill(heartbeat: Heartbeat) -> None:
     """Ends the process that gave this sign of life, unless it has gone and its number is somebody else's."""
     with contextlib.suppress(psutil.NoSuchProcess):
-        process = psutil.Process(pulse.pid)
-        if abs(process.create_time() - pulse.started) < SAME_START_SECONDS:
+        process = psutil.Process(heartbeat.pid)
+        if abs(process.create_time() - heartbeat.started) < SAME_START_SECONDS:
             process.kill()
 
 
@@ -289,7 +289,7 @@ async def connect(settings: Settings) -> ActorClient:
         else:
             break
     actors = system.actors(settings, connections.clock)
-    connections.keep_running(
+    connections.supervise(
         connections.clock.run(), watch(system.fleet(settings), [names.SUPERVISOR], actors.compare_hosts)
     )
     return actors

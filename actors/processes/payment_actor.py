@@ -17,14 +17,14 @@ class PaymentActor(HostActor):
     _payments: ChargeWorkflow
 
     async def start(self, connections: Resources) -> None:
-        carry_on = connections.carry_on(writer=self.writer, host=self.name)
+        commit_relay = connections.commit_relay(writer=self.writer, host=self.name)
         behaviour = ChargeEntity(connections.queries)
-        host: Host[Charge, ChargeCommand] = connections.host(behaviour, carry_on, writer=self.writer)
+        host: Host[Charge, ChargeCommand] = connections.host(behaviour, commit_relay, writer=self.writer)
         self.counters = host.counters
         account = connections.open_account(self.settings)
         await account.prepare()
         self._payments = ChargeWorkflow(host, account.stripe, connections.clock)
-        connections.keep_running(carry_on.run(), host.run(), *account.jobs())
+        connections.supervise(commit_relay.run(), host.run(), *account.jobs())
 
     async def handle(
         self,

@@ -37,7 +37,7 @@ class EntityReads(
 
 
 class Inbox(webhook_events.Inbox, stalled_purchases.Inbox, Protocol):
-    """Where Stripe's announcements are kept."""
+    """Where Stripe's webhook events are kept."""
 
 
 class Resources(ABC):
@@ -60,7 +60,7 @@ class Resources(ABC):
     def open_account(self, settings: Settings) -> "Account":
         """The account at Stripe to pay into."""
 
-    def chores(self, _settings: Settings, _market: MarketClient) -> list[Coroutine[Any, Any, None]]:
+    def background_jobs(self, _settings: Settings, _market: MarketClient) -> list[Coroutine[Any, Any, None]]:
         """What goes on beside the Supervisor, that no promise to buyers and sellers rests on: none without servers."""
         return []
 
@@ -68,7 +68,7 @@ class Resources(ABC):
     def end_process(self) -> None:
         """Ends this process at once."""
 
-    def carry_on(self, *, writer: str, host: str) -> CommitRelay:
+    def commit_relay(self, *, writer: str, host: str) -> CommitRelay:
         """What carries this writer's commits on."""
         return CommitRelay(
             self.journal,
@@ -86,12 +86,12 @@ class Resources(ABC):
         logger.exception(event, host=host, command=command)  # noqa: LOG004 - in one
 
     def host(
-        self, behaviour: Entity[State, Any], carry_on: CommitRelay, *, writer: str, fence_reads: bool = False
+        self, behaviour: Entity[State, Any], commit_relay: CommitRelay, *, writer: str, fence_reads: bool = False
     ) -> Host[State, Any]:
         """A host of this writer; `fence_reads` when another host may have the same entities in memory."""
-        return Host(behaviour, self.journal, self.clock, carry_on, writer=writer, fence_reads=fence_reads)
+        return Host(behaviour, self.journal, self.clock, commit_relay, writer=writer, fence_reads=fence_reads)
 
-    def keep_running(self, *jobs: Coroutine[Any, Any, None]) -> list[asyncio.Task[None]]:
+    def supervise(self, *jobs: Coroutine[Any, Any, None]) -> list[asyncio.Task[None]]:
         """Runs jobs that never end. One that ends all the same is a bug: the process ends, and Ray starts it anew."""
         tasks = [asyncio.create_task(job) for job in jobs]
         for task in tasks:

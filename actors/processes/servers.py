@@ -60,7 +60,7 @@ class ProductionResources(Resources):
 
         return open_account(settings, self.database)
 
-    def chores(self, settings: Settings, market: MarketClient) -> list[Coroutine[Any, Any, None]]:
+    def background_jobs(self, settings: Settings, market: MarketClient) -> list[Coroutine[Any, Any, None]]:
         """Mail, receipts, the tickets of those who may not sell any more, and documents of older releases."""
         from actors.mail import jobs  # noqa: PLC0415 - only the Supervisor sends any
 

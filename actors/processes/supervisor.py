@@ -26,19 +26,19 @@ logger = structlog.get_logger(__name__)
 
 
 class Supervisor(HostActor):
-    """Every second: replaces silent actors, and rescues what dead ones left."""
+    """Every second: replaces silent actors, and recovers what dead ones left."""
 
     _fleet: ActorDirectory
     _watch: LivenessMonitor
-    _rescue: Recovery
-    _resumption: StalledPurchases
+    _recovery: Recovery
+    _stalled_purchases: StalledPurchases
     _announcements: UserEventRelay
 
     async def start(self, connections: Resources) -> None:
         self._fleet = self.system.fleet(self.settings)
         self._watch = LivenessMonitor(self._fleet)
         actors = self.system.actors(self.settings, connections.clock)
-        self._rescue = Recovery(
+        self._recovery = Recovery(
             {
                 names.TICKETS: TicketEntity(connections.queries),
                 names.PAYMENTS: ChargeEntity(connections.queries),
@@ -53,14 +53,16 @@ class Supervisor(HostActor):
             asyncio.gather,
         )
         own = connections
-        notices = WebhookEventHandler(own.inbox, own.queries, actors)
-        self._resumption = StalledPurchases(own.queries, own.inbox, notices, actors, own.clock, asyncio.gather)
+        webhook_events = WebhookEventHandler(own.inbox, own.queries, actors)
+        self._stalled_purchases = StalledPurchases(
+            own.queries, own.inbox, webhook_events, actors, own.clock, asyncio.gather
+        )
         self._announcements = UserEventRelay(own.user_marks, own.journal, own.stream, writer=self.writer)
-        connections.keep_running(
-            self._watch_over(),
-            self._rescue_those_in_need(),
+        connections.supervise(
+            self._monitor_actors(),
+            self._recover_dead_writers(),
             self._resume_purchases(),
-            *connections.chores(self.settings, actors),
+            *connections.background_jobs(self.settings, actors),
         )
 
     async def handle(self, messages: Sequence[Any], _deadline: Instant, *, again: bool) -> list[Reply]:  # noqa: ARG002
@@ -70,25 +72,25 @@ class Supervisor(HostActor):
     def _shared(self) -> set[str]:
         return set(shared_names(self.settings))
 
-    async def _watch_over(self) -> None:
+    async def _monitor_actors(self) -> None:
         dedicated: set[str] = set()
         while True:
             # While Ray does not say who is there those are watched that were.
             with contextlib.suppress(HostUnreachableError):
                 dedicated = await self._fleet.dedicated()
-            await self._watch.look(self._shared() | dedicated)
-            idle = [name for name, pulse in self._watch.pulses.items() if pulse.idle]
-            await asyncio.gather(*(self._fleet.retire(name) for name in idle))
+            await self._watch.check(self._shared() | dedicated)
+            idle = [name for name, heartbeat in self._watch.heartbeats.items() if heartbeat.idle]
+            await asyncio.gather(*(self._fleet.passivate(name) for name in idle))
             await asyncio.sleep(EVERY_SECONDS)
 
-    async def _rescue_those_in_need(self) -> None:
+    async def _recover_dead_writers(self) -> None:
         while True:
-            live = {name: pulse.writer for name, pulse in self._watch.pulses.items()}
+            live = {name: heartbeat.writer for name, heartbeat in self._watch.heartbeats.items()}
             awaited = self._shared() - live.keys()
             try:
                 # An actor that has not answered yet will have nothing to wake; the next round finds it.
                 if not awaited:
-                    await self._rescue.round(live, awaited)
+                    await self._recovery.round(live, awaited)
                     await self._announcements.sweep()
             except StoreUnavailableError as error:
                 logger.warning("rescue_postponed", error=str(error))
@@ -99,6 +101,6 @@ class Supervisor(HostActor):
         while True:
             await asyncio.sleep(EVERY_SECONDS)
             try:
-                await self._resumption.round()
+                await self._stalled_purchases.round()
             except StoreUnavailableError as error:
                 logger.warning("resumption_postponed", error=str(error))

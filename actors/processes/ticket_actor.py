@@ -23,13 +23,13 @@ class TicketActor(HostActor):
     """Hosts tickets: all of those that are routed to it, or just one when it is named after it."""
 
     _host: Host[Ticket, TicketCommand]
-    _carry_on: CommitRelay
+    _commit_relay: CommitRelay
     _dedicated: DedicatedTickets | None = None
     _spoken_to: float = 0.0
     _has_ended: bool = False
 
     async def start(self, connections: Resources) -> None:
-        self._carry_on = connections.carry_on(writer=self.writer, host=self.name)
+        self._commit_relay = connections.commit_relay(writer=self.writer, host=self.name)
         # With tickets in processes of their own another host may have the same one in memory: reads are checked too.
         is_dedicated = self.settings.ticket_placement == "dedicated"
         behaviour = TicketEntity(
@@ -38,14 +38,14 @@ class TicketActor(HostActor):
             verified_only=self.settings.require_verified_email,
             fee=self.settings.fee_hundredths,
         )
-        self._host = connections.host(behaviour, self._carry_on, writer=self.writer, fence_reads=is_dedicated)
+        self._host = connections.host(behaviour, self._commit_relay, writer=self.writer, fence_reads=is_dedicated)
         self.counters = self._host.counters
         self._spoken_to = asyncio.get_running_loop().time()
-        connections.keep_running(self._carry_on.run(), self._host.run())
+        connections.supervise(self._commit_relay.run(), self._host.run())
         if is_dedicated and not names.is_dedicated(self.name):
             fleet, actors = self.system.fleet(self.settings), self.system.actors(self.settings, connections.clock)
             self._dedicated = DedicatedTickets(self.name, self.settings, self._host, fleet, actors, connections.clock)
-            connections.keep_running(self._dedicated.run())
+            connections.supervise(self._dedicated.run())
 
     async def handle(
         self, messages: Sequence[TicketCommand], deadline: Instant, *, again: bool
@@ -60,14 +60,14 @@ class TicketActor(HostActor):
             return False
         quiet_for = asyncio.get_running_loop().time() - self._spoken_to
         has_timer = self._host.has_timer_within(int(IDLE_SECONDS * 1000))
-        return quiet_for >= IDLE_SECONDS and not has_timer and self._carry_on.is_finished
+        return quiet_for >= IDLE_SECONDS and not has_timer and self._commit_relay.is_finished
 
-    async def retire(self) -> None:
+    async def passivate(self) -> None:
         """Ends this process if it is idle: its ticket is served by its shared host again."""
         if not self.is_idle():
             return
         self._has_ended = True
         # Nobody needs to look after a writer that left nothing; the Supervisor does if this fails.
         with contextlib.suppress(StoreUnavailableError):
-            await self._carry_on.leave()
+            await self._commit_relay.leave()
         self.system.end_actor()

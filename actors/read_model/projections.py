@@ -46,7 +46,7 @@ NO_START = 999_999_999_999_999
 LARGEST_LAG = 8
 
 # Nobody waits for an expiry, and a payment goes on at once: whoever is told of one that is not over waits for the
-# document all the same (see TicketBehaviour.promises). So a purchase replaces the document of its order once.
+# document all the same (see TicketEntity.documents_before_reply). So a purchase replaces the document of its order once.
 WRITTEN_AFTER_REPLY = (
     OrderExpired,
     OrderAwaitingPayment,
@@ -84,14 +84,14 @@ def ticket_projections(recorded: RecordedEvent, ticket: Ticket) -> list[Document
                     order.version,
                     partial(order_document, order),
                     is_new=isinstance(event, OrderCreated),
-                    urgent=not isinstance(event, WRITTEN_AFTER_REPLY),
+                    before_reply=not isinstance(event, WRITTEN_AFTER_REPLY),
                 )
             ]
             is_sold = ticket.status is TicketStatus.SOLD
             if is_sold or order.charge_id or order.offer or recorded.version % LARGEST_LAG == 0:
                 # Whoever took a sale back was told that the ticket is for sale again, and its document says `sold`.
                 urgent = order.charge_id is not None and order.status is OrderStatus.CANCELLED
-                projections.append(DocumentUpdate("tickets", ticket.id, ticket.version, document, urgent=urgent))
+                projections.append(DocumentUpdate("tickets", ticket.id, ticket.version, document, before_reply=urgent))
             return projections
 
 
@@ -100,7 +100,9 @@ def charge_projections(event: ChargeEvent) -> list[DocumentUpdate]:
     charge = event.charge
     document = partial(charge_document, charge)
     urgent = not isinstance(event, WRITTEN_AFTER_REPLY)
-    return [DocumentUpdate("charges", charge.id, charge.version, document, is_new=charge.version == 1, urgent=urgent)]
+    return [
+        DocumentUpdate("charges", charge.id, charge.version, document, is_new=charge.version == 1, before_reply=urgent)
+    ]
 
 
 def ticket_document(ticket: Ticket) -> Document:
@@ -153,7 +155,7 @@ def order_document(order: Order) -> Document:
         document["by_taken_back"] = order.seller_id
     if order.is_open:
         document["due_at"] = order.expires_at
-    if order.is_unsettled:
+    if order.has_pending_money:
         document["unsettled_since"] = order.updated_at
     return document
 

@@ -19,7 +19,7 @@ from actors.runtime.ports import (
     StoreUnavailableError,
 )
 from actors.runtime.publisher import Publisher
-from actors.runtime.replay import newest
+from actors.runtime.replay import latest_per_document
 
 # Documents that nobody waits for are left to quiet moments: a guarded replace costs the embedded database 2 ms, ten
 # times an insert. While the host is busy only a fiftieth of what waits is written every half second, so that the
@@ -80,8 +80,8 @@ class CommitRelay:
             tasks.create_task(self._write_lazily(), name="write-lazily")
             tasks.create_task(self._mark(), name="mark")
 
-    async def announce(self) -> None:
-        """Leaves a mark. To be awaited before the first commit: a writer without one is rescued by nobody."""
+    async def register(self) -> None:
+        """Leaves a mark. To be awaited before the first commit: a writer without one is recovered by nobody."""
         await self._save_marks()
 
     @property
@@ -93,7 +93,7 @@ class CommitRelay:
         """Removes the marks of a writer that is finished and commits no more. Raises StoreUnavailableError."""
         await self._marks.remove(self._saved.writer)
 
-    def committed(self, commit: Commit, size: int) -> None:
+    def on_committed(self, commit: Commit, size: int) -> None:
         """Takes note of a commit that is in the journal, where it has so many bytes."""
         self._committed = commit.seq
         self._last_commit = asyncio.get_running_loop().time()
@@ -104,24 +104,24 @@ class CommitRelay:
             self._backlog_bytes += size
         self._fill.set()
 
-    def failed(self, command: Any) -> None:  # noqa: ANN401 - any message
+    def on_failed(self, command: Any) -> None:  # noqa: ANN401 - any message
         """Takes note of a message whose handling raised; called from the except clause."""
         self._report("message_failed", type(command).__name__)
 
-    def project(self, projections: Sequence[DocumentUpdate]) -> list[DocumentUpdate]:
+    def enqueue(self, projections: Sequence[DocumentUpdate]) -> list[DocumentUpdate]:
         """Takes note of documents to be written, and returns those that a reply waits for."""
-        urgent: list[DocumentUpdate] = []
+        before_reply: list[DocumentUpdate] = []
         self._noted.set()
-        for projection in newest(projections):
+        for projection in latest_per_document(projections):
             place = (projection.collection, projection.id)
             since, waiting = self._dirty.get(place, (self._committed, projection))
             if waiting.version <= projection.version:
                 self._dirty[place] = (since, replace(projection, is_new=projection.is_new or waiting.is_new))
-            if projection.urgent:
-                urgent.append(self._dirty[place][1])
-        return urgent
+            if projection.before_reply:
+                before_reply.append(self._dirty[place][1])
+        return before_reply
 
-    def unwritten(self, places: Collection[tuple[str, str]]) -> list[DocumentUpdate]:
+    def pending(self, places: Collection[tuple[str, str]]) -> list[DocumentUpdate]:
         """The newest of these documents, by collection and id, that are noted and not known to be written."""
         return [self._dirty[place][1] for place in places if place in self._dirty]
 

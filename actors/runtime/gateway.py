@@ -62,7 +62,7 @@ class Gateway:
         self._transport = transport
         self._clock = clock
         self._limits = limits or LaneLimits()
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[str, _Channel] = {}
 
     async def ask(self, host: str, message: Any, patience: int, *, again: bool = False) -> Reply:  # noqa: ANN401
         """The host's reply within `patience` ms; Overloaded or Unavailable when there is none.
@@ -72,12 +72,12 @@ class Gateway:
         """
         lane = self._lanes.get(host)
         if lane is None:
-            lane = _Lane(host, self._limits, self._transport, self._clock, self.counters, self._lanes.pop)
+            lane = _Channel(host, self._limits, self._transport, self._clock, self.counters, self._lanes.pop)
             self._lanes[host] = lane
         return await lane.ask(message, self._clock.now() + patience, again=again)
 
 
-class _Lane:
+class _Channel:
     def __init__(  # noqa: PLR0913, PLR0917 - what it has of its gateway
         self,
         host: str,

@@ -34,7 +34,7 @@ from actors.runtime.ports import (
     StoreUnavailableError,
     commit_id,
 )
-from actors.runtime.replay import load, newest, next_key
+from actors.runtime.replay import latest_per_document, load, next_key
 from actors.runtime.timers import Timers
 
 
@@ -90,7 +90,7 @@ class Host(Generic[State, Command]):
         behaviour: Entity[State, Command],
         journal: Journal,
         clock: Clock,
-        carry_on: CommitRelay,
+        commit_relay: CommitRelay,
         *,
         writer: str,
         limits: Limits | None = None,
@@ -102,7 +102,7 @@ class Host(Generic[State, Command]):
         self._behaviour = behaviour
         self._journal = journal
         self._clock = clock
-        self._carry_on = carry_on
+        self._commit_relay = commit_relay
         self._limits = limits or Limits()
         self._fence_reads = fence_reads
         self._mailbox = Mailbox(self._limits.mailbox)
@@ -118,7 +118,7 @@ class Host(Generic[State, Command]):
 
     async def run(self) -> None:
         """Runs turns and timers until cancelled."""
-        await self._carry_on.announce()
+        await self._commit_relay.register()
         alarm = asyncio.create_task(self.timers.run(), name="timers")
         try:
             while True:
@@ -173,26 +173,26 @@ class Host(Generic[State, Command]):
             if turn.records:
                 await self._commit(turn)
         except FencedError:
-            self._behaviour.settle(committed=False)
+            self._behaviour.on_turn_end(committed=False)
             self._mailbox.put_back(turn.deferred)
-            self._decide_again(turn.replies)
+            self._requeue(turn.replies)
             return
         except CommitTooLargeError:
-            self._behaviour.settle(committed=False)
+            self._behaviour.on_turn_end(committed=False)
             self._mailbox.put_back(turn.deferred)
             self._split(turn)
             return
         except StoreUnavailableError:
-            self._give_up(turn)
+            self._fail_turn(turn)
             return
-        self._behaviour.settle(committed=True)
+        self._behaviour.on_turn_end(committed=True)
         self._most = min(self._most * 2, self._limits.turn)
         self._mailbox.put_back(turn.deferred)
         # No await since the commit: its documents are noted before anyone can ask which commits are applied.
-        self._keep(turn)
-        urgent = self._project(turn)
-        replies = await self._fenced(turn)
-        await self._finish(newest([*urgent, *self._promised(replies)]), replies)
+        self._cache(turn)
+        before_reply = self._project(turn)
+        replies = await self._confirm_unwritten_replies(turn)
+        await self._finish(latest_per_document([*before_reply, *self._documents_to_await(replies)]), replies)
 
     def _drop_late(self, letters: list[Envelope]) -> list[Envelope]:
         """A message past its deadline is dropped before its decision: its caller has gone and may ask again."""
@@ -211,7 +211,7 @@ class Host(Generic[State, Command]):
         for letter in turn.letters:
             entity_id = behaviour.entity_id(letter.command)
             state = turn.states.setdefault(entity_id, self._states.get(entity_id))
-            if state is None and (letter.is_careful or not behaviour.starts_fresh(letter.command)):
+            if state is None and (letter.is_after_conflict or not behaviour.is_creation(letter.command)):
                 cold.add(entity_id)
         if cold:
             loaded = await load(behaviour, self._journal, cold)
@@ -222,8 +222,8 @@ class Host(Generic[State, Command]):
             if loaded.unreadable:
                 self._fail(turn, loaded.unreadable)
         commands = [letter.command for letter in turn.letters]
-        is_careful = any(letter.is_careful for letter in turn.letters)
-        await behaviour.gather(commands, turn.states, turn.at, careful=is_careful)
+        is_after_conflict = any(letter.is_after_conflict for letter in turn.letters)
+        await behaviour.prefetch(commands, turn.states, turn.at, after_conflict=is_after_conflict)
 
     def _decide_all(self, turn: _Turn[State]) -> None:
         for letter in turn.letters:
@@ -254,7 +254,7 @@ class Host(Generic[State, Command]):
             reply = decided.refusal or behaviour.reply(_existing(state), command, decided)
             keys = self._keys(records)
         except Exception:  # noqa: BLE001 - the rule: one message's bug must not take the turn down
-            self._carry_on.failed(command)
+            self._commit_relay.on_failed(command)
             letter.answer(Unavailable())
             return
         if self._has_any(turn, keys):
@@ -265,7 +265,7 @@ class Host(Generic[State, Command]):
         if not records and (self._fence_reads or not behaviour.is_read(command)):
             turn.resting.add(entity_id)
         if decided.refusal is not None and letter.again and not letter.fenced:
-            claim = behaviour.claim_of(command)
+            claim = behaviour.unique_key_of(command)
             if claim is not None:
                 turn.refused[letter] = claim
 
@@ -273,7 +273,7 @@ class Host(Generic[State, Command]):
         """Record what is true by the time alone, whatever comes of the command."""
         state = turn.states[entity_id]
         records: list[RecordedEvent] = []
-        for event in self._behaviour.due(state, now):
+        for event in self._behaviour.expire_if_due(state, now):
             state = self._record(records, state, entity_id, now, event)
         if records:
             self._accept(turn, entity_id, state, records, self._keys(records))
@@ -292,7 +292,7 @@ class Host(Generic[State, Command]):
         for record in records:
             turn.records.append(record)
             turn.changed.add(entity_id)
-            self._behaviour.noticed(record.event)
+            self._behaviour.on_decided(record.event)
 
     def _record(
         self, records: list[RecordedEvent], state: State | None, entity_id: str, now: Instant, event: Event
@@ -305,7 +305,7 @@ class Host(Generic[State, Command]):
 
     def _keys(self, records: Sequence[RecordedEvent]) -> list[str]:
         """Return the journal keys of one letter's events. Raise ValueError for one that is there twice."""
-        keys = [key for record in records for key in (record.key, *self._behaviour.claims(record.event))]
+        keys = [key for record in records for key in (record.key, *self._behaviour.unique_keys(record.event))]
         if len(set(keys)) < len(keys):
             raise ValueError("the events of one message have a key twice")
         return keys
@@ -330,7 +330,7 @@ class Host(Generic[State, Command]):
         self._next_commit = commit_id(self.writer, commit.seq + 1)
         self.counters.commits += 1
         self.counters.events += len(turn.records)
-        self._carry_on.committed(commit, size)
+        self._commit_relay.on_committed(commit, size)
 
     async def _append_until_known(self, commit: Commit) -> int:
         """Repeats the insert with the same id until its outcome is known; nothing is decided meanwhile.
@@ -352,7 +352,7 @@ class Host(Generic[State, Command]):
                 self._store_away = False
                 return size
 
-    async def _fenced(self, turn: _Turn[State]) -> list[tuple[Envelope, Reply]]:
+    async def _confirm_unwritten_replies(self, turn: _Turn[State]) -> list[tuple[Envelope, Reply]]:
         """The replies that may leave.
 
         Those that write nothing rest on memory alone: where another writer has the next version they are decided
@@ -366,7 +366,7 @@ class Host(Generic[State, Command]):
         if not resting and not turn.refused:
             return turn.replies
         try:
-            taken = await self._journal.taken({*resting, *turn.refused.values()})
+            taken = await self._journal.existing_keys({*resting, *turn.refused.values()})
         except StoreUnavailableError:
             unknown = set(resting.values())
             return [
@@ -381,17 +381,17 @@ class Host(Generic[State, Command]):
         undecided: list[tuple[Envelope, Reply]] = []
         for pair in turn.replies:
             (undecided if pair[0] in repeats or self._is_for(pair[0], stale) else leaving).append(pair)
-        self._decide_again(undecided)
+        self._requeue(undecided)
         return leaving
 
     def _is_for(self, letter: Envelope, entity_ids: AbstractSet[str]) -> bool:
         return self._behaviour.entity_id(letter.command) in entity_ids
 
-    def _decide_again(self, undecided: Sequence[tuple[Envelope, Reply]]) -> None:
+    def _requeue(self, undecided: Sequence[tuple[Envelope, Reply]]) -> None:
         """Forgets what these letters rested on and puts them back, to be decided on what is true."""
         self.counters.fenced += 1
         letters = [letter for letter, _ in undecided]
-        self._forget(letters)
+        self._evict(letters)
         for letter in letters:
             letter.fenced += 1
             if letter.fenced > self._limits.fenced:
@@ -401,17 +401,17 @@ class Host(Generic[State, Command]):
     def _split(self, turn: _Turn[State]) -> None:
         """Decides half as many letters a turn until they fit a commit; one that does not by itself fails."""
         letters = [letter for letter, _ in turn.replies]
-        self._forget(letters)
+        self._evict(letters)
         if len(letters) > 1:
             self._most = len(letters) // 2
             self._mailbox.put_back(letters)
             return
         for letter in letters:
-            self._carry_on.failed(letter.command)
+            self._commit_relay.on_failed(letter.command)
             letter.answer(Unavailable())
 
-    def _give_up(self, turn: _Turn[State]) -> None:
-        self._forget(turn.letters)
+    def _fail_turn(self, turn: _Turn[State]) -> None:
+        self._evict(turn.letters)
         for letter in turn.letters:
             letter.answer(Unavailable())
         again_at = self._clock.now() + self._limits.retry_after
@@ -419,13 +419,13 @@ class Host(Generic[State, Command]):
             if letter.delivery is None:
                 self.timers.arm(again_at, letter.command)
 
-    def _forget(self, letters: Sequence[Envelope]) -> None:
+    def _evict(self, letters: Sequence[Envelope]) -> None:
         for letter in letters:
             entity_id = self._behaviour.entity_id(letter.command)
             self._states.pop(entity_id, None)
             self._inherited.discard(entity_id)
 
-    def _keep(self, turn: _Turn[State]) -> None:
+    def _cache(self, turn: _Turn[State]) -> None:
         for entity_id, state in turn.states.items():
             if state is None:
                 continue
@@ -451,40 +451,42 @@ class Host(Generic[State, Command]):
         for record in turn.records:
             entity_id = record.entity.partition(":")[2]
             projections.extend(self._behaviour.projections(record, _existing(turn.states[entity_id])))
-        return self._carry_on.project(projections)
+        return self._commit_relay.enqueue(projections)
 
-    def _promised(self, replies: Sequence[tuple[Envelope, Reply]]) -> list[DocumentUpdate]:
+    def _documents_to_await(self, replies: Sequence[tuple[Envelope, Reply]]) -> list[DocumentUpdate]:
         """Documents of earlier turns, not written yet, that these replies tell of."""
         promises = set[tuple[str, str]]()
         for letter, reply in replies:
-            promised = self._behaviour.promises(letter.command, reply)
+            promised = self._behaviour.documents_before_reply(letter.command, reply)
             promises.update(promised)
             if promised and self._inherited:
                 self._take_over(self._behaviour.entity_id(letter.command))
-        return self._carry_on.unwritten(promises)
+        return self._commit_relay.pending(promises)
 
     def _take_over(self, entity_id: str) -> None:
         """Note the documents that an inherited entity tells of: a writer that died may have written it before them."""
         state = self._states.get(entity_id)
         if entity_id in self._inherited and state is not None:
             self._inherited.discard(entity_id)
-            self._carry_on.project(self._behaviour.told(state))
+            self._commit_relay.enqueue(self._behaviour.told(state))
 
-    async def _finish(self, urgent: list[DocumentUpdate], replies: list[tuple[Envelope, Reply]]) -> None:
+    async def _finish(self, before_reply: list[DocumentUpdate], replies: list[tuple[Envelope, Reply]]) -> None:
         """Writes what the replies promise and sends them, while the next turn already runs."""
-        if not urgent:
+        if not before_reply:
             _send(replies)
             return
         while len(self._finishing) >= self._limits.finishing:
             await asyncio.wait(self._finishing, return_when=asyncio.FIRST_COMPLETED)
-        task = asyncio.create_task(self._finish_later(urgent, replies))
+        task = asyncio.create_task(self._finish_later(before_reply, replies))
         self._finishing.add(task)
         task.add_done_callback(self._finishing.discard)
 
-    async def _finish_later(self, urgent: Sequence[DocumentUpdate], replies: Sequence[tuple[Envelope, Reply]]) -> None:
+    async def _finish_later(
+        self, before_reply: Sequence[DocumentUpdate], replies: Sequence[tuple[Envelope, Reply]]
+    ) -> None:
         # A later turn's documents may be written before these: each is whole and guarded by its version.
         try:
-            await self._carry_on.write(urgent)
+            await self._commit_relay.write(before_reply)
         except StoreUnavailableError:
             replies = [(letter, Unavailable()) for letter, _ in replies]
         _send(replies)

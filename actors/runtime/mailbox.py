@@ -53,7 +53,7 @@ class Envelope:
         self.deferred = False
 
     @property
-    def is_careful(self) -> bool:
+    def is_after_conflict(self) -> bool:
         """Whether a key that it wants was taken, so that the journal is asked before it is decided."""
         return self.fenced > 0 or self.deferred
 

@@ -73,7 +73,7 @@ class DocumentUpdate:
     version: int
     document: Callable[[], dict[str, Any]]
     is_new: bool = False
-    urgent: bool = True
+    before_reply: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +119,10 @@ class Journal(Protocol):
         Raises FencedError, CommitTooLargeError or StoreUnavailableError, and ValueError for one that has a key twice.
         """
 
-    async def owning(self, keys: Collection[str]) -> list[Commit]:
+    async def commits_with_keys(self, keys: Collection[str]) -> list[Commit]:
         """The commits that own any of the keys. Raises StoreUnavailableError."""
 
-    async def taken(self, keys: Collection[str]) -> set[str]:
+    async def existing_keys(self, keys: Collection[str]) -> set[str]:
         """Those of the keys that some commit owns. Raises StoreUnavailableError."""
 
     async def after(self, writer: str, seq: int, limit: int) -> list[Commit]:
@@ -192,7 +192,7 @@ class Entity(Protocol[State, Command]):
     def entity_id(self, command: Command) -> str:
         """The id of the entity that the command is for."""
 
-    def starts_fresh(self, command: Command) -> bool:
+    def is_creation(self, command: Command) -> bool:
         """Whether the entity probably does not exist yet, so that loading it can be left to the fence."""
 
     def is_read(self, command: Command) -> bool:
@@ -201,8 +201,8 @@ class Entity(Protocol[State, Command]):
     async def load(self, ids: Collection[str]) -> dict[str, State]:
         """The documents that exist, in one query. Raises StoreUnavailableError."""
 
-    async def gather(
-        self, commands: Sequence[Command], states: Mapping[str, State | None], now: Instant, *, careful: bool
+    async def prefetch(
+        self, commands: Sequence[Command], states: Mapping[str, State | None], now: Instant, *, after_conflict: bool
     ) -> None:
         """Fetches what deciding these commands needs besides their entities, in one query per collection.
 
@@ -214,7 +214,7 @@ class Entity(Protocol[State, Command]):
     def decide(self, state: State | None, command: Command, now: Instant) -> Decision[State]:
         """The decision, with the surroundings that `gather` fetched."""
 
-    def due(self, state: State | None, now: Instant) -> tuple[Event, ...]:
+    def expire_if_due(self, state: State | None, now: Instant) -> tuple[Event, ...]:
         """The events that time alone causes, in order, to be applied before any command."""
 
     def evolve(self, state: State | None, recorded: RecordedEvent, entity_id: str) -> State:
@@ -229,10 +229,10 @@ class Entity(Protocol[State, Command]):
     def updated_at(self, state: State | None) -> Instant:
         """The instant of the last event: time never goes backwards for an entity."""
 
-    def claims(self, event: Event) -> tuple[str, ...]:
+    def unique_keys(self, event: Event) -> tuple[str, ...]:
         """Journal keys that the event owns besides its version."""
 
-    def claim_of(self, command: Command) -> str | None:
+    def unique_key_of(self, command: Command) -> str | None:
         """The journal key that is owned if this very command took effect before.
 
         Sent again, such a command is not refused.
@@ -241,16 +241,16 @@ class Entity(Protocol[State, Command]):
     def reply(self, state: State, command: Command, decided: Decision[State]) -> Reply:
         """The answer to an accepted command."""
 
-    def noticed(self, event: Event) -> None:
+    def on_decided(self, event: Event) -> None:
         """Told of every event as soon as it is decided, so that the rest of the turn is decided on it."""
 
-    def settle(self, *, committed: bool) -> None:
+    def on_turn_end(self, *, committed: bool) -> None:
         """Told whether what was noticed since the last time came to be; what did not is to be taken back."""
 
     def timer(self, state: State) -> tuple[Instant, Command] | None:
         """When this entity wants to be woken, and by which command."""
 
-    def promises(self, command: Command, reply: Reply) -> Collection[tuple[str, str]]:
+    def documents_before_reply(self, command: Command, reply: Reply) -> Collection[tuple[str, str]]:
         """Collection and id of the documents that the caller may read after this reply: they are written before it."""
 
     def projections(self, recorded: RecordedEvent, state: State) -> list[DocumentUpdate]:
@@ -270,7 +270,7 @@ def commit_id(writer: str, seq: int) -> str:
     return f"{writer}:{seq:0{SEQ_DIGITS}d}"
 
 
-def place_of(commit: str) -> tuple[str, int]:
+def parse_commit_id(commit: str) -> tuple[str, int]:
     """Writer and number of a commit's id."""
     writer, _, seq = commit.rpartition(":")
     return writer, int(seq)

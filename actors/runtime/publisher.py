@@ -7,7 +7,15 @@ versions may have died, or hang, before publishing them: then they are published
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
-from actors.runtime.ports import CheckpointStore, Commit, EventStream, Journal, RecordedEvent, place_of, version_key
+from actors.runtime.ports import (
+    CheckpointStore,
+    Commit,
+    EventStream,
+    Journal,
+    RecordedEvent,
+    parse_commit_id,
+    version_key,
+)
 
 KNOWN_ENTITIES = 100_000
 KNOWN_WRITERS = 1_000
@@ -62,7 +70,7 @@ class Publisher:
             open_gaps = [gap for gap in open_gaps if not self._is_published(gap.commit)]
             if not open_gaps:
                 return  # nearly always: only after a death somebody owes something
-            commits = await self._journal.owning([gap.key for gap in open_gaps])
+            commits = await self._journal.commits_with_keys([gap.key for gap in open_gaps])
             await self._learn([commit.id for commit in commits])
             owed = {one.key: one for commit in commits if not self._is_published(commit.id) for one in commit.records}
             # What the journal does not have any more was published long ago.
@@ -74,12 +82,12 @@ class Publisher:
     def _is_published(self, commit: str | None) -> bool:
         if commit is None:
             return False
-        writer, seq = place_of(commit)
+        writer, seq = parse_commit_id(commit)
         return seq <= self._writers.get(writer, 0)
 
     async def _learn(self, commits: Iterable[str | None]) -> None:
         """Asks how far their writers are, unless they are known to have got as far as this."""
-        unknown = {place_of(commit)[0] for commit in commits if commit and not self._is_published(commit)}
+        unknown = {parse_commit_id(commit)[0] for commit in commits if commit and not self._is_published(commit)}
         if unknown:
             self._writers.update(dict.fromkeys(unknown, EVERYTHING) | await self._marks.published(unknown))
         while len(self._writers) > KNOWN_WRITERS:

@@ -67,7 +67,7 @@ async def load(behaviour: Entity[State, Command], journal: Journal, ids: Collect
     ahead: set[str] = set()
     while behind:
         asked = [key for entity_id in behind for key in _next_keys(behaviour, entity_id, states[entity_id])]
-        commits = await journal.owning(asked)
+        commits = await journal.commits_with_keys(asked)
         behind, expected, ahead = set(), ahead, set()
         for record in sorted((record for commit in commits for record in commit.records), key=lambda r: r.version):
             kind, _, entity_id = record.entity.partition(":")
@@ -133,7 +133,7 @@ async def _apply(
         state = loaded.states[record.entity.partition(":")[2]]
         if state is not None and not isinstance(record.event, UnreadableEvent):
             projections.extend(behaviour.projections(record, state))
-    await documents.write(newest(projections))
+    await documents.write(latest_per_document(projections))
     strange = (commit for commit in commits if any(_is_strange(record, loaded) for record in commit.records))
     return next((commit.seq - 1 for commit in strange), commits[-1].seq)
 
@@ -143,7 +143,7 @@ def _is_strange(record: RecordedEvent, loaded: Loaded[State]) -> bool:
     return isinstance(record.event, UnreadableEvent) or record.entity.partition(":")[2] in loaded.unreadable
 
 
-def newest(projections: Collection[DocumentUpdate]) -> list[DocumentUpdate]:
+def latest_per_document(projections: Collection[DocumentUpdate]) -> list[DocumentUpdate]:
     """One projection for each document: that of the highest version."""
     best: dict[tuple[str, str], DocumentUpdate] = {}
     for projection in projections:

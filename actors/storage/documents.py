@@ -12,7 +12,7 @@ from actors.domain.codec import Document
 from actors.read_model.projections import FIRST_PROJECTION
 from actors.runtime.batch_loader import BatchLoader
 from actors.runtime.ports import DocumentUpdate
-from actors.runtime.replay import newest
+from actors.runtime.replay import latest_per_document
 from actors.storage.database import Database, despite_contention, duplicates_of, reaching_the_database
 
 # Replacements in one statement, which carries them all and may have 16 MB: whoever recovers a dead writer brings tens
@@ -49,7 +49,7 @@ class MongoDocuments:
         """All of one collection."""
         # In one order everywhere: two writers of the same documents, each waiting for what the other has locked, would
         # wait for each other.
-        found = newest([projection for group in groups for projection in group])
+        found = latest_per_document([projection for group in groups for projection in group])
         projections = sorted(found, key=lambda projection: projection.id)
         exist = await self._insert([projection for projection in projections if projection.is_new])
         replacements = [projection for projection in projections if not projection.is_new] + exist

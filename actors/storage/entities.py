@@ -77,7 +77,7 @@ class Queries:
 
     async def orders_in_journal(self, ids: Collection[str]) -> dict[str, Order]:
         """The orders that ever came into being, as the newest event tells, also where no document does yet."""
-        commits = await self._journal.owning({order_key(order_id) for order_id in ids})
+        commits = await self._journal.commits_with_keys({order_key(order_id) for order_id in ids})
         known = {
             order.id: order
             for commit in commits
@@ -91,7 +91,7 @@ class Queries:
 
     async def edits_in_journal(self, ids: Collection[str]) -> dict[str, str]:
         """The edits that took effect, each with the id of the ticket that it changed."""
-        commits = await self._journal.owning({edit_key(edit_id) for edit_id in ids})
+        commits = await self._journal.commits_with_keys({edit_key(edit_id) for edit_id in ids})
         return {
             edit_id: record.entity.partition(":")[2]
             for commit in commits
@@ -101,7 +101,7 @@ class Queries:
 
     async def orders_of_requests(self, requests: Collection[str]) -> dict[str, str]:
         """The order that each client's key was first used to pay."""
-        commits = await self._journal.owning({request_key(request) for request in requests})
+        commits = await self._journal.commits_with_keys({request_key(request) for request in requests})
         events = (record.event for commit in commits for record in commit.records)
         created = [event.charge for event in events if isinstance(event, ChargeCreated)]
         return {charge.request: charge.order_id for charge in created if charge.request and charge.request in requests}

@@ -21,7 +21,7 @@ from actors.runtime.ports import (
     RecordedEvent,
     StoreUnavailableError,
     commit_id,
-    place_of,
+    parse_commit_id,
     version_key,
 )
 from actors.storage.database import Database, despite_contention, has_replicas, reaching_the_database
@@ -78,12 +78,12 @@ class MongoJournal:
         with reaching_the_database():
             return await commits.find_one({"_id": commit.id}, {"_id": 1}) is not None
 
-    async def owning(self, keys: Collection[str]) -> list[Commit]:
+    async def commits_with_keys(self, keys: Collection[str]) -> list[Commit]:
         with reaching_the_database():
             found = await self._commits.find({"keys": {"$in": sorted(keys)}}).to_list()
         return [_commit(document) for document in found]
 
-    async def taken(self, keys: Collection[str]) -> set[str]:
+    async def existing_keys(self, keys: Collection[str]) -> set[str]:
         # Answers leave by what is not found here. A primary that was replaced and does not know yet would find too
         # little: of replicas a majority is asked whether it still is the primary.
         self._has_replicas = self._has_replicas or has_replicas(self._client)
@@ -164,7 +164,7 @@ def _commit(document: Document) -> Commit:
     commit = document["_id"]
     events: Sequence[Document] = document["events"]
     records = tuple(_record(event, commit) for event in events)
-    writer, seq = place_of(commit)
+    writer, seq = parse_commit_id(commit)
     return Commit(writer, seq, document["at"], tuple(document["keys"]), records)
 
 

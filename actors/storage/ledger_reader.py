@@ -1,4 +1,4 @@
-"""Reading the books: every order and charge of the database, and Stripe's own lists, some hundred at a time."""
+"""Reading the ledgers: every order and charge of the database, and Stripe's own lists, some hundred at a time."""
 
 import asyncio
 from collections import Counter
@@ -16,7 +16,7 @@ from actors.storage.stripe_lists import PAGE, StripeLists
 from actors.stripe.client import Stripe
 from actors.stripe.resources import Intent
 
-# The market goes on while its books are read, so what looks wrong is looked at again: so many orders, as each of them
+# The market goes on while its ledgers are read, so what looks wrong is looked at again: so many orders, as each of them
 # takes some calls to Stripe.
 LOOKS = 3
 PAUSE_SECONDS = 2.0
@@ -29,7 +29,7 @@ MARGIN = 100
 async def reconcile(
     database: Database, stripe: Stripe, clock: Clock, *, pause_seconds: float = PAUSE_SECONDS, margin: int = MARGIN
 ) -> ReconciliationReport:
-    """Return the report on the books, with the violations that were there at every look.
+    """Return the report on the ledgers, with the violations that were there at every look.
 
     Raises StoreUnavailableError and errors.StripeFailure.
     """
@@ -86,19 +86,19 @@ class _Reader:
         refunds = [refund for one in sorted(ids) for refund in await self._stripe.refunds_of(one)]
         disputes = [dispute for one in sorted(ids) for dispute in await self._stripe.disputes_of(one)]
         orders = {document["_id"]: order_of(document) for document in found}
-        books = Ledgers(orders, charges, intents, refunds, disputes, await self._fees(orders))
-        return check(books, self._clock.now()).violations
+        ledgers = Ledgers(orders, charges, intents, refunds, disputes, await self._fees(orders))
+        return check(ledgers, self._clock.now()).violations
 
     def _check(
         self, orders: Sequence[Order], charges: dict[str, Charge], intents: Sequence[Intent], fees: Mapping[str, int]
     ) -> ReconciliationReport:
         refunds, disputes = self._lists.refunds_of(intents), self._lists.disputes_of(intents)
-        books = Ledgers({order.id: order for order in orders}, charges, intents, refunds, disputes, fees)
-        return check(books, self._clock.now(), read_since=self._read_since)
+        ledgers = Ledgers({order.id: order for order in orders}, charges, intents, refunds, disputes, fees)
+        return check(ledgers, self._clock.now(), read_since=self._read_since)
 
     async def _fees(self, order_ids: Collection[str]) -> dict[str, int]:
         """What the fees of these orders were when they came into being."""
-        commits = await MongoJournal(self._database).owning({order_key(order_id) for order_id in order_ids})
+        commits = await MongoJournal(self._database).commits_with_keys({order_key(order_id) for order_id in order_ids})
         events = (record.event for commit in commits for record in commit.records)
         return {event.order.id: event.order.fee for event in events if isinstance(event, OrderCreated)}
 

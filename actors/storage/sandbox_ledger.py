@@ -130,7 +130,7 @@ class MongoLedger:
         with _reachable():
             await self._changes.update_many(_those(change_ids), {"$unset": {"settle_at": ""}})
 
-    async def announcements(self, now: float, limit: int, without: Collection[str]) -> Sequence[PendingWebhook]:
+    async def pending_webhooks(self, now: float, limit: int, without: Collection[str]) -> Sequence[PendingWebhook]:
         """See Ledger."""
         query: Document = {"due_at": {"$lte": now}}
         if without:

@@ -55,7 +55,7 @@ class SessionRecords:
         records = [_record(document) async for document in self._sessions.find({"user_id": user_id})]
         return sorted(records, key=lambda record: record.seen_at, reverse=True)
 
-    async def see(self, session_id: str, now: Instant, ends_at: Instant) -> bool:
+    async def touch(self, session_id: str, now: Instant, ends_at: Instant) -> bool:
         """Note that the session is in use; False when it has been ended meanwhile."""
         seen = {"$set": {"seen_at": now, "ends_at": ends_at}}
         result = await despite_contention(lambda: self._sessions.update_one({"_id": session_id}, seen))

@@ -35,7 +35,7 @@ class MongoPendingUserEvents:
     def __init__(self, database: Database) -> None:
         self._users = database["users"]
 
-    async def unannounced(self, most: int) -> list[PendingUser]:
+    async def pending(self, most: int) -> list[PendingUser]:
         """Users that carry the mark."""
         with reaching_the_database():
             found = await self._users.find({"announced": False}, _FIELDS).limit(most).to_list()
@@ -50,7 +50,7 @@ class MongoPendingUserEvents:
             for document in found
         ]
 
-    async def announced(self, user: PendingUser) -> None:
+    async def mark_relayed(self, user: PendingUser) -> None:
         """Takes the mark away unless the user changed since."""
         known = {"_id": user.id, "version": user.version}
         with reaching_the_database():
@@ -89,11 +89,11 @@ class DelistedSellers:
             found = await self._tickets.find(wanted, {"_id": 1}).limit(most).to_list()
         return [ticket["_id"] for ticket in found]
 
-    async def is_unlisted(self, user_id: str, since: Instant) -> None:
+    async def clear_delisted(self, user_id: str, since: Instant) -> None:
         """Takes the mark away if it is still the same."""
         await self._drop("unlisted_since", user_id, since)
 
-    async def is_relisted(self, user_id: str, since: Instant) -> None:
+    async def clear_relisted(self, user_id: str, since: Instant) -> None:
         """Takes the mark away if it is still the same."""
         await self._drop("relisted_since", user_id, since)
 

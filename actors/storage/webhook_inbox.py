@@ -1,4 +1,4 @@
-"""The collection `webhook_events`: what Stripe announced, each announcement once."""
+"""The collection `webhook_events`: what Stripe announced, each webhook event once."""
 
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class WebhookInbox:
-    """Announcements and which of them are handled. All methods raise StoreUnavailableError."""
+    """Webhook events and which of them are handled. All methods raise StoreUnavailableError."""
 
     def __init__(self, database: Database) -> None:
         self._events = database["webhook_events"]
         self._kept = BatchLoader(self._keep)
 
     async def add(self, event: "WebhookEvent", at: Instant) -> ReceivedWebhookEvent | None:
-        """Keeps the announcement durably; None when it was here before."""
+        """Keeps the webhook event durably; None when it was here before."""
         document: Document = {
             "_id": event.id,
             "type": event.type,
@@ -35,7 +35,7 @@ class WebhookInbox:
         return _announcement(document) if await self._kept(document) else None
 
     async def _keep(self, documents: Sequence[Document]) -> list[bool]:
-        """Whether each is new. Announcements come in swarms: those that arrive together are kept in one command.
+        """Whether each is new. Webhook events come in swarms: those that arrive together are kept in one command.
 
         One that was kept by a try that met another writer counts as known: the Supervisor finds it unhandled.
         """
@@ -48,7 +48,7 @@ class WebhookInbox:
         return [True] * len(documents)
 
     async def unhandled(self, after: Instant, before: Instant, most: int) -> list[ReceivedWebhookEvent]:
-        """Announcements that arrived in [after, before) and were not handled, the oldest first."""
+        """Webhook events that arrived in [after, before) and were not handled, the oldest first."""
         with reaching_the_database():
             found = await (
                 self._events.find({"unhandled_since": {"$gte": after, "$lt": before}})
@@ -58,14 +58,14 @@ class WebhookInbox:
             )
         return [_announcement(document) for document in found]
 
-    async def handled(self, event_ids: Collection[str]) -> None:
+    async def mark_handled(self, event_ids: Collection[str]) -> None:
         """Notes that these need no more attention, in one command."""
         with reaching_the_database():
             which, change = {"_id": {"$in": sorted(event_ids)}}, {"$unset": {"unhandled_since": ""}}
             await despite_contention(lambda: self._events.update_many(which, change))
 
     async def forget_before(self, at: Instant) -> None:
-        """Drops announcements that arrived before the instant."""
+        """Drops webhook events that arrived before the instant."""
         with reaching_the_database():
             await despite_contention(lambda: self._events.delete_many({"at": {"$lt": at}}))
 

@@ -1,4 +1,4 @@
-"""Stripe's announcements, verified (https://docs.stripe.com/webhooks#verify-official-libraries)."""
+"""Stripe's webhook events, verified (https://docs.stripe.com/webhooks#verify-official-libraries)."""
 
 import json
 from collections.abc import Mapping
@@ -7,19 +7,19 @@ from typing import Any
 
 import stripe
 
-TOLERANCE_SECONDS = 300  # the SDK's own; older and newer announcements may be somebody's recording
+TOLERANCE_SECONDS = 300  # the SDK's own; older and newer webhook events may be somebody's recording
 
 
 class BadWebhookError(Exception):
-    """What arrived is not an announcement of Stripe for us; the text says which rule it breaks and nothing of it."""
+    """What arrived is not a webhook event of Stripe for us; the text says which rule it breaks and nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookEvent:
-    """An announcement: what kind of thing happened, and to which object.
+    """A webhook event: what kind of thing happened, and to which object.
 
     `intent_id` is the PaymentIntent that the object is or refers to; `order_id` and `charge_id` are ours, from the
-    object's metadata. What an announcement says of amounts and states is not here: it may be late, so ask Stripe.
+    object's metadata. What a webhook event says of amounts and states is not here: it may be late, so ask Stripe.
     """
 
     id: str

@@ -37,10 +37,10 @@ class DelistingStore(Protocol):
     async def tickets(self, seller_id: str, most: int, *, suspended: bool) -> Sequence[str]:
         """Return ids of a seller's tickets that are not withdrawn, with the mark or without it."""
 
-    async def is_unlisted(self, user_id: str, since: Instant) -> None:
+    async def clear_delisted(self, user_id: str, since: Instant) -> None:
         """Note that nothing of theirs will be for sale again, unless they were marked anew since."""
 
-    async def is_relisted(self, user_id: str, since: Instant) -> None:
+    async def clear_relisted(self, user_id: str, since: Instant) -> None:
         """Note that no ticket of theirs has the mark any more, unless they were banned since."""
 
 
@@ -66,12 +66,12 @@ class Delisting:
         for user_id, since in (await self._store.unlisted(PAGE)).items():
             ids = await self._suspend(user_id, PAGE)
             if not ids and self._now() - since > WATCHED_MS:
-                await self._store.is_unlisted(user_id, since)
+                await self._store.clear_delisted(user_id, since)
         for user_id, since in (await self._store.relisted(PAGE)).items():
             ids = await self._store.tickets(user_id, PAGE, suspended=True)
             await self._ask("tickets_reinstated", user_id, [ReinstateTicket(ticket_id) for ticket_id in ids])
             if not ids and self._now() - since > WATCHED_MS:
-                await self._store.is_relisted(user_id, since)
+                await self._store.clear_relisted(user_id, since)
 
     async def suspend_at_once(self, user_id: str) -> None:
         """Withdraw or mark up to 200 tickets of somebody who may not sell any more, for a second at most.

@@ -26,16 +26,16 @@ class LivenessMonitor:
     """Knows when each actor last gave a sign of life, and has the silent ones replaced."""
 
     def __init__(self, fleet: ActorDirectory) -> None:
-        self.pulses: dict[str, Heartbeat] = {}
+        self.heartbeats: dict[str, Heartbeat] = {}
         self._fleet = fleet
         self._heard: dict[str, float] = {}
         self._gone: dict[str, float] = {}
         self._patience: dict[str, float] = {}
 
-    async def look(self, watched: Iterable[str]) -> None:
+    async def check(self, watched: Iterable[str]) -> None:
         """Listens to all of them once, for a second at most."""
         watched = set(watched)
-        for known in (self.pulses, self._heard, self._gone, self._patience):
+        for known in (self.heartbeats, self._heard, self._gone, self._patience):
             for name in known.keys() - watched:
                 del known[name]
         await asyncio.gather(*(self._listen(name) for name in sorted(watched)))
@@ -44,7 +44,7 @@ class LivenessMonitor:
         now = asyncio.get_running_loop().time()
         heard, gone = self._heard.setdefault(name, now), self._gone.pop(name, now)
         try:
-            self.pulses[name] = await asyncio.wait_for(self._fleet.ping(name), EVERY_SECONDS)
+            self.heartbeats[name] = await asyncio.wait_for(self._fleet.ping(name), EVERY_SECONDS)
         except HostUnreachableError:
             # Nobody is there who could be silent: whoever comes is listened to from then on.
             self._heard[name], self._gone[name] = now, gone
@@ -64,14 +64,14 @@ class LivenessMonitor:
     async def _replace(self, name: str, why: str, seconds: float) -> None:
         logger.error(why, actor=name, seconds=seconds)
         with contextlib.suppress(HostUnreachableError):
-            await self._fleet.replace(name, self.pulses.get(name))
+            await self._fleet.replace(name, self.heartbeats.get(name))
 
 
 async def watch(fleet: ActorDirectory, watched: list[str], heard: Callable[[Heartbeat], None]) -> None:
-    """Watches over these actors until cancelled. `heard` is told the last pulse of each, again and again."""
+    """Watches over these actors until cancelled. `heard` is told the last heartbeat of each, again and again."""
     own = LivenessMonitor(fleet)
     while True:
-        await own.look(watched)
-        for pulse in own.pulses.values():
-            heard(pulse)
+        await own.check(watched)
+        for heartbeat in own.heartbeats.values():
+            heard(heartbeat)
         await asyncio.sleep(EVERY_SECONDS)

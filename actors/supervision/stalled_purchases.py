@@ -1,4 +1,4 @@
-"""What the Supervisor does about purchases: those that stand still go on, and announcements that nobody handled."""
+"""What the Supervisor does about purchases: those that stand still go on, and webhook events that nobody handled."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ PAGE = 200
 # (https://docs.stripe.com/rate-limits), the purchases of now included.
 BACKLOG = 3_600_000
 FEW = 5
-# Whoever accepted an announcement handles it within a second.
+# Whoever accepted a webhook event handles it within a second.
 LEFT_ALONE = 5_000
-# An announcement whose order nobody knows by then is about something else of the same account.
+# A webhook event whose order nobody knows by then is about something else of the same account.
 GIVEN_UP = 3_600_000
 # Stripe sends an event again for three days, and for a month when an operator asks it to.
 KEPT = 35 * 24 * 3_600_000
@@ -44,7 +44,7 @@ class StalledPurchaseReads(Protocol):
 
 
 class Inbox(Protocol):
-    """Where announcements are kept. All raise StoreUnavailableError."""
+    """Where webhook events are kept. All raise StoreUnavailableError."""
 
     async def unhandled(self, after: Instant, before: Instant, most: int) -> list[ReceivedWebhookEvent]:
         """Those that arrived in [after, before) and were not handled."""
@@ -73,14 +73,14 @@ class StalledPurchases:
         self,
         store: StalledPurchaseReads,
         inbox: Inbox,
-        notices: WebhookEventHandler,
+        webhook_events: WebhookEventHandler,
         market: Resumes,
         clock: Clock,
         together: Together,
     ) -> None:
         """`together` runs awaitables side by side, such as asyncio.gather."""
         self._inbox = inbox
-        self._notices = notices
+        self._webhook_events = webhook_events
         self._market = market
         self._clock = clock
         self._together = together
@@ -122,10 +122,10 @@ class StalledPurchases:
         return await self._store.orders_of_payable_charges(0, before - BACKLOG, skip, most)
 
     async def _catch_up(self, now: Instant) -> None:
-        """Announcements whose replica died before it handled them, or whose object was not known yet."""
+        """Webhook events whose replica died before it handled them, or whose object was not known yet."""
         found = await self._inbox.unhandled(max(self._unhandled, now - GIVEN_UP), now - LEFT_ALONE, BATCH)
         self._unhandled = found[-1].at if len(found) == BATCH else 0
-        await self._notices.handle(found)
+        await self._webhook_events.handle(found)
 
 
 class _Page:

@@ -18,16 +18,16 @@ class PendingUser:
     created_at: Instant
     updated_at: Instant
     version: int = 1
-    announced: int = 0
+    relayed: int = 0
 
 
 class PendingUserEvents(Protocol):
     """The marks that say which users are still to be announced. All methods raise StoreUnavailableError."""
 
-    async def unannounced(self, most: int) -> list[PendingUser]:
+    async def pending(self, most: int) -> list[PendingUser]:
         """Users that carry the mark."""
 
-    async def announced(self, user: PendingUser) -> None:
+    async def mark_relayed(self, user: PendingUser) -> None:
         """Takes the mark away unless the user changed since."""
 
 
@@ -43,8 +43,8 @@ class UserEventRelay:
 
     async def sweep(self) -> None:
         """Announces who is marked. Raises StoreUnavailableError."""
-        for user in await self._users.unannounced(PAGE):
-            for version in range(user.announced + 1, user.version + 1):
+        for user in await self._users.pending(PAGE):
+            for version in range(user.relayed + 1, user.version + 1):
                 event = UserCreated(user.id) if version == 1 else UserUpdated(user.id)
                 record = RecordedEvent(
                     f"user:{user.id}", version, user.created_at if version == 1 else user.updated_at, event
@@ -54,4 +54,4 @@ class UserEventRelay:
                 with contextlib.suppress(FencedError):  # an earlier sweep came this far
                     await self._journal.append(commit)
                 await self._stream.publish([record])
-            await self._users.announced(user)
+            await self._users.mark_relayed(user)

@@ -86,7 +86,7 @@ class TicketEntity:
     def entity_id(self, command: TicketCommand) -> str:
         return command.ticket_id
 
-    def starts_fresh(self, command: TicketCommand) -> bool:
+    def is_creation(self, command: TicketCommand) -> bool:
         return isinstance(command, CreateTicket)
 
     def is_read(self, command: TicketCommand) -> bool:
@@ -95,16 +95,21 @@ class TicketEntity:
     async def load(self, ids: Collection[str]) -> dict[str, Ticket]:
         return await self._queries.tickets(ids)
 
-    async def gather(
-        self, commands: Sequence[TicketCommand], states: Mapping[str, Ticket | None], now: Instant, *, careful: bool
+    async def prefetch(
+        self,
+        commands: Sequence[TicketCommand],
+        states: Mapping[str, Ticket | None],
+        now: Instant,
+        *,
+        after_conflict: bool,
     ) -> None:
         await self._know_who_waits(commands, states, now)
         reserves = [command for command in commands if isinstance(command, Reserve)]
         await self._know_the_buyers(reserves, now)
         # That an order came into being before is left to the key `order:<id>`; only after it said so it is looked up.
-        wanted = {command.order_id for command in reserves} if careful else set()
+        wanted = {command.order_id for command in reserves} if after_conflict else set()
         self._earlier = await self._queries.orders_in_journal(wanted) if wanted else {}
-        edits = {edit_id for command in commands if (edit_id := _edit_id_of(command))} if careful else set()
+        edits = {edit_id for command in commands if (edit_id := _edit_id_of(command))} if after_conflict else set()
         self._edited = await self._queries.edits_in_journal(edits) if edits else {}
 
     async def _know_who_waits(
@@ -154,7 +159,7 @@ class TicketEntity:
             return Decision((), decision, surroundings)
         return Decision(decision, None, surroundings)
 
-    def due(self, ticket: Ticket | None, now: Instant) -> tuple[TicketEvent, ...]:
+    def expire_if_due(self, ticket: Ticket | None, now: Instant) -> tuple[TicketEvent, ...]:
         return rules.due(ticket, now, self._offering)
 
     def evolve(self, ticket: Ticket | None, recorded: RecordedEvent, entity_id: str) -> Ticket:
@@ -169,7 +174,7 @@ class TicketEntity:
     def updated_at(self, ticket: Ticket | None) -> Instant:
         return ticket.updated_at if ticket else 0
 
-    def claims(self, event: TicketEvent) -> tuple[str, ...]:
+    def unique_keys(self, event: TicketEvent) -> tuple[str, ...]:
         match event:
             case OrderCreated(order=order):
                 return (order_key(order.id),)
@@ -177,7 +182,7 @@ class TicketEntity:
                 return (edit_key(edit_id),)
         return ()
 
-    def claim_of(self, command: TicketCommand) -> str | None:
+    def unique_key_of(self, command: TicketCommand) -> str | None:
         if isinstance(command, Reserve):
             return order_key(command.order_id)
         edit_id = _edit_id_of(command)
@@ -191,7 +196,7 @@ class TicketEntity:
         changed = rules.order_in(decided.events[0]) if decided.events else None
         return TicketAnswer(ticket, changed or decided.surroundings.earlier_order or ticket.order, fresh)
 
-    def noticed(self, event: TicketEvent) -> None:
+    def on_decided(self, event: TicketEvent) -> None:
         order = rules.order_in(event)
         if order is None:
             return
@@ -199,15 +204,15 @@ class TicketEntity:
         if order.id in self._earlier:
             self._earlier[order.id] = order
 
-    def settle(self, *, committed: bool) -> None:
-        self._holds.settle(committed=committed)
+    def on_turn_end(self, *, committed: bool) -> None:
+        self._holds.on_turn_end(committed=committed)
 
     def timer(self, ticket: Ticket) -> tuple[Instant, TicketCommand] | None:
         if ticket.order is None or not ticket.order.is_open:
             return None
         return ticket.order.expires_at, Expire(ticket.id, ticket.order.id)
 
-    def promises(self, command: TicketCommand, reply: object) -> Collection[tuple[str, str]]:
+    def documents_before_reply(self, command: TicketCommand, reply: object) -> Collection[tuple[str, str]]:
         match command, reply:
             case ReadTicket() | ActivateTicket(), _:
                 return ()

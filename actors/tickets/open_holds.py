@@ -94,7 +94,7 @@ class OpenHolds:
         buyer = self._buyers.get(buyer_id)
         return allowed_at(buyer.unpaid, unpaid_holds.MOST_OF_A_BUYER) if buyer else 0
 
-    def settle(self, *, committed: bool) -> None:
+    def on_turn_end(self, *, committed: bool) -> None:
         """Keep what was noted since the last time, or take it back."""
         while self._noted:
             buyer, order_id, end, unpaid = self._noted.pop()

@@ -65,7 +65,7 @@ def _reserve(bench: Bench, market: MeasuredMarket, outcome: Outcome, placement: 
 
 def _actors(market: MeasuredMarket) -> int:
     """How many tickets have actors of their own."""
-    return sum(pulse["name"].startswith("ticket-") for pulse in market.running.status())
+    return sum(heartbeat["name"].startswith("ticket-") for heartbeat in market.running.status())
 
 
 def _summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

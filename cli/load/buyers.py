@@ -45,34 +45,32 @@ class Buyer:
         self._chance = chance
         self._orders: list[Held] = []
 
-    async def acts(self, witness: RecordingClient) -> None:
+    async def acts(self, client: RecordingClient) -> None:
         """Do one thing, and perhaps look whether the market shows it."""
         known = [order for order in self._orders if order.ticket.left > 0]
         if known and self._chance.random() < COME_BACK:
             order = self._chance.choice(known)
             order.ticket.left -= 1
-            await self._go_on(witness, order)
+            await self._go_on(client, order)
         elif (ticket := self._places.any_ticket(self._chance)) is not None:
             ticket.left -= 1
-            await self._approach(witness, ticket)
+            await self._approach(client, ticket)
 
-    async def _approach(self, witness: RecordingClient, ticket: HotTicket) -> None:
+    async def _approach(self, client: RecordingClient, ticket: HotTicket) -> None:
         if self._chance.random() < ONLY_READ:
-            answer = await witness.ask(
-                Call(Operation.READ_TICKET, "GET", f"/api/tickets/{ticket.id}", ticket=ticket.id)
-            )
+            answer = await client.ask(Call(Operation.READ_TICKET, "GET", f"/api/tickets/{ticket.id}", ticket=ticket.id))
             if answer is not None and answer.is_made:
                 ticket.price = answer.fields["price"]
                 if answer.fields["status"] in ("sold", "withdrawn"):
                     ticket.ends()
         else:
-            await self._reserve(witness, ticket)
+            await self._reserve(client, ticket)
 
-    async def _reserve(self, witness: RecordingClient, ticket: HotTicket) -> None:
+    async def _reserve(self, client: RecordingClient, ticket: HotTicket) -> None:
         arguments = {"expectedPrice": ticket.price} if self._chance.random() < NAME_A_PRICE else {}
         keyed = self._chance.random() < SEND_A_KEY
         body = {"ticketId": ticket.id, **arguments}
-        answer = await witness.ask(
+        answer = await client.ask(
             Call(Operation.RESERVE, "POST", "/api/orders", body, ticket=ticket.id, arguments=arguments, keyed=keyed)
         )
         if answer is None or not answer.is_made:
@@ -80,47 +78,47 @@ class Buyer:
         if all(order.id != answer.fields["id"] for order in self._orders):
             is_wanted = self._chance.random() >= LOSE_INTEREST
             self._orders = [*self._orders[-REMEMBERED:], Held(answer.fields["id"], ticket, is_wanted)]
-        await self._look(witness, answer)
+        await self._look(client, answer)
 
-    async def _go_on(self, witness: RecordingClient, order: Held) -> None:
+    async def _go_on(self, client: RecordingClient, order: Held) -> None:
         if not order.is_wanted and not order.is_over and self._chance.random() < NO_INTEREST:
-            await self._read(witness, order)
+            await self._read(client, order)
         else:
             (does,) = self._chance.choices((self._pay, self._cancel, self._read), SHARES)
-            await does(witness, order)
+            await does(client, order)
 
-    async def _cancel(self, witness: RecordingClient, order: Held) -> None:
+    async def _cancel(self, client: RecordingClient, order: Held) -> None:
         path = f"/api/orders/{order.id}"
-        answer = await witness.ask(Call(Operation.CANCEL, "DELETE", path, ticket=order.ticket.id, order=order.id))
+        answer = await client.ask(Call(Operation.CANCEL, "DELETE", path, ticket=order.ticket.id, order=order.id))
         order.is_over = True
-        await self._look(witness, answer, order)
+        await self._look(client, answer, order)
 
-    async def _pay(self, witness: RecordingClient, order: Held) -> None:
+    async def _pay(self, client: RecordingClient, order: Held) -> None:
         card = self._chance.choice(CARDS)
         body = {"orderId": order.id, "paymentMethod": card}
         arguments = {"paymentMethod": card}
-        answer = await witness.ask(
+        answer = await client.ask(
             Call(Operation.PAY, "POST", "/api/payments", body, order.ticket.id, order.id, arguments)
         )
         order.is_over = True
         if answer is not None and answer.is_made:
             order.ticket.ends()
-        await self._look(witness, answer, order)
+        await self._look(client, answer, order)
 
-    async def _look(self, witness: RecordingClient, answer: Response | None, order: Held | None = None) -> None:
+    async def _look(self, client: RecordingClient, answer: Response | None, order: Held | None = None) -> None:
         """Look for one's own acknowledged write, now and then."""
         is_write = answer is not None and (answer.is_success or answer.status == HTTPStatus.PAYMENT_REQUIRED)
         if not is_write or self._chance.random() >= LOOK_AFTERWARDS:
             return
         if order is not None and self._chance.random() < READ_ONE:
-            await self._read(witness, order)
+            await self._read(client, order)
         else:
-            await self._look_at_orders(witness)
+            await self._look_at_orders(client)
 
-    async def _read(self, witness: RecordingClient, order: Held) -> None:
+    async def _read(self, client: RecordingClient, order: Held) -> None:
         path = f"/api/orders/{order.id}"
-        await witness.ask(Call(Operation.READ_ORDER, "GET", path, ticket=order.ticket.id, order=order.id))
+        await client.ask(Call(Operation.READ_ORDER, "GET", path, ticket=order.ticket.id, order=order.id))
 
-    async def _look_at_orders(self, witness: RecordingClient) -> None:
+    async def _look_at_orders(self, client: RecordingClient) -> None:
         path = f"/api/orders?limit={OWN_LIST}"
-        await witness.ask(Call(Operation.OWN_ORDERS, "GET", path, arguments={"limit": OWN_LIST}))
+        await client.ask(Call(Operation.OWN_ORDERS, "GET", path, arguments={"limit": OWN_LIST}))

@@ -53,29 +53,29 @@ async def run(settings: Settings, plan: Plan) -> Seen:
                 seller = Seller(places, f"seller-{number}", own_tickets, chance)
                 people.append((seller.name, seller.acts))
             people += [(f"buyer-{number}", Buyer(places, chance).acts) for number in range(plan.buyers)]
-            witnesses = [
+            clients = [
                 (act, RecordingClient(http, file, seen, person, f"{person.name}.{process}"))
                 for name, act in people
                 for person in [Person(name, await signed_up(http))]
                 for process in range(PROCESSES)
             ]
-            await _act_for(plan.seconds, witnesses, chance)
+            await _act_for(plan.seconds, clients, chance)
     return seen
 
 
-async def _act_for(seconds: float, witnesses: list[tuple[Act, RecordingClient]], chance: random.Random) -> None:
+async def _act_for(seconds: float, clients: list[tuple[Act, RecordingClient]], chance: random.Random) -> None:
     """Everybody acts until the time is over, and then waits for the answer that is still open."""
     ends = time.monotonic() + seconds
 
-    async def acts(act: Act, witness: RecordingClient) -> None:
+    async def acts(act: Act, client: RecordingClient) -> None:
         while time.monotonic() < ends:
-            await act(witness)
+            await act(client)
             await asyncio.sleep(chance.uniform(0, 2 * REST_SECONDS))
 
     with Progress(transient=True) as progress:
         task = progress.add_task("contending", total=seconds)
         showing = asyncio.create_task(_show_time(progress, task, ends, seconds))
-        await asyncio.gather(*(acts(act, witness) for act, witness in witnesses))
+        await asyncio.gather(*(acts(act, client) for act, client in clients))
         showing.cancel()
 
 

@@ -52,7 +52,7 @@ class Response:
 
 @dataclass(slots=True)
 class Seen:
-    """What all witnesses saw: how many operations with a known outcome, how many without, and what is never right."""
+    """What all clients saw: how many operations with a known outcome, how many without, and what is never right."""
 
     known: Counter[Operation] = field(default_factory=Counter)
     unknown: Counter[Operation] = field(default_factory=Counter)

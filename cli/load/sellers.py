@@ -24,59 +24,57 @@ class Seller:
         self._being_listed = 0
         places.of_sellers[name] = [None] * tickets
 
-    async def acts(self, witness: RecordingClient) -> None:
+    async def acts(self, client: RecordingClient) -> None:
         """Do one thing, and perhaps look whether the market shows it."""
         finished = self._places.take_finished(self.name)
         if finished is not None:
-            await self._read(witness, finished)
+            await self._read(client, finished)
         elif self._places.is_missing_one(self.name, self._being_listed):
-            await self._list(witness)
+            await self._list(client)
         elif (ticket := self._places.own_ticket(self.name, self._chance)) is not None:
             ticket.left -= 1
-            await self._tend(witness, ticket)
+            await self._tend(client, ticket)
         else:
-            await self._look(witness)
+            await self._look(client)
 
-    async def _list(self, witness: RecordingClient) -> None:
+    async def _list(self, client: RecordingClient) -> None:
         self._being_listed += 1
         price = self._chance.choice(PRICES)
         body = {"title": TITLE, "price": price}
         question = Call(Operation.LIST, "POST", "/api/tickets", body, arguments={"price": price}, keyed=True)
-        answer = await witness.ask(question)
+        answer = await client.ask(question)
         self._being_listed -= 1
         if answer is not None and answer.is_made:
             self._places.put(HotTicket(answer.fields["id"], self.name, price))
 
-    async def _tend(self, witness: RecordingClient, ticket: HotTicket) -> None:
+    async def _tend(self, client: RecordingClient, ticket: HotTicket) -> None:
         (does,) = self._chance.choices((self._edit, self._withdraw, self._read), SHARES)
-        answer = await does(witness, ticket)
+        answer = await does(client, ticket)
         if answer is not None and answer.is_success and self._chance.random() < LOOK_AFTERWARDS:
-            await self._look(witness)
+            await self._look(client)
 
-    async def _withdraw(self, witness: RecordingClient, ticket: HotTicket) -> Response | None:
+    async def _withdraw(self, client: RecordingClient, ticket: HotTicket) -> Response | None:
         path = f"/api/tickets/{ticket.id}"
-        answer = await witness.ask(Call(Operation.WITHDRAW, "DELETE", path, ticket=ticket.id))
+        answer = await client.ask(Call(Operation.WITHDRAW, "DELETE", path, ticket=ticket.id))
         if answer is not None and answer.is_success:
             ticket.ends()
         return answer
 
-    async def _read(self, witness: RecordingClient, ticket: HotTicket) -> Response | None:
-        return await witness.ask(_reading(ticket))
+    async def _read(self, client: RecordingClient, ticket: HotTicket) -> Response | None:
+        return await client.ask(_reading(ticket))
 
-    async def _edit(self, witness: RecordingClient, ticket: HotTicket) -> Response | None:
+    async def _edit(self, client: RecordingClient, ticket: HotTicket) -> Response | None:
         price = self._chance.choice(PRICES)
         body = {"title": TITLE, "price": price}
         path = f"/api/tickets/{ticket.id}"
-        answer = await witness.ask(
-            Call(Operation.EDIT, "PUT", path, body, ticket=ticket.id, arguments={"price": price})
-        )
+        answer = await client.ask(Call(Operation.EDIT, "PUT", path, body, ticket=ticket.id, arguments={"price": price}))
         if answer is not None and answer.is_made:
             ticket.price = price
         return answer
 
-    async def _look(self, witness: RecordingClient) -> None:
+    async def _look(self, client: RecordingClient) -> None:
         path = f"/api/tickets?seller=me&limit={OWN_LIST}"
-        await witness.ask(Call(Operation.OWN_TICKETS, "GET", path, arguments={"limit": OWN_LIST}))
+        await client.ask(Call(Operation.OWN_TICKETS, "GET", path, arguments={"limit": OWN_LIST}))
 
 
 def _reading(ticket: HotTicket) -> Call:

@@ -34,7 +34,7 @@ def main() -> int:
     from cli.up import ray_market  # noqa: PLC0415 - Ray reads its settings when it is imported
 
     stop = threading.Event()
-    lifeline = Watchdog(on_parent_gone=stop.set)
+    watchdog = Watchdog(on_parent_gone=stop.set)
     try:
         ray_market.start_ray(settings, folder)
         # ray.init installed a handler of its own. Half-started, there is nothing to stop in order: Ray ends with us.
@@ -51,7 +51,7 @@ def main() -> int:
         if not ray_market.lives():
             log.error("Ray no longer answers")
             os._exit(1)  # an ordinary exit waits ten seconds for the part of Ray that is gone
-        lifeline.beat()
+        watchdog.beat()
     deadline = threading.Timer(_STOP_SECONDS, os._exit, (1,))
     deadline.daemon = True
     deadline.start()

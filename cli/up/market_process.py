@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cli.up import data_dir
-from cli.up.watchdog import Pulse
+from cli.up.watchdog import HeartbeatTimer
 from config.settings import Settings
 
 # Serve's own shutdown takes 2 to 4 s; what is left after this is ended by force.
@@ -50,12 +50,12 @@ class MarketChild:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        self._pulse.close()
+        self._heartbeat.close()
         data_dir.forget(self._settings.data_dir, self.name)
 
     def hangs(self) -> bool:
         """Return whether the child has been silent for 30 seconds, or for two minutes since its start."""
-        return self._pulse.silence() > _SILENCE_SECONDS
+        return self._heartbeat.silence() > _SILENCE_SECONDS
 
     def is_ready(self) -> bool:
         """Return whether the marketplace says that its database and actors answer."""
@@ -75,10 +75,10 @@ class MarketChild:
         return next((line for line in reversed(lines) if line), "it said nothing")
 
     def _launch(self) -> "subprocess.Popen[bytes]":
-        self._pulse = Pulse(_FIRST_BEAT_SECONDS)
+        self._heartbeat = HeartbeatTimer(_FIRST_BEAT_SECONDS)
         self.log.parent.mkdir(exist_ok=True)
         with self.log.open("ab") as output:
-            process = self._pulse.spawn(
+            process = self._heartbeat.spawn(
                 lambda line: subprocess.Popen(
                     [sys.executable, "-m", "cli.up.market_main"],
                     env=self._environment,

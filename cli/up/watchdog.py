@@ -31,7 +31,7 @@ class Watchdog:
         on_parent_gone()
 
 
-class Pulse:
+class HeartbeatTimer:
     """The parent's end. The first beat may take ``first_beat_seconds``."""
 
     def __init__(self, first_beat_seconds: float) -> None:

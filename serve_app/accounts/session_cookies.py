@@ -170,7 +170,7 @@ class Sessions:
         """
         await self._end([record.id for record in await self._records.of_user(user_id)])
 
-    async def forget_those_that_ended(self) -> None:
+    async def purge_expired(self) -> None:
         """Clean up, every ten minutes, until cancelled."""
         while True:
             try:
@@ -215,7 +215,7 @@ class Sessions:
         user = await self._users.by_id(record.user_id)
         ends_at = self._ends_at(record.created_at, now)
         # Last: what ended the session meanwhile is not undone.
-        if user is None or user.banned_at is not None or not await self._records.see(record.id, now, ends_at):
+        if user is None or user.banned_at is not None or not await self._records.touch(record.id, now, ends_at):
             return None
         return self._session(record, user, now), ends_at
 

@@ -1,4 +1,4 @@
-"""Stripe's announcements as they arrive: checked, kept once, and handled in a moment."""
+"""Stripe's webhook events as they arrive: checked, kept once, and handled in a moment."""
 
 import time
 
@@ -14,15 +14,15 @@ _log = structlog.get_logger()
 
 
 class StripeWebhooks:
-    """Accepts announcements. Whoever has the secret is Stripe."""
+    """Accepts webhook events. Whoever has the secret is Stripe."""
 
-    def __init__(self, secret: str, inbox: WebhookInbox, notices: WebhookEventHandler) -> None:
+    def __init__(self, secret: str, inbox: WebhookInbox, webhook_events: WebhookEventHandler) -> None:
         self._secret = secret
         self._inbox = inbox
-        self._notices = notices
+        self._webhook_events = webhook_events
 
     async def accept(self, raw: bytes, signature: str | None, at: Instant) -> None:
-        """Keep the announcement if it is new and of use; it is durable when this returns.
+        """Keep the webhook event if it is new and of use; it is durable when this returns.
 
         Raises RequestValidationError for what Stripe did not sign, and StoreUnavailableError; then it is sent again.
         """
@@ -34,6 +34,6 @@ class StripeWebhooks:
             raise RequestValidationError({"": f"{error}."}) from None
         if event.type not in HANDLED_EVENT_TYPES:
             return
-        announcement = await self._inbox.add(event, at)
-        if announcement is not None:
-            self._notices.note(announcement)
+        received = await self._inbox.add(event, at)
+        if received is not None:
+            self._webhook_events.enqueue(received)

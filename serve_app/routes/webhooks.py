@@ -17,7 +17,7 @@ router = APIRouter(tags=["webhooks"])
 
 
 class ReceivedView(TypedDict):
-    """The announcement is kept, or was before."""
+    """The webhook event is kept, or was before."""
 
     received: Literal[True]
 
@@ -34,7 +34,7 @@ class ReceivedView(TypedDict):
     ),
 )
 async def receive(request: Request) -> Response:
-    """Take an announcement of Stripe, signed over its very bytes. Only a 503 asks Stripe to send it again."""
+    """Take a webhook event of Stripe, signed over its very bytes. Only a 503 asks Stripe to send it again."""
     services = services_of(request)
     raw = await read_raw(request)
     await services.webhooks.accept(raw, request.headers.get("stripe-signature"), services.clock())

@@ -1,4 +1,4 @@
-"""What people wrote about tickets before they closed their accounts: kept in the books, and published no longer."""
+"""What people wrote about tickets before they closed their accounts: kept in the journal, and published no longer."""
 
 from dataclasses import replace
 

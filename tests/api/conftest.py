@@ -78,7 +78,7 @@ async def world(opened: tuple[Services, Database, ManualClock]) -> World:
         await emptied(database, collection)
     market = FakeMarket(database, clock)
     inbox = WebhookInbox(database)
-    notices = WebhookEventHandler(inbox, StoredEntities(database), market)
+    webhook_events = WebhookEventHandler(inbox, StoredEntities(database), market)
     services = replace(
         shared,
         market=market,
@@ -86,6 +86,6 @@ async def world(opened: tuple[Services, Database, ManualClock]) -> World:
         queries=replace(shared.queries, history=market, charges=market),
         lists=CoalescingCache(),
         sitemap=Sitemap(database),
-        webhooks=StripeWebhooks(shared.settings.webhook_secret.get_secret_value(), inbox, notices),
+        webhooks=StripeWebhooks(shared.settings.webhook_secret.get_secret_value(), inbox, webhook_events),
     )
-    return World(create_api(services), services, database, market, clock, notices)
+    return World(create_api(services), services, database, market, clock, webhook_events)

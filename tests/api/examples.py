@@ -522,7 +522,7 @@ def _lose_the_database(world: World) -> None:
         email_tokens=EmailTokens(database),
         queries=replace(services.queries, orders=orders, tickets=TicketLists(database, orders)),
         sessions=sessions,
-        webhooks=StripeWebhooks(world.webhook_secret, WebhookInbox(database), world.notices),
+        webhooks=StripeWebhooks(world.webhook_secret, WebhookInbox(database), world.webhook_events),
         sandbox=open_sandbox(database),
     )
 

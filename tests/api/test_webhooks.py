@@ -52,7 +52,7 @@ async def kept(world: World) -> list[JSON]:
 @asynccontextmanager
 async def handling(world: World) -> AsyncIterator[None]:
     """Announcements are handled meanwhile, as they are in a replica."""
-    running = asyncio.create_task(world.notices.run())
+    running = asyncio.create_task(world.webhook_events.run())
     try:
         yield
     finally:
@@ -251,7 +251,7 @@ async def test_without_the_database_stripe_is_asked_to_send_it_again(world: Worl
     assert int(response.headers["retry-after"]) >= 1
     assert errors(response)
     assert await kept(world) == []
-    assert not world.notices._waiting
+    assert not world.webhook_events._waiting
 
 
 async def test_it_needs_no_session_no_content_type_and_no_key(world: World) -> None:

@@ -63,7 +63,7 @@ class World:
     database: Database
     market: FakeMarket
     clock: ManualClock
-    notices: WebhookEventHandler
+    webhook_events: WebhookEventHandler
     address: str = field(default_factory=lambda: f"203.0.{secrets.randbelow(256)}.{secrets.randbelow(256)}")
 
     def anyone(self, app: Callable[..., Any] | None = None) -> Person:

@@ -31,10 +31,10 @@ async def test_buyer_whose_payment_is_not_answered_reads_so_and_cannot_pay_twice
             await expect(tab.get_by_role("button", name="Pay $12.50")).to_have_count(0)
     finally:
         await ledger.set_faults(None)
-    resumption = market.actors.resumption()
+    stalled_purchases = market.actors.stalled_purchases()
 
     async def is_decided() -> bool:
-        await resumption.round()  # as the supervisor does every few seconds in a market on Ray
+        await stalled_purchases.round()  # as the supervisor does every few seconds in a market on Ray
         return bool((await buyer.http.get(f"/api/orders/{order['id']}")).json()["status"] == "complete")
 
     await eventually(is_decided, seconds=40)

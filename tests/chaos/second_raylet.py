@@ -90,8 +90,8 @@ async def _placed(name: str, node_id: str, settings: Settings) -> bool:
     there = NodeAffinitySchedulingStrategy(node_id, soft=True)
     actor: Any = await asyncio.to_thread(on_ray.create, name, settings, scheduling_strategy=there)
     with contextlib.suppress(ray.exceptions.RayActorError):  # it is still the one that was sent away
-        (pulse,) = unpack(await actor.ping_packed.remote())
-        if pulse.node_id == node_id:
+        (heartbeat,) = unpack(await actor.ping_packed.remote())
+        if heartbeat.node_id == node_id:
             return True
         ray.kill(actor, no_restart=True)
     return False
@@ -107,14 +107,14 @@ async def lose_it(settings: Settings) -> tuple[Outcome, dict[str, bool]]:
         await servers.clock.refresh()
         actors, fleet = system.actors(settings, servers.clock), system.fleet(settings)
         lost = {name: await fleet.ping(name) for name in ON_THE_SECOND}
-        assert all(pulse.node_id != system.place()[1] for pulse in lost.values())
+        assert all(heartbeat.node_id != system.place()[1] for heartbeat in lost.values())
         outcome, orders = await _struck(actors, servers, end_the_second)
         paid = await actors.pay(Pay(next(iter(orders)), "pm_card_visa"))
         now = {name: await asyncio.wait_for(fleet.ping(name), RECOVERY_SECONDS) for name in ON_THE_SECOND}
         first_node = system.place()[1]
         found = {
-            "everyone is on the first node": all(pulse.node_id == first_node for pulse in now.values()),
-            "everyone is somebody else": all(pulse.writer != lost[name].writer for name, pulse in now.items()),
+            "everyone is on the first node": all(heartbeat.node_id == first_node for heartbeat in now.values()),
+            "everyone is somebody else": all(heartbeat.writer != lost[name].writer for name, heartbeat in now.items()),
             "a payment goes through": isinstance(paid, PaymentAnswer) and paid.order.status is OrderStatus.COMPLETE,
             "what the lost writer left is carried on": await _is_carried_on(servers, lost["tickets-0"].writer),
         }

@@ -64,7 +64,7 @@ class ForgetsWhatPricesWereExpected(TicketEntity):
 class NeverLetsGo(TicketEntity):
     """Holds do not end by themselves."""
 
-    def due(self, _ticket: Ticket | None, _now: Instant) -> tuple[()]:
+    def expire_if_due(self, _ticket: Ticket | None, _now: Instant) -> tuple[()]:
         return ()
 
     def timer(self, _ticket: Ticket) -> None:
@@ -74,7 +74,7 @@ class NeverLetsGo(TicketEntity):
 class LetsGoTooEarly(TicketEntity):
     """Holds end when half of their time is over."""
 
-    def due(self, ticket: Ticket | None, now: Instant) -> tuple[TicketEvent, ...]:
+    def expire_if_due(self, ticket: Ticket | None, now: Instant) -> tuple[TicketEvent, ...]:
         return rules.due(ticket, now + 500)
 
 

@@ -38,8 +38,8 @@ class OnRay:
     def new_id(self) -> str:
         return str(ObjectId())
 
-    def kill(self, pulse: Heartbeat) -> None:
-        os.kill(pulse.pid, signal.SIGKILL)
+    def kill(self, heartbeat: Heartbeat) -> None:
+        os.kill(heartbeat.pid, signal.SIGKILL)
 
 
 async def hold_all(settings: Settings) -> bool:

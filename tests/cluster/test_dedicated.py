@@ -30,9 +30,13 @@ async def listed(seller: Person, how_many: int) -> list[str]:
 
 
 async def own_actors(market: RunningMarket) -> dict[str, dict[str, Any]]:
-    """The pulse of each ticket's own actor, as an operator sees it."""
+    """The heartbeat of each ticket's own actor, as an operator sees it."""
     found = await asyncio.to_thread(market.status)
-    return {pulse["name"].removeprefix("ticket-"): pulse for pulse in found if pulse["name"].startswith("ticket-")}
+    return {
+        heartbeat["name"].removeprefix("ticket-"): heartbeat
+        for heartbeat in found
+        if heartbeat["name"].startswith("ticket-")
+    }
 
 
 async def seconds_until_there_are(market: RunningMarket, how_many: int) -> float:
@@ -61,7 +65,7 @@ async def test_two_hundred_new_tickets_that_fifty_buyers_reserve_at_once_are_all
     assert {answer.status_code for answer in seconds} == {409}
     own = await own_actors(market)
     assert own.keys() <= set(tickets)
-    assert sum(pulse["counters"]["messages"] for pulse in own.values()) > MOST
+    assert sum(heartbeat["counters"]["messages"] for heartbeat in own.values()) > MOST
     cancelled = [await buyers[place % BUYERS].cancels(answer.json()["id"]) for place, answer in enumerate(answers)]
     assert {answer.status_code for answer in cancelled} == {204}
 

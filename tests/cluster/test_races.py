@@ -72,7 +72,7 @@ async def test_an_operator_can_tell_the_actors_apart(market: RunningMarket, peop
 
     async def has_its_own() -> bool:
         names.clear()
-        names.update(pulse["name"] for pulse in await asyncio.to_thread(market.status))
+        names.update(heartbeat["name"] for heartbeat in await asyncio.to_thread(market.status))
         return f"ticket-{ticket['id']}" in names
 
     if market.environment["TICKET_PLACEMENT"] == "dedicated":

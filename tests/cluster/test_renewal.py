@@ -1,4 +1,4 @@
-"""`python -m cli.actors --replace` renews every actor of a market under load, and nobody notices."""
+"""`python -m cli.actors --replace` renews every actor of a market under load, and nobody webhook_events."""
 
 import asyncio
 import subprocess

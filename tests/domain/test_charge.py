@@ -177,12 +177,12 @@ def test_a_charge_is_open_while_stripe_may_hold_money_for_it(state: str) -> None
 def test_a_charge_is_unsettled_while_it_is_open_or_its_failed_intent_can_be_paid(state: str) -> None:
     charge = STATES[state]
     if charge is not None:
-        assert charge.is_unsettled is (charge.is_open or state == "failed")
+        assert charge.has_pending_money is (charge.is_open or state == "failed")
 
 
 def test_a_charge_that_failed_before_it_had_an_intent_has_nothing_to_cancel() -> None:
     failed = after(CREATED, RecordFailed(ID, "unknown_payment_method"))
-    assert not failed.is_unsettled
+    assert not failed.has_pending_money
     assert decide(failed, RecordIntentCancelled(ID), LATER) == InvalidTransition()
 
 

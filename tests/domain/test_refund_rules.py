@@ -134,7 +134,7 @@ def being_refunded() -> Ticket:
 
 def test_an_order_that_is_refunded_stays_complete_until_its_money_is_back(being_refunded: Ticket) -> None:
     order = order_of(being_refunded)
-    assert (order.status, order.refunding, order.is_unsettled) == (OrderStatus.COMPLETE, True, True)
+    assert (order.status, order.refunding, order.has_pending_money) == (OrderStatus.COMPLETE, True, True)
     assert being_refunded.status is TicketStatus.SOLD
 
 
@@ -163,7 +163,11 @@ def test_an_order_whose_money_is_back_is_cancelled_and_owes_nothing(being_refund
     assert isinstance(event, OrderCancelled)
     ended = event.order
     assert (ended.status, ended.cancel_reason) == (OrderStatus.CANCELLED, CancelReason.REFUNDED)
-    assert (ended.refunding, ended.is_unsettled, ended.version) == (False, False, order_of(being_refunded).version + 1)
+    assert (ended.refunding, ended.has_pending_money, ended.version) == (
+        False,
+        False,
+        order_of(being_refunded).version + 1,
+    )
     assert ticket is not None
     assert (ticket.status, ticket.order) == (TicketStatus.AVAILABLE, None)
 

@@ -66,7 +66,7 @@ class ChargeModel:
                 self.tries[step] += 1
                 if refused and step == ChargeStep.CAPTURE:
                     self.refusals += 1
-                return "ChargeTried"
+                return "ChargeRetryScheduled"
             case RecordIntent():
                 return self._record_intent(command)
             case RecordActionRequired():

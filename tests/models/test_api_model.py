@@ -91,7 +91,7 @@ def a_declined_payment_keeps_the_order(patch: Patch) -> None:
 
 
 def a_hold_does_not_end(patch: Patch) -> None:
-    patch.setattr(TicketEntity, "due", lambda _behaviour, _ticket, _now: ())
+    patch.setattr(TicketEntity, "expire_if_due", lambda _behaviour, _ticket, _now: ())
 
 
 def an_order_is_anybodys(patch: Patch) -> None:

@@ -78,10 +78,12 @@ class TicketMachine(RuleBasedStateMachine):
         self.created: dict[str, Order] = {}
         self.model = TicketModel(id=TICKET, may_buy=WAITING.may_buy, offer_window=OFFER)
 
-    def send(self, command: TicketCommand, open_holds: int = 0, *, careful: bool = False) -> None:
+    def send(self, command: TicketCommand, open_holds: int = 0, *, after_conflict: bool = False) -> None:
         before = self.model.version
-        expected = self.model.ask(command, self.now, open_holds, careful=careful)
-        surroundings = self.surroundings(command, open_holds) if careful else replace(WAITING, open_holds=open_holds)
+        expected = self.model.ask(command, self.now, open_holds, after_conflict=after_conflict)
+        surroundings = (
+            self.surroundings(command, open_holds) if after_conflict else replace(WAITING, open_holds=open_holds)
+        )
         ticket, events, refusal = handle(self.ticket, command, self.now, surroundings)
         if any(isinstance(event, OrderCreated) and event.order.id in self.created for event in events):
             # The key `order:<id>` is taken: nothing of this is written, and the order is looked up.
@@ -194,7 +196,7 @@ class TicketMachine(RuleBasedStateMachine):
 
     @rule(
         which=st.sampled_from([NEW, NEW, EARLIER, HOLDING]), buyer=BUYERS, window=WINDOWS, expected=st.none() | PRICES,
-        most=st.sampled_from([None, None, 2]), holds=st.integers(0, 2), request=REQUESTS, careful=st.booleans(),
+        most=st.sampled_from([None, None, 2]), holds=st.integers(0, 2), request=REQUESTS, after_conflict=st.booleans(),
         seen=AGES,
     )  # fmt: skip
     def reserve_in_any_way(  # noqa: PLR0913 - all that a reservation can say
@@ -207,12 +209,12 @@ class TicketMachine(RuleBasedStateMachine):
         most: int | None,
         holds: int,
         request: str | None,
-        careful: bool,
+        after_conflict: bool,
         seen: int | None,
     ) -> None:
         version = None if seen is None else self.model.version - seen
         command = Reserve(TICKET, self.named(which), buyer, window, expected, most, request, version)
-        self.send(command, holds, careful=careful)
+        self.send(command, holds, after_conflict=after_conflict)
 
     @precondition(in_state("reserved", "sold"))
     @rule(which=ORDERS)

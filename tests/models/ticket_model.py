@@ -126,7 +126,7 @@ class TicketModel:
             self._end("OrderExpired", CancelReason.EXPIRED)
 
     def ask(  # noqa: C901, PLR0911, PLR0912 - a row a command
-        self, command: TicketCommand, now: int, open_holds: int = 0, *, careful: bool = False
+        self, command: TicketCommand, now: int, open_holds: int = 0, *, after_conflict: bool = False
     ) -> Refusal | None:
         """What the command is refused with, if it is. A `careful` host looks first whether the order came before."""
         self.pass_time(now)
@@ -148,7 +148,7 @@ class TicketModel:
                 self._reinstate()
                 return None
             case Reserve():
-                return self._reserve(command, now, open_holds, careful=careful)
+                return self._reserve(command, now, open_holds, after_conflict=after_conflict)
             case JoinWaitingList():
                 return self._join(command, now)
             case LeaveWaitingList():
@@ -279,9 +279,9 @@ class TicketModel:
             return NotOwner()
         return {"reserved": AlreadyReserved(), "sold": AlreadySold(), "withdrawn": AlreadyWithdrawn()}.get(self.status)
 
-    def _reserve(self, command: Reserve, now: int, open_holds: int, *, careful: bool) -> Refusal | None:
+    def _reserve(self, command: Reserve, now: int, open_holds: int, *, after_conflict: bool) -> Refusal | None:
         mine = self.orders.get(command.order_id)
-        if mine is not None and (careful or mine is self.holder):
+        if mine is not None and (after_conflict or mine is self.holder):
             return self._repeated(mine, command)
         if (refusal := self._not_for_sale_to(command, now, open_holds)) is not None:
             return refusal

@@ -74,7 +74,7 @@ def test_a_database_that_does_not_answer_is_told_in_one_line(tmp_path: Path) -> 
     done = run(tmp_path, "verify", MONGODB_URL="mongodb://127.0.0.1:1/holdfast")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    assert "the books could not be read" in done.stderr
+    assert "the ledgers could not be read" in done.stderr
 
 
 def test_a_load_without_a_market_at_its_port_is_told_in_one_line(tmp_path: Path) -> None:

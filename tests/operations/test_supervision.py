@@ -10,7 +10,7 @@ import pytest
 
 from cli.up import process_tree
 from cli.up.restarter import Restarter
-from cli.up.watchdog import Pulse
+from cli.up.watchdog import HeartbeatTimer
 from config import ports
 
 # A process of its own: everything that it started is its process_tree, and the servers of these tests are ours.
@@ -24,7 +24,7 @@ LEAVES_AN_ORPHAN_WITHOUT_A_MARKER = (
     "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], env={});"
     "time.sleep(60)"
 )
-members = process_tree.Family("a market of this test")
+members = process_tree.ProcessTree("a market of this test")
 parent = subprocess.Popen([sys.executable, "-c", LEAVES_AN_ORPHAN_WITHOUT_A_MARKER])
 deadline = time.monotonic() + 10
 while not psutil.Process(parent.pid).children():
@@ -154,21 +154,21 @@ def test_a_start_that_fails_is_tried_again() -> None:
     assert child.started_at == [0, 20]
 
 
-def test_the_pulse_notices_silence_and_the_child_notices_the_parents_end() -> None:
+def test_parent_sees_silence_and_child_sees_the_end_of_its_parent() -> None:
     program = """
 import sys, threading
-from cli.up.watchdog import Lifeline
+from cli.up.watchdog import Watchdog
 gone = threading.Event()
-line = Lifeline(on_parent_gone=gone.set)
+line = Watchdog(on_parent_gone=gone.set)
 line.beat()
 sys.exit(0 if gone.wait(10) else 1)
 """
-    pulse = Pulse(first_beat_seconds=60)
-    child = pulse.spawn(lambda line: subprocess.Popen([sys.executable, "-c", program], stdin=line))
-    assert pulse.silence() < 0
+    heartbeat = HeartbeatTimer(first_beat_seconds=60)
+    child = heartbeat.spawn(lambda line: subprocess.Popen([sys.executable, "-c", program], stdin=line))
+    assert heartbeat.silence() < 0
 
-    until(lambda: pulse.silence() >= 0)
-    pulse.close()
+    until(lambda: heartbeat.silence() >= 0)
+    heartbeat.close()
 
     assert child.wait(10) == 0
 

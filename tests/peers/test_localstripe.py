@@ -28,7 +28,16 @@ from actors.domain.messages import (
 from actors.storage.ledger_reader import reconcile
 from actors.stripe import Intent, connect
 from actors.stripe.errors import InvalidState
-from tests.support.buying import DECLINED, UNKNOWN, VISA, WANTS_ACTION, an_order, order_now, pay_until_it_dies, rescued
+from tests.support.buying import (
+    DECLINED,
+    UNKNOWN,
+    VISA,
+    WANTS_ACTION,
+    an_order,
+    order_now,
+    pay_until_it_dies,
+    recovered,
+)
 from tests.support.local_market import LocalMarket
 from tests.support.trading import as_it_is, expect
 
@@ -129,7 +138,7 @@ async def test_a_payment_whose_order_was_cancelled_meanwhile_is_voided(market: L
     order = await an_order(market)
     await pay_until_it_dies(market, order, Sell, before=True)
     await market.ask_ticket(CancelOrder(order.ticket_id, order.id))
-    await rescued(market)
+    await recovered(market)
     assert (await charge_of(market, order)).status is ChargeStatus.VOIDED
     [intent] = await confirmed_intents(market, order)
     assert (intent.status, intent.amount_received) == ("canceled", 0)
@@ -142,7 +151,7 @@ async def test_a_capture_whose_answer_nobody_heard_is_not_repeated(market: Local
     await pay_until_it_dies(market, order, Capture, before=True)
     [intent] = await confirmed_intents(market, order)
     await market.stripe.capture(intent.id, amount=PRICE, idempotency_key="another")
-    await rescued(market)
+    await recovered(market)
     assert (await order_now(market, order)).status is OrderStatus.COMPLETE
     assert (await charge_of(market, order)).status is ChargeStatus.COMPLETED
 

@@ -85,8 +85,8 @@ async def reserve(told: Callable[[int, Any], Awaitable[TicketAnswer]], turn: int
 
 async def all_written(hosts: Sequence[RunningHost]) -> None:
     for running in hosts:
-        carry_on = running.carry_on
-        await eventually(lambda carry_on=carry_on: carry_on.applied == carry_on._committed)  # type: ignore[misc]
+        commit_relay = running.commit_relay
+        await eventually(lambda commit_relay=commit_relay: commit_relay.applied == commit_relay._committed)  # type: ignore[misc]
 
 
 async def found(market: LocalMarket) -> Documents:

@@ -56,8 +56,8 @@ async def test_whatever_is_asked_of_a_server_that_fails_the_store_is_unavailable
         journal, marks = MongoJournal(database), MongoCheckpoints(database)
         for asked in (
             journal.append(A_COMMIT),
-            journal.owning(["k"]),
-            journal.taken(["k"]),
+            journal.commits_with_keys(["k"]),
+            journal.existing_keys(["k"]),
             journal.after("a", 0, 1),
             Queries(database).tickets(["1"]),
             MongoDocuments(database).write([projection("1")]),
@@ -96,7 +96,7 @@ def test_whatever_the_driver_raises_is_an_unavailable_store_but_a_key_that_is_ta
 async def test_an_answer_without_what_was_asked_for_is_an_unavailable_store(answer: Document) -> None:
     async with speaking_to(FakeMongod(find=answer)) as database:
         with pytest.raises(StoreUnavailableError) as error:
-            await MongoJournal(database).owning(["k"])
+            await MongoJournal(database).commits_with_keys(["k"])
         assert error.value.__cause__ is not None
 
 
@@ -192,7 +192,7 @@ async def test_reads_are_the_primarys_of_what_a_majority_has_and_writes_a_majori
         await Queries(database).tickets(["1"])
         journal = MongoJournal(database)
         await journal.append(A_COMMIT)
-        await journal.owning(["k"])
+        await journal.commits_with_keys(["k"])
         await journal.after("a", 0, 1)
         await MongoCheckpoints(database).all()
     assert [asked["readConcern"] for asked in server.asked_for("find")] == [{"level": "majority"}] * 4
@@ -207,7 +207,7 @@ async def test_the_fence_of_refusals_asks_a_primary_that_knows_it_still_is_one(s
     async with speaking_to(server) as database:
         journal = MongoJournal(database)
         await journal.append(A_COMMIT)
-        assert await journal.taken(["k"]) == set()
+        assert await journal.existing_keys(["k"]) == set()
     (asked,) = server.asked_for("find")
     assert asked["readConcern"] == {"level": level}
     assert asked["maxTimeMS"] > 0

@@ -23,8 +23,8 @@ async def writers(market: LocalMarket) -> set[str]:
 async def test_a_writer_that_carried_everything_on_leaves_nothing_to_be_looked_after(market: LocalMarket) -> None:
     (ticket_id,) = await listed(market)
     running = market.tickets
-    await eventually(lambda: running.carry_on.is_finished)
-    await running.carry_on.leave()
+    await eventually(lambda: running.commit_relay.is_finished)
+    await running.commit_relay.leave()
     assert running.host.writer not in await writers(market)
     await running.kill()
     expect(TicketAnswer, await asked(market, market.start_tickets(), ReadTicket(ticket_id)))
@@ -32,32 +32,32 @@ async def test_a_writer_that_carried_everything_on_leaves_nothing_to_be_looked_a
 
 async def test_a_writer_is_not_finished_before_its_commits_are_marked_as_carried_on(market: LocalMarket) -> None:
     running = market.tickets
-    await eventually(lambda: running.carry_on.is_finished)
+    await eventually(lambda: running.commit_relay.is_finished)
     await listed(market)
-    assert not running.carry_on.is_finished
+    assert not running.commit_relay.is_finished
 
 
 async def test_a_dead_writer_is_looked_after_for_a_day_and_then_forgotten(market: LocalMarket) -> None:
-    own, rescue = market.connections, market.rescue()
+    own, recovery = market.connections, market.recovery()
     dead = Checkpoint("tickets-0-dead", "tickets-0", 0, 0, own.clock.now())
     await own.marks.save(dead)
     for later, is_known in ((0, True), (DAY - 1_000, True), (DAY + LOOK_AGAIN, False)):
-        rescue._clock = Ahead(own.clock, later)
-        await rescue.round(market.live, set())
+        recovery._clock = Ahead(own.clock, later)
+        await recovery.round(market.live, set())
         assert (dead.writer in await writers(market)) is is_known
 
 
 async def test_what_a_writer_left_is_carried_on_however_long_ago_it_died(market: LocalMarket) -> None:
     own = market.connections
     running = market.tickets
-    await eventually(lambda: running.carry_on.is_finished)
+    await eventually(lambda: running.commit_relay.is_finished)
     running.jobs[1].cancel()
     (ticket_id,) = await listed(market)
     await running.kill()
     (left,) = [marks for marks in await own.marks.all() if marks.writer == running.host.writer]
-    rescue = market.rescue()
-    rescue._clock = Ahead(own.clock, 30 * DAY)
-    await rescue.round({}, set())
+    recovery = market.recovery()
+    recovery._clock = Ahead(own.clock, 30 * DAY)
+    await recovery.round({}, set())
     assert ticket_id in await own.queries.tickets([ticket_id])
     (now,) = [marks for marks in await own.marks.all() if marks.writer == left.writer]
     assert (now.applied, now.published) == (1, 1)
@@ -69,15 +69,15 @@ async def test_a_writer_without_anything_to_do_says_every_hour_that_it_lives(
     own = market.connections
     monkeypatch.setattr("actors.runtime.commit_relay.MARKS_AT_LEAST_MS", 0)
     monkeypatch.setattr("actors.runtime.commit_relay.MARKS_SECONDS", 0.01)
-    carry_on: CommitRelay = own.carry_on(writer="tickets-0-idle", host="tickets-0")
-    await carry_on.announce()
+    commit_relay: CommitRelay = own.commit_relay(writer="tickets-0-idle", host="tickets-0")
+    await commit_relay.register()
 
     async def said() -> Checkpoint:
         (marks,) = [one for one in await own.marks.all() if one.writer == "tickets-0-idle"]
         return marks
 
     first = await said()
-    running = asyncio.create_task(carry_on.run())
+    running = asyncio.create_task(commit_relay.run())
 
     async def has_said_more() -> bool:
         return (await said()).at > first.at

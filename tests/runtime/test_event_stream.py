@@ -148,7 +148,7 @@ async def test_what_a_dead_host_did_not_publish_is_published_by_the_supervisor(
         await market.tickets.kill()
         market.tickets = market.start_tickets()
         await asyncio.to_thread(own_redis.restart)
-        await market.rescue().round(market.live, set())
+        await market.recovery().round(market.live, set())
         found = await entries(market.connections.redis, f"ticket:{ticket_id}")
         assert len(found) == len(await records(market.connections.database)) == 2
 
@@ -175,9 +175,9 @@ class Memory:
         self.read_back += 1
         return self.commits[seq : seq + limit]
 
-    async def owning(self, keys: object) -> list[Commit]: ...  # type: ignore[empty-body]
+    async def commits_with_keys(self, keys: object) -> list[Commit]: ...  # type: ignore[empty-body]
 
-    async def taken(self, keys: object) -> set[str]: ...  # type: ignore[empty-body]
+    async def existing_keys(self, keys: object) -> set[str]: ...  # type: ignore[empty-body]
 
     async def write(self, projections: Sequence[DocumentUpdate]) -> None: ...
 
@@ -200,17 +200,17 @@ class Memory:
 @pytest.mark.parametrize(("size", "fits"), [(1_000, BACKLOG), (BACKLOG_BYTES // 2, 2)])
 async def test_what_does_not_fit_the_publishers_backlog_is_read_back_from_the_journal(size: int, fits: int) -> None:
     memory = Memory(size)
-    carry_on = CommitRelay(memory, memory, memory, memory, memory, writer="w", host="h", report=lambda *_: None)
-    running = asyncio.create_task(carry_on.run())
+    commit_relay = CommitRelay(memory, memory, memory, memory, memory, writer="w", host="h", report=lambda *_: None)
+    running = asyncio.create_task(commit_relay.run())
 
     async def commit() -> None:
         seq = len(memory.commits) + 1
         written = Commit("w", seq, 0, (), (RecordedEvent("user:1", seq, 0, UserCreated("1")),))
-        carry_on.committed(written, await memory.append(written))
+        commit_relay.on_committed(written, await memory.append(written))
 
     for _ in range(fits + 500):
         await commit()
-    assert len(carry_on._backlog) == fits
+    assert len(commit_relay._backlog) == fits
     memory.away = False
     while len(memory.told) < fits + 400:
         await commit()  # more arrives while it catches up
@@ -219,4 +219,4 @@ async def test_what_does_not_fit_the_publishers_backlog_is_read_back_from_the_jo
     running.cancel()
     assert memory.told == list(range(1, len(memory.commits) + 1))
     assert memory.read_back > 0
-    assert carry_on._backlog_bytes == 0
+    assert commit_relay._backlog_bytes == 0

@@ -36,7 +36,7 @@ class WithoutAlarm(TicketEntity):
 class WithoutDueHolds(WithoutAlarm):
     """The protection against late payments is off as well."""
 
-    def due(self, ticket: Ticket | None, now: Instant) -> tuple[()]:  # noqa: ARG002 - it does not look at the time
+    def expire_if_due(self, ticket: Ticket | None, now: Instant) -> tuple[()]:  # noqa: ARG002 - it does not look at the time
         return ()
 
 
@@ -91,20 +91,20 @@ async def test_the_order_document_of_an_expired_hold_says_so(market: LocalMarket
     assert not await market.connections.queries.orders_due(0, 2**60, 10)
 
 
-@pytest.mark.parametrize("rescued", [True, False])
+@pytest.mark.parametrize("recovered", [True, False])
 async def test_a_hold_whose_host_was_killed_ends_once_the_supervisor_woke_it(
-    market: LocalMarket, *, rescued: bool
+    market: LocalMarket, *, recovered: bool
 ) -> None:
     (ticket_id,) = await listed(market)
     hold = await held(market, ticket_id, window=WINDOW)
     end = await end_of(market, ticket_id)
     await market.tickets.kill()
     market.tickets = market.start_tickets()
-    if rescued:
-        await market.rescue().round(market.live, set())
+    if recovered:
+        await market.recovery().round(market.live, set())
     # Without the Supervisor nobody knows of the hold, and the check sees that.
     await over(market, end + WINDOW)
-    assert (hold.order_id in await expiries(market)) is rescued
+    assert (hold.order_id in await expiries(market)) is recovered
 
 
 async def test_a_hold_that_ended_while_nobody_lived_ends_when_it_is_woken(market: LocalMarket) -> None:
@@ -114,7 +114,7 @@ async def test_a_hold_that_ended_while_nobody_lived_ends_when_it_is_woken(market
     await market.tickets.kill()
     await over(market, end)
     market.tickets = market.start_tickets()
-    await market.rescue().round(market.live, set())
+    await market.recovery().round(market.live, set())
     assert hold.order_id in await expiries(market)
 
 

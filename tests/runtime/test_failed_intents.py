@@ -45,7 +45,7 @@ from tests.support.buying import (
     order_now,
     pay_until_it_dies,
     purchases,
-    rescued,
+    recovered,
 )
 from tests.support.local_market import LocalMarket, local_market
 from tests.support.trading import as_it_is, expect
@@ -122,7 +122,7 @@ async def failed_and_paid_in_the_browser(market: LocalMarket) -> Order:
 
 async def test_the_supervisor_lets_go_of_money_that_a_failed_intent_was_paid_with(market: LocalMarket) -> None:
     order = await failed_and_paid_in_the_browser(market)
-    await rescued(market)
+    await recovered(market)
     assert await money(market, order) == LET_GO
     assert (await charge_of(market, order)).intent_cancelled
     assert (await as_it_is(market, order.ticket_id)).status is TicketStatus.AVAILABLE
@@ -130,17 +130,17 @@ async def test_the_supervisor_lets_go_of_money_that_a_failed_intent_was_paid_wit
 
 async def test_the_announcement_of_a_failed_intent_that_was_paid_is_no_old_news(market: LocalMarket) -> None:
     order = await failed_and_paid_in_the_browser(market)
-    assert await market.resumption()._notices._old_news([order.id]) == set()
+    assert await market.stalled_purchases()._webhook_events._old_news([order.id]) == set()
     await market.resume(ResumePurchase(order.id))
     assert await money(market, order) == LET_GO
-    assert await market.resumption()._notices._old_news([order.id]) == {order.id}
+    assert await market.stalled_purchases()._webhook_events._old_news([order.id]) == {order.id}
 
 
 async def test_money_of_a_failed_intent_that_somebody_took_goes_back(market: LocalMarket) -> None:
     order = await failed_and_paid_in_the_browser(market)
     (intent,) = await intents_of(market, order)
     await market.stripe.capture(intent.id, amount=intent.amount, idempotency_key="by hand")
-    await rescued(market)
+    await recovered(market)
     assert await money(market, order) == {"succeeded": 1, "taken": 5_000, "given back": 5_000}
     assert (await charge_of(market, order)).status is ChargeStatus.REFUNDED
 
@@ -150,7 +150,7 @@ async def test_without_the_cancel_somebody_has_their_money_held_without_a_ticket
 ) -> None:
     monkeypatch.setattr(Charge, "is_payable", property(lambda _charge: False))
     order = await failed_and_paid_in_the_browser(market)
-    await rescued(market)
+    await recovered(market)
     assert await money(market, order) != LET_GO
 
 
@@ -161,7 +161,7 @@ async def test_a_charge_that_failed_in_an_older_release_is_cancelled_when_its_in
     await market.writes_everything()
     charges = market.connections.database["charges"]
     await charges.update_many({}, {"$unset": {"intent_cancelled": "", "by_payable_since": ""}})
-    assert await market.resumption()._notices._old_news([order.id]) == set()
+    assert await market.stalled_purchases()._webhook_events._old_news([order.id]) == set()
     await market.resume(ResumePurchase(order.id))
     assert await money(market, order) == LET_GO
 
@@ -182,7 +182,7 @@ async def test_a_failed_intent_of_another_account_is_as_good_as_cancelled(market
     order, stripe = await failed_and_paid_in_the_browser(market), AnotherAccount(market)
     market.payments = ChargeWorkflow(market.charges.host, stripe, market.connections.clock)
     for _ in range(2):
-        await rescued(market)
+        await recovered(market)
     assert len(stripe.asked) == 1
     assert (await charge_of(market, order)).intent_cancelled
 
@@ -192,10 +192,10 @@ async def test_an_authorised_intent_that_is_not_found_waits_for_the_right_key(ma
     await pay_until_it_dies(market, order, Sell, before=True)
     expect(TicketAnswer, await market.ask_ticket(CancelOrder(order.ticket_id, order.id)))
     market.payments = ChargeWorkflow(market.charges.host, AnotherAccount(market), market.connections.clock)
-    await rescued(market)
+    await recovered(market)
     assert (await charge_of(market, order)).status is ChargeStatus.AUTHORISED
     market.payments = right
-    await rescued(market)
+    await recovered(market)
     assert await money(market, order) == LET_GO
 
 
@@ -206,7 +206,7 @@ async def test_the_intent_of_an_earlier_attempt_is_cancelled_while_the_order_goe
         order = await an_order(market)
         await purchases(market, CannotSettle(market)).handle(Pay(order.id, DECLINED))
         assert (await order_now(market, order)).status is OrderStatus.CREATED
-        await rescued(market)
+        await recovered(market)
         assert await money(market, order) == LET_GO
         assert (await order_now(market, order)).status is OrderStatus.CREATED
         assert expect(PaymentAnswer, await market.pay(Pay(order.id, VISA))).fresh
@@ -226,11 +226,11 @@ async def test_a_cancel_that_was_refused_while_the_bank_decided_is_asked_for_und
     await pay_until_it_dies(market, order, Sell, before=True)
     expect(TicketAnswer, await market.ask_ticket(CancelOrder(order.ticket_id, order.id)))
     await changed_at_stripe(market, order, lambda intent: _as(intent, "processing"))
-    await rescued(market)
+    await recovered(market)
     await market.writes_everything()
     assert (await charge_of(market, order)).tries == ("void",)
     await changed_at_stripe(market, order, lambda intent: _as(intent, "requires_capture"))
-    await rescued(market)
+    await recovered(market)
     assert await money(market, order) == LET_GO
     assert (await charge_of(market, order)).status is ChargeStatus.VOIDED
 
@@ -243,14 +243,14 @@ async def test_a_cancel_that_was_refused_very_often_rests_so_that_its_charge_sta
     charge = await charge_of(market, order)
     await market.ask_host(market.charges, [ScheduleRetry(charge.id, ChargeStep.VOID)] * UNTIRED)
     for _ in range(3):
-        await rescued(market)
+        await recovered(market)
     await market.writes_everything()
     assert (await charge_of(market, order)).tries == ("void",) * UNTIRED
 
     later = Ahead(market.connections.clock, FIRST_REST)
     market.payments = ChargeWorkflow(market.charges.host, market.stripe, later)
     await changed_at_stripe(market, order, lambda intent: _as(intent, "requires_capture"))
-    await rescued(market)
+    await recovered(market)
     assert await money(market, order) == LET_GO
 
 
@@ -265,7 +265,7 @@ async def test_under_the_same_key_the_refusal_to_cancel_is_replayed_and_the_chec
     await pay_until_it_dies(market, order, Sell, before=True)
     expect(TicketAnswer, await market.ask_ticket(CancelOrder(order.ticket_id, order.id)))
     await changed_at_stripe(market, order, lambda intent: _as(intent, "processing"))
-    await rescued(market)
+    await recovered(market)
     await changed_at_stripe(market, order, lambda intent: _as(intent, "requires_capture"))
-    await rescued(market)
+    await recovered(market)
     assert await money(market, order) == {"requires_capture": 1, **NOTHING}

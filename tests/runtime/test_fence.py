@@ -29,14 +29,14 @@ from tests.support.trading import a_hold, a_ticket, as_it_is, asked, expect, hel
 class BlindJournal(MongoJournal):
     """The fence of answers that write nothing is off."""
 
-    async def taken(self, keys: Collection[str]) -> set[str]:  # noqa: ARG002 - it never looks
+    async def existing_keys(self, keys: Collection[str]) -> set[str]:  # noqa: ARG002 - it never looks
         return set()
 
 
 class OrdersWithoutClaim(TicketEntity):
     """The fence against orders that come into being twice is off."""
 
-    def claims(self, event: TicketEvent) -> tuple[str, ...]:  # noqa: ARG002 - it claims nothing
+    def unique_keys(self, event: TicketEvent) -> tuple[str, ...]:  # noqa: ARG002 - it claims nothing
         return ()
 
 

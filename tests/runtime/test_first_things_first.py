@@ -30,7 +30,7 @@ async def test_nothing_is_committed_before_the_writers_mark_is_saved(
     own = market.connections
     marks = own.marks = GatedMarks(own.database)
     if not protected:
-        monkeypatch.setattr(CommitRelay, "announce", lambda _carry_on: asyncio.sleep(0))
+        monkeypatch.setattr(CommitRelay, "register", lambda _commit_relay: asyncio.sleep(0))
     host = market.start_tickets()
     reply = asyncio.create_task(asked(market, host, a_ticket()))
     await settled(reply, ends=not protected)
@@ -50,7 +50,7 @@ async def test_a_repeat_that_comes_while_the_orders_document_is_being_written_is
 ) -> None:
     own, (ticket_id,) = market.connections, await listed(market)
     if not protected:
-        monkeypatch.setattr(TicketEntity, "promises", lambda _behaviour, _command, _reply: ())
+        monkeypatch.setattr(TicketEntity, "documents_before_reply", lambda _behaviour, _command, _reply: ())
     documents = own.documents = GatedDocuments(own.database)
     host, hold = market.start_tickets(), a_hold(ticket_id)
     first = asyncio.create_task(asked(market, host, hold))

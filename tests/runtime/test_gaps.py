@@ -36,7 +36,7 @@ async def test_a_ticket_without_one_of_its_versions_is_left_alone_and_the_others
     (other,) = await listed(market)
     answers = await market.ask_host(later, [a_hold(ticket_id), a_hold(other), ReadTicket(ticket_id)])
     assert [type(answer).__name__ for answer in answers] == ["Unavailable", "TicketAnswer", "Unavailable"]
-    assert await market.connections.journal.taken([f"ticket:{ticket_id}:2"]) == set()
+    assert await market.connections.journal.existing_keys([f"ticket:{ticket_id}:2"]) == set()
 
 
 async def test_who_does_not_look_ahead_decides_on_top_of_a_gap(
@@ -46,7 +46,7 @@ async def test_who_does_not_look_ahead_decides_on_top_of_a_gap(
     ticket_id = await after_a_gap(market)
     later = market.start_tickets()
     await asked(market, later, a_hold(ticket_id))
-    assert await market.connections.journal.taken([f"ticket:{ticket_id}:2"]) != set()
+    assert await market.connections.journal.existing_keys([f"ticket:{ticket_id}:2"]) != set()
 
 
 class CommitsMeanwhile(MongoJournal):
@@ -54,8 +54,8 @@ class CommitsMeanwhile(MongoJournal):
 
     meanwhile: list[Commit]
 
-    async def owning(self, keys: Collection[str]) -> list[Commit]:
-        found = await super().owning(keys)
+    async def commits_with_keys(self, keys: Collection[str]) -> list[Commit]:
+        found = await super().commits_with_keys(keys)
         while self.meanwhile:
             one = self.meanwhile.pop(0)
             await self.append(one)

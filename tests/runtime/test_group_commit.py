@@ -203,12 +203,12 @@ async def test_a_message_past_its_deadline_is_dropped_before_its_decision(market
 
 async def test_a_full_mailbox_says_so_at_once_and_keeps_what_it_has(market: LocalMarket) -> None:
     own, (ticket_id, *others) = market.connections, await listed(market, 4)
-    carry_on = own.carry_on(writer="tickets-0-small", host="tickets-0")
+    commit_relay = own.commit_relay(writer="tickets-0-small", host="tickets-0")
     host: Host[Ticket, TicketCommand] = Host(
         TicketEntity(own.queries),
         own.journal,
         own.clock,
-        carry_on,
+        commit_relay,
         writer="tickets-0-small",
         limits=Limits(mailbox=3),
     )

@@ -32,7 +32,7 @@ from actors.stripe.errors import OutcomeUnknown
 from actors.stripe.resources import Intent
 from actors.tickets.entity import TicketEntity
 from config.settings import Settings
-from tests.support.buying import DECLINED, VISA, ActorDiedError, Interrupted, an_order, rescued
+from tests.support.buying import DECLINED, VISA, ActorDiedError, Interrupted, an_order, recovered
 from tests.support.local_market import LocalMarket, local_market
 from tests.support.trading import expect
 
@@ -112,7 +112,7 @@ async def test_when_money_is_taken_before_the_sale_it_is_kept_without_one_and_th
     with pytest.raises(ActorDiedError):
         await purchases_of(market, kind, Interrupted(market, Sell, before=True)).handle(Pay(order.id, VISA))
     await market.ask_ticket(CancelOrder(order.ticket_id, order.id))
-    await rescued(market)
+    await recovered(market)
     expected = {"an order that is over keeps no money", "captured less refunded is what was sold"}
     assert await violated(market) == (set() if kind is PurchaseSaga else expected)
 
@@ -136,7 +136,7 @@ async def test_when_money_is_let_go_before_the_end_a_ticket_is_sold_for_nothing_
         await purchases_of(market, PurchaseSaga, dies_after_the_sale).handle(Pay(order.id, VISA))
     await market.writes_everything()
     await purchases_of(market, kind, market).handle(ResumePurchase(order.id))
-    await rescued(market)
+    await recovered(market)
     rules = await violated(market)
     assert ("a completed order has a completed charge" in rules) == (kind is not PurchaseSaga)
     assert bool(rules) == (kind is not PurchaseSaga)
@@ -159,7 +159,7 @@ async def test_money_without_a_sale_is_seen_while_other_orders_are_in_progress(m
     with pytest.raises(ActorDiedError):
         await purchases_of(market, CapturesBeforeTheSale, dies).handle(Pay(order.id, VISA))
     await market.ask_ticket(CancelOrder(order.ticket_id, order.id))
-    await rescued(market)
+    await recovered(market)
     await an_order(market)
     report = await report_of(market)
     assert report.in_progress == 1

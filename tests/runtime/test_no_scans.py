@@ -35,10 +35,10 @@ async def test_neither_purchases_nor_the_supervisor_read_whole_collections(
     for _ in range(2):
         order = await an_order(market)
         await market.pay(Pay(order.id, VISA))
-        await market.rescue().round(market.live, set())
+        await market.recovery().round(market.live, set())
         # As the Supervisor does about a writer that died.
-        await market.rescue().round({"tickets-0": "another"}, set())
-        await market.resumption().round()
+        await market.recovery().round({"tickets-0": "another"}, set())
+        await market.stalled_purchases().round()
 
     assert ("journal", "_id") in commands.finds
     assert len(commands.finds) > 8

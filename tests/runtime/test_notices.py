@@ -42,7 +42,7 @@ from actors.supervision.stalled_purchases import (
     StalledPurchases,
 )
 from config.settings import Settings
-from tests.support.buying import DECLINED, VISA, WANTS_ACTION, an_order, money, order_now, rescued
+from tests.support.buying import DECLINED, VISA, WANTS_ACTION, an_order, money, order_now, recovered
 from tests.support.eventually import eventually
 from tests.support.examples import NOW, new_id
 from tests.support.local_market import LocalMarket, local_market
@@ -70,7 +70,7 @@ async def announced(market: LocalMarket, event_type: str) -> WebhookEvent:
     sandbox = sandbox_of(market)
     (body,) = (
         event.body.encode()
-        for one in await sandbox.ledger.announcements(sandbox.now(), 100, ())
+        for one in await sandbox.ledger.pending_webhooks(sandbox.now(), 100, ())
         for event in one.events
         if event.type == event_type
     )
@@ -184,7 +184,7 @@ async def test_an_order_that_ends_while_its_bank_is_asked_has_its_intent_cancell
     await market.ask_ticket(CancelOrder(order.ticket_id, order.id))
     if succeeds is not None:
         await sandbox_of(market).authenticate(secret, succeeds=succeeds)
-    await rescued(market)
+    await recovered(market)
     assert (await order_now(market, order)).cancel_reason is CancelReason.BUYER
     assert await money(market, order) == {"canceled": 1, "taken": 0, "given back": 0}
 
@@ -217,9 +217,9 @@ async def test_a_decline_that_is_announced_leaves_an_order_alone_that_can_be_pai
 async def test_old_news_sends_no_message(market: LocalMarket) -> None:
     await a_sale(market)
     recording = Recording(market)
-    notices = WebhookEventHandler(inbox_of(market), market.connections.queries, recording)
+    webhook_events = WebhookEventHandler(inbox_of(market), market.connections.queries, recording)
     types = ("payment_intent.amount_capturable_updated", "payment_intent.succeeded")
-    await notices.handle([await received(market, event_type) for event_type in types])
+    await webhook_events.handle([await received(market, event_type) for event_type in types])
     assert recording.asked == []
     assert await unhandled(market) == []
 
@@ -228,9 +228,9 @@ async def test_news_of_an_order_that_is_being_paid_sends_one_message_for_all_of_
     order, secret = await waiting_for_its_bank(market)
     await sandbox_of(market).authenticate(secret, succeeds=True)
     recording = Recording(market)
-    notices = WebhookEventHandler(inbox_of(market), market.connections.queries, recording)
+    webhook_events = WebhookEventHandler(inbox_of(market), market.connections.queries, recording)
     types = ("payment_intent.requires_action", "payment_intent.amount_capturable_updated")
-    await notices.handle([await received(market, event_type) for event_type in types])
+    await webhook_events.handle([await received(market, event_type) for event_type in types])
     assert recording.asked == [ResumePurchase(order.id)]
     assert await unhandled(market) == []
 
@@ -283,7 +283,7 @@ async def test_an_announcement_whose_replica_died_is_handled_by_the_supervisor(m
     await refunded_by_hand(market, order)
     await received(market, "refund.created")
     assert (await order_now(market, order)).status is OrderStatus.COMPLETE
-    await rescued(market)
+    await recovered(market)
     assert (await order_now(market, order)).cancel_reason is CancelReason.REFUNDED
     assert await unhandled(market) == []
 
@@ -291,13 +291,13 @@ async def test_an_announcement_whose_replica_died_is_handled_by_the_supervisor(m
 async def test_what_is_noted_is_handled_in_a_moment(market: LocalMarket) -> None:
     order, secret = await waiting_for_its_bank(market)
     await sandbox_of(market).authenticate(secret, succeeds=True)
-    notices = notices_of(market)
-    notices.note(await received(market, "payment_intent.amount_capturable_updated"))
+    webhook_events = notices_of(market)
+    webhook_events.enqueue(await received(market, "payment_intent.amount_capturable_updated"))
 
     async def is_complete() -> bool:
         return (await order_now(market, order)).status is OrderStatus.COMPLETE
 
-    job = asyncio.create_task(notices.run())
+    job = asyncio.create_task(webhook_events.run())
     try:
         await eventually(is_complete)
     finally:
@@ -338,7 +338,7 @@ class Kept:
         found = [announcement for announcement in self.waiting.values() if after <= announcement.at < before]
         return sorted(found, key=lambda announcement: announcement.at)[:most]
 
-    async def handled(self, event_ids: Collection[str]) -> None:
+    async def mark_handled(self, event_ids: Collection[str]) -> None:
         for event_id in event_ids:
             del self.waiting[event_id]
 
@@ -381,8 +381,8 @@ class Standing:
 
 
 def a_resumption(store: Standing, inbox: Kept, market: Recording, clock: Clock) -> StalledPurchases:
-    notices = WebhookEventHandler(inbox, store, market)  # type: ignore[arg-type]  # a store without charges
-    return StalledPurchases(store, inbox, notices, market, clock, asyncio.gather)
+    webhook_events = WebhookEventHandler(inbox, store, market)  # type: ignore[arg-type]  # a store without charges
+    return StalledPurchases(store, inbox, webhook_events, market, clock, asyncio.gather)
 
 
 def unknown(number: int = 0, at: Instant = NOW, order_id: str | None = None) -> ReceivedWebhookEvent:
@@ -391,11 +391,11 @@ def unknown(number: int = 0, at: Instant = NOW, order_id: str | None = None) -> 
 
 async def test_an_announcement_of_an_order_that_nobody_knows_is_tried_again_for_an_hour_and_then_given_up() -> None:
     inbox, market, clock = Kept(unknown()), Recording(answer=NotFound()), Clock()
-    resumption = a_resumption(Standing(), inbox, market, clock)
+    stalled_purchases = a_resumption(Standing(), inbox, market, clock)
     asked = []
     for at in (LEFT_ALONE, LEFT_ALONE + 1, GIVEN_UP // 2, GIVEN_UP, GIVEN_UP + 1, 2 * GIVEN_UP):
         clock.at = NOW + at
-        await resumption.round()
+        await stalled_purchases.round()
         asked.append(len(market.asked))
     assert asked == [0, 1, 2, 3, 3, 3]
     assert len(inbox.waiting) == 1
@@ -405,10 +405,10 @@ async def test_announcements_that_nobody_knows_do_not_keep_others_waiting() -> N
     known = new_id()
     strangers = [unknown(number, NOW + number) for number in range(2 * BATCH)]
     inbox, market, clock = Kept(*strangers, unknown(9_999, NOW + 9_999, known)), Recording(answer=NotFound()), Clock()
-    resumption = a_resumption(Standing(), inbox, market, clock)
+    stalled_purchases = a_resumption(Standing(), inbox, market, clock)
     clock.at = NOW + 60_000
     for _ in range(3):
-        await resumption.round()
+        await stalled_purchases.round()
     assert known in {command.order_id for command in market.asked}
 
 
@@ -422,9 +422,9 @@ async def test_an_announcement_of_something_else_is_asked_about_by_nobody() -> N
 
 async def test_what_is_old_enough_is_forgotten_once_an_hour() -> None:
     inbox, clock = Kept(), Clock()
-    resumption = a_resumption(Standing(), inbox, Recording(), clock)
+    stalled_purchases = a_resumption(Standing(), inbox, Recording(), clock)
     for _ in range(2 * 3_600):
-        await resumption.round()
+        await stalled_purchases.round()
         clock.at += 1_000
     assert inbox.forgotten[0] == NOW - KEPT
     assert len(inbox.forgotten) == 2
@@ -442,12 +442,12 @@ async def test_announcements_go_on_when_the_database_was_away_for_a_while() -> N
 
     market = Recording(answer=NotFound())
     first, second = unknown(1), unknown(2)
-    notices = WebhookEventHandler(Kept(first, second), AwayOnce(), market)  # type: ignore[arg-type]  # a store without charges
-    job = asyncio.create_task(notices.run())
+    webhook_events = WebhookEventHandler(Kept(first, second), AwayOnce(), market)  # type: ignore[arg-type]  # a store without charges
+    job = asyncio.create_task(webhook_events.run())
     try:
-        notices.note(first)
-        await eventually(lambda: not notices._waiting)
-        notices.note(second)
+        webhook_events.enqueue(first)
+        await eventually(lambda: not webhook_events._waiting)
+        webhook_events.enqueue(second)
         await eventually(lambda: bool(market.asked))
     finally:
         job.cancel()
@@ -457,9 +457,9 @@ async def test_announcements_go_on_when_the_database_was_away_for_a_while() -> N
 # Many that wait
 
 
-async def rounds(resumption: StalledPurchases, clock: Clock, how_many: int, *, every: int = 1_000) -> None:
+async def rounds(stalled_purchases: StalledPurchases, clock: Clock, how_many: int, *, every: int = 1_000) -> None:
     for _ in range(how_many):
-        await resumption.round()
+        await stalled_purchases.round()
         clock.at += every
 
 
@@ -490,14 +490,14 @@ async def test_old_declines_are_looked_at_a_few_a_round_and_keep_no_purchase_and
     *old, lately, open_charge = orders
     store = Standing(charges=[(NOW, open_charge)], payable=[(NOW, one) for one in old] + [(clock.at - 60_000, lately)])
     market = Recording()
-    resumption = a_resumption(store, Kept(), market, clock)
-    await resumption.round()
+    stalled_purchases = a_resumption(store, Kept(), market, clock)
+    await stalled_purchases.round()
     assert {command.order_id for command in market.asked} == {open_charge, lately, *old[:FEW]}
 
     for _ in range(59):
         done = len(market.asked)
         clock.at += 1_000
-        await resumption.round()
+        await stalled_purchases.round()
         assert len({command.order_id for command in market.asked[done:]} - {open_charge, lately}) <= FEW
     assert {command.order_id for command in market.asked} == set(orders)
 

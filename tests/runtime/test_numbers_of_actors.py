@@ -33,7 +33,7 @@ class Answering:
 
 
 class System:
-    """Enough of a process for a pulse."""
+    """Enough of a process for a heartbeat."""
 
     def new_id(self) -> str:
         return "1"
@@ -82,10 +82,10 @@ async def is_not_ready(actors: ActorClient) -> bool:
 
 
 async def test_it_says_so_once_with_both_numbers() -> None:
-    actors, pulse = replica(), await Supervised(Settings(ticket_actors=2)).ping("supervisor")
+    actors, heartbeat = replica(), await Supervised(Settings(ticket_actors=2)).ping("supervisor")
     with capture_logs() as logged:
         for _ in range(3):
-            actors.compare_hosts(pulse)
+            actors.compare_hosts(heartbeat)
     (line,) = logged
     assert (line["event"], line["log_level"]) == ("numbers_of_actors_differ", "error")
     assert (line["own"]["tickets"], line["supervisor"]["tickets"]) == (1, 2)

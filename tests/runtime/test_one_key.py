@@ -198,8 +198,8 @@ async def test_what_waits_for_the_next_turn_is_decided_with_what_lost_its_commit
 class ForgetsItsKeys(TicketEntity):
     """Says of two orders that they want one key, and never finds out that it is taken."""
 
-    def claims(self, event: TicketEvent) -> tuple[str, ...]:
-        return ("a key for everything",) if super().claims(event) else ()
+    def unique_keys(self, event: TicketEvent) -> tuple[str, ...]:
+        return ("a key for everything",) if super().unique_keys(event) else ()
 
 
 async def test_a_key_that_nobody_looks_up_ends_in_a_refusal_and_not_in_a_loop(market: LocalMarket) -> None:

@@ -28,17 +28,17 @@ class Forgetful(TicketEntity):
         return None
 
 
-async def rounds(market: LocalMarket, rescue: Recovery, how_many: int) -> None:
+async def rounds(market: LocalMarket, recovery: Recovery, how_many: int) -> None:
     """Rounds in which no writer has died."""
     for _ in range(how_many):
-        await rescue.round(market.live, set(market.live))
+        await recovery.round(market.live, set(market.live))
 
 
-async def an_overdue_hold(market: LocalMarket, rescue: Recovery) -> str:
+async def an_overdue_hold(market: LocalMarket, recovery: Recovery) -> str:
     """The id of an order whose time is over; the Supervisor has woken everything that it knew of before."""
     market.tickets = market._start(Forgetful(market.connections.queries), "tickets-0")
     (ticket_id,) = await listed(market)
-    await rounds(market, rescue, 1)
+    await rounds(market, recovery, 1)
     hold = await held(market, ticket_id, window=1)
     order = (await market.connections.queries.orders([hold.order_id]))[hold.order_id]
     await eventually(lambda: market.connections.clock.now() > order.expires_at)
@@ -54,13 +54,13 @@ async def is_open(market: LocalMarket, order_id: str) -> bool:
 
 
 async def test_an_overdue_hold_whose_host_forgot_its_timer_ends_within_a_round(market: LocalMarket) -> None:
-    rescue = market.rescue()
-    order_id = await an_overdue_hold(market, rescue)
+    recovery = market.recovery()
+    order_id = await an_overdue_hold(market, recovery)
     # A timer may be a little late, and nobody else ends the hold.
-    await rounds(market, rescue, 1)
+    await rounds(market, recovery, 1)
     assert await is_open(market, order_id)
-    rescue._clock = Ahead(market.connections.clock, OVERDUE + 1_000)
-    await rounds(market, rescue, 1)
+    recovery._clock = Ahead(market.connections.clock, OVERDUE + 1_000)
+    await rounds(market, recovery, 1)
     assert not await is_open(market, order_id)
 
 
@@ -79,29 +79,29 @@ class Asked:
 async def rescue_by(market: LocalMarket, asked: Asked) -> Recovery:
     """A Supervisor before which nothing but an overdue hold is left."""
     own = market.connections
-    rescue = Recovery(
+    recovery = Recovery(
         {}, own.journal, own.documents, own.stream, own.marks, own.queries, asked, own.clock, asyncio.gather
     )
-    await an_overdue_hold(market, rescue)
-    rescue._clock = Ahead(own.clock, OVERDUE + 1_000)
+    await an_overdue_hold(market, recovery)
+    recovery._clock = Ahead(own.clock, OVERDUE + 1_000)
     asked.woken.clear()
-    return rescue
+    return recovery
 
 
 async def test_an_overdue_hold_is_not_woken_again_every_round(market: LocalMarket) -> None:
     ticket = expect(TicketAnswer, await market.ask_ticket(ReadTicket((await listed(market))[0])))
     asked = Asked(ticket)
-    rescue = await rescue_by(market, asked)
-    await rounds(market, rescue, 5)
+    recovery = await rescue_by(market, asked)
+    await rounds(market, recovery, 5)
     assert [type(command) for command in asked.woken] == [ActivateTicket]
-    rescue._clock = Ahead(market.connections.clock, OVERDUE + WAKE_AGAIN + 2_000)
-    await rounds(market, rescue, 5)
+    recovery._clock = Ahead(market.connections.clock, OVERDUE + WAKE_AGAIN + 2_000)
+    await rounds(market, recovery, 5)
     assert len(asked.woken) == 2
 
 
 async def test_an_overdue_hold_whose_host_does_not_answer_is_woken_again_in_the_next_round(market: LocalMarket) -> None:
     asked = Asked(NotFound())
-    rescue = await rescue_by(market, asked)
+    recovery = await rescue_by(market, asked)
     asked.answer = Unavailable()
-    await rounds(market, rescue, 3)
+    await rounds(market, recovery, 3)
     assert len(asked.woken) == 3

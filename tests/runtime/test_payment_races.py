@@ -28,7 +28,7 @@ from actors.domain.ticket import TicketAnswer
 from actors.payments.purchase import Outcome
 from actors.stripe.sandbox.payment_intent import PaymentIntent
 from config.settings import Settings
-from tests.support.buying import VISA, Interrupted, all_intents, purchases, rescued
+from tests.support.buying import VISA, Interrupted, all_intents, purchases, recovered
 from tests.support.eventually import eventually
 from tests.support.examples import WINDOW
 from tests.support.journal_checks import held_twice, sold_too_late
@@ -76,7 +76,7 @@ async def orders_of(market: LocalMarket, held: Sequence[Reserve]) -> dict[str, O
 async def is_quiet(market: LocalMarket, held: Sequence[Reserve]) -> bool:
     orders = await orders_of(market, held)
     charges = await market.connections.queries.charges_by_order(list(orders))
-    return not any(order.is_open or order.is_unsettled for order in orders.values()) and not any(
+    return not any(order.is_open or order.has_pending_money for order in orders.values()) and not any(
         charge.is_open for attempts in charges.values() for charge in attempts
     )
 
@@ -85,7 +85,7 @@ async def settled_down(market: LocalMarket, held: Sequence[Reserve]) -> None:
     """Returns once the supervisor has nothing left to do. Raises TimeoutError."""
 
     async def has_nothing_left() -> bool:
-        await rescued(market)
+        await recovered(market)
         return await is_quiet(market, held)
 
     await eventually(has_nothing_left, seconds=30)

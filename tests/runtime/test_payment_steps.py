@@ -37,7 +37,7 @@ from actors.payments.charge_workflow import ChargeWorkflow
 from actors.stripe import errors
 from actors.stripe.client import Stripe
 from actors.stripe.resources import Intent, Refund
-from tests.support.buying import VISA, ActorDiedError, an_order, money, order_now, pay_until_it_dies, rescued
+from tests.support.buying import VISA, ActorDiedError, an_order, money, order_now, pay_until_it_dies, recovered
 from tests.support.journal_checks import records
 from tests.support.local_market import LocalMarket
 from tests.support.trading import a_hold, as_it_is, expect, listed
@@ -178,7 +178,7 @@ async def go_on(market: LocalMarket, order: Order, step: ChargeStep) -> None:
     """Does what leads to the step."""
     match step:
         case ChargeStep.VOID:
-            await rescued(market)
+            await recovered(market)
         case ChargeStep.REFUND:
             await market.refund(RefundOrder(order.id, order.seller_id))
         case _:
@@ -215,7 +215,7 @@ async def test_a_call_that_went_wrong_is_made_up_for(
     through(market, stripe)
     await go_on(market, order, step)
     for _ in range(times):
-        await rescued(market)
+        await recovered(market)
     assert stripe.left == 0
     await agree(market, order, step)
 
@@ -252,7 +252,7 @@ async def test_a_charge_whose_process_ended_is_finished_by_the_next(
         market.charges = market._start(ChargeEntity(market.connections.queries), "payments-0")
     stripe = Troubled(market, step, trouble, times=0)
     through(market, stripe)
-    await rescued(market)
+    await recovered(market)
     await agree(market, order, step)
     for key in stripe.keys(step):
         assert key.endswith(":1"), "what another process may have done is asked for under the same key"
@@ -300,7 +300,7 @@ async def test_after_a_5xx_the_next_key_is_in_the_journal_before_it_is_used(
     through(market, stripe)
     await go_on(market, order, step)
     for _ in range(2):
-        await rescued(market)
+        await recovered(market)
     assert stripe.keys(step) == [f"charge:{charge_id(order.id, 1)}:{step}:{number}" for number in (1, 2, 3)]
     assert [call.tries for call in stripe.calls if call.step == step] == [0, 1, 2]
     (charge,) = await market.connections.queries.charges_of(order.id)
@@ -315,7 +315,7 @@ async def test_with_the_same_key_after_a_5xx_nobody_could_ever_pay_and_the_check
     order = await an_order(market)
     through(market, Troubled(market, ChargeStep.CONFIRM, "answers a 5xx"))
     await market.pay(Pay(order.id, VISA))
-    await rescued(market)
+    await recovered(market)
     with pytest.raises(AssertionError):
         await agree(market, order, ChargeStep.CONFIRM)
 

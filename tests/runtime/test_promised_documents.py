@@ -20,7 +20,7 @@ from tests.support.trading import a_hold, as_it_is, expect, held, listed
 class PromisesNothing(TicketEntity):
     """Its replies wait for the documents of their own turn only."""
 
-    def promises(self, _command: TicketCommand, _reply: object) -> tuple[()]:
+    def documents_before_reply(self, _command: TicketCommand, _reply: object) -> tuple[()]:
         return ()
 
 

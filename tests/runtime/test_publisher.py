@@ -39,9 +39,9 @@ class Counting(MongoJournal):
 
     read_back = 0
 
-    async def owning(self, keys: Collection[str]) -> list[Commit]:
+    async def commits_with_keys(self, keys: Collection[str]) -> list[Commit]:
         self.read_back += 1
-        return await super().owning(keys)
+        return await super().commits_with_keys(keys)
 
 
 class Publishing:
@@ -78,10 +78,10 @@ def silence(running: RunningHost) -> None:
 Owning = Callable[[MongoJournal, Collection[str]], Coroutine[Any, Any, list[Commit]]]
 
 
-def remembering(owning: Owning, asked_for: list[str]) -> Owning:
+def remembering(commits_with_keys: Owning, asked_for: list[str]) -> Owning:
     async def remembered(journal: MongoJournal, keys: Collection[str]) -> list[Commit]:
         asked_for.extend(keys)
-        return await owning(journal, keys)
+        return await commits_with_keys(journal, keys)
 
     return remembered
 
@@ -184,7 +184,7 @@ async def test_a_ticket_that_was_not_in_memory_is_told_of_without_a_question_to_
 
     await eventually(is_marked)
     asked_for: list[str] = []
-    monkeypatch.setattr(MongoJournal, "owning", remembering(MongoJournal.owning, asked_for))
+    monkeypatch.setattr(MongoJournal, "commits_with_keys", remembering(MongoJournal.commits_with_keys, asked_for))
     expect(TicketAnswer, await asked(market, market.start_tickets(), a_hold(ticket.ticket_id)))
 
     async def is_told() -> bool:

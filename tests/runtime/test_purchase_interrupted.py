@@ -28,7 +28,7 @@ from tests.support.buying import (
     order_now,
     pay_until_it_dies,
     purchases,
-    rescued,
+    recovered,
 )
 from tests.support.eventually import eventually
 from tests.support.local_market import LocalMarket
@@ -55,7 +55,7 @@ async def test_a_purchase_that_died_is_finished_by_the_supervisor(
 ) -> None:
     order = await an_order(market)
     await pay_until_it_dies(market, order, at, before=before)
-    await rescued(market)
+    await recovered(market)
     assert (await order_now(market, order)).status is OrderStatus.COMPLETE
     assert (await market.connections.queries.charges_of(order.id))[0].status is ChargeStatus.COMPLETED
     assert await money(market, order) == PAID_ONCE
@@ -79,7 +79,7 @@ async def test_a_purchase_that_died_before_it_had_a_charge_is_left_to_its_buyer(
 ) -> None:
     order = await an_order(market)
     await pay_until_it_dies(market, order, at, before=before)
-    await rescued(market)
+    await recovered(market)
     assert (await order_now(market, order)).is_open
     assert await money(market, order) == {"taken": 0, "given back": 0}
 
@@ -95,7 +95,7 @@ async def test_a_capture_that_is_not_answered_is_made_up_for_by_the_supervisor(m
     counterparts = CaptureUnanswered(market, type(None), before=True)
     answer = expect(PaymentAnswer, await purchases(market, counterparts).handle(Pay(order.id, VISA)))
     assert (answer.order.status, answer.charge.status) == (OrderStatus.COMPLETE, ChargeStatus.AUTHORISED)
-    await rescued(market)
+    await recovered(market)
     assert await money(market, order) == PAID_ONCE
 
 
@@ -120,7 +120,7 @@ async def test_an_authorisation_whose_order_ended_meanwhile_is_given_up(
         expect(TicketAnswer, await market.ask_ticket(CancelOrder(order.ticket_id, order.id)))
     else:
         await eventually(lambda: market.connections.clock.now() >= order.expires_at)
-    await rescued(market)
+    await recovered(market)
 
     async def is_cancelled() -> bool:
         return (await order_now(market, order)).status is OrderStatus.CANCELLED
@@ -142,6 +142,6 @@ class ShortGrace(Interrupted):
 async def test_a_supervisor_that_comes_twice_takes_the_money_once(market: LocalMarket) -> None:
     order = await an_order(market)
     await pay_until_it_dies(market, order, Sell, before=False)
-    await rescued(market)
-    await rescued(market)
+    await recovered(market)
+    await recovered(market)
     assert await money(market, order) == PAID_ONCE

@@ -44,7 +44,7 @@ from tests.support.buying import (
     order_now,
     pay_until_it_dies,
     purchases,
-    rescued,
+    recovered,
 )
 from tests.support.eventually import eventually
 from tests.support.examples import DETAILS, new_id
@@ -166,7 +166,7 @@ async def test_while_a_refund_is_pending_the_order_is_complete_and_its_money_on_
 async def test_a_pending_refund_that_is_asked_for_again_stays_one_refund(market: LocalMarket) -> None:
     order = await a_sale(market, PENDING_REFUND)
     await market.refund(refund_of(order))
-    await rescued(market)
+    await recovered(market)
     assert expect(PaymentAnswer, await market.refund(refund_of(order))).order.refunding
     assert await refunds_at_stripe(market, order) == ["pending"]
 
@@ -183,7 +183,7 @@ async def test_when_a_pending_refund_is_through_unannounced_the_supervisor_ends_
     order = await a_sale(market, PENDING_REFUND)
     await market.refund(refund_of(order))
     await later(market)
-    await rescued(market)
+    await recovered(market)
     await is_given_back(market, order)
 
 
@@ -204,7 +204,7 @@ async def test_when_a_pending_refund_fails_its_announcement_lets_the_sale_stand(
     await market.refund(refund_of(order))
     await fails_in_the_end(market, order)
     await market.resume(ResumePurchase(order.id, reconcile=True))
-    await rescued(market)
+    await recovered(market)
     await stands(market, order)
     assert await refunds_at_stripe(market, order) == ["failed"]
 
@@ -213,7 +213,7 @@ async def test_when_a_pending_refund_fails_unannounced_the_supervisor_lets_the_s
     order = await a_sale(market, PENDING_REFUND)
     await market.refund(refund_of(order))
     await fails_in_the_end(market, order)
-    await rescued(market)
+    await recovered(market)
     await stands(market, order)
     assert await refunds_at_stripe(market, order) == ["failed"]
 
@@ -240,7 +240,7 @@ class RefundsNothing(Stripe):
 
 async def test_a_refund_after_one_that_failed_is_carried_on_by_the_supervisor(market: LocalMarket) -> None:
     order = await the_second_wish_came_to_nothing(market)
-    await rescued(market)
+    await recovered(market)
     assert await refunds_at_stripe(market, order) == ["failed", "pending"]
     assert (await order_now(market, order)).refunding
 
@@ -248,7 +248,7 @@ async def test_a_refund_after_one_that_failed_is_carried_on_by_the_supervisor(ma
 async def test_old_news_of_a_refund_that_failed_does_not_end_the_next_one(market: LocalMarket) -> None:
     order = await the_second_wish_came_to_nothing(market)
     await market.resume(ResumePurchase(order.id, reconcile=True))
-    await rescued(market)
+    await recovered(market)
     assert await refunds_at_stripe(market, order) == ["failed", "pending"]
     assert (await order_now(market, order)).refunding
 
@@ -305,7 +305,7 @@ async def test_a_refund_that_stripe_refused_is_not_tried_again_by_the_supervisor
     await later(market)
     await market.refund(refund_of(order))
     charge = await charge_of(market, order)
-    await rescued(market)
+    await recovered(market)
     assert await charge_of(market, order) == charge
     await stands(market, order)
 
@@ -342,7 +342,7 @@ async def test_a_refund_that_failed_is_not_repeated_by_itself(market: LocalMarke
     await market.resume(ResumePurchase(order.id, reconcile=True))
     charge, ended = await charge_of(market, order), await order_now(market, order)
     for _ in range(3):
-        await rescued(market)
+        await recovered(market)
         await market.resume(ResumePurchase(order.id, reconcile=True))
     assert (await charge_of(market, order), await order_now(market, order)) == (charge, ended)
     assert await refunds_at_stripe(market, order) == ["failed"]
@@ -382,7 +382,7 @@ async def refund_until_it_dies(market: LocalMarket, order: Order, at: type, *, b
 async def test_a_refund_that_died_is_finished_by_the_supervisor(market: LocalMarket, at: type, *, before: bool) -> None:
     order = await a_sale(market)
     await refund_until_it_dies(market, order, at, before=before)
-    await rescued(market)
+    await recovered(market)
     await is_given_back(market, order)
 
 
@@ -398,7 +398,7 @@ async def test_a_refund_that_died_can_be_asked_for_again(market: LocalMarket, at
 async def test_a_refund_that_died_before_the_wish_leaves_the_sale_alone(market: LocalMarket) -> None:
     order = await a_sale(market)
     await refund_until_it_dies(market, order, StartRefund, before=True)
-    await rescued(market)
+    await recovered(market)
     await stands(market, order)
     assert await money(market, order) == TAKEN
 
@@ -514,7 +514,7 @@ async def test_a_refund_whose_answer_is_lost_is_made_once(market: LocalMarket) -
     assert len(stripe.keys) > 1
     assert set(stripe.keys) == {f"charge:{answer.charge.id}:refund:1"}
     stripe.loses = False
-    await rescued(market)
+    await recovered(market)
     await is_given_back(market, order)
 
 
@@ -524,7 +524,7 @@ async def test_a_refund_whose_key_stripe_has_forgotten_is_made_once(market: Loca
     await market.refund(refund_of(order))
     stripe.loses, stripe.forgets = False, True
     asked = len(stripe.keys)
-    await rescued(market)
+    await recovered(market)
     assert len(stripe.keys) == asked
     await is_given_back(market, order)
 
@@ -547,7 +547,7 @@ async def test_a_refund_of_a_sale_that_cannot_be_captured_yet_ends_with_the_tick
     answer = await market.refund(refund_of(order))
     market.payments = own
     for _ in range(3):
-        await rescued(market)
+        await recovered(market)
     ended = await order_now(market, order)
     assert ended.status is OrderStatus.CANCELLED, answer
     found = await money(market, order)

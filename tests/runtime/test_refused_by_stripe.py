@@ -21,7 +21,7 @@ from actors.payments.charge_workflow import ChargeWorkflow
 from actors.stripe import errors
 from actors.stripe.client import Stripe
 from actors.stripe.resources import Intent
-from tests.support.buying import VISA, WANTS_ACTION, an_order, money, order_now, rescued
+from tests.support.buying import VISA, WANTS_ACTION, an_order, money, order_now, recovered
 from tests.support.local_market import LocalMarket
 from tests.support.trading import as_it_is, expect
 
@@ -99,7 +99,7 @@ async def test_a_capture_that_was_refused_for_a_while_is_asked_for_again_under_n
     answer = expect(PaymentAnswer, await market.pay(Pay(order.id, VISA)))
     assert (answer.order.status, answer.charge.status) == (OrderStatus.COMPLETE, ChargeStatus.AUTHORISED)
     for _ in range(2):
-        await rescued(market)
+        await recovered(market)
     assert [key.rpartition(":")[2] for key in stripe.keys] == ["1", "2", "3"]
     assert await money(market, order) == PAID_ONCE
     assert (await charge_of(market, order)).tries == ("capture", "capture")
@@ -116,7 +116,7 @@ async def test_under_the_same_key_the_refusal_of_a_capture_is_replayed_and_the_c
     refuses(market, "capture", lambda: errors.Rejected("an_unheard_of_code"), times=1)
     await market.pay(Pay(order.id, VISA))
     for _ in range(2):
-        await rescued(market)
+        await recovered(market)
     assert await money(market, order) != PAID_ONCE
 
 
@@ -137,7 +137,7 @@ async def test_a_capture_that_is_refused_again_and_again_ends_the_sale(market: L
     stripe = refuses(market, "capture", lambda: errors.Rejected("an_unheard_of_code"))
     await market.pay(Pay(order.id, VISA))
     for _ in range(charge_workflow.CAPTURE_REFUSALS - 1):
-        await rescued(market)
+        await recovered(market)
     assert len(set(stripe.keys)) == charge_workflow.CAPTURE_REFUSALS
     assert await stands(market, order) == ENDED
     assert await money(market, order) == LET_GO
@@ -154,7 +154,7 @@ async def test_failures_of_stripe_are_no_refusals_of_a_capture(
     stripe = refuses(market, "capture", lambda: next(in_turn), times=charge_workflow.CAPTURE_REFUSALS + 2)
     await market.pay(Pay(order.id, VISA))
     for _ in range(4):
-        await rescued(market)
+        await recovered(market)
     assert await money(market, order) == PAID_ONCE
     assert len(set(stripe.keys)) == len(stripe.keys) == charge_workflow.CAPTURE_REFUSALS + 3
     charge = await charge_of(market, order)

@@ -18,19 +18,19 @@ def process() -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-def pulse(pid: int, started: float) -> Heartbeat:
+def heartbeat(pid: int, started: float) -> Heartbeat:
     return Heartbeat("tickets-0", "tickets-0-a", pid, "node", Counters(), started=started)
 
 
 def test_a_silent_process_is_killed(process: subprocess.Popen[bytes]) -> None:
-    kill(pulse(process.pid, psutil.Process(process.pid).create_time()))
+    kill(heartbeat(process.pid, psutil.Process(process.pid).create_time()))
     assert process.wait(10) == -9
 
 
 def test_another_process_with_the_same_pid_is_left_alone(process: subprocess.Popen[bytes]) -> None:
-    kill(pulse(process.pid, psutil.Process(process.pid).create_time() - 3_600))
+    kill(heartbeat(process.pid, psutil.Process(process.pid).create_time() - 3_600))
     # As an older release says it, which did not tell when its process started.
-    kill(pulse(process.pid, 0.0))
+    kill(heartbeat(process.pid, 0.0))
     assert process.poll() is None
 
 
@@ -38,4 +38,4 @@ def test_a_process_that_has_gone_needs_no_killing(process: subprocess.Popen[byte
     started = psutil.Process(process.pid).create_time()
     process.kill()
     process.wait(10)
-    kill(pulse(process.pid, started))
+    kill(heartbeat(process.pid, started))

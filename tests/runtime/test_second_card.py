@@ -45,7 +45,7 @@ from tests.support.buying import (
     order_now,
     pay_until_it_dies,
     purchases,
-    rescued,
+    recovered,
 )
 from tests.support.local_market import LocalMarket, local_market
 from tests.support.trading import expect
@@ -274,7 +274,7 @@ async def test_an_actor_that_dies_after_it_abandoned_a_card_leaves_the_order_ope
     order, _ = await asked_by_the_bank(market)
     await pay_until_it_dies(market, order, Release, before=False)
     assert await money(market, order) == {"requires_action": 1, **NOTHING}
-    await rescued(market)
+    await recovered(market)
     assert await money(market, order) == {"canceled": 1, **NOTHING}
     assert (await order_now(market, order)).status is OrderStatus.CREATED
     assert expect(PaymentAnswer, await market.pay(Pay(order.id, VISA))).fresh

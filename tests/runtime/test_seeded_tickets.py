@@ -12,7 +12,7 @@ async def test_the_supervisor_finds_nothing_to_do_about_them(market: LocalMarket
     assert market.settings.mongodb_url is not None
     ids = await asyncio.to_thread(seeding.seed, market.settings.mongodb_url, TICKETS)
 
-    await market.rescue().round(market.live, set())
+    await market.recovery().round(market.live, set())
 
     stored = await market.connections.queries.tickets(ids)
     assert len(stored) == TICKETS

@@ -103,7 +103,7 @@ async def test_what_a_dead_newer_writer_left_is_carried_on_for_the_tickets_that_
     assert (after.applied, after.published) == (0, 2)
     told = {record.entity: record.event for record in stream.published}
     assert isinstance(told[f"ticket:{strange}"], UnreadableEvent)
-    await market.rescue().round(market.live, set())
+    await market.recovery().round(market.live, set())
 
 
 async def at_work(market: LocalMarket) -> str:

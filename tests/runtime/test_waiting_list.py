@@ -59,7 +59,7 @@ async def test_release_and_offer_are_one_commit_in_the_journal(market: LocalMark
     assert answer.order.id == hold.order_id, "the answer is about the order that was let go, not about the offer"
     offer = await offered_order(market, ticket_id)
     assert offer.buyer_id == line[0]
-    (commit,) = await market.connections.journal.owning({f"order:{offer.id}"})
+    (commit,) = await market.connections.journal.commits_with_keys({f"order:{offer.id}"})
     assert [type(record.event) for record in commit.records] == [OrderCancelled, OrderCreated]
 
 
@@ -71,7 +71,7 @@ async def test_a_hold_that_ends_by_time_is_offered_to_the_first_in_line(market: 
     await eventually(lambda: market.tickets.host.counters.commits == 6)
     offer = await offered_order(market, ticket_id)
     assert offer.buyer_id == line[0]
-    (commit,) = await market.connections.journal.owning({f"order:{offer.id}"})
+    (commit,) = await market.connections.journal.commits_with_keys({f"order:{offer.id}"})
     assert [type(record.event) for record in commit.records] == [OrderExpired, OrderCreated]
 
 
@@ -148,7 +148,7 @@ async def test_an_offer_survives_the_death_of_its_host_and_can_be_accepted(
     accepted = expect(TicketAnswer, await market.ask_ticket(a_hold(ticket_id, buyer_id=line[0])))
     assert accepted.order is not None
     assert (accepted.order.id, accepted.order.offer) == (offer.id, False)
-    (commit,) = await market.connections.journal.owning({f"ticket:{ticket_id}:{accepted.ticket.version}"})
+    (commit,) = await market.connections.journal.commits_with_keys({f"ticket:{ticket_id}:{accepted.ticket.version}"})
     assert [type(record.event) for record in commit.records] == [OfferAccepted]
 
 

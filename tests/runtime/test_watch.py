@@ -32,13 +32,13 @@ class FakeFleet:
     async def ready(self, _name: str) -> None:
         raise AssertionError("nobody asked for it")
 
-    async def replace(self, _name: str, _pulse: Heartbeat | None) -> None:
+    async def replace(self, _name: str, _heartbeat: Heartbeat | None) -> None:
         self.replaced += 1
 
     async def dedicated(self) -> set[str]:
         return set()
 
-    async def retire(self, _name: str) -> None:
+    async def passivate(self, _name: str) -> None:
         raise AssertionError("nobody is idle")
 
 
@@ -57,7 +57,7 @@ async def later(fleet: FakeFleet, monkeypatch: pytest.MonkeyPatch) -> Later:
     async def look_for(seconds: float) -> None:
         nonlocal passed
         for _ in range(round(seconds)):
-            await watch.look([NAME])
+            await watch.check([NAME])
             passed += 1
 
     return look_for

@@ -42,10 +42,10 @@ class Fleet:
     async def ready(self, _name: str) -> None:
         raise AssertionError("nobody asked for it")
 
-    async def replace(self, _name: str, _pulse: Heartbeat | None) -> None:
+    async def replace(self, _name: str, _heartbeat: Heartbeat | None) -> None:
         self.replaced_at.append(self._loop.now)
 
-    async def retire(self, name: str) -> None:
+    async def passivate(self, name: str) -> None:
         """Nobody is idle here."""
 
 
@@ -58,26 +58,26 @@ def watched(starts_within: float, seconds: int) -> tuple[Fleet, LivenessMonitor]
         watch = LivenessMonitor(fleet)
         for second in range(seconds):
             loop.now = float(second)
-            runner.run(watch.look([NAME]))
+            runner.run(watch.check([NAME]))
     return fleet, watch
 
 
 def test_an_actor_that_is_silent_for_five_seconds_is_replaced_once() -> None:
     fleet, watch = watched(starts_within=1, seconds=60)
     assert fleet.replaced_at == [SILENT_SECONDS]
-    assert NAME in watch.pulses
+    assert NAME in watch.heartbeats
 
 
 @pytest.mark.parametrize("starts_within", [8, 30, 55])
 def test_an_actor_that_takes_long_to_start_is_left_ever_more_time_until_it_has(starts_within: float) -> None:
     fleet, watch = watched(starts_within, seconds=300)
-    assert NAME in watch.pulses
+    assert NAME in watch.heartbeats
     assert fleet.replaced_at[-1] < 240, "it was to be left alone in the end"
 
 
 def test_an_actor_that_never_starts_is_replaced_again_and_again() -> None:
     fleet, watch = watched(starts_within=10_000, seconds=600)
-    assert NAME not in watch.pulses
+    assert NAME not in watch.heartbeats
     pauses = [later - earlier for earlier, later in zip(fleet.replaced_at, fleet.replaced_at[1:], strict=False)]
     assert pauses[:2] == [2 * SILENT_SECONDS, 4 * SILENT_SECONDS]
     assert max(pauses) == LONGEST_SECONDS

@@ -54,8 +54,8 @@ def test_a_number_that_was_read_from_the_database_arrives_as_a_number() -> None:
 
 
 def test_a_sign_of_life_arrives_as_it_was_sent() -> None:
-    pulse = Heartbeat("tickets-0", "tickets-0-1", 7, "node", Counters(messages=3), idle=True)
-    assert unpack(pack([pulse])) == [pulse]
+    heartbeat = Heartbeat("tickets-0", "tickets-0-1", 7, "node", Counters(messages=3), idle=True)
+    assert unpack(pack([heartbeat])) == [heartbeat]
 
 
 def test_others_pickle_messages_in_their_own_way() -> None:

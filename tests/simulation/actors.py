@@ -113,7 +113,7 @@ class SimulatedRay:
             slot.newest = None
             self._start(slot)
 
-    def retire(self, slot: Slot) -> None:
+    def passivate(self, slot: Slot) -> None:
         """The actor ends and is not started again."""
         self._world.count("own_actor_ended")
         self.slots.pop(slot.name, None)
@@ -254,15 +254,15 @@ def _reply(answer: asyncio.Future[Any], replies: object) -> None:
 
 
 class SimulatedFleet:
-    """See pulse.Fleet."""
+    """See heartbeat.Fleet."""
 
     def __init__(self, world: World, ray: SimulatedRay) -> None:
         self._ray = ray
         self._transport = SimulatedTransport(world, ray)
 
     async def ping(self, name: str) -> Heartbeat:
-        pulse: Heartbeat = await self._transport.ask(name, lambda actor: actor.ping())
-        return pulse
+        heartbeat: Heartbeat = await self._transport.ask(name, lambda actor: actor.ping())
+        return heartbeat
 
     async def dedicated(self) -> set[str]:
         return {name for name in self._ray.slots if names.is_dedicated(name)}
@@ -277,14 +277,14 @@ class SimulatedFleet:
     async def ready(self, name: str) -> None:
         await self._transport.ask(name, lambda actor: actor.ready())
 
-    async def replace(self, name: str, _pulse: Heartbeat | None) -> None:
+    async def replace(self, name: str, _heartbeat: Heartbeat | None) -> None:
         if name in self._ray.slots:
             self._ray.replace(self._ray.slots[name])
 
-    async def retire(self, name: str) -> None:
+    async def passivate(self, name: str) -> None:
         async def end(actor: HostActor) -> None:
             if isinstance(actor, TicketActor):
-                await actor.retire()
+                await actor.passivate()
 
         with contextlib.suppress(HostUnreachableError, TimeoutError):
             await asyncio.wait_for(self._transport.ask(name, end), EVERY_SECONDS)
@@ -317,6 +317,6 @@ class SimulatedSystem:
     def end_actor(self) -> None:
         slot = next(one for one in self._ray.slots.values() if one.has(self._process))
         if slot.newest is not None and slot.newest.process is self._process:
-            self._ray.retire(slot)
+            self._ray.passivate(slot)
         else:
             self._world.kill(self._process)

@@ -35,7 +35,7 @@ class Api:
     process: Process
     connections: Resources
     actors: ActorClient
-    notices: WebhookEventHandler
+    webhook_events: WebhookEventHandler
 
     def __init__(self, market: "SimulatedMarket", number: int) -> None:
         self._market = market
@@ -84,7 +84,7 @@ class Api:
         if event is not None and event.type in HANDLED_EVENT_TYPES:
             kept = await self.connections.inbox.add(event, self.connections.clock.now())  # type: ignore[attr-defined]
             if kept is not None:
-                self.notices.note(kept)
+                self.webhook_events.enqueue(kept)
         return True
 
     async def authenticate(self, secret: str, *, succeeds: bool) -> bool:
@@ -107,10 +107,10 @@ class Api:
         own = self.connections = self._market.connect(self._world, self.process)
         system = SimulatedSystem(self._world, self._market.ray, self.process, 0)
         self.actors = system.actors(self._market.settings, own.clock)
-        self.notices = WebhookEventHandler(own.inbox, own.queries, self.actors)
+        self.webhook_events = WebhookEventHandler(own.inbox, own.queries, self.actors)
         self._world.loop.create_task(self._know_the_time())
         watching = watch(system.fleet(self._market.settings), [names.SUPERVISOR], self.actors.compare_hosts)
-        own.keep_running(own.clock.run(), watching, self.notices.run())
+        own.supervise(own.clock.run(), watching, self.webhook_events.run())
 
     async def _know_the_time(self) -> None:
         """As cluster.connect: a replica serves when it knows the database's time."""

@@ -106,7 +106,7 @@ class Tables:
     def has_ours(self, writer: str, seq: int) -> bool:
         return (writer, seq) in self.commits or (not self.own_is_confirmed and (writer, seq) in self.unconfirmed)
 
-    def owning(self, keys: Collection[str]) -> list[Commit]:
+    def commits_with_keys(self, keys: Collection[str]) -> list[Commit]:
         owners = (self._owner(key, confirmed=self.reads_are_confirmed) for key in keys)
         found = {(commit.writer, commit.seq): commit for commit in owners if commit is not None}
         return [found[place] for place in sorted(found)]
@@ -214,7 +214,7 @@ class Tables:
         found = [self.announcements[one] for one, since in self.unhandled.items() if after <= since < before]
         return sorted(found, key=lambda one: one.at)[:most]
 
-    def handled(self, event_ids: Collection[str]) -> None:
+    def mark_handled(self, event_ids: Collection[str]) -> None:
         for event_id in event_ids:
             self.unhandled.pop(event_id, None)
 
@@ -238,7 +238,7 @@ class Tables:
     def user_announced(self, announced: PendingUser) -> None:
         user = self.users.get(announced.id)
         if user is not None and user.version == announced.version:
-            self.users[user.id] = replace(user, announced=user.version)
+            self.users[user.id] = replace(user, relayed=user.version)
             self.unannounced.pop(user.id, None)
 
 

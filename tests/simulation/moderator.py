@@ -32,10 +32,10 @@ class Sellers:
         tickets = [one.entity for one in stored if one.entity.seller_id == seller_id and not one.entity.withdrawn]
         return [ticket.id for ticket in tickets if ticket.suspended is suspended][:most]
 
-    async def is_unlisted(self, user_id: str, since: Instant) -> None:
+    async def clear_delisted(self, user_id: str, since: Instant) -> None:
         """They are looked at for as long as the simulation lasts."""
 
-    async def is_relisted(self, user_id: str, since: Instant) -> None:
+    async def clear_relisted(self, user_id: str, since: Instant) -> None:
         """As above."""
 
 

@@ -92,22 +92,22 @@ def without_fenced_refusals(_: SimulatedMarket) -> AbstractContextManager[Any]:
     async def at_once(_host: Host[Any, Any], turn: Any) -> Any:  # noqa: ANN401 - a turn, which is private
         return turn.replies
 
-    return patch.object(Host, "_fenced", at_once)
+    return patch.object(Host, "_confirm_unwritten_replies", at_once)
 
 
 def without_order_keys(_: SimulatedMarket) -> AbstractContextManager[Any]:
     """An order may come into being again."""
-    return patch.object(TicketEntity, "claims", lambda _self, _event: ())
+    return patch.object(TicketEntity, "unique_keys", lambda _self, _event: ())
 
 
 def without_keys_of_later_attempts(_: SimulatedMarket) -> AbstractContextManager[Any]:
     """Only the first attempt to pay an order claims the key that its client named."""
-    claims = ChargeEntity.claims
+    claims = ChargeEntity.unique_keys
 
     def of_the_first(behaviour: ChargeEntity, event: ChargeEvent) -> tuple[str, ...]:
         return claims(behaviour, event) if event.charge.attempt == 1 else ()
 
-    return patch.object(ChargeEntity, "claims", of_the_first)
+    return patch.object(ChargeEntity, "unique_keys", of_the_first)
 
 
 @contextmanager
@@ -214,10 +214,10 @@ def without_the_databases_clock(_: SimulatedMarket) -> AbstractContextManager[An
 def without_announced_writers(_: SimulatedMarket) -> AbstractContextManager[Any]:
     """A writer commits before anybody can know that it exists: its first mark is that of its first progress."""
 
-    async def not_yet(_carry_on: CommitRelay) -> None:
+    async def not_yet(_commit_relay: CommitRelay) -> None:
         return
 
-    return patch.object(CommitRelay, "announce", not_yet)
+    return patch.object(CommitRelay, "register", not_yet)
 
 
 def without_others_events(_: SimulatedMarket) -> AbstractContextManager[Any]:
@@ -231,10 +231,15 @@ def without_fenced_reads(_: SimulatedMarket) -> AbstractContextManager[Any]:
     make = Resources.host
 
     def careless(
-        own: Resources, behaviour: Entity[Any, Any], carry_on: CommitRelay, *, writer: str, fence_reads: bool = False
+        own: Resources,
+        behaviour: Entity[Any, Any],
+        commit_relay: CommitRelay,
+        *,
+        writer: str,
+        fence_reads: bool = False,
     ) -> Host[Any, Any]:
         del fence_reads
-        return make(own, behaviour, carry_on, writer=writer)
+        return make(own, behaviour, commit_relay, writer=writer)
 
     return patch.object(Resources, "host", careless)
 

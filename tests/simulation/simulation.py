@@ -194,11 +194,13 @@ class _Run:
         found = [
             f"order {one.entity.id}"
             for one in tables.documents["orders"].values()
-            if one.entity.is_open or one.entity.is_unsettled
+            if one.entity.is_open or one.entity.has_pending_money
         ]
         holds = (place.hold for place in self.invariants.places.values())
         found += [f"hold {hold.order_id}" for hold in holds if hold and (hold.is_refunding or not hold.is_bought)]
-        found += [f"charge {one.entity.id}" for one in tables.documents["charges"].values() if one.entity.is_unsettled]
+        found += [
+            f"charge {one.entity.id}" for one in tables.documents["charges"].values() if one.entity.has_pending_money
+        ]
         found += [f"announcement {event_id}" for event_id in tables.unhandled]
         found += [f"user {user_id}" for user_id in tables.unannounced]
         found += [f"writer {writer}" for writer in tables.writers if self._is_behind(writer)]

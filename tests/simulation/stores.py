@@ -52,10 +52,10 @@ class FakeJournal:
                 raise StoreUnavailableError from None
         return SIZE
 
-    async def owning(self, keys: Collection[str]) -> list[Commit]:
-        return await self._server.call("journal.owning", lambda: self._tables.owning(keys))
+    async def commits_with_keys(self, keys: Collection[str]) -> list[Commit]:
+        return await self._server.call("journal.owning", lambda: self._tables.commits_with_keys(keys))
 
-    async def taken(self, keys: Collection[str]) -> set[str]:
+    async def existing_keys(self, keys: Collection[str]) -> set[str]:
         return await self._server.call("journal.taken", lambda: self._tables.taken(keys))
 
     async def after(self, writer: str, seq: int, limit: int) -> list[Commit]:
@@ -87,7 +87,7 @@ class FakeDocuments:
 
 
 class FakeMarks:
-    """See rescue.WriterMarks."""
+    """See recovery.WriterMarks."""
 
     def __init__(self, server: Caller, tables: Tables) -> None:
         self._server = server
@@ -137,7 +137,7 @@ class FakeQueries:
 
     async def orders_in_journal(self, ids: Collection[str]) -> dict[str, Order]:
         keys = {order_key(order_id) for order_id in ids}
-        commits = await self._server.call("journal.owning", lambda: self._tables.owning(keys))
+        commits = await self._server.call("journal.owning", lambda: self._tables.commits_with_keys(keys))
         known: dict[str, Order] = {}
         for commit in commits:
             for record in commit.records:
@@ -151,13 +151,13 @@ class FakeQueries:
 
     async def edits_in_journal(self, ids: Collection[str]) -> dict[str, str]:
         keys = {edit_key(edit_id) for edit_id in ids}
-        commits = await self._server.call("journal.owning", lambda: self._tables.owning(keys))
+        commits = await self._server.call("journal.owning", lambda: self._tables.commits_with_keys(keys))
         edits = ((record.entity, getattr(record.event, "edit_id", "")) for one in commits for record in one.records)
         return {edit_id: entity.partition(":")[2] for entity, edit_id in edits if edit_id in ids}
 
     async def orders_of_requests(self, requests: Collection[str]) -> dict[str, str]:
         keys = {request_key(request) for request in requests}
-        commits = await self._server.call("journal.owning", lambda: self._tables.owning(keys))
+        commits = await self._server.call("journal.owning", lambda: self._tables.commits_with_keys(keys))
         events = (record.event for commit in commits for record in commit.records)
         created = [event.charge for event in events if isinstance(event, ChargeCreated)]
         return {charge.request: charge.order_id for charge in created if charge.request and charge.request in requests}
@@ -206,8 +206,8 @@ class FakeInbox:
     async def unhandled(self, after: Instant, before: Instant, most: int) -> list[ReceivedWebhookEvent]:
         return await self._server.call("inbox.unhandled", lambda: self._tables.unhandled_between(after, before, most))
 
-    async def handled(self, event_ids: Collection[str]) -> None:
-        await self._server.call("inbox.handled", lambda: self._tables.handled(event_ids))
+    async def mark_handled(self, event_ids: Collection[str]) -> None:
+        await self._server.call("inbox.handled", lambda: self._tables.mark_handled(event_ids))
 
     async def forget_before(self, at: Instant) -> None:
         await self._server.call("inbox.forget_before", lambda: self._tables.forget_before(at))
@@ -220,8 +220,8 @@ class FakeUserMarks:
         self._server = server
         self._tables = tables
 
-    async def unannounced(self, most: int) -> list[PendingUser]:
+    async def pending(self, most: int) -> list[PendingUser]:
         return await self._server.call("users.unannounced", lambda: self._tables.unannounced_users(most))
 
-    async def announced(self, user: PendingUser) -> None:
+    async def mark_relayed(self, user: PendingUser) -> None:
         await self._server.call("users.announced", lambda: self._tables.user_announced(user))

@@ -66,8 +66,8 @@ class RemoteLedger:
     async def settled(self, change_ids: Collection[str]) -> None:
         await self._call(self._ledger.settled, change_ids)
 
-    async def announcements(self, now: float, limit: int, without: Collection[str]) -> Sequence[PendingWebhook]:
-        return await self._call(self._ledger.announcements, now, limit, without)
+    async def pending_webhooks(self, now: float, limit: int, without: Collection[str]) -> Sequence[PendingWebhook]:
+        return await self._call(self._ledger.pending_webhooks, now, limit, without)
 
     async def announced(self, change_ids: Collection[str]) -> None:
         await self._call(self._ledger.announced, change_ids)

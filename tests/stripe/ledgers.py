@@ -100,7 +100,7 @@ class TwoWritesLedger(MemoryLedger):
     def _add(self, change: Change) -> None:
         super()._add(change)
         if self.crashes:
-            self._announcements.pop(change.id, None)
+            self._webhooks.pop(change.id, None)
             raise Crash
 
 
@@ -112,9 +112,9 @@ class AwayLedger(MemoryLedger):
         self.is_away = False
         self.refusals = 0
 
-    async def announcements(self, now: float, limit: int, without: Collection[str]) -> Sequence[PendingWebhook]:
+    async def pending_webhooks(self, now: float, limit: int, without: Collection[str]) -> Sequence[PendingWebhook]:
         self._refuse()
-        return await super().announcements(now, limit, without)
+        return await super().pending_webhooks(now, limit, without)
 
     async def announced(self, change_ids: Collection[str]) -> None:
         self._refuse()

@@ -24,7 +24,7 @@ async def webhook() -> AsyncIterator[Webhook]:
 
 
 async def left(ledger: Ledger) -> Sequence[PendingWebhook]:
-    return await ledger.announcements(NOW + 10_000_000, 1000, ())
+    return await ledger.pending_webhooks(NOW + 10_000_000, 1000, ())
 
 
 async def until_left(ledger: Ledger, condition: Callable[[Sequence[PendingWebhook]], bool]) -> None:
@@ -167,9 +167,9 @@ class CountingLedger(MemoryLedger):
         self.most_in_hand = 0
         self.removals = 0
 
-    async def announcements(self, now: float, limit: int, without: Collection[str]) -> Sequence[PendingWebhook]:
+    async def pending_webhooks(self, now: float, limit: int, without: Collection[str]) -> Sequence[PendingWebhook]:
         self.most_in_hand = max(self.most_in_hand, limit + len(without))
-        return await super().announcements(now, limit, without)
+        return await super().pending_webhooks(now, limit, without)
 
     async def announced(self, change_ids: Collection[str]) -> None:
         self.removals += 1
@@ -183,7 +183,7 @@ async def test_a_flood_of_events_is_bounded_in_memory_and_recorded_in_bulk(webho
     for _ in range(300):
         await wire.captured()
     async with delivering(courier_to(webhook, sandbox)):
-        await until(lambda: not ledger._announcements)
+        await until(lambda: not ledger._webhooks)
     assert len({event["id"] for event in webhook.events}) == 600
     assert ledger.most_in_hand == IN_HAND
     assert ledger.removals < 60

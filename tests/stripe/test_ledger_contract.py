@@ -198,7 +198,7 @@ def announcing(number: int, at: float) -> Change:
     return replace(change(replace(NEW, id=f"pi_{number}")), at=at, events=events)
 
 
-def announcement(made: Change) -> PendingWebhook:
+def webhook(made: Change) -> PendingWebhook:
     return PendingWebhook(made.id, made.at, made.events, due_at=made.at)
 
 
@@ -206,10 +206,10 @@ async def test_what_is_to_be_announced_is_found_the_longest_due_first(ledger: Le
     changes = [announcing(1, 3.0), announcing(2, 1.0), announcing(3, 2.0), announcing(4, 9.0)]
     for one in (*changes, change()):
         await ledger.append(one)
-    first, second, third, _ = map(announcement, changes)
-    assert await ledger.announcements(3.0, 100, ()) == [second, third, first]
-    assert await ledger.announcements(3.0, 2, ()) == [second, third]
-    assert await ledger.announcements(3.0, 100, {second.id, first.id}) == [third]
+    first, second, third, _ = map(webhook, changes)
+    assert await ledger.pending_webhooks(3.0, 100, ()) == [second, third, first]
+    assert await ledger.pending_webhooks(3.0, 2, ()) == [second, third]
+    assert await ledger.pending_webhooks(3.0, 100, {second.id, first.id}) == [third]
 
 
 async def test_announcements_are_ended_and_postponed_together(ledger: Ledger) -> None:
@@ -220,9 +220,9 @@ async def test_announcements_are_ended_and_postponed_together(ledger: Ledger) ->
     await ledger.announced([*ids[:2], "missing"])
     # The second one was delivered by another courier meanwhile.
     await ledger.postpone([*ids[1:4], "missing"], 7.5)
-    assert await ledger.announcements(7.0, 100, ()) == [announcement(changes[4])]
-    later = await ledger.announcements(7.5, 100, {ids[4]})
-    expected = [replace(announcement(one), due_at=7.5, attempts=1) for one in changes[2:4]]
+    assert await ledger.pending_webhooks(7.0, 100, ()) == [webhook(changes[4])]
+    later = await ledger.pending_webhooks(7.5, 100, {ids[4]})
+    expected = [replace(webhook(one), due_at=7.5, attempts=1) for one in changes[2:4]]
     assert sorted(later, key=lambda one: one.id) == expected
 
 
@@ -287,4 +287,4 @@ async def every_question_finds_a_ledger_unavailable() -> None:
             with pytest.raises(LedgerUnavailable):
                 await ledger.use_of("key")
             with pytest.raises(LedgerUnavailable):
-                await ledger.announcements(1.0, 1, ())
+                await ledger.pending_webhooks(1.0, 1, ())

@@ -100,6 +100,6 @@ async def test_an_authentication_is_announced_without_a_request(
 ) -> None:
     _, secret = await waiting(wire)
     await sandbox.authenticate(secret, succeeds=succeeds)
-    announced = [event for one in await ledger.announcements(NOW, 100, ()) for event in one.events]
+    announced = [event for one in await ledger.pending_webhooks(NOW, 100, ()) for event in one.events]
     (event,) = (event for event in announced if event.type == event_type)
     assert '"request": {"id": null, "idempotency_key": null}' in event.body

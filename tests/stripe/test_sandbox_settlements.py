@@ -14,7 +14,7 @@ PENDING, FAILING, DISPUTED = "pm_card_pendingRefund", "pm_card_refundFail", "pm_
 
 
 async def types(ledger: Ledger, clock: Clock) -> list[str]:
-    return [event.type for one in await ledger.announcements(clock.time, 100, ()) for event in one.events]
+    return [event.type for one in await ledger.pending_webhooks(clock.time, 100, ()) for event in one.events]
 
 
 async def settle(sandbox: Sandbox, clock: Clock) -> None:

@@ -43,7 +43,7 @@ class TakesItsOwnForAnothers(LosesAnswers):
     """Does not know again what it wrote itself."""
 
     async def append(self, commit: Commit) -> int:
-        if await self.taken(commit.keys):
+        if await self.existing_keys(commit.keys):
             raise FencedError
         return await super().append(commit)
 
@@ -61,13 +61,13 @@ class Away(MongoJournal):
         self._check()
         return await super().append(commit)
 
-    async def owning(self, keys: Collection[str]) -> list[Commit]:
+    async def commits_with_keys(self, keys: Collection[str]) -> list[Commit]:
         self._check()
-        return await super().owning(keys)
+        return await super().commits_with_keys(keys)
 
-    async def taken(self, keys: Collection[str]) -> set[str]:
+    async def existing_keys(self, keys: Collection[str]) -> set[str]:
         self._check()
-        return await super().taken(keys)
+        return await super().existing_keys(keys)
 
     def _check(self) -> None:
         if self.away:

@@ -125,13 +125,13 @@ class Ahead:
         return self._clock.now() + self._by
 
 
-async def rescued(market: LocalMarket) -> None:
+async def recovered(market: LocalMarket) -> None:
     """A round of the Supervisor, at a time when everything of now stands still."""
     await market.writes_everything()
-    rescue, resumption = market.rescue(), market.resumption()
-    rescue._clock = resumption._clock = Ahead(market.connections.clock, STANDS_STILL + 1_000)
-    await rescue.round(market.live, set())
-    await resumption.round()
+    recovery, stalled_purchases = market.recovery(), market.stalled_purchases()
+    recovery._clock = stalled_purchases._clock = Ahead(market.connections.clock, STANDS_STILL + 1_000)
+    await recovery.round(market.live, set())
+    await stalled_purchases.round()
 
 
 async def confirmed_in_a_browser(market: LocalMarket, secret: str, card: str = VISA) -> int:

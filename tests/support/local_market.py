@@ -46,7 +46,7 @@ class RunningHost:
     """A host with its jobs, which can be stopped dead as a killed process would."""
 
     host: Host[Any, Any]
-    carry_on: CommitRelay
+    commit_relay: CommitRelay
     jobs: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def kill(self) -> None:
@@ -59,7 +59,7 @@ class RunningHost:
 
     def _has(self, task: asyncio.Task[Any]) -> bool:
         frame = getattr(task.get_coro(), "cr_frame", None)
-        return frame is not None and frame.f_locals.get("self") in (self.host, self.host.timers, self.carry_on)
+        return frame is not None and frame.f_locals.get("self") in (self.host, self.host.timers, self.commit_relay)
 
 
 class LocalMarket:
@@ -95,9 +95,11 @@ class LocalMarket:
 
     def _start(self, behaviour: Entity[Any, Any], name: str, *, fence_reads: bool = False) -> RunningHost:
         writer = f"{name}-{ObjectId()}"
-        carry_on = self.connections.carry_on(writer=writer, host=name)
-        host = self.connections.host(behaviour, carry_on, writer=writer, fence_reads=fence_reads)
-        running = RunningHost(host, carry_on, [asyncio.create_task(host.run()), asyncio.create_task(carry_on.run())])
+        commit_relay = self.connections.commit_relay(writer=writer, host=name)
+        host = self.connections.host(behaviour, commit_relay, writer=writer, fence_reads=fence_reads)
+        running = RunningHost(
+            host, commit_relay, [asyncio.create_task(host.run()), asyncio.create_task(commit_relay.run())]
+        )
         for job in running.jobs:
             job.add_done_callback(_tell_if_it_broke)
         self._all.append(running)
@@ -106,9 +108,9 @@ class LocalMarket:
     async def writes_everything(self) -> None:
         """Waits for the documents that nobody waited for."""
 
-        await eventually(lambda: not any(running.carry_on._dirty for running in (self.tickets, self.charges)))
+        await eventually(lambda: not any(running.commit_relay._dirty for running in (self.tickets, self.charges)))
 
-    def rescue(self) -> Recovery:
+    def recovery(self) -> Recovery:
         behaviours: dict[str, Entity[Any, Any]] = {
             names.TICKETS: TicketEntity(self.connections.queries),
             names.PAYMENTS: ChargeEntity(self.connections.queries),
@@ -118,7 +120,7 @@ class LocalMarket:
             behaviours, own.journal, own.documents, own.stream, own.marks, own.queries, self, own.clock, asyncio.gather
         )
 
-    def resumption(self) -> StalledPurchases:
+    def stalled_purchases(self) -> StalledPurchases:
         own = self.connections
         inbox = WebhookInbox(own.database)
         return StalledPurchases(

@@ -49,7 +49,7 @@ def events_of(
     before: PaymentIntent | None, after: PaymentIntent, cause: Cause, ids: IdFactory, types: Collection[str]
 ) -> Iterator[Event]:
     """What to announce of a change, as far as it is of these types."""
-    for event_type, shape in _announcements(before, after):
+    for event_type, shape in _webhooks(before, after):
         if event_type in types:
             yield _event(event_type, shape(), cause, ids("evt"))
 
@@ -69,7 +69,7 @@ def _event(event_type: str, shape: Shape, cause: Cause, event_id: str) -> Event:
     return Event(event_id, event_type, json.dumps(event))
 
 
-def _announcements(before: PaymentIntent | None, after: PaymentIntent) -> Iterator[tuple[str, Callable[[], Shape]]]:
+def _webhooks(before: PaymentIntent | None, after: PaymentIntent) -> Iterator[tuple[str, Callable[[], Shape]]]:
     intent = partial(intent_shape, after)
     if before is None:
         yield CREATED, intent

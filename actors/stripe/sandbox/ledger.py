@@ -62,7 +62,7 @@ class Ledger(Protocol):
     async def settled(self, change_ids: Collection[str]) -> None:
         """What was due according to these changes has happened."""
 
-    async def announcements(self, now: float, limit: int, without: Collection[str]) -> Sequence[PendingWebhook]:
+    async def pending_webhooks(self, now: float, limit: int, without: Collection[str]) -> Sequence[PendingWebhook]:
         """What is to be announced by now, the longest due first, but not those with an id in `without`."""
 
     async def announced(self, change_ids: Collection[str]) -> None:

@@ -61,7 +61,7 @@ class Change:
         return f"{self.intent.id}:{self.intent.version}"
 
     @property
-    def announcement(self) -> "PendingWebhook | None":
+    def webhook(self) -> "PendingWebhook | None":
         """What is to be delivered because of it, at once."""
         return PendingWebhook(self.id, self.at, self.events, due_at=self.at) if self.events else None
 

@@ -48,9 +48,9 @@ class Changes:
         self._newest[written.id] = written
         if len(self._newest) > REMEMBERED:
             del self._newest[next(iter(self._newest))]
-        if announcement := change.announcement:
+        if webhook := change.webhook:
             for listener in self._listeners:
-                listener(announcement)
+                listener(webhook)
         return True
 
     async def decide(self, intent_id: str, decision: Callable[[PaymentIntent | None], PaymentIntent | None]) -> None:

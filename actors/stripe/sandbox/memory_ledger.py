@@ -17,7 +17,7 @@ class MemoryLedger:
         self._uses: dict[str, IdempotencyRecord] = {}
         self._made: dict[str, CreatedObject] = {}
         self._to_settle: dict[str, tuple[float, str]] = {}
-        self._announcements: dict[str, PendingWebhook] = {}
+        self._webhooks: dict[str, PendingWebhook] = {}
         self._faults: FaultPlan | None = None
 
     async def append(self, change: Change) -> bool:
@@ -38,8 +38,8 @@ class MemoryLedger:
             self._made[change.made.id] = change.made
         if change.settle_at is not None:
             self._to_settle[change.id] = (change.settle_at, change.intent.id)
-        if change.announcement is not None:
-            self._announcements[change.id] = change.announcement
+        if change.webhook is not None:
+            self._webhooks[change.id] = change.webhook
 
     async def bind(self, use: IdempotencyRecord) -> bool:
         """See Ledger."""
@@ -82,21 +82,21 @@ class MemoryLedger:
         for change_id in change_ids:
             self._to_settle.pop(change_id, None)
 
-    async def announcements(self, now: float, limit: int, without: Collection[str]) -> Sequence[PendingWebhook]:
+    async def pending_webhooks(self, now: float, limit: int, without: Collection[str]) -> Sequence[PendingWebhook]:
         """See Ledger."""
-        due = [one for one in self._announcements.values() if one.due_at <= now and one.id not in without]
+        due = [one for one in self._webhooks.values() if one.due_at <= now and one.id not in without]
         return sorted(due, key=lambda one: one.due_at)[:limit]
 
     async def announced(self, change_ids: Collection[str]) -> None:
         """See Ledger."""
         for change_id in change_ids:
-            self._announcements.pop(change_id, None)
+            self._webhooks.pop(change_id, None)
 
     async def postpone(self, change_ids: Collection[str], due_at: float) -> None:
         """See Ledger."""
         for change_id in change_ids:
-            if one := self._announcements.get(change_id):
-                self._announcements[change_id] = replace(one, due_at=due_at, attempts=one.attempts + 1)
+            if one := self._webhooks.get(change_id):
+                self._webhooks[change_id] = replace(one, due_at=due_at, attempts=one.attempts + 1)
 
     async def faults(self) -> FaultPlan | None:
         """See Ledger."""

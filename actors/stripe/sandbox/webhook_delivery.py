@@ -14,7 +14,7 @@ from actors.stripe.sandbox.sandbox import Sandbox
 
 CONCURRENCY = 16
 POLL_SECONDS = 1.0
-IN_HAND = 200  # announcements in memory at most; the others wait in the ledger
+IN_HAND = 200  # webhooks in memory at most; the others wait in the ledger
 GIVEN_UP_SECONDS = 3 * 24 * 3600  # https://docs.stripe.com/webhooks#automatic-retries
 LONGEST_PAUSE_SECONDS = 60.0
 HELD_BACK_SECONDS = 2.0
@@ -94,45 +94,45 @@ class WebhookDelivery:
         if room < CONCURRENCY:
             return
         self._is_behind = False
-        found = await self._ledger.announcements(self._sandbox.now(), room, self._in_hand)
+        found = await self._ledger.pending_webhooks(self._sandbox.now(), room, self._in_hand)
         self._plan = await self._sandbox.faults.plan()
         for one in found:
             self._take(one)
         self._is_behind |= len(found) == room
 
-    def _take_new(self, announcement: PendingWebhook) -> None:
+    def _take_new(self, webhook: PendingWebhook) -> None:
         if len(self._in_hand) < IN_HAND:
-            self._take(announcement)
+            self._take(webhook)
         else:
             self._is_behind = True
 
-    def _take(self, announcement: PendingWebhook) -> None:
+    def _take(self, webhook: PendingWebhook) -> None:
         # It may have been announced here while it was looked for.
-        if announcement.id in self._in_hand:
+        if webhook.id in self._in_hand:
             return
-        self._in_hand.add(announcement.id)
-        if self._sandbox.now() - announcement.at > GIVEN_UP_SECONDS:
-            self._delivered.append(announcement)
+        self._in_hand.add(webhook.id)
+        if self._sandbox.now() - webhook.at > GIVEN_UP_SECONDS:
+            self._delivered.append(webhook)
             self._wake.set()
             return
         faults = self._sandbox.faults
         if faults.strikes(self._plan.reorder_webhook):
             later = faults.seconds(HELD_BACK_SECONDS)
-            asyncio.get_running_loop().call_later(later, self._queue.put_nowait, announcement)
+            asyncio.get_running_loop().call_later(later, self._queue.put_nowait, webhook)
         else:
-            self._queue.put_nowait(announcement)
+            self._queue.put_nowait(webhook)
 
     async def _deliver(self, http: aiohttp.ClientSession) -> None:
         while True:
-            announcement = await self._queue.get()
-            is_accepted = await self._is_accepted(announcement, http)
-            (self._delivered if is_accepted else self._failed).append(announcement)
+            webhook = await self._queue.get()
+            is_accepted = await self._is_accepted(webhook, http)
+            (self._delivered if is_accepted else self._failed).append(webhook)
             # While others are queued the ledger can wait: it is told of many deliveries at once.
             if self._queue.empty():
                 self._wake.set()
 
-    async def _is_accepted(self, announcement: PendingWebhook, http: aiohttp.ClientSession) -> bool:
-        for event in announcement.events:
+    async def _is_accepted(self, webhook: PendingWebhook, http: aiohttp.ClientSession) -> bool:
+        for event in webhook.events:
             if not await self._endpoint.accepts(event, http, self._sandbox.now()):
                 return False
             if self._sandbox.faults.strikes(self._plan.duplicate_webhook):

@@ -29,7 +29,7 @@ async def test_a_commit_is_read_as_it_was_appended(parts: Parts) -> None:
     written = commit("tickets-0-a", 1, *events, charge, claims=(f"order:{order.id}",))
     await parts.journal.append(written)
     assert await parts.journal.after("tickets-0-a", 0, 10) == [written]
-    (found,) = await parts.journal.owning([recorded(2).key])
+    (found,) = await parts.journal.commits_with_keys([recorded(2).key])
     assert found == written
     assert {record.commit for record in found.records} == {written.id}
 
@@ -44,7 +44,7 @@ async def test_a_key_that_another_writer_owns_fences(parts: Parts) -> None:
     await parts.journal.append(commit("a", 1, recorded(1)))
     with pytest.raises(FencedError):
         await parts.journal.append(commit("b", 1, recorded(1)))
-    assert placed(await parts.journal.owning([recorded(1).key])) == [("a", 1)]
+    assert placed(await parts.journal.commits_with_keys([recorded(1).key])) == [("a", 1)]
 
 
 async def test_a_key_that_the_writer_itself_took_in_another_commit_fences(parts: Parts) -> None:
@@ -58,7 +58,7 @@ async def test_of_a_fenced_commit_nothing_is_written(parts: Parts) -> None:
     fenced = commit("b", 1, recorded(1), recorded(2), recorded(3), claims=("order:1",))
     with pytest.raises(FencedError):
         await parts.journal.append(fenced)
-    assert await parts.journal.taken(fenced.keys) == {recorded(2).key}
+    assert await parts.journal.existing_keys(fenced.keys) == {recorded(2).key}
     assert await parts.journal.after("b", 0, 10) == []
 
 
@@ -73,7 +73,7 @@ async def test_a_claim_fences_as_a_version_does(parts: Parts) -> None:
     await parts.journal.append(ordering("a", 1, 1, an_order()))
     with pytest.raises(FencedError):
         await parts.journal.append(ordering("b", 1, 2, an_order()))
-    assert await parts.journal.taken([recorded(2).key]) == set()
+    assert await parts.journal.existing_keys([recorded(2).key]) == set()
 
 
 async def test_another_commit_in_the_same_place_counts_as_ours_and_is_not_written(parts: Parts) -> None:
@@ -86,16 +86,16 @@ async def test_the_owners_of_keys_are_found_each_once(parts: Parts) -> None:
     first, second = commit("a", 1, recorded(1), recorded(2)), commit("b", 1, recorded(3))
     await appended(parts.journal, first, second, commit("b", 2, recorded(4)))
     keys = {recorded(version).key for version in (1, 2, 3, 9)}
-    found = await parts.journal.owning(keys)
+    found = await parts.journal.commits_with_keys(keys)
     assert placed(found) == [("a", 1), ("b", 1)]
     assert first in found
-    assert await parts.journal.taken(keys) == keys - {recorded(9).key}
+    assert await parts.journal.existing_keys(keys) == keys - {recorded(9).key}
 
 
 async def test_without_keys_nothing_is_found(parts: Parts) -> None:
     await parts.journal.append(commit("a", 1, recorded(1)))
-    assert await parts.journal.owning([]) == []
-    assert await parts.journal.taken(set()) == set()
+    assert await parts.journal.commits_with_keys([]) == []
+    assert await parts.journal.existing_keys(set()) == set()
 
 
 async def test_a_writers_later_commits_are_read_in_order_and_not_all_at_once(parts: Parts) -> None:

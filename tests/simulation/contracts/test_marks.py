@@ -56,32 +56,32 @@ async def test_who_signed_up_is_marked_until_announced(parts: Parts) -> None:
     for number in (1, 2, 3):
         await parts.add_user(numbered(number), 100 * number)
     assert await marked(parts) == [PendingUser(numbered(one), 100 * one, 100 * one) for one in (1, 2, 3)]
-    assert len(await parts.user_marks.unannounced(2)) == 2
+    assert len(await parts.user_marks.pending(2)) == 2
     for _ in range(2):
-        await parts.user_marks.announced(PendingUser(numbered(2), 200, 200))
-    await parts.user_marks.announced(PendingUser(numbered(9), 900, 900))
+        await parts.user_marks.mark_relayed(PendingUser(numbered(2), 200, 200))
+    await parts.user_marks.mark_relayed(PendingUser(numbered(9), 900, 900))
     assert await marked(parts) == [PendingUser(numbered(one), 100 * one, 100 * one) for one in (1, 3)]
 
 
 async def test_who_changed_is_marked_again_with_what_was_announced_before(parts: Parts) -> None:
     await parts.add_user(numbered(1), 100)
     (mark,) = await marked(parts)
-    await parts.user_marks.announced(mark)
+    await parts.user_marks.mark_relayed(mark)
     await parts.change_user(numbered(1), 200)
     await parts.change_user(numbered(1), 300)
-    assert await marked(parts) == [PendingUser(numbered(1), 100, 300, version=3, announced=1)]
+    assert await marked(parts) == [PendingUser(numbered(1), 100, 300, version=3, relayed=1)]
 
 
 async def test_who_changed_while_they_were_announced_stays_marked(parts: Parts) -> None:
     await parts.add_user(numbered(1), 100)
     (mark,) = await marked(parts)
     await parts.change_user(numbered(1), 200)
-    await parts.user_marks.announced(mark)
-    assert await marked(parts) == [PendingUser(numbered(1), 100, 200, version=2, announced=0)]
+    await parts.user_marks.mark_relayed(mark)
+    assert await marked(parts) == [PendingUser(numbered(1), 100, 200, version=2, relayed=0)]
 
 
 async def marked(parts: Parts) -> list[PendingUser]:
-    return sorted(await parts.user_marks.unannounced(10), key=lambda mark: mark.id)
+    return sorted(await parts.user_marks.pending(10), key=lambda mark: mark.id)
 
 
 # Announcements
@@ -119,8 +119,8 @@ async def test_unhandled_ones_are_found_from_an_instant_until_before_another_the
 async def test_what_was_handled_is_not_found_and_not_kept_again(parts: Parts) -> None:
     await add(parts, 1, 2, 3)
     for _ in range(2):
-        await parts.inbox.handled(["evt_1", "evt_3", "evt_9"])
-    await parts.inbox.handled([])
+        await parts.inbox.mark_handled(["evt_1", "evt_3", "evt_9"])
+    await parts.inbox.mark_handled([])
     assert await unhandled(parts) == [kept(2, 200)]
     assert await parts.inbox.add(an_announcement(1), 500) is None
     assert await unhandled(parts) == [kept(2, 200)]
@@ -128,7 +128,7 @@ async def test_what_was_handled_is_not_found_and_not_kept_again(parts: Parts) ->
 
 async def test_what_arrived_before_an_instant_is_forgotten_whether_handled_or_not(parts: Parts) -> None:
     await add(parts, 1, 2, 3)
-    await parts.inbox.handled(["evt_1"])
+    await parts.inbox.mark_handled(["evt_1"])
     await parts.inbox.forget_before(300)
     assert await unhandled(parts) == [kept(3, 300)]
     assert await parts.inbox.add(an_announcement(1), 400) == kept(1, 400)

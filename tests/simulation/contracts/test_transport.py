@@ -32,8 +32,8 @@ class Simulated:
     def new_id(self) -> str:
         return self._market.world.new_id()
 
-    def kill(self, pulse: Heartbeat) -> None:
-        slot = self._market.ray.slots[pulse.name]
+    def kill(self, heartbeat: Heartbeat) -> None:
+        slot = self._market.ray.slots[heartbeat.name]
         assert slot.newest is not None
         self._market.world.kill(slot.newest.process)
 

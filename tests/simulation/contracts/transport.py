@@ -35,7 +35,7 @@ class Surroundings(Protocol):
     def new_id(self) -> str:
         """An id that nothing has."""
 
-    def kill(self, pulse: Heartbeat) -> None:
+    def kill(self, heartbeat: Heartbeat) -> None:
         """Ends the process that gave this sign of life, as kill -9 does."""
 
 
@@ -89,7 +89,9 @@ async def a_pulse_says_who_answers_and_is_the_same_while_it_lives(around: Surrou
     assert first.writer.startswith(f"{HOST}-")
     assert (again.writer, again.pid, again.node_id) == (first.writer, first.pid, first.node_id)
     others = [await around.fleet.ping(name) for name in shared_names(around.settings)]
-    assert len({pulse.writer for pulse in others}) == len({pulse.pid for pulse in others}) == len(others)
+    assert (
+        len({heartbeat.writer for heartbeat in others}) == len({heartbeat.pid for heartbeat in others}) == len(others)
+    )
 
 
 async def after_its_process_was_killed_an_actor_cannot_be_reached_until_another_writer_answers(
@@ -141,7 +143,7 @@ async def a_replaced_actor_is_another_writer(around: Surroundings) -> None:
 
 async def nobody_is_replaced_under_an_unknown_name(around: Surroundings) -> None:
     await around.fleet.replace(UNKNOWN, None)
-    await around.fleet.retire(UNKNOWN)
+    await around.fleet.passivate(UNKNOWN)
 
 
 async def a_tickets_own_actor_is_there_only_when_it_was_started(around: Surroundings) -> None:
@@ -159,10 +161,10 @@ async def a_tickets_own_actor_is_there_only_when_it_was_started(around: Surround
     (reply,) = await _call(around, transport, own, [listing])
     assert reply.ticket.id == listing.ticket_id
     assert own in await around.fleet.dedicated()
-    pulse = await around.fleet.ping(own)
+    heartbeat = await around.fleet.ping(own)
     # Somebody has just spoken to it, so it stays.
-    await around.fleet.retire(own)
-    assert (await around.fleet.ping(own)).writer == pulse.writer
+    await around.fleet.passivate(own)
+    assert (await around.fleet.ping(own)).writer == heartbeat.writer
 
 
 PROMISES = (
