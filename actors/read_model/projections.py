@@ -46,7 +46,7 @@ NO_START = 999_999_999_999_999
 LARGEST_LAG = 8
 
 # Nobody waits for an expiry, and a payment goes on at once: whoever is told of one that is not over waits for the
-# document all the same (see TicketEntity.documents_before_reply). So a purchase replaces the document of its order once.
+# document all the same (see TicketEntity.documents_before_reply). So a purchase replaces its order's document once.
 WRITTEN_AFTER_REPLY = (
     OrderExpired,
     OrderAwaitingPayment,
