@@ -307,7 +307,8 @@ def _reserve(ticket: Ticket, command: Reserve, now: Instant, surroundings: Decis
     order = _order_for(
         ticket, command.order_id, command.buyer_id, now, expires_at, fee=surroundings.fee, request=command.request
     )
-    return (OrderCreated(order),)
+    is_waiting = waiting_list.place_in(ticket.waiting, command.buyer_id) is not None
+    return (WaiterLeft(command.buyer_id), OrderCreated(order)) if is_waiting else (OrderCreated(order),)
 
 
 def _order_for(  # noqa: PLR0913 - what an order has besides what is bought

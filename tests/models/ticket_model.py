@@ -297,7 +297,7 @@ class TicketModel:
         if self.begins is not None and self.begins < self.holder.ends:
             self.holder.ends = self.begins
         self.orders[command.order_id] = self.holder
-        self.line.pop(command.buyer_id, None)
+        self._leave(command.buyer_id)
         self.history.append("OrderCreated")
         return None
 
@@ -330,7 +330,7 @@ class TicketModel:
         return self._edited_since(command) or self._holds_too_much(command, open_holds)
 
     def _holds_too_much(self, command: Reserve, open_holds: int) -> Refusal | None:
-        if self._unpaid_within_the_hour(command.buyer_id) >= 3:
+        if command.is_limited and self._unpaid_within_the_hour(command.buyer_id) >= 3:
             return HeldTooOften()
         if command.max_holds is not None and open_holds >= command.max_holds:
             return TooManyHolds(command.max_holds)

@@ -179,6 +179,17 @@ async def test_all_lines_of_somebody_are_found_until_they_leave_or_the_line_ends
     assert [ticket["_id"] for ticket in found] == [kept]
 
 
+async def test_somebody_in_line_who_buys_what_is_for_sale_leaves_the_line(market: LocalMarket, line: list[str]) -> None:
+    tickets = market.connections.database["tickets"]
+    (ticket_id,) = await listed(market)
+    hold = await held(market, ticket_id)
+    expect(TicketAnswer, await market.ask_ticket(JoinWaitingList(ticket_id, line[0], 1)))
+    await market.ask_ticket(CancelOrder(ticket_id, hold.order_id))
+    bought = expect(TicketAnswer, await market.ask_ticket(a_hold(ticket_id, buyer_id=line[0])))
+    assert bought.order is not None
+    assert await tickets.count_documents({"by_waiter": line[0]}) == 0
+
+
 async def test_a_ticket_that_fits_nobody_in_line_is_for_sale(market: LocalMarket) -> None:
     (ticket_id,) = await listed(market)
     hold = await held(market, ticket_id)
