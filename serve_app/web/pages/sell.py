@@ -23,7 +23,7 @@ from serve_app.web.visitor import visitor_of
 router = APIRouter(include_in_schema=False)
 # Reading their names takes 60 ms, so it is done before anybody waits. Those with a place in them are people's.
 _ZONES = sorted(name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/")))
-_AWAY = (HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED, HTTPStatus.SERVICE_UNAVAILABLE)
+_AWAY = (HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED)
 
 
 @router.get("/sell")
