@@ -155,6 +155,28 @@ async def width_faults(page: Page) -> list[str]:
     return faults
 
 
+async def control_faults(page: Page) -> list[str]:
+    """Return controls and parts that no line tells from text, for forced colors: they have no backgrounds (G17)."""
+    faults: list[str] = await page.evaluate(
+        """() => {
+          const faults = [];
+          const isLine = (width, style, color, ground) => parseFloat(width) > 0 && style !== "none" && color !== ground;
+          const parts = "button, a.button, select, textarea, input:not([type=radio], [type=checkbox], [type=hidden])"
+            + ", .card, .note, .panel, .badge, .countdown, [aria-current]";
+          for (const part of document.body.querySelectorAll(parts)) {
+            if (!part.checkVisibility()) continue;
+            const own = getComputedStyle(part);
+            const hasBorder = isLine(own.borderTopWidth, own.borderTopStyle, own.borderTopColor, own.backgroundColor);
+            if (!hasBorder && own.textDecorationLine !== "underline") {
+              faults.push(`${part.localName}.${part.className} ${part.textContent.trim().slice(0, 20)} has no line`);
+            }
+          }
+          return faults;
+        }"""
+    )
+    return faults
+
+
 async def enlarge_text(page: Page) -> None:
     """Show all text at 200 %."""
     await page.evaluate("document.documentElement.style.setProperty('font-size', '200%')")
