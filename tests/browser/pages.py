@@ -7,6 +7,8 @@ from playwright.async_api import Page, Response
 
 from tests.browser.scene import Scene
 
+# The clocks go back that night: 02:30 comes twice.
+TWICE = {"title": "Night", "price": "20", "date": "2031-10-26", "time": "02:30", "timezone": "Europe/Berlin"}
 SIGN_UP = {"email": "nobody", "password": "short"}
 
 
@@ -59,6 +61,7 @@ PAGES = [
     Row("verification refused", "/verify", status=400, fill={"token": "abc"}, press="Confirm"),
     Row("sell", "/sell", "sam"),
     Row("sell refused", "/sell", "sam", 400, {"price": "NaN"}, "List the ticket"),
+    Row("sell at a time that comes twice", "/sell", "sam", 400, TWICE, "List the ticket"),
     Row("sell with a preview", "/sell", "sam", 200, {"title": "Hamlet", "price": "42.50"}, "Preview"),
     Row("edit", "/tickets/{available}/edit", "sam"),
     Row("edit of hostile text", "/tickets/{hostile}/edit", "sam"),
