@@ -6,7 +6,7 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import Opens
 from tests.browser.market import Market
-from tests.browser.test_moment_end import seconds_shown
+from tests.browser.test_moment_end import seconds_shown, takes_clock
 
 CHANGE = datetime.fromisoformat("2031-10-26T01:00:00+00:00")
 BERLIN = "Europe/Berlin"
@@ -33,9 +33,10 @@ async def test_seller_chooses_which_of_two_equal_times_it_is_and_buyers_can_tell
 async def test_hold_counts_its_minutes_down_while_the_clocks_go_back(market: Market, opens: Opens) -> None:
     _, buyer, _, order = await market.held()
     page = await opens("about:blank", buyer, timezone_id=BERLIN)
-    await page.clock.install(time=CHANGE - timedelta(minutes=5))
+    await takes_clock(page, CHANGE - timedelta(minutes=5))
     await page.goto(f"/orders/{order['id']}")
     before = await seconds_shown(page)
+    assert before > 0
     assert await page.evaluate("new Date().getHours() * 60 + new Date().getMinutes()") in {175, 176}, "02:55"
     await page.clock.fast_forward("10:00")
     assert await page.evaluate("new Date().getHours() * 60 + new Date().getMinutes()") in {125, 126}, "02:05"
