@@ -132,6 +132,13 @@ addEventListener("pageshow", (event) => {
   if (event.persisted && !document.querySelector("form[data-draft=new]")) location.reload();
 });
 
+// A page that was not to be had is asked for once more by itself; a reload of it is not.
+const retry = document.querySelector("[data-retry]");
+if (retry && performance.getEntriesByType("navigation")[0]?.type !== "reload") {
+  retry.textContent = "This page tries again by itself in a moment.";
+  setTimeout(() => location.reload(), 1000 * retry.dataset.retry);
+}
+
 const FORMATS = { clock: { timeStyle: "short" }, date: { dateStyle: "long" }, time: { dateStyle: "full", timeStyle: "short" } };
 function prepare(root) {
   for (const time of root.querySelectorAll("time[data-local]")) {
