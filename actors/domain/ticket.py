@@ -2,80 +2,81 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import assert_never
 
 from actors.domain import fees, unpaid_holds, waiting_list
-from actors.domain.messages import (
-    AbandonRefund,
-    ActivateTicket,
+from actors.domain.instants import Instant
+from actors.domain.refusals import (
     AlreadyReserved,
     AlreadySold,
     AlreadyWithdrawn,
     AttemptOver,
-    CancelOrder,
-    CancelReason,
-    CancelSale,
-    CloseWaitingList,
-    CreateTicket,
     EditedSince,
-    EditTicket,
-    Expire,
     HeldByYou,
     HeldTooOften,
-    Instant,
-    JoinWaitingList,
-    LeaveWaitingList,
     NotFound,
     NotOwner,
     NotReserved,
-    OfferAccepted,
-    Order,
-    OrderAwaitingPayment,
-    OrderCancelled,
     OrderClosed,
     OrderComplete,
-    OrderCompleted,
-    OrderCreated,
-    OrderEvent,
-    OrderExpired,
     OrderNotPaid,
-    OrderRefundFailed,
-    OrderRefunding,
-    OrderReopened,
-    OrderStatus,
     PriceChanged,
-    ReadOrder,
-    ReadTicket,
     Refusal,
-    ReinstateTicket,
-    Release,
     RequestMismatch,
-    Reserve,
-    Sell,
     SellerCannotBuy,
     ShowStarted,
+    TooManyHolds,
+    TooManyUnpaidHolds,
+    VersionMismatch,
+    WaitingListFull,
+    WaitingListOver,
+    WrongAmount,
+)
+from actors.domain.ticket_commands import (
+    AbandonRefund,
+    ActivateTicket,
+    CancelOrder,
+    CancelSale,
+    CloseWaitingList,
+    CreateTicket,
+    EditTicket,
+    Expire,
+    JoinWaitingList,
+    LeaveWaitingList,
+    ReadOrder,
+    ReadTicket,
+    ReinstateTicket,
+    Release,
+    Reserve,
+    Sell,
     StartPayment,
     StartRefund,
     SuspendTicket,
     TicketCommand,
+    WithdrawTicket,
+)
+from actors.domain.ticket_events import (
+    OfferAccepted,
+    OrderAwaitingPayment,
+    OrderCancelled,
+    OrderCompleted,
+    OrderCreated,
+    OrderEvent,
+    OrderExpired,
+    OrderRefundFailed,
+    OrderRefunding,
+    OrderReopened,
     TicketCreated,
-    TicketDetails,
     TicketEvent,
     TicketReinstated,
-    TicketStatus,
     TicketSuspended,
     TicketUpdated,
     TicketWithdrawn,
-    TooManyHolds,
-    TooManyUnpaidHolds,
-    VersionMismatch,
     WaiterJoined,
     WaiterLeft,
     WaitingListClosed,
-    WaitingListFull,
-    WaitingListOver,
-    WithdrawTicket,
-    WrongAmount,
 )
+from actors.domain.ticket_values import CancelReason, Order, OrderStatus, TicketDetails, TicketStatus
 from actors.domain.unpaid_holds import MOST_OF_A_TICKET, UnpaidHold
 from actors.domain.waiting_list import MOST_IN_LINE, Line, Waiter
 
@@ -516,12 +517,6 @@ def _order_of(ticket: Ticket) -> Order:
     return ticket.order
 
 
-def order_in(event: object) -> Order | None:
-    """Return the order that an event of a ticket is about, None for any other event."""
-    order: Order | None = getattr(event, "order", None)
-    return order
-
-
 def evolve(ticket: Ticket | None, event: TicketEvent, at: Instant, ticket_id: str) -> Ticket:
     """The ticket after the event; its version is one higher, the first is 1."""
     match event:
@@ -542,11 +537,13 @@ def evolve(ticket: Ticket | None, event: TicketEvent, at: Instant, ticket_id: st
             ticket = replace(ticket, waiting=waiting_list.without(ticket.waiting, event.user_id))
         case WaitingListClosed():
             ticket = replace(ticket, waiting=(), waiting_closed=ticket.status is TicketStatus.RESERVED)
-        case _:
+        case OrderEvent():
             holds = unpaid_holds.remember(ticket.unpaid_holds, event.order)
             waiting, is_closed = _line_after(ticket, event)
             order = _order_after(event)
             ticket = replace(ticket, order=order, unpaid_holds=holds, waiting=waiting, waiting_closed=is_closed)
+        case _:
+            assert_never(event)
     return replace(ticket, version=ticket.version + 1, updated_at=at)
 
 

@@ -4,18 +4,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from actors.domain import charge as rules
+from actors.domain.charge_commands import ChargeCommand, OpenCharge, ReadCharge
+from actors.domain.charge_events import ChargeCreated, ChargeEvent
+from actors.domain.charge_values import Charge
+from actors.domain.instants import Instant
 from actors.domain.keys import request_key
-from actors.domain.messages import (
-    Charge,
-    ChargeCommand,
-    ChargeCreated,
-    ChargeEvent,
-    Instant,
-    OpenCharge,
-    ReadCharge,
-    Refusal,
-    RequestMismatch,
-)
+from actors.domain.refusals import Refusal, RequestMismatch
 from actors.read_model.projections import charge_projections
 from actors.runtime.ports import Decision, DocumentUpdate, RecordedEvent
 

@@ -5,8 +5,11 @@ from dataclasses import replace
 from typing import Protocol
 
 from actors.domain import ticket as rules
+from actors.domain.instants import Instant
 from actors.domain.keys import edit_key, order_key
-from actors.domain.messages import (
+from actors.domain.refusals import OrderClosed, Refusal
+from actors.domain.ticket import DecisionContext, Ticket, TicketAnswer
+from actors.domain.ticket_commands import (
     ActivateTicket,
     CancelOrder,
     CancelSale,
@@ -14,24 +17,18 @@ from actors.domain.messages import (
     CreateTicket,
     EditTicket,
     Expire,
-    Instant,
     JoinWaitingList,
     LeaveWaitingList,
-    Order,
-    OrderClosed,
-    OrderCreated,
     ReadTicket,
-    Refusal,
     Release,
     Reserve,
     Sell,
     StartPayment,
     TicketCommand,
-    TicketEvent,
-    TicketUpdated,
     WithdrawTicket,
 )
-from actors.domain.ticket import DecisionContext, Ticket, TicketAnswer
+from actors.domain.ticket_events import OrderCreated, TicketEvent, TicketUpdated, order_in
+from actors.domain.ticket_values import Order
 from actors.domain.waiting_list import Line
 from actors.read_model.projections import order_projection, ticket_projections
 from actors.runtime.ports import Decision, DocumentUpdate, RecordedEvent
@@ -193,11 +190,11 @@ class TicketEntity:
         if isinstance(command, JoinWaitingList | LeaveWaitingList | CloseWaitingList):
             return TicketAnswer(ticket, None, fresh)
         # The first event is that of the command; one after it may be an offer to somebody else.
-        changed = rules.order_in(decided.events[0]) if decided.events else None
+        changed = order_in(decided.events[0]) if decided.events else None
         return TicketAnswer(ticket, changed or decided.surroundings.earlier_order or ticket.order, fresh)
 
     def on_decided(self, event: TicketEvent) -> None:
-        order = rules.order_in(event)
+        order = order_in(event)
         if order is None:
             return
         self._holds.note(order)
@@ -230,7 +227,8 @@ class TicketEntity:
         return ()
 
     def projections(self, recorded: RecordedEvent, ticket: Ticket) -> list[DocumentUpdate]:
-        return ticket_projections(recorded, ticket)
+        event: TicketEvent = recorded.event
+        return ticket_projections(event, ticket)
 
     def told(self, ticket: Ticket) -> list[DocumentUpdate]:
         return [] if ticket.order is None else [order_projection(ticket.order)]

@@ -12,7 +12,7 @@ from babel.dates import format_date, format_time
 from babel.numbers import format_currency, format_decimal, get_currency_symbol
 from markupsafe import Markup
 
-from actors.domain.messages import Instant
+from actors.domain.instants import Instant
 from actors.domain.money import DECIMALS
 from serve_app.http.timestamps import iso
 from serve_app.web.visitor import Visitor

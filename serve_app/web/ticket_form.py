@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 from babel import Locale
 from babel.numbers import NumberFormatError, parse_decimal
 
-from actors.domain.messages import TicketDetails
 from actors.domain.money import format_amount, least_price, parse_amount
+from actors.domain.ticket_values import TicketDetails
 from serve_app.http.errors import RequestValidationError
 from serve_app.schemas.tickets import TicketBody
 from serve_app.services import Services

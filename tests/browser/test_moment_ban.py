@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Page, expect
 
-from actors.domain.messages import OrderStatus
+from actors.domain.ticket_values import OrderStatus
 from tests.api.world import PASSWORD, Person
 from tests.browser.conftest import Opens
 from tests.browser.market import Market

@@ -3,7 +3,8 @@
 import pytest
 from playwright.async_api import Page, expect
 
-from actors.domain.messages import EditTicket, Reserve, Unavailable
+from actors.domain.refusals import Unavailable
+from actors.domain.ticket_commands import EditTicket, Reserve
 from tests.browser.conftest import Opens
 from tests.browser.market import Market
 

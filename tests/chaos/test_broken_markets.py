@@ -10,8 +10,10 @@ from bson import ObjectId
 from pydantic import SecretStr
 
 from actors.domain import ticket as rules
-from actors.domain.messages import EditTicket, Instant, Reserve, TicketCommand, TicketEvent, TicketUpdated
+from actors.domain.instants import Instant
 from actors.domain.ticket import NO_SURROUNDINGS, Ticket
+from actors.domain.ticket_commands import EditTicket, Reserve, TicketCommand
+from actors.domain.ticket_events import TicketEvent, TicketUpdated
 from actors.runtime.ports import Decision
 from actors.tickets.entity import TicketEntity
 from config.settings import Settings

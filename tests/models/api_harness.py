@@ -8,7 +8,7 @@ import httpx
 from bson import ObjectId
 from hypothesis.stateful import RuleBasedStateMachine
 
-from actors.domain.messages import TicketDetails
+from actors.domain.ticket_values import TicketDetails
 from tests.models.api_client import ApiClient, Person
 from tests.models.api_model import NOT_SIGNED_IN
 from tests.models.api_views import JSON, Listing, Payment, iso, listing_view, order_view, own_listing_view

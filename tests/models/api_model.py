@@ -4,15 +4,10 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from actors.domain.messages import (
+from actors.domain.refusals import (
     AlreadyReserved,
     AlreadySold,
     AlreadyWithdrawn,
-    CancelOrder,
-    CancelReason,
-    CancelSale,
-    CreateTicket,
-    EditTicket,
     HeldByYou,
     HeldTooOften,
     NotFound,
@@ -22,22 +17,28 @@ from actors.domain.messages import (
     OrderComplete,
     OrderNotPaid,
     PriceChanged,
-    ReadTicket,
     Refusal,
-    Release,
     RequestMismatch,
-    Reserve,
-    Sell,
     SellerCannotBuy,
     ShowStarted,
+    TooManyHolds,
+    WaitingListOver,
+)
+from actors.domain.ticket_commands import (
+    CancelOrder,
+    CancelSale,
+    CreateTicket,
+    EditTicket,
+    ReadTicket,
+    Release,
+    Reserve,
+    Sell,
     StartPayment,
     StartRefund,
     TicketCommand,
-    TicketDetails,
-    TooManyHolds,
-    WaitingListOver,
     WithdrawTicket,
 )
+from actors.domain.ticket_values import CancelReason, TicketDetails
 from tests.models.api_views import (
     JSON,
     Listing,

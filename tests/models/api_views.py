@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from actors.domain.messages import CancelReason
+from actors.domain.ticket_values import CancelReason
 from tests.models.ticket_model import OrderModel, TicketModel
 
 JSON = dict[str, Any]

@@ -17,7 +17,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from bson import ObjectId
 from starlette.responses import Response
 
-from actors.domain.messages import Instant
+from actors.domain.instants import Instant
 from actors.runtime.clock import SharedClock
 from actors.storage.database import create_indexes
 from actors.storage.users import User

@@ -9,21 +9,21 @@ from bson import ObjectId
 from pydantic import SecretStr
 
 from actors.domain import ticket as rules
-from actors.domain.messages import (
+from actors.domain.answers import PaymentAnswer
+from actors.domain.instants import Instant
+from actors.domain.purchase_commands import PurchaseCommand
+from actors.domain.refusals import Refusal
+from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import (
     CancelOrder,
     CloseWaitingList,
-    Instant,
     JoinWaitingList,
-    Order,
-    PaymentAnswer,
-    PurchaseCommand,
     ReadTicket,
-    Refusal,
     Release,
     Reserve,
     TicketCommand,
 )
-from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_values import Order
 from actors.payments.purchase import PurchaseSaga
 from actors.storage.orders import Orders
 from actors.tickets.entity import TicketEntity

@@ -7,21 +7,11 @@ from typing import Any
 import pytest
 
 from actors.domain import ticket as rules
-from actors.domain.messages import (
-    EditTicket,
-    Expire,
-    Instant,
-    Order,
-    OrderExpired,
-    OrderStatus,
-    Reserve,
-    Sell,
-    StartPayment,
-    TicketCommand,
-    TicketStatus,
-    TicketUpdated,
-)
+from actors.domain.instants import Instant
 from actors.domain.ticket import Decision, DecisionContext, Ticket
+from actors.domain.ticket_commands import EditTicket, Expire, Reserve, Sell, StartPayment, TicketCommand
+from actors.domain.ticket_events import OrderExpired, TicketUpdated
+from actors.domain.ticket_values import Order, OrderStatus, TicketStatus
 from tests.models import search
 from tests.models.ticket_machine import TicketMachine
 from tests.support import examples

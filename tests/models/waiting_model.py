@@ -1,6 +1,6 @@
 """What the API must answer to people who wait for a ticket that somebody else holds, and to the seller of it."""
 
-from actors.domain.messages import CloseWaitingList, JoinWaitingList, LeaveWaitingList
+from actors.domain.ticket_commands import CloseWaitingList, JoinWaitingList, LeaveWaitingList
 from tests.models.api_model import Answer, ApiModel, refused
 from tests.models.ticket_model import OrderModel
 

@@ -2,18 +2,11 @@
 
 import asyncio
 
-from actors.domain.messages import (
-    CancelOrder,
-    Instant,
-    NotFound,
-    Overloaded,
-    ReadTicket,
-    Reserve,
-    TicketCommand,
-    TicketStatus,
-    Unavailable,
-)
+from actors.domain.instants import Instant
+from actors.domain.refusals import NotFound, Overloaded, Unavailable
 from actors.domain.ticket import Ticket, TicketAnswer
+from actors.domain.ticket_commands import CancelOrder, ReadTicket, Reserve, TicketCommand
+from actors.domain.ticket_values import TicketStatus
 from actors.runtime.host import Host, Limits
 from actors.runtime.ports import Decision
 from actors.tickets.entity import TicketEntity

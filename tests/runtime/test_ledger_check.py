@@ -7,20 +7,15 @@ from decimal import Decimal
 
 import pytest
 
+from actors.domain.answers import PaymentAnswer
+from actors.domain.charge_commands import Capture
+from actors.domain.charge_values import Charge
 from actors.domain.fees import fee_of
-from actors.domain.messages import (
-    CancelOrder,
-    Capture,
-    Charge,
-    Order,
-    OrderCompleted,
-    Pay,
-    PaymentAnswer,
-    ResumePurchase,
-    Sell,
-    TicketCommand,
-)
+from actors.domain.purchase_commands import Pay, ResumePurchase
 from actors.domain.ticket import Ticket
+from actors.domain.ticket_commands import CancelOrder, Sell, TicketCommand
+from actors.domain.ticket_events import OrderCompleted
+from actors.domain.ticket_values import Order
 from actors.payments.charge_workflow import ChargeWorkflow
 from actors.payments.purchase import Outcome, Participants, PurchaseSaga
 from actors.payments.reconciliation import ReconciliationReport

@@ -7,25 +7,16 @@ from dataclasses import replace
 
 import pytest
 
-from actors.domain.messages import (
-    CancelOrder,
-    Charge,
-    ChargeStatus,
-    EditTicket,
-    Instant,
-    OpenCharge,
-    Pay,
-    PaymentAnswer,
-    ReadTicket,
-    RequestMismatch,
-    Reserve,
-    TicketCommand,
-    TicketEvent,
-    TicketStatus,
-    TooManyHolds,
-    Unavailable,
-)
+from actors.domain.answers import PaymentAnswer
+from actors.domain.charge_commands import OpenCharge
+from actors.domain.charge_values import Charge, ChargeStatus
+from actors.domain.instants import Instant
+from actors.domain.purchase_commands import Pay
+from actors.domain.refusals import RequestMismatch, TooManyHolds, Unavailable
 from actors.domain.ticket import Ticket, TicketAnswer
+from actors.domain.ticket_commands import CancelOrder, EditTicket, ReadTicket, Reserve, TicketCommand
+from actors.domain.ticket_events import TicketEvent
+from actors.domain.ticket_values import TicketStatus
 from actors.payments.purchase import Outcome
 from actors.runtime.host import Host
 from actors.runtime.ports import Commit, Decision

@@ -4,19 +4,10 @@ from collections.abc import Collection
 
 import pytest
 
-from actors.domain.messages import (
-    CancelOrder,
-    CloseWaitingList,
-    JoinWaitingList,
-    LeaveWaitingList,
-    OfferAccepted,
-    Order,
-    OrderCancelled,
-    OrderCreated,
-    OrderExpired,
-    TicketStatus,
-)
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import CancelOrder, CloseWaitingList, JoinWaitingList, LeaveWaitingList
+from actors.domain.ticket_events import OfferAccepted, OrderCancelled, OrderCreated, OrderExpired
+from actors.domain.ticket_values import Order, TicketStatus
 from actors.domain.unpaid_holds import MOST_OF_A_TICKET
 from actors.storage.entities import Queries
 from actors.storage.users import User, Users

@@ -6,8 +6,9 @@ from typing import Any
 
 from actors.domain import charge as charge_rules
 from actors.domain import ticket as ticket_rules
-from actors.domain.messages import Charge, Order
+from actors.domain.charge_values import Charge
 from actors.domain.ticket import Ticket
+from actors.domain.ticket_values import Order
 from actors.runtime.ports import RecordedEvent
 
 

@@ -5,23 +5,12 @@ from typing import Any
 
 from actors.domain import ticket as rules
 from actors.domain import unpaid_holds
-from actors.domain.messages import (
-    ChargeStatus,
-    CreateTicket,
-    EditTicket,
-    Order,
-    OrderStatus,
-    Overloaded,
-    PaymentAnswer,
-    ReadTicket,
-    Refusal,
-    Reserve,
-    TicketCommand,
-    TooManyHolds,
-    TooManyUnpaidHolds,
-    Unavailable,
-)
+from actors.domain.answers import PaymentAnswer
+from actors.domain.charge_values import ChargeStatus
+from actors.domain.refusals import Overloaded, Refusal, TooManyHolds, TooManyUnpaidHolds, Unavailable
 from actors.domain.ticket import NO_SURROUNDINGS, DecisionContext, Ticket, TicketAnswer
+from actors.domain.ticket_commands import CreateTicket, EditTicket, ReadTicket, Reserve, TicketCommand
+from actors.domain.ticket_values import Order, OrderStatus
 from tests.simulation.database import Tables
 from tests.simulation.invariants import Invariants
 from tests.simulation.stripe import WatchedLedger

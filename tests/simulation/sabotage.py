@@ -14,23 +14,14 @@ from unittest.mock import patch
 
 from actors.domain import fees, unpaid_holds, waiting_list
 from actors.domain import ticket as ticket_rules
-from actors.domain.messages import (
-    CancelReason,
-    Capture,
-    Charge,
-    ChargeAnswer,
-    ChargeEvent,
-    ChargeStep,
-    Expire,
-    Order,
-    OrderCompleted,
-    OrderExpired,
-    Sell,
-    TicketCommand,
-    TicketEvent,
-    TicketStatus,
-)
+from actors.domain.answers import ChargeAnswer
+from actors.domain.charge_commands import Capture
+from actors.domain.charge_events import ChargeEvent
+from actors.domain.charge_values import Charge, ChargeStep
 from actors.domain.ticket import DecisionContext, Ticket
+from actors.domain.ticket_commands import Expire, Sell, TicketCommand
+from actors.domain.ticket_events import OrderCompleted, OrderExpired, TicketEvent
+from actors.domain.ticket_values import CancelReason, Order, TicketStatus
 from actors.payments import stripe_calls
 from actors.payments.charge_entity import ChargeEntity
 from actors.payments.purchase import PurchaseSaga

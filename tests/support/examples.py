@@ -2,22 +2,21 @@
 
 from bson import ObjectId
 
-from actors.domain.messages import (
+from actors.domain.refusals import Refusal
+from actors.domain.ticket import NO_SURROUNDINGS, DecisionContext, Ticket, decide, due, evolve
+from actors.domain.ticket_commands import (
     CancelOrder,
     CreateTicket,
     Expire,
-    Order,
-    Refusal,
     Release,
     Reserve,
     Sell,
     StartPayment,
     TicketCommand,
-    TicketDetails,
-    TicketEvent,
     WithdrawTicket,
 )
-from actors.domain.ticket import NO_SURROUNDINGS, DecisionContext, Ticket, decide, due, evolve
+from actors.domain.ticket_events import TicketEvent
+from actors.domain.ticket_values import Order, TicketDetails
 
 TICKET, SELLER, BUYER, ORDER, CHARGE = (digit * 24 for digit in "1abef")
 ANOTHER, ANOTHER_ORDER, ANOTHER_CHARGE = "c" * 24, "d" * 24, "9" * 24

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from actors.domain.messages import Instant
+from actors.domain.instants import Instant
 from serve_app.http.timestamps import iso
 from serve_app.web.formats import Formats
 from serve_app.web.visitor import Visitor, _zone, locale_of
