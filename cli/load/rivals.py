@@ -20,6 +20,11 @@ COME_BACK = 0.65
 ONLY_READ = 0.25
 NAME_A_PRICE = 0.5
 SEND_A_KEY = 0.5
+# How often those who were refused wait in line, and those in line look for an offer or leave instead of anything else.
+WAIT = 0.3
+LOOK_FOR_AN_OFFER = 0.2
+LEAVE = 0.02
+ACCEPT = 0.6
 # How often those who come back pay, cancel and read.
 SHARES = (50, 30, 20)
 # How often those who lost interest only read.
@@ -44,11 +49,16 @@ class Rival:
         self._places = places
         self._chance = chance
         self._orders: list[Held] = []
+        self._lines: dict[str, HotTicket] = {}
 
     async def acts(self, witness: Witness) -> None:
         """Do one thing, and perhaps look whether the market shows it."""
         known = [order for order in self._orders if order.ticket.left > 0]
-        if known and self._chance.random() < COME_BACK:
+        if self._lines and self._chance.random() < LOOK_FOR_AN_OFFER:
+            await self._look_at_orders(witness)
+        elif self._lines and self._chance.random() < LEAVE:
+            await self._leave(witness, self._chance.choice(list(self._lines.values())))
+        elif known and self._chance.random() < COME_BACK:
             order = self._chance.choice(known)
             order.ticket.left -= 1
             await self._go_on(witness, order)
@@ -76,11 +86,27 @@ class Rival:
             Question(Operation.RESERVE, "POST", "/api/orders", body, ticket=ticket.id, arguments=arguments, keyed=keyed)
         )
         if answer is None or not answer.is_made:
+            if answer is not None and self._chance.random() < WAIT:
+                await self._join(witness, ticket)
             return
-        if all(order.id != answer.fields["id"] for order in self._orders):
-            is_wanted = self._chance.random() >= LOSE_INTEREST
-            self._orders = [*self._orders[-REMEMBERED:], Held(answer.fields["id"], ticket, is_wanted)]
+        self._remember(answer.fields["id"], ticket)
         await self._look(witness, answer)
+
+    def _remember(self, order_id: str, ticket: HotTicket) -> None:
+        if all(order.id != order_id for order in self._orders):
+            is_wanted = self._chance.random() >= LOSE_INTEREST
+            self._orders = [*self._orders[-REMEMBERED:], Held(order_id, ticket, is_wanted)]
+
+    async def _join(self, witness: Witness, ticket: HotTicket) -> None:
+        limit = {"maxPrice": ticket.price} if self._chance.random() < NAME_A_PRICE else {}
+        path = f"/api/tickets/{ticket.id}/waiting"
+        answer = await witness.ask(Question(Operation.JOIN, "POST", path, limit, ticket=ticket.id, arguments=limit))
+        if answer is not None and answer.is_made:
+            self._lines[ticket.id] = ticket
+
+    async def _leave(self, witness: Witness, ticket: HotTicket) -> None:
+        self._lines.pop(ticket.id, None)
+        await witness.ask(Question(Operation.LEAVE, "DELETE", f"/api/tickets/{ticket.id}/waiting", ticket=ticket.id))
 
     async def _go_on(self, witness: Witness, order: Held) -> None:
         if not order.is_wanted and not order.is_over and self._chance.random() < NO_INTEREST:
@@ -123,4 +149,10 @@ class Rival:
 
     async def _look_at_orders(self, witness: Witness) -> None:
         path = f"/api/orders?limit={OWN_LIST}"
-        await witness.ask(Question(Operation.OWN_ORDERS, "GET", path, arguments={"limit": OWN_LIST}))
+        answer = await witness.ask(Question(Operation.OWN_ORDERS, "GET", path, arguments={"limit": OWN_LIST}))
+        for order in answer.fields.get("items", ()) if answer is not None else ():
+            ticket = self._lines.pop(order["ticket"], None) if order.get("offer") else None
+            if ticket is not None:
+                self._remember(order["id"], ticket)
+                if self._chance.random() < ACCEPT:
+                    await self._reserve(witness, ticket)

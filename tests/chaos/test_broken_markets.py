@@ -1,6 +1,7 @@
 """The check at work on real answers: a market with a protection taken away is found out within seconds."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,7 +11,7 @@ from bson import ObjectId
 from pydantic import SecretStr
 
 from actors.domain import ticket as rules
-from actors.domain.messages import EditTicket, Instant, Reserve, TicketCommand, TicketEvent, TicketUpdated
+from actors.domain.messages import EditTicket, Instant, OrderCreated, Reserve, TicketCommand, TicketEvent, TicketUpdated
 from actors.domain.ticket import NO_SURROUNDINGS, Ticket
 from actors.runtime.ports import Decided
 from actors.tickets import TicketBehaviour
@@ -78,6 +79,21 @@ class LetsGoTooEarly(TicketBehaviour):
         return rules.due(ticket, now + 500)
 
 
+class ForgetsTheLine(TicketBehaviour):
+    """What is released is for sale, whoever waits for it."""
+
+    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decided[Ticket]:
+        decided = super().decide(ticket, command, now)
+        return replace(decided, events=_without_offers(decided.events))
+
+    def due(self, ticket: Ticket | None, now: Instant) -> tuple[TicketEvent, ...]:
+        return _without_offers(super().due(ticket, now))
+
+
+def _without_offers(events: Sequence[TicketEvent]) -> tuple[TicketEvent, ...]:
+    return tuple(event for event in events if not (isinstance(event, OrderCreated) and event.order.offer))
+
+
 @pytest.fixture
 def own_settings(mongodb_url: str, redis_url: str) -> Settings:
     own = urlsplit(mongodb_url)._replace(path=f"/h{ObjectId()}").geturl()
@@ -95,10 +111,19 @@ async def test_what_a_market_tells_that_has_all_its_protections_can_be_explained
 ) -> None:
     history = await contended(own_settings, TicketBehaviour, tmp_path / "history.jsonl")
     assert history.counts()[Kind.RESERVE] >= 50
+    assert history.counts()[Kind.JOIN] >= 10
     assert violations(history) == []
 
 
-BROKEN = (HoldsTwice, LosesEdits, ChangesPricesUnderHolds, ForgetsWhatPricesWereExpected, NeverLetsGo, LetsGoTooEarly)
+BROKEN = (
+    HoldsTwice,
+    LosesEdits,
+    ChangesPricesUnderHolds,
+    ForgetsWhatPricesWereExpected,
+    NeverLetsGo,
+    LetsGoTooEarly,
+    ForgetsTheLine,
+)
 # People do 90 things with a ticket: among few tickets that is done before a hold of a second could end by itself.
 TICKETS_TO_WAIT_FOR: dict[type[TicketBehaviour], int] = {NeverLetsGo: 24}
 
