@@ -21,8 +21,8 @@ ONLY_READ = 0.25
 NAME_A_PRICE = 0.5
 SEND_A_KEY = 0.5
 # How often those who were refused wait in line, and those in line look for an offer or leave instead of anything else.
-WAIT = 0.3
-LOOK_FOR_AN_OFFER = 0.2
+WAIT = 0.5
+LOOK_FOR_AN_OFFER = 0.3
 LEAVE = 0.02
 ACCEPT = 0.6
 # How often those who come back pay, cancel and read.
