@@ -64,8 +64,8 @@ class ServedMarket:
 
     def write(self, documents: Collection[tuple[str, str]]) -> None:
         """Have these documents written now, by collection and id, as somebody's request would that waits for them."""
-        carry_on = self.market.tickets.commit_relay
-        self.portal.call(carry_on.write, carry_on.pending(documents))
+        commit_relay = self.market.tickets.commit_relay
+        self.portal.call(commit_relay.write, commit_relay.pending(documents))
 
     def cookie(self, user: User) -> str:
         """A new session of theirs."""
