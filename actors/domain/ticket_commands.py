@@ -197,25 +197,12 @@ class Expire:
     order_id: str
 
 
+# About the order that holds or has bought the ticket: without one of that id it is closed.
+OrderCommand: TypeAlias = (
+    CancelOrder | StartPayment | ReadOrder | Sell | Release | CancelSale | StartRefund | AbandonRefund | Expire
+)
+# What is answered according to the ticket's state.
+StateCommand: TypeAlias = Reserve | EditTicket | WithdrawTicket | SuspendTicket | JoinWaitingList | OrderCommand
 TicketCommand: TypeAlias = (
-    CreateTicket
-    | EditTicket
-    | WithdrawTicket
-    | SuspendTicket
-    | ReinstateTicket
-    | ReadTicket
-    | ActivateTicket
-    | Reserve
-    | CancelOrder
-    | StartPayment
-    | ReadOrder
-    | Sell
-    | Release
-    | CancelSale
-    | StartRefund
-    | AbandonRefund
-    | Expire
-    | JoinWaitingList
-    | LeaveWaitingList
-    | CloseWaitingList
+    CreateTicket | ReadTicket | ActivateTicket | ReinstateTicket | LeaveWaitingList | CloseWaitingList | StateCommand
 )

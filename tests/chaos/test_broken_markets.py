@@ -10,12 +10,13 @@ import pytest
 from bson import ObjectId
 from pydantic import SecretStr
 
-from actors.domain import ticket as rules
+from actors.domain import ticket_rules as rules
+from actors.domain.decision import NO_CONTEXT
 from actors.domain.instants import Instant
-from actors.domain.ticket import NO_SURROUNDINGS, Ticket
+from actors.domain.ticket import Ticket
 from actors.domain.ticket_commands import EditTicket, Reserve, TicketCommand
 from actors.domain.ticket_events import OrderCreated, TicketEvent, TicketUpdated
-from actors.runtime.ports import Decision
+from actors.runtime.ports import EntityDecision
 from actors.tickets.entity import TicketEntity
 from config.settings import Settings
 from tests.chaos.history import Kind
@@ -31,7 +32,7 @@ LOADS = 3
 class HoldsTwice(TicketEntity):
     """Whoever reserves a ticket gets it, also from somebody else's hands."""
 
-    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decision[Ticket]:
+    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> EntityDecision[Ticket]:
         if isinstance(command, Reserve) and ticket is not None and ticket.order is not None and ticket.order.is_open:
             ticket = replace(ticket, order=None)
         return super().decide(ticket, command, now)
@@ -40,25 +41,25 @@ class HoldsTwice(TicketEntity):
 class ChangesPricesUnderHolds(TicketEntity):
     """An edit is never refused."""
 
-    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decision[Ticket]:
+    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> EntityDecision[Ticket]:
         if isinstance(command, EditTicket) and ticket is not None and not ticket.withdrawn:
-            return Decision((TicketUpdated(command.details),), None, NO_SURROUNDINGS)
+            return EntityDecision((TicketUpdated(command.details),), None, NO_CONTEXT)
         return super().decide(ticket, command, now)
 
 
 class LosesEdits(TicketEntity):
     """An edit is acknowledged and not made."""
 
-    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decision[Ticket]:
+    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> EntityDecision[Ticket]:
         if isinstance(command, EditTicket):
-            return Decision((), None, NO_SURROUNDINGS)
+            return EntityDecision((), None, NO_CONTEXT)
         return super().decide(ticket, command, now)
 
 
 class ForgetsWhatPricesWereExpected(TicketEntity):
     """A buyer gets the ticket at the price of now, whatever they were willing to pay."""
 
-    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decision[Ticket]:
+    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> EntityDecision[Ticket]:
         if isinstance(command, Reserve):
             command = replace(command, expected_price=None)
         return super().decide(ticket, command, now)
@@ -84,7 +85,7 @@ class LetsGoTooEarly(TicketEntity):
 class ForgetsTheLine(TicketEntity):
     """What is released is for sale, whoever waits for it."""
 
-    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decision[Ticket]:
+    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> EntityDecision[Ticket]:
         decided = super().decide(ticket, command, now)
         return replace(decided, events=_without_offers(decided.events))
 

@@ -37,9 +37,10 @@ from actors.domain.refusals import (
     Refusal,
     ShowStarted,
 )
-from actors.domain.ticket import Ticket, decide
+from actors.domain.ticket import Ticket
 from actors.domain.ticket_commands import AbandonRefund, CancelSale, StartRefund, TicketCommand
 from actors.domain.ticket_events import OrderCancelled, OrderCreated, OrderRefundFailed, OrderRefunding, TicketEvent
+from actors.domain.ticket_rules import decide
 from actors.domain.ticket_values import CancelReason, OrderStatus, TicketStatus
 from tests.support.examples import (
     ANOTHER,

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from actors.domain import ticket as rules
+from actors.domain import ticket_rules as rules
 from actors.domain.refusals import ShowStarted
 from actors.domain.ticket_commands import (
     AbandonRefund,

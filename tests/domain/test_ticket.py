@@ -19,7 +19,7 @@ from actors.domain.refusals import (
     SellerCannotBuy,
     WrongAmount,
 )
-from actors.domain.ticket import Ticket, decide, evolve, fold
+from actors.domain.ticket import Ticket, evolve
 from actors.domain.ticket_commands import (
     ActivateTicket,
     CancelOrder,
@@ -48,6 +48,7 @@ from actors.domain.ticket_events import (
     WaiterJoined,
     WaitingListClosed,
 )
+from actors.domain.ticket_rules import decide
 from actors.domain.ticket_values import CancelReason, TicketDetails, TicketStatus
 from tests.support.examples import (
     ANOTHER,
@@ -73,6 +74,7 @@ from tests.support.examples import (
     reservation,
     ticket_after,
 )
+from tests.support.folding import fold
 
 Expected: TypeAlias = type[TicketEvent] | type[Refusal] | None
 

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from actors.domain.decision import DecisionContext
 from actors.domain.refusals import PriceChanged, WaitingListFull, WaitingListOver
-from actors.domain.ticket import DecisionContext, Ticket, evolve
+from actors.domain.ticket import Ticket, evolve
 from actors.domain.ticket_commands import (
     CloseWaitingList,
     JoinWaitingList,

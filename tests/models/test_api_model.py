@@ -8,7 +8,7 @@ import pytest
 from bson import ObjectId
 from pydantic import SecretStr
 
-from actors.domain import ticket as rules
+from actors.domain import order_rules, ticket_rules
 from actors.domain.answers import PaymentAnswer
 from actors.domain.instants import Instant
 from actors.domain.purchase_commands import PurchaseCommand
@@ -141,12 +141,12 @@ def a_line_that_is_closed_goes_on(patch: Patch) -> None:
 
 
 def what_is_released_is_offered_to_nobody(patch: Patch) -> None:
-    patch.setattr(rules, "_with_offer", lambda _ticket, events, _now, _surroundings: events)
+    patch.setattr(ticket_rules, "_with_offer", lambda _ticket, events, _now, _surroundings: events)
 
 
 def an_offer_is_accepted_again_and_again(patch: Patch) -> None:
-    real = rules._accept
-    patch.setattr(rules, "_accept", lambda ticket, order, *rest: real(ticket, replace(order, offer=True), *rest))
+    real = order_rules.accept
+    patch.setattr(order_rules, "accept", lambda ticket, order, *rest: real(ticket, replace(order, offer=True), *rest))
 
 
 @pytest.mark.parametrize(

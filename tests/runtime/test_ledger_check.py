@@ -19,7 +19,7 @@ from actors.domain.ticket_values import Order
 from actors.payments.charge_workflow import ChargeWorkflow
 from actors.payments.purchase import Outcome, Participants, PurchaseSaga
 from actors.payments.reconciliation import ReconciliationReport
-from actors.runtime.ports import Decision
+from actors.runtime.ports import EntityDecision
 from actors.storage import ledger_reader, stripe_lists
 from actors.storage.ledger_reader import reconcile
 from actors.stripe.client import Stripe
@@ -200,7 +200,7 @@ async def test_orders_are_checked_page_after_page(
 class TakesTheFeeOfTheSale(TicketEntity):
     """Computes the fee once more when the ticket is sold."""
 
-    def decide(self, ticket: Ticket | None, command: TicketCommand, now: int) -> Decision[Ticket]:
+    def decide(self, ticket: Ticket | None, command: TicketCommand, now: int) -> EntityDecision[Ticket]:
         decided = super().decide(ticket, command, now)
         events = [
             OrderCompleted(replace(event.order, fee=fee_of(event.order.price, 1_000)))
