@@ -11,7 +11,8 @@ from actors.domain.instants import Instant
 from actors.domain.keys import request_key
 from actors.domain.refusals import Refusal, RequestMismatch
 from actors.read_model.projections import charge_projections
-from actors.runtime.ports import DocumentUpdate, EntityDecision, RecordedEvent
+from actors.runtime.entity import Entity, EntityDecision
+from actors.runtime.ports import DocumentUpdate, RecordedEvent
 
 
 class ChargeReads(Protocol):
@@ -24,8 +25,8 @@ class ChargeReads(Protocol):
         """The order that each client's key was first used to pay, as the journal has it."""
 
 
-class ChargeEntity:
-    """Charges in a host; see runtime.ports.Behaviour for what each method promises."""
+class ChargeEntity(Entity[Charge, ChargeCommand]):
+    """Charges in a host. Of one that was not in memory, as for a refund, the journal is asked for its last commit."""
 
     kind = "charge"
 
@@ -70,17 +71,11 @@ class ChargeEntity:
             return EntityDecision((), decision, None)
         return EntityDecision(decision, None, None)
 
-    def expire_if_due(self, _charge: Charge | None, _now: Instant) -> tuple[()]:
-        return ()
-
     def evolve(self, _charge: Charge | None, recorded: RecordedEvent, _entity_id: str) -> Charge:
         return rules.evolve(recorded.event)
 
     def version(self, charge: Charge | None) -> int:
         return charge.version if charge else 0
-
-    def commit_of(self, _charge: Charge | None) -> None:
-        return None  # of one that was not in memory, as for a refund, the journal is asked
 
     def updated_at(self, charge: Charge | None) -> Instant:
         return charge.updated_at if charge else 0
@@ -91,29 +86,11 @@ class ChargeEntity:
         # An earlier attempt of the order has it: a key exists once, and names the order, not one of its attempts.
         return () if event.charge.request in self._payers else (request_key(event.charge.request),)
 
-    def unique_key_of(self, _command: ChargeCommand) -> None:
-        return None
-
     def reply(self, charge: Charge, _command: ChargeCommand, _decided: EntityDecision[Charge]) -> Charge:
         return charge
 
-    def documents_before_reply(self, _command: ChargeCommand, _reply: object) -> tuple[()]:
-        return ()
-
-    def on_decided(self, event: ChargeEvent) -> None:
-        """Nothing is gathered, so nothing is to be kept up."""
-
-    def on_turn_end(self, *, committed: bool) -> None:
-        """As above."""
-
-    def timer(self, _charge: Charge) -> None:
-        return None
-
     def projections(self, recorded: RecordedEvent, _charge: Charge) -> list[DocumentUpdate]:
         return charge_projections(recorded.event)
-
-    def told(self, _charge: Charge) -> list[DocumentUpdate]:
-        return []
 
     def _is_anothers(self, charge: Charge) -> bool:
         """Whether the key of this attempt was used to pay another order."""

@@ -14,8 +14,9 @@ from actors.payments.purchase import PurchaseReads
 from actors.payments.webhook_events import WebhookEventReads
 from actors.runtime.clock import SharedClock
 from actors.runtime.commit_relay import CommitRelay
+from actors.runtime.entity import Entity
 from actors.runtime.host import Host
-from actors.runtime.ports import DocumentStore, Entity, EventStream, Journal, State
+from actors.runtime.ports import DocumentStore, EventStream, Journal, State
 from actors.supervision import stalled_purchases
 from actors.supervision.recovery import RecoveryReads, WriterCheckpoints
 from actors.supervision.stalled_purchases import StalledPurchaseReads

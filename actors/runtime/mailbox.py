@@ -1,4 +1,4 @@
-"""What waits for a turn: letters, each with a deadline and a place for its reply."""
+"""What waits for a turn: messages, each in an envelope with a deadline and a place for its reply."""
 
 import asyncio
 from collections import deque
@@ -9,7 +9,7 @@ from actors.runtime.ports import Instant, Reply
 
 
 class Batch:
-    """The letters that arrived in one call. One future for all of them, not one for each."""
+    """The messages that arrived in one call. One future for all of them, not one for each."""
 
     __slots__ = ("_missing", "done", "replies")
 
@@ -27,70 +27,70 @@ class Batch:
 
 
 class Envelope:
-    """One message. Internal letters (a timer's) have no delivery and nobody waits for them.
+    """One message. Those of a timer have no batch, and nobody waits for them.
 
-    `fenced` counts how often it was decided on what turned out to be stale; `deferred` says that an earlier letter of
-    its turn had one of its keys; `again` says that it was sent before.
+    `conflicts` counts how often it was decided on what turned out to be stale; `is_deferred` says that an earlier
+    message of its turn had one of its keys; `again` says that it was sent before.
     """
 
-    __slots__ = ("again", "command", "deadline", "deferred", "delivery", "fenced", "place")
+    __slots__ = ("again", "batch", "command", "conflicts", "deadline", "is_deferred", "place")
 
     def __init__(
         self,
         command: Any,  # noqa: ANN401 - any message
         deadline: Instant,
-        delivery: Batch | None = None,
+        batch: Batch | None = None,
         place: int = 0,
         *,
         again: bool = False,
     ) -> None:
         self.command = command
         self.deadline = deadline
-        self.delivery = delivery
+        self.batch = batch
         self.place = place
         self.again = again
-        self.fenced = 0
-        self.deferred = False
+        self.conflicts = 0
+        self.is_deferred = False
 
     @property
     def is_after_conflict(self) -> bool:
         """Whether a key that it wants was taken, so that the journal is asked before it is decided."""
-        return self.fenced > 0 or self.deferred
+        return self.conflicts > 0 or self.is_deferred
 
     def answer(self, reply: Reply) -> None:
         """Tells the caller, if there is one."""
-        if self.delivery is not None:
-            self.delivery.answer(self.place, reply)
+        if self.batch is not None:
+            self.batch.answer(self.place, reply)
 
 
 class Mailbox:
-    """A bounded queue of letters; a timer's letters come from what is already held and are let in always."""
+    """A bounded queue of messages; those of timers come from what is already held and are let in always."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._letters: deque[Envelope] = deque()
+        self._envelopes: deque[Envelope] = deque()
         self._filled = asyncio.Event()
 
     def __len__(self) -> int:
-        return len(self._letters)
+        return len(self._envelopes)
 
     def has_room(self, count: int) -> bool:
-        """Whether so many more letters may come in."""
-        return len(self._letters) + count <= self._limit
+        """Whether so many more messages may come in."""
+        return len(self._envelopes) + count <= self._limit
 
-    def put(self, letters: Iterable[Envelope]) -> None:
-        """Lets letters in, at the end."""
-        self._letters.extend(letters)
+    def put(self, envelopes: Iterable[Envelope]) -> None:
+        """Lets messages in, at the end."""
+        self._envelopes.extend(envelopes)
         self._filled.set()
 
-    def put_back(self, letters: Sequence[Envelope]) -> None:
-        """Returns letters to the front, in their order."""
-        self._letters.extendleft(reversed(letters))
+    def put_back(self, envelopes: Sequence[Envelope]) -> None:
+        """Returns messages to the front, in their order."""
+        self._envelopes.extendleft(reversed(envelopes))
         self._filled.set()
 
     async def take(self, most: int) -> list[Envelope]:
-        """Waits until there is at least one letter."""
-        while not self._letters:
+        """Waits until there is at least one message."""
+        while not self._envelopes:
             self._filled.clear()
             await self._filled.wait()
-        return [self._letters.popleft() for _ in range(min(most, len(self._letters)))]
+        return [self._envelopes.popleft() for _ in range(min(most, len(self._envelopes)))]

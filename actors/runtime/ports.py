@@ -1,8 +1,8 @@
 """The seams of the runtime: what a host reaches outside of itself, so that it runs on Ray and in a simulation alike."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 SEQ_DIGITS = 12
 
@@ -32,6 +32,16 @@ class RecordedEvent:
     def key(self) -> str:
         """The journal key that only one commit can ever own."""
         return version_key(self.entity, self.version)
+
+    @property
+    def kind(self) -> str:
+        """What kind of entity it is about, such as `ticket`."""
+        return self.entity.partition(":")[0]
+
+    @property
+    def entity_id(self) -> str:
+        """Which one of its kind."""
+        return self.entity.partition(":")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +75,7 @@ class Commit:
 class DocumentUpdate:
     """One whole document as the journal says it is, made when it is written: many are overtaken before that.
 
-    `is_new` when its entity came into being in the same commit; `urgent` when the reply waits for it.
+    `is_new` when its entity came into being in the same commit; `before_reply` when the reply waits for it.
     """
 
     collection: str
@@ -173,91 +183,6 @@ class Transport(Protocol):
 
     async def call(self, host: str, messages: Sequence[Any], deadline: Instant, *, again: bool) -> list[Reply]:
         """One reply for each message, in order; `again` when they were sent before. Raises HostUnreachableError."""
-
-
-@dataclass(slots=True)
-class EntityDecision(Generic[State]):
-    """What a command led to: its events, or a refusal, and what it was decided on."""
-
-    events: tuple[Event, ...]
-    refusal: Any
-    surroundings: Any
-
-
-class Entity(Protocol[State, Command]):
-    """What a kind of entity does with its messages; everything here but `load` and `gather` is pure."""
-
-    kind: str
-
-    def entity_id(self, command: Command) -> str:
-        """The id of the entity that the command is for."""
-
-    def is_creation(self, command: Command) -> bool:
-        """Whether the entity probably does not exist yet, so that loading it can be left to the fence."""
-
-    def is_read(self, command: Command) -> bool:
-        """Whether the command can never change anything."""
-
-    async def load(self, ids: Collection[str]) -> dict[str, State]:
-        """The documents that exist, in one query. Raises StoreUnavailableError."""
-
-    async def prefetch(
-        self, commands: Sequence[Command], states: Mapping[str, State | None], now: Instant, *, after_conflict: bool
-    ) -> None:
-        """Fetches what deciding these commands needs besides their entities, in one query per collection.
-
-        `states` are those of the entities before the turn, by id.
-
-        `careful` when a key that one of them wants was taken: then also what is usually left to the fence.
-        """
-
-    def decide(self, state: State | None, command: Command, now: Instant) -> EntityDecision[State]:
-        """The decision, with the surroundings that `gather` fetched."""
-
-    def expire_if_due(self, state: State | None, now: Instant) -> tuple[Event, ...]:
-        """The events that time alone causes, in order, to be applied before any command."""
-
-    def evolve(self, state: State | None, recorded: RecordedEvent, entity_id: str) -> State:
-        """The state after the event."""
-
-    def version(self, state: State | None) -> int:
-        """The state's version, 0 for none."""
-
-    def commit_of(self, state: State | None) -> str | None:
-        """The id of the commit of the last event, None where there is none or it is not known."""
-
-    def updated_at(self, state: State | None) -> Instant:
-        """The instant of the last event: time never goes backwards for an entity."""
-
-    def unique_keys(self, event: Event) -> tuple[str, ...]:
-        """Journal keys that the event owns besides its version."""
-
-    def unique_key_of(self, command: Command) -> str | None:
-        """The journal key that is owned if this very command took effect before.
-
-        Sent again, such a command is not refused.
-        """
-
-    def reply(self, state: State, command: Command, decided: EntityDecision[State]) -> Reply:
-        """The answer to an accepted command."""
-
-    def on_decided(self, event: Event) -> None:
-        """Told of every event as soon as it is decided, so that the rest of the turn is decided on it."""
-
-    def on_turn_end(self, *, committed: bool) -> None:
-        """Told whether what was noticed since the last time came to be; what did not is to be taken back."""
-
-    def timer(self, state: State) -> tuple[Instant, Command] | None:
-        """When this entity wants to be woken, and by which command."""
-
-    def documents_before_reply(self, command: Command, reply: Reply) -> Collection[tuple[str, str]]:
-        """Collection and id of the documents that the caller may read after this reply: they are written before it."""
-
-    def projections(self, recorded: RecordedEvent, state: State) -> list[DocumentUpdate]:
-        """The documents that the event changes; `state` is that after the turn."""
-
-    def told(self, state: State) -> list[DocumentUpdate]:
-        """Return the documents of others that the entity's own one tells of, as an order that has a ticket."""
 
 
 def version_key(entity: str, version: int) -> str:

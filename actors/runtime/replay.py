@@ -8,13 +8,13 @@ from typing import Generic
 import structlog
 
 from actors.domain.codec import UnreadableEvent
+from actors.runtime.entity import Entity
 from actors.runtime.ports import (
     Checkpoint,
     Command,
     Commit,
     DocumentStore,
     DocumentUpdate,
-    Entity,
     Journal,
     RecordedEvent,
     State,
@@ -42,52 +42,52 @@ class Loaded(Generic[State]):
     unreadable: AbstractSet[str] = field(default_factory=set)
 
 
-def next_key(behaviour: Entity[State, Command], entity_id: str, state: State | None) -> str:
+def next_key(entity: Entity[State, Command], entity_id: str, state: State | None) -> str:
     """The journal key that the next event of this entity will own."""
-    return version_key(f"{behaviour.kind}:{entity_id}", behaviour.version(state) + 1)
+    return version_key(f"{entity.kind}:{entity_id}", entity.version(state) + 1)
 
 
-def _next_keys(behaviour: Entity[State, Command], entity_id: str, state: State | None) -> list[str]:
-    entity, version = f"{behaviour.kind}:{entity_id}", behaviour.version(state)
-    return [version_key(entity, version + step) for step in range(1, LOOK_AHEAD + 1)]
+def _next_keys(entity: Entity[State, Command], entity_id: str, state: State | None) -> list[str]:
+    key, version = f"{entity.kind}:{entity_id}", entity.version(state)
+    return [version_key(key, version + step) for step in range(1, LOOK_AHEAD + 1)]
 
 
-async def load(behaviour: Entity[State, Command], journal: Journal, ids: Collection[str]) -> Loaded[State]:
+async def load(entity: Entity[State, Command], journal: Journal, ids: Collection[str]) -> Loaded[State]:
     """The entities: their documents, then the commits that own their next versions until there is none.
 
     So documents may lag without harm. What is found beyond a document is to be projected by the finder, since its
     writer may be dead. A version without the one before was lost by the database: nothing is put in its place. Raises
     StoreUnavailableError.
     """
-    documents = await behaviour.load(ids)
+    documents = await entity.load(ids)
     states: dict[str, State | None] = {entity_id: documents.get(entity_id) for entity_id in ids}
     projections: list[DocumentUpdate] = []
     behind = set(ids)
     unreadable: set[str] = set()
     ahead: set[str] = set()
     while behind:
-        asked = [key for entity_id in behind for key in _next_keys(behaviour, entity_id, states[entity_id])]
+        asked = [key for entity_id in behind for key in _next_keys(entity, entity_id, states[entity_id])]
         commits = await journal.commits_with_keys(asked)
         behind, expected, ahead = set(), ahead, set()
         for record in sorted((record for commit in commits for record in commit.records), key=lambda r: r.version):
-            kind, _, entity_id = record.entity.partition(":")
-            if kind != behaviour.kind or entity_id not in states or entity_id in unreadable:
+            entity_id = record.entity_id
+            if record.kind != entity.kind or entity_id not in states or entity_id in unreadable:
                 continue
             state = states[entity_id]
-            if record.version > behaviour.version(state) + 1:
+            if record.version > entity.version(state) + 1:
                 ahead.add(entity_id)
-            if record.version != behaviour.version(state) + 1:
+            if record.version != entity.version(state) + 1:
                 continue
             if isinstance(record.event, UnreadableEvent):
                 logger.error("entity_unreadable", entity=record.entity, version=record.version, why=record.event.why)
                 unreadable.add(entity_id)
                 continue
-            states[entity_id] = state = behaviour.evolve(state, record, entity_id)
-            projections.extend(behaviour.projections(record, state))
+            states[entity_id] = state = entity.evolve(state, record, entity_id)
+            projections.extend(entity.projections(record, state))
             behind.add(entity_id)
         # A later version may have come while the index was read. Asked once more, the one before it has to be there.
         for entity_id in expected - behind - unreadable:
-            logger.error("entity_unreadable", entity=f"{behaviour.kind}:{entity_id}", why="a version is missing")
+            logger.error("entity_unreadable", entity=f"{entity.kind}:{entity_id}", why="a version is missing")
             unreadable.add(entity_id)
         behind = (behind | ahead) - unreadable
     for entity_id in unreadable:
@@ -96,7 +96,7 @@ async def load(behaviour: Entity[State, Command], journal: Journal, ids: Collect
 
 
 async def recover(
-    behaviour: Entity[State, Command],
+    entity: Entity[State, Command],
     journal: Journal,
     documents: DocumentStore,
     publisher: Publisher,
@@ -110,7 +110,7 @@ async def recover(
     """
     done = applied = marks.applied
     while commits := await journal.after(marks.writer, done, RECOVERY_BATCH):
-        understood = await _apply(behaviour, journal, documents, commits)
+        understood = await _apply(entity, journal, documents, commits)
         if applied == done:
             applied = understood
         done = commits[-1].seq
@@ -122,17 +122,17 @@ async def recover(
 
 
 async def _apply(
-    behaviour: Entity[State, Command], journal: Journal, documents: DocumentStore, commits: list[Commit]
+    entity: Entity[State, Command], journal: Journal, documents: DocumentStore, commits: list[Commit]
 ) -> int:
     """Return the number of the commit up to which all entities could be read."""
     records = [record for commit in commits for record in commit.records]
-    ids = {record.entity.partition(":")[2] for record in records}
-    loaded = await load(behaviour, journal, ids)
+    ids = {record.entity_id for record in records}
+    loaded = await load(entity, journal, ids)
     projections = list(loaded.projections)
     for record in records:
-        state = loaded.states[record.entity.partition(":")[2]]
+        state = loaded.states[record.entity_id]
         if state is not None and not isinstance(record.event, UnreadableEvent):
-            projections.extend(behaviour.projections(record, state))
+            projections.extend(entity.projections(record, state))
     await documents.write(latest_per_document(projections))
     strange = (commit for commit in commits if any(_is_strange(record, loaded) for record in commit.records))
     return next((commit.seq - 1 for commit in strange), commits[-1].seq)
@@ -140,7 +140,7 @@ async def _apply(
 
 def _is_strange(record: RecordedEvent, loaded: Loaded[State]) -> bool:
     """Whether a newer release has to write the documents of this event."""
-    return isinstance(record.event, UnreadableEvent) or record.entity.partition(":")[2] in loaded.unreadable
+    return isinstance(record.event, UnreadableEvent) or record.entity_id in loaded.unreadable
 
 
 def latest_per_document(projections: Collection[DocumentUpdate]) -> list[DocumentUpdate]:

@@ -97,7 +97,7 @@ class Queries:
         """The edits that took effect, each with the id of the ticket that it changed."""
         commits = await self._journal.commits_with_keys({edit_key(edit_id) for edit_id in ids})
         return {
-            edit_id: record.entity.partition(":")[2]
+            edit_id: record.entity_id
             for commit in commits
             for record in commit.records
             if isinstance(record.event, TicketUpdated) and (edit_id := record.event.edit_id) and edit_id in ids

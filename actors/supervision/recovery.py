@@ -12,7 +12,8 @@ from actors.domain.refusals import Refusal
 from actors.domain.ticket import TicketAnswer
 from actors.domain.ticket_commands import ActivateTicket, TicketCommand
 from actors.domain.ticket_values import Order
-from actors.runtime.ports import Checkpoint, CheckpointStore, Clock, DocumentStore, Entity, EventStream, Journal
+from actors.runtime.entity import Entity
+from actors.runtime.ports import Checkpoint, CheckpointStore, Clock, DocumentStore, EventStream, Journal
 from actors.runtime.publisher import Publisher
 from actors.runtime.replay import recover
 

@@ -32,7 +32,8 @@ from actors.domain.ticket_events import OrderCreated, TicketEvent, TicketUpdated
 from actors.domain.ticket_values import Order
 from actors.domain.waiting_list import Line
 from actors.read_model.projections import order_projection, ticket_projections
-from actors.runtime.ports import DocumentUpdate, EntityDecision, RecordedEvent
+from actors.runtime.entity import Entity, EntityDecision
+from actors.runtime.ports import DocumentUpdate, RecordedEvent
 from actors.tickets.open_holds import OpenHolds
 
 # What may make a ticket available again, besides the time.
@@ -61,8 +62,8 @@ class TicketReads(Protocol):
         """The edits that took effect, each with the id of the ticket that it changed."""
 
 
-class TicketEntity:
-    """Tickets in a host; see runtime.ports.Behaviour for what each method promises."""
+class TicketEntity(Entity[Ticket, TicketCommand]):
+    """Tickets in a host; see runtime.ports.Entity for what each method promises."""
 
     kind = "ticket"
 

@@ -16,7 +16,7 @@ from actors.domain.instants import Instant
 from actors.domain.ticket import Ticket
 from actors.domain.ticket_commands import EditTicket, Reserve, TicketCommand
 from actors.domain.ticket_events import OrderCreated, TicketEvent, TicketUpdated
-from actors.runtime.ports import EntityDecision
+from actors.runtime.entity import EntityDecision
 from actors.tickets.entity import TicketEntity
 from config.settings import Settings
 from tests.chaos.history import Kind

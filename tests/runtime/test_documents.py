@@ -19,7 +19,8 @@ from actors.domain.ticket_commands import CancelOrder, EditTicket, Reserve, Star
 from actors.domain.ticket_values import TicketDetails
 from actors.payments.charge_entity import ChargeEntity
 from actors.read_model.projections import ticket_of
-from actors.runtime.ports import Checkpoint, DocumentStore, DocumentUpdate, Entity, RecordedEvent
+from actors.runtime.entity import Entity
+from actors.runtime.ports import Checkpoint, DocumentStore, DocumentUpdate, RecordedEvent
 from actors.runtime.publisher import Publisher
 from actors.runtime.replay import load, recover
 from actors.storage.documents import MongoDocuments

@@ -72,7 +72,7 @@ async def test_a_version_that_came_while_others_were_read_is_no_gap(market: Loca
     reading.meanwhile = [
         commit("other", version, recorded(version, TicketUpdated(DETAILS), entity=entity)) for version in (2, 3)
     ]
-    loaded = await replay.load(market.tickets.host._behaviour, reading, [ticket_id])
+    loaded = await replay.load(market.tickets.host._entity, reading, [ticket_id])
     assert loaded.unreadable == set()
     ticket = loaded.states[ticket_id]
     assert ticket is not None

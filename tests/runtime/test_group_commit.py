@@ -7,8 +7,8 @@ from actors.domain.refusals import NotFound, Overloaded, Unavailable
 from actors.domain.ticket import Ticket, TicketAnswer
 from actors.domain.ticket_commands import CancelOrder, ReadTicket, Reserve, TicketCommand
 from actors.domain.ticket_values import TicketStatus
+from actors.runtime.entity import EntityDecision
 from actors.runtime.host import Host, Limits
-from actors.runtime.ports import EntityDecision
 from actors.tickets.entity import TicketEntity
 from tests.support.broken_journals import Away, GatedJournal, LosesAnswers, TakesItsOwnForAnothers
 from tests.support.eventually import eventually
@@ -141,7 +141,9 @@ async def test_while_the_database_is_away_nothing_changes_in_memory_and_new_mess
 ) -> None:
     journal, host, ticket_id, reply = await away(market)
     assert await asked(market, host, ReadTicket(ticket_id)) == Unavailable()
-    assert host.host._states[ticket_id].status is TicketStatus.AVAILABLE
+    cached = host.host._cache.get(ticket_id)
+    assert cached is not None
+    assert cached.status is TicketStatus.AVAILABLE
     assert not reply.done()
     journal.away = False
     await reply

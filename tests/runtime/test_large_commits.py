@@ -124,7 +124,7 @@ async def test_large_commits_are_read_back_a_few_at_a_time_and_none_is_left_out(
     monkeypatch.setattr(journals, "PAGE_BYTES", 1)
     assert await journal.after("large", 3, 100) == commits[3:4]
     carried = await recover(
-        market.tickets.host._behaviour, journal, market.connections.documents,
+        market.tickets.host._entity, journal, market.connections.documents,
         market.tickets.commit_relay._publisher, Checkpoint("large", "tickets-0", 0, 0, 0),
     )  # fmt: skip
     assert (carried.applied, carried.published) == (7, 7)

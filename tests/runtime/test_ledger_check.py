@@ -19,7 +19,7 @@ from actors.domain.ticket_values import Order
 from actors.payments.charge_workflow import ChargeWorkflow
 from actors.payments.purchase import Outcome, Participants, PurchaseSaga
 from actors.payments.reconciliation import ReconciliationReport
-from actors.runtime.ports import EntityDecision
+from actors.runtime.entity import EntityDecision
 from actors.storage import ledger_reader, stripe_lists
 from actors.storage.ledger_reader import reconcile
 from actors.stripe.client import Stripe

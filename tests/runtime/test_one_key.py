@@ -18,8 +18,9 @@ from actors.domain.ticket_commands import CancelOrder, EditTicket, ReadTicket, R
 from actors.domain.ticket_events import TicketEvent
 from actors.domain.ticket_values import TicketStatus
 from actors.payments.purchase import Outcome
-from actors.runtime.host import Host
-from actors.runtime.ports import Commit, EntityDecision
+from actors.runtime.entity import EntityDecision
+from actors.runtime.ports import Commit
+from actors.runtime.turn import Decider
 from actors.tickets.entity import TicketEntity
 from tests.support.broken_journals import GatedJournal
 from tests.support.buying import VISA, WANTS_ACTION, an_order
@@ -60,7 +61,7 @@ async def test_one_order_id_for_many_tickets_in_one_turn_holds_one_of_them(marke
 async def test_without_the_comparison_one_order_id_holds_them_all_and_the_check_sees_that(
     market: LocalMarket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Host, "_has_any", lambda _host, _turn, _keys: False)
+    monkeypatch.setattr(Decider, "_has_any", lambda _decider, _turn, _keys: False)
     monkeypatch.setattr(Commit, "check_keys", lambda _commit: None)
     tickets = await listed(market, AT_ONCE)
     order_id = new_id()

@@ -28,9 +28,13 @@ from actors.payments.purchase import PurchaseSaga
 from actors.processes.resources import Resources
 from actors.runtime.clock import SharedClock
 from actors.runtime.commit_relay import CommitRelay
+from actors.runtime.entity import Entity, EntityDecision
 from actors.runtime.host import Host
-from actors.runtime.ports import Commit, Entity, EntityDecision
+from actors.runtime.mailbox import Envelope
+from actors.runtime.ports import Commit
 from actors.runtime.publisher import Publisher
+from actors.runtime.replies import Replies, ReplySender
+from actors.runtime.turn import Decider, Turn
 from actors.tickets.entity import TicketEntity
 from tests.simulation.faults import CALM, Faults
 from tests.simulation.market import Placement, SimulatedMarket
@@ -80,10 +84,10 @@ def without_a_majority_for_ones_own(market: SimulatedMarket) -> Iterator[None]:
 def without_fenced_refusals(_: SimulatedMarket) -> AbstractContextManager[Any]:
     """Answers that write nothing leave without a look at the journal."""
 
-    async def at_once(_host: Host[Any, Any], turn: Any) -> Any:  # noqa: ANN401 - a turn, which is private
-        return turn.replies
+    async def at_once(_sender: ReplySender[Any, Any], turn: Turn[Any]) -> tuple[Replies, list[Envelope]]:
+        return turn.replies, []
 
-    return patch.object(Host, "_confirm_unwritten_replies", at_once)
+    return patch.object(ReplySender, "confirmed", at_once)
 
 
 def without_order_keys(_: SimulatedMarket) -> AbstractContextManager[Any]:
@@ -105,7 +109,7 @@ def without_keys_of_later_attempts(_: SimulatedMarket) -> AbstractContextManager
 def without_keys_compared_within_a_turn(_: SimulatedMarket) -> Iterator[None]:
     """A turn commits one key for many, which no index sees; nor does the journal's port look."""
     with (
-        patch.object(Host, "_has_any", lambda _host, _turn, _keys: False),
+        patch.object(Decider, "_has_any", lambda _decider, _turn, _keys: False),
         patch.object(Commit, "check_keys", lambda _commit: None),
     ):
         yield

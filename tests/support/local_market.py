@@ -22,8 +22,8 @@ from actors.payments.webhook_events import WebhookEventHandler
 from actors.processes.servers import ProductionResources
 from actors.processes.stripe_account import open_account
 from actors.runtime.commit_relay import CommitRelay
+from actors.runtime.entity import Entity
 from actors.runtime.host import Host
-from actors.runtime.ports import Entity
 from actors.storage.webhook_inbox import WebhookInbox
 from actors.supervision.recovery import Recovery
 from actors.supervision.stalled_purchases import StalledPurchases
