@@ -6,25 +6,8 @@ from typing import TypeAlias
 import pytest
 
 from actors.domain.charge import charge_id, decide, evolve, idempotency_key
-from actors.domain.ids import is_id
-from actors.domain.messages import (
-    Charge,
-    ChargeActionRequired,
-    ChargeAuthorised,
+from actors.domain.charge_commands import (
     ChargeCommand,
-    ChargeCompleted,
-    ChargeCreated,
-    ChargeEvent,
-    ChargeFailed,
-    ChargeIntentCancelled,
-    ChargeIntentCreated,
-    ChargeRefunded,
-    ChargeRetryScheduled,
-    ChargeStatus,
-    ChargeStep,
-    ChargeVoided,
-    InvalidTransition,
-    NotFound,
     OpenCharge,
     ReadCharge,
     RecordActionRequired,
@@ -35,10 +18,24 @@ from actors.domain.messages import (
     RecordIntentCancelled,
     RecordRefunded,
     RecordVoided,
-    Refusal,
-    RequestMismatch,
     ScheduleRetry,
 )
+from actors.domain.charge_events import (
+    ChargeActionRequired,
+    ChargeAuthorised,
+    ChargeCompleted,
+    ChargeCreated,
+    ChargeEvent,
+    ChargeFailed,
+    ChargeIntentCancelled,
+    ChargeIntentCreated,
+    ChargeRefunded,
+    ChargeRetryScheduled,
+    ChargeVoided,
+)
+from actors.domain.charge_values import Charge, ChargeStatus, ChargeStep
+from actors.domain.ids import is_id
+from actors.domain.refusals import InvalidTransition, NotFound, Refusal, RequestMismatch
 from tests.support.examples import BUYER, NOW, ORDER, TICKET
 
 Expected: TypeAlias = type[ChargeEvent] | type[Refusal] | None

@@ -4,49 +4,52 @@ from typing import TypeAlias
 
 import pytest
 
-from actors.domain.messages import (
-    ActivateTicket,
+from actors.domain.refusals import (
     AlreadyReserved,
     AlreadySold,
     AlreadyWithdrawn,
+    HeldByYou,
+    NotFound,
+    NotOwner,
+    NotReserved,
+    OrderClosed,
+    OrderComplete,
+    Refusal,
+    RequestMismatch,
+    SellerCannotBuy,
+    WrongAmount,
+)
+from actors.domain.ticket import Ticket, evolve
+from actors.domain.ticket_commands import (
+    ActivateTicket,
     CancelOrder,
-    CancelReason,
     CancelSale,
     CloseWaitingList,
     EditTicket,
     Expire,
-    HeldByYou,
     JoinWaitingList,
     LeaveWaitingList,
-    NotFound,
-    NotOwner,
-    NotReserved,
-    OrderAwaitingPayment,
-    OrderCancelled,
-    OrderClosed,
-    OrderComplete,
-    OrderCompleted,
-    OrderCreated,
     ReadTicket,
-    Refusal,
     Release,
-    RequestMismatch,
     Sell,
-    SellerCannotBuy,
     StartPayment,
     TicketCommand,
+    WithdrawTicket,
+)
+from actors.domain.ticket_events import (
+    OrderAwaitingPayment,
+    OrderCancelled,
+    OrderCompleted,
+    OrderCreated,
     TicketCreated,
-    TicketDetails,
     TicketEvent,
-    TicketStatus,
     TicketUpdated,
     TicketWithdrawn,
     WaiterJoined,
     WaitingListClosed,
-    WithdrawTicket,
-    WrongAmount,
 )
-from actors.domain.ticket import Ticket, decide, evolve, fold
+from actors.domain.ticket_rules import decide
+from actors.domain.ticket_values import CancelReason, TicketDetails, TicketStatus
 from tests.support.examples import (
     ANOTHER,
     ANOTHER_CHARGE,
@@ -71,6 +74,7 @@ from tests.support.examples import (
     reservation,
     ticket_after,
 )
+from tests.support.folding import fold
 
 Expected: TypeAlias = type[TicketEvent] | type[Refusal] | None
 
