@@ -8,8 +8,10 @@ import pytest
 from tests.simulation.sabotage import CONTROLS
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
-PATH = re.compile(r"`((?:tests|actors|serve_app|cli|config|benchmarks|docs|deploy|holdfast)/[\w./-]+)(?:::(\w+))?`")
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.md"), *ROOT.glob("tests/*.md")])
+PATH = re.compile(
+    r"`((?:tests|actors|serve_app|cli|config|benchmarks|docs|examples|deploy|holdfast)/[\w./-]+)(?:::(\w+))?`"
+)
 # Beside one that is named in full.
 BARE = re.compile(r"`(test_\w+\.py)`")
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)")
