@@ -44,7 +44,7 @@ def shared_names(settings: Settings) -> list[str]:
 
 
 class ActorClient:
-    """Everyone's way to the actors: API replicas, OrderActor and Supervisor alike. Satisfies `market.Market`."""
+    """Everyone's way to the actors: API replicas, OrderActor and Supervisor alike. Satisfies `market.MarketClient`."""
 
     def __init__(self, settings: Settings, transport: Transport, clock: Clock) -> None:
         self._placement = SharedPlacement(host_names(settings))

@@ -1,7 +1,7 @@
 """Mail to people: an outbox in the database, and one sender beside the Supervisor.
 
-Read `letters.py` (what is written), `outbox.py` (what is to be sent), `sender.py` (sending it), `receipts.py` (what
-sales, refunds and offers put into the outbox), `post.py` (SMTP, or files without it).
+Read `templates.py` (what is written), `outbox.py` (what is to be sent), `sender.py` (sending it), `receipts.py` (what
+sales, refunds and offers put into the outbox), `backends.py` (SMTP, or files without it).
 """
 
 from collections.abc import Coroutine

@@ -58,7 +58,7 @@ class HostActor:
         return await self.handle(messages, deadline, again=again)
 
     async def deliver_packed(self, packed: bytes, deadline: Instant, *, again: bool = False) -> bytes:
-        """As `deliver`, with messages and replies as `wire.pack` has them.
+        """As `deliver`, with messages and replies as `serialization.pack` has them.
 
         What another release asks and this one does not understand is Unavailable by itself.
         """

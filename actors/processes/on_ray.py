@@ -190,7 +190,7 @@ class RayTransport:
 
 
 class RayFleet:
-    """All actors, as Ray lists them; see heartbeat.Fleet for what each method promises."""
+    """All actors, as Ray lists them; see heartbeat.ActorDirectory for what each method promises."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

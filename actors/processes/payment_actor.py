@@ -21,8 +21,8 @@ class PaymentActor(HostActor):
 
     async def start(self, connections: Resources) -> None:
         commit_relay = connections.commit_relay(writer=self.writer, host=self.name)
-        behaviour = ChargeEntity(connections.queries)
-        host: Host[Charge, ChargeCommand] = connections.host(behaviour, commit_relay, writer=self.writer)
+        entity = ChargeEntity(connections.queries)
+        host: Host[Charge, ChargeCommand] = connections.host(entity, commit_relay, writer=self.writer)
         self.counters = host.counters
         account = connections.open_account(self.settings)
         await account.prepare()

@@ -87,10 +87,10 @@ class Resources(ABC):
         logger.exception(event, host=host, command=command)  # noqa: LOG004 - in one
 
     def host(
-        self, behaviour: Entity[State, Any], commit_relay: CommitRelay, *, writer: str, fence_reads: bool = False
+        self, entity: Entity[State, Any], commit_relay: CommitRelay, *, writer: str, fence_reads: bool = False
     ) -> Host[State, Any]:
         """A host of this writer; `fence_reads` when another host may have the same entities in memory."""
-        return Host(behaviour, self.journal, self.clock, commit_relay, writer=writer, fence_reads=fence_reads)
+        return Host(entity, self.journal, self.clock, commit_relay, writer=writer, fence_reads=fence_reads)
 
     def supervise(self, *jobs: Coroutine[Any, Any, None]) -> list[asyncio.Task[None]]:
         """Runs jobs that never end. One that ends all the same is a bug: the process ends, and Ray starts it anew."""

@@ -56,7 +56,7 @@ class ProductionResources(Resources):
 
     def open_account(self, settings: Settings) -> "Account":
         """The real account with STRIPE_KEY, the sandbox's without."""
-        from actors.processes.stripe_account import open_account  # noqa: PLC0415 - see connections.py
+        from actors.processes.stripe_account import open_account  # noqa: PLC0415 - see resources.py
 
         return open_account(settings, self.database)
 

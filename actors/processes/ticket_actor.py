@@ -34,13 +34,13 @@ class TicketActor(HostActor):
         self._commit_relay = connections.commit_relay(writer=self.writer, host=self.name)
         # With tickets in processes of their own another host may have the same one in memory: reads are checked too.
         is_dedicated = self.settings.ticket_placement == "dedicated"
-        behaviour = TicketEntity(
+        entity = TicketEntity(
             connections.queries,
             offer_window=self.settings.offer_window_ms,
             verified_only=self.settings.require_verified_email,
             fee=self.settings.fee_hundredths,
         )
-        self._host = connections.host(behaviour, self._commit_relay, writer=self.writer, fence_reads=is_dedicated)
+        self._host = connections.host(entity, self._commit_relay, writer=self.writer, fence_reads=is_dedicated)
         self.counters = self._host.counters
         self._spoken_to = asyncio.get_running_loop().time()
         connections.supervise(self._commit_relay.run(), self._host.run())

@@ -59,7 +59,7 @@ class MongoPendingUserEvents:
 
 
 class DelistedSellers:
-    """Users who may not sell; satisfies `UnlistingStore`. All methods raise StoreUnavailableError."""
+    """Users who may not sell; satisfies `DelistingStore`. All methods raise StoreUnavailableError."""
 
     def __init__(self, database: Database) -> None:
         self._users = database["users"]

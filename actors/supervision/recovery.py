@@ -60,7 +60,7 @@ class Recovery:
 
     def __init__(  # noqa: PLR0913, PLR0917 - the seams of the design
         self,
-        behaviours: Mapping[str, Entity[Any, Any]],
+        entities: Mapping[str, Entity[Any, Any]],
         journal: Journal,
         documents: DocumentStore,
         stream: EventStream,
@@ -70,8 +70,8 @@ class Recovery:
         clock: Clock,
         together: Together,
     ) -> None:
-        """`behaviours` by kind of host; `together` runs awaitables side by side, such as asyncio.gather."""
-        self._behaviours = behaviours
+        """`entities` by kind of host; `together` runs awaitables side by side, such as asyncio.gather."""
+        self._entities = entities
         self._journal = journal
         self._documents = documents
         self._publisher = Publisher(journal, stream, marks)
@@ -102,8 +102,8 @@ class Recovery:
             # While its host is silent a writer may live; it is replaced within seconds, and then it is dead.
             if marks.writer in live or marks.host in awaited or now < self._look_at.get(marks.writer, 0):
                 continue
-            behaviour = self._behaviours[names.kind_of(marks.host)]
-            after = await recover(behaviour, self._journal, self._documents, self._publisher, marks)
+            entity = self._entities[names.kind_of(marks.host)]
+            after = await recover(entity, self._journal, self._documents, self._publisher, marks)
             if after != marks:
                 await self._marks.save(after)
                 logger.info("writer_recovered", writer=marks.writer, commits=after.applied - marks.applied)

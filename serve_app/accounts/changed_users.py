@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from actors.domain.ids import is_id
 
 logger = structlog.get_logger(__name__)
-# Longer than a query may take (see `actors/storage/database.py`) and its answer be kept (see `recent.py`).
+# Longer than a query may take (see `actors/storage/database.py`) and its answer be kept (see `coalescing_cache.py`).
 REMEMBERED_SECONDS = 15
 _CHANNEL = "holdfast:changed-users"
 _MOST = 100_000
@@ -25,7 +25,7 @@ class ChangedUsers:
     """The users whose lists have to be read anew. Replicas tell each other through Redis, while nobody waits.
 
     A replica hears of a change at another one some milliseconds later, and not at all while Redis is away. Browsers
-    have a cookie besides, which needs neither (see `own_changes.py`).
+    have a cookie besides, which needs neither (see `read_your_writes.py`).
     """
 
     def __init__(self, redis: Redis, now: Callable[[], float] = time.monotonic) -> None:

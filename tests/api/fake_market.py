@@ -49,7 +49,7 @@ class ManualClock:
 
 
 class FakeMarket:
-    """Satisfies `actors.cluster.market.Market`, and keeps the history of its tickets."""
+    """Satisfies `actors.cluster.market.MarketClient`, and keeps the history of its tickets."""
 
     def __init__(self, database: Database, clock: ManualClock) -> None:
         self.refusal: Refusal | None = None

@@ -254,7 +254,7 @@ def _reply(answer: asyncio.Future[Any], replies: object) -> None:
 
 
 class SimulatedFleet:
-    """See heartbeat.Fleet."""
+    """See heartbeat.ActorDirectory."""
 
     def __init__(self, world: World, ray: SimulatedRay) -> None:
         self._ray = ray

@@ -57,7 +57,7 @@ class RunningHost:
 
 
 class LocalMarket:
-    """Satisfies `actors.cluster.market.Market`. `tickets` and `charges` are the hosts of now;
+    """Satisfies `actors.cluster.market.MarketClient`. `tickets` and `charges` are the hosts of now;
     `start_tickets` makes another."""
 
     def __init__(self, settings: Settings) -> None:
