@@ -3,9 +3,11 @@
 import asyncio
 import json
 import sys
+import time
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from pymongo.errors import PyMongoError
@@ -143,7 +145,21 @@ def status(*, as_json: Annotated[bool, typer.Option("--json", help="for programs
         table.add_row(
             heartbeat["name"], str(heartbeat["pid"]), *(f"{count:,}" for count in heartbeat["counters"].values())
         )
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    console.print(_duty_table(heartbeats))
+
+
+def _duty_table(heartbeats: Sequence[Mapping[str, Any]]) -> Table:
+    """How the background work does. Times are those of this machine's clock."""
+    table = Table("duty", "every", "last run", "runs", "failures", "last failure")
+    for name, status in ((name, status) for beat in heartbeats for name, status in beat["duties"].items()):
+        last_run_at = status["last_run_at"]
+        seconds_ago = "never" if last_run_at is None else f"{max(0.0, time.time() - last_run_at / 1_000):.0f} s ago"
+        period = f"{status['every_seconds']:g} s" if status["every_seconds"] else "at once"
+        counts = (f"{status['runs']:,}", f"{status['failures']:,}")
+        table.add_row(name, period, seconds_ago, *counts, status["last_failure"] or "")
+    return table
 
 
 @admin_app.command()

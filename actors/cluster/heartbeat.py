@@ -1,7 +1,7 @@
 """An actor's sign of life."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from actors.runtime.host import Counters
 
@@ -11,7 +11,8 @@ class Heartbeat:
     """Who an actor is, where it runs, what it did, and whether it may be ended.
 
     `started` is when its process did, in seconds since the epoch: after a death the same pid may be somebody else's.
-    It is 0 where it is not known. `hosts` is how many shared actors of each kind it takes the market to have.
+    It is 0 where it is not known. `hosts` is how many shared actors of each kind it takes the market to have,
+    `duties` how its background work does (see supervision/duty.py).
     """
 
     name: str
@@ -22,6 +23,7 @@ class Heartbeat:
     idle: bool = False
     started: float = 0.0
     hosts: dict[str, int] = field(default_factory=dict)
+    duties: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class ActorDirectory(Protocol):

@@ -5,7 +5,6 @@ that left the stream before they were read are missed: it keeps about a million,
 its machine dies.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +20,6 @@ from actors.storage.database import Database, despite_contention, reaching_the_d
 
 BATCH = 500
 WAIT_MS = 1_000
-RETRY_SECONDS = 1.0
 BEGINNING = "0-0"
 
 logger = structlog.get_logger(__name__)
@@ -56,14 +54,12 @@ class Subscription:
         self._handle = handle
         self._position: str | None = None
 
-    async def run(self) -> None:
-        """Read until cancelled. A batch whose handling raises StoreUnavailableError is handed over again."""
-        while True:
-            try:
-                await self.step(WAIT_MS)
-            except (StoreUnavailableError, RedisError, OSError, TimeoutError) as error:
-                logger.warning("subscription_waits", subscription=self._name, error=type(error).__name__)
-                await asyncio.sleep(RETRY_SECONDS)
+    async def wait_and_handle(self) -> None:
+        """Handle one batch, waiting for it for a second. Raises StoreUnavailableError: then it is handed over again."""
+        try:
+            await self.step(WAIT_MS)
+        except (RedisError, OSError, TimeoutError) as error:
+            raise StoreUnavailableError(type(error).__name__) from error
 
     async def step(self, wait_ms: int | None = None) -> int:
         """Handle one batch and keep the position behind it; return how many entries there were.

@@ -4,9 +4,6 @@ Read `templates.py` (what is written), `outbox.py` (what is to be sent), `sender
 sales, refunds and offers put into the outbox), `backends.py` (SMTP, or files without it).
 """
 
-from collections.abc import Coroutine
-from typing import Any
-
 import structlog
 from redis.asyncio import Redis
 
@@ -15,22 +12,28 @@ from actors.mail import receipts
 from actors.mail.backends import EmailBackend, FileBackend, SmtpBackend
 from actors.mail.outbox import Outbox
 from actors.mail.queries import StoredMailQueries
-from actors.mail.sender import Sender
+from actors.mail.sender import EVERY_SECONDS, Sender
 from actors.mail.tokens import EmailTokens
 from actors.runtime.clock import wall_clock
 from actors.storage.database import Database
+from actors.supervision.duty import Duty
 from config.settings import Settings
 
 logger = structlog.get_logger(__name__)
 
 
-def jobs(settings: Settings, database: Database, redis: Redis) -> list[Coroutine[Any, Any, None]]:
-    """What never ends: sending what is in the outbox, and putting receipts into it."""
+def duties(settings: Settings, database: Database, redis: Redis) -> list[Duty]:
+    """Sending what is in the outbox, and putting receipts into it."""
     outbox, queries = Outbox(database), StoredMailQueries(database)
     tokens = EmailTokens(database)
     sender = Sender(outbox, tokens, queries, open_backend(settings), public_url=settings.public_url, now=wall_clock)
-    handle = receipts.Receipts(outbox, wall_clock).handle
-    return [sender.run(), Subscription(receipts.NAME, receipts.TYPES, redis, database, handle).run()]
+    subscription = Subscription(
+        receipts.NAME, receipts.TYPES, redis, database, receipts.Receipts(outbox, wall_clock).handle
+    )
+    return [
+        Duty("send_mail", EVERY_SECONDS, sender.send_due),
+        Duty("write_receipts", 0.0, subscription.wait_and_handle),
+    ]
 
 
 def open_backend(settings: Settings) -> EmailBackend:

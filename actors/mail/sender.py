@@ -14,7 +14,6 @@ from actors.mail.backends import EmailBackend, NotSentError
 from actors.mail.outbox import KEPT_MS, Mail, Outbox
 from actors.mail.templates import MailKind, Message
 from actors.mail.tokens import EmailTokens
-from actors.runtime.ports import StoreUnavailableError
 
 PAGE = 50
 EVERY_SECONDS = 1.0
@@ -75,17 +74,11 @@ class Sender:
         self._now = now
         self._cleaned: Instant = 0
 
-    async def run(self) -> None:
-        """Send until cancelled."""
-        while True:
-            try:
-                sent = await self.sweep()
-                await self._clean()
-            except StoreUnavailableError as error:
-                sent = 0
-                logger.warning("mail_postponed", error=str(error))
-            if sent < PAGE:
-                await asyncio.sleep(EVERY_SECONDS)
+    async def send_due(self) -> None:
+        """Send everything that is due, and forget what was sent long ago. Raises StoreUnavailableError."""
+        while await self.sweep() == PAGE:
+            pass
+        await self._clean()
 
     async def sweep(self) -> int:
         """Send what is due, and return how much that was. Raises StoreUnavailableError."""

@@ -105,7 +105,7 @@ class HostActor:
             self._begin()
         pid, node_id, started = self.system.place()
         idle, hosts = self.is_idle(), host_names(self.settings)
-        return Heartbeat(self.name, self.writer, pid, node_id, self.counters, idle, started, hosts)
+        return Heartbeat(self.name, self.writer, pid, node_id, self.counters, idle, started, hosts, self.duty_status())
 
     async def ready(self) -> None:
         """Returns when the actor has started; it is tried again while the database is away."""
@@ -124,6 +124,10 @@ class HostActor:
     async def handle(self, messages: Sequence[Any], deadline: Instant, *, again: bool) -> list[Reply]:
         """One reply for each message, in order."""
         raise NotImplementedError
+
+    def duty_status(self) -> dict[str, dict[str, Any]]:
+        """How each duty does that this actor has."""
+        return {}
 
     def is_idle(self) -> bool:
         """Whether the actor may be ended without anyone missing it."""

@@ -18,6 +18,7 @@ from actors.runtime.entity import Entity
 from actors.runtime.host import Host
 from actors.runtime.ports import DocumentStore, EventStream, Journal, State
 from actors.supervision import stalled_purchases
+from actors.supervision.duty import Duty
 from actors.supervision.recovery import RecoveryReads, WriterCheckpoints
 from actors.supervision.stalled_purchases import StalledPurchaseReads
 from actors.supervision.user_events import PendingUserEvents
@@ -61,8 +62,12 @@ class Resources(ABC):
     def open_account(self, settings: Settings) -> "Account":
         """The account at Stripe to pay into."""
 
-    def background_jobs(self, _settings: Settings, _market: MarketClient) -> list[Coroutine[Any, Any, None]]:
-        """What goes on beside the Supervisor, that no promise to buyers and sellers rests on: none without servers."""
+    def duties(self, _settings: Settings, _market: MarketClient) -> list[Duty]:
+        """What the Supervisor does that no promise to buyers and sellers rests on: nothing without servers."""
+        return []
+
+    def background_jobs(self, _settings: Settings) -> list[Coroutine[Any, Any, None]]:
+        """What the Supervisor does once, beside its duties: nothing without servers."""
         return []
 
     @abstractmethod

@@ -20,7 +20,9 @@ from actors.storage.journal import MongoJournal
 from actors.storage.upgrades import DocumentUpgrade
 from actors.storage.user_reads import DelistedSellers, MongoPendingUserEvents
 from actors.storage.webhook_inbox import WebhookInbox
+from actors.supervision.delisting import EVERY_SECONDS as DELISTING_SECONDS
 from actors.supervision.delisting import Delisting
+from actors.supervision.duty import Duty
 from config.settings import Settings
 
 if TYPE_CHECKING:
@@ -60,15 +62,21 @@ class ProductionResources(Resources):
 
         return open_account(settings, self.database)
 
-    def background_jobs(self, settings: Settings, market: MarketClient) -> list[Coroutine[Any, Any, None]]:
-        """Mail, receipts, the tickets of those who may not sell any more, and documents of older releases."""
-        from actors.mail import jobs  # noqa: PLC0415 - only the Supervisor sends any
+    def duties(self, settings: Settings, market: MarketClient) -> list[Duty]:
+        """Mail, receipts, and the tickets of those who may not sell any more."""
+        from actors.mail import duties  # noqa: PLC0415 - only the Supervisor sends any
 
-        unlisting = Delisting(DelistedSellers(self.database), market, wall_clock)
+        delisting = Delisting(DelistedSellers(self.database), market, wall_clock)
+        return [
+            *duties(settings, self.database, self.redis),
+            Duty("delist_sellers", DELISTING_SECONDS, delisting.sweep),
+        ]
+
+    def background_jobs(self, settings: Settings) -> list[Coroutine[Any, Any, None]]:
+        """Documents of older releases are brought over."""
         # The embedded database reads a collection to its end before it answers a question without an index.
         patient = database_of(connect(_required(settings.mongodb_url, "MONGODB_URL"), patience_ms=UPGRADE_PATIENCE_MS))
-        upgrade = DocumentUpgrade(patient, self.documents)
-        return [*jobs(settings, self.database, self.redis), unlisting.run(), upgrade.run()]
+        return [DocumentUpgrade(patient, self.documents).run()]
 
     def end_process(self) -> None:
         """Without waiting for anything but the log: what is half-done is for the Supervisor to finish."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import structlog
@@ -15,7 +16,8 @@ from actors.payments.charge_entity import ChargeEntity
 from actors.payments.webhook_events import WebhookEventHandler
 from actors.processes.base import HostActor
 from actors.processes.resources import Resources
-from actors.runtime.ports import HostUnreachableError, Instant, Reply, StoreUnavailableError
+from actors.runtime.ports import HostUnreachableError, Instant, Reply
+from actors.supervision.duty import Duties, Duty
 from actors.supervision.liveness import EVERY_SECONDS, LivenessMonitor
 from actors.supervision.recovery import Recovery
 from actors.supervision.stalled_purchases import StalledPurchases
@@ -29,14 +31,14 @@ class Supervisor(HostActor):
     """Every second: replaces silent actors, and recovers what dead ones left."""
 
     _fleet: ActorDirectory
-    _watch: LivenessMonitor
+    _monitor: LivenessMonitor
     _recovery: Recovery
-    _stalled_purchases: StalledPurchases
-    _announcements: UserEventRelay
+    _duties: Duties | None = None
+    _dedicated: AbstractSet[str] = frozenset()
 
     async def start(self, connections: Resources) -> None:
         self._fleet = self.system.fleet(self.settings)
-        self._watch = LivenessMonitor(self._fleet)
+        self._monitor = LivenessMonitor(self._fleet)
         actors = self.system.actors(self.settings, connections.clock)
         self._recovery = Recovery(
             {
@@ -54,16 +56,23 @@ class Supervisor(HostActor):
         )
         own = connections
         webhook_events = WebhookEventHandler(own.inbox, own.queries, actors)
-        self._stalled_purchases = StalledPurchases(
-            own.queries, own.inbox, webhook_events, actors, own.clock, asyncio.gather
+        stalled_purchases = StalledPurchases(own.queries, own.inbox, webhook_events, actors, own.clock, asyncio.gather)
+        user_events = UserEventRelay(own.user_marks, own.journal, own.stream, writer=self.writer)
+        self._duties = Duties(
+            [
+                Duty("monitor_actors", EVERY_SECONDS, self._monitor_actors),
+                Duty("recover_writers", EVERY_SECONDS, self._recover_writers),
+                Duty("relay_user_events", EVERY_SECONDS, user_events.relay),
+                # Apart from the rest: a slow answer of Stripe must not hold up a hold that is due.
+                Duty("resume_purchases", EVERY_SECONDS, stalled_purchases.round),
+                *own.duties(self.settings, actors),
+            ],
+            own.clock.now,
         )
-        self._announcements = UserEventRelay(own.user_marks, own.journal, own.stream, writer=self.writer)
-        connections.supervise(
-            self._monitor_actors(),
-            self._recover_dead_writers(),
-            self._resume_purchases(),
-            *connections.background_jobs(self.settings, actors),
-        )
+        own.supervise(self._duties.run(), *own.background_jobs(self.settings))
+
+    def duty_status(self) -> dict[str, dict[str, Any]]:
+        return self._duties.status() if self._duties is not None else {}
 
     async def handle(self, messages: Sequence[Any], _deadline: Instant, *, again: bool) -> list[Reply]:  # noqa: ARG002
         """Nobody asks the Supervisor for anything."""
@@ -73,34 +82,16 @@ class Supervisor(HostActor):
         return set(shared_names(self.settings))
 
     async def _monitor_actors(self) -> None:
-        dedicated: set[str] = set()
-        while True:
-            # While Ray does not say who is there those are watched that were.
-            with contextlib.suppress(HostUnreachableError):
-                dedicated = await self._fleet.dedicated()
-            await self._watch.check(self._shared() | dedicated)
-            idle = [name for name, heartbeat in self._watch.heartbeats.items() if heartbeat.idle]
-            await asyncio.gather(*(self._fleet.passivate(name) for name in idle))
-            await asyncio.sleep(EVERY_SECONDS)
+        # While Ray does not say who is there those are watched that were.
+        with contextlib.suppress(HostUnreachableError):
+            self._dedicated = await self._fleet.dedicated()
+        await self._monitor.check(self._shared() | self._dedicated)
+        idle = [name for name, heartbeat in self._monitor.heartbeats.items() if heartbeat.idle]
+        await asyncio.gather(*(self._fleet.passivate(name) for name in idle))
 
-    async def _recover_dead_writers(self) -> None:
-        while True:
-            live = {name: heartbeat.writer for name, heartbeat in self._watch.heartbeats.items()}
-            awaited = self._shared() - live.keys()
-            try:
-                # An actor that has not answered yet will have nothing to wake; the next round finds it.
-                if not awaited:
-                    await self._recovery.round(live, awaited)
-                    await self._announcements.sweep()
-            except StoreUnavailableError as error:
-                logger.warning("rescue_postponed", error=str(error))
-            await asyncio.sleep(EVERY_SECONDS)
-
-    async def _resume_purchases(self) -> None:
-        # Apart from the rest: a slow answer of Stripe must not hold up a hold that is due.
-        while True:
-            await asyncio.sleep(EVERY_SECONDS)
-            try:
-                await self._stalled_purchases.round()
-            except StoreUnavailableError as error:
-                logger.warning("resumption_postponed", error=str(error))
+    async def _recover_writers(self) -> None:
+        live = {name: heartbeat.writer for name, heartbeat in self._monitor.heartbeats.items()}
+        awaited = self._shared() - live.keys()
+        # An actor that has not answered yet will have nothing to wake; the next round finds it.
+        if not awaited:
+            await self._recovery.round(live, awaited)

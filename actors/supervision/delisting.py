@@ -54,15 +54,6 @@ class Delisting:
         self._market = market
         self._now = now
 
-    async def run(self) -> None:
-        """Sweep until cancelled."""
-        while True:
-            try:
-                await self.sweep()
-            except StoreUnavailableError as error:
-                logger.warning("unlisting_postponed", error=str(error))
-            await asyncio.sleep(EVERY_SECONDS)
-
     async def sweep(self) -> None:
         """Withdraw or mark what is to be, and lift the marks of who may sell again. Raises StoreUnavailableError."""
         for user_id, since in (await self._store.unlisted(PAGE)).items():
@@ -84,7 +75,7 @@ class Delisting:
             async with asyncio.timeout(AT_ONCE_SECONDS):
                 await self._suspend(user_id, MOST_AT_ONCE)
         except (StoreUnavailableError, TimeoutError) as error:
-            logger.warning("unlisting_postponed", seller=user_id, error=type(error).__name__)
+            logger.warning("delisting_postponed", seller=user_id, error=type(error).__name__)
 
     async def _suspend(self, user_id: str, most: int) -> Sequence[str]:
         ids = await self._store.tickets(user_id, most, suspended=False)

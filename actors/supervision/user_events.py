@@ -41,7 +41,7 @@ class UserEventRelay:
         self._writer = writer
         self._seq = 0
 
-    async def sweep(self) -> None:
+    async def relay(self) -> None:
         """Announces who is marked. Raises StoreUnavailableError."""
         for user in await self._users.pending(PAGE):
             for version in range(user.relayed + 1, user.version + 1):

@@ -13,6 +13,7 @@ from actors.mail.sender import LONGEST_RETRY_MS, MOST_TRIES, PAGE
 from actors.mail.templates import MailKind, Message
 from actors.read_model.projections import order_document
 from actors.runtime.ports import StoreUnavailableError
+from actors.supervision.duty import Duties, Duty
 from tests.mail.conftest import NOW, PUBLIC_URL, Mailing
 
 
@@ -158,7 +159,6 @@ async def test_old_mails_and_tokens_are_forgotten(mailing: Mailing) -> None:
 async def test_the_sender_goes_on_when_the_database_was_away(mailing: Mailing, monkeypatch: pytest.MonkeyPatch) -> None:
     user = await mailing.someone()
     await mailing.outbox.add([to_user(MailKind.PASSWORD_CHANGED, user.id, NOW)])
-    monkeypatch.setattr("actors.mail.sender.EVERY_SECONDS", 0.01)
     due, away = mailing.outbox.due, [True]
 
     async def sometimes(now: int, most: int) -> object:
@@ -168,11 +168,13 @@ async def test_the_sender_goes_on_when_the_database_was_away(mailing: Mailing, m
         return await due(now, most)
 
     monkeypatch.setattr(mailing.outbox, "due", sometimes)
-    running = asyncio.create_task(mailing.sender.run())
+    duties = Duties([Duty("send_mail", 0.01, mailing.sender.send_due)], lambda: NOW)
+    running = asyncio.create_task(duties.run())
     async with asyncio.timeout(10):
         await mailing.post.was_given.wait()
     running.cancel()
     assert not away
+    assert duties.status()["send_mail"]["failures"] == 1
 
 
 async def test_an_order_that_a_newer_release_wrote_does_not_hold_up_the_mails_about_others(mailing: Mailing) -> None:

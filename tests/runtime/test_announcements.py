@@ -41,10 +41,10 @@ def announcements(market: LocalMarket, stream: Stream) -> UserEventRelay:
 async def test_a_user_is_created_and_then_updated_also_when_the_sweep_comes_after_both(market: LocalMarket) -> None:
     (user, users), stream = await changed_user(market), Stream()
     sweeping = announcements(market, stream)
-    await sweeping.sweep()
-    await sweeping.sweep()
+    await sweeping.relay()
+    await sweeping.relay()
     assert await users.ban(user.id, 3_000)
-    await sweeping.sweep()
+    await sweeping.relay()
     records = await MongoJournal(market.connections.database).history(f"user:{user.id}")
     assert [(record.at, record.event) for record in records] == [
         (1_000, UserCreated(user.id)), (2_000, UserUpdated(user.id)), (3_000, UserUpdated(user.id))
@@ -57,7 +57,7 @@ async def test_a_sweep_that_stopped_half_way_is_done_again(market: LocalMarket) 
     stream.failures = 1
     for sweeping in (announcements(market, stream), announcements(market, stream)):
         try:
-            await sweeping.sweep()
+            await sweeping.relay()
         except StoreUnavailableError:
             continue
     assert stream.keys == [f"user:{user.id}:{version}" for version in (1, 2)]
