@@ -17,14 +17,14 @@ from actors.stripe.client import Stripe, is_confirmation_token
 from actors.stripe.resources import Intent, Refund
 
 # A message to a charge that lives in this very process, in ms.
-PATIENCE = 10_000
+PATIENCE_MS = 10_000
 TRIES = 4
 FIRST_BACKOFF_SECONDS = 0.25
 # A charge keeps the name of each try. What nobody waits for rests after so many, twice as long each time, in ms: so an
 # intent that is `processing` for a week has some 200.
 UNTIRED = 20
-FIRST_REST = 60_000
-LONGEST_REST = 3_600_000
+FIRST_REST_MS = 60_000
+LONGEST_REST_MS = 3_600_000
 PATIENT = (ChargeStep.CAPTURE, ChargeStep.VOID)
 
 T = TypeVar("T")
@@ -56,7 +56,7 @@ class StripeCalls:
 
     async def tell(self, command: ChargeCommand) -> Charge:
         """The charge after the command, which is in the journal by then. Raises RefusedError."""
-        (reply,) = await self._charges.deliver([command], self._clock.now() + PATIENCE)
+        (reply,) = await self._charges.deliver([command], self._clock.now() + PATIENCE_MS)
         if isinstance(reply, Charge):
             return reply
         raise RefusedError(reply if isinstance(reply, Refusal) else Unavailable())
@@ -118,31 +118,31 @@ class StripeCalls:
         Without an answer the same key is asked again: Stripe then tells what the first call did. After a 5xx that would
         only replay it, so the number of the try is raised, in the journal before it is used in a key.
         """
-        if step in PATIENT and self._clock.now() < charge.updated_at + _rest(charge.tries.count(step)):
+        if step in PATIENT and self._clock.now() < charge.updated_at + _rest_ms(charge.tries.count(step)):
             raise errors.OutcomeUnknown("tried_often")
-        backoff = FIRST_BACKOFF_SECONDS
+        backoff_seconds = FIRST_BACKOFF_SECONDS
         for attempt in count(1):
             try:
                 return await call(idempotency_key(charge, step))
             except errors.ServerFailed:
                 charge = await self.tell(ScheduleRetry(charge.id, step))
-                if step is ChargeStep.REFUND or self._is_last(attempt, backoff, deadline):
+                if step is ChargeStep.REFUND or self._is_last(attempt, backoff_seconds, deadline):
                     raise
             except (errors.OutcomeUnknown, errors.RateLimited):
-                if self._is_last(attempt, backoff, deadline):
+                if self._is_last(attempt, backoff_seconds, deadline):
                     raise
             # The charge may be changed meanwhile by another process; its journal then refuses what we record.
-            await asyncio.sleep(backoff)
-            backoff *= 2
+            await asyncio.sleep(backoff_seconds)
+            backoff_seconds *= 2
         raise AssertionError("count never ends")
 
-    def _is_last(self, attempt: int, backoff: float, deadline: Instant) -> bool:
-        return attempt >= TRIES or self._clock.now() + int(backoff * 1000) >= deadline
+    def _is_last(self, attempt: int, backoff_seconds: float, deadline: Instant) -> bool:
+        return attempt >= TRIES or self._clock.now() + int(backoff_seconds * 1000) >= deadline
 
 
-def _rest(tries: int) -> int:
-    """How long, in ms, a step rests after so many tries."""
-    return min(FIRST_REST << min(tries - UNTIRED, 10), LONGEST_REST) if tries >= UNTIRED else 0
+def _rest_ms(tries: int) -> int:
+    """Return how long a step rests after so many tries."""
+    return min(FIRST_REST_MS << min(tries - UNTIRED, 10), LONGEST_REST_MS) if tries >= UNTIRED else 0
 
 
 def intent_id_of(charge: Charge) -> str:

@@ -16,16 +16,16 @@ from actors.runtime.ports import Checkpoint, CheckpointStore, Clock, DocumentSto
 from actors.runtime.publisher import Publisher
 from actors.runtime.replay import recover
 
-DAY = 24 * 3600 * 1000
+DAY_MS = 24 * 3600 * 1000
 # A dead writer is looked at again, since its last insert may still be on the way; after a day it is forgotten.
-LOOK_AGAIN = 60_000
+LOOK_AGAIN_MS = 60_000
 # Holds are woken this long before their end, so that there is time for it.
-WAKE_AHEAD = 60_000
+WAKE_AHEAD_MS = 60_000
 WAKE_PAGE = 2_000
 # A hold that is over for this long has no timer: whoever decided it was replaced, or was never known to us. Until its
 # document is written, which may take longer, it is woken once in so long.
-OVERDUE = 10_000
-WAKE_AGAIN = 60_000
+OVERDUE_MS = 10_000
+WAKE_AGAIN_MS = 60_000
 
 logger = structlog.get_logger(__name__)
 
@@ -106,16 +106,16 @@ class Recovery:
             if after != marks:
                 await self._marks.save(after)
                 logger.info("writer_recovered", writer=marks.writer, commits=after.applied - marks.applied)
-            elif marks.at < now - DAY:
+            elif marks.at < now - DAY_MS:
                 await self._marks.remove(marks.writer)
-            self._look_at[marks.writer] = now + LOOK_AGAIN
+            self._look_at[marks.writer] = now + LOOK_AGAIN_MS
 
     async def _wake(self, live: AbstractSet[str]) -> None:
         """Each hold is woken once in its last minute, and again when a host has lost its memory."""
         now = self._clock.now()
         if not live <= self._known_writers:
             self._woken_until = 0
-        until = now + WAKE_AHEAD
+        until = now + WAKE_AHEAD_MS
         while True:
             orders = await self._store.orders_due(self._woken_until, until, WAKE_PAGE)
             if not await self._wake_all(orders):
@@ -128,9 +128,9 @@ class Recovery:
 
     async def _wake_overdue(self) -> None:
         now = self._clock.now()
-        overdue = await self._store.orders_due(0, now - OVERDUE, WAKE_PAGE)
+        overdue = await self._store.orders_due(0, now - OVERDUE_MS, WAKE_PAGE)
         self._woken_late = {one.id: self._woken_late[one.id] for one in overdue if one.id in self._woken_late}
-        asleep = [one for one in overdue if self._woken_late.get(one.id, 0) <= now - WAKE_AGAIN]
+        asleep = [one for one in overdue if self._woken_late.get(one.id, 0) <= now - WAKE_AGAIN_MS]
         if await self._wake_all(asleep):
             self._woken_late.update({order.id: now for order in asleep})
 

@@ -18,7 +18,7 @@ from actors.stripe.sandbox.ledger import Span
 from actors.stripe.sandbox.ledger_entry import Change
 from actors.stripe.sandbox.payment_intent import PaymentIntent
 from actors.stripe.sandbox.request import Request
-from actors.supervision.stalled_purchases import STANDS_STILL
+from actors.supervision.stalled_purchases import STANDS_STILL_MS
 from tests.support.examples import WINDOW
 from tests.support.local_market import LocalMarket
 from tests.support.trading import held, listed
@@ -134,7 +134,7 @@ async def recovered(market: LocalMarket) -> None:
     """A round of the Supervisor, at a time when everything of now stands still."""
     await market.writes_everything()
     recovery, stalled_purchases = market.recovery(), market.stalled_purchases()
-    recovery._clock = stalled_purchases._clock = Ahead(market.connections.clock, STANDS_STILL + 1_000)
+    recovery._clock = stalled_purchases._clock = Ahead(market.connections.clock, STANDS_STILL_MS + 1_000)
     await recovery.round(market.live, set())
     await stalled_purchases.round()
 
