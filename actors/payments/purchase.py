@@ -11,6 +11,7 @@ from typing import Protocol
 
 import structlog
 
+from actors.cluster.market import TicketClient
 from actors.domain.answers import ChargeAnswer, PaymentAnswer
 from actors.domain.charge import UNKNOWN_METHOD, charge_id, has_failed_refund, refund_status
 from actors.domain.charge_commands import (
@@ -51,7 +52,6 @@ from actors.domain.ticket_commands import (
     Sell,
     StartPayment,
     StartRefund,
-    TicketCommand,
 )
 from actors.domain.ticket_values import CancelReason, Order, OrderStatus, RefundStatus
 from actors.runtime.ports import Clock, StoreUnavailableError
@@ -67,11 +67,8 @@ Outcome = PaymentAnswer | Refusal
 logger = structlog.get_logger(__name__)
 
 
-class Participants(Protocol):
-    """Whom a purchase talks to. Asking again is always safe."""
-
-    async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal:
-        """The ticket's answer, or why there is none."""
+class Participants(TicketClient, Protocol):
+    """The participants of the saga: the order's ticket, and its charges. Asking again is always safe."""
 
     async def ask_charge(self, command: PaymentCommand) -> ChargeAnswer | Refusal:
         """The charge as the command left it, or why there is none."""

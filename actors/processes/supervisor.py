@@ -50,13 +50,10 @@ class Supervisor(HostActor):
             connections.queries,
             actors,
             connections.clock,
-            asyncio.gather,
         )
         own = connections
         webhook_events = WebhookEventHandler(own.inbox, own.queries, actors)
-        self._stalled_purchases = StalledPurchases(
-            own.queries, own.inbox, webhook_events, actors, own.clock, asyncio.gather
-        )
+        self._stalled_purchases = StalledPurchases(own.queries, own.inbox, webhook_events, actors, own.clock)
         self._announcements = UserEventRelay(own.user_marks, own.journal, own.stream, writer=self.writer)
         connections.supervise(
             self._monitor_actors(),

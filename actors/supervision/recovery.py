@@ -1,16 +1,17 @@
 """What the Supervisor does about the journal when somebody died: carry commits on and wake holds."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Protocol
 
 import structlog
 
 from actors.cluster import names
+from actors.cluster.market import TicketClient
 from actors.domain.instants import Instant
 from actors.domain.refusals import Refusal
-from actors.domain.ticket import TicketAnswer
-from actors.domain.ticket_commands import ActivateTicket, TicketCommand
+from actors.domain.ticket_commands import ActivateTicket
 from actors.domain.ticket_values import Order
 from actors.runtime.ports import Checkpoint, CheckpointStore, Clock, DocumentStore, Entity, EventStream, Journal
 from actors.runtime.publisher import Publisher
@@ -44,16 +45,6 @@ class WriterCheckpoints(CheckpointStore, Protocol):
         """Those that were not removed. Raises StoreUnavailableError."""
 
 
-class Rescuers(Protocol):
-    """Whom the Supervisor sends."""
-
-    async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal:
-        """The ticket's answer, or why there is none."""
-
-
-Together = Callable[..., Awaitable[list[Any]]]
-
-
 class Recovery:
     """One round after the other; everything it does may be done twice."""
 
@@ -65,20 +56,18 @@ class Recovery:
         stream: EventStream,
         marks: WriterCheckpoints,
         store: RecoveryReads,
-        rescuers: Rescuers,
+        tickets: TicketClient,
         clock: Clock,
-        together: Together,
     ) -> None:
-        """`behaviours` by kind of host; `together` runs awaitables side by side, such as asyncio.gather."""
+        """`behaviours` by kind of host."""
         self._behaviours = behaviours
         self._journal = journal
         self._documents = documents
         self._publisher = Publisher(journal, stream, marks)
         self._marks = marks
         self._store = store
-        self._rescuers = rescuers
+        self._tickets = tickets
         self._clock = clock
-        self._together = together
         self._look_at: dict[str, Instant] = {}
         self._known_writers: set[str] = set()
         self._woken_until: Instant = 0
@@ -136,7 +125,5 @@ class Recovery:
 
     async def _wake_all(self, orders: Sequence[Order]) -> bool:
         """Whether every host answered."""
-        answers = await self._together(
-            *(self._rescuers.ask_ticket(ActivateTicket(order.ticket_id)) for order in orders)
-        )
+        answers = await asyncio.gather(*(self._tickets.ask_ticket(ActivateTicket(order.ticket_id)) for order in orders))
         return not any(isinstance(answer, Refusal) for answer in answers)

@@ -1,9 +1,11 @@
 """What the Supervisor does about purchases: those that stand still go on, and webhook events that nobody handled."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
+from actors.cluster.market import ResumeClient
 from actors.domain.instants import Instant
 from actors.domain.purchase_commands import ResumePurchase
 from actors.payments.webhook_events import BATCH, ReceivedWebhookEvent, WebhookEventHandler
@@ -27,8 +29,6 @@ GIVEN_UP_MS = 3_600_000
 # Stripe sends an event again for three days, and for a month when an operator asks it to.
 KEPT_MS = 35 * 24 * 3_600_000
 CLEANING_MS = 3_600_000
-
-Together = Callable[..., Awaitable[list[Any]]]
 
 
 class StalledPurchaseReads(Protocol):
@@ -54,13 +54,6 @@ class Inbox(Protocol):
         """Drops what arrived before the instant."""
 
 
-class Resumes(Protocol):
-    """Whoever can have a purchase go on."""
-
-    async def resume(self, command: ResumePurchase) -> object:
-        """Whatever came of it: the next round looks again."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Pause:
     until: Instant
@@ -70,21 +63,18 @@ class _Pause:
 class StalledPurchases:
     """One round after the other, each with the next page of what stands still, so that nobody is left out."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - the seams of the design
+    def __init__(
         self,
         store: StalledPurchaseReads,
         inbox: Inbox,
         webhook_events: WebhookEventHandler,
-        market: Resumes,
+        market: ResumeClient,
         clock: Clock,
-        together: Together,
     ) -> None:
-        """`together` runs awaitables side by side, such as asyncio.gather."""
         self._inbox = inbox
         self._webhook_events = webhook_events
         self._market = market
         self._clock = clock
-        self._together = together
         self._store = store
         self._pages = [
             _Page(store.unsettled_orders),
@@ -115,7 +105,8 @@ class StalledPurchases:
             earlier = self._pauses.get(order)
             length_ms = min(earlier.length_ms * 2, LONGEST_PAUSE_MS) if earlier else STANDS_STILL_MS
             self._pauses[order] = _Pause(now + length_ms, length_ms)
-        await self._together(*(self._market.resume(ResumePurchase(order)) for order in due))
+        # Whatever comes of these, the next round looks again.
+        await asyncio.gather(*(self._market.resume(ResumePurchase(order)) for order in due))
 
     async def _failed_lately(self, before: Instant, skip: int, most: int) -> list[str]:
         return await self._store.orders_of_payable_charges(before - BACKLOG_MS, before, skip, most)

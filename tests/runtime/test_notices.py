@@ -373,7 +373,7 @@ class Standing:
 
 def a_resumption(store: Standing, inbox: Kept, market: Recording, clock: Clock) -> StalledPurchases:
     webhook_events = WebhookEventHandler(inbox, store, market)  # type: ignore[arg-type]  # a store without charges
-    return StalledPurchases(store, inbox, webhook_events, market, clock, asyncio.gather)
+    return StalledPurchases(store, inbox, webhook_events, market, clock)
 
 
 def unknown(number: int = 0, at: Instant = NOW, order_id: str | None = None) -> ReceivedWebhookEvent:

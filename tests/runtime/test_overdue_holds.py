@@ -1,6 +1,5 @@
 """A hold that is over although nobody's timer knew of it: the Supervisor finds it by its document."""
 
-import asyncio
 from dataclasses import dataclass, field
 
 from actors.domain.refusals import NotFound, Refusal, Unavailable
@@ -73,9 +72,7 @@ class Asked:
 async def rescue_by(market: LocalMarket, asked: Asked) -> Recovery:
     """A Supervisor before which nothing but an overdue hold is left."""
     own = market.connections
-    recovery = Recovery(
-        {}, own.journal, own.documents, own.stream, own.marks, own.queries, asked, own.clock, asyncio.gather
-    )
+    recovery = Recovery({}, own.journal, own.documents, own.stream, own.marks, own.queries, asked, own.clock)
     await an_overdue_hold(market, recovery)
     recovery._clock = Ahead(own.clock, OVERDUE_MS + 1_000)
     asked.woken.clear()

@@ -110,16 +110,12 @@ class LocalMarket:
             names.PAYMENTS: ChargeEntity(self.connections.queries),
         }
         own = self.connections
-        return Recovery(
-            behaviours, own.journal, own.documents, own.stream, own.marks, own.queries, self, own.clock, asyncio.gather
-        )
+        return Recovery(behaviours, own.journal, own.documents, own.stream, own.marks, own.queries, self, own.clock)
 
     def stalled_purchases(self) -> StalledPurchases:
         own = self.connections
         inbox = WebhookInbox(own.database)
-        return StalledPurchases(
-            own.queries, inbox, WebhookEventHandler(inbox, own.queries, self), self, own.clock, asyncio.gather
-        )
+        return StalledPurchases(own.queries, inbox, WebhookEventHandler(inbox, own.queries, self), self, own.clock)
 
     @property
     def live(self) -> dict[str, str]:
