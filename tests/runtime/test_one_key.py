@@ -17,7 +17,7 @@ from actors.domain.ticket import Ticket, TicketAnswer
 from actors.domain.ticket_commands import CancelOrder, EditTicket, ReadTicket, Reserve, TicketCommand
 from actors.domain.ticket_events import TicketEvent
 from actors.domain.ticket_values import TicketStatus
-from actors.payments.purchase import Outcome
+from actors.payments.participants import Outcome
 from actors.runtime.host import Host
 from actors.runtime.ports import Commit, EntityDecision
 from actors.tickets.entity import TicketEntity

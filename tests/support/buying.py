@@ -5,12 +5,15 @@ from collections.abc import Callable
 
 from actors.domain.answers import ChargeAnswer
 from actors.domain.charge_commands import PaymentCommand
+from actors.domain.charge_values import Charge
 from actors.domain.purchase_commands import Pay
 from actors.domain.refusals import Refusal
 from actors.domain.ticket import TicketAnswer
 from actors.domain.ticket_commands import TicketCommand
 from actors.domain.ticket_values import Order
-from actors.payments.purchase import Participants, PurchaseSaga
+from actors.payments.order_commands import OrderCommands
+from actors.payments.participants import Participants
+from actors.payments.purchase import new_charge
 from actors.runtime.ports import Clock, Instant
 from actors.storage.sandbox_ledger import MongoLedger
 from actors.stripe.sandbox.authentication import intent_id_of
@@ -71,12 +74,14 @@ async def changed_at_stripe(
     assert await MongoLedger(market.connections.database).append(Change(time.time(), change(intent).next_version()))
 
 
-def purchases(market: LocalMarket, counterparts: Participants) -> PurchaseSaga:
-    """An OrderActor of its own that talks to these counterparts."""
-    settings, own = market.settings, market.connections
-    return PurchaseSaga(
-        counterparts, own.queries, own.clock, grace=settings.payment_grace_ms, attempts=settings.payment_attempts
-    )
+def purchases(market: LocalMarket, participants: Participants) -> OrderCommands:
+    """An OrderActor of its own that talks to these participants."""
+    return market.order_commands(participants)
+
+
+def a_charge(market: LocalMarket, order: Order) -> Charge:
+    """The charge of the order's current attempt, as an OrderActor would have it opened."""
+    return new_charge(order, VISA, market.connections.clock.now())
 
 
 class Interrupted:
