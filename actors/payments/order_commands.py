@@ -45,11 +45,11 @@ class OrderCommands:
 
         A command that was sent before (`again`) may have paid: it waits for the other card, and then for what is true.
         """
-        if not again and _is_another_card(command, self._running.wish(command.order_id)):
+        if not again and _is_another_card(command, self._running.request_of(command.order_id)):
             return PaymentInProgress()
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                outcome, is_own = await self._running.join(
+                outcome, is_own = await self._running.do(
                     command.order_id, _request_of(command), lambda: self._dispatch(command)
                 )
         except TimeoutError:
