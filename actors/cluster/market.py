@@ -9,20 +9,28 @@ from actors.domain.ticket import TicketAnswer
 from actors.domain.ticket_commands import TicketCommand
 
 
-class MarketClient(Protocol):
-    """The caller's side of all actors. Asking again with the same ids is always safe."""
+class TicketClient(Protocol):
+    """The caller's side of tickets, wherever they live. Asking again is always safe."""
 
     async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal:
         """The ticket's answer, durable when it arrives; Unavailable or Overloaded when there is none in time."""
+
+
+class ResumeClient(Protocol):
+    """The part of OrderActor that has purchases go on. Asking again is always safe."""
+
+    async def resume(self, command: ResumePurchase) -> PaymentAnswer | Refusal:
+        """Has a purchase go on, and says how it stands."""
+
+
+class MarketClient(TicketClient, ResumeClient, Protocol):
+    """The caller's side of all actors. Asking again with the same ids is always safe."""
 
     async def pay(self, command: Pay) -> PaymentAnswer | Refusal:
         """Carries the payment of an order through, and says how it stands."""
 
     async def refund(self, command: RefundOrder | ResolveRefund) -> PaymentAnswer | Refusal:
         """Gives the money of a complete order back, or notes that it was paid by hand, and says how it stands."""
-
-    async def resume(self, command: ResumePurchase) -> PaymentAnswer | Refusal:
-        """Has a purchase go on, and says how it stands."""
 
     async def is_ready(self) -> bool:
         """Whether the database and the actors answer, and are those that this process asks."""

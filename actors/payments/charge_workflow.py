@@ -4,7 +4,6 @@ No turn of the mailbox waits for the network: a step is a call to Stripe between
 """
 
 import asyncio
-from collections.abc import Sequence
 from typing import NoReturn
 from weakref import WeakValueDictionary
 
@@ -35,7 +34,7 @@ from actors.domain.charge_values import Charge, ChargeStatus, ChargeStep
 from actors.domain.instants import Instant
 from actors.domain.refusals import InvalidTransition, NotCapturable, Refusal
 from actors.payments.refunds import Refunds
-from actors.payments.stripe_calls import RefusedError, StripeCalls, intent_id_of
+from actors.payments.stripe_calls import RefusedError, StripeCalls
 from actors.runtime.host import Host
 from actors.runtime.ports import Clock
 from actors.stripe import errors
@@ -60,8 +59,8 @@ class ChargeWorkflow:
     """The steps of charges. One at a time for each charge; any of them can be asked for again at any time."""
 
     def __init__(self, charges: Host[Charge, ChargeCommand], stripe: Stripe, clock: Clock) -> None:
-        self._steps = StripeCalls(charges, stripe, clock)
-        self._refunds = Refunds(self._steps)
+        self._stripe_calls = StripeCalls(charges, stripe, clock)
+        self._refunds = Refunds(self._stripe_calls)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def handle(self, command: PaymentCommand, deadline: Instant) -> Answer | Refusal:
@@ -88,40 +87,42 @@ class ChargeWorkflow:
 
     async def _read(self, charge_id: str) -> Answer | Refusal:
         try:
-            return Answer(await self._steps.read(charge_id))
+            return Answer(await self._stripe_calls.read(charge_id))
         except RefusedError as refused:
             return refused.refusal
 
     async def _handle(self, command: Step, deadline: Instant) -> Answer | Refusal:
         match command:
             case Authorise(charge=charge):
-                return await self._authorise(await self._steps.tell(OpenCharge(charge)), deadline)
+                return await self._authorise(await self._stripe_calls.tell(OpenCharge(charge)), deadline)
             case Capture(charge_id=charge_id):
-                return await self._capture(await self._steps.read(charge_id, [ChargeStatus.AUTHORISED]), deadline)
+                return await self._capture(
+                    await self._stripe_calls.read(charge_id, [ChargeStatus.AUTHORISED]), deadline
+                )
             case ReverseCharge(charge_id=charge_id):
-                return Answer(await self._settle(await self._steps.read(charge_id, NOT_OVER), deadline))
+                return Answer(await self._settle(await self._stripe_calls.read(charge_id, NOT_OVER), deadline))
             case Reconcile(charge_id=charge_id):
-                return Answer(await self._refunds.reconcile(await self._steps.read(charge_id, TAKEN)))
+                return Answer(await self._refunds.reconcile(await self._stripe_calls.read(charge_id, TAKEN)))
             case RecordPaidByHand():
-                return Answer(await self._steps.tell(command))
+                return Answer(await self._stripe_calls.tell(command))
 
     async def _authorise(self, charge: Charge, deadline: Instant) -> Answer:
         if charge.status is not ChargeStatus.CREATED:
             return Answer(charge)
         if charge.stripe_id is None:
             try:
-                intent = await self._steps.create(charge, deadline)
+                intent = await self._stripe_calls.create(charge, deadline)
             except (errors.UnknownPaymentMethod, *REFUSED) as refused:
                 return await self._failed(charge, refused)
-            charge = await self._steps.tell(RecordIntent(charge.id, intent.id))
+            charge = await self._stripe_calls.tell(RecordIntent(charge.id, intent.id))
         else:
             # An earlier try came this far and its outcome is not known: Stripe is asked, nothing is guessed.
-            intent = await self._steps.stripe.retrieve(charge.stripe_id)
+            intent = await self._stripe_calls.retrieve_intent(charge)
         if _is_unconfirmed(intent, charge):
             try:
-                intent = await self._steps.confirm(charge, deadline)
+                intent = await self._stripe_calls.confirm(charge, deadline)
             except errors.InvalidState:
-                intent = await self._steps.stripe.retrieve(intent.id)
+                intent = await self._stripe_calls.retrieve_intent(charge)
             except (errors.UnknownPaymentMethod, *REFUSED) as refused:
                 return await self._failed(charge, refused)
         return await self._record(charge, intent)
@@ -137,7 +138,7 @@ class ChargeWorkflow:
                 failure = refused.code or "declined"
             case _:
                 failure = refused.code or "rejected"
-        return Answer(await self._steps.tell(RecordFailed(charge.id, failure)))
+        return Answer(await self._stripe_calls.tell(RecordFailed(charge.id, failure)))
 
     async def _record(self, charge: Charge, intent: Intent) -> Answer:
         """Writes down what Stripe says of an intent that was confirmed."""
@@ -145,32 +146,32 @@ class ChargeWorkflow:
             case "requires_capture" | "succeeded":
                 # Money that somebody else captured is as good as set aside: `_capture` finds it taken, `_settle` gives
                 # it back.
-                return Answer(await self._steps.tell(RecordAuthorised(charge.id)))
+                return Answer(await self._stripe_calls.tell(RecordAuthorised(charge.id)))
             case "requires_action":
-                return Answer(await self._steps.tell(RecordActionRequired(charge.id)), intent.client_secret)
+                return Answer(await self._stripe_calls.tell(RecordActionRequired(charge.id)), intent.client_secret)
             case "requires_payment_method":
                 failure = intent.decline_code or intent.error_code or "declined"
-                return Answer(await self._steps.tell(RecordFailed(charge.id, failure)))
+                return Answer(await self._stripe_calls.tell(RecordFailed(charge.id, failure)))
             case "canceled":
-                return Answer(await self._steps.tell(RecordVoided(charge.id)))
+                return Answer(await self._stripe_calls.tell(RecordVoided(charge.id)))
         return Answer(charge)  # `processing`: to be asked again
 
     async def _capture(self, charge: Charge, deadline: Instant) -> Answer | Refusal:
         if charge.status is not ChargeStatus.AUTHORISED:
             return Answer(charge)
         try:
-            await self._steps.capture(charge, deadline)
+            await self._stripe_calls.capture(charge, deadline)
         except REFUSED as refused:
             # Taken already, or no longer to be had: Stripe knows. What cannot be had stays on record as it is until
             # the sale is taken back, so that somebody finds it if we die before that.
-            intent = await self._steps.stripe.retrieve(intent_id_of(charge))
+            intent = await self._stripe_calls.retrieve_intent(charge)
             if intent.status != "succeeded":
                 refusals = charge.capture_refusals + 1
                 if intent.status not in HELD or refused.code in NEVER_CAPTURED or refusals >= CAPTURE_REFUSALS:
                     logger.error("capture_refused", charge=charge.id, failure=str(refused), refusals=refusals)
                     return NotCapturable()
                 await self._ask_anew(charge, ChargeStep.CAPTURE, refused)
-        return Answer(await self._steps.tell(RecordCaptured(charge.id)))
+        return Answer(await self._stripe_calls.tell(RecordCaptured(charge.id)))
 
     async def _settle(self, charge: Charge, deadline: Instant) -> Charge:
         if charge.status in (ChargeStatus.CREATED, ChargeStatus.AUTHORISED) or charge.is_payable:
@@ -184,30 +185,30 @@ class ChargeWorkflow:
         # Without an intent on record none was ever confirmed, and none can be: recording one is refused from here on.
         if charge.stripe_id is not None:
             try:
-                await self._steps.cancel(charge, deadline)
+                await self._stripe_calls.cancel(charge, deadline)
             except errors.NotFound:
                 if charge.status is not ChargeStatus.FAILED:
                     raise
                 # Made with another account's key, or in test mode: with the key of now nobody can be charged for it.
                 logger.warning("failed_intent_not_found", charge=charge.id, order=charge.order_id)
             except REFUSED as refused:
-                intent = await self._steps.stripe.retrieve(charge.stripe_id)
+                intent = await self._stripe_calls.retrieve_intent(charge)
                 if intent.status == "succeeded":
                     # In one commit with what is to become of it: dead between two, nobody would give it back.
-                    return await self._steps.tell(RecordCaptured(charge.id, refunding=True))
+                    return await self._stripe_calls.tell(RecordCaptured(charge.id, refunding=True))
                 if intent.status != "canceled":
                     await self._ask_anew(charge, ChargeStep.VOID, refused)
         if charge.status is ChargeStatus.FAILED:
-            return await self._steps.tell(RecordIntentCancelled(charge.id))
+            return await self._stripe_calls.tell(RecordIntentCancelled(charge.id))
         # Another process may have recorded an intent since this was read: then it is still to be cancelled.
-        return await self._steps.tell(RecordVoided(charge.id, without_intent=charge.stripe_id is None))
+        return await self._stripe_calls.tell(RecordVoided(charge.id, without_intent=charge.stripe_id is None))
 
     async def _ask_anew(self, charge: Charge, step: ChargeStep, refused: errors.StripeFailure) -> NoReturn:
         """Leaves the charge to the Supervisor's next round, which asks Stripe under a new key.
 
         Stripe saves a refusal under its key for a day, also one that is true for a second only, as while `processing`.
         """
-        await self._steps.tell(ScheduleRetry(charge.id, step, refused=True))
+        await self._stripe_calls.tell(ScheduleRetry(charge.id, step, refused=True))
         raise refused
 
 
@@ -216,10 +217,3 @@ def _is_unconfirmed(intent: Intent, charge: Charge) -> bool:
     if intent.status == "requires_payment_method" and is_confirmation_token(charge.payment_method):
         return intent.error_code is None
     return intent.status == "requires_confirmation"
-
-
-async def handle_all(
-    payments: ChargeWorkflow, commands: Sequence[PaymentCommand], deadline: Instant
-) -> list[Answer | Refusal]:
-    """The answers in order; the commands run side by side."""
-    return list(await asyncio.gather(*(payments.handle(command, deadline) for command in commands)))

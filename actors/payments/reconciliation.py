@@ -14,7 +14,7 @@ from actors.stripe.resources import Dispute, Intent, Refund
 
 # Money of an order that is over, or of a sale, is taken or given back within seconds; who is still at it after this
 # long, in ms, will not get there by itself.
-STUCK_AFTER = 120_000
+STUCK_AFTER_MS = 120_000
 HOLDS_OR_TOOK_MONEY = ("requires_capture", "processing", "succeeded")
 NOT_GIVEN_BACK = ("failed", "canceled")
 
@@ -142,7 +142,7 @@ class _Check:
         if order.is_open or order.has_pending_money or unsettled:
             changed = max([order.updated_at, *(charge.updated_at for charge in unsettled)])
             since = max(changed, order.expires_at if order.is_open else 0)
-            if self._now - since > STUCK_AFTER:
+            if self._now - since > STUCK_AFTER_MS:
                 self._violated("what is begun is ended", order.id, order.id)
             self._report.in_progress += 1
             self._left_out.add(order.id)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from itertools import count
 from typing import TypeVar
 
@@ -14,17 +15,17 @@ from actors.runtime.host import Host
 from actors.runtime.ports import Clock
 from actors.stripe import errors
 from actors.stripe.client import Stripe, is_confirmation_token
-from actors.stripe.resources import Intent, Refund
+from actors.stripe.resources import Dispute, Intent, Refund
 
 # A message to a charge that lives in this very process, in ms.
-PATIENCE = 10_000
+PATIENCE_MS = 10_000
 TRIES = 4
 FIRST_BACKOFF_SECONDS = 0.25
 # A charge keeps the name of each try. What nobody waits for rests after so many, twice as long each time, in ms: so an
 # intent that is `processing` for a week has some 200.
 UNTIRED = 20
-FIRST_REST = 60_000
-LONGEST_REST = 3_600_000
+FIRST_REST_MS = 60_000
+LONGEST_REST_MS = 3_600_000
 PATIENT = (ChargeStep.CAPTURE, ChargeStep.VOID)
 
 T = TypeVar("T")
@@ -42,7 +43,7 @@ class StripeCalls:
     """The steps of charges at Stripe. All raise errors.StripeFailure, and RefusedError when the charge refuses."""
 
     def __init__(self, charges: Host[Charge, ChargeCommand], stripe: Stripe, clock: Clock) -> None:
-        self.stripe = stripe
+        self._stripe = stripe
         self._charges = charges
         self._clock = clock
 
@@ -56,93 +57,90 @@ class StripeCalls:
 
     async def tell(self, command: ChargeCommand) -> Charge:
         """The charge after the command, which is in the journal by then. Raises RefusedError."""
-        (reply,) = await self._charges.deliver([command], self._clock.now() + PATIENCE)
+        (reply,) = await self._charges.deliver([command], self._clock.now() + PATIENCE_MS)
         if isinstance(reply, Charge):
             return reply
         raise RefusedError(reply if isinstance(reply, Refusal) else Unavailable())
 
     async def create(self, charge: Charge, deadline: Instant) -> Intent:
-        """An intent for the charge, unconfirmed: it takes nothing, so one that was made in vain does no harm."""
-
-        async def call(key: str) -> Intent:
-            return await self.stripe.create_intent(
-                amount=charge.amount,
-                currency=charge.currency,
-                payment_method=charge.payment_method,
-                metadata={"orderId": charge.order_id, "chargeId": charge.id},
-                idempotency_key=key,
-            )
-
+        """Make an intent for the charge, unconfirmed: it takes nothing, so one that was made in vain does no harm."""
+        call = partial(
+            self._stripe.create_intent,
+            amount=charge.amount,
+            currency=charge.currency,
+            payment_method=charge.payment_method,
+            metadata={"orderId": charge.order_id, "chargeId": charge.id},
+        )
         return await self._try(charge, ChargeStep.CREATE, deadline, call)
 
     async def confirm(self, charge: Charge, deadline: Instant) -> Intent:
-        """Sets the money aside. Stripe refuses to confirm twice."""
-        intent_id, method = intent_id_of(charge), charge.payment_method
-        token = method if is_confirmation_token(method) else None
-
-        async def call(key: str) -> Intent:
-            return await self.stripe.confirm(intent_id, idempotency_key=key, confirmation_token=token)
-
+        """Set the money aside. Stripe refuses to confirm twice."""
+        token = charge.payment_method if is_confirmation_token(charge.payment_method) else None
+        call = partial(self._stripe.confirm, intent_id_of(charge), confirmation_token=token)
         return await self._try(charge, ChargeStep.CONFIRM, deadline, call)
 
     async def capture(self, charge: Charge, deadline: Instant) -> Intent:
-        """Takes the money. Stripe refuses to capture twice."""
-        intent_id = intent_id_of(charge)
-        return await self._try(
-            charge,
-            ChargeStep.CAPTURE,
-            deadline,
-            lambda key: self.stripe.capture(intent_id, amount=charge.amount, idempotency_key=key),
-        )
+        """Take the money. Stripe refuses to capture twice."""
+        call = partial(self._stripe.capture, intent_id_of(charge), amount=charge.amount)
+        return await self._try(charge, ChargeStep.CAPTURE, deadline, call)
 
     async def cancel(self, charge: Charge, deadline: Instant) -> Intent:
-        """Lets go of the money. Stripe refuses to cancel what was captured."""
-        intent_id = intent_id_of(charge)
-        return await self._try(
-            charge, ChargeStep.VOID, deadline, lambda key: self.stripe.cancel(intent_id, idempotency_key=key)
-        )
+        """Let go of the money. Stripe refuses to cancel what was captured."""
+        call = partial(self._stripe.cancel, intent_id_of(charge))
+        return await self._try(charge, ChargeStep.VOID, deadline, call)
 
     async def refund(self, charge: Charge, amount: int, deadline: Instant) -> Refund:
-        """Gives so many cents back. Whoever repeats it looks at Stripe's refunds first: a new key refunds again."""
-        intent_id = intent_id_of(charge)
-        return await self._try(
-            charge,
-            ChargeStep.REFUND,
-            deadline,
-            lambda key: self.stripe.refund(intent_id, amount=amount, idempotency_key=key),
-        )
+        """Give `amount` cents back. Before a repeat look at `refunds_of`: a new key refunds again."""
+        call = partial(self._stripe.refund, intent_id_of(charge), amount=amount)
+        return await self._try(charge, ChargeStep.REFUND, deadline, call)
 
-    async def _try(self, charge: Charge, step: ChargeStep, deadline: Instant, call: Callable[[str], Awaitable[T]]) -> T:
-        """Calls Stripe until it answers, a few times and not beyond the deadline.
+    async def retrieve_intent(self, charge: Charge) -> Intent:
+        """Return the charge's intent as Stripe has it now."""
+        return await self._stripe.retrieve(intent_id_of(charge))
+
+    async def retrieve_refund(self, refund_id: str) -> Refund:
+        """Return the refund as Stripe has it now."""
+        return await self._stripe.retrieve_refund(refund_id)
+
+    async def refunds_of(self, charge: Charge) -> list[Refund]:
+        """Return every refund of the charge's intent, also those that failed, the newest first."""
+        return await self._stripe.refunds_of(intent_id_of(charge))
+
+    async def disputes_of(self, charge: Charge) -> list[Dispute]:
+        """Return every dispute of the charge's intent, the newest first."""
+        return await self._stripe.disputes_of(intent_id_of(charge))
+
+    async def _try(self, charge: Charge, step: ChargeStep, deadline: Instant, call: Callable[..., Awaitable[T]]) -> T:
+        """Call Stripe until it answers, a few times and not beyond the deadline.
 
         Without an answer the same key is asked again: Stripe then tells what the first call did. After a 5xx that would
         only replay it, so the number of the try is raised, in the journal before it is used in a key.
         """
-        if step in PATIENT and self._clock.now() < charge.updated_at + _rest(charge.tries.count(step)):
+        if step in PATIENT and self._clock.now() < charge.updated_at + _rest_ms(charge.tries.count(step)):
             raise errors.OutcomeUnknown("tried_often")
-        backoff = FIRST_BACKOFF_SECONDS
+        backoff_seconds = FIRST_BACKOFF_SECONDS
         for attempt in count(1):
             try:
-                return await call(idempotency_key(charge, step))
+                return await call(idempotency_key=idempotency_key(charge, step))
             except errors.ServerFailed:
                 charge = await self.tell(ScheduleRetry(charge.id, step))
-                if step is ChargeStep.REFUND or self._is_last(attempt, backoff, deadline):
+                if step is ChargeStep.REFUND or self._is_last(attempt, backoff_seconds, deadline):
                     raise
             except (errors.OutcomeUnknown, errors.RateLimited):
-                if self._is_last(attempt, backoff, deadline):
+                if self._is_last(attempt, backoff_seconds, deadline):
                     raise
             # The charge may be changed meanwhile by another process; its journal then refuses what we record.
-            await asyncio.sleep(backoff)
-            backoff *= 2
+            await asyncio.sleep(backoff_seconds)
+            backoff_seconds *= 2
         raise AssertionError("count never ends")
 
-    def _is_last(self, attempt: int, backoff: float, deadline: Instant) -> bool:
-        return attempt >= TRIES or self._clock.now() + int(backoff * 1000) >= deadline
+    def _is_last(self, attempt: int, backoff_seconds: float, deadline: Instant) -> bool:
+        return attempt >= TRIES or self._clock.now() + int(backoff_seconds * 1000) >= deadline
 
 
-def _rest(tries: int) -> int:
-    """How long, in ms, a step rests after so many tries."""
-    return min(FIRST_REST << min(tries - UNTIRED, 10), LONGEST_REST) if tries >= UNTIRED else 0
+def _rest_ms(tries: int) -> int:
+    """Return how long a step rests after so many tries."""
+    return min(FIRST_REST_MS << min(tries - UNTIRED, 10), LONGEST_REST_MS) if tries >= UNTIRED else 0
 
 
 def intent_id_of(charge: Charge) -> str:

@@ -12,11 +12,11 @@ from typing import Protocol
 
 import structlog
 
-from actors.domain.answers import PaymentAnswer
+from actors.cluster.market import ResumeClient
 from actors.domain.charge_values import Charge
 from actors.domain.ids import is_id
 from actors.domain.purchase_commands import ResumePurchase
-from actors.domain.refusals import NotFound, Overloaded, Refusal, Unavailable
+from actors.domain.refusals import NotFound, Overloaded, Unavailable
 from actors.domain.ticket_values import Order
 from actors.runtime.ports import Instant, StoreUnavailableError
 
@@ -81,17 +81,10 @@ class Inbox(Protocol):
         """Notes that these need no more attention."""
 
 
-class Resumes(Protocol):
-    """Whoever can have a purchase go on."""
-
-    async def resume(self, command: ResumePurchase) -> PaymentAnswer | Refusal:
-        """How the purchase stands after it."""
-
-
 class WebhookEventHandler:
     """Handles webhook events in batches. What it does not come to stays in the inbox."""
 
-    def __init__(self, inbox: Inbox, queries: WebhookEventReads, market: Resumes) -> None:
+    def __init__(self, inbox: Inbox, queries: WebhookEventReads, market: ResumeClient) -> None:
         self._inbox = inbox
         self._queries = queries
         self._market = market

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from actors.domain.answers import PaymentAnswer
 from actors.domain.purchase_commands import PurchaseCommand
 from actors.domain.refusals import Refusal
+from actors.payments.order_commands import OrderCommands
 from actors.payments.purchase import PurchaseSaga
+from actors.payments.refund_purchase import RefundSaga
 from actors.processes.base import HostActor
 from actors.processes.resources import Resources
 from actors.runtime.ports import Instant
@@ -15,16 +17,21 @@ from actors.runtime.ports import Instant
 class OrderActor(HostActor):
     """Carries purchases through tickets and charges. Has no journal of its own: those two have."""
 
-    _purchases: PurchaseSaga
+    _commands: OrderCommands
 
     async def start(self, connections: Resources) -> None:
-        self._purchases = PurchaseSaga(
-            self.system.actors(self.settings, connections.clock),
-            connections.queries,
-            connections.clock,
-            grace=self.settings.payment_grace_ms,
-            attempts=self.settings.payment_attempts,
+        queries, clock = connections.queries, connections.clock
+        actors = self.system.actors(self.settings, clock)
+        refunds = RefundSaga(actors, queries)
+        purchases = PurchaseSaga(
+            actors,
+            queries,
+            refunds,
+            clock,
+            grace_ms=self.settings.payment_grace_ms,
+            max_attempts=self.settings.payment_attempts,
         )
+        self._commands = OrderCommands(actors, queries, purchases, refunds)
 
     async def handle(
         self,
@@ -35,4 +42,4 @@ class OrderActor(HostActor):
     ) -> list[PaymentAnswer | Refusal]:
         self.counters.deliveries += 1
         self.counters.messages += len(messages)
-        return list(await asyncio.gather(*(self._purchases.handle(message, again=again) for message in messages)))
+        return list(await asyncio.gather(*(self._commands.handle(message, again=again) for message in messages)))

@@ -1,5 +1,6 @@
 """PaymentActor: owns charges, and is the only one that talks to Stripe."""
 
+import asyncio
 from collections.abc import Sequence
 
 from actors.domain.answers import ChargeAnswer
@@ -7,7 +8,7 @@ from actors.domain.charge_commands import ChargeCommand, PaymentCommand
 from actors.domain.charge_values import Charge
 from actors.domain.refusals import Refusal
 from actors.payments.charge_entity import ChargeEntity
-from actors.payments.charge_workflow import ChargeWorkflow, handle_all
+from actors.payments.charge_workflow import ChargeWorkflow
 from actors.processes.base import HostActor
 from actors.processes.resources import Resources
 from actors.runtime.host import Host
@@ -37,4 +38,4 @@ class PaymentActor(HostActor):
         again: bool,  # noqa: ARG002 - steps are repeatable
     ) -> list[ChargeAnswer | Refusal]:
         """Charges go on when their caller has given up: what was begun at Stripe is to be known."""
-        return await handle_all(self._payments, messages, deadline)
+        return list(await asyncio.gather(*(self._payments.handle(message, deadline) for message in messages)))

@@ -10,7 +10,7 @@ import structlog
 from actors.cluster.market import MarketClient
 from actors.payments import webhook_events
 from actors.payments.charge_entity import ChargeReads
-from actors.payments.purchase import PurchaseReads
+from actors.payments.participants import PurchaseReads
 from actors.payments.webhook_events import WebhookEventReads
 from actors.runtime.clock import SharedClock
 from actors.runtime.commit_relay import CommitRelay

@@ -52,11 +52,10 @@ class Supervisor(HostActor):
             connections.queries,
             actors,
             connections.clock,
-            asyncio.gather,
         )
         own = connections
         webhook_events = WebhookEventHandler(own.inbox, own.queries, actors)
-        stalled_purchases = StalledPurchases(own.queries, own.inbox, webhook_events, actors, own.clock, asyncio.gather)
+        stalled_purchases = StalledPurchases(own.queries, own.inbox, webhook_events, actors, own.clock)
         user_events = UserEventRelay(own.user_marks, own.journal, own.stream, writer=self.writer)
         self._duties = Duties(
             [

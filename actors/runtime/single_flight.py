@@ -1,4 +1,4 @@
-"""Where those meet who want something done about the same thing: it is done once for all who want the same."""
+"""Single flight: equal requests that arrive together are carried out once, and one runs at a time for each key."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -10,50 +10,50 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class _Running(Generic[Result]):
-    wish: object
+    request: object
     task: asyncio.Task[Result]
 
 
 class SingleFlight(Generic[Result]):
-    """At most one piece of work at a time for each subject. It goes on when those who asked for it have gone away.
+    """At most one piece of work at a time for each key. It goes on when its callers have gone away.
 
-    `report` is told of the subject and of what its work raised, as there may be nobody else to tell.
+    `report` is called with the key and what its work raised, as there may be no caller left that hears of it.
     """
 
     def __init__(self, report: Callable[[str, BaseException], None]) -> None:
         self._report = report
         self._running: dict[str, _Running[Result]] = {}
 
-    def wish(self, subject: str) -> object:
-        """The wish that runs for the subject, None when none does."""
-        running = self._running.get(subject)
-        return running.wish if running else None
+    def request_of(self, key: str) -> object:
+        """Return the request that runs for the key, None when none does."""
+        running = self._running.get(key)
+        return running.request if running else None
 
-    async def join(
-        self, subject: str, wish: object, work: Callable[[], Coroutine[Any, Any, Result]]
+    async def do(
+        self, key: str, request: object, work: Callable[[], Coroutine[Any, Any, Result]]
     ) -> tuple[Result, bool]:
-        """What came of the work, and whether it was begun for this wish.
+        """Return what came of the work, and whether it was begun for this call.
 
-        Joins what runs for the subject if its wish is equal, and otherwise waits for its end.
+        A call joins what runs for the key if its request is equal, and otherwise waits until that has ended.
         """
-        while (running := self._running.get(subject)) is not None:
-            # Shielded: whoever goes away does not stop the work.
+        while (running := self._running.get(key)) is not None:
+            # Shielded: a caller that goes away does not stop the work.
             result = await asyncio.shield(running.task)
-            if running.wish == wish:
+            if running.request == request:
                 return result, False
-        task = asyncio.create_task(self._run(subject, work), name=subject)
-        task.add_done_callback(self._ended)
-        self._running[subject] = _Running(wish, task)
+        task = asyncio.create_task(self._run(key, work), name=key)
+        task.add_done_callback(self._on_end)
+        self._running[key] = _Running(request, task)
         return await asyncio.shield(task), True
 
-    async def _run(self, subject: str, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+    async def _run(self, key: str, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
         try:
             return await work()
         finally:
-            # Gone before the task is done, so that nobody finds one here that is: waiting for it would not let go of
-            # the event loop, and what comes after it would never run.
-            del self._running[subject]
+            # Removed before the task is done. A caller that found a finished task here would wait for it without ever
+            # yielding to the event loop, and what comes after it would never run.
+            del self._running[key]
 
-    def _ended(self, task: asyncio.Task[Result]) -> None:
+    def _on_end(self, task: asyncio.Task[Result]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._report(task.get_name(), error)

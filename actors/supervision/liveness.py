@@ -30,12 +30,12 @@ class LivenessMonitor:
         self._fleet = fleet
         self._heard: dict[str, float] = {}
         self._gone: dict[str, float] = {}
-        self._patience: dict[str, float] = {}
+        self._patience_seconds: dict[str, float] = {}
 
     async def check(self, watched: Iterable[str]) -> None:
         """Listens to all of them once, for a second at most."""
         watched = set(watched)
-        for known in (self.heartbeats, self._heard, self._gone, self._patience):
+        for known in (self.heartbeats, self._heard, self._gone, self._patience_seconds):
             for name in known.keys() - watched:
                 del known[name]
         await asyncio.gather(*(self._listen(name) for name in sorted(watched)))
@@ -52,14 +52,14 @@ class LivenessMonitor:
                 await self._replace(name, "actor_missing", STARTING_SECONDS)
                 self._gone[name] = now
         except TimeoutError:
-            patience = self._patience.get(name, SILENT_SECONDS)
-            if now - heard >= patience:
-                await self._replace(name, "actor_silent", patience)
+            patience_seconds = self._patience_seconds.get(name, SILENT_SECONDS)
+            if now - heard >= patience_seconds:
+                await self._replace(name, "actor_silent", patience_seconds)
                 self._heard[name] = now  # and time to start
-                self._patience[name] = min(patience * 2, LONGEST_SECONDS)
+                self._patience_seconds[name] = min(patience_seconds * 2, LONGEST_SECONDS)
         else:
             self._heard[name] = asyncio.get_running_loop().time()
-            self._patience.pop(name, None)
+            self._patience_seconds.pop(name, None)
 
     async def _replace(self, name: str, why: str, seconds: float) -> None:
         logger.error(why, actor=name, seconds=seconds)

@@ -1,32 +1,33 @@
 """What the Supervisor does about the journal when somebody died: carry commits on and wake holds."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Protocol
 
 import structlog
 
 from actors.cluster import names
+from actors.cluster.market import TicketClient
 from actors.domain.instants import Instant
 from actors.domain.refusals import Refusal
-from actors.domain.ticket import TicketAnswer
-from actors.domain.ticket_commands import ActivateTicket, TicketCommand
+from actors.domain.ticket_commands import ActivateTicket
 from actors.domain.ticket_values import Order
 from actors.runtime.entity import Entity
 from actors.runtime.ports import Checkpoint, CheckpointStore, Clock, DocumentStore, EventStream, Journal
 from actors.runtime.publisher import Publisher
 from actors.runtime.replay import recover
 
-DAY = 24 * 3600 * 1000
+DAY_MS = 24 * 3600 * 1000
 # A dead writer is looked at again, since its last insert may still be on the way; after a day it is forgotten.
-LOOK_AGAIN = 60_000
+LOOK_AGAIN_MS = 60_000
 # Holds are woken this long before their end, so that there is time for it.
-WAKE_AHEAD = 60_000
+WAKE_AHEAD_MS = 60_000
 WAKE_PAGE = 2_000
 # A hold that is over for this long has no timer: whoever decided it was replaced, or was never known to us. Until its
 # document is written, which may take longer, it is woken once in so long.
-OVERDUE = 10_000
-WAKE_AGAIN = 60_000
+OVERDUE_MS = 10_000
+WAKE_AGAIN_MS = 60_000
 
 logger = structlog.get_logger(__name__)
 
@@ -45,16 +46,6 @@ class WriterCheckpoints(CheckpointStore, Protocol):
         """Those that were not removed. Raises StoreUnavailableError."""
 
 
-class Rescuers(Protocol):
-    """Whom the Supervisor sends."""
-
-    async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal:
-        """The ticket's answer, or why there is none."""
-
-
-Together = Callable[..., Awaitable[list[Any]]]
-
-
 class Recovery:
     """One round after the other; everything it does may be done twice."""
 
@@ -66,20 +57,18 @@ class Recovery:
         stream: EventStream,
         marks: WriterCheckpoints,
         store: RecoveryReads,
-        rescuers: Rescuers,
+        tickets: TicketClient,
         clock: Clock,
-        together: Together,
     ) -> None:
-        """`entities` by kind of host; `together` runs awaitables side by side, such as asyncio.gather."""
+        """`entities` by kind of host."""
         self._entities = entities
         self._journal = journal
         self._documents = documents
         self._publisher = Publisher(journal, stream, marks)
         self._marks = marks
         self._store = store
-        self._rescuers = rescuers
+        self._tickets = tickets
         self._clock = clock
-        self._together = together
         self._look_at: dict[str, Instant] = {}
         self._known_writers: set[str] = set()
         self._woken_until: Instant = 0
@@ -107,16 +96,16 @@ class Recovery:
             if after != marks:
                 await self._marks.save(after)
                 logger.info("writer_recovered", writer=marks.writer, commits=after.applied - marks.applied)
-            elif marks.at < now - DAY:
+            elif marks.at < now - DAY_MS:
                 await self._marks.remove(marks.writer)
-            self._look_at[marks.writer] = now + LOOK_AGAIN
+            self._look_at[marks.writer] = now + LOOK_AGAIN_MS
 
     async def _wake(self, live: AbstractSet[str]) -> None:
         """Each hold is woken once in its last minute, and again when a host has lost its memory."""
         now = self._clock.now()
         if not live <= self._known_writers:
             self._woken_until = 0
-        until = now + WAKE_AHEAD
+        until = now + WAKE_AHEAD_MS
         while True:
             orders = await self._store.orders_due(self._woken_until, until, WAKE_PAGE)
             if not await self._wake_all(orders):
@@ -129,15 +118,13 @@ class Recovery:
 
     async def _wake_overdue(self) -> None:
         now = self._clock.now()
-        overdue = await self._store.orders_due(0, now - OVERDUE, WAKE_PAGE)
+        overdue = await self._store.orders_due(0, now - OVERDUE_MS, WAKE_PAGE)
         self._woken_late = {one.id: self._woken_late[one.id] for one in overdue if one.id in self._woken_late}
-        asleep = [one for one in overdue if self._woken_late.get(one.id, 0) <= now - WAKE_AGAIN]
+        asleep = [one for one in overdue if self._woken_late.get(one.id, 0) <= now - WAKE_AGAIN_MS]
         if await self._wake_all(asleep):
             self._woken_late.update({order.id: now for order in asleep})
 
     async def _wake_all(self, orders: Sequence[Order]) -> bool:
         """Whether every host answered."""
-        answers = await self._together(
-            *(self._rescuers.ask_ticket(ActivateTicket(order.ticket_id)) for order in orders)
-        )
+        answers = await asyncio.gather(*(self._tickets.ask_ticket(ActivateTicket(order.ticket_id)) for order in orders))
         return not any(isinstance(answer, Refusal) for answer in answers)

@@ -9,12 +9,12 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import compress
-from typing import Protocol
 
 import structlog
 
 from actors.cluster import names
 from actors.cluster.heartbeat import ActorDirectory
+from actors.cluster.market import TicketClient
 from actors.domain.answers import Moved
 from actors.domain.refusals import Refusal
 from actors.domain.ticket import Ticket, TicketAnswer
@@ -36,13 +36,6 @@ PATIENCE = 5_000
 logger = structlog.get_logger(__name__)
 
 
-class Tickets(Protocol):
-    """The way to tickets wherever they live."""
-
-    async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal:
-        """The ticket's answer, or why there is none."""
-
-
 class DedicatedTickets:
     """Stands before a shared host. Start with `run`, talk to it with `deliver`."""
 
@@ -52,7 +45,7 @@ class DedicatedTickets:
         settings: Settings,
         host: Host[Ticket, TicketCommand],
         fleet: ActorDirectory,
-        tickets: Tickets,
+        tickets: TicketClient,
         clock: Clock,
     ) -> None:
         """`name` is that of the shared host, which has its share of the actors that the settings allow."""

@@ -7,7 +7,7 @@ import pytest
 
 from actors.domain.charge_values import Charge, ChargeStatus
 from actors.domain.ticket_values import CancelReason, Order, OrderStatus
-from actors.payments.reconciliation import STUCK_AFTER, Ledgers, check
+from actors.payments.reconciliation import STUCK_AFTER_MS, Ledgers, check
 from actors.stripe.resources import Dispute, Intent, Refund
 
 NOW = 1_700_000_000_000
@@ -120,7 +120,7 @@ def test_what_is_in_progress_breaks_no_rule_until_it_is_stuck() -> None:
     )
     assert check(paying, NOW).in_progress == 1
     assert rules(paying) == set()
-    assert rules(paying, NOW + STUCK_AFTER + 1) == {"what is begun is ended"}
+    assert rules(paying, NOW + STUCK_AFTER_MS + 1) == {"what is begun is ended"}
 
 
 def test_a_refund_on_its_way_is_in_progress() -> None:

@@ -9,7 +9,7 @@ from actors.domain.ticket import TicketAnswer
 from actors.domain.ticket_commands import ReadTicket
 from actors.runtime.commit_relay import CommitRelay
 from actors.runtime.ports import Checkpoint
-from actors.supervision.recovery import DAY, LOOK_AGAIN
+from actors.supervision.recovery import DAY_MS, LOOK_AGAIN_MS
 from tests.support.buying import Ahead
 from tests.support.eventually import eventually
 from tests.support.local_market import LocalMarket
@@ -41,7 +41,7 @@ async def test_a_dead_writer_is_looked_after_for_a_day_and_then_forgotten(market
     own, recovery = market.connections, market.recovery()
     dead = Checkpoint("tickets-0-dead", "tickets-0", 0, 0, own.clock.now())
     await own.marks.save(dead)
-    for later, is_known in ((0, True), (DAY - 1_000, True), (DAY + LOOK_AGAIN, False)):
+    for later, is_known in ((0, True), (DAY_MS - 1_000, True), (DAY_MS + LOOK_AGAIN_MS, False)):
         recovery._clock = Ahead(own.clock, later)
         await recovery.round(market.live, set())
         assert (dead.writer in await writers(market)) is is_known
@@ -56,7 +56,7 @@ async def test_what_a_writer_left_is_carried_on_however_long_ago_it_died(market:
     await running.kill()
     (left,) = [marks for marks in await own.marks.all() if marks.writer == running.host.writer]
     recovery = market.recovery()
-    recovery._clock = Ahead(own.clock, 30 * DAY)
+    recovery._clock = Ahead(own.clock, 30 * DAY_MS)
     await recovery.round({}, set())
     assert ticket_id in await own.queries.tickets([ticket_id])
     (now,) = [marks for marks in await own.marks.all() if marks.writer == left.writer]

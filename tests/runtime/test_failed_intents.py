@@ -14,7 +14,7 @@ from actors.domain.ticket import TicketAnswer
 from actors.domain.ticket_commands import CancelOrder, Sell
 from actors.domain.ticket_values import Order, OrderStatus, TicketStatus
 from actors.payments.charge_workflow import ChargeWorkflow
-from actors.payments.stripe_calls import FIRST_REST, UNTIRED
+from actors.payments.stripe_calls import FIRST_REST_MS, UNTIRED
 from actors.stripe import errors
 from actors.stripe.client import Stripe
 from actors.stripe.resources import Intent
@@ -236,7 +236,7 @@ async def test_a_cancel_that_was_refused_very_often_rests_so_that_its_charge_sta
     await market.writes_everything()
     assert (await charge_of(market, order)).tries == ("void",) * UNTIRED
 
-    later = Ahead(market.connections.clock, FIRST_REST)
+    later = Ahead(market.connections.clock, FIRST_REST_MS)
     market.payments = ChargeWorkflow(market.charges.host, market.stripe, later)
     await changed_at_stripe(market, order, lambda intent: _as(intent, "requires_capture"))
     await recovered(market)

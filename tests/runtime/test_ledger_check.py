@@ -17,7 +17,9 @@ from actors.domain.ticket_commands import CancelOrder, Sell, TicketCommand
 from actors.domain.ticket_events import OrderCompleted
 from actors.domain.ticket_values import Order
 from actors.payments.charge_workflow import ChargeWorkflow
-from actors.payments.purchase import Outcome, Participants, PurchaseSaga
+from actors.payments.order_commands import OrderCommands
+from actors.payments.participants import Outcome, Participants
+from actors.payments.purchase import PurchaseSaga
 from actors.payments.reconciliation import ReconciliationReport
 from actors.runtime.entity import EntityDecision
 from actors.storage import ledger_reader, stripe_lists
@@ -42,9 +44,8 @@ async def report_of(market: LocalMarket, *, margin: int = -60_000) -> Reconcilia
     return await reconcile(own.database, market.stripe, own.clock, pause_seconds=0, margin=margin)
 
 
-def purchases_of(market: LocalMarket, kind: type[PurchaseSaga], counterparts: Participants) -> PurchaseSaga:
-    own = market.connections
-    return kind(counterparts, own.queries, own.clock, grace=0, attempts=1)
+def purchases_of(market: LocalMarket, kind: type[PurchaseSaga], participants: Participants) -> OrderCommands:
+    return market.order_commands(participants, saga=kind, grace_ms=0, max_attempts=1)
 
 
 async def test_a_market_that_sold_and_declined_and_refunded_breaks_no_rule(market: LocalMarket) -> None:
@@ -95,7 +96,7 @@ async def test_without_idempotency_keys_a_charge_has_two_payments_and_the_check_
 
 class CapturesBeforeTheSale(PurchaseSaga):
     async def _sell(self, order: Order, charge: Charge) -> Outcome:
-        await self._counterparts.ask_charge(Capture(charge.id))
+        await self._participants.ask_charge(Capture(charge.id))
         return await super()._sell(order, charge)
 
 
@@ -116,9 +117,9 @@ async def test_when_money_is_taken_before_the_sale_it_is_kept_without_one_and_th
 
 
 class VoidsWithoutAskingTheTicket(PurchaseSaga):
-    async def _resume(self, order: Order, *, reconcile: bool) -> Outcome:
-        await self._settle(order)
-        return await super()._resume(order, reconcile=reconcile)
+    async def resume(self, order: Order, *, reconcile: bool) -> Outcome:
+        await self._refunds.reverse(order)
+        return await super().resume(order, reconcile=reconcile)
 
 
 @pytest.mark.parametrize("kind", [PurchaseSaga, VoidsWithoutAskingTheTicket])

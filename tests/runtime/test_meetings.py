@@ -34,7 +34,7 @@ def meetings(reported: list[tuple[str, str]]) -> SingleFlight[int]:
 async def test_who_wants_the_same_meanwhile_is_told_what_came_of_it(meetings: SingleFlight[int]) -> None:
     work = Work()
     async with asyncio.TaskGroup() as tasks:
-        answers = [tasks.create_task(meetings.join("one", "pay", work)) for _ in range(3)]
+        answers = [tasks.create_task(meetings.do("one", "pay", work)) for _ in range(3)]
         await asyncio.sleep(0)
         work.may_end.set_result(None)
     assert [answer.result() for answer in answers] == [(1, True), (1, False), (1, False)]
@@ -44,10 +44,10 @@ async def test_who_wants_something_else_waits_until_it_is_over(meetings: SingleF
     work, other = Work(), Work()
     other.may_end.set_result(None)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(meetings.join("one", "pay", work))
+        tasks.create_task(meetings.do("one", "pay", work))
         await asyncio.sleep(0)
-        later = tasks.create_task(meetings.join("one", "refund", other))
-        assert await meetings.join("another", "refund", other) == (1, True)
+        later = tasks.create_task(meetings.do("one", "refund", other))
+        assert await meetings.do("another", "refund", other) == (1, True)
         assert other.times == 1
         work.may_end.set_result(None)
     assert later.result() == (2, True)
@@ -62,10 +62,10 @@ async def test_a_wish_that_arrives_in_the_instant_in_which_another_ends_is_carri
 
     async def second() -> tuple[int, bool]:
         await arrives
-        return await meetings.join("one", "refund", other)
+        return await meetings.do("one", "refund", other)
 
     async with asyncio.TaskGroup() as tasks:
-        answers = [tasks.create_task(meetings.join("one", "pay", work)), tasks.create_task(second())]
+        answers = [tasks.create_task(meetings.do("one", "pay", work)), tasks.create_task(second())]
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         work.may_end.set_result(None)
@@ -79,12 +79,12 @@ async def test_work_goes_on_without_those_who_asked_for_it_and_what_it_raises_is
     meetings: SingleFlight[int], reported: list[tuple[str, str]]
 ) -> None:
     work = Work()
-    caller = asyncio.create_task(meetings.join("one", "pay", work))
+    caller = asyncio.create_task(meetings.do("one", "pay", work))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     caller.cancel()
     await asyncio.wait([caller])
-    joined = asyncio.create_task(meetings.join("one", "pay", work))
+    joined = asyncio.create_task(meetings.do("one", "pay", work))
     await asyncio.sleep(0)
     work.may_end.set_exception(LookupError())
     with pytest.raises(LookupError):

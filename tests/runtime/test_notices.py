@@ -22,14 +22,14 @@ from actors.stripe.sandbox import Sandbox
 from actors.stripe.sandbox.sandbox import SETTLE_SECONDS
 from actors.stripe.webhooks import WebhookEvent, read_event, sign
 from actors.supervision.stalled_purchases import (
-    BACKLOG,
+    BACKLOG_MS,
     FEW,
-    GIVEN_UP,
-    KEPT,
-    LEFT_ALONE,
-    LONGEST_PAUSE,
+    GIVEN_UP_MS,
+    KEPT_MS,
+    LEFT_ALONE_MS,
+    LONGEST_PAUSE_MS,
     PAGE,
-    STANDS_STILL,
+    STANDS_STILL_MS,
     StalledPurchases,
 )
 from config.settings import Settings
@@ -373,7 +373,7 @@ class Standing:
 
 def a_resumption(store: Standing, inbox: Kept, market: Recording, clock: Clock) -> StalledPurchases:
     webhook_events = WebhookEventHandler(inbox, store, market)  # type: ignore[arg-type]  # a store without charges
-    return StalledPurchases(store, inbox, webhook_events, market, clock, asyncio.gather)
+    return StalledPurchases(store, inbox, webhook_events, market, clock)
 
 
 def unknown(number: int = 0, at: Instant = NOW, order_id: str | None = None) -> ReceivedWebhookEvent:
@@ -384,7 +384,7 @@ async def test_an_announcement_of_an_order_that_nobody_knows_is_tried_again_for_
     inbox, market, clock = Kept(unknown()), Recording(answer=NotFound()), Clock()
     stalled_purchases = a_resumption(Standing(), inbox, market, clock)
     asked = []
-    for at in (LEFT_ALONE, LEFT_ALONE + 1, GIVEN_UP // 2, GIVEN_UP, GIVEN_UP + 1, 2 * GIVEN_UP):
+    for at in (LEFT_ALONE_MS, LEFT_ALONE_MS + 1, GIVEN_UP_MS // 2, GIVEN_UP_MS, GIVEN_UP_MS + 1, 2 * GIVEN_UP_MS):
         clock.at = NOW + at
         await stalled_purchases.round()
         asked.append(len(market.asked))
@@ -417,7 +417,7 @@ async def test_what_is_old_enough_is_forgotten_once_an_hour() -> None:
     for _ in range(2 * 3_600):
         await stalled_purchases.round()
         clock.at += 1_000
-    assert inbox.forgotten[0] == NOW - KEPT
+    assert inbox.forgotten[0] == NOW - KEPT_MS
     assert len(inbox.forgotten) == 2
 
 
@@ -461,7 +461,7 @@ def orders_since(*instants: Instant) -> list[tuple[Instant, str]]:
 def long_ago() -> Clock:
     """A clock at which what has stood still since NOW has done so for long."""
     clock = Clock()
-    clock.at = NOW + 100 * STANDS_STILL
+    clock.at = NOW + 100 * STANDS_STILL_MS
     return clock
 
 
@@ -476,7 +476,7 @@ async def test_purchases_that_wait_for_their_banks_do_not_keep_others_waiting(*,
 
 async def test_old_declines_are_looked_at_a_few_a_round_and_keep_no_purchase_and_no_new_decline_waiting() -> None:
     clock = Clock()
-    clock.at = NOW + 2 * BACKLOG
+    clock.at = NOW + 2 * BACKLOG_MS
     orders = [order_id for _, order_id in orders_since(*[NOW] * (60 * FEW + 2))]
     *old, lately, open_charge = orders
     store = Standing(charges=[(NOW, open_charge)], payable=[(NOW, one) for one in old] + [(clock.at - 60_000, lately)])
@@ -512,8 +512,8 @@ async def test_a_purchase_that_still_waits_is_asked_about_less_and_less_often() 
 
     await rounds(a_resumption(Standing((NOW, new_id())), Kept(), Timed(), clock), clock, 300)
     pauses = [after - before for before, after in pairwise(times)]
-    assert pauses[:4] == [STANDS_STILL, 2 * STANDS_STILL, 4 * STANDS_STILL, LONGEST_PAUSE]
-    assert set(pauses[3:]) == {LONGEST_PAUSE}
+    assert pauses[:4] == [STANDS_STILL_MS, 2 * STANDS_STILL_MS, 4 * STANDS_STILL_MS, LONGEST_PAUSE_MS]
+    assert set(pauses[3:]) == {LONGEST_PAUSE_MS}
 
 
 async def test_a_purchase_that_waits_in_both_lists_is_asked_about_once_a_round() -> None:
@@ -525,6 +525,6 @@ async def test_a_purchase_that_waits_in_both_lists_is_asked_about_once_a_round()
 
 async def test_a_purchase_that_has_just_begun_is_left_alone() -> None:
     market, clock = Recording(), Clock()
-    clock.at = NOW + STANDS_STILL
+    clock.at = NOW + STANDS_STILL_MS
     await a_resumption(Standing((NOW, new_id())), Kept(), market, clock).round()
     assert market.asked == []

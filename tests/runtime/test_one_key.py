@@ -17,7 +17,7 @@ from actors.domain.ticket import Ticket, TicketAnswer
 from actors.domain.ticket_commands import CancelOrder, EditTicket, ReadTicket, Reserve, TicketCommand
 from actors.domain.ticket_events import TicketEvent
 from actors.domain.ticket_values import TicketStatus
-from actors.payments.purchase import Outcome
+from actors.payments.participants import Outcome
 from actors.runtime.entity import EntityDecision
 from actors.runtime.ports import Commit
 from actors.runtime.turn import Decider

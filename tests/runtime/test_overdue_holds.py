@@ -1,13 +1,12 @@
 """A hold that is over although nobody's timer knew of it: the Supervisor finds it by its document."""
 
-import asyncio
 from dataclasses import dataclass, field
 
 from actors.domain.refusals import NotFound, Refusal, Unavailable
 from actors.domain.ticket import Ticket, TicketAnswer
 from actors.domain.ticket_commands import ActivateTicket, ReadTicket, TicketCommand
 from actors.domain.ticket_values import OrderStatus
-from actors.supervision.recovery import OVERDUE, WAKE_AGAIN, Recovery
+from actors.supervision.recovery import OVERDUE_MS, WAKE_AGAIN_MS, Recovery
 from actors.tickets.entity import TicketEntity
 from tests.support.buying import Ahead
 from tests.support.eventually import eventually
@@ -53,7 +52,7 @@ async def test_an_overdue_hold_whose_host_forgot_its_timer_ends_within_a_round(m
     # A timer may be a little late, and nobody else ends the hold.
     await rounds(market, recovery, 1)
     assert await is_open(market, order_id)
-    recovery._clock = Ahead(market.connections.clock, OVERDUE + 1_000)
+    recovery._clock = Ahead(market.connections.clock, OVERDUE_MS + 1_000)
     await rounds(market, recovery, 1)
     assert not await is_open(market, order_id)
 
@@ -73,11 +72,9 @@ class Asked:
 async def rescue_by(market: LocalMarket, asked: Asked) -> Recovery:
     """A Supervisor before which nothing but an overdue hold is left."""
     own = market.connections
-    recovery = Recovery(
-        {}, own.journal, own.documents, own.stream, own.marks, own.queries, asked, own.clock, asyncio.gather
-    )
+    recovery = Recovery({}, own.journal, own.documents, own.stream, own.marks, own.queries, asked, own.clock)
     await an_overdue_hold(market, recovery)
-    recovery._clock = Ahead(own.clock, OVERDUE + 1_000)
+    recovery._clock = Ahead(own.clock, OVERDUE_MS + 1_000)
     asked.woken.clear()
     return recovery
 
@@ -88,7 +85,7 @@ async def test_an_overdue_hold_is_not_woken_again_every_round(market: LocalMarke
     recovery = await rescue_by(market, asked)
     await rounds(market, recovery, 5)
     assert [type(command) for command in asked.woken] == [ActivateTicket]
-    recovery._clock = Ahead(market.connections.clock, OVERDUE + WAKE_AGAIN + 2_000)
+    recovery._clock = Ahead(market.connections.clock, OVERDUE_MS + WAKE_AGAIN_MS + 2_000)
     await rounds(market, recovery, 5)
     assert len(asked.woken) == 2
 

@@ -15,7 +15,7 @@ from actors.domain.refusals import OrderComplete, Refusal, Unavailable
 from actors.domain.ticket import TicketAnswer
 from actors.domain.ticket_commands import CancelOrder, Reserve
 from actors.domain.ticket_values import CancelReason, Order, OrderStatus
-from actors.payments.purchase import Outcome
+from actors.payments.participants import Outcome
 from actors.stripe.sandbox.payment_intent import PaymentIntent
 from config.settings import Settings
 from tests.support.buying import VISA, Interrupted, all_intents, purchases, recovered

@@ -26,7 +26,16 @@ from actors.payments.charge_workflow import ChargeWorkflow
 from actors.stripe import errors
 from actors.stripe.client import Stripe
 from actors.stripe.resources import Intent, Refund
-from tests.support.buying import VISA, ActorDiedError, an_order, money, order_now, pay_until_it_dies, recovered
+from tests.support.buying import (
+    VISA,
+    ActorDiedError,
+    a_charge,
+    an_order,
+    money,
+    order_now,
+    pay_until_it_dies,
+    recovered,
+)
 from tests.support.journal_checks import records
 from tests.support.local_market import LocalMarket
 from tests.support.trading import a_hold, as_it_is, expect, listed
@@ -336,7 +345,7 @@ async def test_no_call_is_repeated_after_the_deadline(
     stripe = Troubled(market, ChargeStep.CREATE, trouble, times=10)
     through(market, stripe)
     began, clock = time.monotonic(), market.connections.clock
-    charge = market.purchases._new_charge(order, VISA)
+    charge = a_charge(market, order)
     answer = await market.payments.handle(Authorise(charge), clock.now() + patience)
     assert expect(ChargeAnswer, answer).charge.status is ChargeStatus.CREATED
     assert len(stripe.calls) <= calls
@@ -416,7 +425,7 @@ async def reading_while_others_pay(market: LocalMarket, how_many: int) -> tuple[
 
 async def a_new_charge(market: LocalMarket) -> Charge:
     order = await an_order(market)
-    return market.purchases._new_charge(order, VISA)
+    return a_charge(market, order)
 
 
 async def test_a_slow_stripe_makes_no_payment_wait_for_another(market: LocalMarket) -> None:

@@ -28,6 +28,7 @@ from tests.support.buying import (
     WANTS_ACTION,
     ActorDiedError,
     Interrupted,
+    a_charge,
     an_order,
     confirmed_in_a_browser,
     money,
@@ -201,7 +202,7 @@ async def test_another_card_is_refused_while_another_process_does_not_know_what_
 
     order = await an_order(market)
     await pay_until_it_dies(market, order, Authorise, before=True)
-    await market.ask_host(market.charges, [OpenCharge(market.purchases._new_charge(order, VISA))])
+    await market.ask_host(market.charges, [OpenCharge(a_charge(market, order))])
     counterparts = NoAnswer(market, type(None), before=True)
     assert await purchases(market, counterparts).handle(Pay(order.id, AMEX)) == PaymentInProgress()
 

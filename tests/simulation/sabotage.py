@@ -176,7 +176,7 @@ def without_the_point_of_no_return(_: SimulatedMarket) -> AbstractContextManager
     sell_first = PurchaseSaga._sell
 
     async def capture_first(purchases: PurchaseSaga, order: Order, charge: Charge) -> Any:  # noqa: ANN401 - as _sell
-        answer = await purchases._counterparts.ask_charge(Capture(charge.id))
+        answer = await purchases._participants.ask_charge(Capture(charge.id))
         return await sell_first(purchases, order, answer.charge if isinstance(answer, ChargeAnswer) else charge)
 
     return patch.object(PurchaseSaga, "_sell", capture_first)

@@ -5,12 +5,15 @@ from collections.abc import Callable
 
 from actors.domain.answers import ChargeAnswer
 from actors.domain.charge_commands import PaymentCommand
+from actors.domain.charge_values import Charge
 from actors.domain.purchase_commands import Pay
 from actors.domain.refusals import Refusal
 from actors.domain.ticket import TicketAnswer
 from actors.domain.ticket_commands import TicketCommand
 from actors.domain.ticket_values import Order
-from actors.payments.purchase import Participants, PurchaseSaga
+from actors.payments.order_commands import OrderCommands
+from actors.payments.participants import Participants
+from actors.payments.purchase import new_charge
 from actors.runtime.ports import Clock, Instant
 from actors.storage.sandbox_ledger import MongoLedger
 from actors.stripe.sandbox.authentication import intent_id_of
@@ -18,7 +21,7 @@ from actors.stripe.sandbox.ledger import Span
 from actors.stripe.sandbox.ledger_entry import Change
 from actors.stripe.sandbox.payment_intent import PaymentIntent
 from actors.stripe.sandbox.request import Request
-from actors.supervision.stalled_purchases import STANDS_STILL
+from actors.supervision.stalled_purchases import STANDS_STILL_MS
 from tests.support.examples import WINDOW
 from tests.support.local_market import LocalMarket
 from tests.support.trading import held, listed
@@ -71,12 +74,14 @@ async def changed_at_stripe(
     assert await MongoLedger(market.connections.database).append(Change(time.time(), change(intent).next_version()))
 
 
-def purchases(market: LocalMarket, counterparts: Participants) -> PurchaseSaga:
-    """An OrderActor of its own that talks to these counterparts."""
-    settings, own = market.settings, market.connections
-    return PurchaseSaga(
-        counterparts, own.queries, own.clock, grace=settings.payment_grace_ms, attempts=settings.payment_attempts
-    )
+def purchases(market: LocalMarket, participants: Participants) -> OrderCommands:
+    """An OrderActor of its own that talks to these participants."""
+    return market.order_commands(participants)
+
+
+def a_charge(market: LocalMarket, order: Order) -> Charge:
+    """The charge of the order's current attempt, as an OrderActor would have it opened."""
+    return new_charge(order, VISA, market.connections.clock.now())
 
 
 class Interrupted:
@@ -134,7 +139,7 @@ async def recovered(market: LocalMarket) -> None:
     """A round of the Supervisor, at a time when everything of now stands still."""
     await market.writes_everything()
     recovery, stalled_purchases = market.recovery(), market.stalled_purchases()
-    recovery._clock = stalled_purchases._clock = Ahead(market.connections.clock, STANDS_STILL + 1_000)
+    recovery._clock = stalled_purchases._clock = Ahead(market.connections.clock, STANDS_STILL_MS + 1_000)
     await recovery.round(market.live, set())
     await stalled_purchases.round()
 

@@ -17,7 +17,10 @@ from actors.domain.ticket import TicketAnswer
 from actors.domain.ticket_commands import TicketCommand
 from actors.payments.charge_entity import ChargeEntity
 from actors.payments.charge_workflow import ChargeWorkflow
+from actors.payments.order_commands import OrderCommands
+from actors.payments.participants import Participants
 from actors.payments.purchase import PurchaseSaga
+from actors.payments.refund_purchase import RefundSaga
 from actors.payments.webhook_events import WebhookEventHandler
 from actors.processes.servers import ProductionResources
 from actors.processes.stripe_account import open_account
@@ -66,7 +69,7 @@ class LocalMarket:
         self.tickets: RunningHost
         self.charges: RunningHost
         self.payments: ChargeWorkflow
-        self.purchases: PurchaseSaga
+        self.purchases: OrderCommands
         self.account = open_account(settings, self.connections.database)
         self.stripe = self.account.stripe
         self._all: list[RunningHost] = []
@@ -75,13 +78,28 @@ class LocalMarket:
         self.tickets = self.start_tickets()
         self.charges = self._start(ChargeEntity(self.connections.queries), "payments-0")
         self.payments = ChargeWorkflow(self.charges.host, self.stripe, self.connections.clock)
-        self.purchases = PurchaseSaga(
-            self,
-            self.connections.queries,
-            self.connections.clock,
-            grace=self.settings.payment_grace_ms,
-            attempts=self.settings.payment_attempts,
+        self.purchases = self.order_commands(self)
+
+    def order_commands(
+        self,
+        participants: Participants,
+        *,
+        saga: type[PurchaseSaga] = PurchaseSaga,
+        grace_ms: int | None = None,
+        max_attempts: int | None = None,
+    ) -> OrderCommands:
+        """What one more OrderActor would do, which talks to these participants; without numbers those of the market."""
+        own, settings = self.connections, self.settings
+        refunds = RefundSaga(participants, own.queries)
+        purchases = saga(
+            participants,
+            own.queries,
+            refunds,
+            own.clock,
+            grace_ms=settings.payment_grace_ms if grace_ms is None else grace_ms,
+            max_attempts=settings.payment_attempts if max_attempts is None else max_attempts,
         )
+        return OrderCommands(participants, own.queries, purchases, refunds)
 
     def start_tickets(self, *, fence_reads: bool = False) -> RunningHost:
         behaviour = TicketEntity(self.connections.queries, fee=self.settings.fee_hundredths)
@@ -110,16 +128,12 @@ class LocalMarket:
             names.PAYMENTS: ChargeEntity(self.connections.queries),
         }
         own = self.connections
-        return Recovery(
-            behaviours, own.journal, own.documents, own.stream, own.marks, own.queries, self, own.clock, asyncio.gather
-        )
+        return Recovery(behaviours, own.journal, own.documents, own.stream, own.marks, own.queries, self, own.clock)
 
     def stalled_purchases(self) -> StalledPurchases:
         own = self.connections
         inbox = WebhookInbox(own.database)
-        return StalledPurchases(
-            own.queries, inbox, WebhookEventHandler(inbox, own.queries, self), self, own.clock, asyncio.gather
-        )
+        return StalledPurchases(own.queries, inbox, WebhookEventHandler(inbox, own.queries, self), self, own.clock)
 
     @property
     def live(self) -> dict[str, str]:
