@@ -65,7 +65,7 @@ class ProductionResources(Resources):
         from actors.mail import jobs  # noqa: PLC0415 - only the Supervisor sends any
 
         unlisting = Delisting(DelistedSellers(self.database), market, wall_clock)
-        # The embedded database reads a collection to its end before it answers a question without an index.
+        # What an upgrade asks has no index: a collection is read to its end before the answer comes.
         patient = database_of(connect(_required(settings.mongodb_url, "MONGODB_URL"), patience_ms=UPGRADE_PATIENCE_MS))
         upgrade = DocumentUpgrade(patient, self.documents)
         return [*jobs(settings, self.database, self.redis), unlisting.run(), upgrade.run()]
