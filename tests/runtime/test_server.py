@@ -9,7 +9,7 @@ from pymongo import AsyncMongoClient, IndexModel
 from pymongo.errors import OperationFailure
 
 from actors.domain.codec import Document
-from actors.storage.catalogue import MongoCatalogue
+from actors.storage.catalogue import MongoCatalogue, TicketFilter
 from actors.storage.database import database_of, ensure_indexes
 from actors.storage.embedded.catalogue import EmbeddedCatalogue
 from actors.storage.embedded.server import EmbeddedServer
@@ -44,6 +44,17 @@ async def test_mongod_is_asked_as_mongodb_is() -> None:
         assert isinstance(known.catalogue(database, Orders(database)), MongoCatalogue)
         await ensure_indexes(database["things"], IndexModel("a"))
     assert [next(iter(command)) for command in server.asked] == ["createIndexes"]
+
+
+async def test_list_is_asked_of_mongod_in_one_query_that_ends_in_two_seconds() -> None:
+    server = FakeMongod()
+    async with speaking_to(server) as database:
+        catalogue = (await server_of(database)).catalogue(database, Orders(database))
+        assert (await catalogue.page(TicketFilter("-price"), 10, "0" * 34, 1)).items == []
+    (asked,) = server.asked
+    assert asked["filter"] == {"status": "available", "by_start": {"$gt": f"{1:015d}~"}, "by_price": {"$lt": "0" * 34}}
+    assert (asked["sort"], asked["limit"]) == ({"by_price": -1}, 11)
+    assert asked["maxTimeMS"] <= 2_000
 
 
 @pytest.mark.parametrize("code", UNTOLD.values(), ids=UNTOLD)
