@@ -182,7 +182,8 @@ def _goes_by_position(wanted: TicketFilter) -> bool:
 def _in_two(wanted: TicketFilter, position: Document, now: Instant) -> tuple[Document, Document]:
     """Return what an index answers, and what must hold besides.
 
-    They are two steps, as the database looks into an index only for all that the first one names.
+    They are two steps, as the database looks into an index only for all that the first one names. One is enough when
+    `test_an_index_is_not_used_for_a_condition_that_has_more_than_its_fields` fails.
     """
     rest = conditions(wanted, now)
     if wanted.seller_id is not None:
