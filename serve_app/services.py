@@ -19,6 +19,7 @@ from actors.payments.webhook_events import WebhookEventHandler
 from actors.processes.stripe_account import open_sandbox
 from actors.runtime.clock import wall_clock
 from actors.runtime.ports import RecordedEvent, StoreUnavailableError
+from actors.storage.catalogue import Catalogue
 from actors.storage.database import connect, database_of
 from actors.storage.entities import Queries as StoredEntities
 from actors.storage.failed_refunds import FailedRefunds
@@ -28,9 +29,10 @@ from actors.storage.orders import Orders
 from actors.storage.reports import Reports
 from actors.storage.revocations import RevocationRecords
 from actors.storage.security_events import SecurityEventRecords
+from actors.storage.server import server_of
 from actors.storage.sessions import SessionRecords
 from actors.storage.sitemap import Sitemap
-from actors.storage.ticket_lists import TicketLists
+from actors.storage.tickets import Tickets
 from actors.storage.upgrades import convert_email_keys
 from actors.storage.user_reads import DelistedSellers
 from actors.storage.users import User, Users
@@ -83,7 +85,8 @@ class Charges(Protocol):
 class Queries:
     """What is read without asking an actor."""
 
-    tickets: TicketLists
+    catalogue: Catalogue
+    tickets: Tickets
     orders: Orders
     history: History
     charges: Charges
@@ -244,7 +247,8 @@ async def open_services(settings: Settings, market: MarketClient, clock: Clock =
                 settings=settings,
                 market=market,
                 queries=Queries(
-                    TicketLists(database, orders),
+                    (await server_of(database)).catalogue(database, orders),
+                    Tickets(database, orders),
                     orders,
                     MongoJournal(database),
                     stored,

@@ -74,7 +74,7 @@ class ProductionResources(Resources):
 
     def background_jobs(self, settings: Settings) -> list[Coroutine[Any, Any, None]]:
         """Documents of older releases are brought over."""
-        # The embedded database reads a collection to its end before it answers a question without an index.
+        # What an upgrade asks has no index: a collection is read to its end before the answer comes.
         patient = database_of(connect(_required(settings.mongodb_url, "MONGODB_URL"), patience_ms=UPGRADE_PATIENCE_MS))
         return [DocumentUpgrade(patient, self.documents).run()]
 

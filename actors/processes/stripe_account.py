@@ -28,7 +28,7 @@ class Account:
     async def prepare(self) -> None:
         """To be awaited before the first payment. Raises StoreUnavailableError.
 
-        The embedded database hangs when a collection gets its first document while an index of it is being made.
+        An index is made before the first document comes: both at once are not safe with every server.
         """
         if self.ledger is not None:
             try:

@@ -15,6 +15,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, 
 from actors.cluster.names import DEFAULT_DATABASE
 from actors.domain.codec import Document
 from actors.runtime.ports import StoreUnavailableError
+from actors.storage.server import server_of
 
 Database = AsyncDatabase[Document]
 DUPLICATE_KEY = 11000
@@ -40,9 +41,9 @@ INDEXES = {
     ],
     "orders": [
         IndexModel([("buyer_id", ASCENDING), ("by_newest", ASCENDING)]),
-        # One field and sparse: the embedded database reads every order that a ticket ever had by any index with its id.
+        # One field and sparse: only orders that hold a ticket or have bought it are in it, not all it ever had.
         IndexModel([("by_live_ticket", ASCENDING)], sparse=True),
-        # One field as well: of a buyer and anything else the embedded database makes a scan of all orders.
+        # One field as well: buyer and hour in one value, so that a question for many buyers is a list of values.
         IndexModel([("by_unpaid_hold", ASCENDING)], sparse=True),
         IndexModel([("by_taken_back", ASCENDING)], sparse=True),
         IndexModel([("due_at", ASCENDING)], sparse=True),
@@ -109,14 +110,9 @@ async def create_indexes(database: Database) -> None:
 
 
 async def ensure_indexes(collection: AsyncCollection[Document], *indexes: IndexModel) -> None:
-    """Creates those that are missing. Raises PyMongoError.
-
-    It looks first: asked to create what is there, the embedded database waits for its own writing, up to 4 s under
-    load (measured), while whoever starts again has three.
-    """
-    there = await collection.index_information()
-    if missing := [index for index in indexes if index.document["name"] not in there]:
-        await collection.create_indexes(missing)
+    """Creates those that are missing. Raises PyMongoError."""
+    server = await server_of(collection.database)
+    await server.create_indexes(collection, indexes)
 
 
 @contextmanager
@@ -168,7 +164,11 @@ def duplicates_of(error: BulkWriteError) -> list[int]:
     failures = error.details.get("writeErrors", ())
     is_known = failures and not error.details.get("writeConcernErrors")
     if not is_known or _codes_of(error) != {DUPLICATE_KEY}:
-        cause = " ".join(["BulkWriteError", *sorted(str(code) for code in _codes_of(error))])
-        raise StoreUnavailableError(cause) from error
+        raise unknown_outcome(error) from error
     with reaching_the_database():
         return [failure["index"] for failure in failures]
+
+
+def unknown_outcome(error: BulkWriteError) -> StoreUnavailableError:
+    """What to raise when writes failed for another reason than a key that is taken."""
+    return StoreUnavailableError(" ".join(["BulkWriteError", *sorted(str(code) for code in _codes_of(error))]))

@@ -20,11 +20,11 @@ from actors.runtime.ports import (
     FencedError,
     RecordedEvent,
     StoreUnavailableError,
-    commit_id,
     parse_commit_id,
     version_key,
 )
 from actors.storage.database import Database, despite_contention, has_replicas, reaching_the_database
+from actors.storage.server import server_of
 
 # MongoDB's limit for a document.
 LARGEST_COMMIT = 16 * 1024 * 1024
@@ -95,12 +95,11 @@ class MongoJournal:
         return {key for document in found for key in document["keys"] if key in wanted}
 
     async def after(self, writer: str, seq: int, limit: int) -> list[Commit]:
-        # By their ids, which follow each other: of a range of ids the embedded database reads the whole collection.
-        ids = [commit_id(writer, later) for later in range(seq + 1, seq + 1 + limit)]
         page: list[bytes] = []
         size = 0
         with reaching_the_database():
-            async with self._as_bytes.find({"_id": {"$in": ids}}).sort("_id", ASCENDING) as found:
+            ids = (await server_of(self._commits.database)).commits_after(writer, seq, limit)
+            async with self._as_bytes.find({"_id": ids}).sort("_id", ASCENDING) as found:
                 async for document in found:
                     page.append(document.raw)
                     size += len(document.raw)

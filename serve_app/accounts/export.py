@@ -7,10 +7,10 @@ from typing import Any
 from actors.domain.charge_values import Charge
 from actors.domain.ticket import Ticket
 from actors.domain.ticket_values import Order
+from actors.storage.catalogue import TicketFilter
 from actors.storage.page import Page
 from actors.storage.reports import Report
 from actors.storage.security_events import SecurityRecord
-from actors.storage.ticket_lists import TicketFilter
 from actors.storage.users import User
 from serve_app.buying.refunds import order_views
 from serve_app.http.paging import LARGEST_LIMIT
@@ -61,7 +61,7 @@ def _parts(services: Services, user_id: str) -> dict[str, _Read]:
 
 async def _tickets(services: Services, user_id: str, after: str | None) -> tuple[list[Any], str | None]:
     own = TicketFilter("newest", seller_id=user_id)
-    page: Page[Ticket] = await services.queries.tickets.page(own, LARGEST_LIMIT, after, services.clock())
+    page: Page[Ticket] = await services.queries.catalogue.page(own, LARGEST_LIMIT, after, services.clock())
     return [own_ticket_view(ticket) for ticket in page.items], page.next_position
 
 

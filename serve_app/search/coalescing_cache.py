@@ -23,7 +23,7 @@ _REMEMBERED = 1_024
 _AT_A_TIME = 4
 # Somebody who asks for much leaves a place for the others: they wait for nobody's slow question.
 _OF_ONE_CLIENT = 3
-# Half a second's work for the embedded database.
+# Half a second's work for the database.
 _MOST_WAITING = 100
 
 Answer = TypeVar("Answer")

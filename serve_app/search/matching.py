@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from actors.domain.instants import Instant
 from actors.domain.ticket_values import TicketDetails
 from actors.read_model.search_terms import folded, search_terms
-from actors.storage.ticket_lists import TicketFilter
+from actors.storage.catalogue import TicketFilter
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Listed:
 
 
 def matches(wanted: TicketFilter, listed: Listed) -> bool:
-    """Whether the search finds the ticket while it is for sale; the same as `Tickets.page` finds."""
+    """Whether the search finds the ticket while it is for sale; the same as `Catalogue.page` finds."""
     details = listed.details
     terms = search_terms(wanted.q, wanted.city)
     return (

@@ -11,8 +11,8 @@ from actors.domain.refusals import Refusal
 from actors.domain.ticket import Ticket, TicketAnswer
 from actors.domain.ticket_commands import ReadTicket, TicketCommand
 from actors.domain.ticket_values import TicketStatus
+from actors.storage.catalogue import TicketFilter
 from actors.storage.page import Page
-from actors.storage.ticket_lists import TicketFilter
 from serve_app.accounts.tokens import Session
 from serve_app.http.errors import NotFoundError
 from serve_app.http.refusal_errors import error_of
@@ -46,7 +46,7 @@ async def find_tickets(  # noqa: PLR0913 - what is asked, and how it is shown
     async def listed() -> Rendered:
         wanted = replace(wanted_of(search), seller_id=seller_id, status=status)
         now = services.clock()
-        return render(await services.queries.tickets.page(wanted, search.limit, search.cursor, now, anew=anew))
+        return render(await services.queries.catalogue.page(wanted, search.limit, search.cursor, now, anew=anew))
 
     # The front page waits behind nobody's questions.
     client = services.address_of(request) if asked else None

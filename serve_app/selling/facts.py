@@ -7,7 +7,7 @@ import structlog
 from pymongo.errors import PyMongoError
 
 from actors.domain.instants import Instant
-from actors.storage.ticket_lists import MOST_COUNTED
+from actors.storage.tickets import MOST_COUNTED
 from serve_app.http.errors import ServiceUnavailableError
 from serve_app.services import Services
 

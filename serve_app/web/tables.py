@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from actors.domain.instants import Instant
 from actors.domain.money import format_amount
-from actors.storage.ticket_lists import TicketFilter
+from actors.storage.catalogue import TicketFilter
 from serve_app.http.paging import LARGEST_LIMIT
 from serve_app.http.timestamps import iso
 from serve_app.selling.fees import seller_gets
@@ -22,7 +22,7 @@ async def listings(services: Services, seller_id: str) -> AsyncIterator[str]:
     after: str | None = None
     own = TicketFilter("newest", seller_id=seller_id)
     while True:
-        page = await services.queries.tickets.page(own, LARGEST_LIMIT, after, services.clock(), anew=True)
+        page = await services.queries.catalogue.page(own, LARGEST_LIMIT, after, services.clock(), anew=True)
         rows = []
         for ticket in page.items:
             of = ticket.details

@@ -12,10 +12,11 @@ from actors.domain.refusals import Unavailable
 from actors.mail.outbox import Outbox
 from actors.mail.tokens import EmailTokens
 from actors.processes.stripe_account import SANDBOX_KEY, open_sandbox
+from actors.storage.catalogue import MongoCatalogue
 from actors.storage.orders import Orders
 from actors.storage.revocations import RevocationRecords
 from actors.storage.sessions import SessionRecords
-from actors.storage.ticket_lists import TicketLists
+from actors.storage.tickets import Tickets
 from actors.storage.users import Users
 from actors.storage.webhook_inbox import WebhookInbox
 from actors.stripe import connect
@@ -520,7 +521,12 @@ def _lose_the_database(world: World) -> None:
         users=Users(database),
         outbox=Outbox(database),
         email_tokens=EmailTokens(database),
-        queries=replace(services.queries, orders=orders, tickets=TicketLists(database, orders)),
+        queries=replace(
+            services.queries,
+            orders=orders,
+            catalogue=MongoCatalogue(database, orders),
+            tickets=Tickets(database, orders),
+        ),
         sessions=sessions,
         webhooks=StripeWebhooks(world.webhook_secret, WebhookInbox(database), world.webhook_events),
         sandbox=open_sandbox(database),

@@ -10,16 +10,17 @@ from pymongo.errors import ExecutionTimeout, NetworkTimeout, PyMongoError
 
 from actors.domain.instants import Instant
 from actors.domain.ticket import Ticket
+from actors.storage.catalogue import MongoCatalogue, TicketFilter
+from actors.storage.embedded.catalogue import EmbeddedCatalogue
 from actors.storage.orders import Orders
 from actors.storage.page import Page
-from actors.storage.ticket_lists import TicketFilter, TicketLists
 from serve_app.http.timestamps import iso
 from tests.api.world import World
 
 DAY_MS = 86_400_000
 
 
-class Slow(TicketLists):
+class Slow(EmbeddedCatalogue):
     """Reads from a database that takes too long when more than so many tickets match, as the embedded one does."""
 
     reads = 0
@@ -27,12 +28,12 @@ class Slow(TicketLists):
     most = 20
     error: type[PyMongoError] = ExecutionTimeout
 
-    async def _read(self, first: Any, rest: Any, sort: Any, limit: int, milliseconds: int) -> Sequence[Any]:  # noqa: ANN401
+    async def _read(self, matches: Sequence[Any], sort: str, limit: int, milliseconds: int) -> Sequence[Any]:
         self.reads += 1
-        if await self._tickets.count_documents({"$and": [first, rest]}) > self.most:
+        if await self._tickets.count_documents({"$and": list(matches)}) > self.most:
             self.in_vain += 1
             raise self.error("it took too long")
-        return await super()._read(first, rest, sort, limit, milliseconds)
+        return await super()._read(matches, sort, limit, milliseconds)
 
 
 @pytest.mark.parametrize("sort", ["newest", "price", "-price", "startsAt"])
@@ -52,7 +53,7 @@ async def test_too_many_tickets_to_read_at_once_are_found_in_narrower_stretches(
 
     for reader in (tickets, other):
         found = await found_at_last(reader, sort, world.clock.instant)
-        expected = await TicketLists(world.database, Orders(world.database)).page(
+        expected = await MongoCatalogue(world.database, Orders(world.database)).page(
             TicketFilter(sort), 10, None, world.clock.instant
         )
         assert [one.id for one in found.items] == [one.id for one in expected.items]

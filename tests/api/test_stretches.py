@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.storage.range_scan import WHOLE_LIST, ScanWindow, SortKey, WindowCache
+from actors.storage.embedded.range_scan import WHOLE_LIST, ScanWindow, SortKey, WindowCache
 
 UP, DOWN = 1, -1
 ID = "0" * 23

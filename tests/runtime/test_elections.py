@@ -80,6 +80,29 @@ async def test_a_write_that_no_majority_confirmed_has_an_unknown_outcome(code: i
             await MongoCheckpoints(database).save(Checkpoint("a", "a", 0, 0, 0))
         with pytest.raises(StoreUnavailableError):
             await MongoDocuments(database).write([DocumentUpdate("things", "1", 1, lambda: {"_id": "1"}, is_new=True)])
+        with pytest.raises(StoreUnavailableError):
+            await MongoDocuments(database).write([projection("1")])
+
+
+KINDS = pytest.mark.parametrize("build", [{}, {"secantusVersion": "1"}], ids=["mongod", "embedded"])
+
+
+@KINDS
+async def test_replacement_that_was_ended_for_anothers_sake_is_made_again(build: Document) -> None:
+    answers = [{"n": 0, "nModified": 0, "writeErrors": [{"index": 0, "code": 112, "errmsg": "no"}], "ok": 1.0}, WRITTEN]
+    server = FakeMongod(buildInfo=build, update=lambda _command: answers.pop(0))
+    async with speaking_to(server) as database:
+        await MongoDocuments(database).write([projection("1")])
+    first, again = server.asked_for("update")
+    assert first["updates"] == again["updates"]
+
+
+@KINDS
+async def test_replacement_that_failed_for_another_reason_has_an_unknown_outcome(build: Document) -> None:
+    failed = {"n": 0, "nModified": 0, "writeErrors": [{"index": 0, "code": 50, "errmsg": "no"}], "ok": 1.0}
+    async with speaking_to(FakeMongod(buildInfo=build, update=failed)) as database:
+        with pytest.raises(StoreUnavailableError):
+            await MongoDocuments(database).write([projection("1")])
 
 
 @pytest.mark.parametrize("error", list(driver_errors()), ids=lambda error: type(error).__name__)
@@ -172,7 +195,7 @@ async def test_whoever_writes_the_same_documents_writes_them_in_the_same_order()
         await MongoJournal(database).append(several)
     (replaced,) = server.asked_for("update")
     new, journalled = server.asked_for("insert")
-    assert replaced["updates"][0]["q"]["_id"]["$in"] == list("abcde")
+    assert [update["q"]["_id"] for update in replaced["updates"]] == list("abcde")
     assert [document["_id"] for document in new["documents"]] == list("abcde")
     assert journalled["documents"][0]["keys"] == sorted(keys)
 

@@ -62,6 +62,8 @@ class FakeMongod:
         name = next(iter(command))
         if name.lower() in ("hello", "ismaster"):
             return {**self.hello(), **self._told("hello", command)}
+        if name == "buildInfo":
+            return {"version": "8.0.0", "ok": 1.0} | self._told(name, command)
         self.asked.append(command)
         default = NOTHING_FOUND if name == "find" else {"n": 1, "nModified": 1, "ok": 1.0}
         return self._told(name, command) or default

@@ -3,7 +3,6 @@
 import pytest
 from pymongo.errors import AutoReconnect
 
-from actors.storage.ticket_lists import TicketLists
 from serve_app.web.assets import ASSETS
 from tests.api.world import World
 from tests.web.reading import opens
@@ -122,7 +121,7 @@ async def test_landing_keeps_what_was_typed_while_the_database_is_away(
     async def away(*_: object, **__: object) -> None:
         raise AutoReconnect
 
-    monkeypatch.setattr(TicketLists, "page", away)
+    monkeypatch.setattr(type(world.services.queries.catalogue), "page", away)
     page = await opens(world.anyone(), "/?q=hamlet")
     assert page.status == 503
     assert page.response.headers["retry-after"]

@@ -17,7 +17,7 @@ from actors.domain.instants import Instant
 from actors.domain.refusals import Refusal, Unavailable
 from actors.domain.ticket import Ticket
 from actors.domain.ticket_commands import ReadTicket
-from actors.storage.ticket_lists import TicketFilter
+from actors.storage.catalogue import TicketFilter
 from config.logs import origin_of
 from serve_app.accounts.tokens import Session
 from serve_app.http.errors import ServiceUnavailableError

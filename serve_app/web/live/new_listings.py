@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from actors.domain.instants import Instant
-from actors.storage.ticket_lists import TicketFilter
+from actors.storage.catalogue import TicketFilter
 from serve_app.search.matching import Listed, matches
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from actors.domain.codec import event_name
 from actors.domain.ids import is_id
 from actors.domain.ticket_events import order_in
-from actors.storage.ticket_lists import TicketFilter
+from actors.storage.catalogue import TicketFilter
 from actors.storage.users import User
 from serve_app.accounts import bans
 from serve_app.buying.permissions import visible_order
@@ -152,7 +152,7 @@ async def _user_page(
     own = TicketFilter("newest", seller_id=user.id)
     context = {
         "user": user,
-        "tickets": (await services.queries.tickets.page(own, DEFAULT_LIMIT, None, services.clock(), anew=True)).items,
+        "tickets": (await services.queries.catalogue.page(own, DEFAULT_LIMIT, None, services.clock(), anew=True)).items,
         "orders": (await services.queries.orders.of_buyer(user.id, DEFAULT_LIMIT)).items,
     }
     return _page(request, "admin-user.html", context, form, error)

@@ -13,7 +13,7 @@ from actors.domain.ticket import Ticket
 from actors.domain.ticket_events import order_in
 from actors.domain.ticket_values import TicketStatus
 from actors.storage.page import Page
-from actors.storage.ticket_lists import MOST_COUNTED
+from actors.storage.tickets import MOST_COUNTED
 from serve_app.buying import waiting
 from serve_app.http.errors import CustomError
 from serve_app.http.paging import cursor_of

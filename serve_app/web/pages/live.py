@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from actors.domain.ids import is_id
 from actors.domain.instants import Instant
 from actors.domain.ticket import Ticket
-from actors.storage.ticket_lists import TicketFilter
+from actors.storage.catalogue import TicketFilter
 from serve_app.http.errors import RequestValidationError
 from serve_app.schemas.searches import TicketSearch
 from serve_app.search.tickets import wanted_of

@@ -1,4 +1,7 @@
-"""Each contract is kept twice: by the real servers, and by the fakes that stand for them in simulations."""
+"""Each contract is kept by the real servers and by the fakes that stand for them in simulations.
+
+By the real ones twice: as this kind of server is asked, and plainly, as MongoDB is.
+"""
 
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
@@ -8,6 +11,8 @@ from bson import ObjectId
 from pydantic import SecretStr
 
 from actors.processes.servers import ProductionResources
+from actors.storage import server
+from actors.storage.server import MongoServer
 from config.settings import Settings
 from tests.simulation.contracts.parts import FakeParts, Parts, RealParts
 
@@ -31,9 +36,11 @@ async def real_parts(servers: ProductionResources) -> RealParts:
     return parts
 
 
-@pytest.fixture(params=["real", "fake"])
-def parts(request: pytest.FixtureRequest) -> Parts:
+@pytest.fixture(params=["real", "plain", "fake"])
+def parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Parts:
     if request.param == "fake":
         return FakeParts()
     real: RealParts = request.getfixturevalue("real_parts")
+    if request.param == "plain":
+        monkeypatch.setitem(server._known, real.client, MongoServer())
     return real

@@ -88,6 +88,7 @@ class RealParts(Parts):
 
     def __init__(self, servers: ProductionResources) -> None:
         self._servers = servers
+        self.client = servers.client
         self._users = Users(servers.database)
         self.journal = servers.journal  # type: ignore[assignment]  # MongoJournal, which has a history
         self.documents = servers.documents

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from actors.domain.ticket import Ticket
+from actors.read_model.projections import FIRST_PROJECTION
 from actors.runtime.ports import DocumentUpdate
 from tests.simulation.contracts.examples import (
     a_charge,
@@ -118,3 +119,14 @@ async def test_an_older_release_takes_back_no_newer_projection_of_the_same_versi
 async def test_a_newer_version_replaces_an_older_one_in_whatever_projection(parts: Parts) -> None:
     before, after = a_ticket(version=2), a_ticket(version=3, title="Macbeth")
     assert await ticket_after(parts, [in_projection(before, 8)], [in_projection(after, 7)]) == after
+
+
+@pytest.mark.parametrize(("projection", "is_replaced"), [(FIRST_PROJECTION, False), (FIRST_PROJECTION + 1, True)])
+async def test_document_without_a_projection_counts_as_one_of_the_first(
+    parts: Parts, projection: int, *, is_replaced: bool
+) -> None:
+    before, after = a_ticket(version=2), a_ticket(version=2, title="Macbeth")
+    old = document(before)
+    unnumbered = replace(old, document=lambda: {k: v for k, v in old.document().items() if k != "projection"})
+    expected = after if is_replaced else before
+    assert await ticket_after(parts, [unnumbered], [in_projection(after, projection)]) == expected

@@ -1,0 +1,79 @@
+"""What kind of server the database is, is asked once, and decides how it is asked for the rest."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+from pymongo import AsyncMongoClient, IndexModel
+from pymongo.errors import OperationFailure
+
+from actors.domain.codec import Document
+from actors.storage.catalogue import MongoCatalogue, TicketFilter
+from actors.storage.database import database_of, ensure_indexes
+from actors.storage.embedded.catalogue import EmbeddedCatalogue
+from actors.storage.embedded.server import EmbeddedServer
+from actors.storage.orders import Orders
+from actors.storage.server import MongoServer, server_of
+from tests.support.commands import Commands
+from tests.support.fake_mongod import FakeMongod, speaking_to
+
+UNTOLD = {"Unauthorized": 13, "CommandNotFound": 59}
+
+
+async def test_embedded_database_is_known_by_its_build_info_and_asked_once(mongodb_url: str) -> None:
+    if shutil.which("mongod"):
+        pytest.skip("the tests run on mongod here")
+    commands = Commands()
+    # Clients of one address are one: another test may have asked by the other name.
+    url = mongodb_url.replace("127.0.0.1", "localhost")
+    client: AsyncMongoClient[Document] = AsyncMongoClient(url, event_listeners=[commands])
+    async with client:
+        database = database_of(client)
+        servers = [await server_of(database) for _ in range(3)]
+    assert type(servers[0]) is EmbeddedServer
+    assert isinstance(servers[0].catalogue(database, Orders(database)), EmbeddedCatalogue)
+    assert commands.names.count("buildInfo") == 1
+
+
+async def test_mongod_is_asked_as_mongodb_is() -> None:
+    server = FakeMongod()
+    async with speaking_to(server) as database:
+        known = await server_of(database)
+        assert type(known) is MongoServer
+        assert isinstance(known.catalogue(database, Orders(database)), MongoCatalogue)
+        await ensure_indexes(database["things"], IndexModel("a"))
+    assert [next(iter(command)) for command in server.asked] == ["createIndexes"]
+
+
+async def test_list_is_asked_of_mongod_in_one_query_that_ends_in_two_seconds() -> None:
+    server = FakeMongod()
+    async with speaking_to(server) as database:
+        catalogue = (await server_of(database)).catalogue(database, Orders(database))
+        assert (await catalogue.page(TicketFilter("-price"), 10, "0" * 34, 1)).items == []
+    (asked,) = server.asked
+    assert asked["filter"] == {"status": "available", "by_start": {"$gt": f"{1:015d}~"}, "by_price": {"$lt": "0" * 34}}
+    assert (asked["sort"], asked["limit"]) == ({"by_price": -1}, 11)
+    assert asked["maxTimeMS"] <= 2_000
+
+
+@pytest.mark.parametrize("code", UNTOLD.values(), ids=UNTOLD)
+async def test_server_that_does_not_tell_is_asked_as_mongodb_is(code: int) -> None:
+    async with speaking_to(FakeMongod(buildInfo={"ok": 0.0, "errmsg": "no", "code": code})) as database:
+        assert type(await server_of(database)) is MongoServer
+
+
+async def test_server_that_cannot_answer_now_is_asked_again() -> None:
+    server = FakeMongod(buildInfo={"ok": 0.0, "errmsg": "no", "code": 262})
+    async with speaking_to(server) as database:
+        with pytest.raises(OperationFailure):
+            await server_of(database)
+        server.answers["buildInfo"] = {"secantusVersion": "1"}
+        assert type(await server_of(database)) is EmbeddedServer
+
+
+def test_without_the_embedded_database_none_of_its_workarounds_is_loaded() -> None:
+    imports = "import serve_app.services, actors.processes.servers, sys"
+    loaded = "print([name for name in sys.modules if name.startswith('actors.storage.embedded')])"
+    run = subprocess.run([sys.executable, "-c", f"{imports}; {loaded}"], capture_output=True, text=True, check=True)
+    assert run.stdout.strip().splitlines()[-1] == "[]"
