@@ -1,9 +1,11 @@
 """Messages survive the way to another process, which may be of another release."""
 
+import inspect
 import pickle
+from collections.abc import Iterable, Iterator
 from dataclasses import field, fields, is_dataclass, make_dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from bson import Int64
@@ -11,17 +13,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.cluster import serialization
+from actors.cluster.client import ActorClient
 from actors.cluster.heartbeat import Heartbeat
 from actors.cluster.serialization import NotUnderstood, pack, unpack
-from actors.domain import messages, ticket
 from actors.domain.codec import encode
 from actors.domain.messages import (
     AlreadyReserved,
     CancelReason,
     CreateTicket,
+    Moved,
     Order,
     PriceChanged,
     ReadTicket,
+    Refusal,
     Reserve,
     TicketDetails,
 )
@@ -31,13 +35,56 @@ from tests.support.examples import DETAILS, TICKET, creation, reservation, ticke
 
 HOLD = reservation(expected_price=4_250, max_holds=10)
 FEW = settings(max_examples=20, deadline=None)
-# Everything that crosses a process.
-MESSAGES = [
-    each for each in (*vars(messages).values(), *vars(ticket).values()) if isinstance(each, type) and is_dataclass(each)
-]
 
 
-@pytest.mark.parametrize("message", MESSAGES, ids=lambda each: each.__name__)
+def named_in(hint: object) -> Iterator[type[Any]]:
+    """The classes of a type hint, of `list[A | B]` both."""
+    if isinstance(hint, type) and not get_args(hint):
+        yield hint
+    for part in get_args(hint):
+        yield from named_in(part)
+
+
+def kinds_of(base: type[Any]) -> Iterator[type[Any]]:
+    for each in base.__subclasses__():
+        yield each
+        yield from kinds_of(each)
+
+
+def with_their_fields(classes: Iterable[type[Any]]) -> dict[str, type[Any]]:
+    """The dataclasses among these and in the fields of these, however deep, by name."""
+    found: dict[str, type[Any]] = {}
+    left = list(classes)
+    while left:
+        each = left.pop()
+        if is_dataclass(each) and each.__name__ not in found:
+            found[each.__name__] = each
+            left += [one for hint in get_type_hints(each).values() for one in named_in(hint)]
+    return found
+
+
+# Everything that crosses a process: what the client of the actors sends and is answered, by its signatures.
+MESSAGES = with_their_fields(
+    [
+        Moved,
+        Heartbeat,
+        *kinds_of(Refusal),
+        *(
+            each
+            for method in vars(ActorClient).values()
+            if inspect.isfunction(method)
+            for hint in get_type_hints(method).values()
+            for each in named_in(hint)
+        ),
+    ]
+)
+
+
+def test_messages_of_every_kind_are_looked_at() -> None:
+    assert MESSAGES.keys() >= {"Reserve", "Pay", "Capture", "TicketAnswer", "Order", "Charge", "NotFound", "Counters"}
+
+
+@pytest.mark.parametrize("message", [MESSAGES[name] for name in sorted(MESSAGES)], ids=lambda each: each.__name__)
 @FEW
 @given(data=st.data())
 def test_a_message_of_every_type_arrives_as_it_was_sent(message: type[Any], data: st.DataObject) -> None:
