@@ -23,11 +23,12 @@ def test_they_go_down_in_lists_that_go_down() -> None:
     assert ends == sorted(ends, reverse=True)
 
 
-@pytest.mark.parametrize("scale", [SortKey(10, UP), SortKey(10, DOWN)])
-def test_they_end_where_positions_end(scale: SortKey) -> None:
-    for end in scale.ends(scale.guess(5)):
-        assert len(end) == 34
-        assert int(end[:10]) >= 0
+@pytest.mark.parametrize(("direction", "number", "last"), [(UP, 55, 9_683_876_537), (DOWN, 3, 0)])
+def test_scan_windows_end_where_positions_end(direction: int, number: int, last: int) -> None:
+    scale = SortKey(10, direction)
+    ends = list(scale.ends(scale.guess(5)))
+    assert (len(ends), int(ends[-1][:10])) == (number, last)
+    assert all(len(end) == 34 and end.isalnum() for end in ends), "no window ends below the least or above the largest"
 
 
 @pytest.mark.parametrize(("direction", "end", "narrower"), [(UP, 6_600, 5_100), (DOWN, 3_400, 4_900)])

@@ -25,15 +25,19 @@ async def _held(seller: Person, buyer: Person) -> list[dict[str, Any]]:
     return [dict(answer.json()) for answer in answers]
 
 
-async def _lateness(reader: Person, orders: list[dict[str, Any]], at_most: float) -> float:
+# As long as a slow machine may take before a test gives up: what is promised is asserted.
+GIVE_UP_SECONDS = 60
+
+
+async def _seconds_late(reader: Person, orders: list[dict[str, Any]]) -> float:
     """The seconds between the end of the holds and the last ticket being for sale again."""
-    end = max(datetime.fromisoformat(order["expiresAt"]).timestamp() for order in orders)
+    end = _end_of(orders)
 
     async def all_available() -> bool:
         answers = await asyncio.gather(*(reader.reads_ticket(order["ticket"]["id"]) for order in orders))
         return all(answer.status_code == 200 and answer.json()["status"] == "available" for answer in answers)
 
-    await seconds_until(all_available, at_most + max(end - time.time(), 0))
+    await seconds_until(all_available, GIVE_UP_SECONDS)
     return time.time() - end
 
 
@@ -45,7 +49,7 @@ async def _all_say_expired(buyer: Person, orders: list[dict[str, Any]]) -> bool:
 async def test_a_hold_ends_by_itself_and_its_ticket_is_for_sale_again(people: People) -> None:
     seller, buyer = people(), people()
     orders = await _held(seller, buyer)
-    assert await _lateness(seller, orders, at_most=1) >= 0
+    assert 0 <= await _seconds_late(seller, orders) <= 1
     await seconds_until(lambda: _all_say_expired(buyer, orders), 5)
     assert (await buyer.pays(orders[0]["id"])).status_code == 409
 
@@ -55,7 +59,7 @@ async def test_holds_of_a_killed_actor_end_at_most_three_seconds_late(market: Ru
     orders = await _held(seller, buyer)
     for process in market.processes("ray::TicketActor"):
         process.kill()
-    assert await _lateness(seller, orders, at_most=3) >= 0
+    assert 0 <= await _seconds_late(seller, orders) <= 3
 
 
 async def test_holds_of_a_stopped_actor_end_at_most_fifteen_seconds_late(market: RunningMarket, people: People) -> None:
@@ -64,7 +68,7 @@ async def test_holds_of_a_stopped_actor_end_at_most_fifteen_seconds_late(market:
     stopped = market.processes("ray::TicketActor")
     for process in stopped:
         process.send_signal(signal.SIGSTOP)
-    assert await _lateness(seller, orders, at_most=15) >= 0
+    assert 0 <= await _seconds_late(seller, orders) <= 15
     assert not any(process.is_running() for process in stopped), "it was to be replaced"
 
 
@@ -75,10 +79,9 @@ async def test_holds_that_ended_while_the_market_was_stopped_end_within_two_seco
     orders = await _held(seller, buyer)
     market.stop()
     market.start()
-    ready = time.time()
-    late = await _lateness(seller, orders, at_most=2 + max(0.0, ready - _end_of(orders)))
-    assert ready > _end_of(orders), "the market started before the holds ended"
-    assert late - (ready - _end_of(orders)) <= 2
+    seconds_after_the_end = time.time() - _end_of(orders)
+    assert seconds_after_the_end > 0, "the market started before the holds ended"
+    assert await _seconds_late(seller, orders) - seconds_after_the_end <= 2
     await seconds_until(lambda: _all_say_expired(buyer, orders), 5)
 
 
