@@ -31,13 +31,13 @@ def all_refusals() -> Iterator[Refusal]:
 
 
 @pytest.mark.parametrize("refusal", list(all_refusals()), ids=lambda refusal: type(refusal).__name__)
-def test_every_refusal_is_told_in_a_sentence(refusal: Refusal) -> None:
+def test_every_refusal_is_answered_with_a_sentence(refusal: Refusal) -> None:
     error = error_of(refusal)
     assert 400 <= error.status_code < 600
     assert all(len(entry["message"].split()) > 2 for entry in error.serialize_errors())
 
 
-def test_the_root_of_errors_cannot_be_made() -> None:
+def test_the_base_class_of_errors_cannot_be_instantiated() -> None:
     with pytest.raises(TypeError):
         CustomError()  # type: ignore[abstract]
 
@@ -91,7 +91,7 @@ async def test_an_unknown_address_is_not_found_in_our_format(world: World, path:
 @pytest.mark.parametrize(
     ("method", "path"), [("PATCH", "/api/tickets"), ("PUT", "/api/orders"), ("GET", "/api/payments")]
 )
-async def test_a_method_that_is_not_taken_is_405_with_those_that_are(world: World, method: str, path: str) -> None:
+async def test_a_method_that_is_not_allowed_is_405_with_an_allow_header(world: World, method: str, path: str) -> None:
     response = await world.anyone().http.request(method, path)
     assert response.status_code == 405
     assert errors(response)

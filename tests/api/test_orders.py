@@ -9,7 +9,7 @@ from serve_app.http.timestamps import iso
 from tests.api.world import NOBODY, TICKET, World, errors, fields
 
 
-async def test_an_order_holds_the_ticket_for_fifteen_minutes(world: World) -> None:
+async def test_a_new_order_expires_in_fifteen_minutes(world: World) -> None:
     seller, buyer = await world.someone(), await world.someone()
     ticket = await seller.lists()
     response = await buyer.http.post("/api/orders", json={"ticketId": ticket["id"], "expectedPrice": "12.50"})
@@ -171,7 +171,7 @@ async def test_a_complete_order_cannot_be_cancelled(world: World) -> None:
     assert errors(response)
 
 
-async def test_a_revoked_sale_leaves_a_cancelled_order(world: World) -> None:
+async def test_a_cancelled_sale_leaves_a_cancelled_order(world: World) -> None:
     _, buyer, ticket, order = await world.held()
     await buyer.pays(order)
     await world.market.ask_ticket(CancelSale(ticket["id"], order["id"], CancelReason.CAPTURE_FAILED))

@@ -42,7 +42,7 @@ async def test_a_new_ticket_is_in_the_list_at_once(world: World) -> None:
     assert response.json() == [ticket]
 
 
-async def test_ones_own_change_is_in_the_list_at_once_also_when_it_was_read_a_moment_ago(world: World) -> None:
+async def test_read_your_writes_holds_for_a_list_that_was_read_a_moment_ago(world: World) -> None:
     seller = await world.someone()
     assert await titles(world.anyone()) == []
     ticket = await seller.lists(title="mine")
@@ -85,13 +85,13 @@ async def test_tickets_that_are_held_sold_or_withdrawn_are_not_for_sale(world: W
     }  # fmt: skip
 
 
-async def test_a_ticket_whose_hold_ran_out_is_for_sale_again(world: World) -> None:
+async def test_a_ticket_whose_hold_expired_is_for_sale_again(world: World) -> None:
     _, buyer, ticket, _ = await world.held()
     world.clock.advance(901)
     assert await titles(buyer) == [ticket["title"]]
 
 
-async def test_one_sees_only_ones_own_with_seller_me(world: World) -> None:
+async def test_seller_me_lists_only_ones_own_tickets(world: World) -> None:
     seller, other = await world.someone(), await world.someone()
     await seller.lists(title="mine")
     await other.lists(title="theirs")
@@ -182,7 +182,7 @@ async def test_many_held_tickets_in_a_row_are_not_looked_at_all_the_time(world: 
     assert orders.asked >= 60
 
 
-async def test_what_is_listed_while_others_are_held_comes_first(world: World, crowded: list[JSON]) -> None:
+async def test_a_ticket_listed_while_others_are_held_comes_first(world: World, crowded: list[JSON]) -> None:
     tickets = TicketLists(world.database, world.services.queries.orders)
     await tickets.page(TicketFilter("newest"), 5, None, world.clock())
     new = [await (await world.someone()).lists(title="new") for _ in range(2)]
@@ -194,7 +194,7 @@ async def test_what_is_listed_while_others_are_held_comes_first(world: World, cr
     assert [ticket.id for ticket in after.items] == [ticket["id"] for ticket in crowded[63:68]]
 
 
-async def test_one_that_is_for_sale_again_shows_at_once_to_who_let_go_and_soon_to_others(
+async def test_a_released_ticket_is_listed_at_once_for_its_former_holder_and_soon_for_others(
     world: World, crowded: list[JSON]
 ) -> None:
     tickets, wanted = TicketLists(world.database, world.services.queries.orders), TicketFilter("newest")
@@ -234,7 +234,7 @@ async def test_filters_hold_together(world: World) -> None:
     assert await titles(anyone, q="", category="", cursor="", limit="") == ["Finale", "Zauberei", "Die Zauberflöte"]
 
 
-async def test_what_has_begun_is_not_for_sale(world: World) -> None:
+async def test_a_ticket_to_a_show_that_started_is_not_listed(world: World) -> None:
     seller = await world.someone()
     await seller.lists(title="soon", startsAt=iso(world.clock() + 60_000))
     await seller.lists(title="later", startsAt=iso(world.clock() + DAY_MS))

@@ -82,7 +82,7 @@ async def test_a_killed_replica_is_replaced(market: RunningMarket, probe: Probe)
     assert hit.served_after <= HARD_LIMIT_SECONDS
 
 
-async def test_after_all_of_this_every_acknowledged_order_is_as_it_was_told_and_the_books_agree(
+async def test_after_all_failures_every_acknowledged_order_is_unchanged_and_reconciliation_finds_nothing(
     market: RunningMarket, probe: Probe
 ) -> None:
     await probe.pause()

@@ -150,7 +150,7 @@ def after(charge: Charge, *commands: ChargeCommand) -> Charge:
 
 
 @pytest.mark.parametrize(("charge", "command", "expected"), EVERY_PAIR)
-def test_a_command_does_in_a_state_what_the_table_says(
+def test_a_charge_command_in_each_state_has_the_result_in_the_table(
     charge: Charge | None, command: ChargeCommand, expected: Expected
 ) -> None:
     decision = decide(charge, command, LATER)
@@ -172,7 +172,7 @@ def agreement(charge: Charge) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("name", ["record the intent", "ask for action", "authorise", "capture", "fail", "void"])
-def test_what_was_recorded_changes_nothing_when_it_is_recorded_again(name: str) -> None:
+def test_a_charge_step_that_was_recorded_changes_nothing_when_it_is_recorded_again(name: str) -> None:
     once = after(CREATED, COMMANDS[name])
     assert decide(once, COMMANDS[name], LATER) == ()
 
@@ -222,7 +222,7 @@ def test_a_charge_that_failed_before_it_had_an_intent_has_nothing_to_cancel() ->
     assert decide(failed, RecordIntentCancelled(ID), LATER) == InvalidTransition()
 
 
-def test_money_taken_for_a_failed_charge_goes_back_as_if_it_had_never_failed() -> None:
+def test_money_captured_for_a_failed_charge_is_refunded_as_if_it_had_never_failed() -> None:
     taken = after(after(CREATED_AT_STRIPE, RecordFailed(ID, "generic_decline")), RecordCaptured(ID, refunding=True))
     assert (taken.status, taken.refunding, taken.failure) == (ChargeStatus.COMPLETED, True, None)
 
@@ -234,20 +234,20 @@ def asked(payment_method: str = "pm_card_visa", request: str | None = None) -> O
     return OpenCharge(replace(CREATED, payment_method=payment_method, request=request))
 
 
-def test_without_a_key_the_first_payment_method_counts() -> None:
+def test_without_an_idempotency_key_the_first_payment_method_counts() -> None:
     assert decide(CREATED, asked("pm_card_amex"), LATER) == ()
 
 
-def test_the_same_key_with_the_same_payment_method_is_a_repeat() -> None:
+def test_the_same_idempotency_key_with_the_same_payment_method_is_a_repeat() -> None:
     assert decide(asked(request="key").charge, asked(request="key"), LATER) == ()
 
 
-def test_the_same_key_with_another_payment_method_is_refused() -> None:
+def test_the_same_idempotency_key_with_another_payment_method_is_refused() -> None:
     assert decide(asked(request="key").charge, asked("pm_card_amex", request="key"), LATER) == RequestMismatch()
 
 
 @pytest.mark.parametrize("first_key", [None, "key"])
-def test_another_key_is_another_wish_to_pay_the_same_order(first_key: str | None) -> None:
+def test_another_idempotency_key_for_the_same_order_changes_nothing(first_key: str | None) -> None:
     assert decide(asked(request=first_key).charge, asked(request="another key"), LATER) == ()
 
 
@@ -260,11 +260,11 @@ def test_each_attempt_of_each_order_has_a_charge_of_its_own() -> None:
     assert all(is_id(one) for one in ids)
 
 
-def test_repeating_a_step_repeats_its_key() -> None:
+def test_repeating_a_charge_step_repeats_its_idempotency_key() -> None:
     assert idempotency_key(CREATED, ChargeStep.CONFIRM) == f"charge:{ID}:confirm:1"
 
 
-def test_a_new_try_of_a_step_has_a_new_key_and_leaves_other_steps_alone() -> None:
+def test_a_scheduled_retry_changes_the_idempotency_key_of_its_step_only() -> None:
     tried = after(CREATED, ScheduleRetry(ID, ChargeStep.CONFIRM))
     assert idempotency_key(tried, ChargeStep.CONFIRM) == f"charge:{ID}:confirm:2"
     assert idempotency_key(tried, ChargeStep.CAPTURE) == f"charge:{ID}:capture:1"

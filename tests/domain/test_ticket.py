@@ -219,7 +219,7 @@ def test_every_ticket_command_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize(("ticket", "command", "expected"), EVERY_PAIR)
-def test_a_command_does_in_a_state_what_the_table_says(
+def test_a_ticket_command_in_each_state_has_the_result_in_the_table(
     ticket: Ticket | None, command: TicketCommand, expected: Expected
 ) -> None:
     decision = decide(ticket, command, NOW)
@@ -242,7 +242,7 @@ def test_a_command_does_in_a_state_what_the_table_says(
     ids=lambda command: type(command).__name__,
 )
 @pytest.mark.parametrize("state", ["available", "reserved", "being paid", "sold", "withdrawn"])
-def test_an_order_that_does_not_hold_the_ticket_is_over(state: str, command: TicketCommand) -> None:
+def test_an_order_that_does_not_hold_the_ticket_is_closed(state: str, command: TicketCommand) -> None:
     assert decide(STATES[state], command, NOW) == OrderClosed()
 
 

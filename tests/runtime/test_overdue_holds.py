@@ -53,7 +53,7 @@ async def is_open(market: LocalMarket, order_id: str) -> bool:
     return states[-1] is OrderStatus.CREATED
 
 
-async def test_an_overdue_hold_whose_host_forgot_its_timer_ends_within_a_round(market: LocalMarket) -> None:
+async def test_an_overdue_hold_whose_host_forgot_its_timer_expires_within_a_recovery_round(market: LocalMarket) -> None:
     recovery = market.recovery()
     order_id = await an_overdue_hold(market, recovery)
     # A timer may be a little late, and nobody else ends the hold.
@@ -88,7 +88,7 @@ async def rescue_by(market: LocalMarket, asked: Asked) -> Recovery:
     return recovery
 
 
-async def test_an_overdue_hold_is_not_woken_again_every_round(market: LocalMarket) -> None:
+async def test_an_overdue_hold_is_not_activated_in_every_recovery_round(market: LocalMarket) -> None:
     ticket = expect(TicketAnswer, await market.ask_ticket(ReadTicket((await listed(market))[0])))
     asked = Asked(ticket)
     recovery = await rescue_by(market, asked)
@@ -99,7 +99,9 @@ async def test_an_overdue_hold_is_not_woken_again_every_round(market: LocalMarke
     assert len(asked.woken) == 2
 
 
-async def test_an_overdue_hold_whose_host_does_not_answer_is_woken_again_in_the_next_round(market: LocalMarket) -> None:
+async def test_an_overdue_hold_whose_host_does_not_answer_is_activated_again_in_the_next_recovery_round(
+    market: LocalMarket,
+) -> None:
     asked = Asked(NotFound())
     recovery = await rescue_by(market, asked)
     asked.answer = Unavailable()

@@ -8,7 +8,7 @@ from tests.support.local_market import LocalMarket
 TICKETS = seeding.TURN + 7
 
 
-async def test_the_supervisor_finds_nothing_to_do_about_them(market: LocalMarket) -> None:
+async def test_recovery_finds_nothing_to_do_for_seeded_tickets(market: LocalMarket) -> None:
     assert market.settings.mongodb_url is not None
     ids = await asyncio.to_thread(seeding.seed, market.settings.mongodb_url, TICKETS)
 

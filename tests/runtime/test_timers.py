@@ -59,7 +59,7 @@ async def test_a_command_fires_at_its_instant(alarm: Alarm) -> None:
     assert alarm.commands == ["wake"]
 
 
-async def test_a_command_fires_without_anyone_looking(alarm: Alarm) -> None:
+async def test_a_command_fires_without_anyone_polling(alarm: Alarm) -> None:
     alarm.timers.arm(2_000, "wake")
     await alarm.pass_of_the_loop()
     alarm.clock.instant = 2_000
