@@ -97,7 +97,7 @@ async def test_reserved_sold_withdrawn_begun_and_own_tickets_are_refused_with_a_
     assert len(set(messages)) == 5
 
 
-async def test_a_changed_price_is_told_to_the_buyer(world: World) -> None:
+async def test_a_buyer_is_told_a_changed_price(world: World) -> None:
     seller, buyer = await world.someone(), await world.someone()
     ticket = await seller.lists()
     await seller.http.put(f"/api/tickets/{ticket['id']}", json={**TICKET, "price": 1_012.5})
@@ -133,7 +133,7 @@ async def test_a_buyer_does_not_hold_a_ticket_again_and_again(world: World) -> N
     await another.orders(ticket)
 
 
-def test_how_long_to_wait_after_many_unpaid_holds_is_told_without_a_field() -> None:
+def test_a_buyer_with_many_unpaid_holds_is_told_how_long_to_wait_without_a_field() -> None:
     error = error_of(TooManyUnpaidHolds(90))
     assert (error.status_code, error.headers) == (429, {"Retry-After": "90"})
     assert all("field" not in entry for entry in error.serialize_errors())

@@ -136,7 +136,7 @@ async def test_only_one_of_two_simultaneous_password_changes_takes_effect(world:
     assert good == 1
 
 
-async def test_a_changed_password_is_announced_and_the_user_is_told(world: World) -> None:
+async def test_a_changed_password_is_published_and_mailed_to_the_user(world: World) -> None:
     member = await world.member()
     await member.http.post("/api/users/password", json={"currentPassword": PASSWORD, "newPassword": NEW})
     user = await world.database["users"].find_one({"_id": member.id})

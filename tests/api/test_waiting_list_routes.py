@@ -98,7 +98,7 @@ async def test_offer_is_accepted_by_paying(world: World) -> None:
     assert (await person.pays(await offered_to(person))).status_code == 201
 
 
-async def test_offer_that_is_let_go_goes_to_the_next(world: World) -> None:
+async def test_offer_that_is_cancelled_goes_to_the_next(world: World) -> None:
     _, buyer, ticket, order = await world.held()
     first, second = await world.someone(), await world.someone()
     await waits(first, ticket)

@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from benchmarks.support.running_market import RunningMarket
 from tests.chaos import campaign
 from tests.chaos.judgement import UNAVAILABLE, median, wrong_answers
 from tests.chaos.nemeses import AWAY_SECONDS, NEMESES
 from tests.chaos.outcome import Hit, Outcome
 from tests.chaos.probe import Probe, probing
 from tests.chaos.records import Answer
-from tests.support.running_market import RunningMarket
 
 SETTINGS = {"max_holds_per_buyer": 10_000}
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]

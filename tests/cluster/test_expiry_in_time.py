@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from benchmarks.support.running_market import RunningMarket
 from tests.cluster.conftest import People
 from tests.support.client import Person, seconds_until
-from tests.support.running_market import RunningMarket
 
 SETTINGS = {"reservation_seconds": 4}
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from benchmarks.support.running_market import HOLDFAST, RunningMarket
 from tests.chaos.history import History, Kind, Operation, read_history
 from tests.chaos.linearizability import violations
 from tests.support.killing import kill_one
-from tests.support.running_market import HOLDFAST, RunningMarket
 
 # Short holds, so that some end by themselves while their ticket is wanted still.
 SETTINGS = {"reservation_seconds": 3, "payment_grace_seconds": 4, "max_holds_per_buyer": 1000}

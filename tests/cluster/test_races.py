@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
+from benchmarks.support.running_market import RunningMarket
 from tests.cluster.conftest import People
 from tests.support.client import seconds_until
-from tests.support.running_market import RunningMarket
 
 PLACEMENTS = pytest.mark.parametrize(
     "market",

@@ -9,11 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from benchmarks.support.running_market import RunningMarket
 from config.ray_environment import client_environment
 from config.settings import Settings
 from tests.cluster.conftest import People
 from tests.support.client import Person, seconds_until
-from tests.support.running_market import RunningMarket
 
 SETTINGS = {"max_holds_per_buyer": 10_000}
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]

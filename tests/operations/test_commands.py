@@ -13,9 +13,9 @@ from actors.domain.messages import CancelReason, Charge, ChargeStatus, Order, Or
 from actors.read_model.projections import charge_document, order_document
 from actors.storage.database import connect, database_of
 from actors.storage.users import User, Users
+from benchmarks.support.running_market import HOLDFAST, RunningMarket
 from config.ports import free_port
 from tests.support.examples import SALE, START, creation, order_of, reservation, ticket_after
-from tests.support.running_market import HOLDFAST, RunningMarket
 
 
 def run(folder: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:

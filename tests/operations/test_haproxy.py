@@ -214,7 +214,7 @@ def test_a_body_that_does_not_come_is_a_408_in_the_error_format_and_reaches_no_r
     assert "/slowly" not in Replica.posted
 
 
-def test_nobody_is_told_what_software_answers_and_serve_that_nobody_has_to_be_watched(ingress: RunningHAProxy) -> None:
+def test_answers_name_no_software_and_tell_serve_not_to_watch_for_disconnects(ingress: RunningHAProxy) -> None:
     answer = httpx.get(f"http://127.0.0.1:{ingress.port}/")
 
     assert "server" not in answer.headers

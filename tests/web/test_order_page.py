@@ -157,7 +157,7 @@ async def test_refunded_order_says_where_the_money_is(world: World) -> None:
     assert "Your money is on its way back" in (await opens(buyer, f"/orders/{held['id']}")).text
 
 
-async def test_refund_that_is_done_is_told(world: World) -> None:
+async def test_order_page_says_that_the_refund_is_done(world: World) -> None:
     seller, buyer, _, held = await world.held()
     await buyer.pays(held)
     await seller.http.post(f"/api/orders/{held['id']}/refund")

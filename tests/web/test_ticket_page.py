@@ -41,7 +41,7 @@ async def test_price_that_was_raised_meanwhile_is_shown_and_nothing_is_bought(wo
     leads_to(await submits(buyer, refused, "/buy"))
 
 
-async def test_price_that_was_lowered_meanwhile_is_good_news(world: World) -> None:
+async def test_price_that_was_lowered_meanwhile_is_shown_as_good_news(world: World) -> None:
     seller, buyer = await world.someone(), await world.someone()
     ticket = await seller.lists(price=42.5)
     page = await opens(buyer, f"/tickets/{ticket['id']}")

@@ -17,7 +17,7 @@ async def test_person_in_line_sees_their_place_and_can_leave(world: World) -> No
     assert "You are number" not in (await opens(second, f"/tickets/{ticket['id']}")).text
 
 
-async def test_first_in_line_gets_the_ticket_that_is_let_go_and_takes_it(world: World) -> None:
+async def test_first_in_line_is_offered_the_released_ticket_and_accepts(world: World) -> None:
     _, holder, ticket, order = await world.held()
     waiter = await world.someone()
     leads_to(await sends(waiter, f"/tickets/{ticket['id']}/wait", maxPrice="12,50"))

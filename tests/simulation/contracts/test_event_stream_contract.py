@@ -16,7 +16,7 @@ from tests.simulation.contracts.parts import Parts, Told
 from tests.support.examples import NOW, new_id
 
 
-async def test_events_are_told_in_their_order_also_across_entities_and_calls(parts: Parts) -> None:
+async def test_events_are_published_in_their_order_also_across_entities_and_calls(parts: Parts) -> None:
     one, other = f"ticket:{new_id()}", f"ticket:{new_id()}"
     records = [recorded(version, entity=entity) for version in range(1, 6) for entity in (one, other)]
     await parts.stream.publish(records[:7])
@@ -26,7 +26,7 @@ async def test_events_are_told_in_their_order_also_across_entities_and_calls(par
     ]
 
 
-async def test_an_event_is_told_with_its_id_type_and_instant(parts: Parts) -> None:
+async def test_an_event_is_published_with_its_id_type_and_instant(parts: Parts) -> None:
     entity = f"ticket:{new_id()}"
     await parts.stream.publish([recorded(1, entity=entity), recorded(2, OrderCreated(an_order()), entity=entity)])
     assert await parts.told(entity) == [
@@ -35,7 +35,7 @@ async def test_an_event_is_told_with_its_id_type_and_instant(parts: Parts) -> No
     ]
 
 
-async def test_an_event_that_is_published_again_is_told_again_under_the_same_id(parts: Parts) -> None:
+async def test_a_repeatedly_published_event_keeps_its_id(parts: Parts) -> None:
     entity = f"ticket:{new_id()}"
     records = [recorded(version, entity=entity) for version in (1, 2, 3)]
     await parts.stream.publish(records[:2])
@@ -45,7 +45,7 @@ async def test_an_event_that_is_published_again_is_told_again_under_the_same_id(
     assert len(set(await parts.told(entity))) == 3
 
 
-async def test_steps_between_us_and_stripe_are_told_nobody(parts: Parts) -> None:
+async def test_steps_between_us_and_stripe_are_not_published(parts: Parts) -> None:
     entity, charge = f"charge:{new_id()}", a_charge()
     kinds = (ChargeCreated, ChargeRetryScheduled, ChargeIntentCreated, ChargeAuthorised, ChargeRefunding)
     records = [
@@ -59,7 +59,7 @@ async def test_steps_between_us_and_stripe_are_told_nobody(parts: Parts) -> None
     ]
 
 
-async def test_nothing_to_tell_adds_nothing(parts: Parts) -> None:
+async def test_publishing_nothing_adds_nothing(parts: Parts) -> None:
     entity, before = f"charge:{new_id()}", len(await parts.entries())
     await parts.stream.publish([])
     await parts.stream.publish([RecordedEvent(entity, 1, NOW, ChargeRetryScheduled(a_charge()))])
