@@ -14,7 +14,7 @@ SWEEP_SECONDS = 2.0
 
 @dataclass
 class Sellers:
-    """Who may not sell, or may again, and the documents of their tickets; see unlisting.UnlistingStore."""
+    """Who may not sell, or may again, and the documents of their tickets; see delisting.DelistingStore."""
 
     people: People
     banned: dict[str, Instant] = field(default_factory=dict)

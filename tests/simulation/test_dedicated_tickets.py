@@ -222,12 +222,12 @@ def test_an_idle_actor_ends_leaves_nothing_to_look_after_and_its_ticket_is_serve
     async def deed(market: Dedicated) -> None:
         tables, ticket_id = market.market.tables, await market.moved()
         writer = market.actor(ticket_id).writer
-        assert writer in tables.marks
+        assert writer in tables.checkpoints
         expect(TicketAnswer, await market.ask(ReadTicket(ticket_id)))
         await asyncio.sleep(IDLE_SECONDS / 2)
         assert ticket_id in market.own
         await market.until(lambda: ticket_id not in market.own, ENDED_SECONDS)
-        assert writer not in tables.marks
+        assert writer not in tables.checkpoints
         now = expect(TicketAnswer, await market.ask(ReadTicket(ticket_id)))
         assert now.order is not None
         assert now.ticket.status is TicketStatus.RESERVED

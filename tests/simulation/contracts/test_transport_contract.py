@@ -8,8 +8,8 @@ import pytest
 from actors.cluster.heartbeat import ActorDirectory, Heartbeat
 from actors.runtime.ports import Clock, Transport
 from config.settings import Settings
-from tests.simulation.actors import SimulatedFleet, SimulatedTransport
-from tests.simulation.contracts.transport import PROMISES, Surroundings
+from tests.simulation.actors import SimulatedActorDirectory, SimulatedTransport
+from tests.simulation.contracts.transport import PROMISES, ClusterUnderTest
 from tests.simulation.faults import CALM
 from tests.simulation.market import SimulatedMarket, settings_of
 from tests.simulation.world import World
@@ -18,13 +18,13 @@ STEPS = 200_000
 
 
 class Simulated:
-    """A market in a simulation; see transport.Surroundings."""
+    """A market in a simulation; see transport.ClusterUnderTest."""
 
     def __init__(self, market: SimulatedMarket, clock: Clock) -> None:
         self._market = market
         self.settings = market.settings
         self.clock = clock
-        self.fleet: ActorDirectory = SimulatedFleet(market.world, market.ray)
+        self.directory: ActorDirectory = SimulatedActorDirectory(market.world, market.ray)
 
     def transport(self) -> Transport:
         return SimulatedTransport(self._market.world, self._market.ray)
@@ -45,7 +45,7 @@ def settings(seed: int) -> Settings:
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.__name__)
 @pytest.mark.parametrize("seed", range(3))
 def test_the_simulated_transport_keeps_its_promises(
-    promise: Callable[[Surroundings], Awaitable[None]], seed: int
+    promise: Callable[[ClusterUnderTest], Awaitable[None]], seed: int
 ) -> None:
     world = World(seed, CALM)
     market = SimulatedMarket(world, settings(seed))

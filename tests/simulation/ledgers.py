@@ -1,4 +1,4 @@
-"""The books of a simulation, for the check that `holdfast verify` makes."""
+"""The ledgers of a simulation, for the check that `holdfast verify` makes."""
 
 from actors.domain.messages import OrderCreated
 from actors.payments.reconciliation import Ledgers
@@ -7,7 +7,7 @@ from tests.simulation.database import Tables
 from tests.simulation.stripe import WatchedLedger
 
 
-def books_of(tables: Tables, ledger: WatchedLedger) -> Ledgers:
+def ledgers_of(tables: Tables, ledger: WatchedLedger) -> Ledgers:
     """As actors.storage.ledger_reader reads them, without asking Stripe for page after page."""
     intents = ledger.all_intents
     return Ledgers(
