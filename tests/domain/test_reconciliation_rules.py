@@ -1,4 +1,4 @@
-"""The ledger check finds what is wrong with books, and nothing in those that are right."""
+"""The ledger check finds what is wrong with ledgers, and nothing in those that are right."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,7 +26,7 @@ OVER = replace(ORDER, status=OrderStatus.CANCELLED, cancel_reason=CancelReason.R
 BACK = replace(CHARGE, status=ChargeStatus.REFUNDED, stripe_refund_id="re_1")
 
 
-def books(
+def ledgers(
     order: Order = ORDER,
     charge: Charge = CHARGE,
     *intents: Intent,
@@ -43,12 +43,14 @@ def rules(found: Ledgers, now: int = NOW) -> set[str]:
 @pytest.mark.parametrize(
     "right",
     [
-        pytest.param(books(), id="a sale"),
-        pytest.param(replace(books(replace(ORDER, fee=1)), fees={"o1": 1}), id="a sale with a fee"),
-        pytest.param(books(OVER, BACK, refunds=(REFUND,)), id="a refunded sale"),
-        pytest.param(books(disputes=(Dispute("dp_1", "pi_1", PRICE, "usd", "needs_response"),)), id="a disputed sale"),
+        pytest.param(ledgers(), id="a sale"),
+        pytest.param(replace(ledgers(replace(ORDER, fee=1)), fees={"o1": 1}), id="a sale with a fee"),
+        pytest.param(ledgers(OVER, BACK, refunds=(REFUND,)), id="a refunded sale"),
         pytest.param(
-            books(
+            ledgers(disputes=(Dispute("dp_1", "pi_1", PRICE, "usd", "needs_response"),)), id="a disputed sale"
+        ),
+        pytest.param(
+            ledgers(
                 replace(OVER, charge_id=None),
                 replace(CHARGE, status=ChargeStatus.VOIDED),
                 replace(INTENT, status="canceled", amount_received=0),
@@ -56,7 +58,7 @@ def rules(found: Ledgers, now: int = NOW) -> set[str]:
             id="an authorisation that was given up",
         ),
         pytest.param(
-            books(ORDER, CHARGE, INTENT, replace(INTENT, id="pi_9", metadata={})), id="somebody else's payment"
+            ledgers(ORDER, CHARGE, INTENT, replace(INTENT, id="pi_9", metadata={})), id="somebody else's payment"
         ),
     ],
 )
@@ -77,34 +79,37 @@ def two_sales(found: Ledgers) -> Ledgers:
 @pytest.mark.parametrize(
     ("wrong", "rule"),
     [
-        (lambda: two_sales(books()), "a ticket is sold once"),
+        (lambda: two_sales(ledgers()), "a ticket is sold once"),
         (
-            lambda: books(ORDER, CHARGE, replace(INTENT, amount_received=PRICE - 1)),
+            lambda: ledgers(ORDER, CHARGE, replace(INTENT, amount_received=PRICE - 1)),
             "a completed order is paid its price, once",
         ),
-        (lambda: books(replace(ORDER, fee=1)), "a fee stays what it was when the ticket was held"),
-        (lambda: books(replace(ORDER, fee=PRICE + 1)), "a price is what its seller gets and the fee"),
-        (lambda: books(replace(ORDER, fee=-1)), "a price is what its seller gets and the fee"),
-        (lambda: books(ORDER, CHARGE, INTENT, replace(INTENT, id="pi_2")), "a charge has one payment at Stripe"),
-        (lambda: books(ORDER, CHARGE, INTENT, replace(INTENT, id="pi_2")), "every payment at Stripe has its charge"),
-        (lambda: books(refunds=(REFUND,)), "a completed order is paid its price, once"),
-        (lambda: books(OVER, CHARGE), "an order that is over keeps no money"),
+        (lambda: ledgers(replace(ORDER, fee=1)), "a fee stays what it was when the ticket was held"),
+        (lambda: ledgers(replace(ORDER, fee=PRICE + 1)), "a price is what its seller gets and the fee"),
+        (lambda: ledgers(replace(ORDER, fee=-1)), "a price is what its seller gets and the fee"),
+        (lambda: ledgers(ORDER, CHARGE, INTENT, replace(INTENT, id="pi_2")), "a charge has one payment at Stripe"),
+        (lambda: ledgers(ORDER, CHARGE, INTENT, replace(INTENT, id="pi_2")), "every payment at Stripe has its charge"),
+        (lambda: ledgers(refunds=(REFUND,)), "a completed order is paid its price, once"),
+        (lambda: ledgers(OVER, CHARGE), "an order that is over keeps no money"),
         (
-            lambda: books(OVER, BACK, refunds=(replace(REFUND, status="failed"),)),
+            lambda: ledgers(OVER, BACK, refunds=(replace(REFUND, status="failed"),)),
             "an order that is over keeps no money",
         ),
-        (lambda: books(ORDER, replace(CHARGE, status=ChargeStatus.VOIDED)), "a completed order has a completed charge"),
-        (lambda: books(replace(ORDER, charge_id="c9")), "a completed order has a completed charge"),
-        (lambda: books(ORDER, replace(CHARGE, order_id="o9")), "every charge has its order"),
         (
-            lambda: books(
+            lambda: ledgers(ORDER, replace(CHARGE, status=ChargeStatus.VOIDED)),
+            "a completed order has a completed charge",
+        ),
+        (lambda: ledgers(replace(ORDER, charge_id="c9")), "a completed order has a completed charge"),
+        (lambda: ledgers(ORDER, replace(CHARGE, order_id="o9")), "every charge has its order"),
+        (
+            lambda: ledgers(
                 replace(OVER, charge_id=None),
                 replace(CHARGE, status=ChargeStatus.VOIDED),
                 HELD,
             ),
             "no authorisation is left open",
         ),
-        (lambda: books(OVER, CHARGE), "captured less refunded is what was sold"),
+        (lambda: ledgers(OVER, CHARGE), "captured less refunded is what was sold"),
     ],
 )
 def test_reconciliation_finds_each_wrong_entry(wrong: Callable[[], Ledgers], rule: str) -> None:
@@ -112,7 +117,7 @@ def test_reconciliation_finds_each_wrong_entry(wrong: Callable[[], Ledgers], rul
 
 
 def test_reconciliation_ignores_work_in_progress_until_it_is_stuck() -> None:
-    paying = books(
+    paying = ledgers(
         ORDER,
         replace(CHARGE, status=ChargeStatus.AUTHORISED),
         replace(INTENT, status="requires_capture", amount_received=0),
@@ -123,6 +128,6 @@ def test_reconciliation_ignores_work_in_progress_until_it_is_stuck() -> None:
 
 
 def test_reconciliation_counts_a_pending_refund_as_in_progress() -> None:
-    refunding = books(replace(ORDER, refunding=True), replace(CHARGE, refunding=True), refunds=(REFUND,))
+    refunding = ledgers(replace(ORDER, refunding=True), replace(CHARGE, refunding=True), refunds=(REFUND,))
     assert rules(refunding) == set()
     assert check(refunding, NOW).in_progress == 1

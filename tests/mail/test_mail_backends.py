@@ -83,8 +83,8 @@ async def test_a_server_that_is_away_is_no_surprise() -> None:
 
 
 def test_a_title_cannot_add_headers() -> None:
-    letter = Message("Your ticket: x\r\nBcc: everybody@example.com", "text")
-    message = compose("receipt:1", SENDER, "ada@example.com", letter)
+    content = Message("Your ticket: x\r\nBcc: everybody@example.com", "text")
+    message = compose("receipt:1", SENDER, "ada@example.com", content)
     assert message["Bcc"] is None
     assert message["Subject"] == "Your ticket: x Bcc: everybody@example.com"
 

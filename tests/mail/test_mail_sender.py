@@ -21,7 +21,7 @@ async def test_a_mail_goes_to_the_address_that_the_user_has_now(mailing: Mailing
     await mailing.outbox.add([to_user(MailKind.PASSWORD_CHANGED, user.id, NOW)])
     await mailing.database["users"].update_one({"_id": user.id}, {"$set": {"email": "countess@example.com"}})
     assert await mailing.sender.sweep() == 1
-    assert [address for _, address, _ in mailing.post.sent] == ["countess@example.com"]
+    assert [address for _, address, _ in mailing.backend.sent] == ["countess@example.com"]
     assert await mailing.sender.sweep() == 0
 
 
@@ -30,8 +30,8 @@ async def test_a_link_has_a_token_that_works_once_for_this_purpose(mailing: Mail
     user = await mailing.someone()
     await mailing.outbox.add([to_user(kind, user.id, NOW)])
     await mailing.sender.sweep()
-    ((_, _, letter),) = mailing.post.sent
-    (token,) = re.findall(rf"{re.escape(PUBLIC_URL)}/[a-z-]+#token=([A-Za-z0-9_-]{{43}})\n", letter.text)
+    ((_, _, content),) = mailing.backend.sent
+    (token,) = re.findall(rf"{re.escape(PUBLIC_URL)}/[a-z-]+#token=([A-Za-z0-9_-]{{43}})\n", content.text)
     other = MailKind.PASSWORD_RESET if kind is MailKind.VERIFICATION else MailKind.VERIFICATION
     assert await mailing.tokens.find(token, other, NOW) is None
     found = await mailing.tokens.find(token, kind, NOW)
@@ -46,10 +46,10 @@ async def test_a_receipt_says_what_was_bought(mailing: Mailing) -> None:
     order = await mailing.bought(buyer.id)
     await mailing.outbox.add([about_order(MailKind.RECEIPT, order.id, buyer.id, NOW)])
     await mailing.sender.sweep()
-    ((_, _, letter),) = mailing.post.sent
-    assert letter.subject == "Your ticket: Chamber music"
+    ((_, _, content),) = mailing.backend.sent
+    assert content.subject == "Your ticket: Chamber music"
     for fact in ("Konzerthaus, Wien", "50.00 USD", order.id, "Saturday, 16 January 2027, 12:00 UTC"):
-        assert fact in letter.text
+        assert fact in content.text
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ async def test_mail_of_an_offer_is_sent_while_it_stands(
     await mailing.database["orders"].replace_one({"_id": order.id}, order_document(offer))
     await mailing.outbox.add([about_order(MailKind.OFFER, order.id, buyer.id, NOW)])
     await mailing.sender.sweep()
-    assert [letter.subject for _, _, letter in mailing.post.sent] == ["Your turn: Chamber music"] * is_sent
-    assert all(f"{PUBLIC_URL}/orders/{order.id}\n" in letter.text for _, _, letter in mailing.post.sent)
+    assert [content.subject for _, _, content in mailing.backend.sent] == ["Your turn: Chamber music"] * is_sent
+    assert all(f"{PUBLIC_URL}/orders/{order.id}\n" in content.text for _, _, content in mailing.backend.sent)
 
 
 async def test_a_mail_about_an_order_is_sent_once_however_often_it_is_asked_for(mailing: Mailing) -> None:
@@ -83,20 +83,20 @@ async def test_a_mail_about_an_order_is_sent_once_however_often_it_is_asked_for(
             [about_order(kind, order.id, buyer.id, NOW) for kind in (MailKind.RECEIPT, MailKind.REFUND)]
         )
         await mailing.sender.sweep()
-    assert [mail_id for mail_id, _, _ in mailing.post.sent] == [f"receipt:{order.id}", f"refund:{order.id}"]
+    assert [mail_id for mail_id, _, _ in mailing.backend.sent] == [f"receipt:{order.id}", f"refund:{order.id}"]
 
 
 async def test_a_mail_that_could_not_be_sent_is_retried_and_given_up_after_a_day(mailing: Mailing) -> None:
     user = await mailing.someone()
     await mailing.outbox.add([to_user(MailKind.PASSWORD_CHANGED, user.id, NOW)])
-    mailing.post.failures = 1
+    mailing.backend.failures = 1
     assert await mailing.sender.sweep() == 1
     assert await mailing.sender.sweep() == 0, "not at once"
     mailing.now += 30_000
     await mailing.sender.sweep()
-    assert len(mailing.post.sent) == 1
+    assert len(mailing.backend.sent) == 1
     await mailing.outbox.add([to_user(MailKind.PASSWORD_CHANGED, user.id, NOW)])
-    mailing.post.failures = 1_000
+    mailing.backend.failures = 1_000
     for _ in range(MOST_TRIES):
         assert await mailing.sender.sweep() == 1
         mailing.now += LONGEST_RETRY_MS
@@ -106,26 +106,26 @@ async def test_a_mail_that_could_not_be_sent_is_retried_and_given_up_after_a_day
 async def test_a_mail_that_fails_does_not_delay_the_others(mailing: Mailing) -> None:
     users = [await mailing.someone(f"{number}@example.com") for number in range(5)]
     await mailing.outbox.add([to_user(MailKind.PASSWORD_CHANGED, user.id, NOW) for user in users])
-    mailing.post.failures = 2
+    mailing.backend.failures = 2
     await mailing.sender.sweep()
-    assert len(mailing.post.sent) == 3
+    assert len(mailing.backend.sent) == 3
 
 
 async def test_a_mail_that_cannot_be_written_does_not_stop_the_sender(
     mailing: Mailing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     users = [await mailing.someone(f"{number}@example.com") for number in range(3)]
-    send = mailing.post.send
+    send = mailing.backend.send
 
-    async def breaks(mail_id: str, address: str, letter: Message) -> None:
+    async def breaks(mail_id: str, address: str, content: Message) -> None:
         if address == users[1].email:
             raise ValueError(address)
-        await send(mail_id, address, letter)
+        await send(mail_id, address, content)
 
-    monkeypatch.setattr(mailing.post, "send", breaks)
+    monkeypatch.setattr(mailing.backend, "send", breaks)
     await mailing.outbox.add([to_user(MailKind.PASSWORD_CHANGED, user.id, NOW) for user in users])
     assert await mailing.sender.sweep() == 3
-    assert len(mailing.post.sent) == 2
+    assert len(mailing.backend.sent) == 2
 
 
 async def test_mails_to_nobody_and_to_those_who_left_are_dropped(mailing: Mailing) -> None:
@@ -135,7 +135,7 @@ async def test_mails_to_nobody_and_to_those_who_left_are_dropped(mailing: Mailin
     )
     await mailing.users.close(user.id, NOW)
     assert await mailing.sender.sweep() == 2
-    assert mailing.post.sent == []
+    assert mailing.backend.sent == []
     assert await mailing.sender.sweep() == 0
 
 
@@ -170,7 +170,7 @@ async def test_the_sender_goes_on_when_the_database_was_away(mailing: Mailing, m
     monkeypatch.setattr(mailing.outbox, "due", sometimes)
     running = asyncio.create_task(mailing.sender.run())
     async with asyncio.timeout(10):
-        await mailing.post.was_given.wait()
+        await mailing.backend.was_given.wait()
     running.cancel()
     assert not away
 
@@ -185,4 +185,4 @@ async def test_an_order_that_a_newer_release_wrote_does_not_hold_up_the_mails_ab
     await orders.update_one({"_id": strange.id}, {"$set": {"status": "insured"}})
     await mailing.outbox.add([about_order(MailKind.RECEIPT, one, buyer.id, NOW) for one in (strange.id, fine)])
     await mailing.sender.sweep()
-    assert [mail_id for mail_id, _, _ in mailing.post.sent] == [f"receipt:{fine}"]
+    assert [mail_id for mail_id, _, _ in mailing.backend.sent] == [f"receipt:{fine}"]

@@ -27,11 +27,11 @@ class Oracle:
 
 async def test_batch_loader_asks_for_the_first_key_at_once_and_for_later_ones_together() -> None:
     oracle = Oracle()
-    gathered = BatchLoader(oracle.ask)
+    loader = BatchLoader(oracle.ask)
     async with asyncio.TaskGroup() as tasks:
-        first = tasks.create_task(gathered(1))
+        first = tasks.create_task(loader(1))
         await oracle.is_asked.wait()
-        others = [tasks.create_task(gathered(item)) for item in (2, 3, 2)]
+        others = [tasks.create_task(loader(item)) for item in (2, 3, 2)]
         await asyncio.sleep(0)
         assert oracle.questions == [[1]]
         oracle.may_answer.set()
@@ -42,8 +42,8 @@ async def test_batch_loader_asks_for_the_first_key_at_once_and_for_later_ones_to
 async def test_batch_loader_never_asks_for_more_keys_than_its_bound() -> None:
     oracle = Oracle()
     oracle.may_answer.set()
-    gathered = BatchLoader(oracle.ask)
-    answers = await asyncio.gather(*(gathered(item) for item in range(100, 100 + 2 * LARGEST)))
+    loader = BatchLoader(oracle.ask)
+    answers = await asyncio.gather(*(loader(item) for item in range(100, 100 + 2 * LARGEST)))
     assert answers == [2 * item for item in range(100, 100 + 2 * LARGEST)]
     assert max(map(len, oracle.questions)) == LARGEST
 
@@ -51,16 +51,16 @@ async def test_batch_loader_never_asks_for_more_keys_than_its_bound() -> None:
 async def test_batch_loader_raises_an_error_for_the_callers_of_that_batch_only() -> None:
     oracle = Oracle()
     oracle.may_answer.set()
-    gathered = BatchLoader(oracle.ask)
-    results = await asyncio.gather(gathered(12), gathered(13), return_exceptions=True)
+    loader = BatchLoader(oracle.ask)
+    results = await asyncio.gather(loader(12), loader(13), return_exceptions=True)
     assert [type(result) for result in results] == [LookupError, LookupError]
-    assert await gathered(14) == 28
+    assert await loader(14) == 28
 
 
 async def test_batch_loader_serves_the_other_callers_when_one_gives_up() -> None:
     oracle = Oracle()
-    gathered = BatchLoader(oracle.ask)
-    patient, impatient = asyncio.create_task(gathered(1)), asyncio.create_task(gathered(2))
+    loader = BatchLoader(oracle.ask)
+    patient, impatient = asyncio.create_task(loader(1)), asyncio.create_task(loader(2))
     await asyncio.sleep(0)
     impatient.cancel()
     oracle.may_answer.set()

@@ -105,16 +105,16 @@ async def writers(market: LocalMarket) -> list[str]:
 
 
 async def apply(market: LocalMarket, writer: str, documents: DocumentStore | None = None) -> None:
-    """Carries all commits of a writer on, as if it had died before its first mark."""
+    """Carries all commits of a writer on, as if it had died before its first checkpoint."""
     own = market.connections
-    behaviours: dict[str, Entity[Any, Any]] = {
+    entities: dict[str, Entity[Any, Any]] = {
         names.TICKETS: TicketEntity(own.queries),
         names.PAYMENTS: ChargeEntity(own.queries),
     }
-    marks = Checkpoint(writer, writer, 0, 0, 0)
-    behaviour = behaviours[names.kind_of(writer)]
+    checkpoint = Checkpoint(writer, writer, 0, 0, 0)
+    entity = entities[names.kind_of(writer)]
     publisher = Publisher(own.journal, NoStream(), own.marks)
-    await recover(behaviour, own.journal, documents or own.documents, publisher, marks)
+    await recover(entity, own.journal, documents or own.documents, publisher, checkpoint)
 
 
 @pytest.fixture

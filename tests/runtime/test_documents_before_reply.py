@@ -39,9 +39,9 @@ class SlowDocuments(MongoDocuments):
         await super().write(projections)
 
 
-async def cancelled_after_it_expired(market: LocalMarket, behaviour: TicketEntity) -> OrderStatus:
+async def cancelled_after_it_expired(market: LocalMarket, entity: TicketEntity) -> OrderStatus:
     """How the order reads once its buyer was told that it is over."""
-    market.tickets = market._start(behaviour, "tickets-0")
+    market.tickets = market._start(entity, "tickets-0")
     (ticket_id,) = await listed(market)
     market.tickets.jobs[1].cancel()  # nothing is written but what replies wait for
     hold = await held(market, ticket_id, window=1)
@@ -55,21 +55,21 @@ async def cancelled_after_it_expired(market: LocalMarket, behaviour: TicketEntit
 
 
 async def test_an_order_that_was_answered_as_closed_is_not_read_as_open(market: LocalMarket) -> None:
-    behaviour = TicketEntity(market.connections.queries)
-    assert await cancelled_after_it_expired(market, behaviour) is OrderStatus.CANCELLED
+    entity = TicketEntity(market.connections.queries)
+    assert await cancelled_after_it_expired(market, entity) is OrderStatus.CANCELLED
 
 
 async def test_without_documents_before_reply_a_closed_order_is_read_as_open(market: LocalMarket) -> None:
-    behaviour = PromisesNothing(market.connections.queries)
-    assert await cancelled_after_it_expired(market, behaviour) is OrderStatus.CREATED
+    entity = PromisesNothing(market.connections.queries)
+    assert await cancelled_after_it_expired(market, entity) is OrderStatus.CREATED
 
 
-async def the_second_click(market: LocalMarket, behaviour: TicketEntity) -> int:
+async def the_second_click(market: LocalMarket, entity: TicketEntity) -> int:
     """How many orders a buyer finds who clicked twice, and was answered to the second click first."""
     (ticket_id,) = await listed(market)
     slow = SlowDocuments(market.connections.database)
     market.connections.documents = slow
-    market.tickets = market._start(behaviour, "tickets-0")
+    market.tickets = market._start(entity, "tickets-0")
     buyer_id = new_id()
     first = asyncio.create_task(market.ask_ticket(a_hold(ticket_id, buyer_id=buyer_id)))
     await slow.began.wait()

@@ -53,7 +53,7 @@ async def test_every_error_of_the_server_is_an_unavailable_store_with_its_cause(
 async def test_every_query_of_a_failing_server_raises_store_unavailable() -> None:
     no = failure(ELECTIONS["Interrupted"])
     async with speaking_to(FakeMongod(insert=no, find=no, update=no)) as database:
-        journal, marks = MongoJournal(database), MongoCheckpoints(database)
+        journal, checkpoints = MongoJournal(database), MongoCheckpoints(database)
         for asked in (
             journal.append(A_COMMIT),
             journal.commits_with_keys(["k"]),
@@ -61,8 +61,8 @@ async def test_every_query_of_a_failing_server_raises_store_unavailable() -> Non
             journal.after("a", 0, 1),
             Queries(database).tickets(["1"]),
             MongoDocuments(database).write([projection("1")]),
-            marks.save(Checkpoint("a", "a", 0, 0, 0)),
-            marks.all(),
+            checkpoints.save(Checkpoint("a", "a", 0, 0, 0)),
+            checkpoints.all(),
         ):
             with pytest.raises(StoreUnavailableError) as error:
                 await asked

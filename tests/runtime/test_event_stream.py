@@ -157,7 +157,7 @@ async def test_recovery_publishes_the_events_that_a_dead_host_did_not(
 
 
 class Memory:
-    """Journal, documents, marks, stream and clock of one writer. The stream can be away."""
+    """Journal, documents, checkpoints, stream and clock of one writer. The stream can be away."""
 
     def __init__(self, size: int) -> None:
         self.size = size

@@ -121,8 +121,8 @@ async def test_a_hold_that_expired_while_no_host_ran_ends_when_it_is_activated(m
 # Late payments
 
 
-async def a_payment_after_the_end(market: LocalMarket, behaviour: TicketEntity) -> object:
-    market.tickets = market._start(behaviour, "tickets-0")
+async def a_payment_after_the_end(market: LocalMarket, entity: TicketEntity) -> object:
+    market.tickets = market._start(entity, "tickets-0")
     (ticket_id,) = await listed(market)
     hold = await held(market, ticket_id, window=WINDOW)
     await market.ask_ticket(StartPayment(ticket_id, hold.order_id, grace=0))

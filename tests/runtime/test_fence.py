@@ -166,8 +166,8 @@ async def test_a_redelivered_reservation_for_another_ticket_is_refused(market: L
 
 
 async def test_without_its_unique_key_an_order_is_revived_and_the_check_finds_it(market: LocalMarket) -> None:
-    behaviour = OrdersWithoutClaim(market.connections.queries)
-    market.tickets = market._start(behaviour, "tickets-0")
+    entity = OrdersWithoutClaim(market.connections.queries)
+    market.tickets = market._start(entity, "tickets-0")
     (ticket_id,) = await listed(market)
     hold = await held(market, ticket_id)
     await market.ask_ticket(CancelOrder(ticket_id, hold.order_id))

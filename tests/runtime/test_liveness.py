@@ -14,7 +14,7 @@ Later = Callable[[float], Awaitable[None]]
 NAME = "tickets-0"
 
 
-class FakeFleet:
+class FakeActorDirectory:
     """One actor. It answers, or whoever pings it hears this error."""
 
     def __init__(self) -> None:
@@ -43,14 +43,14 @@ class FakeFleet:
 
 
 @pytest.fixture
-def fleet() -> FakeFleet:
-    return FakeFleet()
+def directory() -> FakeActorDirectory:
+    return FakeActorDirectory()
 
 
 @pytest.fixture
-async def later(fleet: FakeFleet, monkeypatch: pytest.MonkeyPatch) -> Later:
+async def later(directory: FakeActorDirectory, monkeypatch: pytest.MonkeyPatch) -> Later:
     """Let so many seconds pass, with a look in each of them."""
-    loop, watch, passed = asyncio.get_running_loop(), LivenessMonitor(fleet), 0.0
+    loop, watch, passed = asyncio.get_running_loop(), LivenessMonitor(directory), 0.0
     real = loop.time
     monkeypatch.setattr(loop, "time", lambda: real() + passed)
 
@@ -63,40 +63,44 @@ async def later(fleet: FakeFleet, monkeypatch: pytest.MonkeyPatch) -> Later:
     return look_for
 
 
-async def test_an_actor_that_answers_its_heartbeat_is_left_alone(fleet: FakeFleet, later: Later) -> None:
+async def test_an_actor_that_answers_its_heartbeat_is_left_alone(directory: FakeActorDirectory, later: Later) -> None:
     await later(3 * STARTING_SECONDS)
-    assert fleet.replaced == 0
+    assert directory.replaced == 0
 
 
-async def test_an_actor_without_a_heartbeat_for_five_seconds_is_replaced(fleet: FakeFleet, later: Later) -> None:
+async def test_an_actor_without_a_heartbeat_for_five_seconds_is_replaced(
+    directory: FakeActorDirectory, later: Later
+) -> None:
     await later(3)
-    fleet.error = TimeoutError
+    directory.error = TimeoutError
     await later(SILENT_SECONDS - 1)
-    assert fleet.replaced == 0
+    assert directory.replaced == 0
     await later(2)
-    assert fleet.replaced == 1
+    assert directory.replaced == 1
 
 
 async def test_an_actor_that_is_starting_is_not_replaced_for_its_missing_heartbeat(
-    fleet: FakeFleet, later: Later
+    directory: FakeActorDirectory, later: Later
 ) -> None:
     await later(3)
-    fleet.error = HostUnreachableError
+    directory.error = HostUnreachableError
     await later(STARTING_SECONDS - 1)
-    assert fleet.replaced == 0
+    assert directory.replaced == 0
 
 
 async def test_an_actor_that_has_just_started_is_not_replaced_for_the_silence_before(
-    fleet: FakeFleet, later: Later
+    directory: FakeActorDirectory, later: Later
 ) -> None:
-    fleet.error = HostUnreachableError
+    directory.error = HostUnreachableError
     await later(4 * SILENT_SECONDS)
-    fleet.error = TimeoutError
+    directory.error = TimeoutError
     await later(SILENT_SECONDS - 1)
-    assert fleet.replaced == 0
+    assert directory.replaced == 0
 
 
-async def test_an_actor_that_never_sends_a_heartbeat_is_started_anew(fleet: FakeFleet, later: Later) -> None:
-    fleet.error = HostUnreachableError
+async def test_an_actor_that_never_sends_a_heartbeat_is_started_anew(
+    directory: FakeActorDirectory, later: Later
+) -> None:
+    directory.error = HostUnreachableError
     await later(STARTING_SECONDS + 2)
-    assert fleet.replaced == 1
+    assert directory.replaced == 1

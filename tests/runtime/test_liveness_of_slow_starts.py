@@ -54,30 +54,30 @@ def watched(starts_within: float, seconds: int) -> tuple[Fleet, LivenessMonitor]
     with asyncio.Runner(loop_factory=ManualLoop) as runner:
         loop = runner.get_loop()
         assert isinstance(loop, ManualLoop)
-        fleet = Fleet(loop, starts_within)
-        watch = LivenessMonitor(fleet)
+        directory = Fleet(loop, starts_within)
+        watch = LivenessMonitor(directory)
         for second in range(seconds):
             loop.now = float(second)
             runner.run(watch.check([NAME]))
-    return fleet, watch
+    return directory, watch
 
 
 def test_an_actor_without_a_heartbeat_for_five_seconds_is_replaced_once() -> None:
-    fleet, watch = watched(starts_within=1, seconds=60)
-    assert fleet.replaced_at == [SILENT_SECONDS]
+    directory, watch = watched(starts_within=1, seconds=60)
+    assert directory.replaced_at == [SILENT_SECONDS]
     assert NAME in watch.heartbeats
 
 
 @pytest.mark.parametrize("starts_within", [8, 30, 55])
 def test_an_actor_that_starts_slowly_is_given_more_time_for_its_heartbeat_each_time(starts_within: float) -> None:
-    fleet, watch = watched(starts_within, seconds=300)
+    directory, watch = watched(starts_within, seconds=300)
     assert NAME in watch.heartbeats
-    assert fleet.replaced_at[-1] < 240, "it was to be left alone in the end"
+    assert directory.replaced_at[-1] < 240, "it was to be left alone in the end"
 
 
 def test_an_actor_that_never_sends_a_heartbeat_is_replaced_repeatedly() -> None:
-    fleet, watch = watched(starts_within=10_000, seconds=600)
+    directory, watch = watched(starts_within=10_000, seconds=600)
     assert NAME not in watch.heartbeats
-    pauses = [later - earlier for earlier, later in zip(fleet.replaced_at, fleet.replaced_at[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in zip(directory.replaced_at, directory.replaced_at[1:], strict=False)]
     assert pauses[:2] == [2 * SILENT_SECONDS, 4 * SILENT_SECONDS]
     assert max(pauses) == LONGEST_SECONDS

@@ -76,7 +76,7 @@ class Asked:
         return self.answer
 
 
-async def rescue_by(market: LocalMarket, asked: Asked) -> Recovery:
+async def recovery_by(market: LocalMarket, asked: Asked) -> Recovery:
     """A Supervisor before which nothing but an overdue hold is left."""
     own = market.connections
     recovery = Recovery(
@@ -91,7 +91,7 @@ async def rescue_by(market: LocalMarket, asked: Asked) -> Recovery:
 async def test_an_overdue_hold_is_not_activated_in_every_recovery_round(market: LocalMarket) -> None:
     ticket = expect(TicketAnswer, await market.ask_ticket(ReadTicket((await listed(market))[0])))
     asked = Asked(ticket)
-    recovery = await rescue_by(market, asked)
+    recovery = await recovery_by(market, asked)
     await rounds(market, recovery, 5)
     assert [type(command) for command in asked.woken] == [ActivateTicket]
     recovery._clock = Ahead(market.connections.clock, OVERDUE + WAKE_AGAIN + 2_000)
@@ -103,7 +103,7 @@ async def test_an_overdue_hold_whose_host_does_not_answer_is_activated_again_in_
     market: LocalMarket,
 ) -> None:
     asked = Asked(NotFound())
-    recovery = await rescue_by(market, asked)
+    recovery = await recovery_by(market, asked)
     asked.answer = Unavailable()
     await rounds(market, recovery, 3)
     assert len(asked.woken) == 3

@@ -191,8 +191,8 @@ async def test_without_voiding_the_money_stays_held_and_reconciliation_finds_it(
 ) -> None:
     moments = spread(await duration(market))
     held = await holds(market, [WINDOW] * AT_ONCE)
-    counterparts = market if settles else NeverSettles(market, type(None), before=True)
-    market.purchases = purchases(market, counterparts)
+    participants = market if settles else NeverSettles(market, type(None), before=True)
+    market.purchases = purchases(market, participants)
     await asyncio.gather(
         pay_all(market, held),
         *(cancel_after(market, hold, moment) for hold, moment in zip(held, moments, strict=True)),

@@ -45,21 +45,21 @@ class Counting(MongoJournal):
 
 
 class Publishing:
-    """A publisher on the market's journal and marks, and what it told."""
+    """A publisher on the market's journal and checkpoints, and what it published."""
 
     def __init__(self, market: LocalMarket) -> None:
         self.told = Told()
         self.journal = Counting(market.connections.database)
-        self.marks = market.connections.marks
-        self.publisher = Publisher(self.journal, self.told, self.marks)
+        self.checkpoints = market.connections.marks
+        self.publisher = Publisher(self.journal, self.told, self.checkpoints)
 
     async def commit(self, *commits: Commit) -> None:
         for one in commits:
-            await self.mark(one.writer, 0)
+            await self.checkpoint(one.writer, 0)
             await self.journal.append(one)
 
-    async def mark(self, writer: str, published: int) -> None:
-        await self.marks.save(Checkpoint(writer, "tickets-0", 0, published, 0))
+    async def checkpoint(self, writer: str, published: int) -> None:
+        await self.checkpoints.save(Checkpoint(writer, "tickets-0", 0, published, 0))
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ async def test_gaps_inside_of_a_batch_are_filled_where_they_are(publishing: Publ
 async def test_only_commits_of_others_that_no_checkpoint_covers_are_published(publishing: Publishing) -> None:
     own = commit("a", 1, recorded(5))
     await publishing.commit(*(commit("b", seq, recorded(seq)) for seq in range(1, 5)), own)
-    await publishing.mark("b", 2)
+    await publishing.checkpoint("b", 2)
     await publishing.publisher.publish([own])
     assert publishing.told.versions == [3, 4, 5]
 
@@ -145,7 +145,7 @@ async def test_only_commits_of_others_that_no_checkpoint_covers_are_published(pu
 async def test_a_writer_whose_checkpoint_was_removed_has_nothing_unpublished(publishing: Publishing) -> None:
     own = commit("a", 1, recorded(3))
     await publishing.commit(commit("b", 1, recorded(1)), commit("b", 2, recorded(2)), own)
-    await publishing.marks.remove("b")
+    await publishing.checkpoints.remove("b")
     await publishing.publisher.publish([own])
     assert publishing.told.versions == [3]
 
@@ -156,7 +156,7 @@ async def test_a_checkpoint_that_covers_the_previous_commit_saves_reading_back(
 ) -> None:
     own = commit("a", 1, replace(recorded(3), after=after))
     await publishing.commit(commit("b", 1, recorded(1)), commit("b", 2, recorded(2)), own)
-    await publishing.mark("b", 2)
+    await publishing.checkpoint("b", 2)
     await publishing.publisher.publish([own])
     assert publishing.told.versions == [3]
     assert publishing.journal.read_back == read_back
@@ -168,7 +168,7 @@ async def test_the_previous_commit_of_an_event_is_published_when_no_checkpoint_c
     second = replace(recorded(2), after=commit_id("b", 1))
     own = commit("a", 1, replace(recorded(3), after=commit_id("c", 1)))
     await publishing.commit(commit("b", 1, recorded(1)), commit("c", 1, second), own)
-    await publishing.mark("b", 1)
+    await publishing.checkpoint("b", 1)
     await publishing.publisher.publish([own])
     assert publishing.told.versions == [2, 3]
     assert publishing.journal.read_back == 1
@@ -200,9 +200,9 @@ async def test_events_of_a_ticket_not_in_the_cache_are_published_without_a_journ
 async def test_a_checkpoint_older_than_the_journal_is_read_again(publishing: Publishing) -> None:
     own = [commit("a", 1, recorded(2)), commit("a", 2, recorded(2, entity=OTHER))]
     await publishing.commit(commit("b", 1, recorded(1)), commit("b", 2, recorded(1, entity=OTHER)), *own)
-    await publishing.mark("b", 1)
+    await publishing.checkpoint("b", 1)
     await publishing.publisher.publish(own[:1])
-    await publishing.mark("b", 2)
+    await publishing.checkpoint("b", 2)
     await publishing.publisher.publish(own[1:])
     assert publishing.told.records == [recorded(2), recorded(2, entity=OTHER)]
 

@@ -173,8 +173,8 @@ async def test_an_order_cancelled_while_it_is_paid_takes_no_money(market: LocalM
             return answer
 
     order = await an_order(market)
-    counterparts = CancelledMeanwhile(market, type(None), before=True)
-    assert await purchases(market, counterparts).handle(Pay(order.id, VISA)) == OrderClosed()
+    participants = CancelledMeanwhile(market, type(None), before=True)
+    assert await purchases(market, participants).handle(Pay(order.id, VISA)) == OrderClosed()
     assert (await order_now(market, order)).cancel_reason is CancelReason.BUYER
     assert (await as_it_is(market, order.ticket_id)).status is TicketStatus.AVAILABLE
     assert await money(market, order) == {"canceled": 1, **NOTHING}

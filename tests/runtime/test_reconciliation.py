@@ -47,9 +47,9 @@ async def report_of(market: LocalMarket, *, margin: int = -60_000) -> Reconcilia
     return await reconcile(own.database, market.stripe, own.clock, pause_seconds=0, margin=margin)
 
 
-def purchases_of(market: LocalMarket, kind: type[PurchaseSaga], counterparts: Participants) -> PurchaseSaga:
+def purchases_of(market: LocalMarket, kind: type[PurchaseSaga], participants: Participants) -> PurchaseSaga:
     own = market.connections
-    return kind(counterparts, own.queries, own.clock, grace=0, attempts=1)
+    return kind(participants, own.queries, own.clock, grace=0, attempts=1)
 
 
 async def test_reconciliation_finds_nothing_in_a_market_that_sold_declined_and_refunded(market: LocalMarket) -> None:

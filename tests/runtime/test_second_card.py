@@ -174,12 +174,12 @@ class Waits(Interrupted):
 
 async def test_another_card_is_refused_while_the_answer_to_the_first_is_on_its_way(market: LocalMarket) -> None:
     order = await an_order(market)
-    counterparts = Waits(market)
-    actor = purchases(market, counterparts)
+    participants = Waits(market)
+    actor = purchases(market, participants)
     first = asyncio.create_task(actor.handle(Pay(order.id, VISA)))
-    await counterparts.asked.wait()
+    await participants.asked.wait()
     assert await actor.handle(Pay(order.id, AMEX)) == PaymentInProgress()
-    counterparts.goes_on.set()
+    participants.goes_on.set()
     assert expect(PaymentAnswer, await first).fresh
     assert await money(market, order) == {"succeeded": 1, "taken": PRICE, "given back": 0}
 
@@ -187,13 +187,13 @@ async def test_another_card_is_refused_while_the_answer_to_the_first_is_on_its_w
 async def test_a_payment_that_is_sent_again_waits_for_another_card_and_hears_that_it_paid(market: LocalMarket) -> None:
     order = await an_order(market)
     await pay_until_it_dies(market, order, Capture, before=True)
-    counterparts = Waits(market, ReadCharge)
-    actor = purchases(market, counterparts)
+    participants = Waits(market, ReadCharge)
+    actor = purchases(market, participants)
     other = asyncio.create_task(actor.handle(Pay(order.id, AMEX)))
-    await counterparts.asked.wait()
+    await participants.asked.wait()
     repeated = asyncio.create_task(actor.handle(Pay(order.id, VISA), again=True))
     await asyncio.sleep(0)
-    counterparts.goes_on.set()
+    participants.goes_on.set()
     for answer in (await repeated, await other):
         charge = expect(PaymentAnswer, answer).charge
         assert (charge.status, charge.payment_method) == (ChargeStatus.COMPLETED, VISA)
@@ -213,8 +213,8 @@ async def test_another_card_is_refused_while_another_process_does_not_know_what_
     order = await an_order(market)
     await pay_until_it_dies(market, order, Authorise, before=True)
     await market.ask_host(market.charges, [OpenCharge(market.purchases._new_charge(order, VISA))])
-    counterparts = NoAnswer(market, type(None), before=True)
-    assert await purchases(market, counterparts).handle(Pay(order.id, AMEX)) == PaymentInProgress()
+    participants = NoAnswer(market, type(None), before=True)
+    assert await purchases(market, participants).handle(Pay(order.id, AMEX)) == PaymentInProgress()
 
 
 # A late yes

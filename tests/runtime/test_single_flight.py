@@ -27,34 +27,36 @@ def reported() -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def meetings(reported: list[tuple[str, str]]) -> SingleFlight[int]:
+def single_flight(reported: list[tuple[str, str]]) -> SingleFlight[int]:
     return SingleFlight(lambda subject, error: reported.append((subject, type(error).__name__)))
 
 
-async def test_single_flight_gives_a_second_caller_the_result_of_the_first(meetings: SingleFlight[int]) -> None:
+async def test_single_flight_gives_a_second_caller_the_result_of_the_first(single_flight: SingleFlight[int]) -> None:
     work = Work()
     async with asyncio.TaskGroup() as tasks:
-        answers = [tasks.create_task(meetings.join("one", "pay", work)) for _ in range(3)]
+        answers = [tasks.create_task(single_flight.join("one", "pay", work)) for _ in range(3)]
         await asyncio.sleep(0)
         work.may_end.set_result(None)
     assert [answer.result() for answer in answers] == [(1, True), (1, False), (1, False)]
 
 
-async def test_single_flight_lets_another_command_wait_until_the_first_is_done(meetings: SingleFlight[int]) -> None:
+async def test_single_flight_lets_another_command_wait_until_the_first_is_done(
+    single_flight: SingleFlight[int],
+) -> None:
     work, other = Work(), Work()
     other.may_end.set_result(None)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(meetings.join("one", "pay", work))
+        tasks.create_task(single_flight.join("one", "pay", work))
         await asyncio.sleep(0)
-        later = tasks.create_task(meetings.join("one", "refund", other))
-        assert await meetings.join("another", "refund", other) == (1, True)
+        later = tasks.create_task(single_flight.join("one", "refund", other))
+        assert await single_flight.join("another", "refund", other) == (1, True)
         assert other.times == 1
         work.may_end.set_result(None)
     assert later.result() == (2, True)
 
 
 async def test_single_flight_runs_a_command_that_arrives_just_as_another_ends(
-    meetings: SingleFlight[int],
+    single_flight: SingleFlight[int],
 ) -> None:
     work, other = Work(), Work()
     other.may_end.set_result(None)
@@ -62,10 +64,10 @@ async def test_single_flight_runs_a_command_that_arrives_just_as_another_ends(
 
     async def second() -> tuple[int, bool]:
         await arrives
-        return await meetings.join("one", "refund", other)
+        return await single_flight.join("one", "refund", other)
 
     async with asyncio.TaskGroup() as tasks:
-        answers = [tasks.create_task(meetings.join("one", "pay", work)), tasks.create_task(second())]
+        answers = [tasks.create_task(single_flight.join("one", "pay", work)), tasks.create_task(second())]
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         work.may_end.set_result(None)
@@ -76,15 +78,15 @@ async def test_single_flight_runs_a_command_that_arrives_just_as_another_ends(
 
 
 async def test_single_flight_finishes_work_whose_callers_left_and_reports_its_error(
-    meetings: SingleFlight[int], reported: list[tuple[str, str]]
+    single_flight: SingleFlight[int], reported: list[tuple[str, str]]
 ) -> None:
     work = Work()
-    caller = asyncio.create_task(meetings.join("one", "pay", work))
+    caller = asyncio.create_task(single_flight.join("one", "pay", work))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     caller.cancel()
     await asyncio.wait([caller])
-    joined = asyncio.create_task(meetings.join("one", "pay", work))
+    joined = asyncio.create_task(single_flight.join("one", "pay", work))
     await asyncio.sleep(0)
     work.may_end.set_exception(LookupError())
     with pytest.raises(LookupError):

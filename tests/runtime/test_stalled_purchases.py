@@ -90,8 +90,8 @@ async def test_a_capture_without_an_answer_is_repeated_by_the_supervisor(market:
             return Unavailable() if isinstance(command, Capture) else await market.ask_charge(command)
 
     order = await an_order(market)
-    counterparts = CaptureUnanswered(market, type(None), before=True)
-    answer = expect(PaymentAnswer, await purchases(market, counterparts).handle(Pay(order.id, VISA)))
+    participants = CaptureUnanswered(market, type(None), before=True)
+    answer = expect(PaymentAnswer, await purchases(market, participants).handle(Pay(order.id, VISA)))
     assert (answer.order.status, answer.charge.status) == (OrderStatus.COMPLETE, ChargeStatus.AUTHORISED)
     await recovered(market)
     assert await money(market, order) == PAID_ONCE
@@ -111,9 +111,9 @@ async def test_an_authorisation_is_voided_when_its_order_ended_meanwhile(
     market: LocalMarket, *, cancelled: bool
 ) -> None:
     order = await an_order(market, window=60_000 if cancelled else 1_500)
-    counterparts = purchases(market, ShortGrace(market, Sell, before=True))
+    participants = purchases(market, ShortGrace(market, Sell, before=True))
     with pytest.raises(ActorDiedError):
-        await counterparts.handle(Pay(order.id, VISA))
+        await participants.handle(Pay(order.id, VISA))
     if cancelled:
         expect(TicketAnswer, await market.ask_ticket(CancelOrder(order.ticket_id, order.id)))
     else:

@@ -92,8 +92,8 @@ async def test_recovery_of_a_newer_writer_applies_its_commits_for_the_readable_t
     await market.connections.marks.save(Checkpoint(NEWER, "tickets-0", 0, 0, market.connections.clock.now()))
     own, stream = market.connections, Stream()
     publisher = Publisher(own.journal, stream, own.marks)
-    behaviour = TicketEntity(own.queries)
-    after = await recover(behaviour, own.journal, own.documents, publisher, Checkpoint(NEWER, "tickets-0", 0, 0, 0))
+    entity = TicketEntity(own.queries)
+    after = await recover(entity, own.journal, own.documents, publisher, Checkpoint(NEWER, "tickets-0", 0, 0, 0))
     document = await own.database["tickets"].find_one({"_id": fine})
     assert document is not None
     assert document["status"] == "withdrawn"

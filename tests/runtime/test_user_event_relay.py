@@ -33,14 +33,14 @@ async def changed_user(market: LocalMarket) -> tuple[User, Users]:
     return user, users
 
 
-def announcements(market: LocalMarket, stream: Stream) -> UserEventRelay:
+def relay_of(market: LocalMarket, stream: Stream) -> UserEventRelay:
     own = market.connections
     return UserEventRelay(own.user_marks, own.journal, stream, writer=f"w{ObjectId()}")
 
 
 async def test_a_user_event_relay_after_both_changes_publishes_created_and_then_updated(market: LocalMarket) -> None:
     (user, users), stream = await changed_user(market), Stream()
-    sweeping = announcements(market, stream)
+    sweeping = relay_of(market, stream)
     await sweeping.sweep()
     await sweeping.sweep()
     assert await users.ban(user.id, 3_000)
@@ -55,7 +55,7 @@ async def test_a_user_event_relay_after_both_changes_publishes_created_and_then_
 async def test_a_user_event_relay_that_stopped_half_way_is_done_again(market: LocalMarket) -> None:
     (user, _), stream = await changed_user(market), Stream()
     stream.failures = 1
-    for sweeping in (announcements(market, stream), announcements(market, stream)):
+    for sweeping in (relay_of(market, stream), relay_of(market, stream)):
         try:
             await sweeping.sweep()
         except StoreUnavailableError:

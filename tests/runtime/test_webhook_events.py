@@ -1,4 +1,4 @@
-"""What becomes of Stripe's announcements, of purchases that wait for a bank, and of what nobody handled."""
+"""What becomes of Stripe's webhook events, of purchases that wait for a bank, and of what nobody handled."""
 
 import asyncio
 import time
@@ -61,12 +61,12 @@ def inbox_of(market: LocalMarket) -> WebhookInbox:
     return WebhookInbox(market.connections.database)
 
 
-def notices_of(market: LocalMarket) -> WebhookEventHandler:
+def handler_of(market: LocalMarket) -> WebhookEventHandler:
     return WebhookEventHandler(inbox_of(market), market.connections.queries, market)
 
 
-async def announced(market: LocalMarket, event_type: str) -> WebhookEvent:
-    """The announcement of this type that the sandbox has to deliver, as the webhook reads it."""
+async def event_of(market: LocalMarket, event_type: str) -> WebhookEvent:
+    """The webhook event of this type that the sandbox has to deliver, as the webhook reads it."""
     sandbox = sandbox_of(market)
     (body,) = (
         event.body.encode()
@@ -78,14 +78,14 @@ async def announced(market: LocalMarket, event_type: str) -> WebhookEvent:
 
 
 async def received(market: LocalMarket, event_type: str) -> ReceivedWebhookEvent:
-    """The announcement, accepted by a replica that does nothing about it yet."""
+    """The webhook event, accepted by a replica that does nothing about it yet."""
     at = market.connections.clock.now()
-    return expect(ReceivedWebhookEvent, await inbox_of(market).add(await announced(market, event_type), at))
+    return expect(ReceivedWebhookEvent, await inbox_of(market).add(await event_of(market, event_type), at))
 
 
 async def unhandled(market: LocalMarket) -> list[str]:
     end = market.connections.clock.now() + 1
-    return [announcement.id for announcement in await inbox_of(market).unhandled(0, end, 100)]
+    return [event.id for event in await inbox_of(market).unhandled(0, end, 100)]
 
 
 async def later(market: LocalMarket) -> None:
@@ -125,7 +125,7 @@ class Recording:
 
 async def test_a_webhook_event_is_kept_once(market: LocalMarket) -> None:
     await a_sale(market)
-    event = await announced(market, "payment_intent.succeeded")
+    event = await event_of(market, "payment_intent.succeeded")
     first = expect(ReceivedWebhookEvent, await inbox_of(market).add(event, NOW))
     assert await inbox_of(market).add(event, NOW + 1) is None
     assert await inbox_of(market).unhandled(0, NOW + 10, 10) == [first]
@@ -133,9 +133,9 @@ async def test_a_webhook_event_is_kept_once(market: LocalMarket) -> None:
 
 async def test_a_webhook_event_delivered_again_after_it_was_handled_stays_handled(market: LocalMarket) -> None:
     await a_sale(market)
-    announcement = await received(market, "payment_intent.succeeded")
-    await notices_of(market).handle([announcement])
-    assert await inbox_of(market).add(await announced(market, "payment_intent.succeeded"), NOW) is None
+    event = await received(market, "payment_intent.succeeded")
+    await handler_of(market).handle([event])
+    assert await inbox_of(market).add(await event_of(market, "payment_intent.succeeded"), NOW) is None
     assert await unhandled(market) == []
 
 
@@ -153,7 +153,7 @@ async def waiting_for_its_bank(market: LocalMarket) -> tuple[Order, str]:
 async def test_a_webhook_event_completes_the_order_when_the_bank_approves(market: LocalMarket) -> None:
     order, secret = await waiting_for_its_bank(market)
     await sandbox_of(market).authenticate(secret, succeeds=True)
-    await notices_of(market).handle([await received(market, "payment_intent.amount_capturable_updated")])
+    await handler_of(market).handle([await received(market, "payment_intent.amount_capturable_updated")])
     assert (await order_now(market, order)).status is OrderStatus.COMPLETE
     assert await money(market, order) == {"succeeded": 1, "taken": PRICE, "given back": 0}
     assert await unhandled(market) == []
@@ -162,7 +162,7 @@ async def test_a_webhook_event_completes_the_order_when_the_bank_approves(market
 async def test_a_webhook_event_releases_the_ticket_when_the_bank_declines(market: LocalMarket) -> None:
     order, secret = await waiting_for_its_bank(market)
     await sandbox_of(market).authenticate(secret, succeeds=False)
-    await notices_of(market).handle([await received(market, "payment_intent.payment_failed")])
+    await handler_of(market).handle([await received(market, "payment_intent.payment_failed")])
     ended = await order_now(market, order)
     assert (ended.status, ended.cancel_reason) == (OrderStatus.CANCELLED, CancelReason.DECLINED)
     assert (await as_it_is(market, order.ticket_id)).status is TicketStatus.AVAILABLE
@@ -172,7 +172,7 @@ async def test_a_webhook_event_releases_the_ticket_when_the_bank_declines(market
 async def test_the_content_of_a_webhook_event_is_not_believed(market: LocalMarket) -> None:
     order, _ = await waiting_for_its_bank(market)
     lie = WebhookEvent("evt_1", "payment_intent.succeeded", 0, "payment_intent", "pi_1", "pi_1", order.id, None)
-    await notices_of(market).handle([expect(ReceivedWebhookEvent, await inbox_of(market).add(lie, NOW))])
+    await handler_of(market).handle([expect(ReceivedWebhookEvent, await inbox_of(market).add(lie, NOW))])
     assert (await order_now(market, order)).status is OrderStatus.AWAITING_PAYMENT
 
 
@@ -193,7 +193,7 @@ async def test_a_webhook_event_of_a_late_approval_voids_the_charge(market: Local
     order, secret = await waiting_for_its_bank(market)
     await market.ask_ticket(CancelOrder(order.ticket_id, order.id))
     await sandbox_of(market).authenticate(secret, succeeds=True)
-    await notices_of(market).handle([await received(market, "payment_intent.amount_capturable_updated")])
+    await handler_of(market).handle([await received(market, "payment_intent.amount_capturable_updated")])
     assert await money(market, order) == {"canceled": 1, "taken": 0, "given back": 0}
     assert await unhandled(market) == []
 
@@ -205,13 +205,13 @@ async def test_a_webhook_event_of_a_decline_leaves_an_order_that_can_be_paid_aga
         order = await an_order(market)
         declined = expect(PaymentAnswer, await market.pay(Pay(order.id, DECLINED)))
         assert declined.order.status is OrderStatus.CREATED
-        await notices_of(market).handle([await received(market, "payment_intent.payment_failed")])
+        await handler_of(market).handle([await received(market, "payment_intent.payment_failed")])
         now = await order_now(market, order)
         assert (now.status, now.attempt) == (OrderStatus.CREATED, 2)
         assert await unhandled(market) == []
 
 
-# Old news, and news of money that was settled
+# Outdated webhook events, and events of money that was captured or refunded
 
 
 async def test_an_outdated_webhook_event_sends_no_message(market: LocalMarket) -> None:
@@ -239,7 +239,7 @@ async def test_all_webhook_events_of_an_order_being_paid_send_one_message(market
 async def test_a_refund_made_by_hand_ends_the_order(market: LocalMarket, event_type: str) -> None:
     order = await a_sale(market)
     await refunded_by_hand(market, order)
-    await notices_of(market).handle([await received(market, event_type)])
+    await handler_of(market).handle([await received(market, event_type)])
     ended = await order_now(market, order)
     assert (ended.status, ended.cancel_reason) == (OrderStatus.CANCELLED, CancelReason.REFUNDED)
     assert (await as_it_is(market, order.ticket_id)).status is TicketStatus.AVAILABLE
@@ -250,19 +250,19 @@ async def test_a_refund_made_by_hand_ends_the_order(market: LocalMarket, event_t
 async def test_a_webhook_event_of_a_refund_without_an_order_is_found_by_its_intent(market: LocalMarket) -> None:
     order = await a_sale(market)
     await refunded_by_hand(market, order)
-    announcement = await received(market, "refund.created")
-    assert announcement.order_id is None
+    event = await received(market, "refund.created")
+    assert event.order_id is None
     recording = Recording(market)
-    await WebhookEventHandler(inbox_of(market), market.connections.queries, recording).handle([announcement])
+    await WebhookEventHandler(inbox_of(market), market.connections.queries, recording).handle([event])
     assert recording.asked == [ResumePurchase(order.id, reconcile=True)]
 
 
 async def test_a_webhook_event_of_a_dispute_is_recorded_at_the_charge_of_its_intent(market: LocalMarket) -> None:
     order = await a_sale(market, "pm_card_createDispute")
     await later(market)
-    announcement = await received(market, "charge.dispute.created")
-    assert announcement.order_id is None
-    await notices_of(market).handle([announcement])
+    event = await received(market, "charge.dispute.created")
+    assert event.order_id is None
+    await handler_of(market).handle([event])
     (charge,) = await market.connections.queries.charges_of(order.id)
     assert (charge.disputed, charge.status) == ("needs_response", ChargeStatus.COMPLETED)
     assert (await order_now(market, order)).status is OrderStatus.COMPLETE
@@ -293,7 +293,7 @@ async def test_a_webhook_event_whose_replica_died_is_handled_by_the_supervisor(m
 async def test_an_enqueued_webhook_event_is_handled_in_a_moment(market: LocalMarket) -> None:
     order, secret = await waiting_for_its_bank(market)
     await sandbox_of(market).authenticate(secret, succeeds=True)
-    webhook_events = notices_of(market)
+    webhook_events = handler_of(market)
     webhook_events.enqueue(await received(market, "payment_intent.amount_capturable_updated"))
 
     async def is_complete() -> bool:
@@ -312,11 +312,11 @@ async def test_an_enqueued_webhook_event_is_handled_in_a_moment(market: LocalMar
 @pytest.mark.parametrize("answer", [NotFound(), Unavailable(), Overloaded()])
 async def test_a_webhook_event_that_came_too_early_is_kept_for_later(market: LocalMarket, answer: Refusal) -> None:
     order, _ = await waiting_for_its_bank(market)
-    announcement = await received(market, "payment_intent.requires_action")
+    event = await received(market, "payment_intent.requires_action")
     recording = Recording(answer=answer)
-    await WebhookEventHandler(inbox_of(market), market.connections.queries, recording).handle([announcement])
+    await WebhookEventHandler(inbox_of(market), market.connections.queries, recording).handle([event])
     assert recording.asked == [ResumePurchase(order.id)]
-    assert await unhandled(market) == [announcement.id]
+    assert await unhandled(market) == [event.id]
 
 
 class Clock:
@@ -332,13 +332,13 @@ class Clock:
 class Kept:
     """An inbox in memory."""
 
-    def __init__(self, *announcements: ReceivedWebhookEvent) -> None:
-        self.waiting = {announcement.id: announcement for announcement in announcements}
+    def __init__(self, *events: ReceivedWebhookEvent) -> None:
+        self.waiting = {event.id: event for event in events}
         self.forgotten: list[Instant] = []
 
     async def unhandled(self, after: Instant, before: Instant, most: int) -> list[ReceivedWebhookEvent]:
-        found = [announcement for announcement in self.waiting.values() if after <= announcement.at < before]
-        return sorted(found, key=lambda announcement: announcement.at)[:most]
+        found = [event for event in self.waiting.values() if after <= event.at < before]
+        return sorted(found, key=lambda event: event.at)[:most]
 
     async def mark_handled(self, event_ids: Collection[str]) -> None:
         for event_id in event_ids:

@@ -17,7 +17,7 @@ from tests.support.trading import asked, expect, listed
 
 
 async def writers(market: LocalMarket) -> set[str]:
-    return {marks.writer for marks in await market.connections.marks.all()}
+    return {checkpoint.writer for checkpoint in await market.connections.marks.all()}
 
 
 async def test_a_writer_that_relayed_everything_leaves_no_checkpoint(market: LocalMarket) -> None:
@@ -54,12 +54,12 @@ async def test_recovery_applies_the_commits_of_a_writer_however_long_ago_it_died
     running.jobs[1].cancel()
     (ticket_id,) = await listed(market)
     await running.kill()
-    (left,) = [marks for marks in await own.marks.all() if marks.writer == running.host.writer]
+    (left,) = [checkpoint for checkpoint in await own.marks.all() if checkpoint.writer == running.host.writer]
     recovery = market.recovery()
     recovery._clock = Ahead(own.clock, 30 * DAY)
     await recovery.round({}, set())
     assert ticket_id in await own.queries.tickets([ticket_id])
-    (now,) = [marks for marks in await own.marks.all() if marks.writer == left.writer]
+    (now,) = [checkpoint for checkpoint in await own.marks.all() if checkpoint.writer == left.writer]
     assert (now.applied, now.published) == (1, 1)
 
 
@@ -73,8 +73,8 @@ async def test_an_idle_writer_saves_its_checkpoint_every_hour(
     await commit_relay.register()
 
     async def said() -> Checkpoint:
-        (marks,) = [one for one in await own.marks.all() if one.writer == "tickets-0-idle"]
-        return marks
+        (checkpoint,) = [one for one in await own.marks.all() if one.writer == "tickets-0-idle"]
+        return checkpoint
 
     first = await said()
     running = asyncio.create_task(commit_relay.run())

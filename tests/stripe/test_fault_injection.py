@@ -9,7 +9,7 @@ from actors.stripe import Stripe, connect
 from actors.stripe.errors import OutcomeUnknown, RateLimited, ServerFailed, StripeFailure
 from actors.stripe.sandbox import FaultPlan, Ledger, LedgerUnavailable, MemoryLedger, Sandbox, SandboxHTTPClient
 from actors.stripe.sandbox.fault_injector import FaultInjector
-from tests.stripe.webhook import Webhook, courier_to, delivering, serving, until
+from tests.stripe.webhook import Webhook, delivering, delivery_to, serving, until
 from tests.stripe.wire import API_KEY, Clock, Wire
 
 TAKEN = "payment_intent.succeeded"
@@ -180,7 +180,7 @@ def test_a_fault_plan_with_an_invalid_probability_is_refused(fields: dict[str, f
 async def test_a_webhook_is_delivered_twice(ledger: Ledger, clock: Clock) -> None:
     sandbox = Sandbox(ledger, now=clock, announced={TAKEN})
     await ledger.set_faults(FaultPlan(duplicate_webhook=1))
-    async with serving(Webhook()) as webhook, delivering(courier_to(webhook, sandbox)):
+    async with serving(Webhook()) as webhook, delivering(delivery_to(webhook, sandbox)):
         await Wire(SandboxHTTPClient(sandbox)).captured()
         await until(lambda: webhook.types == [TAKEN, TAKEN])
     assert len({event["id"] for event in webhook.events}) == 1
@@ -198,6 +198,6 @@ async def test_a_webhook_is_held_back(ledger: Ledger, clock: Clock) -> None:
     await Wire(SandboxHTTPClient(sandbox)).captured()
     await switch(ledger, clock, FaultPlan(reorder_webhook=1))
     started = time.monotonic()
-    async with serving(Webhook()) as webhook, delivering(courier_to(webhook, sandbox)):
+    async with serving(Webhook()) as webhook, delivering(delivery_to(webhook, sandbox)):
         await until(lambda: webhook.types == [TAKEN])
     assert time.monotonic() - started >= 0.2

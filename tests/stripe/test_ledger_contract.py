@@ -218,7 +218,7 @@ async def test_webhook_events_are_ended_and_postponed_together(ledger: Ledger) -
         await ledger.append(one)
     ids = [one.id for one in changes]
     await ledger.announced([*ids[:2], "missing"])
-    # The second one was delivered by another courier meanwhile.
+    # The second one was delivered by another delivery meanwhile.
     await ledger.postpone([*ids[1:4], "missing"], 7.5)
     assert await ledger.pending_webhooks(7.0, 100, ()) == [webhook(changes[4])]
     later = await ledger.pending_webhooks(7.5, 100, {ids[4]})

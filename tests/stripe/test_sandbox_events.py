@@ -26,7 +26,7 @@ def sandbox(ledger: Ledger) -> Sandbox:
 
 
 async def announced(ledger: Ledger) -> list[Event]:
-    """The events that a courier would deliver, in the order in which they were made."""
+    """The events that a delivery would deliver, in the order in which they were made."""
     return [event for one in await ledger.pending_webhooks(NOW + 1000, 100, ()) for event in one.events]
 
 

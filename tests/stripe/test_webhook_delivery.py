@@ -10,7 +10,7 @@ from actors.stripe.sandbox.endpoint import Endpoint
 from actors.stripe.sandbox.ledger_entry import Event, PendingWebhook
 from actors.stripe.sandbox.webhook_delivery import IN_HAND, pause_after
 from tests.stripe.ledgers import AwayLedger
-from tests.stripe.webhook import DEADLINE_SECONDS, SECRET, Webhook, courier_to, delivering, serving, until
+from tests.stripe.webhook import DEADLINE_SECONDS, SECRET, Webhook, delivering, delivery_to, serving, until
 from tests.stripe.wire import NOW, Clock, Wire
 
 HELD = "payment_intent.amount_capturable_updated"
@@ -41,7 +41,7 @@ async def until_nothing_is_left(ledger: Ledger) -> None:
 async def test_webhooks_are_delivered_as_stripe_does(
     webhook: Webhook, sandbox: Sandbox, wire: Wire, ledger: Ledger
 ) -> None:
-    async with delivering(courier_to(webhook, sandbox)):
+    async with delivering(delivery_to(webhook, sandbox)):
         await wire.captured()
         await until(lambda: len(webhook.events) == 2)
         await until_nothing_is_left(ledger)
@@ -56,7 +56,7 @@ async def test_a_new_webhook_event_of_the_same_process_is_delivered_at_once(
     webhook: Webhook, sandbox: Sandbox, wire: Wire, ledger: Ledger
 ) -> None:
     intent_id = await wire.intent(payment_method="pm_card_visa")
-    async with delivering(courier_to(webhook, sandbox, poll_seconds=1000)):
+    async with delivering(delivery_to(webhook, sandbox, poll_seconds=1000)):
         await until_nothing_is_left(ledger)
         await wire.post(f"/v1/payment_intents/{intent_id}/confirm", {})
         await until(lambda: webhook.types == [HELD])
@@ -65,7 +65,7 @@ async def test_a_new_webhook_event_of_the_same_process_is_delivered_at_once(
 async def test_a_webhook_event_of_another_process_is_found_by_polling(
     webhook: Webhook, ledger: Ledger, wire: Wire, clock: Clock
 ) -> None:
-    async with delivering(courier_to(webhook, Sandbox(ledger, now=clock))):
+    async with delivering(delivery_to(webhook, Sandbox(ledger, now=clock))):
         await wire.captured()
         await until(lambda: webhook.types == [HELD, TAKEN])
 
@@ -84,7 +84,7 @@ async def test_a_webhook_that_is_not_accepted_is_delivered_again_later(
     sandbox = Sandbox(ledger, now=clock, announced={TAKEN})
     wire = Wire(SandboxHTTPClient(sandbox))
     webhook.status = 500
-    async with delivering(courier_to(webhook, sandbox)):
+    async with delivering(delivery_to(webhook, sandbox)):
         await wire.captured()
         for attempts, seconds in ((1, 1.0), (2, 2.0), (3, 4.0)):
             await until(lambda: len(webhook.events) == attempts)  # noqa: B023  # waited for within the turn
@@ -106,7 +106,7 @@ async def test_a_webhook_event_is_given_up_after_three_days(
 ) -> None:
     await wire.captured()
     clock.time += 3 * 24 * 3600 + 1
-    async with delivering(courier_to(webhook, sandbox)):
+    async with delivering(delivery_to(webhook, sandbox)):
         await until_nothing_is_left(ledger)
     assert webhook.events == []
 
@@ -117,10 +117,10 @@ async def test_a_webhook_that_is_away_gets_its_events_when_it_is_back(
     webhook = Webhook()
     webhook.url = "http://127.0.0.1:1/webhook"
     await wire.captured()
-    async with delivering(courier_to(webhook, sandbox)):
+    async with delivering(delivery_to(webhook, sandbox)):
         await until_left(ledger, lambda found: [one.attempts for one in found] == [1, 1])
     clock.time += 60
-    async with serving(webhook), delivering(courier_to(webhook, sandbox)):
+    async with serving(webhook), delivering(delivery_to(webhook, sandbox)):
         await until(lambda: webhook.types == [HELD, TAKEN])
 
 
@@ -137,7 +137,7 @@ async def test_silent_webhooks_do_not_delay_the_others(webhook: Webhook, clock: 
     sandbox = Sandbox(ledger, now=clock)
     wire = Wire(SandboxHTTPClient(sandbox))
     webhook.is_silent = True
-    async with delivering(courier_to(webhook, sandbox)):
+    async with delivering(delivery_to(webhook, sandbox)):
         await wire.captured()
         await until(lambda: len(webhook.events) == 2)
         webhook.is_silent = False
@@ -150,7 +150,7 @@ async def test_webhook_delivery_goes_on_after_its_ledger_was_away(webhook: Webho
     ledger = AwayLedger()
     sandbox = Sandbox(ledger, now=clock)
     wire = Wire(SandboxHTTPClient(sandbox))
-    async with delivering(courier_to(webhook, sandbox)):
+    async with delivering(delivery_to(webhook, sandbox)):
         await wire.captured()
         await until(lambda: len(webhook.events) == 2)
         ledger.is_away = True
@@ -186,7 +186,7 @@ async def test_a_flood_of_webhook_events_is_bounded_in_memory_and_recorded_in_bu
     wire = Wire(SandboxHTTPClient(sandbox))
     for _ in range(300):
         await wire.captured()
-    async with delivering(courier_to(webhook, sandbox)):
+    async with delivering(delivery_to(webhook, sandbox)):
         await until(lambda: not ledger._webhooks)
     assert len({event["id"] for event in webhook.events}) == 600
     assert ledger.most_in_hand == IN_HAND
@@ -196,8 +196,8 @@ async def test_a_flood_of_webhook_events_is_bounded_in_memory_and_recorded_in_bu
 async def test_several_webhook_deliveries_at_once_deliver_everything(
     webhook: Webhook, ledger: Ledger, wire: Wire, clock: Clock
 ) -> None:
-    couriers = [courier_to(webhook, Sandbox(ledger, now=clock)) for _ in range(3)]
-    async with delivering(couriers[0]), delivering(couriers[1]), delivering(couriers[2]):
+    deliveries = [delivery_to(webhook, Sandbox(ledger, now=clock)) for _ in range(3)]
+    async with delivering(deliveries[0]), delivering(deliveries[1]), delivering(deliveries[2]):
         for _ in range(5):
             await wire.captured()
         await until(lambda: len({event["id"] for event in webhook.events}) == 10)

@@ -66,11 +66,11 @@ async def changed_at_stripe(
     assert await MongoLedger(market.connections.database).append(Change(time.time(), change(intent).next_version()))
 
 
-def purchases(market: LocalMarket, counterparts: Participants) -> PurchaseSaga:
-    """An OrderActor of its own that talks to these counterparts."""
+def purchases(market: LocalMarket, participants: Participants) -> PurchaseSaga:
+    """An OrderActor of its own that talks to these participants."""
     settings, own = market.settings, market.connections
     return PurchaseSaga(
-        counterparts, own.queries, own.clock, grace=settings.payment_grace_ms, attempts=settings.payment_attempts
+        participants, own.queries, own.clock, grace=settings.payment_grace_ms, attempts=settings.payment_attempts
     )
 
 
