@@ -14,8 +14,8 @@ from typing import Any, cast
 
 from bson import ObjectId
 
-from actors.domain.messages import Reserve
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import Reserve
 from cli.status import ADDRESS_FILE, with_database
 from config import ray_environment
 from config.settings import Settings, load

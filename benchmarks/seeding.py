@@ -9,8 +9,9 @@ from itertools import count
 from bson import ObjectId
 
 from actors.cluster import names
-from actors.domain.messages import TicketCreated, TicketDetails
 from actors.domain.ticket import Ticket, evolve
+from actors.domain.ticket_events import TicketCreated
+from actors.domain.ticket_values import TicketDetails
 from actors.read_model.projections import ticket_document
 from actors.runtime.ports import Checkpoint, Commit, RecordedEvent, commit_id
 from actors.storage.checkpoints import MongoCheckpoints

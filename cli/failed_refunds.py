@@ -5,8 +5,11 @@ import asyncio
 from pymongo.errors import PyMongoError
 from rich.console import Console
 
-from actors.domain.messages import Instant, NotFound, NothingToResolve, PaymentAnswer, Refusal, ResolveRefund
+from actors.domain.answers import PaymentAnswer
+from actors.domain.instants import Instant
 from actors.domain.money import format_amount
+from actors.domain.purchase_commands import ResolveRefund
+from actors.domain.refusals import NotFound, NothingToResolve, Refusal
 from actors.runtime.clock import wall_clock
 from actors.storage.database import connect, database_of
 from actors.storage.failed_refunds import FailedRefund, FailedRefunds

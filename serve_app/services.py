@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 from starlette.requests import Request
 
 from actors.cluster.market import MarketClient
-from actors.domain.messages import Charge, Instant
+from actors.domain.charge_values import Charge
+from actors.domain.instants import Instant
 from actors.mail.outbox import Outbox
 from actors.mail.tokens import EmailTokens
 from actors.payments.webhook_events import WebhookEventHandler

@@ -7,22 +7,12 @@ import structlog
 
 from actors.cluster import names
 from actors.cluster.heartbeat import Heartbeat
-from actors.domain.messages import (
-    ChargeAnswer,
-    Moved,
-    Pay,
-    PaymentAnswer,
-    PaymentCommand,
-    PurchaseCommand,
-    ReadTicket,
-    RefundOrder,
-    Refusal,
-    ResolveRefund,
-    ResumePurchase,
-    TicketCommand,
-    Unavailable,
-)
+from actors.domain.answers import ChargeAnswer, Moved, PaymentAnswer
+from actors.domain.charge_commands import PaymentCommand
+from actors.domain.purchase_commands import Pay, PurchaseCommand, RefundOrder, ResolveRefund, ResumePurchase
+from actors.domain.refusals import Refusal, Unavailable
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import ReadTicket, TicketCommand
 from actors.runtime.gateway import NO_KNOCKING, ONE_BY_ONE, Gateway
 from actors.runtime.placement import SharedPlacement
 from actors.runtime.ports import Clock, HostUnreachableError, Transport

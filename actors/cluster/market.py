@@ -2,16 +2,11 @@
 
 from typing import Protocol
 
-from actors.domain.messages import (
-    Pay,
-    PaymentAnswer,
-    RefundOrder,
-    Refusal,
-    ResolveRefund,
-    ResumePurchase,
-    TicketCommand,
-)
+from actors.domain.answers import PaymentAnswer
+from actors.domain.purchase_commands import Pay, RefundOrder, ResolveRefund, ResumePurchase
+from actors.domain.refusals import Refusal
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import TicketCommand
 
 
 class MarketClient(Protocol):

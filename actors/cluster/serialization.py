@@ -15,13 +15,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
 from functools import partial
+from itertools import chain
 from operator import attrgetter
 from typing import Any, get_args
 
 from bson import Int64
 
 from actors.cluster.heartbeat import Heartbeat
-from actors.domain import codec, messages, ticket
+from actors.domain import (
+    answers,
+    charge_commands,
+    charge_values,
+    codec,
+    purchase_commands,
+    refusals,
+    ticket,
+    ticket_commands,
+    ticket_values,
+)
 from actors.runtime.host import Counters
 
 VERSION = 1
@@ -80,15 +91,15 @@ def _doubt_in(value: Any) -> NotUnderstood | None:  # noqa: ANN401 - any part of
 # A name never changes its meaning, since other releases send it: a class that is renamed keeps it.
 _RENAMED: Mapping[type[Any], str] = {
     Heartbeat: "Pulse",
-    messages.ActivateTicket: "WakeTicket",
-    messages.CancelSale: "Revoke",
-    messages.NotOwner: "NotYours",
-    messages.OrderClosed: "OrderOver",
-    messages.ReverseCharge: "Settle",
-    messages.ScheduleRetry: "StartTry",
-    messages.SellerCannotBuy: "OwnTicket",
-    messages.ShowStarted: "EventBegun",
-    messages.TicketDetails: "Details",
+    ticket_commands.ActivateTicket: "WakeTicket",
+    ticket_commands.CancelSale: "Revoke",
+    refusals.NotOwner: "NotYours",
+    refusals.OrderClosed: "OrderOver",
+    charge_commands.ReverseCharge: "Settle",
+    charge_commands.ScheduleRetry: "StartTry",
+    refusals.SellerCannotBuy: "OwnTicket",
+    refusals.ShowStarted: "EventBegun",
+    ticket_values.TicketDetails: "Details",
 }
 
 
@@ -192,11 +203,18 @@ def _tell_of_state(name: str, one: object) -> tuple[Callable[..., Any], tuple[st
     return _state, (name, codec.encode(one))
 
 
+_MODULES = (
+    answers, charge_commands, charge_values, purchase_commands, refusals, ticket, ticket_commands, ticket_values
+)  # fmt: skip
 _CLASSES = [
-    each for each in (*vars(messages).values(), *vars(ticket).values(), Heartbeat, Counters) if isinstance(each, type)
+    each
+    for each in (*chain.from_iterable(vars(module).values() for module in _MODULES), Heartbeat, Counters)
+    if isinstance(each, type)
 ]
 _COMMANDS = frozenset(
-    get_args(messages.TicketCommand) + get_args(messages.PurchaseCommand) + get_args(messages.PaymentCommand)
+    get_args(ticket_commands.TicketCommand)
+    + get_args(purchase_commands.PurchaseCommand)
+    + get_args(charge_commands.PaymentCommand)
 )
 _SCHEMAS = {_name_of(each): _Schema(each) for each in _CLASSES if is_dataclass(each)}
 _ENUMS = {each.__name__: each for each in _CLASSES if issubclass(each, StrEnum)}

@@ -7,33 +7,9 @@ us again. Money that somebody took for a charge after it had failed makes it com
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from actors.domain.ids import derived_id
-from actors.domain.messages import (
-    Charge,
-    ChargeActionRequired,
-    ChargeAuthorised,
+from actors.domain.charge_commands import (
     ChargeCommand,
-    ChargeCompleted,
-    ChargeCreated,
-    ChargeDisputed,
-    ChargeEvent,
-    ChargeFailed,
-    ChargeIntentCancelled,
-    ChargeIntentCreated,
-    ChargePaidByHand,
-    ChargeRefunded,
-    ChargeRefundFailed,
-    ChargeRefunding,
-    ChargeRetryScheduled,
-    ChargeStatus,
-    ChargeStep,
-    ChargeVoided,
-    Instant,
-    InvalidTransition,
-    NotFound,
     OpenCharge,
-    Order,
-    OrderStatus,
     ReadCharge,
     RecordActionRequired,
     RecordAuthorised,
@@ -48,11 +24,30 @@ from actors.domain.messages import (
     RecordRefunding,
     RecordRefundPending,
     RecordVoided,
-    RefundStatus,
-    Refusal,
-    RequestMismatch,
     ScheduleRetry,
 )
+from actors.domain.charge_events import (
+    ChargeActionRequired,
+    ChargeAuthorised,
+    ChargeCompleted,
+    ChargeCreated,
+    ChargeDisputed,
+    ChargeEvent,
+    ChargeFailed,
+    ChargeIntentCancelled,
+    ChargeIntentCreated,
+    ChargePaidByHand,
+    ChargeRefunded,
+    ChargeRefundFailed,
+    ChargeRefunding,
+    ChargeRetryScheduled,
+    ChargeVoided,
+)
+from actors.domain.charge_values import Charge, ChargeStatus, ChargeStep
+from actors.domain.ids import derived_id
+from actors.domain.instants import Instant
+from actors.domain.refusals import InvalidTransition, NotFound, Refusal, RequestMismatch
+from actors.domain.ticket_values import Order, OrderStatus, RefundStatus
 
 Decision = tuple[ChargeEvent, ...] | Refusal
 UNCHANGED: tuple[ChargeEvent, ...] = ()

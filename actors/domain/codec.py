@@ -13,10 +13,11 @@ from sys import intern
 from types import NoneType, UnionType
 from typing import Any, TypeVar, cast, get_args, get_type_hints
 
-from actors.domain import messages
-from actors.domain.messages import Charge, Order, TicketDetails
+from actors.domain import events
+from actors.domain.charge_values import Charge
 from actors.domain.stored_events import EVENT_TYPES, FIRST_VERSION, NAMES, UPCASTERS, version_of
 from actors.domain.ticket import Ticket
+from actors.domain.ticket_values import Order, TicketDetails
 
 Document = dict[str, Any]
 T = TypeVar("T")
@@ -95,12 +96,12 @@ def stored(values: Mapping[str, Any]) -> Document:
     }
 
 
-def event_name(event: messages.Event | UnreadableEvent) -> str:
+def event_name(event: events.Event | UnreadableEvent) -> str:
     """Return the name under which the event is stored and published."""
     return event.name if isinstance(event, UnreadableEvent) else NAMES[type(event)]
 
 
-def encode_event(event: messages.Event | UnreadableEvent) -> Document:
+def encode_event(event: events.Event | UnreadableEvent) -> Document:
     """Return the event as {type, data}, with its version as `schema` from the second on."""
     name = event_name(event)
     if isinstance(event, UnreadableEvent):
@@ -108,18 +109,18 @@ def encode_event(event: messages.Event | UnreadableEvent) -> Document:
     return _event_document(name, version_of(name), encode(event))
 
 
-def decode_event(document: Document) -> messages.Event:
+def decode_event(document: Document) -> events.Event:
     """Return the event of a document that `encode_event` made, in this or an older release. Raises UnreadableError."""
     name, version, data = document["type"], document.get("schema", FIRST_VERSION), document["data"]
     if name not in EVENT_TYPES or not FIRST_VERSION <= version <= version_of(name):
         raise UnreadableError(f"{name} in version {version} is not known")
     for upcast in UPCASTERS.get(name, ())[version - FIRST_VERSION :]:
         data = upcast(data)
-    event: messages.Event = decode(EVENT_TYPES[name], data)
+    event: events.Event = decode(EVENT_TYPES[name], data)
     return event
 
 
-def decode_event_if_possible(document: Document) -> messages.Event | UnreadableEvent:
+def decode_event_if_possible(document: Document) -> events.Event | UnreadableEvent:
     """Return the event, or what stands for one that this release does not understand."""
     try:
         return decode_event(document)

@@ -6,7 +6,8 @@ The figures are rules of the market, not settings: who holds again and again kee
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from actors.domain.messages import CancelReason, Instant, Order
+from actors.domain.instants import Instant
+from actors.domain.ticket_values import CancelReason, Order
 
 HOUR_MS = 3_600_000
 # So many holds of one ticket, and of all tickets together, may end unpaid within an hour (DESIGN, section 4).

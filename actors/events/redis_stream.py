@@ -8,8 +8,13 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from actors.domain.charge_events import (
+    ChargeIntentCancelled,
+    ChargeIntentCreated,
+    ChargeRefunding,
+    ChargeRetryScheduled,
+)
 from actors.domain.codec import encode_event
-from actors.domain.messages import ChargeIntentCancelled, ChargeIntentCreated, ChargeRefunding, ChargeRetryScheduled
 from actors.runtime.ports import RecordedEvent, StoreUnavailableError
 
 STREAM = "holdfast:events"

@@ -9,7 +9,7 @@ from pymongo import IndexModel
 from pymongo.errors import BulkWriteError
 
 from actors.domain.codec import Document
-from actors.domain.messages import Instant
+from actors.domain.instants import Instant
 from actors.mail.templates import MailKind
 from actors.storage.database import Database, despite_contention, duplicates_of, ensure_indexes, reaching_the_database
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
-from actors.domain.messages import CancelReason, Instant, OrderCancelled, OrderCompleted, OrderCreated
+from actors.domain.instants import Instant
 from actors.domain.stored_events import NAMES
+from actors.domain.ticket_events import OrderCancelled, OrderCompleted, OrderCreated
+from actors.domain.ticket_values import CancelReason
 from actors.events.subscription import StreamEvent
 from actors.mail.outbox import Mail, Outbox, about_order
 from actors.mail.templates import MailKind

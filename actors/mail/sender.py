@@ -7,7 +7,8 @@ from typing import Protocol
 
 import structlog
 
-from actors.domain.messages import Instant, Order, TicketDetails
+from actors.domain.instants import Instant
+from actors.domain.ticket_values import Order, TicketDetails
 from actors.mail import templates
 from actors.mail.backends import EmailBackend, NotSentError
 from actors.mail.outbox import KEPT_MS, Mail, Outbox

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from actors.domain.messages import Instant, Order, TicketDetails
+from actors.domain.instants import Instant
+from actors.domain.ticket_values import Order, TicketDetails
 
 
 class MailKind(StrEnum):

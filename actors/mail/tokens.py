@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pymongo import IndexModel
 
 from actors.domain.codec import Document
-from actors.domain.messages import Instant
+from actors.domain.instants import Instant
 from actors.mail.templates import MailKind
 from actors.storage.database import Database, despite_contention, ensure_indexes, reaching_the_database
 

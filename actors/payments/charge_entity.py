@@ -4,20 +4,14 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from actors.domain import charge as rules
+from actors.domain.charge_commands import ChargeCommand, OpenCharge, ReadCharge
+from actors.domain.charge_events import ChargeCreated, ChargeEvent
+from actors.domain.charge_values import Charge
+from actors.domain.instants import Instant
 from actors.domain.keys import request_key
-from actors.domain.messages import (
-    Charge,
-    ChargeCommand,
-    ChargeCreated,
-    ChargeEvent,
-    Instant,
-    OpenCharge,
-    ReadCharge,
-    Refusal,
-    RequestMismatch,
-)
+from actors.domain.refusals import Refusal, RequestMismatch
 from actors.read_model.projections import charge_projections
-from actors.runtime.ports import Decision, DocumentUpdate, RecordedEvent
+from actors.runtime.ports import DocumentUpdate, EntityDecision, RecordedEvent
 
 
 class ChargeReads(Protocol):
@@ -68,13 +62,13 @@ class ChargeEntity:
         requests = {request for request in wanted if request is not None}
         self._payers = await self._queries.orders_of_requests(requests) if requests else {}
 
-    def decide(self, charge: Charge | None, command: ChargeCommand, now: Instant) -> Decision[Charge]:
+    def decide(self, charge: Charge | None, command: ChargeCommand, now: Instant) -> EntityDecision[Charge]:
         if charge is None and isinstance(command, OpenCharge) and self._is_anothers(command.charge):
-            return Decision((), RequestMismatch(), None)
+            return EntityDecision((), RequestMismatch(), None)
         decision = rules.decide(charge, command, now)
         if isinstance(decision, Refusal):
-            return Decision((), decision, None)
-        return Decision(decision, None, None)
+            return EntityDecision((), decision, None)
+        return EntityDecision(decision, None, None)
 
     def expire_if_due(self, _charge: Charge | None, _now: Instant) -> tuple[()]:
         return ()
@@ -100,7 +94,7 @@ class ChargeEntity:
     def unique_key_of(self, _command: ChargeCommand) -> None:
         return None
 
-    def reply(self, charge: Charge, _command: ChargeCommand, _decided: Decision[Charge]) -> Charge:
+    def reply(self, charge: Charge, _command: ChargeCommand, _decided: EntityDecision[Charge]) -> Charge:
         return charge
 
     def documents_before_reply(self, _command: ChargeCommand, _reply: object) -> tuple[()]:

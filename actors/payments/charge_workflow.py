@@ -10,17 +10,12 @@ from weakref import WeakValueDictionary
 
 import structlog
 
+from actors.domain.answers import ChargeAnswer as Answer
 from actors.domain.charge import UNKNOWN_METHOD
-from actors.domain.messages import (
+from actors.domain.charge_commands import (
     Authorise,
     Capture,
-    Charge,
     ChargeCommand,
-    ChargeStatus,
-    ChargeStep,
-    Instant,
-    InvalidTransition,
-    NotCapturable,
     OpenCharge,
     PaymentCommand,
     ReadCharge,
@@ -33,11 +28,12 @@ from actors.domain.messages import (
     RecordIntentCancelled,
     RecordPaidByHand,
     RecordVoided,
-    Refusal,
     ReverseCharge,
     ScheduleRetry,
 )
-from actors.domain.messages import ChargeAnswer as Answer
+from actors.domain.charge_values import Charge, ChargeStatus, ChargeStep
+from actors.domain.instants import Instant
+from actors.domain.refusals import InvalidTransition, NotCapturable, Refusal
 from actors.payments.refunds import Refunds
 from actors.payments.stripe_calls import RefusedError, StripeCalls, intent_id_of
 from actors.runtime.host import Host

@@ -11,54 +11,49 @@ from typing import Protocol
 
 import structlog
 
+from actors.domain.answers import ChargeAnswer, PaymentAnswer
 from actors.domain.charge import UNKNOWN_METHOD, charge_id, has_failed_refund, refund_status
-from actors.domain.messages import (
-    AbandonRefund,
-    AttemptOver,
+from actors.domain.charge_commands import (
     Authorise,
-    CancelReason,
-    CancelSale,
     Capture,
-    Charge,
-    ChargeAnswer,
-    ChargeStatus,
+    PaymentCommand,
+    ReadCharge,
+    Reconcile,
+    RecordPaidByHand,
+    ReverseCharge,
+)
+from actors.domain.charge_values import Charge, ChargeStatus
+from actors.domain.purchase_commands import Pay, PurchaseCommand, RefundOrder, ResolveRefund, ResumePurchase
+from actors.domain.refusals import (
+    AttemptOver,
     NoPaymentMethod,
     NotCapturable,
     NotFound,
     NothingToResolve,
     NotOwner,
-    Order,
     OrderClosed,
     OrderComplete,
-    OrderStatus,
-    Pay,
-    PaymentAnswer,
-    PaymentCommand,
     PaymentInProgress,
-    PurchaseCommand,
-    ReadCharge,
-    ReadOrder,
-    Reconcile,
-    RecordPaidByHand,
     RefundFailed,
-    RefundOrder,
     RefundRefused,
-    RefundStatus,
     Refusal,
-    Release,
     RequestMismatch,
-    ResolveRefund,
-    ResumePurchase,
-    ReverseCharge,
-    Sell,
-    StartPayment,
-    StartRefund,
-    TicketCommand,
     Unavailable,
     UnknownPaymentMethod,
     WrongAmount,
 )
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import (
+    AbandonRefund,
+    CancelSale,
+    ReadOrder,
+    Release,
+    Sell,
+    StartPayment,
+    StartRefund,
+    TicketCommand,
+)
+from actors.domain.ticket_values import CancelReason, Order, OrderStatus, RefundStatus
 from actors.runtime.ports import Clock, StoreUnavailableError
 from actors.runtime.single_flight import SingleFlight
 

@@ -7,7 +7,9 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from actors.domain.messages import Charge, ChargeStatus, Instant, Order, OrderStatus
+from actors.domain.charge_values import Charge, ChargeStatus
+from actors.domain.instants import Instant
+from actors.domain.ticket_values import Order, OrderStatus
 from actors.stripe.resources import Dispute, Intent, Refund
 
 # Money of an order that is over, or of a sale, is taken or given back within seconds; who is still at it after this

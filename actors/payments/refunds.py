@@ -4,11 +4,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from actors.domain.messages import (
-    Charge,
-    ChargeStatus,
-    ChargeStep,
-    Instant,
+from actors.domain.charge_commands import (
     RecordDispute,
     RecordRefunded,
     RecordRefundFailed,
@@ -16,6 +12,8 @@ from actors.domain.messages import (
     RecordRefundPending,
     ScheduleRetry,
 )
+from actors.domain.charge_values import Charge, ChargeStatus, ChargeStep
+from actors.domain.instants import Instant
 from actors.payments.stripe_calls import StripeCalls, intent_id_of
 from actors.stripe import errors
 from actors.stripe.resources import Refund

@@ -6,17 +6,10 @@ from itertools import count
 from typing import TypeVar
 
 from actors.domain.charge import idempotency_key
-from actors.domain.messages import (
-    Charge,
-    ChargeCommand,
-    ChargeStatus,
-    ChargeStep,
-    Instant,
-    ReadCharge,
-    Refusal,
-    ScheduleRetry,
-    Unavailable,
-)
+from actors.domain.charge_commands import ChargeCommand, ReadCharge, ScheduleRetry
+from actors.domain.charge_values import Charge, ChargeStatus, ChargeStep
+from actors.domain.instants import Instant
+from actors.domain.refusals import Refusal, Unavailable
 from actors.runtime.host import Host
 from actors.runtime.ports import Clock
 from actors.stripe import errors

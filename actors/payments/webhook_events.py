@@ -12,17 +12,12 @@ from typing import Protocol
 
 import structlog
 
+from actors.domain.answers import PaymentAnswer
+from actors.domain.charge_values import Charge
 from actors.domain.ids import is_id
-from actors.domain.messages import (
-    Charge,
-    NotFound,
-    Order,
-    Overloaded,
-    PaymentAnswer,
-    Refusal,
-    ResumePurchase,
-    Unavailable,
-)
+from actors.domain.purchase_commands import ResumePurchase
+from actors.domain.refusals import NotFound, Overloaded, Refusal, Unavailable
+from actors.domain.ticket_values import Order
 from actors.runtime.ports import Instant, StoreUnavailableError
 
 # A purchase that runs anyway is over by then, and its webhook events need one look at the documents for all of them.

@@ -10,7 +10,7 @@ import structlog
 from actors.cluster.client import host_names
 from actors.cluster.heartbeat import Heartbeat
 from actors.cluster.serialization import NotUnderstood, pack, unpack
-from actors.domain.messages import Unavailable
+from actors.domain.refusals import Unavailable
 from actors.processes.actor_system import ActorSystem
 from actors.processes.resources import Resources
 from actors.runtime.host import Counters

@@ -19,7 +19,7 @@ from actors.cluster import names
 from actors.cluster.client import ActorClient, shared_names
 from actors.cluster.heartbeat import Heartbeat
 from actors.cluster.serialization import NotUnderstood, pack, unpack
-from actors.domain.messages import Unavailable
+from actors.domain.refusals import Unavailable
 from actors.processes.resources import Resources
 from actors.processes.servers import ProductionResources
 from actors.runtime.ports import Clock, HostUnreachableError, Instant, Reply, StoreUnavailableError

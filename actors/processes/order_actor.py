@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Sequence
 
-from actors.domain.messages import PaymentAnswer, PurchaseCommand, Refusal
+from actors.domain.answers import PaymentAnswer
+from actors.domain.purchase_commands import PurchaseCommand
+from actors.domain.refusals import Refusal
 from actors.payments.purchase import PurchaseSaga
 from actors.processes.base import HostActor
 from actors.processes.resources import Resources

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 
-from actors.domain.messages import Charge, ChargeAnswer, ChargeCommand, PaymentCommand, Refusal
+from actors.domain.answers import ChargeAnswer
+from actors.domain.charge_commands import ChargeCommand, PaymentCommand
+from actors.domain.charge_values import Charge
+from actors.domain.refusals import Refusal
 from actors.payments.charge_entity import ChargeEntity
 from actors.payments.charge_workflow import ChargeWorkflow, handle_all
 from actors.processes.base import HostActor

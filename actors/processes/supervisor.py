@@ -10,7 +10,7 @@ import structlog
 from actors.cluster import names
 from actors.cluster.client import shared_names
 from actors.cluster.heartbeat import ActorDirectory
-from actors.domain.messages import Unavailable
+from actors.domain.refusals import Unavailable
 from actors.payments.charge_entity import ChargeEntity
 from actors.payments.webhook_events import WebhookEventHandler
 from actors.processes.base import HostActor

@@ -5,8 +5,10 @@ import contextlib
 from collections.abc import Sequence
 
 from actors.cluster import names
-from actors.domain.messages import Moved, Refusal, TicketCommand
+from actors.domain.answers import Moved
+from actors.domain.refusals import Refusal
 from actors.domain.ticket import Ticket, TicketAnswer
+from actors.domain.ticket_commands import TicketCommand
 from actors.processes.base import HostActor
 from actors.processes.resources import Resources
 from actors.runtime.commit_relay import CommitRelay

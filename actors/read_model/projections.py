@@ -2,29 +2,30 @@
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 import structlog
 
 from actors.domain.charge import has_failed_refund
-from actors.domain.codec import Document, UnreadableError, decode, encode
-from actors.domain.messages import (
-    CancelReason,
-    Charge,
+from actors.domain.charge_events import (
     ChargeAuthorised,
     ChargeCreated,
     ChargeEvent,
     ChargeIntentCreated,
     ChargeRetryScheduled,
-    Instant,
-    Order,
+)
+from actors.domain.charge_values import Charge
+from actors.domain.codec import Document, UnreadableError, decode, encode
+from actors.domain.instants import Instant
+from actors.domain.ticket import Ticket
+from actors.domain.ticket_events import (
     OrderAwaitingPayment,
     OrderCreated,
+    OrderEvent,
     OrderExpired,
-    OrderStatus,
     TicketCreated,
+    TicketEvent,
     TicketReinstated,
-    TicketStatus,
     TicketSuspended,
     TicketUpdated,
     TicketWithdrawn,
@@ -32,10 +33,10 @@ from actors.domain.messages import (
     WaiterLeft,
     WaitingListClosed,
 )
-from actors.domain.ticket import Ticket
+from actors.domain.ticket_values import CancelReason, Order, OrderStatus, TicketStatus
 from actors.domain.unpaid_holds import HOUR_MS, ended_unpaid
 from actors.read_model.search_terms import search_terms
-from actors.runtime.ports import DocumentUpdate, RecordedEvent
+from actors.runtime.ports import DocumentUpdate
 
 T = TypeVar("T")
 logger = structlog.get_logger(__name__)
@@ -64,9 +65,8 @@ PROJECTIONS = {"tickets": 2, "orders": 4, "charges": 4}
 FIRST_PROJECTION = 1
 
 
-def ticket_projections(recorded: RecordedEvent, ticket: Ticket) -> list[DocumentUpdate]:
-    """The documents that an event of a ticket changes."""
-    event = recorded.event
+def ticket_projections(event: TicketEvent, ticket: Ticket) -> list[DocumentUpdate]:
+    """The documents that an event changes; the ticket is as it is after it."""
     document = partial(ticket_document, ticket)
     match event:
         case (
@@ -75,8 +75,7 @@ def ticket_projections(recorded: RecordedEvent, ticket: Ticket) -> list[Document
         ):  # fmt: skip
             is_new = isinstance(event, TicketCreated)
             return [DocumentUpdate("tickets", ticket.id, ticket.version, document, is_new=is_new)]
-        case _:
-            order: Order = event.order
+        case OrderEvent(order=order):
             projections = [
                 DocumentUpdate(
                     "orders",
@@ -88,11 +87,13 @@ def ticket_projections(recorded: RecordedEvent, ticket: Ticket) -> list[Document
                 )
             ]
             is_sold = ticket.status is TicketStatus.SOLD
-            if is_sold or order.charge_id or order.offer or recorded.version % LARGEST_LAG == 0:
+            if is_sold or order.charge_id or order.offer or ticket.version % LARGEST_LAG == 0:
                 # Whoever took a sale back was told that the ticket is for sale again, and its document says `sold`.
                 urgent = order.charge_id is not None and order.status is OrderStatus.CANCELLED
                 projections.append(DocumentUpdate("tickets", ticket.id, ticket.version, document, before_reply=urgent))
             return projections
+        case _:
+            assert_never(event)
 
 
 def charge_projections(event: ChargeEvent) -> list[DocumentUpdate]:

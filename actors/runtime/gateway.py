@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from actors.domain.messages import Overloaded, Unavailable
+from actors.domain.refusals import Overloaded, Unavailable
 from actors.runtime.ports import Clock, HostUnreachableError, Instant, Reply, Transport
 
 FIRST_BACKOFF = 0.05

@@ -14,7 +14,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Generic
 
-from actors.domain.messages import Overloaded, Unavailable
+from actors.domain.refusals import Overloaded, Unavailable
 from actors.runtime.commit_relay import CommitRelay
 from actors.runtime.mailbox import Batch, Envelope, Mailbox
 from actors.runtime.ports import (

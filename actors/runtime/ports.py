@@ -176,7 +176,7 @@ class Transport(Protocol):
 
 
 @dataclass(slots=True)
-class Decision(Generic[State]):
+class EntityDecision(Generic[State]):
     """What a command led to: its events, or a refusal, and what it was decided on."""
 
     events: tuple[Event, ...]
@@ -211,7 +211,7 @@ class Entity(Protocol[State, Command]):
         `careful` when a key that one of them wants was taken: then also what is usually left to the fence.
         """
 
-    def decide(self, state: State | None, command: Command, now: Instant) -> Decision[State]:
+    def decide(self, state: State | None, command: Command, now: Instant) -> EntityDecision[State]:
         """The decision, with the surroundings that `gather` fetched."""
 
     def expire_if_due(self, state: State | None, now: Instant) -> tuple[Event, ...]:
@@ -238,7 +238,7 @@ class Entity(Protocol[State, Command]):
         Sent again, such a command is not refused.
         """
 
-    def reply(self, state: State, command: Command, decided: Decision[State]) -> Reply:
+    def reply(self, state: State, command: Command, decided: EntityDecision[State]) -> Reply:
         """The answer to an accepted command."""
 
     def on_decided(self, event: Event) -> None:

@@ -4,10 +4,14 @@ from collections.abc import Collection, Sequence
 
 from pymongo.asynchronous.collection import AsyncCollection
 
+from actors.domain.charge_events import ChargeCreated
+from actors.domain.charge_values import Charge
 from actors.domain.codec import Document
+from actors.domain.instants import Instant
 from actors.domain.keys import edit_key, order_key, request_key
-from actors.domain.messages import Charge, ChargeCreated, Instant, Order, TicketUpdated
-from actors.domain.ticket import Ticket, order_in
+from actors.domain.ticket import Ticket
+from actors.domain.ticket_events import TicketUpdated, order_in
+from actors.domain.ticket_values import Order
 from actors.read_model.projections import charge_of, order_of, readable, ticket_of, unpaid_hold_keys
 from actors.runtime.batch_loader import BatchLoader
 from actors.storage.database import Database, reaching_the_database

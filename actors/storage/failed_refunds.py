@@ -7,7 +7,8 @@ from typing import Any
 from pymongo import ASCENDING
 from pymongo.asynchronous.database import AsyncDatabase
 
-from actors.domain.messages import Charge, Order, OrderStatus
+from actors.domain.charge_values import Charge
+from actors.domain.ticket_values import Order, OrderStatus
 from actors.read_model.projections import charge_of, order_of, readable
 from actors.storage.page import Page
 

@@ -4,9 +4,12 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
+from actors.domain.charge_values import Charge
 from actors.domain.codec import Document
+from actors.domain.instants import Instant
 from actors.domain.keys import order_key
-from actors.domain.messages import Charge, Instant, Order, OrderCreated, OrderStatus
+from actors.domain.ticket_events import OrderCreated
+from actors.domain.ticket_values import Order, OrderStatus
 from actors.payments.reconciliation import Ledgers, ReconciliationReport, Violation, check
 from actors.read_model.projections import charge_of, order_of
 from actors.runtime.ports import Clock

@@ -7,7 +7,8 @@ import pymongo
 from pymongo import DESCENDING
 from pymongo.asynchronous.database import AsyncDatabase
 
-from actors.domain.messages import Instant, Order, OrderStatus
+from actors.domain.instants import Instant
+from actors.domain.ticket_values import Order, OrderStatus
 from actors.read_model.projections import PROJECTIONS, order_of, readable
 from actors.runtime.batch_loader import BatchLoader
 from actors.storage.page import Page

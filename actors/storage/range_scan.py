@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from actors.domain.messages import Instant
+from actors.domain.instants import Instant
 
 # A position is digits, cents or an instant, and an id of 24 hexadecimal digits: together one number.
 _ID_DIGITS = 24

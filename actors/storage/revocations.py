@@ -6,7 +6,7 @@ from pymongo import IndexModel
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
-from actors.domain.messages import Instant
+from actors.domain.instants import Instant
 from actors.storage.database import despite_contention, ensure_indexes
 
 Document = dict[str, Any]

@@ -11,7 +11,7 @@ from pymongo.errors import BulkWriteError
 
 from actors.domain.account_events import SecurityEvent
 from actors.domain.codec import event_name
-from actors.domain.messages import Instant
+from actors.domain.instants import Instant
 from actors.storage.database import despite_contention, duplicates_of, ensure_indexes, reaching_the_database
 from actors.storage.page import Page
 

@@ -7,7 +7,7 @@ from typing import Any
 from pymongo import IndexModel
 from pymongo.asynchronous.database import AsyncDatabase
 
-from actors.domain.messages import Instant
+from actors.domain.instants import Instant
 from actors.storage.database import despite_contention, ensure_indexes
 
 Document = dict[str, Any]

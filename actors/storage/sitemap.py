@@ -6,7 +6,8 @@ from typing import Any
 from pymongo import DESCENDING
 from pymongo.asynchronous.database import AsyncDatabase
 
-from actors.domain.messages import Instant, TicketStatus
+from actors.domain.instants import Instant
+from actors.domain.ticket_values import TicketStatus
 
 Document = dict[str, Any]
 Entry = tuple[str, Instant]

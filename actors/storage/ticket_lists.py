@@ -11,8 +11,9 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import ExecutionTimeout, NetworkTimeout
 
-from actors.domain.messages import Instant, TicketStatus
+from actors.domain.instants import Instant
 from actors.domain.ticket import Ticket
+from actors.domain.ticket_values import TicketStatus
 from actors.read_model.projections import readable, ticket_of
 from actors.read_model.search_terms import folded, search_terms
 from actors.storage.orders import Orders

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from email_validator import EmailNotValidError, validate_email
 
-from actors.domain.messages import TicketStatus
+from actors.domain.ticket_values import TicketStatus
 from actors.runtime.ports import Instant
 from actors.storage.database import Database, despite_contention, reaching_the_database
 from actors.supervision.user_events import PendingUser

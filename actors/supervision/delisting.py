@@ -11,7 +11,9 @@ from typing import Protocol
 import structlog
 
 from actors.cluster.market import MarketClient
-from actors.domain.messages import Instant, Refusal, ReinstateTicket, SuspendTicket
+from actors.domain.instants import Instant
+from actors.domain.refusals import Refusal
+from actors.domain.ticket_commands import ReinstateTicket, SuspendTicket
 from actors.runtime.ports import StoreUnavailableError
 
 EVERY_SECONDS = 2.0

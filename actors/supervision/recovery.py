@@ -7,8 +7,11 @@ from typing import Any, Protocol
 import structlog
 
 from actors.cluster import names
-from actors.domain.messages import ActivateTicket, Instant, Order, Refusal, TicketCommand
+from actors.domain.instants import Instant
+from actors.domain.refusals import Refusal
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import ActivateTicket, TicketCommand
+from actors.domain.ticket_values import Order
 from actors.runtime.ports import Checkpoint, CheckpointStore, Clock, DocumentStore, Entity, EventStream, Journal
 from actors.runtime.publisher import Publisher
 from actors.runtime.replay import recover

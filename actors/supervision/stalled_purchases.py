@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from actors.domain.messages import Instant, ResumePurchase
+from actors.domain.instants import Instant
+from actors.domain.purchase_commands import ResumePurchase
 from actors.payments.webhook_events import BATCH, ReceivedWebhookEvent, WebhookEventHandler
 from actors.runtime.ports import Clock
 

@@ -15,8 +15,10 @@ import structlog
 
 from actors.cluster import names
 from actors.cluster.heartbeat import ActorDirectory
-from actors.domain.messages import ActivateTicket, Moved, ReadTicket, Refusal, Reserve, TicketCommand
+from actors.domain.answers import Moved
+from actors.domain.refusals import Refusal
 from actors.domain.ticket import Ticket, TicketAnswer
+from actors.domain.ticket_commands import ActivateTicket, ReadTicket, Reserve, TicketCommand
 from actors.runtime.host import Host
 from actors.runtime.placement import SharedPlacement
 from actors.runtime.ports import Clock, HostUnreachableError, Instant

@@ -4,9 +4,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from actors.domain import ticket as rules
+from actors.domain import ticket_rules as rules
+from actors.domain.decision import DecisionContext
+from actors.domain.instants import Instant
 from actors.domain.keys import edit_key, order_key
-from actors.domain.messages import (
+from actors.domain.refusals import OrderClosed, Refusal
+from actors.domain.ticket import Ticket, TicketAnswer, evolve
+from actors.domain.ticket_commands import (
     ActivateTicket,
     CancelOrder,
     CancelSale,
@@ -14,27 +18,21 @@ from actors.domain.messages import (
     CreateTicket,
     EditTicket,
     Expire,
-    Instant,
     JoinWaitingList,
     LeaveWaitingList,
-    Order,
-    OrderClosed,
-    OrderCreated,
     ReadTicket,
-    Refusal,
     Release,
     Reserve,
     Sell,
     StartPayment,
     TicketCommand,
-    TicketEvent,
-    TicketUpdated,
     WithdrawTicket,
 )
-from actors.domain.ticket import DecisionContext, Ticket, TicketAnswer
+from actors.domain.ticket_events import OrderCreated, TicketEvent, TicketUpdated, order_in
+from actors.domain.ticket_values import Order
 from actors.domain.waiting_list import Line
 from actors.read_model.projections import order_projection, ticket_projections
-from actors.runtime.ports import Decision, DocumentUpdate, RecordedEvent
+from actors.runtime.ports import DocumentUpdate, EntityDecision, RecordedEvent
 from actors.tickets.open_holds import OpenHolds
 
 # What may make a ticket available again, besides the time.
@@ -141,7 +139,7 @@ class TicketEntity:
         if unknown := self._holds.unknown(limited):
             self._holds.learn(unknown, await self._queries.unpaid_holds_of(unknown, now))
 
-    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decision[Ticket]:
+    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> EntityDecision[Ticket]:
         surroundings = self._offering
         if isinstance(command, Reserve):
             open_holds, first_end = self._holds.open_of(command.buyer_id, now)
@@ -156,14 +154,14 @@ class TicketEntity:
             surroundings = DecisionContext(edited_before=self._edited[edit_id])
         decision = rules.decide(ticket, command, now, surroundings)
         if isinstance(decision, Refusal):
-            return Decision((), decision, surroundings)
-        return Decision(decision, None, surroundings)
+            return EntityDecision((), decision, surroundings)
+        return EntityDecision(decision, None, surroundings)
 
     def expire_if_due(self, ticket: Ticket | None, now: Instant) -> tuple[TicketEvent, ...]:
         return rules.due(ticket, now, self._offering)
 
     def evolve(self, ticket: Ticket | None, recorded: RecordedEvent, entity_id: str) -> Ticket:
-        return replace(rules.evolve(ticket, recorded.event, recorded.at, entity_id), commit=recorded.commit)
+        return replace(evolve(ticket, recorded.event, recorded.at, entity_id), commit=recorded.commit)
 
     def version(self, ticket: Ticket | None) -> int:
         return ticket.version if ticket else 0
@@ -188,16 +186,16 @@ class TicketEntity:
         edit_id = _edit_id_of(command)
         return edit_key(edit_id) if edit_id is not None else None
 
-    def reply(self, ticket: Ticket, command: TicketCommand, decided: Decision[Ticket]) -> TicketAnswer:
+    def reply(self, ticket: Ticket, command: TicketCommand, decided: EntityDecision[Ticket]) -> TicketAnswer:
         fresh = bool(decided.events)
         if isinstance(command, JoinWaitingList | LeaveWaitingList | CloseWaitingList):
             return TicketAnswer(ticket, None, fresh)
         # The first event is that of the command; one after it may be an offer to somebody else.
-        changed = rules.order_in(decided.events[0]) if decided.events else None
+        changed = order_in(decided.events[0]) if decided.events else None
         return TicketAnswer(ticket, changed or decided.surroundings.earlier_order or ticket.order, fresh)
 
     def on_decided(self, event: TicketEvent) -> None:
-        order = rules.order_in(event)
+        order = order_in(event)
         if order is None:
             return
         self._holds.note(order)
@@ -230,7 +228,8 @@ class TicketEntity:
         return ()
 
     def projections(self, recorded: RecordedEvent, ticket: Ticket) -> list[DocumentUpdate]:
-        return ticket_projections(recorded, ticket)
+        event: TicketEvent = recorded.event
+        return ticket_projections(event, ticket)
 
     def told(self, ticket: Ticket) -> list[DocumentUpdate]:
         return [] if ticket.order is None else [order_projection(ticket.order)]

@@ -5,7 +5,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from actors.domain import unpaid_holds
-from actors.domain.messages import Instant, Order, Reserve
+from actors.domain.instants import Instant
+from actors.domain.ticket_commands import Reserve
+from actors.domain.ticket_values import Order
 from actors.domain.unpaid_holds import allowed_at
 
 KNOWN_BUYERS = 50_000

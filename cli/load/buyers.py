@@ -20,6 +20,11 @@ COME_BACK = 0.65
 ONLY_READ = 0.25
 NAME_A_PRICE = 0.5
 SEND_A_KEY = 0.5
+# How often those who were refused wait in line, and those in line look for an offer or leave instead of anything else.
+WAIT = 0.5
+LOOK_FOR_AN_OFFER = 0.3
+LEAVE = 0.02
+ACCEPT = 0.6
 # How often those who come back pay, cancel and read.
 SHARES = (50, 30, 20)
 # How often those who lost interest only read.
@@ -44,11 +49,16 @@ class Buyer:
         self._places = places
         self._chance = chance
         self._orders: list[Held] = []
+        self._lines: dict[str, HotTicket] = {}
 
     async def acts(self, client: RecordingClient) -> None:
         """Do one thing, and perhaps look whether the market shows it."""
         known = [order for order in self._orders if order.ticket.left > 0]
-        if known and self._chance.random() < COME_BACK:
+        if self._lines and self._chance.random() < LOOK_FOR_AN_OFFER:
+            await self._look_at_orders(client)
+        elif self._lines and self._chance.random() < LEAVE:
+            await self._leave(client, self._chance.choice(list(self._lines.values())))
+        elif known and self._chance.random() < COME_BACK:
             order = self._chance.choice(known)
             order.ticket.left -= 1
             await self._go_on(client, order)
@@ -74,11 +84,27 @@ class Buyer:
             Call(Operation.RESERVE, "POST", "/api/orders", body, ticket=ticket.id, arguments=arguments, keyed=keyed)
         )
         if answer is None or not answer.is_made:
+            if answer is not None and self._chance.random() < WAIT:
+                await self._join(client, ticket)
             return
-        if all(order.id != answer.fields["id"] for order in self._orders):
-            is_wanted = self._chance.random() >= LOSE_INTEREST
-            self._orders = [*self._orders[-REMEMBERED:], Held(answer.fields["id"], ticket, is_wanted)]
+        self._remember(answer.fields["id"], ticket)
         await self._look(client, answer)
+
+    def _remember(self, order_id: str, ticket: HotTicket) -> None:
+        if all(order.id != order_id for order in self._orders):
+            is_wanted = self._chance.random() >= LOSE_INTEREST
+            self._orders = [*self._orders[-REMEMBERED:], Held(order_id, ticket, is_wanted)]
+
+    async def _join(self, client: RecordingClient, ticket: HotTicket) -> None:
+        limit = {"maxPrice": ticket.price} if self._chance.random() < NAME_A_PRICE else {}
+        path = f"/api/tickets/{ticket.id}/waiting"
+        answer = await client.ask(Call(Operation.JOIN, "POST", path, limit, ticket=ticket.id, arguments=limit))
+        if answer is not None and answer.is_made:
+            self._lines[ticket.id] = ticket
+
+    async def _leave(self, client: RecordingClient, ticket: HotTicket) -> None:
+        self._lines.pop(ticket.id, None)
+        await client.ask(Call(Operation.LEAVE, "DELETE", f"/api/tickets/{ticket.id}/waiting", ticket=ticket.id))
 
     async def _go_on(self, client: RecordingClient, order: Held) -> None:
         if not order.is_wanted and not order.is_over and self._chance.random() < NO_INTEREST:
@@ -121,4 +147,10 @@ class Buyer:
 
     async def _look_at_orders(self, client: RecordingClient) -> None:
         path = f"/api/orders?limit={OWN_LIST}"
-        await client.ask(Call(Operation.OWN_ORDERS, "GET", path, arguments={"limit": OWN_LIST}))
+        answer = await client.ask(Call(Operation.OWN_ORDERS, "GET", path, arguments={"limit": OWN_LIST}))
+        for order in answer.fields.get("items", ()) if answer is not None else ():
+            ticket = self._lines.pop(order["ticket"], None) if order.get("offer") else None
+            if ticket is not None:
+                self._remember(order["id"], ticket)
+                if self._chance.random() < ACCEPT:
+                    await self._reserve(client, ticket)

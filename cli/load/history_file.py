@@ -16,10 +16,10 @@ from typing import Any, Self
 
 from config.settings import Settings
 
-FORMAT = 1
+FORMAT = 2
 
 # What is written down of an answer, where it is there.
-_OF_ORDERS = ("id", "status", "cancelReason", "price", "version", "createdAt", "expiresAt", "orderId")
+_OF_ORDERS = ("id", "status", "offer", "cancelReason", "price", "version", "createdAt", "expiresAt", "orderId", "place")
 _OF_TICKETS = ("id", "price", "status", "orderId", "version", "createdAt")
 
 
@@ -30,6 +30,9 @@ class Operation(StrEnum):
     EDIT = "edit"
     WITHDRAW = "withdraw"
     RESERVE = "reserve"
+    JOIN = "join"
+    LEAVE = "leave"
+    CLOSE_LINE = "close_line"
     CANCEL = "cancel"
     PAY = "pay"
     READ_TICKET = "read_ticket"
@@ -69,6 +72,7 @@ class HistoryFile:
                 "monotonic": time.monotonic(),
                 "reservationSeconds": settings.reservation_seconds,
                 "paymentGraceSeconds": settings.payment_grace_seconds,
+                "offerSeconds": settings.offer_seconds,
             }
         )
 

@@ -9,8 +9,8 @@ from cli.load.recording_client import Call, RecordingClient, Response
 TITLE = "Hot"
 PRICES = (20, 25, 30, 35.5)
 OWN_LIST = 100
-# How often a seller edits, withdraws and reads.
-SHARES = (70, 3, 27)
+# How often a seller edits, withdraws, closes the line and reads.
+SHARES = (70, 3, 3, 24)
 LOOK_AFTERWARDS = 0.4
 
 
@@ -48,7 +48,7 @@ class Seller:
             self._places.put(HotTicket(answer.fields["id"], self.name, price))
 
     async def _tend(self, client: RecordingClient, ticket: HotTicket) -> None:
-        (does,) = self._chance.choices((self._edit, self._withdraw, self._read), SHARES)
+        (does,) = self._chance.choices((self._edit, self._withdraw, self._close_the_line, self._read), SHARES)
         answer = await does(client, ticket)
         if answer is not None and answer.is_success and self._chance.random() < LOOK_AFTERWARDS:
             await self._look(client)
@@ -59,6 +59,10 @@ class Seller:
         if answer is not None and answer.is_success:
             ticket.ends()
         return answer
+
+    async def _close_the_line(self, client: RecordingClient, ticket: HotTicket) -> Response | None:
+        path = f"/api/tickets/{ticket.id}/waiting/close"
+        return await client.ask(Call(Operation.CLOSE_LINE, "POST", path, ticket=ticket.id))
 
     async def _read(self, client: RecordingClient, ticket: HotTicket) -> Response | None:
         return await client.ask(_reading(ticket))

@@ -11,7 +11,9 @@ from bson import ObjectId
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from actors.cluster.market import MarketClient
-from actors.domain.messages import CreateTicket, Overloaded, Pay, Refusal, Reserve, Unavailable
+from actors.domain.purchase_commands import Pay
+from actors.domain.refusals import Overloaded, Refusal, Unavailable
+from actors.domain.ticket_commands import CreateTicket, Reserve
 from actors.runtime.clock import wall_clock
 from actors.storage.clock import database_clock
 from actors.storage.database import Database, connect, database_of

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from actors.domain.fees import highest_price
-from actors.domain.messages import Instant, TicketDetails
+from actors.domain.instants import Instant
 from actors.domain.money import MAX_CENTS, least_price
+from actors.domain.ticket_values import TicketDetails
 
 # City, time zone, venues.
 _PLACES = (

@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
-from actors.domain.messages import Charge, Order
+from actors.domain.charge_values import Charge
 from actors.domain.ticket import Ticket
+from actors.domain.ticket_values import Order
 from actors.storage.page import Page
 from actors.storage.reports import Report
 from actors.storage.security_events import SecurityRecord

@@ -9,7 +9,7 @@ from pymongo.errors import PyMongoError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from actors.domain.messages import Instant
+from actors.domain.instants import Instant
 from actors.storage.revocations import RevocationRecords
 
 _log = structlog.get_logger()

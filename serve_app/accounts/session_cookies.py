@@ -15,7 +15,7 @@ from pymongo.errors import PyMongoError
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from actors.domain.messages import Instant
+from actors.domain.instants import Instant
 from actors.storage.sessions import SessionRecord, SessionRecords
 from actors.storage.users import User, Users
 from serve_app.accounts.revocations import Revocations

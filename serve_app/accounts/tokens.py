@@ -10,7 +10,7 @@ import jwt
 from jwt.types import Options
 
 from actors.domain.ids import is_id
-from actors.domain.messages import Instant
+from actors.domain.instants import Instant
 
 _NAME = "holdfast"
 _TYPE = "session"

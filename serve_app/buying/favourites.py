@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from starlette.requests import Request
 
-from actors.domain.messages import ReadTicket
 from actors.domain.ticket import Ticket
+from actors.domain.ticket_commands import ReadTicket
 from actors.storage.page import Page
 from serve_app.accounts.tokens import Session
 from serve_app.http.errors import ConflictError

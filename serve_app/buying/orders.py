@@ -4,16 +4,9 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from actors.domain.messages import (
-    CancelOrder,
-    NotOwner,
-    Order,
-    OrderClosed,
-    ReadOrder,
-    Refusal,
-    RequestMismatch,
-    Reserve,
-)
+from actors.domain.refusals import NotOwner, OrderClosed, Refusal, RequestMismatch
+from actors.domain.ticket_commands import CancelOrder, ReadOrder, Reserve
+from actors.domain.ticket_values import Order
 from serve_app.buying.permissions import own_order
 from serve_app.http.idempotency import Identity
 from serve_app.http.refusal_errors import error_of

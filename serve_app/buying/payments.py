@@ -4,16 +4,11 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from actors.domain.messages import (
-    CancelReason,
-    ChargeStatus,
-    Order,
-    OrderClosed,
-    Pay,
-    PaymentAnswer,
-    Refusal,
-    UnknownPaymentMethod,
-)
+from actors.domain.answers import PaymentAnswer
+from actors.domain.charge_values import ChargeStatus
+from actors.domain.purchase_commands import Pay
+from actors.domain.refusals import OrderClosed, Refusal, UnknownPaymentMethod
+from actors.domain.ticket_values import CancelReason, Order
 from serve_app.buying.permissions import own_order
 from serve_app.http.errors import ConflictError, CustomError, PaymentDeclinedError
 from serve_app.http.idempotency import Identity

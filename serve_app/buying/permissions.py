@@ -1,7 +1,7 @@
 """Existence before ownership: 404, then 403."""
 
 from actors.domain.ids import is_id
-from actors.domain.messages import Order
+from actors.domain.ticket_values import Order
 from serve_app.http.errors import ForbiddenError, NotFoundError
 from serve_app.services import Services
 

@@ -3,8 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 
+from actors.domain.answers import PaymentAnswer
 from actors.domain.charge import refund_status
-from actors.domain.messages import Order, OrderStatus, PaymentAnswer, RefundStatus, Refusal, ResolveRefund
+from actors.domain.purchase_commands import ResolveRefund
+from actors.domain.refusals import Refusal
+from actors.domain.ticket_values import Order, OrderStatus, RefundStatus
 from serve_app.buying.permissions import visible_order
 from serve_app.http.refusal_errors import error_of
 from serve_app.schemas.orders import OrderView, order_view

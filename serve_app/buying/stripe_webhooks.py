@@ -4,7 +4,7 @@ import time
 
 import structlog
 
-from actors.domain.messages import Instant
+from actors.domain.instants import Instant
 from actors.payments.webhook_events import HANDLED_EVENT_TYPES, WebhookEventHandler
 from actors.storage.webhook_inbox import WebhookInbox
 from actors.stripe.webhooks import BadWebhookError, read_event

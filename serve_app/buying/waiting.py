@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import structlog
 from pymongo.errors import PyMongoError
 
-from actors.domain.messages import CloseWaitingList, JoinWaitingList, LeaveWaitingList, ReadTicket
+from actors.domain.ticket_commands import CloseWaitingList, JoinWaitingList, LeaveWaitingList, ReadTicket
 from actors.domain.waiting_list import place_in
 from serve_app.http.errors import NotFoundError, TooManyRequestsError
 from serve_app.schemas.waiting import WaitingBody

@@ -3,16 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from actors.domain import messages
-from actors.domain.messages import (
-    EditedSince,
-    HeldTooOften,
-    PriceChanged,
-    Refusal,
-    TooManyHolds,
-    TooManyUnpaidHolds,
-)
+from actors.domain import refusals
 from actors.domain.money import format_amount
+from actors.domain.refusals import EditedSince, HeldTooOften, PriceChanged, Refusal, TooManyHolds, TooManyUnpaidHolds
 from serve_app.http.errors import (
     ConflictError,
     CustomError,
@@ -68,47 +61,47 @@ def _conflict(message: str) -> Callable[[Any], CustomError]:
 
 
 _ERRORS: dict[type[Refusal], Callable[[Any], CustomError]] = {
-    messages.NotFound: lambda _: NotFoundError("There is no such ticket or order."),
-    messages.NotOwner: lambda _: ForbiddenError("This belongs to somebody else."),
-    messages.AlreadyReserved: _conflict("Somebody holds this ticket. It is for sale again if they let go."),
-    messages.AlreadySold: _conflict("This ticket is sold."),
-    messages.AlreadyWithdrawn: _conflict("The seller has withdrawn this ticket."),
-    messages.ShowStarted: _conflict("The event has begun."),
-    messages.SellerCannotBuy: _conflict("This is your own ticket."),
-    messages.NotReserved: _conflict("Nobody holds this ticket: it is for sale, and you can buy it now."),
-    messages.HeldByYou: _conflict("You hold this ticket yourself."),
-    messages.WaitingListFull: lambda _: TooManyRequestsError(
+    refusals.NotFound: lambda _: NotFoundError("There is no such ticket or order."),
+    refusals.NotOwner: lambda _: ForbiddenError("This belongs to somebody else."),
+    refusals.AlreadyReserved: _conflict("Somebody holds this ticket. It is for sale again if they let go."),
+    refusals.AlreadySold: _conflict("This ticket is sold."),
+    refusals.AlreadyWithdrawn: _conflict("The seller has withdrawn this ticket."),
+    refusals.ShowStarted: _conflict("The event has begun."),
+    refusals.SellerCannotBuy: _conflict("This is your own ticket."),
+    refusals.NotReserved: _conflict("Nobody holds this ticket: it is for sale, and you can buy it now."),
+    refusals.HeldByYou: _conflict("You hold this ticket yourself."),
+    refusals.WaitingListFull: lambda _: TooManyRequestsError(
         "Many people wait for this ticket already. Look again later.", retry_after=_LINE_SECONDS
     ),
-    messages.WaitingListOver: _conflict("The seller takes nobody else into the waiting list for this ticket."),
-    messages.PriceChanged: _price_changed,
-    messages.EditedSince: _edited_since,
-    messages.VersionMismatch: lambda _: PreconditionFailedError(
+    refusals.WaitingListOver: _conflict("The seller takes nobody else into the waiting list for this ticket."),
+    refusals.PriceChanged: _price_changed,
+    refusals.EditedSince: _edited_since,
+    refusals.VersionMismatch: lambda _: PreconditionFailedError(
         "The ticket was edited since the version in If-Match. Read it again before you edit it."
     ),
-    messages.TooManyHolds: _too_many_holds,
-    messages.HeldTooOften: _held_too_often,
-    messages.TooManyUnpaidHolds: _too_many_unpaid_holds,
-    messages.RequestMismatch: _conflict("This was asked before with other values: use a new Idempotency-Key."),
-    messages.OrderClosed: _conflict("This order is over."),
-    messages.OrderComplete: _conflict("This order is paid and complete."),
-    messages.OrderNotPaid: _conflict("This order is not paid: there is nothing to refund."),
-    messages.NotCapturable: _conflict("The payment can no longer be collected."),
-    messages.RefundRefused: _conflict("Stripe does not give this payment back now. The sale stands."),
-    messages.RefundFailed: _conflict(
+    refusals.TooManyHolds: _too_many_holds,
+    refusals.HeldTooOften: _held_too_often,
+    refusals.TooManyUnpaidHolds: _too_many_unpaid_holds,
+    refusals.RequestMismatch: _conflict("This was asked before with other values: use a new Idempotency-Key."),
+    refusals.OrderClosed: _conflict("This order is over."),
+    refusals.OrderComplete: _conflict("This order is paid and complete."),
+    refusals.OrderNotPaid: _conflict("This order is not paid: there is nothing to refund."),
+    refusals.NotCapturable: _conflict("The payment can no longer be collected."),
+    refusals.RefundRefused: _conflict("Stripe does not give this payment back now. The sale stands."),
+    refusals.RefundFailed: _conflict(
         "The refund failed at the buyer's bank after it was made. The operator pays the buyer another way."
     ),
-    messages.NothingToResolve: _conflict("No refund of this order has failed."),
-    messages.WrongAmount: _conflict("The amount is not the price of this order."),
-    messages.AttemptOver: _conflict("This attempt to pay is over."),
-    messages.PaymentInProgress: lambda _: ConflictError(
+    refusals.NothingToResolve: _conflict("No refund of this order has failed."),
+    refusals.WrongAmount: _conflict("The amount is not the price of this order."),
+    refusals.AttemptOver: _conflict("This attempt to pay is over."),
+    refusals.PaymentInProgress: lambda _: ConflictError(
         "Another card is being charged for this order. Ask again when that is decided.", field="paymentMethod"
     ),
-    messages.NoPaymentMethod: lambda _: RequestValidationError({"paymentMethod": "is required"}),
-    messages.InvalidTransition: _conflict("The payment is past this step."),
-    messages.UnknownPaymentMethod: lambda _: RequestValidationError({"paymentMethod": "is not known to Stripe"}),
-    messages.Overloaded: lambda _: ServiceUnavailableError(),
-    messages.Unavailable: lambda _: ServiceUnavailableError(
+    refusals.NoPaymentMethod: lambda _: RequestValidationError({"paymentMethod": "is required"}),
+    refusals.InvalidTransition: _conflict("The payment is past this step."),
+    refusals.UnknownPaymentMethod: lambda _: RequestValidationError({"paymentMethod": "is not known to Stripe"}),
+    refusals.Overloaded: lambda _: ServiceUnavailableError(),
+    refusals.Unavailable: lambda _: ServiceUnavailableError(
         "The answer did not come in time. Ask again with the same Idempotency-Key, or look at the order."
     ),
 }

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from actors.domain.messages import Instant
+from actors.domain.instants import Instant
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _LONGEST_TEXT = 40

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 
 from actors.domain.charge import refund_status
-from actors.domain.messages import OrderStatus
+from actors.domain.ticket_values import OrderStatus
 from serve_app.buying import orders as buying
 from serve_app.buying.orders import admit_buyer
 from serve_app.buying.permissions import traded_order, visible_order

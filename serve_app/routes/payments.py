@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
 
-from actors.domain.messages import ChargeStatus
+from actors.domain.charge_values import ChargeStatus
 from serve_app.buying import payments
 from serve_app.buying.payments import admit_payer
 from serve_app.http.idempotency import identify, key_of

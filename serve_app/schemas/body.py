@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from actors.domain.messages import Instant
+from actors.domain.instants import Instant
 from serve_app.http.errors import RequestValidationError
 
 

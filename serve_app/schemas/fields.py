@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from actors.domain import fees, money
 from actors.domain.ids import is_id
-from actors.domain.messages import Instant
+from actors.domain.instants import Instant
 from serve_app.http.timestamps import instant_of
 from serve_app.schemas.body import Rules
 

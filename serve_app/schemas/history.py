@@ -5,9 +5,9 @@ from typing import Any, Literal, NotRequired
 from typing_extensions import TypedDict
 
 from actors.domain.codec import UnreadableEvent, event_name
-from actors.domain.messages import Order, OrderStatus, TicketCreated, TicketEvent, TicketUpdated
 from actors.domain.money import to_major_units
-from actors.domain.ticket import order_in
+from actors.domain.ticket_events import TicketCreated, TicketEvent, TicketUpdated, order_in
+from actors.domain.ticket_values import Order, OrderStatus
 from actors.runtime.ports import RecordedEvent
 from serve_app.http.timestamps import iso
 from serve_app.schemas.tickets import details_view

@@ -5,8 +5,8 @@ from typing import ClassVar, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from actors.domain.messages import CancelReason, Order, OrderStatus, RefundStatus
 from actors.domain.money import to_major_units
+from actors.domain.ticket_values import CancelReason, Order, OrderStatus, RefundStatus
 from serve_app.http.timestamps import iso
 from serve_app.schemas.body import Body
 from serve_app.schemas.fields import Id, OptionalPrice, Version

@@ -8,7 +8,8 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from actors.domain.messages import Charge, ChargeStatus, PaymentAnswer
+from actors.domain.answers import PaymentAnswer
+from actors.domain.charge_values import Charge, ChargeStatus
 from actors.domain.money import to_major_units
 from serve_app.http.timestamps import iso
 from serve_app.schemas.body import Body

@@ -5,9 +5,9 @@ from typing import ClassVar, Literal, NotRequired, cast
 from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
-from actors.domain.messages import Order, TicketDetails, TicketStatus
 from actors.domain.money import to_major_units
 from actors.domain.ticket import Ticket
+from actors.domain.ticket_values import Order, TicketDetails, TicketStatus
 from serve_app.http.timestamps import iso
 from serve_app.schemas.body import Body
 from serve_app.schemas.fields import (

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from actors.domain.messages import Instant, TicketDetails, TicketStatus
+from actors.domain.instants import Instant
 from actors.domain.ticket import Ticket
+from actors.domain.ticket_values import TicketDetails, TicketStatus
 from actors.storage.users import Users
 
 TITLE = "A ticket of a closed account"

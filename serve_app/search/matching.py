@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from actors.domain.messages import Instant, TicketDetails
+from actors.domain.instants import Instant
+from actors.domain.ticket_values import TicketDetails
 from actors.read_model.search_terms import folded, search_terms
 from actors.storage.ticket_lists import TicketFilter
 

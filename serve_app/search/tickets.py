@@ -7,8 +7,10 @@ from typing import TypeVar
 from starlette.requests import Request
 
 from actors.domain.ids import is_id
-from actors.domain.messages import ReadTicket, Refusal, TicketCommand, TicketStatus
+from actors.domain.refusals import Refusal
 from actors.domain.ticket import Ticket, TicketAnswer
+from actors.domain.ticket_commands import ReadTicket, TicketCommand
+from actors.domain.ticket_values import TicketStatus
 from actors.storage.page import Page
 from actors.storage.ticket_lists import TicketFilter
 from serve_app.accounts.tokens import Session

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from actors.domain.account_events import SecurityEvent, SignInFailed
-from actors.domain.messages import Instant
+from actors.domain.instants import Instant
 from actors.runtime.ports import StoreUnavailableError
 from actors.storage.security_events import SecurityEventRecords, document_of
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import structlog
 from pymongo.errors import PyMongoError
 
-from actors.domain.messages import Instant
+from actors.domain.instants import Instant
 from actors.storage.ticket_lists import MOST_COUNTED
 from serve_app.http.errors import ServiceUnavailableError
 from serve_app.services import Services

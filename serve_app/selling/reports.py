@@ -3,7 +3,7 @@
 import structlog
 from starlette.requests import Request
 
-from actors.domain.messages import ReadTicket
+from actors.domain.ticket_commands import ReadTicket
 from actors.storage.reports import Report
 from serve_app.http.errors import ConflictError
 from serve_app.schemas.reports import ReportBody

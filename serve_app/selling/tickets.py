@@ -7,17 +7,11 @@ from bson import ObjectId
 from starlette.requests import Request
 
 from actors.domain.account_events import TicketTakenDown
-from actors.domain.messages import (
-    CreateTicket,
-    EditTicket,
-    NotOwner,
-    PaymentAnswer,
-    ReadTicket,
-    RefundOrder,
-    Refusal,
-    WithdrawTicket,
-)
+from actors.domain.answers import PaymentAnswer
+from actors.domain.purchase_commands import RefundOrder
+from actors.domain.refusals import NotOwner, Refusal
 from actors.domain.ticket import Ticket
+from actors.domain.ticket_commands import CreateTicket, EditTicket, ReadTicket, WithdrawTicket
 from actors.runtime.ports import RecordedEvent
 from serve_app.buying.permissions import sold_order
 from serve_app.http.errors import ForbiddenError

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from icalendar import Calendar, Event
 
-from actors.domain.messages import Order
+from actors.domain.ticket_values import Order
 
 # Nobody says when an event ends; calendars want to know how long to keep free.
 _HOURS = 3

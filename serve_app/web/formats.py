@@ -12,7 +12,7 @@ from babel.dates import format_date, format_time
 from babel.numbers import format_currency, format_decimal, get_currency_symbol
 from markupsafe import Markup
 
-from actors.domain.messages import Instant
+from actors.domain.instants import Instant
 from actors.domain.money import DECIMALS
 from serve_app.http.timestamps import iso
 from serve_app.web.visitor import Visitor
@@ -42,12 +42,13 @@ class Formats:
 
     def time(self, instant: Instant) -> Markup:
         """Return date and time for the visitor: in their zone, or in UTC while that is not known."""
-        return self._time(instant, self._zone, names_zone=self.visitor.timezone is None, local="time")
+        return self._time(instant, self._zone, names_zone=self._names_zone(instant), local="time")
 
     def clock(self, instant: Instant) -> Markup:
         """Return the time of day for the visitor, such as 2:32 PM, for what ends within a day."""
-        text = format_time(_moment(instant, self._zone), "short", tzinfo=self._zone, locale=self.visitor.locale)
-        return self._element(instant, text if self.visitor.timezone else f"{text} UTC", "clock")
+        moment = _moment(instant, self._zone)
+        text = format_time(moment, "short", tzinfo=self._zone, locale=self.visitor.locale)
+        return self._element(instant, f"{text} {zone_name(moment)}" if self._names_zone(instant) else text, "clock")
 
     def date(self, instant: Instant) -> Markup:
         """Return the date for the visitor."""
@@ -62,9 +63,14 @@ class Formats:
     def _zone(self) -> tzinfo:
         return self.visitor.timezone or UTC
 
+    def _names_zone(self, instant: Instant) -> bool:
+        """Whether the time of day alone does not say when it is: in UTC, and where the clocks go back over it."""
+        moment = _moment(instant, self._zone)
+        return self.visitor.timezone is None or moment.utcoffset() != moment.replace(fold=1 - moment.fold).utcoffset()
+
     def _time(self, instant: Instant, zone: tzinfo, *, names_zone: bool, local: str = "") -> Markup:
         text = _date_and_time(instant, zone, self.visitor.locale)
-        return self._element(instant, f"{text} {_zone_name(_moment(instant, zone))}" if names_zone else text, local)
+        return self._element(instant, f"{text} {zone_name(_moment(instant, zone))}" if names_zone else text, local)
 
     def _element(self, instant: Instant, text: str, local: str) -> Markup:
         """Return a time for people and machines. Where the zone is not known the script shows the browser's."""
@@ -73,8 +79,8 @@ class Formats:
         return Markup('<time datetime="{}">{}</time>').format(iso(instant), text)
 
 
-def _zone_name(moment: datetime) -> str:
-    """Return CET, EST, or UTC+07 where the zone has no letters."""
+def zone_name(moment: datetime) -> str:
+    """Return the short name of its zone: CET, EST, or UTC+07 where the zone has no letters."""
     name = moment.tzname() or "UTC"
     return name if name[:1].isalpha() else f"UTC{name}"
 

@@ -5,17 +5,25 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from starlette.requests import Request
 
-from serve_app.http.errors import CustomError, PayloadTooLargeError, RequestValidationError, UnsupportedMediaTypeError
+from serve_app.http.errors import (
+    CustomError,
+    ErrorEntry,
+    PayloadTooLargeError,
+    RequestValidationError,
+    UnsupportedMediaTypeError,
+)
 from serve_app.http.idempotency import HEADER
 from serve_app.http.request_body import read_raw
 
 KEY = "key"
 _MOST_FIELDS = 60
 _A_MINUTE = 60
+_UNKNOWN: ErrorEntry = {"message": "We do not know yet whether it was done. Send it again: nothing happens twice."}
 # The longest description is 5,000 characters, each at most twelve bytes in a form.
 _LARGEST_FORM = 131_072
 _CAPITAL = re.compile("[A-Z]")
@@ -70,9 +78,11 @@ class Form:
         """Return the form with what the service refused. `names` maps fields of the API to those of the form."""
         errors: dict[str, str] = {}
         messages: list[str] = []
+        # What the API says then is for programs: it speaks of Idempotency-Key.
+        is_unknown = error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
         if error.retry_after is not None and error.retry_after >= _A_MINUTE:
             messages.append(f"Try again in {math.ceil(error.retry_after / _A_MINUTE)} minutes.")
-        for entry in error.serialize_errors():
+        for entry in [_UNKNOWN] if is_unknown else error.serialize_errors():
             name = entry.get("field")
             if name is None or name == HEADER:
                 messages.append(entry["message"])

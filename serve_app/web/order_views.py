@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from enum import StrEnum
 
-from actors.domain.messages import Charge, ChargeStatus, Instant, Order, OrderStatus
+from actors.domain.charge_values import Charge, ChargeStatus
+from actors.domain.instants import Instant
+from actors.domain.ticket_values import Order, OrderStatus
 
 
 class OrderView(StrEnum):

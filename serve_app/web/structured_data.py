@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from actors.domain.messages import TicketStatus
 from actors.domain.money import format_amount
 from actors.domain.ticket import Ticket
+from actors.domain.ticket_values import TicketStatus
 from serve_app.http.timestamps import iso
 
 _TYPES = {

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import AsyncIterator, Sequence
 
-from actors.domain.messages import Instant
+from actors.domain.instants import Instant
 from actors.domain.money import format_amount
 from actors.storage.ticket_lists import TicketFilter
 from serve_app.http.paging import LARGEST_LIMIT

@@ -8,7 +8,7 @@ from babel import Locale, UnknownLocaleError
 from babel.core import get_global
 from starlette.requests import Request
 
-from actors.domain.messages import Instant
+from actors.domain.instants import Instant
 from serve_app.accounts.tokens import Session
 from serve_app.http.errors import DatabaseConnectionError
 from serve_app.services import services_of

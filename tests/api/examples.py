@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import httpx
 from pymongo.errors import ServerSelectionTimeoutError
 
-from actors.domain.messages import Unavailable
+from actors.domain.refusals import Unavailable
 from actors.mail.outbox import Outbox
 from actors.mail.tokens import EmailTokens
 from actors.processes.stripe_account import SANDBOX_KEY, open_sandbox

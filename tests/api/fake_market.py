@@ -4,41 +4,30 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 
 from actors.domain import charge as charge_rules
-from actors.domain import ticket as rules
+from actors.domain import ticket_rules as rules
+from actors.domain.answers import PaymentAnswer
 from actors.domain.charge import charge_id, refund_status
-from actors.domain.messages import (
-    CancelReason,
-    CancelSale,
-    Charge,
-    ChargeStatus,
-    Instant,
+from actors.domain.charge_commands import RecordPaidByHand
+from actors.domain.charge_values import Charge, ChargeStatus
+from actors.domain.decision import DecisionContext
+from actors.domain.instants import Instant
+from actors.domain.purchase_commands import Pay, RefundOrder, ResolveRefund, ResumePurchase
+from actors.domain.refusals import (
     NoPaymentMethod,
     NotFound,
     NothingToResolve,
-    Order,
     OrderComplete,
-    Pay,
-    PaymentAnswer,
     PaymentInProgress,
-    RecordPaidByHand,
     RefundFailed,
-    RefundOrder,
-    RefundStatus,
     Refusal,
-    Release,
     RequestMismatch,
-    Reserve,
-    ResolveRefund,
-    ResumePurchase,
-    Sell,
-    StartPayment,
-    StartRefund,
-    TicketCommand,
-    TicketEvent,
     Unavailable,
     UnknownPaymentMethod,
 )
-from actors.domain.ticket import DecisionContext, Ticket, TicketAnswer
+from actors.domain.ticket import Ticket, TicketAnswer, evolve
+from actors.domain.ticket_commands import CancelSale, Release, Reserve, Sell, StartPayment, StartRefund, TicketCommand
+from actors.domain.ticket_events import TicketEvent, order_in
+from actors.domain.ticket_values import CancelReason, Order, RefundStatus
 from actors.read_model.projections import charge_document, order_document, ticket_document
 from actors.runtime.ports import RecordedEvent
 from actors.storage.database import Database
@@ -163,7 +152,7 @@ class FakeMarket:
         for event in decision:
             self._apply(command.ticket_id, event)
         after = self._tickets[command.ticket_id]
-        changed = rules.order_in(decision[0]) if decision else None
+        changed = order_in(decision[0]) if decision else None
         return TicketAnswer(after, changed or surroundings.earlier_order or after.order, fresh=bool(decision))
 
     @staticmethod
@@ -179,7 +168,7 @@ class FakeMarket:
         return DecisionContext(held, self._orders.get(command.order_id), fee=self.fee)
 
     def _apply(self, ticket_id: str, event: TicketEvent) -> None:
-        ticket = rules.evolve(self._tickets.get(ticket_id), event, self._clock(), ticket_id)
+        ticket = evolve(self._tickets.get(ticket_id), event, self._clock(), ticket_id)
         self._tickets[ticket_id] = ticket
         order = getattr(event, "order", None)
         if order is not None:

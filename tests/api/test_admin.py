@@ -1,8 +1,10 @@
 import asyncio
 from http import HTTPStatus
 
-from actors.domain.messages import CancelReason, CancelSale, Refusal, TicketCommand, Unavailable
+from actors.domain.refusals import Refusal, Unavailable
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import CancelSale, TicketCommand
+from actors.domain.ticket_values import CancelReason
 from actors.storage.upgrades import watch_who_may_not_sell
 from actors.storage.user_reads import DelistedSellers
 from actors.supervision.delisting import AT_ONCE_SECONDS, WATCHED_MS, Delisting

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from actors.domain.messages import Refusal, TicketCommand
+from actors.domain.refusals import Refusal
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import TicketCommand
 from actors.runtime.gateway import Gateway
 from actors.runtime.ports import Instant, Reply
 from config.settings import Settings

@@ -11,8 +11,8 @@ from fastapi.routing import APIRoute
 from pymongo.errors import DuplicateKeyError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from actors.domain import messages
-from actors.domain.messages import Overloaded, PriceChanged, Refusal, TooManyHolds, Unavailable
+from actors.domain import refusals
+from actors.domain.refusals import Overloaded, PriceChanged, Refusal, TooManyHolds, Unavailable
 from actors.runtime.ports import StoreUnavailableError
 from serve_app.http.errors import CustomError, DatabaseConnectionError, RequestValidationError
 from serve_app.http.refusal_errors import error_of
@@ -24,7 +24,7 @@ SECRET_INPUT = "4242424242424242"
 
 
 def all_refusals() -> Iterator[Refusal]:
-    for refusal in vars(messages).values():
+    for refusal in vars(refusals).values():
         if isinstance(refusal, type) and issubclass(refusal, Refusal) and refusal is not Refusal:
             values = {PriceChanged: (1_250,), TooManyHolds: (10,)}.get(refusal, ())
             yield refusal(*values)

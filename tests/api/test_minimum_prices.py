@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.domain.messages import Instant
+from actors.domain.instants import Instant
 from actors.domain.money import format_amount, least_price, to_major_units
 from config.currencies import MARKET_CURRENCIES, MINIMUM_AMOUNTS
 from serve_app.http.errors import RequestValidationError

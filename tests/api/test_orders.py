@@ -3,7 +3,9 @@ from datetime import datetime
 
 import pytest
 
-from actors.domain.messages import CancelReason, CancelSale, TooManyUnpaidHolds
+from actors.domain.refusals import TooManyUnpaidHolds
+from actors.domain.ticket_commands import CancelSale
+from actors.domain.ticket_values import CancelReason
 from serve_app.http.refusal_errors import error_of
 from serve_app.http.timestamps import iso
 from tests.api.world import NOBODY, TICKET, World, errors, fields

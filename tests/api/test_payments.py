@@ -3,7 +3,7 @@ from collections import Counter
 
 import pytest
 
-from actors.domain.messages import ChargeStatus
+from actors.domain.charge_values import ChargeStatus
 from tests.api.fake_market import DECLINED, SLOW, UNKNOWN, WANTS_3DS
 from tests.api.world import NOBODY, World, errors, fields
 

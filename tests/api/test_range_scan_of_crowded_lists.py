@@ -8,7 +8,7 @@ import pytest
 from bson import ObjectId
 from pymongo.errors import ExecutionTimeout, NetworkTimeout, PyMongoError
 
-from actors.domain.messages import Instant
+from actors.domain.instants import Instant
 from actors.domain.ticket import Ticket
 from actors.storage.orders import Orders
 from actors.storage.page import Page

@@ -4,7 +4,7 @@ from collections import Counter
 import httpx
 import pytest
 
-from actors.domain.messages import NotCapturable, Overloaded, RefundRefused, Refusal, ShowStarted, Unavailable
+from actors.domain.refusals import NotCapturable, Overloaded, RefundRefused, Refusal, ShowStarted, Unavailable
 from serve_app.http.timestamps import iso
 from tests.api.fake_market import DECLINED, SLOW_REFUND
 from tests.api.world import JSON, NOBODY, Person, World, errors

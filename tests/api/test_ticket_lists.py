@@ -6,7 +6,9 @@ from unittest.mock import ANY
 import pytest
 from bson import ObjectId
 
-from actors.domain.messages import CancelOrder, Instant, Order, Reserve
+from actors.domain.instants import Instant
+from actors.domain.ticket_commands import CancelOrder, Reserve
+from actors.domain.ticket_values import Order
 from actors.storage.orders import Orders
 from actors.storage.ticket_lists import TicketFilter, TicketLists
 from serve_app.http.paging import cursor_of

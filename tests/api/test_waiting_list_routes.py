@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 from bson import ObjectId
 
-from actors.domain.messages import JoinWaitingList
+from actors.domain.ticket_commands import JoinWaitingList
 from serve_app.buying.waiting import MOST_LINES
 from serve_app.http.timestamps import iso
 from tests.api.world import JSON, NOBODY, Person, World, errors, fields

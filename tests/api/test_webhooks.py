@@ -10,7 +10,9 @@ import pytest
 import structlog
 from bson import ObjectId
 
-from actors.domain.messages import PaymentAnswer, Refusal, ResumePurchase, Unavailable
+from actors.domain.answers import PaymentAnswer
+from actors.domain.purchase_commands import ResumePurchase
+from actors.domain.refusals import Refusal, Unavailable
 from actors.payments.webhook_events import HANDLED_EVENT_TYPES, OF_PAYMENTS, OF_SETTLED_MONEY
 from actors.stripe.webhooks import sign
 from tests.api.examples import EXAMPLES

@@ -33,6 +33,7 @@ class Observed:
     """What a window asked for and complained about since `watch`."""
 
     origin: str
+    also: tuple[str, ...] = ()
     complaints: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
     responses: list[Response] = field(default_factory=list)
@@ -42,10 +43,15 @@ class Observed:
         return [*self.complaints, *(f"asked for {url}" for url in self.foreign)]
 
     async def sizes(self) -> dict[str, int]:
-        """Return the bytes of each answer as they cross the wire, by address. The live stream has no end, and none."""
+        """Return the bytes of each answer as they cross the wire, by address. The live stream has no end, and none.
+
+        What others send is their matter.
+        """
         sizes: dict[str, int] = {}
         for response in self.responses:
             if urlsplit(response.url).path.startswith("/live") or response.status in {303, 304}:
+                continue
+            if self.also and response.url.startswith(self.also):
                 continue
             body = await response.body()
             head = response.headers
@@ -56,21 +62,26 @@ class Observed:
         return sizes
 
 
-async def watch(context: BrowserContext, origin: str) -> Observed:
-    """Begin to observe a window. To be called before its first page is opened."""
-    observed = Observed(origin)
+async def watch(context: BrowserContext, origin: str, also: tuple[str, ...] = ()) -> Observed:
+    """Begin to observe a window. To be called before its first page is opened.
+
+    Its pages may ask the origin, and the addresses that begin with one of `also`: those may be away as well.
+    """
+    observed = Observed(origin, also)
     pages: set[str] = set()
 
     def on_console(message: ConsoleMessage) -> None:
-        # That the page itself has an error's status is no fault of it.
-        is_own_status = message.text.startswith("Failed to load resource") and message.location["url"] in pages
-        if message.type in {"error", "warning"} and not is_own_status:
+        # That the page itself has an error's status is no fault of it, nor that somebody else does not answer.
+        url = message.location["url"]
+        is_excused = url in pages or url.startswith(also)
+        is_excused = is_excused and message.text.startswith("Failed to load resource")
+        if message.type in {"error", "warning"} and not is_excused:
             observed.complaints.append(message.text)
 
     def on_request(request: Request) -> None:
         if request.is_navigation_request():
             pages.add(request.url)
-        if not request.url.startswith((f"{origin}/", "data:", "about:", "blob:")):
+        if not request.url.startswith((f"{origin}/", "data:", "about:", "blob:", *also)):
             observed.foreign.append(request.url)
 
     context.on("console", on_console)
@@ -148,6 +159,28 @@ async def width_faults(page: Page) -> list[str]:
           for (const button of document.querySelectorAll("button.main, a.button.main")) {
             const { height } = button.getBoundingClientRect();
             if (height && height < 44) faults.push(`${button.textContent.trim()} is ${height} pixels high`);
+          }
+          return faults;
+        }"""
+    )
+    return faults
+
+
+async def control_faults(page: Page) -> list[str]:
+    """Return controls and parts that no line tells from text, for forced colors: they have no backgrounds (G17)."""
+    faults: list[str] = await page.evaluate(
+        """() => {
+          const faults = [];
+          const isLine = (width, style, color, ground) => parseFloat(width) > 0 && style !== "none" && color !== ground;
+          const parts = "button, a.button, select, textarea, input:not([type=radio], [type=checkbox], [type=hidden])"
+            + ", .card, .note, .panel, .badge, .countdown, [aria-current]";
+          for (const part of document.body.querySelectorAll(parts)) {
+            if (!part.checkVisibility()) continue;
+            const own = getComputedStyle(part);
+            const hasBorder = isLine(own.borderTopWidth, own.borderTopStyle, own.borderTopColor, own.backgroundColor);
+            if (!hasBorder && own.textDecorationLine !== "underline") {
+              faults.push(`${part.localName}.${part.className} ${part.textContent.trim().slice(0, 20)} has no line`);
+            }
           }
           return faults;
         }"""

@@ -73,9 +73,19 @@ async def fast_market(
 
 
 @pytest.fixture(scope="session")
-async def scene(market: Market) -> Scene:
+async def card_market(
+    mongodb_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Market]:
+    """A market of a real account, as its pages see it. A declined card may be followed by another one."""
+    settings = {"stripe_publishable_key": "pk_test_of_tests", "payment_attempts": 2}
+    async with served_market(mongodb_url, redis_url, tmp_path_factory.mktemp("cards"), **settings) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+async def scene(market: Market, card_market: Market) -> Scene:
     """People, tickets and orders in every state that pages show."""
-    return await set_the_scene(market)
+    return await set_the_scene(market, card_market)
 
 
 @pytest.fixture

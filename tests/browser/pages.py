@@ -2,11 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from playwright.async_api import Page, Response
+from playwright.async_api import BrowserContext, Page, Response
 
 from tests.browser.scene import Scene
 
+STRIPE = "https://js.stripe.com/"
+STRIPE_JS = (Path(__file__).parent / "stripe.js").read_text()
+# The clocks go back that night: 02:30 comes twice.
+TWICE = {"title": "Night", "price": "20", "date": "2031-10-26", "time": "02:30", "timezone": "Europe/Berlin"}
 SIGN_UP = {"email": "nobody", "password": "short"}
 
 
@@ -15,7 +20,8 @@ class Row:
     """A page as somebody comes to see it.
 
     `address` has names of `Scene.ids` in braces. `who` is one of `Scene.people`, or nobody. With `press` the fields in
-    `fill` are filled in and the button of that name is pressed; the page is what is answered, with `status`.
+    `fill` are filled in and the button of that name is pressed; the page is what is answered, with `status`. With
+    `stripe` the market is one of a real account, whose card form "loads" or is "away".
     """
 
     state: str
@@ -24,6 +30,7 @@ class Row:
     status: int = 200
     fill: Mapping[str, str] = field(default_factory=dict)
     press: str = ""
+    stripe: str = ""
 
     def path(self, scene: Scene) -> str:
         """Return the address in this scene."""
@@ -59,6 +66,7 @@ PAGES = [
     Row("verification refused", "/verify", status=400, fill={"token": "abc"}, press="Confirm"),
     Row("sell", "/sell", "sam"),
     Row("sell refused", "/sell", "sam", 400, {"price": "NaN"}, "List the ticket"),
+    Row("sell at a time that comes twice", "/sell", "sam", 400, TWICE, "List the ticket"),
     Row("sell with a preview", "/sell", "sam", 200, {"title": "Hamlet", "price": "42.50"}, "Preview"),
     Row("edit", "/tickets/{available}/edit", "sam"),
     Row("edit of hostile text", "/tickets/{hostile}/edit", "sam"),
@@ -85,6 +93,9 @@ PAGES = [
     Row("order that is refunded", "/orders/{refunded_order}", "bea"),
     Row("order whose refund is on its way", "/orders/{refunding_order}", "bea"),
     Row("order whose refund failed", "/orders/{unrefunded_order}", "bea"),
+    Row("order to pay by card", "/orders/{holding_order}", "bea", stripe="loads"),
+    Row("order whose card form did not load", "/orders/{holding_order}", "bea", stripe="away"),
+    Row("order that the bank of a card asks about", "/orders/{bank_order}", "bea", stripe="loads"),
     Row("order of somebody else", "/orders/{bought_order}", "eve", 403),
     Row("account", "/account", "bea"),
     Row("account of an administrator", "/account", "ann"),
@@ -156,3 +167,24 @@ async def bring(page: Page, row: Row, scene: Scene) -> Response:
     assert response is not None
     assert response.status == row.status, f"{response.status} at {page.url}"
     return response
+
+
+def scene_of(row: Row, scene: Scene) -> Scene:
+    """Return where the row is seen: in the sandbox, or in a market of a real account."""
+    return scene.cards if row.stripe and scene.cards else scene
+
+
+async def stand_in_for_stripe(context: BrowserContext, row: Row) -> None:
+    """Answer for Stripe in a window, as the row says. To be called before its first page is opened."""
+    if row.stripe == "loads":
+        await context.route(f"{STRIPE}**", lambda route: route.fulfill(body=STRIPE_JS, content_type="text/javascript"))
+    else:
+        await context.route(f"{STRIPE}**", lambda route: route.abort())
+
+
+async def wait_for_card_form(page: Page, row: Row) -> None:
+    """Wait until Stripe's form is there, or the page says that it is not."""
+    if row.stripe == "loads":
+        await page.wait_for_function("window.Stripe && document.querySelector('card-form button').checkVisibility()")
+    elif row.stripe:
+        await page.get_by_role("alert").wait_for()

@@ -44,12 +44,14 @@ class Scene:
     market: Market
     people: dict[str, Person]
     ids: dict[str, str] = field(default_factory=dict)
+    cards: "Scene | None" = None
 
 
-async def set_the_scene(market: Market) -> Scene:
+async def set_the_scene(market: Market, card_market: Market) -> Scene:
     """Make it all. Sam sells, Bea and Ada buy, Eve is new, and Ann is an administrator."""
     names = ("sam", "bea", "ada", "eve", "ann")
     scene = Scene(market, {name: await market.member() for name in names}, {"nobody": NOBODY})
+    scene.cards = await _set_the_scene_of_cards(card_market)
     sam, bea, ada = (scene.people[name] for name in names[:3])
     soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3))
     begun = await sam.lists(**{**FULL, "startsAt": soon})
@@ -80,6 +82,18 @@ async def set_the_scene(market: Market) -> Scene:
     assert sent.status_code == 303, sent.text
     await market.actors.writes_everything()
     await eventually(lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()) > soon)
+    return scene
+
+
+async def _set_the_scene_of_cards(market: Market) -> Scene:
+    """Return what is there where Stripe's own form takes cards: an order to pay, and one that the bank asks about."""
+    sam, bea = await market.member(), await market.member()
+    scene = Scene(market, {"sam": sam, "bea": bea})
+    for name in ("holding_order", "bank_order"):
+        scene.ids[name] = (await bea.orders(await sam.lists(**FULL)))["id"]
+    token = {"orderId": scene.ids["bank_order"], "confirmationToken": "ctoken_authenticationRequired"}
+    response = await bea.http.post("/api/payments", json=token)
+    assert response.status_code == 202, response.text
     return scene
 
 

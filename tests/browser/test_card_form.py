@@ -3,27 +3,16 @@
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, Request, Route, expect
 
 from tests.api.world import JSON, Person
-from tests.browser.market import Market, served_market
+from tests.browser.market import Market
+from tests.browser.pages import STRIPE_JS
 
 PAYS, ASKS, LACKS_FUNDS, UNKNOWN = "4242424242424242", "4000002760003184", "4000000000009995", "4000000000001111"
-STRIPE_JS = (Path(__file__).parent / "stripe.js").read_text()
 _CORS = {"access-control-allow-origin": "*"}
-
-
-@pytest.fixture(scope="module")
-async def card_market(
-    mongodb_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Market]:
-    """A market of a real account, as its pages see it. A declined card may be followed by another one."""
-    settings = {"stripe_publishable_key": "pk_test_of_tests", "payment_attempts": 2}
-    async with served_market(mongodb_url, redis_url, tmp_path_factory.mktemp("cards"), **settings) as served:
-        yield served
 
 
 @dataclass

@@ -12,6 +12,7 @@ from tests.browser.checks import (
     Observed,
     accessibility_faults,
     budget_faults,
+    control_faults,
     markup_faults,
     structure_faults,
     watch,
@@ -51,6 +52,7 @@ async def test_good_page_has_no_fault(
         assert not await accessibility_faults(page, axe)
         assert not await structure_faults(page)
         assert not await width_faults(page)
+        assert not await control_faults(page)
         assert not await budget_faults(page, observed)
         assert not observed.faults()
     (tmp_path / "good.html").write_text(GOOD.format("<p>Fine.</p>"))
@@ -115,6 +117,14 @@ async def test_page_that_shifts_is_found(browser: Browser, market: Market) -> No
 async def test_page_that_is_too_wide_is_found(browser: Browser, market: Market) -> None:
     async with faulty(browser, market, f"<p>{'W' * 200}</p>") as (page, _):
         assert any("pixels in a window of 390" in fault for fault in await width_faults(page))
+
+
+async def test_control_without_a_line_is_found(browser: Browser, market: Market) -> None:
+    async with faulty(browser, market, '<button type="button">Buy</button>') as (page, _):
+        await page.emulate_media(forced_colors="active")
+        assert not await control_faults(page)
+        await page.evaluate("document.querySelector('button').style.setProperty('border', '0')")
+        assert await control_faults(page) == ["button. Buy has no line"]
 
 
 async def test_page_without_its_parts_is_found(browser: Browser, market: Market) -> None:

@@ -20,7 +20,16 @@ from tests.browser.checks import (
     width_faults,
 )
 from tests.browser.market import Market
-from tests.browser.pages import NO_PAGES, PAGES, Row, bring
+from tests.browser.pages import (
+    NO_PAGES,
+    PAGES,
+    STRIPE,
+    Row,
+    bring,
+    scene_of,
+    stand_in_for_stripe,
+    wait_for_card_form,
+)
 from tests.browser.scene import Scene
 from tests.security.test_authorisation_matrix import routes_in
 
@@ -33,12 +42,15 @@ every_page = pytest.mark.parametrize("row", PAGES, ids=lambda row: row.state)
 @asynccontextmanager
 async def shown(browser: Browser, scene: Scene, row: Row, **options: object) -> AsyncIterator[tuple[Page, Observed]]:
     """Show the page of a row in a new window."""
+    scene = scene_of(row, scene)
     person = scene.people[row.who] if row.who else None
     context = await scene.market.context(browser, person, **{"viewport": DESK, **options})
     try:
-        observed = await watch(context, scene.market.url)
+        observed = await watch(context, scene.market.url, also=(STRIPE,) if row.stripe else ())
+        await stand_in_for_stripe(context, row)
         page = await context.new_page()
         await bring(page, row, scene)
+        await wait_for_card_form(page, row)
         yield page, observed
     finally:
         await context.close()
@@ -115,14 +127,15 @@ async def test_page_fits_small_screens_and_large_text(browser: Browser, scene: S
 
 async def test_markup_of_every_page_is_valid(browser: Browser, scene: Scene, vnu: list[str], tmp_path: Path) -> None:
     for row in PAGES:
-        person = scene.people[row.who] if row.who else None
-        context = await scene.market.context(browser, person, java_script_enabled=False)
+        place = scene_of(row, scene)
+        person = place.people[row.who] if row.who else None
+        context = await place.market.context(browser, person, java_script_enabled=False)
         page = await context.new_page()
-        response = await page.goto(row.path(scene))
+        response = await page.goto(row.path(place))
         if row.press:
             await page.close()
             page = await context.new_page()
-            response = await bring(page, row, scene)
+            response = await bring(page, row, place)
         assert response is not None
         (tmp_path / f"{row.state.replace(' ', '-')}.html").write_bytes(await response.body())
         await context.close()

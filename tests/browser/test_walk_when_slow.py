@@ -1,6 +1,7 @@
 """G6 and G11: slow answers are said on the button that was pressed, and live changes move nothing else."""
 
 import asyncio
+import re
 
 from playwright.async_api import Route, expect
 
@@ -52,3 +53,29 @@ async def test_live_changes_of_a_ticket_shift_nothing_around_them(market: Market
     await ada.orders(ticket)
     await expect(page.get_by_role("timer")).to_be_visible(timeout=LIVE_MS)
     assert await page.evaluate("window.shifted") <= LARGEST_SHIFT
+
+
+async def test_page_that_was_not_to_be_had_is_asked_for_once_more_by_itself(market: Market, opens: Opens) -> None:
+    ticket = await (await market.member()).lists(title="Away for a moment")
+    page = await opens("about:blank")
+    refused = await page.request.get(f"{market.url}/", headers={"accept": "text/html"})
+    scripts = "".join(re.findall(r"<script[^>]*></script>", await refused.text()))
+    asked: list[str] = []
+
+    async def is_away(route: Route) -> None:
+        asked.append(route.request.method)
+        body = f"<!doctype html><title>Away</title><p data-retry=1></p>{scripts}"
+        await route.fulfill(status=503, content_type="text/html", body=body)
+
+    address = f"{market.url}/tickets/{ticket['id']}"
+    await page.route(address, is_away, times=1)
+    await page.goto(address)
+    await expect(page.get_by_text("tries again by itself")).to_be_visible()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Away for a moment")
+    # Only once: the second refusal is for the reader to answer.
+    await page.route(address, is_away)
+    async with page.expect_navigation():
+        await page.goto(address)
+        await page.wait_for_event("load")
+    assert asked == ["GET"] * 3
+    await expect(page.get_by_text("tries again by itself")).to_have_count(0)

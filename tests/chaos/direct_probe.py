@@ -10,8 +10,9 @@ from bson import ObjectId
 
 from actors.cluster import names
 from actors.cluster.client import ActorClient
-from actors.domain.messages import CreateTicket, Order, Reserve
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import CreateTicket, Reserve
+from actors.domain.ticket_values import Order
 from actors.runtime.placement import SharedPlacement
 from tests.chaos.judgement import is_trouble
 from tests.chaos.records import Answer, Verb

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 NEVER = math.inf
+FORMAT = 2
 
 
 class Kind(StrEnum):
@@ -19,6 +20,9 @@ class Kind(StrEnum):
     EDIT = "edit"
     WITHDRAW = "withdraw"
     RESERVE = "reserve"
+    JOIN = "join"
+    LEAVE = "leave"
+    CLOSE_LINE = "close_line"
     CANCEL = "cancel"
     PAY = "pay"
     READ_TICKET = "read_ticket"
@@ -80,6 +84,7 @@ class History:
     monotonic: float
     reservation_seconds: float
     grace_seconds: float
+    offer_seconds: float
     faults: tuple[Window, ...] = field(default=())
 
     def instant(self, wall: float) -> float:
@@ -113,7 +118,7 @@ def read_history(path: Path) -> History:
         try:
             header = json.loads(next(lines, "null"))
             operations = sorted(_operations(lines), key=lambda operation: operation.invoked)
-            if header["history"] != 1:
+            if header["history"] != FORMAT:
                 raise HistoryError(f"{path}: version {header['history']} of histories is not known")
             return History(
                 tuple(replace(operation, number=number) for number, operation in enumerate(operations)),
@@ -121,6 +126,7 @@ def read_history(path: Path) -> History:
                 monotonic=header["monotonic"],
                 reservation_seconds=header["reservationSeconds"],
                 grace_seconds=header["paymentGraceSeconds"],
+                offer_seconds=header["offerSeconds"],
             )
         except (KeyError, TypeError, ValueError) as error:
             raise HistoryError(f"{path} is no history: {error!r}") from error

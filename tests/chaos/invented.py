@@ -4,30 +4,30 @@ import random
 from dataclasses import dataclass
 
 from tests.chaos.history import History, Kind
-from tests.chaos.sequential_model import (
-    Answer,
+from tests.chaos.requests import (
     Cancel,
+    CloseLine,
     Decline,
     Edit,
     Expire,
-    Order,
+    Join,
+    Leave,
     Pay,
+    ReadAfterJoin,
     ReadTicket,
     Request,
     Reserve,
     StartPayment,
-    Ticket,
     Withdraw,
-    happen,
-    order_of,
-    respond,
 )
-from tests.chaos.writing import DECLINED_CARD, SAM, VISA, Told
+from tests.chaos.sequential_model import Answer, Order, Ticket, happen, order_of, respond
+from tests.chaos.writing import DECLINED_CARD, SAM, TICKET, VISA, Told
 
 PRICES = (20.0, 25.0, 30.0)
 BUYERS = ("ann", "bea", "cy")
+LIMITS = (None, None, 20.0)
 # In steps of the invention, one a second: short enough that some holds end by themselves.
-WINDOW = 12.0
+WINDOW, OFFER_WINDOW = 12.0, 8.0
 # How long before and after its moment an operation may be asked and answered.
 LONGEST_OVERLAP = 3.0
 UNKNOWN = 0.1
@@ -49,8 +49,8 @@ def invented(chance: random.Random, steps: int) -> History:
 class _Invention:
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
-        self._told = Told(window=WINDOW)
-        self._ticket = Ticket(20.0)
+        self._told = Told(window=WINDOW, offer_window=OFFER_WINDOW)
+        self._ticket = Ticket(20.0, id=TICKET)
         self._now = 5.0
         self._orders: dict[str, float] = {}
         self._payments: list[_Payment] = []
@@ -61,6 +61,7 @@ class _Invention:
             self._now += 1
             self._expire()
             self._step()
+            self._note_offer()
         for payment in list(self._payments):
             self._finish(payment)
         return self._told.history()
@@ -68,15 +69,23 @@ class _Invention:
     def _expire(self) -> None:
         order = self._ticket.order
         if order is not None and order.is_open and self._now >= self._orders[order.id]:
-            self._ticket = happen(self._ticket, Expire(order.id)) or self._ticket
+            self._ticket = happen(self._ticket, Expire(order.id, order.offer)) or self._ticket
+            self._note_offer()
+
+    def _note_offer(self) -> None:
+        order = self._ticket.order
+        if order is not None and order.offer:
+            self._orders.setdefault(order.id, self._now + OFFER_WINDOW)
 
     def _step(self) -> None:
         chance, order_id = self._chance, self._chance.choice([*self._orders, ""])
         roll = chance.random()
         if self._payments and roll < 0.3:
             self._go_on(chance.choice(self._payments))
-        elif roll < 0.5:
+        elif roll < 0.4:
             self._reserve()
+        elif roll < 0.51:
+            self._change_the_line()
         elif roll < 0.6:
             price = chance.choice(PRICES)
             self._ask(Kind.EDIT, SAM, Edit(price), arguments={"price": price})
@@ -103,8 +112,8 @@ class _Invention:
         before = self._ticket
         self._ticket, answer = next(respond(before, request))
         known = self._chance.random() >= UNKNOWN
-        if self._ticket is not before:
-            self._orders[order_id] = self._now + WINDOW
+        if self._ticket is not before and self._ticket.order is not None:
+            self._orders[self._ticket.order.id] = self._now + WINDOW
         shown = dict(answer.fields)
         order = order_of(self._ticket, str(shown.get("id")))
         if order is not None and answer.status < 300:
@@ -113,6 +122,23 @@ class _Invention:
             Kind.RESERVE, request.buyer, self._during(), answer.status if known else None,
             order=order.id if order and known else None, answer=shown if known else {}, arguments=arguments,
         )  # fmt: skip
+
+    def _change_the_line(self) -> None:
+        roll, person = self._chance.random(), self._chance.choice(BUYERS)
+        if roll < 0.7:
+            self._join(person)
+        elif roll < 0.9:
+            self._ask(Kind.LEAVE, person, Leave(person))
+        else:
+            self._ask(Kind.CLOSE_LINE, SAM, CloseLine())
+
+    def _join(self, person: str) -> None:
+        request = Join(person, self._chance.choice(LIMITS))
+        self._ticket, answer = next(respond(self._ticket, request))
+        if answer.status < 300:
+            answer = Answer(answer.status, next(respond(self._ticket, ReadAfterJoin(request.person)))[1].fields)
+        arguments = {} if request.most is None else {"maxPrice": request.most}
+        self._tell(Kind.JOIN, request.person, answer, self._during(), None, dict(arguments))
 
     def _go_on(self, payment: _Payment) -> None:
         order = order_of(self._ticket, payment.order)
@@ -166,7 +192,7 @@ class _Invention:
     def _shown(self, order: Order) -> dict[str, object]:
         return self._told.order(
             order.id, price=order.price, status=order.status, version=order.version, reason=order.reason,
-            ends=self._orders[order.id], created=self._orders[order.id] - WINDOW,
+            ends=self._orders[order.id], created=self._orders[order.id] - WINDOW, offer=order.offer,
         )  # fmt: skip
 
     def _during(self) -> tuple[float, float]:

@@ -56,7 +56,7 @@ def _of_ticket(
         yield Violation("nobody listed this ticket", ticket_id, tuple(map(str, operations)))
         return
     calls = calls_of(history, sightings, ticket_id, operations)
-    initial = Ticket(listed.arguments["price"])
+    initial = Ticket(listed.arguments["price"], id=ticket_id)
     if search(calls, initial, most_work).verdict is not Verdict.EXPLAINED:
         yield _unexplained(ticket_id, listed, calls, initial, most_work)
 

@@ -26,7 +26,9 @@ BUYERS = 6
 async def served(settings: Settings, behaviour: type[TicketEntity]) -> AsyncIterator[LocalMarket]:
     """A market whose tickets behave like this, at the port of the settings."""
     async with local_market(settings) as market:
-        market.tickets = market._start(behaviour(market.connections.queries), "tickets-0")
+        market.tickets = market._start(
+            behaviour(market.connections.queries, offer_window=settings.offer_window_ms), "tickets-0"
+        )
         await market.connections.clock.refresh()
         async with open_services(settings, market) as services:
             server = uvicorn.Server(uvicorn.Config(create_api(services), port=settings.http_port, log_level="warning"))
@@ -41,7 +43,8 @@ async def served(settings: Settings, behaviour: type[TicketEntity]) -> AsyncIter
 
 async def contended(settings: Settings, behaviour: type[TicketEntity], file: Path, tickets: int = TICKETS) -> History:
     """The history of some seconds of contention in such a market. With more tickets each is in use for longer."""
-    settings = settings.model_copy(update={"http_port": free_port(), "rate_limits": False, "reservation_seconds": 1})
+    short = {"reservation_seconds": 1, "offer_seconds": 1}
+    settings = settings.model_copy(update={"http_port": free_port(), "rate_limits": False} | short)
     async with served(settings, behaviour):
         await contention.run(settings, contention.Plan(file, SECONDS, tickets, BUYERS, faults=0.0, seed=1))
     return read_history(file)

@@ -20,7 +20,10 @@ from typing import Any
 from actors.cluster import names
 from actors.cluster.client import ActorClient
 from actors.cluster.serialization import unpack
-from actors.domain.messages import OrderStatus, Pay, PaymentAnswer, Reserve
+from actors.domain.answers import PaymentAnswer
+from actors.domain.purchase_commands import Pay
+from actors.domain.ticket_commands import Reserve
+from actors.domain.ticket_values import OrderStatus
 from actors.processes.servers import ProductionResources
 from actors.storage.ledger_reader import reconcile
 from cli.up import embedded_servers

@@ -8,8 +8,32 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from actors.domain.ids import derived_id
+from tests.chaos.requests import (
+    Cancel,
+    CloseLine,
+    Decline,
+    Edit,
+    Expire,
+    Happening,
+    Join,
+    Leave,
+    Pay,
+    ReadAfterEdit,
+    ReadAfterJoin,
+    ReadTicket,
+    Request,
+    Reserve,
+    Sell,
+    StartPayment,
+    Withdraw,
+)
+
 RESERVED = "Somebody holds this ticket. It is for sale again if they let go."
 SOLD = "This ticket is sold."
+NOT_HELD = "Nobody holds this ticket: it is for sale, and you can buy it now."
+HELD_BY_YOU = "You hold this ticket yourself."
+LINE_CLOSED = "The seller takes nobody else into the waiting list for this ticket."
 WITHDRAWN = "The seller has withdrawn this ticket."
 PRICE_CHANGED = "The seller changed the price before you had the ticket. The price is now {:,.2f}"
 COMPLETE = "This order is paid and complete."
@@ -24,7 +48,7 @@ ENDINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One order: created, awaiting:payment, complete or cancelled."""
+    """One order: created, awaiting:payment, complete or cancelled. `offer` until its buyer accepts it."""
 
     id: str
     buyer: str
@@ -32,6 +56,7 @@ class Order:
     status: str = "created"
     version: int = 1
     reason: str | None = None
+    offer: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -39,9 +64,15 @@ class Order:
         return self.status in ("created", "awaiting:payment")
 
 
+Line: TypeAlias = tuple[tuple[str, float | None], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """`order` is the one that holds or has bought it, `over` those that let go, `edits` those that took effect."""
+    """`order` is the one that holds or has bought it, `over` those that let go, `edits` those that took effect.
+
+    `line` has the people who wait, the first in front, with the most that they pay.
+    """
 
     price: float
     version: int = 1
@@ -49,6 +80,9 @@ class Ticket:
     order: Order | None = None
     over: frozenset[Order] = frozenset()
     edits: frozenset[int] = frozenset()
+    id: str = ""
+    line: Line = ()
+    is_line_closed: bool = False
 
     @property
     def status(self) -> str:
@@ -58,82 +92,6 @@ class Ticket:
         if self.order is None:
             return "available"
         return "reserved" if self.order.is_open else "sold"
-
-
-# What people ask for
-
-
-@dataclass(frozen=True, slots=True)
-class Reserve:
-    """`order` is the id that the order gets. One with a key may have been sent before, so that its order is there."""
-
-    buyer: str
-    order: str
-    expected: float | None = None
-    keyed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """With a number it is remembered, since it may be answered with how the ticket stood a moment later."""
-
-    price: float
-    number: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ReadAfterEdit:
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Withdraw:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    order: str
-
-
-@dataclass(frozen=True, slots=True)
-class Pay:
-    """`may_fail` when a card that is declined was presented for this order, by this request or by an earlier one."""
-
-    order: str
-    may_fail: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ReadTicket:
-    pass
-
-
-# What happens by itself, or in the course of a payment
-
-
-@dataclass(frozen=True, slots=True)
-class StartPayment:
-    order: str
-
-
-@dataclass(frozen=True, slots=True)
-class Sell:
-    order: str
-
-
-@dataclass(frozen=True, slots=True)
-class Decline:
-    order: str
-
-
-@dataclass(frozen=True, slots=True)
-class Expire:
-    order: str
-
-
-Request: TypeAlias = Reserve | Edit | ReadAfterEdit | Withdraw | Cancel | Pay | ReadTicket
-Happening: TypeAlias = StartPayment | Sell | Decline | Expire
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +109,7 @@ class Answer:
 Responses: TypeAlias = Iterator[tuple[Ticket, Answer]]
 
 
-def respond(ticket: Ticket, request: Request) -> Responses:
+def respond(ticket: Ticket, request: Request) -> Responses:  # noqa: C901 - a row a request
     """What may come of the request now: the ticket after it, and the answer."""
     match request:
         case Reserve():
@@ -168,6 +126,14 @@ def respond(ticket: Ticket, request: Request) -> Responses:
             yield from _pay(ticket, order, may_fail=may_fail)
         case ReadTicket():
             yield ticket, Answer(200, _shown(ticket))
+        case Join():
+            yield from _join(ticket, request)
+        case ReadAfterJoin(person=person):
+            yield from _place(ticket, person)
+        case Leave(person=person):
+            yield _without(ticket, person), Answer(204)
+        case CloseLine():
+            yield _closed(ticket), Answer(204)
 
 
 def happen(ticket: Ticket, happening: Happening) -> Ticket | None:
@@ -177,12 +143,13 @@ def happen(ticket: Ticket, happening: Happening) -> Ticket | None:
         return None
     match happening:
         case StartPayment() if order.status == "created":
-            return _with(ticket, replace(order, status="awaiting:payment", version=order.version + 1))
+            awaiting = replace(order, status="awaiting:payment", version=order.version + 1, offer=False)
+            return _with(ticket, awaiting)
         case Sell() if order.status == "awaiting:payment":
             return _sold(ticket, order)
         case Decline() if order.status == "awaiting:payment":
             return _ended(ticket, order, "declined")
-        case Expire():
+        case Expire() if order.offer == happening.offer:
             return _ended(ticket, order, "expired")
     return None
 
@@ -198,7 +165,10 @@ def _reserve(ticket: Ticket, request: Reserve) -> Responses:
     elif order.buyer != request.buyer:
         yield ticket, Answer(409, {"message": RESERVED})
     elif request.expected in (None, order.price):
-        seen = {"id": order.id, "price": order.price, "status": order.status, "version": order.version}
+        if order.offer:  # to ask for it is to accept it
+            order = replace(order, version=order.version + 1, offer=False)
+            ticket = _with(ticket, order)
+        seen = {"id": order.id, "price": order.price, "status": order.status, "version": order.version, "offer": None}
         yield ticket, Answer(200, seen)
     else:
         yield ticket, Answer(409, {"message": PRICE_CHANGED.format(order.price)})
@@ -210,7 +180,7 @@ def _reserve_free(ticket: Ticket, request: Reserve) -> Responses:
     elif request.expected not in (None, ticket.price):
         yield ticket, Answer(409, {"message": PRICE_CHANGED.format(ticket.price)})
     elif order_of(ticket, request.order) is None:
-        held = _with(ticket, Order(request.order, request.buyer, ticket.price))
+        held = _with(_without(ticket, request.buyer), Order(request.order, request.buyer, ticket.price))
         yield held, Answer(201, {"id": request.order, "price": ticket.price})
         if request.keyed:  # the answer to its first sending was lost
             yield held, Answer(200, {"id": request.order, "price": ticket.price})
@@ -232,7 +202,7 @@ def _withdraw(ticket: Ticket) -> Responses:
     elif (refusal := _refusal(ticket)) is not None:
         yield ticket, refusal
     else:
-        yield replace(ticket, withdrawn=True, version=ticket.version + 1), Answer(204)
+        yield replace(ticket, withdrawn=True, version=ticket.version + 1, line=()), Answer(204)
 
 
 def _cancel(ticket: Ticket, order_id: str) -> Responses:
@@ -262,6 +232,50 @@ def _pay(ticket: Ticket, order_id: str, *, may_fail: bool) -> Responses:
             yield ticket, Answer(402, {"message": DECLINED})
 
 
+def _join(ticket: Ticket, request: Join) -> Responses:
+    """Whether it is 201 or 200 is read from documents, which lag: only that nothing changed is known to be 200."""
+    person, order = request.person, ticket.order
+    if ticket.status in ("sold", "withdrawn"):
+        yield ticket, Answer(409, {"message": {"sold": SOLD, "withdrawn": WITHDRAWN}[ticket.status]})
+    elif order is None:
+        yield ticket, Answer(409, {"message": NOT_HELD})
+    elif order.buyer == person:
+        yield ticket, Answer(409, {"message": HELD_BY_YOU})
+    elif ticket.is_line_closed:
+        yield ticket, Answer(409, {"message": LINE_CLOSED})
+    elif (person, request.most) in ticket.line:
+        yield ticket, Answer(200)
+    else:
+        waiting = dict(ticket.line) | {person: request.most}  # somebody in line keeps their place
+        joined = replace(ticket, line=tuple(waiting.items()), version=ticket.version + 1)
+        yield joined, Answer(201)
+        yield joined, Answer(200)
+
+
+def _place(ticket: Ticket, person: str) -> Responses:
+    people = [waiting for waiting, _ in ticket.line]
+    if person in people:
+        for status in (201, 200):
+            yield ticket, Answer(status, {"place": people.index(person) + 1})
+
+
+def _without(ticket: Ticket, person: str) -> Ticket:
+    line = tuple(waiting for waiting in ticket.line if waiting[0] != person)
+    return ticket if line == ticket.line else replace(ticket, line=line, version=ticket.version + 1)
+
+
+def _closed(ticket: Ticket) -> Ticket:
+    is_held = ticket.status == "reserved"
+    if not ticket.line and (ticket.is_line_closed or not is_held):
+        return ticket
+    return replace(ticket, line=(), is_line_closed=is_held, version=ticket.version + 1)
+
+
+def offer_id(ticket_id: str, version: int) -> str:
+    """The id of the order that is offered in this version of the ticket, as DESIGN has it."""
+    return derived_id("offer", ticket_id, str(version))
+
+
 def order_of(ticket: Ticket, order_id: str) -> Order | None:
     """The order as it is now, whether it holds the ticket or let go of it."""
     if ticket.order is not None and ticket.order.id == order_id:
@@ -285,9 +299,15 @@ def _with(ticket: Ticket, order: Order) -> Ticket:
 
 
 def _sold(ticket: Ticket, order: Order) -> Ticket:
-    return _with(ticket, replace(order, status="complete", version=order.version + 1))
+    return replace(_with(ticket, replace(order, status="complete", version=order.version + 1)), line=())
 
 
 def _ended(ticket: Ticket, order: Order, reason: str) -> Ticket:
+    """The ticket for sale or, in the same step, offered to the first in line who pays its price."""
     ended = replace(order, status="cancelled", version=order.version + 1, reason=reason)
-    return replace(ticket, order=None, version=ticket.version + 1, over=ticket.over | {ended})
+    free = replace(ticket, order=None, version=ticket.version + 1, over=ticket.over | {ended}, is_line_closed=False)
+    for person, most in free.line:
+        if most is None or free.price <= most:
+            offer = Order(offer_id(free.id, free.version + 1), person, free.price, offer=True)
+            return replace(_with(free, offer), line=tuple(each for each in free.line if each[0] != person))
+    return free

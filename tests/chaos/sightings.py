@@ -22,13 +22,14 @@ class OrderSeen:
     version: int
     price: float
     reason: str | None
+    is_offer: bool
     expires_at: str
     by: Operation
 
     @property
     def what(self) -> object:
         """What was seen, whenever it was."""
-        return self.order, self.status, self.version, self.price, self.reason
+        return self.order, self.status, self.version, self.price, self.reason, self.is_offer
 
     @property
     def label(self) -> str:
@@ -36,12 +37,12 @@ class OrderSeen:
         return f"{self.by} [saw {self.order} {self.status} v{self.version} {self.reason or ''} at {self.price}]"
 
     def agreeing(self, ticket: Ticket) -> Iterator[Ticket]:
-        """Yield the ticket if its order is as it was seen."""
+        """Yield the ticket if its order is as it was seen, by its buyer."""
         order = order_of(ticket, self.order)
         if order is None:
             return
-        if (order.status, order.version, order.price, order.reason) == (
-            self.status, self.version, self.price, self.reason,
+        if (order.buyer, order.status, order.version, order.price, order.reason, order.offer) == (
+            self.person, self.status, self.version, self.price, self.reason, self.is_offer,
         ):  # fmt: skip
             yield ticket
 
@@ -110,6 +111,7 @@ class Sightings:
                 version=shown["version"],
                 price=shown["price"],
                 reason=shown.get("cancelReason"),
+                is_offer=shown.get("offer", False),
                 expires_at=shown["expiresAt"],
                 by=operation,
             )

@@ -29,7 +29,7 @@ TICKET: dict[str, object] = {
 
 
 def written(path: Path, *records: Record) -> Path:
-    with HistoryFile(path, Settings(reservation_seconds=30, payment_grace_seconds=7)) as file:
+    with HistoryFile(path, Settings(reservation_seconds=30, payment_grace_seconds=7, offer_seconds=9)) as file:
         for each in records:
             file.add(each)
     return path
@@ -40,7 +40,7 @@ def test_a_history_reads_as_it_was_written_in_the_order_of_asking(tmp_path: Path
     first = record(Operation.LIST, 1.0, 2.5, 201, TICKET)
     history = read_history(written(tmp_path / "h.jsonl", later, first))
     assert [one.kind for one in history.operations] == [Kind.LIST, Kind.READ_TICKET]
-    assert (history.reservation_seconds, history.grace_seconds) == (30, 7)
+    assert (history.reservation_seconds, history.grace_seconds, history.offer_seconds) == (30, 7, 9)
     assert history.operations[0].answer == TICKET
     assert history.instant(history.wall + 5) == history.monotonic + 5
 
@@ -95,5 +95,7 @@ def test_the_command_shows_what_cannot_be_explained_and_fails(
 def test_the_lines_of_a_file_are_json(tmp_path: Path) -> None:
     path = written(tmp_path / "h.jsonl", record(Operation.LIST, 1.0, 2.0, 201, TICKET))
     header, line = map(json.loads, path.read_text().splitlines())
-    assert set(header) == {"history", "wall", "monotonic", "reservationSeconds", "paymentGraceSeconds"}
+    assert set(header) == {
+        "history", "wall", "monotonic", "reservationSeconds", "paymentGraceSeconds", "offerSeconds",
+    }  # fmt: skip
     assert line["operation"] == "list"

@@ -41,6 +41,8 @@ def _lie(one: Operation, chance: random.Random) -> Operation:
     answer = dict(one.answer)
     if one.kind is Kind.READ_TICKET:
         answer["orderId"] = "nobody's order"
+    elif "place" in answer:
+        answer["place"] += 1
     elif "price" in answer:
         answer["price"] = chance.choice([price for price in PRICES if price != answer["price"]])
     elif one.status == 204:

@@ -10,37 +10,42 @@ How strict it is:
   by `own_writes`.
 - What happens by itself takes effect at any time from when it may: a hold ends when its time is over, not earlier, and
   nothing is decided as if it still held later than that. A payment starts, sells or fails from when it was asked for.
+- A hold that ends is offered in the same step to the first in line. What nobody was told of ends as well.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
 from tests.chaos.history import NEVER, History, Kind, Operation
-from tests.chaos.search import Call
-from tests.chaos.sequential_model import (
+from tests.chaos.requests import (
     Cancel,
+    CloseLine,
     Decline,
     Edit,
     Expire,
     Happening,
+    Join,
+    Leave,
     Pay,
     ReadAfterEdit,
+    ReadAfterJoin,
     ReadTicket,
     Request,
     Reserve,
     Sell,
     StartPayment,
-    Ticket,
     Withdraw,
-    happen,
-    respond,
 )
+from tests.chaos.search import Call
+from tests.chaos.sequential_model import Ticket, happen, offer_id, respond
 from tests.chaos.sightings import OrderSeen, Sightings, TicketSeen
 
 # Holds are timed by the market's clock and ours is read once: they differ by the time of a request or two.
 CLOCK_SECONDS = 0.25
+# An operation changes a ticket twice at most, and so does the end of an order that it made.
+MOST_VERSIONS = 5
 GOOD_CARD = "pm_card_visa"
 OK, CREATED, REFUSED, TOO_MANY = 200, 201, 400, 429
 
@@ -52,22 +57,14 @@ def calls_of(
 ) -> list[Call[Ticket]]:
     """Return the calls of a ticket, its creation excepted."""
     seen = sightings.orders.get(ticket_id, []), sightings.tickets.get(ticket_id, [])
-    return list(_Calls(history, operations, *seen).all())
-
-
-@dataclass(frozen=True, slots=True)
-class _Life:
-    """What is known of an order besides its states: when it may have begun, and when it ends unless it is paid."""
-
-    began: float
-    ends: float
-    is_told: bool
+    return list(_Calls(history, ticket_id, operations, *seen).all())
 
 
 class _Calls:
     def __init__(
         self,
         history: History,
+        ticket_id: str,
         operations: Sequence[Operation],
         orders: Sequence[OrderSeen],
         tickets: Sequence[TicketSeen],
@@ -76,18 +73,23 @@ class _Calls:
         self._operations = [one for one in operations if one.kind is not Kind.LIST and one.status != TOO_MANY]
         self._reservations = [one for one in self._operations if one.kind is Kind.RESERVE]
         self._payments = [one for one in self._operations if one.kind is Kind.PAY]
+        self._joins = [one for one in self._operations if one.kind is Kind.JOIN]
         self._orders_seen = orders
         self._tickets_seen = tickets
-        self._lives = {order_id: self._life(order_id) for order_id in self._order_ids()}
+        # Nothing is offered unless somebody joined.
+        versions = range(MOST_VERSIONS * len(operations)) if self._joins else ()
+        self._offer_ids = {offer_id(ticket_id, version) for version in versions}
+        self._began = {order_id: self._beginning(order_id) for order_id in self._order_ids()}
+        self._ends = self._ends_told()
 
     def all(self) -> Iterator[Call[Ticket]]:
         for operation in self._operations:
             yield from self._calls(operation)
-        for order_id in self._lives:
+        for order_id in self._began:
             yield from self._happenings(order_id)
+        yield from self._unseen_offers()
         for order in _earliest(self._orders_seen):
-            began = self._lives[order.order].began
-            yield Call(began, order.answered, order.agreeing, order.label, only_looks=True)
+            yield Call(self._began[order.order], order.answered, order.agreeing, order.label, only_looks=True)
         for ticket in _earliest(self._tickets_seen):
             yield Call(-NEVER, ticket.answered, ticket.agreeing, ticket.label, only_looks=True)
 
@@ -96,7 +98,12 @@ class _Calls:
             return
         if operation.kind is Kind.EDIT and operation.status == OK:
             yield from self._edited(operation)
-            return
+        elif operation.kind is Kind.JOIN and operation.status in (OK, CREATED):
+            yield from self._joined(operation)
+        else:
+            yield self._asked(operation)
+
+    def _asked(self, operation: Operation) -> Call[Ticket]:
         requests = list(self._requests(operation))
 
         def step(ticket: Ticket) -> Iterator[Ticket]:
@@ -110,13 +117,13 @@ class _Calls:
                     elif answer.agrees_with(operation.status, operation.answer):
                         yield after
 
-        yield Call(
+        return Call(
             self._invoked(operation),
             operation.answered,
             step,
             str(operation),
             required=operation.is_certain,
-            only_looks=operation.is_certain and _only_looks(operation),
+            only_looks=operation.is_certain and self._only_looks(operation),
         )
 
     def _edited(self, operation: Operation) -> Iterator[Call[Ticket]]:
@@ -136,7 +143,24 @@ class _Calls:
         yield Call(*during, takes_effect)
         yield Call(*during, is_told, str(operation), only_looks=True)
 
-    def _requests(self, operation: Operation) -> Iterator[Request]:
+    def _joined(self, operation: Operation) -> Iterator[Call[Ticket]]:
+        """Somebody who is in line from now on, and is told their place as it is then or a little later."""
+
+        def takes_effect(ticket: Ticket) -> Iterator[Ticket]:
+            if not self._is_past(ticket, operation):
+                join = Join(operation.person, operation.arguments.get("maxPrice"))
+                yield from {after for after, answer in respond(ticket, join) if answer.status in (OK, CREATED)}
+
+        def is_told(ticket: Ticket) -> Iterator[Ticket]:
+            for after, answer in respond(ticket, ReadAfterJoin(operation.person)):
+                if answer.agrees_with(operation.status, operation.answer):
+                    yield after
+
+        during = operation.invoked, operation.answered
+        yield Call(*during, takes_effect)
+        yield Call(*during, is_told, str(operation), only_looks=True)
+
+    def _requests(self, operation: Operation) -> Iterator[Request]:  # noqa: C901 - a row a kind
         arguments, order_id = operation.arguments, operation.order or ""
         match operation.kind:
             case Kind.RESERVE:
@@ -153,6 +177,12 @@ class _Calls:
                 yield Pay(order_id, may_fail=self._declined_from(order_id) <= operation.answered)
             case Kind.READ_TICKET:
                 yield ReadTicket()
+            case Kind.JOIN:
+                yield Join(operation.person, arguments.get("maxPrice"))
+            case Kind.LEAVE:
+                yield Leave(operation.person)
+            case Kind.CLOSE_LINE:
+                yield CloseLine()
 
     def _invoked(self, operation: Operation) -> float:
         """When it may have taken effect: a read by id as early as the window of a fault that it falls into."""
@@ -170,9 +200,8 @@ class _Calls:
         order = ticket.order
         if order is None or not order.is_open or not operation.is_certain:
             return False
-        life = self._lives.get(order.id)
         grace = self._history.grace_seconds if order.status == "awaiting:payment" else 0.0
-        ends = life.ends if life is not None and life.is_told else NEVER
+        ends = self._ends.get((order.id, order.offer), NEVER)
         return self._invoked(operation) > ends + grace + CLOCK_SECONDS
 
     # Orders
@@ -185,7 +214,9 @@ class _Calls:
         return {order_id for order_id in told | shown | seen | nameless if order_id is not None}
 
     def _makers(self, order_id: str) -> list[Operation]:
-        """The reservation that made the order, or those that may have."""
+        """The reservation that made the order, or those that may have; none of an offer."""
+        if order_id in self._offer_ids:
+            return []
         named = [one for one in self._reservations if one.order == order_id and one.is_certain]
         if certain := [one for one in named if one.status == CREATED]:
             return certain
@@ -200,20 +231,33 @@ class _Calls:
     def _orders_it_may_have_made(self, operation: Operation) -> list[str]:
         if operation.is_certain:
             return [operation.order or _nameless(operation)]
-        return [order_id for order_id in self._lives if operation in self._makers(order_id)]
+        return [order_id for order_id in self._began if operation in self._makers(order_id)]
 
-    def _life(self, order_id: str) -> _Life:
-        began = min((maker.invoked for maker in self._makers(order_id)), default=-NEVER)
-        told = [self._history.instant(_seconds(text)) for text in self._ends_told(order_id)]
-        return _Life(began, min(told, default=began + self._history.reservation_seconds), is_told=bool(told))
+    def _beginning(self, order_id: str) -> float:
+        return min((maker.invoked for maker in self._makers(order_id)), default=-NEVER)
 
-    def _ends_told(self, order_id: str) -> Iterator[str]:
-        for one in self._reservations:
-            if one.order == order_id and "expiresAt" in one.answer:
-                yield one.answer["expiresAt"]
-        for seen in self._orders_seen:
-            if seen.order == order_id:
-                yield seen.expires_at
+    def _ends_told(self) -> dict[tuple[str, bool], float]:
+        """When each order ends unless it is paid, as people were told: of an offer, and of what is none any more."""
+        told = [(seen.order, seen.is_offer, seen.expires_at) for seen in self._orders_seen]
+        told += [
+            (one.order, one.answer.get("offer", False), one.answer["expiresAt"])
+            for one in self._reservations
+            if one.order is not None and "expiresAt" in one.answer
+        ]
+        ends: dict[tuple[str, bool], float] = {}
+        for order_id, is_offer, text in told:
+            end = self._history.instant(datetime.fromisoformat(text).timestamp())
+            ends[order_id, is_offer] = min(end, ends.get((order_id, is_offer), NEVER))
+        return ends
+
+    def _expiries(self, order_id: str) -> Iterator[tuple[float, Expire]]:
+        if order_id in self._offer_ids:
+            offered_until = self._ends.get((order_id, True), self._joins[0].invoked + self._history.offer_seconds)
+            yield offered_until, Expire(order_id, offer=True)
+            yield self._ends.get((order_id, False), offered_until), Expire(order_id)
+        else:
+            untold = self._began[order_id] + self._history.reservation_seconds
+            yield self._ends.get((order_id, False), untold), Expire(order_id)
 
     # What happens by itself
 
@@ -229,11 +273,24 @@ class _Calls:
             (started, StartPayment(order_id)),
             (sold, Sell(order_id)),
             (self._declined_from(order_id), Decline(order_id)),
-            (self._lives[order_id].ends - CLOCK_SECONDS, Expire(order_id)),
+            *((ends - CLOCK_SECONDS, expiry) for ends, expiry in self._expiries(order_id)),
         ]
         for since, happening in times:
             if since != NEVER:
                 yield Call(since, NEVER, _Happens(happening), required=False)
+
+    def _unseen_offers(self) -> Iterator[Call[Ticket]]:
+        """Offers of which nobody was told end as well, one after the other: at most one for each who joined."""
+        for number, _ in enumerate(self._joins):
+            since = self._joins[0].invoked + (number + 1) * self._history.offer_seconds - CLOCK_SECONDS
+            yield Call(since, NEVER, _UnseenOfferEnds(self._began, number), required=False)
+
+    def _only_looks(self, operation: Operation) -> bool:
+        status = operation.status or 0
+        if operation.kind is Kind.RESERVE and status == OK:
+            return "key" not in operation.arguments and operation.order not in self._offer_ids
+        is_read = operation.kind is Kind.READ_TICKET or (operation.kind is Kind.PAY and status == OK)
+        return status >= REFUSED or is_read
 
     def _declined_from(self, order_id: str) -> float:
         declined = (
@@ -254,18 +311,27 @@ class _Happens:
             yield after
 
 
+@dataclass(frozen=True, slots=True)
+class _UnseenOfferEnds:
+    """The offer that follows `number` others of which nobody was told; so that calls like it are not tried anew."""
+
+    seen: Collection[str]
+    number: int
+
+    def __call__(self, ticket: Ticket) -> Iterator[Ticket]:
+        order = ticket.order
+        before = sum(each.id not in self.seen for each in ticket.over)
+        if order is not None and order.id not in self.seen and before == self.number:
+            after = happen(ticket, Expire(order.id, offer=order.offer))
+            if after is not None:
+                yield after
+
+
 def _is_told_elsewhere(operation: Operation) -> bool:
     """Whether it is no call: what was seen of an order, and what a payment may do by and by, are calls of their own."""
     is_unknown_payment = operation.kind is Kind.PAY and not operation.is_certain
     is_lost_read = operation.kind is Kind.READ_TICKET and not operation.is_certain
     return operation.kind is Kind.READ_ORDER or is_unknown_payment or is_lost_read
-
-
-def _only_looks(operation: Operation) -> bool:
-    status = operation.status or 0
-    if operation.kind is Kind.RESERVE:
-        return status >= REFUSED or (status == OK and "key" not in operation.arguments)
-    return status >= REFUSED or operation.kind is Kind.READ_TICKET or (operation.kind is Kind.PAY and status == OK)
 
 
 def _earliest(seen: Iterable[Seen]) -> Iterator[Seen]:
@@ -280,7 +346,3 @@ def _earliest(seen: Iterable[Seen]) -> Iterator[Seen]:
 def _nameless(operation: Operation) -> str:
     """What an order is called that nobody was told of."""
     return f"order of {operation.number}"
-
-
-def _seconds(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()

@@ -9,7 +9,7 @@ from tests.chaos.linearizability import violations
 
 TICKET = "ticket-1"
 SAM = "sam"
-WINDOW = 900.0
+WINDOW, OFFER_WINDOW = 900.0, 600.0
 VISA = {"paymentMethod": "pm_card_visa"}
 UNEXPLAINED = ["no order of the operations explains the answers"]
 DECLINED_CARD = {"paymentMethod": "pm_card_chargeDeclined"}
@@ -28,9 +28,10 @@ def rules(history: History) -> list[str]:
 class Told:
     """Writes down what people were told; times are seconds, from asking to answer. Both clocks begin at 0."""
 
-    def __init__(self, price: float = 20.0, window: float = WINDOW) -> None:
+    def __init__(self, price: float = 20.0, window: float = WINDOW, offer_window: float = OFFER_WINDOW) -> None:
         self._operations: list[Operation] = []
         self._window = window
+        self._offer_window = offer_window
         self._numbers = itertools.count()
         shown = {"id": TICKET, "price": price, "status": "available", "orderId": None, "version": 1}
         self.add(Kind.LIST, SAM, (0, 1), 201, answer={**shown, "createdAt": iso(0.5)}, arguments={"price": price})
@@ -38,7 +39,7 @@ class Told:
     def history(self, reservation_seconds: float | None = None) -> History:
         """The history so far, in the order of asking."""
         ordered = sorted(self._operations, key=lambda operation: operation.invoked)
-        return History(tuple(ordered), 0, 0, reservation_seconds or self._window, 0)
+        return History(tuple(ordered), 0, 0, reservation_seconds or self._window, 0, self._offer_window)
 
     def add(  # noqa: PLR0913 - a line of a history
         self,
@@ -84,6 +85,27 @@ class Told:
         """The buyer let go."""
         self.add(Kind.CANCEL, buyer, during, 204, order=order)
 
+    def joined(
+        self, person: str, during: tuple[float, float], place: int, status: int = 201, most: float | None = None
+    ) -> None:
+        """The person waits in this place."""
+        arguments = {} if most is None else {"maxPrice": most}
+        answer = {"ticketId": TICKET, "place": place}
+        self.add(Kind.JOIN, person, during, status, answer=answer, arguments=arguments)
+
+    def left(self, person: str, during: tuple[float, float]) -> None:
+        """The person waits no more."""
+        self.add(Kind.LEAVE, person, during, 204)
+
+    def closed(self, during: tuple[float, float]) -> None:
+        """Sam closed the line."""
+        self.add(Kind.CLOSE_LINE, SAM, during, 204)
+
+    def accepted(self, buyer: str, during: tuple[float, float], order: str) -> None:
+        """The buyer asked for what was offered, and has it for as long as any hold."""
+        shown = self.order(order, version=2, ends=during[1] + self._window)
+        self.add(Kind.RESERVE, buyer, during, 200, order=order, answer=shown)
+
     def paid(self, buyer: str, during: tuple[float, float], order: str, status: int | None = 201) -> None:
         """The buyer paid, and was answered so."""
         answer = {"orderId": order} if status in (200, 201) else {}
@@ -106,10 +128,13 @@ class Told:
         reason: str | None = None,
         ends: float = WINDOW,
         created: float = 1.0,
+        offer: bool = False,
     ) -> dict[str, Any]:
         """An order as it is shown."""
         shown = {
             "id": order, "status": status, "price": price, "version": version, "ticket": TICKET,
             "expiresAt": iso(ends), "createdAt": iso(created),
         }  # fmt: skip
+        if offer:
+            shown["offer"] = True
         return shown if reason is None else {**shown, "cancelReason": reason}

@@ -15,7 +15,7 @@ from tests.chaos.linearizability import violations
 from tests.support.killing import kill_one
 
 # Short holds, so that some end by themselves while their ticket is wanted still.
-SETTINGS = {"reservation_seconds": 3, "payment_grace_seconds": 4, "max_holds_per_buyer": 1000}
+SETTINGS = {"reservation_seconds": 3, "offer_seconds": 2, "payment_grace_seconds": 4, "max_holds_per_buyer": 1000}
 # Of those with actors of their own some stay with the shared one, as there are too few for all.
 PLACEMENTS = pytest.mark.parametrize(
     "market",

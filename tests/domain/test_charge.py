@@ -6,29 +6,8 @@ from typing import TypeAlias, get_args
 import pytest
 
 from actors.domain.charge import Decision, charge_id, decide, evolve, idempotency_key
-from actors.domain.ids import is_id
-from actors.domain.messages import (
-    Charge,
-    ChargeActionRequired,
-    ChargeAuthorised,
+from actors.domain.charge_commands import (
     ChargeCommand,
-    ChargeCompleted,
-    ChargeCreated,
-    ChargeDisputed,
-    ChargeEvent,
-    ChargeFailed,
-    ChargeIntentCancelled,
-    ChargeIntentCreated,
-    ChargePaidByHand,
-    ChargeRefunded,
-    ChargeRefundFailed,
-    ChargeRefunding,
-    ChargeRetryScheduled,
-    ChargeStatus,
-    ChargeStep,
-    ChargeVoided,
-    InvalidTransition,
-    NotFound,
     OpenCharge,
     ReadCharge,
     RecordActionRequired,
@@ -44,10 +23,28 @@ from actors.domain.messages import (
     RecordRefunding,
     RecordRefundPending,
     RecordVoided,
-    Refusal,
-    RequestMismatch,
     ScheduleRetry,
 )
+from actors.domain.charge_events import (
+    ChargeActionRequired,
+    ChargeAuthorised,
+    ChargeCompleted,
+    ChargeCreated,
+    ChargeDisputed,
+    ChargeEvent,
+    ChargeFailed,
+    ChargeIntentCancelled,
+    ChargeIntentCreated,
+    ChargePaidByHand,
+    ChargeRefunded,
+    ChargeRefundFailed,
+    ChargeRefunding,
+    ChargeRetryScheduled,
+    ChargeVoided,
+)
+from actors.domain.charge_values import Charge, ChargeStatus, ChargeStep
+from actors.domain.ids import is_id
+from actors.domain.refusals import InvalidTransition, NotFound, Refusal, RequestMismatch
 from tests.support.examples import BUYER, NOW, ORDER, TICKET
 
 Expected: TypeAlias = type[ChargeEvent] | type[Refusal] | None

@@ -4,17 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from actors.domain.messages import (
-    AlreadyReserved,
-    EditedSince,
-    EditTicket,
-    NotOwner,
-    OrderCreated,
-    PriceChanged,
-    TicketUpdated,
-    VersionMismatch,
-)
-from actors.domain.ticket import DecisionContext, decide
+from actors.domain.decision import DecisionContext
+from actors.domain.refusals import AlreadyReserved, EditedSince, NotOwner, PriceChanged, VersionMismatch
+from actors.domain.ticket_commands import EditTicket
+from actors.domain.ticket_events import OrderCreated, TicketUpdated
+from actors.domain.ticket_rules import decide
 from actors.read_model.projections import order_of, ticket_document, ticket_of
 from tests.support.examples import (
     ANOTHER,

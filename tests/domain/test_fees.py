@@ -5,10 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.domain.codec import decode, encode
+from actors.domain.decision import DecisionContext
 from actors.domain.fees import fee_of, highest_price, spoken_percent
-from actors.domain.messages import JoinWaitingList, Order, TicketCommand
 from actors.domain.money import MAX_CENTS
-from actors.domain.ticket import DecisionContext, Ticket
+from actors.domain.ticket import Ticket
+from actors.domain.ticket_commands import JoinWaitingList, TicketCommand
+from actors.domain.ticket_values import Order
 from tests.support.examples import (
     ANOTHER,
     CANCELLATION,

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from actors.domain.charge_values import Charge
 from actors.domain.codec import UnreadableError
-from actors.domain.messages import Charge, Order
 from actors.domain.ticket import Ticket
+from actors.domain.ticket_values import Order
 from actors.read_model.projections import (
     charge_document,
     charge_of,

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from actors.domain.messages import CancelReason, Charge, ChargeStatus, Order, OrderStatus
+from actors.domain.charge_values import Charge, ChargeStatus
+from actors.domain.ticket_values import CancelReason, Order, OrderStatus
 from actors.payments.reconciliation import STUCK_AFTER, Ledgers, check
 from actors.stripe.resources import Dispute, Intent, Refund
 

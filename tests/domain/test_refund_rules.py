@@ -8,46 +8,40 @@ import pytest
 from actors.domain.charge import charge_id, idempotency_key
 from actors.domain.charge import decide as decide_charge
 from actors.domain.charge import evolve as charge_after
-from actors.domain.messages import (
-    AbandonRefund,
-    AlreadySold,
-    CancelReason,
-    CancelSale,
-    Charge,
+from actors.domain.charge_commands import (
     ChargeCommand,
-    ChargeCompleted,
-    ChargeDisputed,
-    ChargeEvent,
-    ChargeRefunded,
-    ChargeRefundFailed,
-    ChargeRefunding,
-    ChargeStatus,
-    ChargeStep,
-    InvalidTransition,
-    NotFound,
-    NotOwner,
-    OrderCancelled,
-    OrderClosed,
-    OrderComplete,
-    OrderCreated,
-    OrderNotPaid,
-    OrderRefundFailed,
-    OrderRefunding,
-    OrderStatus,
     RecordCaptured,
     RecordDispute,
     RecordRefunded,
     RecordRefundFailed,
     RecordRefunding,
     RecordRefundPending,
+)
+from actors.domain.charge_events import (
+    ChargeCompleted,
+    ChargeDisputed,
+    ChargeEvent,
+    ChargeRefunded,
+    ChargeRefundFailed,
+    ChargeRefunding,
+)
+from actors.domain.charge_values import Charge, ChargeStatus, ChargeStep
+from actors.domain.refusals import (
+    AlreadySold,
+    InvalidTransition,
+    NotFound,
+    NotOwner,
+    OrderClosed,
+    OrderComplete,
+    OrderNotPaid,
     Refusal,
     ShowStarted,
-    StartRefund,
-    TicketCommand,
-    TicketEvent,
-    TicketStatus,
 )
-from actors.domain.ticket import Ticket, decide
+from actors.domain.ticket import Ticket
+from actors.domain.ticket_commands import AbandonRefund, CancelSale, StartRefund, TicketCommand
+from actors.domain.ticket_events import OrderCancelled, OrderCreated, OrderRefundFailed, OrderRefunding, TicketEvent
+from actors.domain.ticket_rules import decide
+from actors.domain.ticket_values import CancelReason, OrderStatus, TicketStatus
 from tests.support.examples import (
     ANOTHER,
     ANOTHER_ORDER,

@@ -7,25 +7,26 @@ from dataclasses import replace
 
 import pytest
 
-from actors.domain import ticket as rules
-from actors.domain.messages import (
+from actors.domain import ticket_rules as rules
+from actors.domain.refusals import ShowStarted
+from actors.domain.ticket_commands import (
     AbandonRefund,
-    CancelReason,
     CancelSale,
-    OrderCancelled,
-    OrderExpired,
-    OrderRefunding,
     ReinstateTicket,
     Release,
-    ShowStarted,
     StartRefund,
     SuspendTicket,
     TicketCommand,
+)
+from actors.domain.ticket_events import (
+    OrderCancelled,
+    OrderExpired,
+    OrderRefunding,
     TicketReinstated,
-    TicketStatus,
     TicketSuspended,
     TicketWithdrawn,
 )
+from actors.domain.ticket_values import CancelReason, TicketStatus
 from tests.support.examples import (
     BUYER,
     CANCELLATION,

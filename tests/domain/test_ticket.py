@@ -4,59 +4,66 @@ from typing import TypeAlias, get_args
 
 import pytest
 
-from actors.domain.messages import (
-    AbandonRefund,
-    ActivateTicket,
+from actors.domain.refusals import (
     AlreadyReserved,
     AlreadySold,
     AlreadyWithdrawn,
+    HeldByYou,
+    NotFound,
+    NotOwner,
+    NotReserved,
+    OrderClosed,
+    OrderComplete,
+    OrderNotPaid,
+    Refusal,
+    RequestMismatch,
+    SellerCannotBuy,
+    WrongAmount,
+)
+from actors.domain.ticket import Ticket, evolve
+from actors.domain.ticket_commands import (
+    AbandonRefund,
+    ActivateTicket,
     CancelOrder,
-    CancelReason,
     CancelSale,
     CloseWaitingList,
     EditTicket,
     Expire,
-    HeldByYou,
     JoinWaitingList,
     LeaveWaitingList,
-    NotFound,
-    NotOwner,
-    NotReserved,
-    Order,
-    OrderAwaitingPayment,
-    OrderCancelled,
-    OrderClosed,
-    OrderComplete,
-    OrderCompleted,
-    OrderCreated,
-    OrderNotPaid,
-    OrderRefunding,
-    OrderStatus,
     ReadOrder,
     ReadTicket,
-    Refusal,
     ReinstateTicket,
     Release,
-    RequestMismatch,
     Sell,
-    SellerCannotBuy,
     StartPayment,
     StartRefund,
     SuspendTicket,
     TicketCommand,
+    WithdrawTicket,
+)
+from actors.domain.ticket_events import (
+    OrderAwaitingPayment,
+    OrderCancelled,
+    OrderCompleted,
+    OrderCreated,
+    OrderRefunding,
     TicketCreated,
-    TicketDetails,
     TicketEvent,
-    TicketStatus,
     TicketSuspended,
     TicketUpdated,
     TicketWithdrawn,
     WaiterJoined,
     WaitingListClosed,
-    WithdrawTicket,
-    WrongAmount,
 )
-from actors.domain.ticket import Ticket, decide, evolve, fold
+from actors.domain.ticket_rules import decide
+from actors.domain.ticket_values import (
+    CancelReason,
+    Order,
+    OrderStatus,
+    TicketDetails,
+    TicketStatus,
+)
 from actors.read_model.projections import order_document
 from tests.support.examples import (
     ANOTHER,
@@ -82,6 +89,7 @@ from tests.support.examples import (
     reservation,
     ticket_after,
 )
+from tests.support.folding import fold
 
 Expected: TypeAlias = type[TicketEvent] | type[Refusal] | None
 

@@ -5,28 +5,26 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from actors.domain.messages import (
+from actors.domain.decision import DecisionContext
+from actors.domain.refusals import Refusal
+from actors.domain.ticket import Ticket
+from actors.domain.ticket_commands import (
     CancelOrder,
-    CancelReason,
     CancelSale,
     EditTicket,
     Expire,
-    Order,
-    OrderCreated,
-    OrderStatus,
     ReadTicket,
-    Refusal,
     Release,
     Sell,
     StartPayment,
     TicketCommand,
-    TicketDetails,
-    TicketEvent,
-    TicketStatus,
     WithdrawTicket,
 )
-from actors.domain.ticket import DecisionContext, Ticket, decide, fold
+from actors.domain.ticket_events import OrderCreated, TicketEvent
+from actors.domain.ticket_rules import decide
+from actors.domain.ticket_values import CancelReason, Order, OrderStatus, TicketDetails, TicketStatus
 from tests.support.examples import ANOTHER, BUYER, CHARGE, GRACE, NOW, SELLER, TICKET, creation, handle, reservation
+from tests.support.folding import fold
 
 ORDERS = st.sampled_from(["d" * 24, "e" * 24, "f" * 24])
 BUYERS = st.sampled_from([BUYER, ANOTHER, SELLER])

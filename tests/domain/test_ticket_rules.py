@@ -4,28 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from actors.domain.messages import (
-    CancelReason,
-    CancelSale,
-    EditTicket,
-    Expire,
-    OrderCancelled,
-    OrderClosed,
-    OrderCreated,
-    OrderExpired,
-    OrderReopened,
-    OrderStatus,
-    PriceChanged,
-    Release,
-    RequestMismatch,
-    Reserve,
-    ShowStarted,
-    StartPayment,
-    TicketDetails,
-    TicketStatus,
-    TooManyHolds,
-)
-from actors.domain.ticket import DecisionContext, Ticket, decide, due
+from actors.domain.decision import DecisionContext
+from actors.domain.refusals import OrderClosed, PriceChanged, RequestMismatch, ShowStarted, TooManyHolds
+from actors.domain.ticket import Ticket
+from actors.domain.ticket_commands import CancelSale, EditTicket, Expire, Release, Reserve, StartPayment
+from actors.domain.ticket_events import OrderCancelled, OrderCreated, OrderExpired, OrderReopened
+from actors.domain.ticket_rules import decide, due
+from actors.domain.ticket_values import CancelReason, OrderStatus, TicketDetails, TicketStatus
 from tests.support.examples import (
     ANOTHER,
     ANOTHER_ORDER,

@@ -6,19 +6,12 @@ from dataclasses import replace
 import pytest
 
 from actors.domain.codec import decode, encode
-from actors.domain.messages import (
-    CancelReason,
-    CancelSale,
-    CreateTicket,
-    HeldTooOften,
-    ReadTicket,
-    Refusal,
-    Reserve,
-    TicketCommand,
-    TooManyHolds,
-    TooManyUnpaidHolds,
-)
-from actors.domain.ticket import DecisionContext, Ticket, decide
+from actors.domain.decision import DecisionContext
+from actors.domain.refusals import HeldTooOften, Refusal, TooManyHolds, TooManyUnpaidHolds
+from actors.domain.ticket import Ticket
+from actors.domain.ticket_commands import CancelSale, CreateTicket, ReadTicket, Reserve, TicketCommand
+from actors.domain.ticket_rules import decide
+from actors.domain.ticket_values import CancelReason
 from actors.domain.unpaid_holds import HOUR_MS, REMEMBERED, allowed_at
 from tests.support.examples import (
     ANOTHER,

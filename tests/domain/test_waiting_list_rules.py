@@ -4,30 +4,29 @@ from dataclasses import replace
 
 import pytest
 
-from actors.domain.messages import (
+from actors.domain.decision import DecisionContext
+from actors.domain.refusals import PriceChanged, WaitingListFull, WaitingListOver
+from actors.domain.ticket import Ticket, evolve
+from actors.domain.ticket_commands import (
     CloseWaitingList,
     JoinWaitingList,
     LeaveWaitingList,
+    Release,
+    Reserve,
+    SuspendTicket,
+)
+from actors.domain.ticket_events import (
     OfferAccepted,
     OrderAwaitingPayment,
     OrderCancelled,
     OrderCreated,
     OrderExpired,
-    OrderStatus,
-    PriceChanged,
-    Release,
-    Reserve,
-    SuspendTicket,
-    TicketDetails,
-    TicketStatus,
     TicketWithdrawn,
     WaiterJoined,
     WaiterLeft,
     WaitingListClosed,
-    WaitingListFull,
-    WaitingListOver,
 )
-from actors.domain.ticket import DecisionContext, Ticket, evolve
+from actors.domain.ticket_values import OrderStatus, TicketDetails, TicketStatus
 from actors.domain.unpaid_holds import ended_unpaid
 from actors.domain.waiting_list import MOST_IN_LINE, Waiter, offer_id, place_in
 from tests.support.examples import (

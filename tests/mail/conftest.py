@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from bson import ObjectId
 
-from actors.domain.messages import Order, TicketDetails
+from actors.domain.ticket_values import Order, TicketDetails
 from actors.mail.backends import NotSentError
 from actors.mail.outbox import Outbox
 from actors.mail.queries import StoredMailQueries

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from actors.domain.messages import OrderStatus
+from actors.domain.ticket_values import OrderStatus
 from actors.mail.outbox import KEPT_MS, about_order, to_user
 from actors.mail.sender import LONGEST_RETRY_MS, MOST_TRIES, PAGE
 from actors.mail.templates import MailKind, Message

@@ -7,7 +7,8 @@ import pytest
 from bson import ObjectId
 from redis.asyncio import Redis
 
-from actors.domain.messages import CancelReason, OrderCancelled, OrderCompleted, OrderCreated
+from actors.domain.ticket_events import OrderCancelled, OrderCompleted, OrderCreated
+from actors.domain.ticket_values import CancelReason
 from actors.events.redis_stream import RedisEventStream
 from actors.events.subscription import StreamEvent, Subscription
 from actors.mail import receipts

@@ -6,9 +6,10 @@ from typing import Any
 import httpx
 
 from actors.storage.users import User
-from tests.models.api_model import Answer, ApiModel
+from tests.models.api_model import Answer
 from tests.models.api_views import JSON, iso
 from tests.models.served_market import ServedMarket
+from tests.models.waiting_model import WaitingModel
 
 
 @dataclass
@@ -27,7 +28,7 @@ class Person:
 class ApiClient:
     """Every request takes a millisecond of the market's time, so that no two things are made in the same instant."""
 
-    def __init__(self, market: ServedMarket, model: ApiModel) -> None:
+    def __init__(self, market: ServedMarket, model: WaitingModel) -> None:
         self._market = market
         self._model = model
         # What Stripe and its sandbox make up: learned from the first answer, and the same from then on.
@@ -36,6 +37,15 @@ class ApiClient:
     def tick(self, milliseconds: int = 1) -> None:
         self._market.clock.instant += milliseconds
         self._model.pass_time(self._market.clock())
+        self._let_offers_be_made()
+
+    def _let_offers_be_made(self) -> None:
+        """An offer begins when its host notices that a hold is over: here at this instant, as somebody asks."""
+        while self._model.moved:
+            ticket_id = self._model.moved.pop()
+            assert self._market.http.get(f"/api/tickets/{ticket_id}").status_code == 200
+            orders = self._model.listings[ticket_id].rules.orders
+            self._market.write([("tickets", ticket_id), *(("orders", order_id) for order_id in orders)])
 
     def call(  # noqa: PLR0913 - all that a request can have
         self,

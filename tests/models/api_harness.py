@@ -8,12 +8,13 @@ import httpx
 from bson import ObjectId
 from hypothesis.stateful import RuleBasedStateMachine
 
-from actors.domain.messages import TicketDetails
+from actors.domain.ticket_values import TicketDetails
 from tests.models.api_client import ApiClient, Person
-from tests.models.api_model import NOT_SIGNED_IN, ApiModel
+from tests.models.api_model import NOT_SIGNED_IN
 from tests.models.api_views import JSON, Listing, Payment, iso, listing_view, order_view, own_listing_view
 from tests.models.served_market import ServedMarket
 from tests.models.ticket_model import OrderModel
+from tests.models.waiting_model import WaitingModel
 
 POLL_SECONDS, PATIENCE_SECONDS = 0.02, 5.0
 
@@ -25,11 +26,10 @@ class ApiHarness(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.model = ApiModel(self.market.clock())
+        self.model = WaitingModel(self.market.clock())
         self.api = ApiClient(self.market, self.model)
         self.word = f"play{ObjectId()}"
         self.people: list[Person] = []
-        self.order_ids: list[str] = []
         self.api.tick()
 
     # Whom and what is meant
@@ -39,6 +39,12 @@ class ApiHarness(RuleBasedStateMachine):
             return None
         place = next((place for place, person in enumerate(self.people) if person.id == right), 0)
         return self.people[(place + (who == "another")) % len(self.people)]
+
+    @property
+    def order_ids(self) -> list[str]:
+        """All orders, also what was offered, the newest last."""
+        orders = [order for listing in self.model.listings.values() for order in listing.rules.orders.values()]
+        return [order.id for order in sorted(orders, key=lambda order: order.created)]
 
     def listing(self, which: int) -> Listing:
         """One of the tickets, the newest first."""
@@ -124,7 +130,7 @@ class ApiHarness(RuleBasedStateMachine):
         deadline = time.monotonic() + PATIENCE_SECONDS
         self.api.tick()
         for ticket_id in self.model.listings:
-            self.api.check(self.call(None, "GET", f"/api/tickets/{ticket_id}"), self.model.read_ticket(ticket_id))
+            self.api.check(self.call(None, "GET", f"/api/tickets/{ticket_id}"), self.model.read_ticket(None, ticket_id))
         while not self.is_settled():
             assert time.monotonic() < deadline, "a document is not written"
             time.sleep(POLL_SECONDS)

@@ -46,6 +46,7 @@ class ApiMachine(ApiHarness):
         for _ in range(3):
             user = self.market.account()
             self.people.append(Person(user, self.market.cookie(user)))
+        self.model.people = frozenset(person.id for person in self.people)
         for seller, begins_in, key in ((0, None, "one"), (1, 2 * WINDOW, None), (0, None, None)):
             self.list_a_ticket(seller=seller, price=price, begins_in=begins_in, key=key)
         self.hold_and_pay(0, method, "one")
@@ -79,7 +80,7 @@ class ApiMachine(ApiHarness):
     @rule(which=NEWEST_FIRST, who=WHO, what=st.sampled_from(["ticket", "history", "order", "charges"]))
     def read(self, which: int, who: str, what: str) -> None:
         if what == "ticket" or not self.order_ids:
-            self.read_ticket(which)
+            self.read_ticket(which, who)
         elif what == "history":
             self.read_history(which, who)
         elif what == "order":
@@ -87,9 +88,12 @@ class ApiMachine(ApiHarness):
         else:
             self.read_charges(which, who)
 
-    def read_ticket(self, which: int) -> None:
-        ticket_id = self.listing(which).id
-        self.api.check(self.call(None, "GET", f"/api/tickets/{ticket_id}"), self.model.read_ticket(ticket_id))
+    def read_ticket(self, which: int, who: str) -> None:
+        ticket = self.listing(which)
+        person = self.person(who, ticket.rules.seller)
+        seen_by = person.id if person is not None and person.is_in else None
+        response = self.call(person, "GET", f"/api/tickets/{ticket.id}")
+        self.api.check(response, self.model.read_ticket(seen_by, ticket.id))
 
     def read_history(self, which: int, who: str) -> None:
         ticket = self.listing(which)
@@ -141,8 +145,6 @@ class ApiMachine(ApiHarness):
         response = self.call(person, "POST", "/api/orders", body, key=key)
         if self.is_let_in(person, response):
             self.api.check(response, self.model.reserve(person.id, ticket_id, price, key, id_in(response)))
-            if response.status_code == 201:
-                self.order_ids.append(id_in(response))
 
     def read_order(self, which: int, who: str) -> None:
         order, _ = self.order(which)
@@ -274,7 +276,7 @@ class ApiMachine(ApiHarness):
 
     # Requests that are wrong by themselves
 
-    @rule(place=st.integers(0, 2), which=st.integers(0, 10), kind=st.sampled_from(["shape", "absent", "origin"]))
+    @rule(place=st.integers(0, 2), which=st.integers(0, 11), kind=st.sampled_from(["shape", "absent", "origin"]))
     def send_what_is_wrong(self, place: int, which: int, kind: str) -> None:
         person = self.people[place]
         if kind == "shape":
@@ -297,6 +299,7 @@ class ApiMachine(ApiHarness):
             ("POST", "/api/payments", payment | {"paymentMethod": VISA, "token": "tok_visa"}, {"token"}),
             ("POST", "/api/payments", payment | {"orderId": NO_ID, "paymentMethod": VISA}, {"orderId"}),
             ("POST", "/api/payments", {"orderId": 5, "paymentMethod": "4242"}, {"orderId", "paymentMethod"}),
+            ("POST", f"/api/tickets/{self.listing(0).id}/waiting", {"maxPrice": "a lot"}, {"maxPrice"}),
         ]
         method, path, body, fields = requests[which % len(requests)]
         response = self.call(person, method, path, body)
@@ -312,6 +315,10 @@ class ApiMachine(ApiHarness):
             ("GET", f"/api/orders/{thing}", None),
             ("DELETE", f"/api/orders/{thing}", None),
             ("POST", f"/api/orders/{thing}/refund", None),
+            ("POST", f"/api/tickets/{thing}/waiting", {}),
+            ("GET", f"/api/tickets/{thing}/waiting", None),
+            ("DELETE", f"/api/tickets/{thing}/waiting", None),
+            ("POST", f"/api/tickets/{thing}/waiting/close", None),
             ("POST", "/api/orders", {"ticketId": NOBODYS, "expectedPrice": 1}),
             ("POST", "/api/payments", {"orderId": NOBODYS, "paymentMethod": VISA}),
         ]
@@ -320,7 +327,7 @@ class ApiMachine(ApiHarness):
             self.api.check(response, NO_SUCH_THING)
 
     def send_from_another_site(self, person: Person, which: int) -> None:
-        path = ("/api/tickets", "/api/orders", "/api/payments")[which % 3]
+        path = ("/api/tickets", "/api/orders", "/api/payments", f"/api/tickets/{NOBODYS}/waiting")[which % 4]
         self.api.tick()
         response = self.api.call(person, "POST", path, {}, origin="https://elsewhere.example")
         self.api.check(response, Answer(403, says="another site"))

@@ -4,44 +4,56 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from actors.domain.messages import (
+from actors.domain.refusals import (
     AlreadyReserved,
     AlreadySold,
     AlreadyWithdrawn,
-    CancelOrder,
-    CancelReason,
-    CancelSale,
-    CreateTicket,
-    EditTicket,
+    HeldByYou,
     HeldTooOften,
     NotFound,
     NotOwner,
+    NotReserved,
     OrderClosed,
     OrderComplete,
     OrderNotPaid,
     PriceChanged,
-    ReadTicket,
     Refusal,
-    Release,
     RequestMismatch,
-    Reserve,
-    Sell,
     SellerCannotBuy,
     ShowStarted,
+    TooManyHolds,
+    WaitingListOver,
+)
+from actors.domain.ticket_commands import (
+    CancelOrder,
+    CancelSale,
+    CreateTicket,
+    EditTicket,
+    ReadTicket,
+    Release,
+    Reserve,
+    Sell,
     StartPayment,
     StartRefund,
     TicketCommand,
-    TicketDetails,
-    TooManyHolds,
     WithdrawTicket,
 )
-from tests.models.api_views import JSON, Listing, Payment, listing_view, order_view, payment_view
-from tests.models.ticket_model import OrderModel
+from actors.domain.ticket_values import CancelReason, TicketDetails
+from tests.models.api_views import (
+    JSON,
+    Listing,
+    Payment,
+    listing_view,
+    listing_view_of_seller,
+    order_view,
+    payment_view,
+)
+from tests.models.ticket_model import OrderModel, TicketModel
 
 VISA, DECLINED, WANTS_3DS = "pm_card_visa", "pm_card_chargeDeclined", "pm_card_authenticationRequired"
 UNKNOWN, SLOW_REFUND = "pm_card_nobodyHasSuchOne", "pm_card_pendingRefund"
 
-WINDOW, GRACE, MOST_HOLDS = 900_000, 60_000, 2
+WINDOW, GRACE, OFFER, MOST_HOLDS = 900_000, 60_000, 600_000, 2
 
 
 @dataclass(frozen=True)
@@ -68,6 +80,9 @@ REFUSED: dict[type[Refusal], Answer] = {
     ShowStarted: Answer(409, says="has begun"),
     SellerCannotBuy: Answer(409, says="your own ticket"),
     HeldTooOften: Answer(429, says="several times without paying", field="ticketId"),
+    NotReserved: Answer(409, says="it is for sale"),
+    HeldByYou: Answer(409, says="You hold this ticket yourself"),
+    WaitingListOver: Answer(409, says="takes nobody else"),
     TooManyHolds: Answer(429, says=f"already hold {MOST_HOLDS} tickets"),
     RequestMismatch: ANOTHER_REQUEST,
     OrderClosed: Answer(409, says="order is over"),
@@ -90,12 +105,17 @@ def refused(refusal: Refusal) -> Answer:
 
 @dataclass
 class ApiModel:
-    """The market. `now` is its time in ms; `stale` are documents that may still be read as they were."""
+    """The market. `now` is its time in ms; `stale` are documents that may still be read as they were.
+
+    Of the tickets in `moved` an order's beginning or end changed the line: nobody's own write, so lists may lag.
+    """
 
     now: int
+    people: frozenset[str] = frozenset()
     listings: dict[str, Listing] = field(default_factory=dict)
     payments: dict[str, list[Payment]] = field(default_factory=dict)
     stale: dict[str, JSON] = field(default_factory=dict)
+    moved: set[str] = field(default_factory=set)
     keys: dict[tuple[str, str, str], tuple[str, object]] = field(default_factory=dict)
 
     # What it knows
@@ -114,7 +134,7 @@ class ApiModel:
             for order in listing.rules.orders.values()
             if order.buyer == buyer
         ]
-        return sorted(found, key=lambda pair: pair[0].created, reverse=True)
+        return sorted(found, key=lambda pair: (pair[0].created, pair[0].id), reverse=True)
 
     def own_order(self, who: str, order_id: str) -> tuple[OrderModel, Listing] | Answer:
         found = self.order(order_id)
@@ -123,7 +143,7 @@ class ApiModel:
         return found if found[0].buyer == who else NOT_YOURS
 
     def open_holds(self, buyer: str) -> int:
-        return sum(order.is_open for order, _ in self.orders_of(buyer))
+        return sum(order.is_open and not order.offer for order, _ in self.orders_of(buyer))
 
     def for_sale(self) -> list[Listing]:
         """What the public list shows, newest first."""
@@ -140,19 +160,24 @@ class ApiModel:
         """Holds end by themselves. Nobody waits for that, so their orders' documents may follow a moment later."""
         self.now = now
         for listing in self.listings.values():
-            order = listing.rules.holder
+            order, waiting = listing.rules.holder, len(listing.rules.line)
             before = deepcopy(order)
             listing.rules.pass_time(now)
-            if order is not None and before is not None and listing.rules.holder is None:
+            if order is not None and before is not None and listing.rules.holder is not order:
                 self.stale[order.id] = order_view(before, listing.id)
-                listing.changed = now
+                self._note_change(listing, waiting)
 
     def _ask(self, listing: Listing, command: TicketCommand, open_holds: int = 0) -> Refusal | None:
-        version = listing.rules.version
+        version, waiting = listing.rules.version, len(listing.rules.line)
         refusal = listing.rules.ask(command, self.now, open_holds)
         if listing.rules.version > version:
-            listing.changed = self.now
+            self._note_change(listing, waiting)
         return refusal
+
+    def _note_change(self, listing: Listing, waiting: int) -> None:
+        listing.changed = self.now
+        if len(listing.rules.line) < waiting and listing.rules.history[-1].startswith("Order"):
+            self.moved.add(listing.id)
 
     # Tickets
 
@@ -161,14 +186,19 @@ class ApiModel:
         if made is not None:
             return Answer(200, listing_view(self.listings[made[0]])) if made[1] == details else ANOTHER_REQUEST
         assert new_id not in self.listings
-        listing = self.listings[new_id] = Listing(new_id, self.now)
+        rules = TicketModel(id=new_id, may_buy=self.people, offer_window=OFFER)
+        listing = self.listings[new_id] = Listing(new_id, self.now, rules)
         assert self._ask(listing, CreateTicket(new_id, who, details)) is None
         if key:
             self.keys[who, "tickets", key] = new_id, details
         return Answer(201, listing_view(listing))
 
-    def read_ticket(self, ticket_id: str) -> Answer:
-        return self._answer_of(ticket_id, ReadTicket(ticket_id), 200)
+    def read_ticket(self, who: str | None, ticket_id: str) -> Answer:
+        answer = self._answer_of(ticket_id, ReadTicket(ticket_id), 200)
+        listing = self.listings.get(ticket_id)
+        if listing is None or listing.rules.seller != who:
+            return answer
+        return Answer(200, listing_view_of_seller(listing))
 
     def edit_ticket(self, who: str, ticket_id: str, details: TicketDetails) -> Answer:
         return self._answer_of(ticket_id, EditTicket(ticket_id, who, details), 200)
@@ -194,8 +224,9 @@ class ApiModel:
         listing = self.listings.get(ticket_id)
         if listing is None:
             return NO_SUCH_THING
-        command = Reserve(ticket_id, new_id, who, WINDOW, expected, MOST_HOLDS)
         is_known = self.order(new_id) is not None
+        own_id = "one that is not used" if is_known else new_id
+        command = Reserve(ticket_id, own_id, who, WINDOW, expected, MOST_HOLDS, is_limited=False)
         refusal = self._ask(listing, command, self.open_holds(who))
         order = listing.rules.holder
         if refusal is not None or order is None:

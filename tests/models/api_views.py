@@ -1,10 +1,10 @@
 """What the API shows of the model's things, written from its documentation: the bodies that answers must have."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from actors.domain.messages import CancelReason
+from actors.domain.ticket_values import CancelReason
 from tests.models.ticket_model import OrderModel, TicketModel
 
 JSON = dict[str, Any]
@@ -16,7 +16,7 @@ class Listing:
 
     id: str
     created: int
-    rules: TicketModel = field(default_factory=TicketModel)
+    rules: TicketModel
     changed: int = 0
 
 
@@ -62,9 +62,15 @@ def listing_view(listing: Listing) -> JSON:
     return view | starting(ticket.begins)
 
 
+def listing_view_of_seller(listing: Listing) -> JSON:
+    """A ticket as its seller sees it, who is also told how many wait for it."""
+    waiting = len(listing.rules.line)
+    return listing_view(listing) | ({"waiting": waiting} if waiting else {})
+
+
 def own_listing_view(listing: Listing) -> JSON:
     """A ticket in the list of its seller, who also sees what it was sold for."""
-    view, order = listing_view(listing), listing.rules.holder
+    view, order = listing_view_of_seller(listing), listing.rules.holder
     if order is None or order.is_open:
         return view
     price = order.price / 100
@@ -86,6 +92,8 @@ def order_view(order: OrderModel, ticket_id: str) -> JSON:
         "version": order.version,
         "ticket": {"id": ticket_id, "title": order.title, "price": price} | starting(order.begins),
     }
+    if order.offer:
+        view["offer"] = True
     if order.reason is not None:
         view["cancelReason"] = order.reason.value
     if order.refunding or order.reason is CancelReason.REFUNDED:

@@ -8,12 +8,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from actors.domain import charge as rules
 from actors.domain import codec
-from actors.domain.messages import (
-    Charge,
+from actors.domain.charge_commands import (
     ChargeCommand,
-    ChargeEvent,
-    ChargeStatus,
-    ChargeStep,
     OpenCharge,
     ReadCharge,
     RecordActionRequired,
@@ -28,9 +24,11 @@ from actors.domain.messages import (
     RecordRefunding,
     RecordRefundPending,
     RecordVoided,
-    Refusal,
     ScheduleRetry,
 )
+from actors.domain.charge_events import ChargeEvent
+from actors.domain.charge_values import Charge, ChargeStatus, ChargeStep
+from actors.domain.refusals import Refusal
 from tests.models.charge_model import ChargeModel
 from tests.support.examples import BUYER, NOW, ORDER, TICKET
 

@@ -3,11 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from actors.domain.messages import (
+from actors.domain.charge_commands import (
     ChargeCommand,
-    ChargeStep,
-    InvalidTransition,
-    NotFound,
     OpenCharge,
     ReadCharge,
     RecordActionRequired,
@@ -22,10 +19,10 @@ from actors.domain.messages import (
     RecordRefunding,
     RecordRefundPending,
     RecordVoided,
-    Refusal,
-    RequestMismatch,
     ScheduleRetry,
 )
+from actors.domain.charge_values import ChargeStep
+from actors.domain.refusals import InvalidTransition, NotFound, Refusal, RequestMismatch
 
 Outcome = str | Refusal | None
 

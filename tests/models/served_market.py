@@ -7,7 +7,7 @@ port of its own, in a thread with its own event loop. Only the time is the test'
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from bson import ObjectId
 from starlette.responses import Response
 
-from actors.domain.messages import Instant
+from actors.domain.instants import Instant
 from actors.runtime.clock import SharedClock
 from actors.storage.database import create_indexes
 from actors.storage.users import User
@@ -53,6 +53,7 @@ class ServedMarket:
     clock: ManualClock
     portal: BlockingPortal
     password_hash: str
+    market: LocalMarket
 
     def account(self) -> User:
         """Somebody who has signed up with PASSWORD before; without the 40 ms of a password hash."""
@@ -60,6 +61,11 @@ class ServedMarket:
         user = User(user_id, f"{user_id}@example.com", self.password_hash, self.clock())
         assert self.portal.call(self.services.users.add, user)
         return user
+
+    def write(self, documents: Collection[tuple[str, str]]) -> None:
+        """Have these documents written now, by collection and id, as somebody's request would that waits for them."""
+        commit_relay = self.market.tickets.commit_relay
+        self.portal.call(commit_relay.write, commit_relay.pending(documents))
 
     def cookie(self, user: User) -> str:
         """A new session of theirs."""
@@ -73,14 +79,14 @@ def served_market(settings: Settings) -> Iterator[ServedMarket]:
     """A market that answers; nothing of it runs afterwards."""
     with start_blocking_portal() as portal:
         clock = ManualClock(time.time_ns() // 1_000_000)
-        with portal.wrap_async_context_manager(_serving(settings, clock)) as (url, services):
+        with portal.wrap_async_context_manager(_serving(settings, clock)) as (url, services, market):
             password_hash = portal.call(services.passwords.hash, PASSWORD)
             with httpx.Client(base_url=url) as http:
-                yield ServedMarket(http, services, clock, portal, password_hash)
+                yield ServedMarket(http, services, clock, portal, password_hash, market)
 
 
 @asynccontextmanager
-async def _serving(settings: Settings, clock: ManualClock) -> AsyncIterator[tuple[str, Services]]:
+async def _serving(settings: Settings, clock: ManualClock) -> AsyncIterator[tuple[str, Services, LocalMarket]]:
     market = LocalMarket(settings)
     market.connections.clock = StandingClock(clock)
     await create_indexes(market.connections.database)
@@ -88,7 +94,7 @@ async def _serving(settings: Settings, clock: ManualClock) -> AsyncIterator[tupl
     market.start()
     try:
         async with open_services(settings, market, clock) as services, _listening(services) as url:
-            yield url, services
+            yield url, services, market
     finally:
         await market.stop()
 

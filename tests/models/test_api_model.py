@@ -8,19 +8,22 @@ import pytest
 from bson import ObjectId
 from pydantic import SecretStr
 
-from actors.domain.messages import (
+from actors.domain import order_rules, ticket_rules
+from actors.domain.answers import PaymentAnswer
+from actors.domain.instants import Instant
+from actors.domain.purchase_commands import PurchaseCommand
+from actors.domain.refusals import Refusal
+from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import (
     CancelOrder,
-    Instant,
-    Order,
-    PaymentAnswer,
-    PurchaseCommand,
+    CloseWaitingList,
+    JoinWaitingList,
     ReadTicket,
-    Refusal,
     Release,
     Reserve,
     TicketCommand,
 )
-from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_values import Order
 from actors.payments.purchase import PurchaseSaga
 from actors.storage.orders import Orders
 from actors.tickets.entity import TicketEntity
@@ -32,9 +35,9 @@ from serve_app.http.idempotency import Identity
 from serve_app.routes import tickets
 from serve_app.services import Services
 from tests.models import search
-from tests.models.api_machine import ApiMachine
 from tests.models.api_model import MOST_HOLDS
 from tests.models.served_market import ServedMarket, served_market
+from tests.models.waiting_machine import WaitingMachine
 from tests.support.local_market import LocalMarket
 
 pytestmark = pytest.mark.slow
@@ -56,12 +59,12 @@ def market(mongodb_url: str, redis_url: str) -> Iterator[ServedMarket]:
 
 
 @pytest.fixture
-def machine(market: ServedMarket) -> type[ApiMachine]:
-    return type("ApiMachine", (ApiMachine,), {"market": market})
+def machine(market: ServedMarket) -> type[WaitingMachine]:
+    return type("WaitingMachine", (WaitingMachine,), {"market": market})
 
 
-def test_the_api_answers_as_its_model_says(machine: type[ApiMachine]) -> None:
-    search.run(machine, examples=8, steps=40)
+def test_the_api_answers_as_its_model_says(machine: type[WaitingMachine]) -> None:
+    search.run(machine, examples=12, steps=40)
 
 
 def _instead(patch: Patch, kind: type[TicketCommand], broken: Callable[[Any], TicketCommand]) -> None:
@@ -129,6 +132,23 @@ def a_session_outlives_its_end(patch: Patch) -> None:
     patch.setattr(Revocations, "__contains__", lambda _revocations, _session: False)
 
 
+def a_limit_in_line_does_not_matter(patch: Patch) -> None:
+    _instead(patch, JoinWaitingList, lambda command: replace(command, max_price=None))
+
+
+def a_line_that_is_closed_goes_on(patch: Patch) -> None:
+    _instead(patch, CloseWaitingList, lambda command: ReadTicket(command.ticket_id))
+
+
+def what_is_released_is_offered_to_nobody(patch: Patch) -> None:
+    patch.setattr(ticket_rules, "_with_offer", lambda _ticket, events, _now, _surroundings: events)
+
+
+def an_offer_is_accepted_again_and_again(patch: Patch) -> None:
+    real = order_rules.accept
+    patch.setattr(order_rules, "accept", lambda ticket, order, *rest: real(ticket, replace(order, offer=True), *rest))
+
+
 @pytest.mark.parametrize(
     "sabotage",
     [
@@ -142,11 +162,15 @@ def a_session_outlives_its_end(patch: Patch) -> None:
         lists_show_what_is_held,
         paying_again_is_paying_anew,
         a_session_outlives_its_end,
+        a_limit_in_line_does_not_matter,
+        a_line_that_is_closed_goes_on,
+        what_is_released_is_offered_to_nobody,
+        an_offer_is_accepted_again_and_again,
     ],
     ids=lambda sabotage: sabotage.__name__,
 )
 def test_the_search_finds_that(
-    sabotage: Callable[[Patch], None], machine: type[ApiMachine], monkeypatch: Patch
+    sabotage: Callable[[Patch], None], machine: type[WaitingMachine], monkeypatch: Patch
 ) -> None:
     sabotage(monkeypatch)
     search.finds(machine, examples=200, steps=15)

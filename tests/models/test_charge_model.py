@@ -7,19 +7,10 @@ import pytest
 
 from actors.domain import charge as rules
 from actors.domain.charge import Decision, Handler
-from actors.domain.messages import (
-    Charge,
-    ChargeCommand,
-    ChargeCompleted,
-    ChargeFailed,
-    ChargeRefunded,
-    ChargeStatus,
-    ChargeStep,
-    Instant,
-    RecordCaptured,
-    RecordFailed,
-    RecordRefunded,
-)
+from actors.domain.charge_commands import ChargeCommand, RecordCaptured, RecordFailed, RecordRefunded
+from actors.domain.charge_events import ChargeCompleted, ChargeFailed, ChargeRefunded
+from actors.domain.charge_values import Charge, ChargeStatus, ChargeStep
+from actors.domain.instants import Instant
 from tests.models import search
 from tests.models.charge_machine import ChargeMachine
 

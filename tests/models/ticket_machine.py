@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from actors.domain import codec
-from actors.domain.messages import (
+from actors.domain.decision import DecisionContext
+from actors.domain.ticket import Ticket
+from actors.domain.ticket_commands import (
     AbandonRefund,
     ActivateTicket,
     CancelOrder,
-    CancelReason,
     CancelSale,
     CloseWaitingList,
     CreateTicket,
@@ -21,10 +22,6 @@ from actors.domain.messages import (
     Expire,
     JoinWaitingList,
     LeaveWaitingList,
-    OfferAccepted,
-    Order,
-    OrderCreated,
-    OrderStatus,
     ReadOrder,
     ReadTicket,
     ReinstateTicket,
@@ -35,13 +32,13 @@ from actors.domain.messages import (
     StartRefund,
     SuspendTicket,
     TicketCommand,
-    TicketDetails,
-    TicketEvent,
     WithdrawTicket,
 )
-from actors.domain.ticket import DecisionContext, Ticket, fold
+from actors.domain.ticket_events import OfferAccepted, OrderCreated, TicketEvent
+from actors.domain.ticket_values import CancelReason, Order, OrderStatus, TicketDetails
 from tests.models.ticket_model import HOUR, OrderModel, TicketModel
 from tests.support.examples import ANOTHER, ANOTHER_CHARGE, BUYER, CHARGE, GRACE, NOW, SELLER, TICKET, WINDOW, handle
+from tests.support.folding import fold
 
 # What is drawn most often takes a history furthest: a new order, the one that holds the ticket, its seller, its price.
 NEW, HOLDING, EARLIER, UNHEARD_OF = "new", "holding", "earlier", "f" * 24

@@ -3,25 +3,14 @@
 from dataclasses import dataclass, field
 
 from actors.domain.ids import derived_id
-from actors.domain.messages import (
-    AbandonRefund,
-    ActivateTicket,
+from actors.domain.refusals import (
     AlreadyReserved,
     AlreadySold,
     AlreadyWithdrawn,
     AttemptOver,
-    CancelOrder,
-    CancelReason,
-    CancelSale,
-    CloseWaitingList,
-    CreateTicket,
     EditedSince,
-    EditTicket,
-    Expire,
     HeldByYou,
     HeldTooOften,
-    JoinWaitingList,
-    LeaveWaitingList,
     NotFound,
     NotOwner,
     NotReserved,
@@ -29,27 +18,40 @@ from actors.domain.messages import (
     OrderComplete,
     OrderNotPaid,
     PriceChanged,
-    ReadOrder,
-    ReadTicket,
     Refusal,
-    ReinstateTicket,
-    Release,
     RequestMismatch,
-    Reserve,
-    Sell,
     SellerCannotBuy,
     ShowStarted,
-    StartPayment,
-    StartRefund,
-    SuspendTicket,
-    TicketCommand,
     TooManyHolds,
     VersionMismatch,
     WaitingListFull,
     WaitingListOver,
-    WithdrawTicket,
     WrongAmount,
 )
+from actors.domain.ticket_commands import (
+    AbandonRefund,
+    ActivateTicket,
+    CancelOrder,
+    CancelSale,
+    CloseWaitingList,
+    CreateTicket,
+    EditTicket,
+    Expire,
+    JoinWaitingList,
+    LeaveWaitingList,
+    ReadOrder,
+    ReadTicket,
+    ReinstateTicket,
+    Release,
+    Reserve,
+    Sell,
+    StartPayment,
+    StartRefund,
+    SuspendTicket,
+    TicketCommand,
+    WithdrawTicket,
+)
+from actors.domain.ticket_values import CancelReason
 
 HOUR = 3_600_000
 MOST_IN_LINE = 100
@@ -297,7 +299,7 @@ class TicketModel:
         if self.begins is not None and self.begins < self.holder.ends:
             self.holder.ends = self.begins
         self.orders[command.order_id] = self.holder
-        self.line.pop(command.buyer_id, None)
+        self._leave(command.buyer_id)
         self.history.append("OrderCreated")
         return None
 
@@ -330,7 +332,7 @@ class TicketModel:
         return self._edited_since(command) or self._holds_too_much(command, open_holds)
 
     def _holds_too_much(self, command: Reserve, open_holds: int) -> Refusal | None:
-        if self._unpaid_within_the_hour(command.buyer_id) >= 3:
+        if command.is_limited and self._unpaid_within_the_hour(command.buyer_id) >= 3:
             return HeldTooOften()
         if command.max_holds is not None and open_holds >= command.max_holds:
             return TooManyHolds(command.max_holds)

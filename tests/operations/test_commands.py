@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from bson import ObjectId
 
-from actors.domain.messages import CancelReason, Charge, ChargeStatus, Order, OrderStatus
+from actors.domain.charge_values import Charge, ChargeStatus
+from actors.domain.ticket_values import CancelReason, Order, OrderStatus
 from actors.read_model.projections import charge_document, order_document
 from actors.storage.database import connect, database_of
 from actors.storage.users import User, Users

@@ -9,7 +9,7 @@ import pytest
 from bson import ObjectId
 from pydantic import SecretStr
 
-from actors.domain.messages import OrderStatus
+from actors.domain.ticket_values import OrderStatus
 from actors.storage.users import Users
 from cli.seed import command
 from cli.seed.command import Plan, SeedError, seed

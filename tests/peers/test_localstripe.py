@@ -8,23 +8,13 @@ import asyncio
 import aiohttp
 import pytest
 
-from actors.domain.messages import (
-    CancelOrder,
-    CancelReason,
-    Capture,
-    Charge,
-    ChargeStatus,
-    Order,
-    OrderClosed,
-    OrderStatus,
-    Pay,
-    PaymentAnswer,
-    RefundOrder,
-    ResumePurchase,
-    Sell,
-    TicketStatus,
-    UnknownPaymentMethod,
-)
+from actors.domain.answers import PaymentAnswer
+from actors.domain.charge_commands import Capture
+from actors.domain.charge_values import Charge, ChargeStatus
+from actors.domain.purchase_commands import Pay, RefundOrder, ResumePurchase
+from actors.domain.refusals import OrderClosed, UnknownPaymentMethod
+from actors.domain.ticket_commands import CancelOrder, Sell
+from actors.domain.ticket_values import CancelReason, Order, OrderStatus, TicketStatus
 from actors.storage.ledger_reader import reconcile
 from actors.stripe import Intent, connect
 from actors.stripe.errors import InvalidState

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from actors.cluster.client import ActorClient
 from actors.cluster.heartbeat import Heartbeat
-from actors.domain.messages import NotFound
+from actors.domain.refusals import NotFound
 from actors.processes.base import HostActor
 from actors.runtime.host import Counters
 from actors.runtime.ports import Instant, Reply

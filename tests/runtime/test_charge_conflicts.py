@@ -6,18 +6,11 @@ from typing import Any
 
 import pytest
 
+from actors.domain.answers import ChargeAnswer
 from actors.domain.charge import charge_id
-from actors.domain.messages import (
-    Authorise,
-    Capture,
-    Charge,
-    ChargeAnswer,
-    ChargeStatus,
-    OpenCharge,
-    Order,
-    PaymentCommand,
-    ReverseCharge,
-)
+from actors.domain.charge_commands import Authorise, Capture, OpenCharge, PaymentCommand, ReverseCharge
+from actors.domain.charge_values import Charge, ChargeStatus
+from actors.domain.ticket_values import Order
 from actors.payments.charge_entity import ChargeEntity
 from actors.payments.charge_workflow import ChargeWorkflow
 from actors.stripe.client import Stripe

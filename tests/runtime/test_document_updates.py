@@ -11,18 +11,12 @@ from typing import Any
 import pytest
 
 from actors.cluster import names
+from actors.domain.answers import PaymentAnswer
 from actors.domain.codec import Document
-from actors.domain.messages import (
-    CancelOrder,
-    EditTicket,
-    Pay,
-    PaymentAnswer,
-    Reserve,
-    StartPayment,
-    TicketDetails,
-    WithdrawTicket,
-)
+from actors.domain.purchase_commands import Pay
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import CancelOrder, EditTicket, Reserve, StartPayment, WithdrawTicket
+from actors.domain.ticket_values import TicketDetails
 from actors.payments.charge_entity import ChargeEntity
 from actors.read_model.projections import ticket_of
 from actors.runtime.ports import Checkpoint, DocumentStore, DocumentUpdate, Entity, RecordedEvent

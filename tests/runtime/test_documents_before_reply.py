@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
-from actors.domain.messages import CancelOrder, OrderClosed, OrderStatus, TicketCommand, TicketStatus
+from actors.domain.refusals import OrderClosed
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import CancelOrder, TicketCommand
+from actors.domain.ticket_values import OrderStatus, TicketStatus
 from actors.read_model.projections import ticket_document
 from actors.runtime.ports import DocumentUpdate
 from actors.storage.database import Database

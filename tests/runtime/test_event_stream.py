@@ -10,8 +10,12 @@ import pytest
 from redis.asyncio import Redis
 
 from actors.domain.account_events import UserCreated
-from actors.domain.messages import CancelOrder, Pay, PaymentAnswer, TicketCreated, TicketDetails
+from actors.domain.answers import PaymentAnswer
+from actors.domain.purchase_commands import Pay
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import CancelOrder
+from actors.domain.ticket_events import TicketCreated
+from actors.domain.ticket_values import TicketDetails
 from actors.events.redis_stream import STREAM, RedisEventStream
 from actors.runtime.commit_relay import BACKLOG, BACKLOG_BYTES, CommitRelay
 from actors.runtime.ports import Checkpoint, Commit, DocumentUpdate, RecordedEvent, StoreUnavailableError

@@ -4,17 +4,12 @@ import asyncio
 
 import pytest
 
-from actors.domain.messages import (
-    CancelOrder,
-    Instant,
-    OrderClosed,
-    OrderExpired,
-    OrderStatus,
-    Sell,
-    StartPayment,
-    TicketStatus,
-)
+from actors.domain.instants import Instant
+from actors.domain.refusals import OrderClosed
 from actors.domain.ticket import Ticket, TicketAnswer
+from actors.domain.ticket_commands import CancelOrder, Sell, StartPayment
+from actors.domain.ticket_events import OrderExpired
+from actors.domain.ticket_values import OrderStatus, TicketStatus
 from actors.tickets.entity import TicketEntity
 from tests.support.eventually import eventually
 from tests.support.examples import CHARGE, DETAILS

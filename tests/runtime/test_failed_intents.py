@@ -4,26 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from actors.domain.messages import (
-    CancelOrder,
-    Charge,
-    ChargeStatus,
-    ChargeStep,
-    Order,
-    OrderStatus,
-    Pay,
-    PaymentAnswer,
-    PaymentCommand,
-    Refusal,
-    ResumePurchase,
-    ReverseCharge,
-    ScheduleRetry,
-    Sell,
-    TicketStatus,
-    Unavailable,
-)
-from actors.domain.messages import ChargeAnswer as Answer
+from actors.domain.answers import ChargeAnswer as Answer
+from actors.domain.answers import PaymentAnswer
+from actors.domain.charge_commands import PaymentCommand, ReverseCharge, ScheduleRetry
+from actors.domain.charge_values import Charge, ChargeStatus, ChargeStep
+from actors.domain.purchase_commands import Pay, ResumePurchase
+from actors.domain.refusals import Refusal, Unavailable
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import CancelOrder, Sell
+from actors.domain.ticket_values import Order, OrderStatus, TicketStatus
 from actors.payments.charge_workflow import ChargeWorkflow
 from actors.payments.stripe_calls import FIRST_REST, UNTIRED
 from actors.stripe import errors

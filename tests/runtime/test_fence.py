@@ -6,18 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from actors.domain.messages import (
-    ActivateTicket,
-    AlreadyReserved,
-    CancelOrder,
-    EditTicket,
-    OrderStatus,
-    ReadTicket,
-    RequestMismatch,
-    TicketEvent,
-    TicketStatus,
-)
+from actors.domain.refusals import AlreadyReserved, RequestMismatch
 from actors.domain.ticket import Ticket, TicketAnswer
+from actors.domain.ticket_commands import ActivateTicket, CancelOrder, EditTicket, ReadTicket
+from actors.domain.ticket_events import TicketEvent
+from actors.domain.ticket_values import OrderStatus, TicketStatus
 from actors.storage.journal import MongoJournal
 from actors.tickets.entity import TicketEntity
 from tests.support.examples import DETAILS, new_id

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from actors.domain.messages import Overloaded, Unavailable
+from actors.domain.refusals import Overloaded, Unavailable
 from actors.runtime.gateway import NO_KNOCKING, ONE_BY_ONE, Gateway, LaneLimits
 from actors.runtime.ports import HostUnreachableError, Instant
 from tests.support.eventually import eventually

@@ -2,20 +2,13 @@
 
 import asyncio
 
-from actors.domain.messages import (
-    CancelOrder,
-    Instant,
-    NotFound,
-    Overloaded,
-    ReadTicket,
-    Reserve,
-    TicketCommand,
-    TicketStatus,
-    Unavailable,
-)
+from actors.domain.instants import Instant
+from actors.domain.refusals import NotFound, Overloaded, Unavailable
 from actors.domain.ticket import Ticket, TicketAnswer
+from actors.domain.ticket_commands import CancelOrder, ReadTicket, Reserve, TicketCommand
+from actors.domain.ticket_values import TicketStatus
 from actors.runtime.host import Host, Limits
-from actors.runtime.ports import Decision
+from actors.runtime.ports import EntityDecision
 from actors.tickets.entity import TicketEntity
 from tests.support.broken_journals import Away, GatedJournal, LosesAnswers, TakesItsOwnForAnothers
 from tests.support.eventually import eventually
@@ -52,7 +45,7 @@ class Stumbles(TicketEntity):
 
     buyer_id = "0" * 24
 
-    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decision[Ticket]:
+    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> EntityDecision[Ticket]:
         if isinstance(command, Reserve) and command.buyer_id == self.buyer_id:
             raise ZeroDivisionError
         return super().decide(ticket, command, now)

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from actors.domain.messages import CancelOrder, Sell, TooManyHolds
+from actors.domain.refusals import TooManyHolds
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import CancelOrder, Sell
 from actors.runtime.ports import DocumentUpdate
 from actors.storage.documents import MongoDocuments
 from tests.support.eventually import eventually

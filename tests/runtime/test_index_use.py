@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pymongo import AsyncMongoClient
 
-from actors.domain.messages import Pay
+from actors.domain.purchase_commands import Pay
 from actors.storage import database
 from config.settings import Settings
 from tests.support.buying import VISA, an_order

@@ -7,16 +7,11 @@ from typing import Any
 import bson
 import pytest
 
-from actors.domain.messages import (
-    CreateTicket,
-    OrderExpired,
-    ReadTicket,
-    TicketCreated,
-    TicketDetails,
-    TicketUpdated,
-    Unavailable,
-)
+from actors.domain.refusals import Unavailable
 from actors.domain.ticket import TicketAnswer, evolve
+from actors.domain.ticket_commands import CreateTicket, ReadTicket
+from actors.domain.ticket_events import OrderExpired, TicketCreated, TicketUpdated
+from actors.domain.ticket_values import TicketDetails
 from actors.read_model.projections import ticket_document
 from actors.runtime.host import Limits
 from actors.runtime.ports import Checkpoint, Commit, CommitTooLargeError, RecordedEvent

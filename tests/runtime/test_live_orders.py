@@ -7,7 +7,7 @@ from bson import ObjectId
 from pymongo import AsyncMongoClient
 
 from actors.domain.codec import Document
-from actors.domain.messages import CancelReason, Order, OrderStatus
+from actors.domain.ticket_values import CancelReason, Order, OrderStatus
 from actors.read_model.projections import order_document
 from actors.storage.database import Database, create_indexes, database_of
 from actors.storage.orders import Orders

@@ -3,16 +3,10 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from actors.domain.messages import (
-    ActivateTicket,
-    NotFound,
-    OrderStatus,
-    ReadTicket,
-    Refusal,
-    TicketCommand,
-    Unavailable,
-)
+from actors.domain.refusals import NotFound, Refusal, Unavailable
 from actors.domain.ticket import Ticket, TicketAnswer
+from actors.domain.ticket_commands import ActivateTicket, ReadTicket, TicketCommand
+from actors.domain.ticket_values import OrderStatus
 from actors.supervision.recovery import OVERDUE, WAKE_AGAIN, Recovery
 from actors.tickets.entity import TicketEntity
 from tests.support.buying import Ahead

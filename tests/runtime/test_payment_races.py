@@ -7,24 +7,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from actors.domain.messages import (
-    CancelOrder,
-    CancelReason,
-    Charge,
-    ChargeAnswer,
-    ChargeStatus,
-    Order,
-    OrderComplete,
-    OrderStatus,
-    Pay,
-    PaymentAnswer,
-    PaymentCommand,
-    Refusal,
-    Reserve,
-    ReverseCharge,
-    Unavailable,
-)
+from actors.domain.answers import ChargeAnswer, PaymentAnswer
+from actors.domain.charge_commands import PaymentCommand, ReverseCharge
+from actors.domain.charge_values import Charge, ChargeStatus
+from actors.domain.purchase_commands import Pay
+from actors.domain.refusals import OrderComplete, Refusal, Unavailable
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import CancelOrder, Reserve
+from actors.domain.ticket_values import CancelReason, Order, OrderStatus
 from actors.payments.purchase import Outcome
 from actors.stripe.sandbox.payment_intent import PaymentIntent
 from config.settings import Settings

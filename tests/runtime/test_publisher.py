@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from actors.domain.messages import CancelOrder
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import CancelOrder
 from actors.events.redis_stream import STREAM
 from actors.runtime.ports import Checkpoint, Commit, RecordedEvent, commit_id, version_key
 from actors.runtime.publisher import Publisher

@@ -4,28 +4,14 @@ import asyncio
 
 import pytest
 
-from actors.domain.messages import (
-    Authorise,
-    CancelOrder,
-    CancelReason,
-    CancelSale,
-    ChargeAnswer,
-    ChargeStatus,
-    NotFound,
-    OrderClosed,
-    OrderStatus,
-    Pay,
-    PaymentAnswer,
-    PaymentCommand,
-    Refusal,
-    Release,
-    RequestMismatch,
-    TicketCommand,
-    TicketStatus,
-    Unavailable,
-    UnknownPaymentMethod,
-)
+from actors.domain.answers import ChargeAnswer, PaymentAnswer
+from actors.domain.charge_commands import Authorise, PaymentCommand
+from actors.domain.charge_values import ChargeStatus
+from actors.domain.purchase_commands import Pay
+from actors.domain.refusals import NotFound, OrderClosed, Refusal, RequestMismatch, Unavailable, UnknownPaymentMethod
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import CancelOrder, CancelSale, Release, TicketCommand
+from actors.domain.ticket_values import CancelReason, OrderStatus, TicketStatus
 from config.settings import Settings
 from tests.support.buying import (
     DECLINED,

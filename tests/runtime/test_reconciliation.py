@@ -7,24 +7,19 @@ from decimal import Decimal
 
 import pytest
 
+from actors.domain.answers import PaymentAnswer
+from actors.domain.charge_commands import Capture
+from actors.domain.charge_values import Charge
 from actors.domain.fees import fee_of
-from actors.domain.messages import (
-    CancelOrder,
-    Capture,
-    Charge,
-    Order,
-    OrderCompleted,
-    Pay,
-    PaymentAnswer,
-    ResumePurchase,
-    Sell,
-    TicketCommand,
-)
+from actors.domain.purchase_commands import Pay, ResumePurchase
 from actors.domain.ticket import Ticket
+from actors.domain.ticket_commands import CancelOrder, Sell, TicketCommand
+from actors.domain.ticket_events import OrderCompleted
+from actors.domain.ticket_values import Order
 from actors.payments.charge_workflow import ChargeWorkflow
 from actors.payments.purchase import Outcome, Participants, PurchaseSaga
 from actors.payments.reconciliation import ReconciliationReport
-from actors.runtime.ports import Decision
+from actors.runtime.ports import EntityDecision
 from actors.storage import ledger_reader, stripe_lists
 from actors.storage.ledger_reader import reconcile
 from actors.stripe.client import Stripe
@@ -207,7 +202,7 @@ async def test_reconciliation_reads_orders_page_by_page(
 class TakesTheFeeOfTheSale(TicketEntity):
     """Computes the fee once more when the ticket is sold."""
 
-    def decide(self, ticket: Ticket | None, command: TicketCommand, now: int) -> Decision[Ticket]:
+    def decide(self, ticket: Ticket | None, command: TicketCommand, now: int) -> EntityDecision[Ticket]:
         decided = super().decide(ticket, command, now)
         events = [
             OrderCompleted(replace(event.order, fee=fee_of(event.order.price, 1_000)))

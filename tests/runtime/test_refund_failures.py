@@ -1,26 +1,14 @@
 """Money that came back to us after it was refunded, and refunds that are not the seller's."""
 
+from actors.domain.answers import PaymentAnswer
 from actors.domain.charge import refund_status
-from actors.domain.messages import (
-    CancelOrder,
-    CancelReason,
-    ChargePaidByHand,
-    NotFound,
-    NothingToResolve,
-    Order,
-    OrderCancelled,
-    PaymentAnswer,
-    RefundFailed,
-    RefundOrder,
-    RefundRefused,
-    RefundStatus,
-    ResolveRefund,
-    ResumePurchase,
-    SuspendTicket,
-    TicketStatus,
-    TicketWithdrawn,
-)
+from actors.domain.charge_events import ChargePaidByHand
+from actors.domain.purchase_commands import RefundOrder, ResolveRefund, ResumePurchase
+from actors.domain.refusals import NotFound, NothingToResolve, RefundFailed, RefundRefused
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import CancelOrder, SuspendTicket
+from actors.domain.ticket_events import OrderCancelled, TicketWithdrawn
+from actors.domain.ticket_values import CancelReason, Order, RefundStatus, TicketStatus
 from tests.support.buying import an_order, money, order_now
 from tests.support.examples import new_id
 from tests.support.journal_checks import records

@@ -5,29 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from actors.domain.messages import (
-    CancelOrder,
-    CancelReason,
-    CancelSale,
-    Capture,
-    ChargeStatus,
-    NotFound,
-    NotOwner,
-    Order,
-    OrderClosed,
-    OrderNotPaid,
-    OrderStatus,
-    Pay,
-    PaymentAnswer,
-    RefundOrder,
-    RefundRefused,
-    ResumePurchase,
-    ReverseCharge,
-    ShowStarted,
-    StartRefund,
-    TicketStatus,
-)
+from actors.domain.answers import PaymentAnswer
+from actors.domain.charge_commands import Capture, ReverseCharge
+from actors.domain.charge_values import ChargeStatus
+from actors.domain.purchase_commands import Pay, RefundOrder, ResumePurchase
+from actors.domain.refusals import NotFound, NotOwner, OrderClosed, OrderNotPaid, RefundRefused, ShowStarted
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import CancelOrder, CancelSale, StartRefund
+from actors.domain.ticket_values import CancelReason, Order, OrderStatus, TicketStatus
 from actors.payments.charge_workflow import ChargeWorkflow
 from actors.stripe.client import Stripe
 from actors.stripe.errors import OutcomeUnknown, ServerFailed

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from actors.cluster.serialization import pack, unpack
-from actors.domain.messages import NotFound, ReadTicket
+from actors.domain.refusals import NotFound
+from actors.domain.ticket_commands import ReadTicket
 from actors.processes.base import HostActor
 from actors.runtime.ports import HostUnreachableError
 from actors.supervision import renewal

@@ -4,33 +4,22 @@ import asyncio
 
 import pytest
 
+from actors.domain.answers import ChargeAnswer, PaymentAnswer
 from actors.domain.charge import charge_id
-from actors.domain.messages import (
+from actors.domain.charge_commands import Authorise, Capture, OpenCharge, PaymentCommand, ReadCharge
+from actors.domain.charge_values import ChargeStatus
+from actors.domain.purchase_commands import Pay, ResumePurchase
+from actors.domain.refusals import (
     AttemptOver,
-    Authorise,
-    CancelReason,
-    Capture,
-    ChargeAnswer,
-    ChargeStatus,
     NoPaymentMethod,
-    OpenCharge,
-    Order,
     OrderClosed,
-    OrderStatus,
-    Pay,
-    PaymentAnswer,
-    PaymentCommand,
     PaymentInProgress,
-    ReadCharge,
-    ReadOrder,
     Refusal,
-    Release,
-    ResumePurchase,
-    Sell,
-    TicketCommand,
     UnknownPaymentMethod,
 )
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import ReadOrder, Release, Sell, TicketCommand
+from actors.domain.ticket_values import CancelReason, Order, OrderStatus
 from config.settings import Settings
 from tests.support.buying import (
     DECLINED,

@@ -2,23 +2,14 @@
 
 import pytest
 
-from actors.domain.messages import (
-    Authorise,
-    CancelOrder,
-    Capture,
-    ChargeAnswer,
-    ChargeStatus,
-    OrderStatus,
-    Pay,
-    PaymentAnswer,
-    PaymentCommand,
-    Refusal,
-    Sell,
-    StartPayment,
-    TicketStatus,
-    Unavailable,
-)
+from actors.domain.answers import ChargeAnswer, PaymentAnswer
+from actors.domain.charge_commands import Authorise, Capture, PaymentCommand
+from actors.domain.charge_values import ChargeStatus
+from actors.domain.purchase_commands import Pay
+from actors.domain.refusals import Refusal, Unavailable
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import CancelOrder, Sell, StartPayment
+from actors.domain.ticket_values import OrderStatus, TicketStatus
 from tests.support.buying import (
     VISA,
     ActorDiedError,

@@ -10,27 +10,16 @@ from typing import Literal, TypeVar
 
 import pytest
 
+from actors.domain.answers import ChargeAnswer, PaymentAnswer
 from actors.domain.charge import charge_id
-from actors.domain.messages import (
-    Authorise,
-    CancelOrder,
-    Charge,
-    ChargeAnswer,
-    ChargeStatus,
-    ChargeStep,
-    Instant,
-    Order,
-    OrderStatus,
-    Pay,
-    PaymentAnswer,
-    PaymentCommand,
-    ReadCharge,
-    RefundOrder,
-    Refusal,
-    Sell,
-    TicketStatus,
-)
+from actors.domain.charge_commands import Authorise, PaymentCommand, ReadCharge
+from actors.domain.charge_values import Charge, ChargeStatus, ChargeStep
+from actors.domain.instants import Instant
+from actors.domain.purchase_commands import Pay, RefundOrder
+from actors.domain.refusals import Refusal
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import CancelOrder, Sell
+from actors.domain.ticket_values import Order, OrderStatus, TicketStatus
 from actors.payments import stripe_calls
 from actors.payments.charge_entity import ChargeEntity
 from actors.payments.charge_workflow import ChargeWorkflow

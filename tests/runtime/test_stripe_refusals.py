@@ -4,18 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from actors.domain.messages import (
-    CancelReason,
-    Charge,
-    ChargeStatus,
-    Order,
-    OrderClosed,
-    OrderStatus,
-    Pay,
-    PaymentAnswer,
-    TicketStatus,
-    UnknownPaymentMethod,
-)
+from actors.domain.answers import PaymentAnswer
+from actors.domain.charge_values import Charge, ChargeStatus
+from actors.domain.purchase_commands import Pay
+from actors.domain.refusals import OrderClosed, UnknownPaymentMethod
+from actors.domain.ticket_values import CancelReason, Order, OrderStatus, TicketStatus
 from actors.payments import charge_workflow, stripe_calls
 from actors.payments.charge_workflow import ChargeWorkflow
 from actors.stripe import errors

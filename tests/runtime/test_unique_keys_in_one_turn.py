@@ -7,28 +7,19 @@ from dataclasses import replace
 
 import pytest
 
-from actors.domain.messages import (
-    CancelOrder,
-    Charge,
-    ChargeStatus,
-    EditTicket,
-    Instant,
-    OpenCharge,
-    Pay,
-    PaymentAnswer,
-    ReadTicket,
-    RequestMismatch,
-    Reserve,
-    TicketCommand,
-    TicketEvent,
-    TicketStatus,
-    TooManyHolds,
-    Unavailable,
-)
+from actors.domain.answers import PaymentAnswer
+from actors.domain.charge_commands import OpenCharge
+from actors.domain.charge_values import Charge, ChargeStatus
+from actors.domain.instants import Instant
+from actors.domain.purchase_commands import Pay
+from actors.domain.refusals import RequestMismatch, TooManyHolds, Unavailable
 from actors.domain.ticket import Ticket, TicketAnswer
+from actors.domain.ticket_commands import CancelOrder, EditTicket, ReadTicket, Reserve, TicketCommand
+from actors.domain.ticket_events import TicketEvent
+from actors.domain.ticket_values import TicketStatus
 from actors.payments.purchase import Outcome
 from actors.runtime.host import Host
-from actors.runtime.ports import Commit, Decision
+from actors.runtime.ports import Commit, EntityDecision
 from actors.tickets.entity import TicketEntity
 from tests.support.broken_journals import GatedJournal
 from tests.support.buying import VISA, WANTS_ACTION, an_order
@@ -215,7 +206,7 @@ async def test_a_unique_key_that_nobody_looks_up_ends_in_a_refusal_and_not_in_a_
 class WantsOneKeyTwice(TicketEntity):
     """Has a bug: its edits change the ticket twice for one key."""
 
-    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> Decision[Ticket]:
+    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> EntityDecision[Ticket]:
         decided = super().decide(ticket, command, now)
         return replace(decided, events=decided.events * 2) if isinstance(command, EditTicket) else decided
 

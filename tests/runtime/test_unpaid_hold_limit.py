@@ -4,19 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from actors.domain.messages import (
-    CancelOrder,
-    HeldTooOften,
-    Refusal,
-    Release,
-    Reserve,
-    Sell,
-    StartPayment,
-    TicketStatus,
-    TooManyHolds,
-    TooManyUnpaidHolds,
-)
+from actors.domain.refusals import HeldTooOften, Refusal, TooManyHolds, TooManyUnpaidHolds
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import CancelOrder, Release, Reserve, Sell, StartPayment
+from actors.domain.ticket_values import TicketStatus
 from actors.domain.unpaid_holds import HOUR_MS, MOST_OF_A_BUYER, MOST_OF_A_TICKET
 from tests.support.eventually import eventually
 from tests.support.examples import CHARGE, DETAILS, WINDOW, new_id

@@ -8,8 +8,9 @@ import pytest
 import structlog
 
 from actors.domain.codec import UnreadableEvent
-from actors.domain.messages import ReadTicket, Unavailable
+from actors.domain.refusals import Unavailable
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import ReadTicket
 from actors.runtime.ports import Checkpoint, RecordedEvent
 from actors.runtime.publisher import Publisher
 from actors.runtime.replay import recover

@@ -4,7 +4,8 @@ from collections.abc import Collection
 
 import pytest
 
-from actors.domain.messages import ReadTicket, TicketUpdated
+from actors.domain.ticket_commands import ReadTicket
+from actors.domain.ticket_events import TicketUpdated
 from actors.runtime import replay
 from actors.runtime.ports import Commit
 from actors.storage.journal import MongoJournal

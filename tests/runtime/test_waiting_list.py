@@ -4,19 +4,10 @@ from collections.abc import Collection
 
 import pytest
 
-from actors.domain.messages import (
-    CancelOrder,
-    CloseWaitingList,
-    JoinWaitingList,
-    LeaveWaitingList,
-    OfferAccepted,
-    Order,
-    OrderCancelled,
-    OrderCreated,
-    OrderExpired,
-    TicketStatus,
-)
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import CancelOrder, CloseWaitingList, JoinWaitingList, LeaveWaitingList
+from actors.domain.ticket_events import OfferAccepted, OrderCancelled, OrderCreated, OrderExpired
+from actors.domain.ticket_values import Order, TicketStatus
 from actors.domain.unpaid_holds import MOST_OF_A_TICKET
 from actors.storage.entities import Queries
 from actors.storage.users import User, Users
@@ -177,6 +168,17 @@ async def test_all_lines_of_somebody_are_found_until_they_leave_or_the_line_ends
     await market.ask_ticket(CloseWaitingList(closed, seller))
     found = await tickets.find({"by_waiter": line[0]}).to_list()
     assert [ticket["_id"] for ticket in found] == [kept]
+
+
+async def test_a_waiter_who_buys_a_ticket_for_sale_leaves_the_line(market: LocalMarket, line: list[str]) -> None:
+    tickets = market.connections.database["tickets"]
+    (ticket_id,) = await listed(market)
+    hold = await held(market, ticket_id)
+    expect(TicketAnswer, await market.ask_ticket(JoinWaitingList(ticket_id, line[0], 1)))
+    await market.ask_ticket(CancelOrder(ticket_id, hold.order_id))
+    bought = expect(TicketAnswer, await market.ask_ticket(a_hold(ticket_id, buyer_id=line[0])))
+    assert bought.order is not None
+    assert await tickets.count_documents({"by_waiter": line[0]}) == 0
 
 
 async def test_a_ticket_that_fits_nobody_in_line_is_for_sale(market: LocalMarket) -> None:

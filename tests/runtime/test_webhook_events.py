@@ -8,22 +8,13 @@ from itertools import pairwise
 
 import pytest
 
-from actors.domain.messages import (
-    CancelOrder,
-    CancelReason,
-    ChargeStatus,
-    Instant,
-    NotFound,
-    Order,
-    OrderStatus,
-    Overloaded,
-    Pay,
-    PaymentAnswer,
-    Refusal,
-    ResumePurchase,
-    TicketStatus,
-    Unavailable,
-)
+from actors.domain.answers import PaymentAnswer
+from actors.domain.charge_values import ChargeStatus
+from actors.domain.instants import Instant
+from actors.domain.purchase_commands import Pay, ResumePurchase
+from actors.domain.refusals import NotFound, Overloaded, Refusal, Unavailable
+from actors.domain.ticket_commands import CancelOrder
+from actors.domain.ticket_values import CancelReason, Order, OrderStatus, TicketStatus
 from actors.payments.webhook_events import BATCH, ReceivedWebhookEvent, WebhookEventHandler
 from actors.runtime.ports import StoreUnavailableError
 from actors.storage.webhook_inbox import WebhookInbox

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from actors.domain.messages import ReadTicket
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import ReadTicket
 from actors.runtime.commit_relay import CommitRelay
 from actors.tickets.entity import TicketEntity
 from tests.support.eventually import eventually

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from actors.domain.messages import ReadTicket
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import ReadTicket
 from actors.runtime.commit_relay import CommitRelay
 from actors.runtime.ports import Checkpoint
 from actors.supervision.recovery import DAY, LOOK_AGAIN

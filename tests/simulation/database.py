@@ -5,9 +5,11 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from actors.domain.charge_values import Charge
 from actors.domain.codec import Document
-from actors.domain.messages import Charge, Instant, Order
+from actors.domain.instants import Instant
 from actors.domain.ticket import Ticket
+from actors.domain.ticket_values import Order
 from actors.payments.webhook_events import ReceivedWebhookEvent
 from actors.read_model.projections import FIRST_PROJECTION, charge_of, order_of, ticket_of, unpaid_hold_keys
 from actors.runtime.ports import Checkpoint, Commit, RecordedEvent

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from actors.domain import charge as charge_rules
-from actors.domain import ticket as ticket_rules
-from actors.domain.messages import Charge, Order
+from actors.domain.charge_values import Charge
 from actors.domain.ticket import Ticket
+from actors.domain.ticket import evolve as evolve_ticket
+from actors.domain.ticket_values import Order
 from actors.runtime.ports import RecordedEvent
 
 
@@ -25,7 +26,7 @@ class History:
         event: Any = record.event
         if kind == "ticket":
             states = self.tickets[entity_id]
-            states.append(ticket_rules.evolve(states[-1] if states else None, event, record.at, entity_id))
+            states.append(evolve_ticket(states[-1] if states else None, event, record.at, entity_id))
             order: Order | None = getattr(event, "order", None)
             if order is not None:
                 self.orders[order.id].append(order)

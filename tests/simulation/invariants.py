@@ -9,12 +9,10 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from actors.domain import unpaid_holds
-from actors.domain.messages import (
-    CancelReason,
-    ChargeCreated,
-    ChargeStatus,
+from actors.domain.charge_events import ChargeCreated
+from actors.domain.charge_values import ChargeStatus
+from actors.domain.ticket_events import (
     OfferAccepted,
-    Order,
     OrderAwaitingPayment,
     OrderCancelled,
     OrderCompleted,
@@ -23,7 +21,6 @@ from actors.domain.messages import (
     OrderRefundFailed,
     OrderRefunding,
     OrderReopened,
-    OrderStatus,
     TicketCreated,
     TicketReinstated,
     TicketSuspended,
@@ -33,6 +30,7 @@ from actors.domain.messages import (
     WaiterLeft,
     WaitingListClosed,
 )
+from actors.domain.ticket_values import CancelReason, Order, OrderStatus
 from actors.events.redis_stream import INTERNAL
 from actors.runtime.ports import Commit, RecordedEvent
 from actors.stripe.sandbox.payment_intent import PaymentIntent

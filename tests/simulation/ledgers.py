@@ -1,6 +1,6 @@
 """The ledgers of a simulation, for the check that `holdfast verify` makes."""
 
-from actors.domain.messages import OrderCreated
+from actors.domain.ticket_events import OrderCreated
 from actors.payments.reconciliation import Ledgers
 from actors.stripe.resources import Dispute, Intent, Refund
 from tests.simulation.database import Tables

@@ -7,8 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from actors.domain.messages import (
-    Order,
+from actors.domain.ticket_events import (
     OrderCancelled,
     OrderCompleted,
     OrderCreated,
@@ -18,6 +17,7 @@ from actors.domain.messages import (
     WaiterLeft,
     WaitingListClosed,
 )
+from actors.domain.ticket_values import Order
 from actors.runtime.ports import RecordedEvent
 
 MOST_IN_LINE = 100

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from actors.domain.messages import Instant, RefundOrder
+from actors.domain.instants import Instant
+from actors.domain.purchase_commands import RefundOrder
 from actors.supervision.delisting import Delisting
 from tests.simulation.api import Api
 from tests.simulation.people import People

@@ -6,26 +6,22 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from actors.domain.answers import PaymentAnswer
 from actors.domain.charge import charge_id
-from actors.domain.messages import (
+from actors.domain.purchase_commands import Pay, RefundOrder
+from actors.domain.refusals import Overloaded, Refusal, Unavailable
+from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import (
     CancelOrder,
     CreateTicket,
     EditTicket,
-    Order,
-    Overloaded,
-    Pay,
-    PaymentAnswer,
     ReadTicket,
-    RefundOrder,
-    Refusal,
     Reserve,
     Sell,
     TicketCommand,
-    TicketDetails,
-    Unavailable,
     WithdrawTicket,
 )
-from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_values import Order, TicketDetails
 from tests.simulation.api import Api, ConnectionBrokenError
 from tests.simulation.market import SimulatedMarket
 from tests.simulation.replies import Replies

@@ -3,25 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
-from actors.domain import ticket as rules
+from actors.domain import ticket_rules as rules
 from actors.domain import unpaid_holds
-from actors.domain.messages import (
-    ChargeStatus,
-    CreateTicket,
-    EditTicket,
-    Order,
-    OrderStatus,
-    Overloaded,
-    PaymentAnswer,
-    ReadTicket,
-    Refusal,
-    Reserve,
-    TicketCommand,
-    TooManyHolds,
-    TooManyUnpaidHolds,
-    Unavailable,
-)
-from actors.domain.ticket import NO_SURROUNDINGS, DecisionContext, Ticket, TicketAnswer
+from actors.domain.answers import PaymentAnswer
+from actors.domain.charge_values import ChargeStatus
+from actors.domain.decision import NO_CONTEXT, DecisionContext
+from actors.domain.refusals import Overloaded, Refusal, TooManyHolds, TooManyUnpaidHolds, Unavailable
+from actors.domain.ticket import Ticket, TicketAnswer, evolve
+from actors.domain.ticket_commands import CreateTicket, EditTicket, ReadTicket, Reserve, TicketCommand
+from actors.domain.ticket_values import Order, OrderStatus
 from tests.simulation.database import Tables
 from tests.simulation.invariants import Invariants
 from tests.simulation.stripe import WatchedLedger
@@ -119,7 +109,7 @@ class Replies:
                 unpaid = self._invariants.unpaid_of(buyer_id, asked.at - self._invariants.tolerance)
                 return unpaid >= unpaid_holds.MOST_OF_A_BUYER
         states: list[Ticket | None] = [None, *self._history.tickets.get(command.ticket_id, ())]
-        contexts = [NO_SURROUNDINGS]
+        contexts = [NO_CONTEXT]
         if isinstance(command, Reserve) and command.order_id in self._history.orders:
             contexts.extend(DecisionContext(0, order) for order in self._history.orders[command.order_id])
         if isinstance(command, EditTicket) and command.edit_id in self._invariants.edits:
@@ -157,5 +147,5 @@ class Replies:
 def _decides(ticket: Ticket | None, command: TicketCommand, at: int, context: DecisionContext) -> Any:  # noqa: ANN401
     """What the sequential rules say to the command in this state."""
     for event in rules.due(ticket, at):
-        ticket = rules.evolve(ticket, event, at, command.ticket_id)
+        ticket = evolve(ticket, event, at, command.ticket_id)
     return rules.decide(ticket, command, at, context)

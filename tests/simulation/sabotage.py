@@ -12,25 +12,16 @@ from itertools import count
 from typing import Any
 from unittest.mock import patch
 
-from actors.domain import fees, unpaid_holds, waiting_list
-from actors.domain import ticket as ticket_rules
-from actors.domain.messages import (
-    CancelReason,
-    Capture,
-    Charge,
-    ChargeAnswer,
-    ChargeEvent,
-    ChargeStep,
-    Expire,
-    Order,
-    OrderCompleted,
-    OrderExpired,
-    Sell,
-    TicketCommand,
-    TicketEvent,
-    TicketStatus,
-)
-from actors.domain.ticket import DecisionContext, Ticket
+from actors.domain import fees, order_rules, ticket_rules, unpaid_holds, waiting_list
+from actors.domain.answers import ChargeAnswer
+from actors.domain.charge_commands import Capture
+from actors.domain.charge_events import ChargeEvent
+from actors.domain.charge_values import Charge, ChargeStep
+from actors.domain.decision import NO_CONTEXT, Decision, DecisionContext
+from actors.domain.ticket import Ticket
+from actors.domain.ticket_commands import Expire, Sell, TicketCommand
+from actors.domain.ticket_events import OrderCompleted, OrderExpired, TicketEvent
+from actors.domain.ticket_values import CancelReason, Order, TicketStatus
 from actors.payments import stripe_calls
 from actors.payments.charge_entity import ChargeEntity
 from actors.payments.purchase import PurchaseSaga
@@ -38,7 +29,7 @@ from actors.processes.resources import Resources
 from actors.runtime.clock import SharedClock
 from actors.runtime.commit_relay import CommitRelay
 from actors.runtime.host import Host
-from actors.runtime.ports import Commit, Decision, Entity
+from actors.runtime.ports import Commit, Entity, EntityDecision
 from actors.runtime.publisher import Publisher
 from actors.tickets.entity import TicketEntity
 from tests.simulation.faults import CALM, Faults
@@ -135,11 +126,11 @@ def without_the_orders_name(_: SimulatedMarket) -> AbstractContextManager[Any]:
     decide = ticket_rules.decide
 
     def whoever(
-        ticket: Ticket | None, command: TicketCommand, now: int, context: DecisionContext = ticket_rules.NO_SURROUNDINGS
-    ) -> ticket_rules.Decision:
+        ticket: Ticket | None, command: TicketCommand, now: int, context: DecisionContext = NO_CONTEXT
+    ) -> Decision:
         order = ticket.order if ticket else None
         if isinstance(command, Expire) and order is not None and order.is_open:
-            return (OrderExpired(ticket_rules._ended(order, CancelReason.EXPIRED, now)),)
+            return (OrderExpired(order_rules.ended_order(order, CancelReason.EXPIRED, now)),)
         return decide(ticket, command, now, context)
 
     return patch.object(ticket_rules, "decide", whoever)
@@ -152,7 +143,7 @@ def without_an_end_to_holding_again(_: SimulatedMarket) -> AbstractContextManage
 
 def without_an_end_at_the_beginning(_: SimulatedMarket) -> AbstractContextManager[Any]:
     """A hold lasts as long as it would for an event that never begins."""
-    return patch.object(ticket_rules, "_until_the_beginning", lambda _ticket, end: end)
+    return patch.object(order_rules, "until_the_show", lambda _ticket, end: end)
 
 
 def without_repeated_inserts(_: SimulatedMarket) -> AbstractContextManager[Any]:
@@ -194,12 +185,12 @@ def without_cancelled_intents(_: SimulatedMarket) -> AbstractContextManager[Any]
 
 def without_the_attempt(_: SimulatedMarket) -> AbstractContextManager[Any]:
     """Whichever attempt comes first buys, also one that was abandoned."""
-    sell = ticket_rules._sell
+    sell = order_rules.sell
 
-    def any_attempt(order: Order, command: Sell, now: int) -> ticket_rules.Decision:
+    def any_attempt(order: Order, command: Sell, now: int) -> Decision:
         return sell(order, replace(command, attempt=order.attempt), now)
 
-    return patch.object(ticket_rules, "_sell", any_attempt)
+    return patch.object(order_rules, "sell", any_attempt)
 
 
 def without_the_databases_clock(_: SimulatedMarket) -> AbstractContextManager[Any]:
@@ -253,13 +244,11 @@ def without_an_offer_with_the_release(market: SimulatedMarket) -> AbstractContex
     """The ticket is released in one commit, and offered to the first in line in another, with the next message."""
     due, with_offer = ticket_rules.due, ticket_rules._with_offer
 
-    def later(
-        ticket: Ticket | None, now: int, context: DecisionContext = ticket_rules.NO_SURROUNDINGS
-    ) -> tuple[TicketEvent, ...]:
+    def later(ticket: Ticket | None, now: int, context: DecisionContext = NO_CONTEXT) -> tuple[TicketEvent, ...]:
         if ticket is None or not ticket.waiting or ticket.status is not TicketStatus.AVAILABLE:
             return due(ticket, now, context)
         everybody = frozenset(waiter.user_id for waiter in ticket.waiting) - market.tables.barred
-        released = OrderExpired(ticket_rules._order_for(ticket, "", "", now, now, fee=0))
+        released = OrderExpired(order_rules.order_for(ticket, "", "", now, now, fee=0))
         waiting = replace(context, may_buy=everybody, offer_window=market.settings.offer_window_ms)
         return with_offer(ticket, (released,), now, waiting)[1:]
 
@@ -276,7 +265,9 @@ def without_a_fee_that_stays(_: SimulatedMarket) -> AbstractContextManager[Any]:
     """The fee is that of the moment of the sale, and not the one of when the ticket was held."""
     decide = TicketEntity.decide
 
-    def at_the_sale(tickets: TicketEntity, ticket: Ticket | None, command: TicketCommand, now: int) -> Decision[Ticket]:
+    def at_the_sale(
+        tickets: TicketEntity, ticket: Ticket | None, command: TicketCommand, now: int
+    ) -> EntityDecision[Ticket]:
         decided = decide(tickets, ticket, command, now)
         return replace(decided, events=tuple(_at_the_fee_of(tickets, event) for event in decided.events))
 

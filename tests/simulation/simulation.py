@@ -12,7 +12,7 @@ from time import process_time
 from unittest.mock import patch
 
 from actors.domain import unpaid_holds
-from actors.domain.messages import OrderStatus, TicketStatus
+from actors.domain.ticket_values import OrderStatus, TicketStatus
 from actors.payments.reconciliation import check
 from actors.read_model.projections import LARGEST_LAG
 from actors.runtime.ports import Checkpoint

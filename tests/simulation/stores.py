@@ -5,9 +5,12 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
+from actors.domain.charge_events import ChargeCreated
+from actors.domain.charge_values import Charge
+from actors.domain.instants import Instant
 from actors.domain.keys import edit_key, order_key, request_key
-from actors.domain.messages import Charge, ChargeCreated, Instant, Order
 from actors.domain.ticket import Ticket
+from actors.domain.ticket_values import Order
 from actors.payments.webhook_events import ReceivedWebhookEvent
 from actors.runtime.ports import Checkpoint, Commit, DocumentUpdate, FencedError, RecordedEvent, StoreUnavailableError
 from actors.stripe.webhooks import WebhookEvent

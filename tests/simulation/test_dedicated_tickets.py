@@ -7,21 +7,11 @@ from random import Random
 import pytest
 
 from actors.cluster import names
-from actors.domain.messages import (
-    AlreadyReserved,
-    CancelOrder,
-    CreateTicket,
-    NotFound,
-    OrderExpired,
-    OrderStatus,
-    PriceChanged,
-    ReadTicket,
-    Refusal,
-    Reserve,
-    TicketCommand,
-    TicketStatus,
-)
+from actors.domain.refusals import AlreadyReserved, NotFound, PriceChanged, Refusal
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import CancelOrder, CreateTicket, ReadTicket, Reserve, TicketCommand
+from actors.domain.ticket_events import OrderExpired
+from actors.domain.ticket_values import OrderStatus, TicketStatus
 from actors.processes.ticket_actor import IDLE_SECONDS, TicketActor
 from tests.simulation.actors import NOTICING, STARTING
 from tests.simulation.faults import CALM

@@ -3,8 +3,8 @@
 import asyncio
 from dataclasses import dataclass, replace
 
-from actors.domain.messages import CloseWaitingList, JoinWaitingList, LeaveWaitingList, ReadTicket
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import CloseWaitingList, JoinWaitingList, LeaveWaitingList, ReadTicket
 from tests.simulation.people import People
 
 EVERY_SECONDS = 0.5

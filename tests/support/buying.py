@@ -3,8 +3,13 @@
 import time
 from collections.abc import Callable
 
-from actors.domain.messages import ChargeAnswer, Order, Pay, PaymentCommand, Refusal, TicketCommand
+from actors.domain.answers import ChargeAnswer
+from actors.domain.charge_commands import PaymentCommand
+from actors.domain.purchase_commands import Pay
+from actors.domain.refusals import Refusal
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import TicketCommand
+from actors.domain.ticket_values import Order
 from actors.payments.purchase import Participants, PurchaseSaga
 from actors.runtime.ports import Clock, Instant
 from actors.storage.sandbox_ledger import MongoLedger

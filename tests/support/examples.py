@@ -2,22 +2,23 @@
 
 from bson import ObjectId
 
-from actors.domain.messages import (
+from actors.domain.decision import NO_CONTEXT, DecisionContext
+from actors.domain.refusals import Refusal
+from actors.domain.ticket import Ticket, evolve
+from actors.domain.ticket_commands import (
     CancelOrder,
     CreateTicket,
     Expire,
-    Order,
-    Refusal,
     Release,
     Reserve,
     Sell,
     StartPayment,
     TicketCommand,
-    TicketDetails,
-    TicketEvent,
     WithdrawTicket,
 )
-from actors.domain.ticket import NO_SURROUNDINGS, DecisionContext, Ticket, decide, due, evolve
+from actors.domain.ticket_events import TicketEvent
+from actors.domain.ticket_rules import decide, due
+from actors.domain.ticket_values import Order, TicketDetails
 
 TICKET, SELLER, BUYER, ORDER, CHARGE = (digit * 24 for digit in "1abef")
 ANOTHER, ANOTHER_ORDER, ANOTHER_CHARGE = "c" * 24, "d" * 24, "9" * 24
@@ -50,7 +51,7 @@ def reservation(  # noqa: PLR0913 - all that a reservation can say
 
 
 def handle(
-    ticket: Ticket | None, command: TicketCommand, now: int = NOW, surroundings: DecisionContext = NO_SURROUNDINGS
+    ticket: Ticket | None, command: TicketCommand, now: int = NOW, surroundings: DecisionContext = NO_CONTEXT
 ) -> tuple[Ticket | None, tuple[TicketEvent, ...], Refusal | None]:
     """What a host does with one message: the due expiry first, then the decision. Pure."""
     events = list(due(ticket, now, surroundings))

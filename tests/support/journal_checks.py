@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 
-from actors.domain.messages import Order, OrderCompleted, OrderCreated, OrderStatus
+from actors.domain.ticket_events import OrderCompleted, OrderCreated
+from actors.domain.ticket_values import Order, OrderStatus
 from actors.runtime.ports import RecordedEvent
 from actors.storage.database import Database
 from actors.storage.journal import _commit

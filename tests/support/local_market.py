@@ -9,18 +9,12 @@ from typing import Any
 from bson import ObjectId
 
 from actors.cluster import names
-from actors.domain.messages import (
-    ChargeAnswer,
-    Pay,
-    PaymentAnswer,
-    PaymentCommand,
-    RefundOrder,
-    Refusal,
-    ResolveRefund,
-    ResumePurchase,
-    TicketCommand,
-)
+from actors.domain.answers import ChargeAnswer, PaymentAnswer
+from actors.domain.charge_commands import PaymentCommand
+from actors.domain.purchase_commands import Pay, RefundOrder, ResolveRefund, ResumePurchase
+from actors.domain.refusals import Refusal
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import TicketCommand
 from actors.payments.charge_entity import ChargeEntity
 from actors.payments.charge_workflow import ChargeWorkflow
 from actors.payments.purchase import PurchaseSaga

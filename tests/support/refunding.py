@@ -2,7 +2,10 @@
 
 import time
 
-from actors.domain.messages import Charge, Order, Pay, PaymentAnswer, RefundOrder
+from actors.domain.answers import PaymentAnswer
+from actors.domain.charge_values import Charge
+from actors.domain.purchase_commands import Pay, RefundOrder
+from actors.domain.ticket_values import Order
 from actors.stripe.sandbox.sandbox import SETTLE_SECONDS
 from tests.support.buying import VISA, an_order, intents_of
 from tests.support.local_market import LocalMarket

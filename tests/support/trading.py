@@ -2,8 +2,9 @@
 
 from typing import TypeVar
 
-from actors.domain.messages import CreateTicket, ReadTicket, Reserve, TicketDetails
 from actors.domain.ticket import Ticket, TicketAnswer
+from actors.domain.ticket_commands import CreateTicket, ReadTicket, Reserve
+from actors.domain.ticket_values import TicketDetails
 from tests.support.examples import DETAILS, WINDOW, new_id
 from tests.support.local_market import LocalMarket, RunningHost
 

@@ -46,14 +46,14 @@ GIFT = "somebody"
 
 def with_gifts(into: Path) -> Path:
     """Return a tree whose orders say for whom they are, and whose documents of orders are derived anew."""
-    messages = into / "actors/domain/messages.py"
+    values = into / "actors/domain/ticket_values.py"
     _copy_today(into)
-    lines = messages.read_text().splitlines()
-    (order,) = (each for each in ast.parse(messages.read_text()).body if getattr(each, "name", "") == "Order")
+    lines = values.read_text().splitlines()
+    (order,) = (each for each in ast.parse(values.read_text()).body if getattr(each, "name", "") == "Order")
     assert isinstance(order, ast.ClassDef)
     last = max(each.end_lineno or 0 for each in order.body if isinstance(each, ast.AnnAssign))
     lines.insert(last, f'    gift_for: str | None = "{GIFT}"')
-    messages.write_text("\n".join(lines) + "\n")
+    values.write_text("\n".join(lines) + "\n")
     _raise(into / "actors/read_model/projections.py", r'(?<="orders": )\d+')
     return into
 

@@ -13,7 +13,7 @@ from bson import ObjectId
 from actors.cluster.client import ActorClient
 from actors.cluster.heartbeat import ActorDirectory
 from actors.cluster.serialization import NotUnderstood, pack, unpack
-from actors.domain.messages import Unavailable
+from actors.domain.refusals import Unavailable
 from actors.processes.base import HostActor
 from actors.processes.resources import Resources
 from actors.processes.servers import ProductionResources

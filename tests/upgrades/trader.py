@@ -14,7 +14,9 @@ from pathlib import Path
 from bson import ObjectId
 
 from actors.cluster.market import MarketClient
-from actors.domain.messages import CancelOrder, CreateTicket, Pay, ReadTicket, Reserve, TicketDetails
+from actors.domain.purchase_commands import Pay
+from actors.domain.ticket_commands import CancelOrder, CreateTicket, ReadTicket, Reserve
+from actors.domain.ticket_values import TicketDetails
 from config.settings import Settings
 from tests.upgrades.sockets import SocketSystem
 

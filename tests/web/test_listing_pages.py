@@ -4,8 +4,8 @@ import csv
 import io
 from typing import get_args
 
-from actors.domain.messages import TicketEvent
 from actors.domain.stored_events import NAMES
+from actors.domain.ticket_events import TicketEvent
 from serve_app.http.timestamps import iso
 from serve_app.web.page import _TEMPLATES
 from tests.api.fake_market import SLOW_REFUND

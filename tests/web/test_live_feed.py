@@ -13,8 +13,8 @@ from bson import ObjectId
 from pydantic import SecretStr
 from pymongo.errors import AutoReconnect
 
-from actors.domain.messages import TicketDetails
 from actors.domain.ticket import Ticket
+from actors.domain.ticket_values import TicketDetails
 from cli.up.embedded_servers import Server, start_redis
 from config.ports import free_port
 from config.settings import Settings

@@ -3,7 +3,8 @@
 import pytest
 from icalendar import Calendar
 
-from actors.domain.messages import CancelReason, Charge, ChargeStatus, Order, OrderStatus
+from actors.domain.charge_values import Charge, ChargeStatus
+from actors.domain.ticket_values import CancelReason, Order, OrderStatus
 from serve_app.web.order_views import OrderView, view_of
 from tests.api.fake_market import SLOW_REFUND
 from tests.api.world import NOBODY, World

@@ -9,9 +9,11 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from actors.domain.charge_events import ChargeActionRequired
 from actors.domain.codec import UnreadableError, decode
-from actors.domain.messages import ChargeActionRequired, TicketCreated, TicketDetails
 from actors.domain.stored_events import NAMES
+from actors.domain.ticket_events import TicketCreated
+from actors.domain.ticket_values import TicketDetails
 from actors.events.redis_stream import STREAM
 from serve_app.search.matching import Listed
 

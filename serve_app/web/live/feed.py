@@ -13,8 +13,10 @@ import structlog
 from redis.asyncio import Redis
 
 from actors.cluster.market import MarketClient
-from actors.domain.messages import Instant, ReadTicket, Refusal, Unavailable
+from actors.domain.instants import Instant
+from actors.domain.refusals import Refusal, Unavailable
 from actors.domain.ticket import Ticket
+from actors.domain.ticket_commands import ReadTicket
 from actors.storage.ticket_lists import TicketFilter
 from config.logs import origin_of
 from serve_app.accounts.tokens import Session

@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from actors.domain.messages import Instant
+from actors.domain.instants import Instant
 from actors.storage.ticket_lists import TicketFilter
 from serve_app.search.matching import Listed, matches
 

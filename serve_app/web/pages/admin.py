@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from actors.domain.codec import event_name
 from actors.domain.ids import is_id
-from actors.domain.ticket import order_in
+from actors.domain.ticket_events import order_in
 from actors.storage.ticket_lists import TicketFilter
 from actors.storage.users import User
 from serve_app.accounts import bans

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from markupsafe import Markup
 from starlette.responses import Response
 
-from actors.domain.messages import Instant
+from actors.domain.instants import Instant
 from actors.domain.ticket import Ticket
 from actors.storage.page import Page
 from serve_app.http.errors import CustomError, RequestValidationError

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from actors.domain.codec import event_name
-from actors.domain.messages import TicketStatus
-from actors.domain.ticket import Ticket, order_in
+from actors.domain.ticket import Ticket
+from actors.domain.ticket_events import order_in
+from actors.domain.ticket_values import TicketStatus
 from actors.storage.page import Page
 from actors.storage.ticket_lists import MOST_COUNTED
 from serve_app.buying import waiting

@@ -9,7 +9,7 @@ from fastapi.sse import format_sse_event
 from starlette.responses import Response, StreamingResponse
 
 from actors.domain.ids import is_id
-from actors.domain.messages import Instant
+from actors.domain.instants import Instant
 from actors.domain.ticket import Ticket
 from actors.storage.ticket_lists import TicketFilter
 from serve_app.http.errors import RequestValidationError

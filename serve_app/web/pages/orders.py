@@ -6,8 +6,9 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from actors.domain.messages import Order, PaymentAnswer
+from actors.domain.answers import PaymentAnswer
 from actors.domain.money import to_major_units
+from actors.domain.ticket_values import Order
 from serve_app.buying import payments
 from serve_app.buying.orders import admit_buyer, cancel_order, present_order, reserve
 from serve_app.buying.payments import admit_payer

@@ -17,13 +17,13 @@ from serve_app.selling.tickets import admit_change, admit_seller
 from serve_app.services import services_of
 from serve_app.web.forms import KEY, Form, read_form
 from serve_app.web.page import render, see_other, signed_in
-from serve_app.web.ticket_form import NAMES, price_of, ticket_body, values_of
+from serve_app.web.ticket_form import NAMES, price_of, ticket_body, turns_of, values_of
 from serve_app.web.visitor import visitor_of
 
 router = APIRouter(include_in_schema=False)
 # Reading their names takes 60 ms, so it is done before anybody waits. Those with a place in them are people's.
 _ZONES = sorted(name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/")))
-_AWAY = (HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED, HTTPStatus.SERVICE_UNAVAILABLE)
+_AWAY = (HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED)
 
 
 @router.get("/sell")
@@ -135,6 +135,7 @@ def _form(  # noqa: PLR0913 - what the page shows
         "preview": preview,
         "is_stale": is_stale,
         "zones": _ZONES,
+        "turns": turns_of(form.values),
         "gets": None if price is None else rest_of(price, settings),
         "fee": spoken_percent(settings.fee_hundredths) if settings.fee_hundredths else "",
         "cap": spoken_percent(cap) if cap is not None else "",

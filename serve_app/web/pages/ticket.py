@@ -8,8 +8,8 @@ from fastapi import APIRouter, Request
 from pymongo.errors import PyMongoError
 from starlette.responses import Response
 
-from actors.domain.messages import Order, TicketStatus
 from actors.domain.ticket import Ticket
+from actors.domain.ticket_values import Order, TicketStatus
 from actors.domain.waiting_list import place_in
 from serve_app.buying import waiting
 from serve_app.buying.orders import admit_buyer, reserve

@@ -83,6 +83,25 @@ document.addEventListener("hold-ended", (event) => {
   if (event.target.dataset.then === "reload") setTimeout(askAgain, 400);
 });
 
+// A sentence that is said where it is put: at once as an alert, or politely as a status.
+function noteOf(role, textContent, className = "") {
+  const note = Object.assign(document.createElement("p"), { textContent, className });
+  note.setAttribute("role", role);
+  return note;
+}
+
+// Without a network a form stays, with what was typed: the browser would leave for an error page of its own. Before all
+// others that listen, which take it for sent.
+let unsent;
+document.addEventListener("submit", (event) => {
+  unsent?.remove();
+  if (navigator.onLine) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  unsent = noteOf("alert", "Not sent: you are offline. Nothing is lost. Press the button again when you are connected.", "note bad");
+  event.target.append(unsent);
+}, true);
+
 // The pressed button says what it does; after eight seconds also that waiting is safe.
 document.addEventListener("submit", (event) => {
   const button = event.submitter;
@@ -95,9 +114,7 @@ document.addEventListener("submit", (event) => {
     if (button.dataset.busy) button.textContent = button.dataset.busy;
   }, 400);
   const late = setTimeout(() => {
-    const note = Object.assign(document.createElement("p"), { textContent: "This takes longer than usual. It is safe to wait." });
-    note.setAttribute("role", "status");
-    button.after(note);
+    button.after(noteOf("status", "This takes longer than usual. It is safe to wait."));
   }, 8000);
   // Who stops loading, or comes back, can press again: what is sent twice is done once.
   const ready = () => {
@@ -114,6 +131,13 @@ document.addEventListener("submit", (event) => {
 addEventListener("pageshow", (event) => {
   if (event.persisted && !document.querySelector("form[data-draft=new]")) location.reload();
 });
+
+// A page that was not to be had is asked for once more by itself; a reload of it is not.
+const retry = document.querySelector("[data-retry]");
+if (retry && performance.getEntriesByType("navigation")[0]?.type !== "reload") {
+  retry.textContent = "This page tries again by itself in a moment.";
+  setTimeout(() => location.reload(), 1000 * retry.dataset.retry);
+}
 
 const FORMATS = { clock: { timeStyle: "short" }, date: { dateStyle: "long" }, time: { dateStyle: "full", timeStyle: "short" } };
 function prepare(root) {

@@ -3,19 +3,11 @@
 from dataclasses import replace
 from functools import partial
 
-from actors.domain.messages import (
-    Charge,
-    ChargeCreated,
-    ChargeStatus,
-    Order,
-    OrderCreated,
-    OrderStatus,
-    TicketCreated,
-    TicketDetails,
-    TicketEvent,
-    TicketUpdated,
-)
+from actors.domain.charge_events import ChargeCreated
+from actors.domain.charge_values import Charge, ChargeStatus
 from actors.domain.ticket import Ticket
+from actors.domain.ticket_events import OrderCreated, TicketCreated, TicketEvent, TicketUpdated
+from actors.domain.ticket_values import Order, OrderStatus, TicketDetails
 from actors.read_model.projections import charge_document, order_document, ticket_document
 from actors.runtime.ports import Commit, DocumentUpdate, RecordedEvent, commit_id
 from actors.stripe.webhooks import WebhookEvent

@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
-from actors.domain.messages import (
+from actors.domain.charge_events import (
     ChargeAuthorised,
     ChargeCreated,
     ChargeIntentCreated,
     ChargeRefunding,
     ChargeRetryScheduled,
-    OrderCreated,
 )
+from actors.domain.ticket_events import OrderCreated
 from actors.runtime.ports import RecordedEvent
 from tests.simulation.contracts.examples import a_charge, an_order, recorded
 from tests.simulation.contracts.parts import Parts, Told

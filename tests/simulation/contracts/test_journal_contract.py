@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from actors.domain.messages import ChargeCreated, OrderCancelled, OrderCreated
+from actors.domain.charge_events import ChargeCreated
+from actors.domain.ticket_events import OrderCancelled, OrderCreated
 from actors.runtime.ports import Commit, FencedError, Journal, commit_id
 from tests.simulation.contracts.examples import ENTITY, a_charge, an_order, cancelled, commit, ordering, recorded
 from tests.simulation.contracts.parts import Parts

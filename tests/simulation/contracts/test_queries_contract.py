@@ -3,16 +3,10 @@
 from collections.abc import Collection
 from dataclasses import replace
 
-from actors.domain.messages import (
-    CancelReason,
-    ChargeCreated,
-    ChargeStatus,
-    Order,
-    OrderCancelled,
-    OrderCreated,
-    OrderStatus,
-    TicketUpdated,
-)
+from actors.domain.charge_events import ChargeCreated
+from actors.domain.charge_values import ChargeStatus
+from actors.domain.ticket_events import OrderCancelled, OrderCreated, TicketUpdated
+from actors.domain.ticket_values import CancelReason, Order, OrderStatus
 from actors.domain.unpaid_holds import HOUR_MS
 from tests.simulation.contracts.examples import (
     a_charge,

@@ -10,8 +10,9 @@ from typing import Any, Protocol
 from actors.cluster import names
 from actors.cluster.client import shared_names
 from actors.cluster.heartbeat import ActorDirectory, Heartbeat
-from actors.domain.messages import CreateTicket, NotFound, ReadTicket
+from actors.domain.refusals import NotFound
 from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import CreateTicket, ReadTicket
 from actors.runtime.ports import Clock, HostUnreachableError, Reply, Transport
 from config.settings import Settings
 from tests.support.examples import DETAILS, SELLER

@@ -1,0 +1,5 @@
+"""Moments in time."""
+
+from typing import TypeAlias
+
+Instant: TypeAlias = int

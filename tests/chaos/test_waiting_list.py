@@ -1,0 +1,192 @@
+"""The checker knows the waiting list: what is released goes to the first in line who fits, in the same step."""
+
+import pytest
+
+from tests.chaos.history import Kind
+from tests.chaos.sequential_model import HELD_BY_YOU, LINE_CLOSED, NOT_HELD, PRICE_CHANGED, RESERVED, offer_id
+from tests.chaos.writing import TICKET, UNEXPLAINED, Told, rules
+
+
+def waited_for(*, first_pays: float | None = None, window: float = 900.0) -> Told:
+    """Bea holds the ticket at 20 since its version 2; Ann and then Cy wait for it."""
+    told = Told(window=window)
+    told.held("bea", (2, 3), "order-1")
+    told.joined("ann", (4, 5), 1, most=first_pays)
+    told.joined("cy", (6, 7), 2)
+    return told
+
+
+# Bea lets go in version 5, and the offer is made in the next.
+OFFER = offer_id(TICKET, 6)
+
+
+def released(**options: float | None) -> Told:
+    told = waited_for(first_pays=options.get("first_pays"))
+    told.cancelled("bea", (8, 9), "order-1")
+    return told
+
+
+def offered_to(told: Told, buyer: str, during: tuple[float, float] = (10, 11), ends: float = 610) -> Told:
+    """The buyer finds the offer among their orders."""
+    told.listed(buyer, during, told.order(OFFER, ends=ends, created=8.5, offer=True))
+    return told
+
+
+def test_what_is_released_is_offered_to_the_first_in_line() -> None:
+    told = offered_to(released(), "ann")
+    told.read((12, 13), 20, "reserved", OFFER, 6)
+    told.accepted("ann", (14, 15), OFFER)
+    told.paid("ann", (16, 17), OFFER)
+    told.read((18, 19), 20, "sold", OFFER, 9)
+    assert rules(told.history()) == []
+
+
+def test_a_ticket_that_is_for_sale_between_its_release_and_its_offer_is_found() -> None:
+    told = released()
+    told.read((10, 11), 20, "available", None, 5)
+    assert rules(told.history()) == UNEXPLAINED
+
+
+def test_somebody_who_reserves_between_the_release_and_the_offer_is_found() -> None:
+    told = released()
+    told.held("dan", (8, 11), "order-2")
+    assert rules(told.history()) == UNEXPLAINED
+    refused = offered_to(released(), "ann")
+    refused.refused(Kind.RESERVE, "dan", (8, 11), RESERVED)
+    assert rules(refused.history()) == []
+
+
+def test_an_offer_that_skips_the_first_who_fits_is_found() -> None:
+    told = released()
+    told.add(Kind.RESERVE, "cy", (10, 11), 200, order=OFFER, answer=told.order(OFFER, version=2, ends=911))
+    assert rules(told.history()) == UNEXPLAINED
+
+
+def test_an_offer_passes_over_somebody_who_does_not_pay_the_price_and_nobody_else() -> None:
+    told = released(first_pays=19.99)
+    told.accepted("cy", (10, 11), OFFER)
+    told.joined("ann", (12, 13), 1, status=200, most=19.99)
+    assert rules(told.history()) == []
+    fits = released(first_pays=20)
+    fits.accepted("cy", (10, 11), OFFER)
+    assert rules(fits.history()) == UNEXPLAINED
+
+
+def test_an_offer_that_is_made_though_the_line_was_closed_is_found() -> None:
+    told = waited_for()
+    told.closed((8, 9))
+    told.refused(Kind.JOIN, "dan", (10, 11), LINE_CLOSED)
+    told.cancelled("bea", (12, 13), "order-1")
+    told.read((14, 15), 20, "available", None, 6)
+    assert rules(told.history()) == []
+    told.listed("ann", (16, 17), told.order(offer_id(TICKET, 7), ends=612, offer=True))
+    assert rules(told.history()) == UNEXPLAINED
+
+
+def test_an_offer_of_a_hold_that_ended_by_itself_is_explained_and_not_earlier() -> None:
+    told = waited_for(window=20)
+    told.read((24, 25), 20, "reserved", OFFER, 6)
+    assert rules(told.history()) == []
+    early = waited_for(window=20)
+    early.read((20, 21), 20, "reserved", OFFER, 6)
+    assert rules(early.history()) == UNEXPLAINED
+
+
+def test_an_offer_that_is_declined_or_passes_goes_to_the_next() -> None:
+    following = offer_id(TICKET, 8)
+    declined = offered_to(released(), "ann")
+    declined.cancelled("ann", (12, 13), OFFER)
+    declined.accepted("cy", (14, 15), following)
+    assert rules(declined.history()) == []
+    passed = offered_to(released(), "ann", ends=20)
+    passed.accepted("cy", (21, 22), following)
+    assert rules(passed.history()) == []
+    early = offered_to(released(), "ann", ends=20)
+    early.accepted("cy", (18, 19), following)
+    assert rules(early.history()) == UNEXPLAINED
+
+
+def test_offers_of_which_nobody_was_told_pass_as_well() -> None:
+    told = Told(offer_window=30)
+    told.held("bea", (2, 3), "order-1")
+    told.joined("ann", (4, 5), 1)
+    told.cancelled("bea", (6, 7), "order-1")
+    told.read((40, 41), 20, "available", None, 6)
+    assert rules(told.history()) == []
+    early = Told(offer_window=60)
+    early.held("bea", (2, 3), "order-1")
+    early.joined("ann", (4, 5), 1)
+    early.cancelled("bea", (6, 7), "order-1")
+    early.read((40, 41), 20, "available", None, 6)
+    assert rules(early.history()) == UNEXPLAINED
+
+
+def test_an_accepted_offer_lasts_as_long_as_a_hold_and_one_that_is_not_accepted_does_not() -> None:
+    accepted = offered_to(released(), "ann", ends=20)
+    accepted.accepted("ann", (12, 13), OFFER)
+    accepted.read((100, 101), 20, "reserved", OFFER, 7)
+    assert rules(accepted.history()) == []
+    kept = offered_to(released(), "ann", ends=20)
+    kept.read((100, 101), 20, "reserved", OFFER, 6)
+    assert rules(kept.history()) == UNEXPLAINED
+
+
+def test_an_accepted_offer_that_changes_nothing_is_found() -> None:
+    told = offered_to(released(), "ann")
+    told.add(Kind.RESERVE, "ann", (12, 13), 200, order=OFFER, answer=told.order(OFFER, ends=610, offer=True))
+    assert rules(told.history()) == UNEXPLAINED
+
+
+def test_an_offer_is_accepted_at_its_price_only() -> None:
+    told = offered_to(released(), "ann")
+    told.refused(Kind.RESERVE, "ann", (12, 13), PRICE_CHANGED.format(20), arguments={"expectedPrice": 19})
+    told.read((14, 15), 20, "reserved", OFFER, 6)
+    assert rules(told.history()) == []
+    told.add(
+        Kind.RESERVE, "ann", (16, 17), 200, order=OFFER, answer=told.order(OFFER, version=2),
+        arguments={"expectedPrice": 19},
+    )  # fmt: skip
+    assert rules(told.history()) == UNEXPLAINED
+
+
+def test_somebody_who_left_gets_no_offer() -> None:
+    told = waited_for()
+    told.left("ann", (7.1, 7.2))
+    told.cancelled("bea", (8, 9), "order-1")
+    told.accepted("cy", (10, 11), offer_id(TICKET, 7))
+    assert rules(told.history()) == []
+    told.listed("ann", (12, 13), told.order(offer_id(TICKET, 7), ends=610, offer=True))
+    assert rules(told.history()) == UNEXPLAINED
+
+
+def test_somebody_in_line_who_buys_what_is_for_sale_waits_no_more() -> None:
+    told = Told()
+    told.held("bea", (2, 3), "order-1")
+    told.joined("ann", (4, 5), 1, most=10)
+    told.cancelled("bea", (6, 7), "order-1")
+    told.held("ann", (8, 9), "order-2")
+    told.cancelled("ann", (10, 11), "order-2")
+    told.read((12, 13), 20, "available", None, 7)
+    assert rules(told.history()) == []
+
+
+def test_a_place_that_somebody_else_has_is_found() -> None:
+    told = waited_for()
+    told.joined("dan", (8, 9), 2)
+    assert rules(told.history()) == UNEXPLAINED
+
+
+@pytest.mark.parametrize(("person", "message"), [("ann", NOT_HELD), ("bea", HELD_BY_YOU), ("dan", LINE_CLOSED)])
+def test_a_refusal_to_wait_that_was_true_at_no_moment_is_found(person: str, message: str) -> None:
+    told = waited_for()
+    told.refused(Kind.JOIN, person, (8, 9), message)
+    assert rules(told.history()) == ([] if (person, message) == ("bea", HELD_BY_YOU) else UNEXPLAINED)
+
+
+def test_a_request_to_wait_without_an_answer_may_have_been_heard() -> None:
+    told = Told()
+    told.held("bea", (2, 3), "order-1")
+    told.add(Kind.JOIN, "ann", (4, 5), None)
+    told.cancelled("bea", (6, 7), "order-1")
+    told.read((8, 9), 20, "reserved", offer_id(TICKET, 5), 5)
+    assert rules(told.history()) == []
