@@ -92,8 +92,9 @@ async def test_a_document_is_no_longer_due_when_its_order_is_over(parts: Parts) 
     assert await parts.queries.orders_of_unsettled_charges(2**60, 0, 10) == []
 
 
-async def test_nothing_to_write_is_no_error(parts: Parts) -> None:
-    await parts.documents.write([])
+async def test_writing_no_documents_changes_nothing(parts: Parts) -> None:
+    ticket = a_ticket()
+    assert await ticket_after(parts, [document(ticket)], []) == ticket
 
 
 def in_projection(ticket: Ticket, number: int) -> DocumentUpdate:
