@@ -70,9 +70,9 @@ class RunningMarket:
                     return time.monotonic() - began
             except (OSError, urllib.error.URLError):
                 time.sleep(0.1)
-        raise TimeoutError(f"the market is not ready:\n{self.last_words()}")
+        raise TimeoutError(f"the market is not ready:\n{self.log_tail()}")
 
-    def last_words(self) -> str:
+    def log_tail(self) -> str:
         """The end of its log."""
         return (self.folder / "up.log").read_text()[-4_000:]
 
@@ -106,7 +106,7 @@ class RunningMarket:
                 continue
         return found
 
-    def family(self) -> list[psutil.Process]:
+    def process_tree(self) -> list[psutil.Process]:
         """Every process of the market, `holdfast up` included."""
         return [self._root, *self._root.children(recursive=True)]
 
