@@ -12,7 +12,7 @@ PEERS := .venv-peers/$(LOCALSTRIPE)
 BROWSER_TOOLS := .browser-tools/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast browser simulate peers chaos lint format bench profile clean
+.PHONY: help run test test-fast asserted browser simulate peers chaos lint format bench profile clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -29,6 +29,10 @@ test: $(INSTALLED) $(BROWSER_TOOLS)  ## Run every test
 
 test-fast: $(INSTALLED)  ## Run the tests that take seconds
 	$(BIN)/pytest -m 'not slow and not cluster and not browser and not peer' $(ARGS)
+
+asserted: $(INSTALLED)  ## List parametrised tests that pass without an executed assertion, some 15 minutes
+	$(BIN)/pytest -q -p tests.support.executed_assertions -o enable_assertion_pass_hook=true \
+	  -m 'not slow and not cluster and not browser and not peer' $(ARGS)
 
 browser: $(INSTALLED) $(BROWSER_TOOLS)  ## Look at every page in a real browser; pictures of them go to reports/pages
 	$(BIN)/pytest -m browser tests/browser $(ARGS)

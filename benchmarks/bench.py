@@ -18,8 +18,8 @@ from rich.progress import Progress, TaskID
 from benchmarks import load, seeding
 from benchmarks.load.exchange import CREATED, Expected, Request, request
 from benchmarks.load.result import Result
-from tests.support.people import cookie_for
-from tests.support.running_market import HOLDFAST, RunningMarket, running_market
+from benchmarks.support.running_market import HOLDFAST, RunningMarket, running_market
+from benchmarks.support.session_cookies import cookie_for
 
 PRICE_PARTS = ('"price":25.0,',)
 LISTED = Expected(CREATED, parts=('"status":"available"', *PRICE_PARTS))

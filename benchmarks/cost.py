@@ -59,7 +59,7 @@ def role_of(command: list[str]) -> str:
 def processes(market: MeasuredMarket) -> list[tuple[psutil.Process, str]]:
     """The market's processes and their roles."""
     found = []
-    for process in market.running.family():
+    for process in market.running.process_tree():
         try:
             found.append((process, role_of(process.cmdline())))
         except psutil.Error:

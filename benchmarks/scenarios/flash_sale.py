@@ -14,7 +14,7 @@ from benchmarks.load import buyers, http_load
 from benchmarks.load.exchange import CONFLICT, CREATED, ERROR_BODY, request
 from benchmarks.load.http_load import Connection
 from benchmarks.load.result import Result
-from tests.support.people import cookie_for
+from benchmarks.support.session_cookies import cookie_for
 
 CONNECTIONS = 128
 FRONT_ROWS = 100

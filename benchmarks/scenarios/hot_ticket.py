@@ -8,7 +8,7 @@ from benchmarks import load
 from benchmarks.bench import PRICE_PARTS, RESERVED, Bench, MeasuredMarket, Outcome
 from benchmarks.load.exchange import CONFLICT, CREATED, Expected, request
 from benchmarks.load.result import percentile, ratio
-from tests.support.people import cookie_for
+from benchmarks.support.session_cookies import cookie_for
 
 CONNECTIONS = 64
 MOST_SECONDS = 20.0

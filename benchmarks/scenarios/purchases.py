@@ -11,7 +11,7 @@ from benchmarks.load import buyers, http_load
 from benchmarks.load.exchange import CREATED, OK, request
 from benchmarks.load.http_load import Connection
 from benchmarks.load.result import Result
-from tests.support.people import cookie_for
+from benchmarks.support.session_cookies import cookie_for
 
 CONNECTIONS = (16, 64)
 MOST_SECONDS = 60.0

@@ -54,7 +54,7 @@ async def test_export_is_whole_however_long_the_past_is(world: World) -> None:
     assert {part: len(found[part]) for part in examples} == dict.fromkeys(examples, 251)
 
 
-async def test_who_closes_their_account_leaves_no_trace_of_the_person(world: World) -> None:
+async def test_closing_an_account_leaves_no_trace_of_the_person(world: World) -> None:
     member, buyer = await world.member(), await world.someone()
     sold, listed = await member.lists(startsAt=iso(world.clock() + 60_000)), await member.lists()
     order = await buyer.orders(sold)
@@ -123,7 +123,7 @@ async def test_a_closed_account_cannot_be_signed_into_and_its_address_is_free_ag
     assert again.json()["id"] != member.id
 
 
-async def test_two_people_can_leave(world: World) -> None:
+async def test_two_people_can_close_their_accounts(world: World) -> None:
     for _ in range(2):
         assert await closes(await world.member()) == 204
 
@@ -136,7 +136,7 @@ async def test_closing_an_account_needs_the_password(world: World) -> None:
     assert (await member.http.get("/api/orders")).status_code == 200
 
 
-async def test_nobody_leaves_while_they_hold_a_ticket(world: World) -> None:
+async def test_an_account_that_holds_a_ticket_cannot_be_closed(world: World) -> None:
     member = await world.member()
     order = await member.orders(await (await world.someone()).lists())
     assert await closes(member) == 409
@@ -144,7 +144,7 @@ async def test_nobody_leaves_while_they_hold_a_ticket(world: World) -> None:
     assert await closes(member) == 204
 
 
-async def test_nobody_leaves_while_somebody_holds_their_ticket(world: World) -> None:
+async def test_an_account_whose_ticket_is_held_cannot_be_closed(world: World) -> None:
     seller, buyer = await world.member(), await world.someone()
     await seller.lists()
     held = await seller.lists()
@@ -156,7 +156,7 @@ async def test_nobody_leaves_while_somebody_holds_their_ticket(world: World) -> 
     assert await closes(seller) == 204
 
 
-async def test_nobody_leaves_before_the_event_that_they_sold_a_ticket_for(world: World) -> None:
+async def test_an_account_that_sold_a_ticket_cannot_be_closed_before_the_show(world: World) -> None:
     seller, buyer = await world.member(), await world.someone()
     sold = await seller.lists(startsAt=iso(world.clock() + 60_000))
     await buyer.pays(await buyer.orders(sold))
@@ -165,7 +165,7 @@ async def test_nobody_leaves_before_the_event_that_they_sold_a_ticket_for(world:
     assert await closes(seller) == 204
 
 
-async def test_nobody_leaves_a_buyer_whose_order_is_not_brought_over_to_this_release(world: World) -> None:
+async def test_an_account_cannot_be_closed_while_an_order_of_its_buyer_is_not_upgraded(world: World) -> None:
     seller, buyer = await world.member(), await world.someone()
     sold = await seller.lists(startsAt=iso(world.clock() + 60_000))
     order = await buyer.orders(sold)
@@ -189,7 +189,7 @@ async def test_without_a_known_beginning_an_event_is_to_come_for_180_days_after_
         assert await closes(seller) == status
 
 
-async def test_who_gave_the_money_back_may_leave(world: World) -> None:
+async def test_a_seller_who_refunded_the_sale_may_close_the_account(world: World) -> None:
     seller, buyer = await world.member(), await world.someone()
     order = await buyer.orders(await seller.lists())
     await buyer.pays(order)

@@ -46,7 +46,7 @@ async def test_a_banned_users_old_token_is_not_renewed(world: World) -> None:
     assert (await person.http.get("/api/orders")).status_code == 401
 
 
-async def test_a_ban_withdraws_what_is_for_sale_and_the_rest_in_the_moment_in_which_it_is_released(
+async def test_a_ban_withdraws_tickets_for_sale_and_held_ones_when_they_are_released(
     world: World,
 ) -> None:
     admin, buyer = await world.admin(), await world.someone()
@@ -152,7 +152,7 @@ async def test_when_a_ban_is_lifted_held_tickets_are_for_sale_again_after_their_
     assert await status_of(held["id"], world) == "available"
 
 
-async def test_who_is_banned_again_while_the_marks_are_lifted_ends_up_marked(world: World) -> None:
+async def test_a_seller_banned_again_while_tickets_are_reinstated_stays_suspended(world: World) -> None:
     admin, seller, buyer = await world.admin(), await world.someone(), await world.someone()
     held = await seller.lists()
     order = await buyer.orders(held)
@@ -165,7 +165,7 @@ async def test_who_is_banned_again_while_the_marks_are_lifted_ends_up_marked(wor
     assert await status_of(held["id"], world) == "withdrawn"
 
 
-async def test_nobody_is_watched_for_ever(world: World) -> None:
+async def test_delisting_does_not_watch_a_seller_for_ever(world: World) -> None:
     admin, seller = await world.admin(), await world.someone()
     await bans(admin, seller)
     store = DelistedSellers(world.database)
@@ -176,7 +176,7 @@ async def test_nobody_is_watched_for_ever(world: World) -> None:
     assert await store.unlisted(10) == {}
 
 
-async def test_who_is_let_in_again_may_sell_again(world: World) -> None:
+async def test_an_unbanned_seller_may_sell_again(world: World) -> None:
     admin, seller = await world.admin(), await world.member()
     await bans(admin, seller)
     await admin.http.delete(f"/api/admin/users/{seller.id}/ban")
@@ -213,7 +213,7 @@ async def test_a_role_that_was_taken_back_opens_nothing(world: World) -> None:
     assert await bans(admin, person) == HTTPStatus.FORBIDDEN
 
 
-async def test_what_administrators_do_is_stored(world: World) -> None:
+async def test_actions_of_admins_are_stored(world: World) -> None:
     admin, seller = await world.admin(), await world.someone()
     ticket = await seller.lists()
     await admin.http.delete(f"/api/tickets/{ticket['id']}")

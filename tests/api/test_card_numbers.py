@@ -69,7 +69,7 @@ async def test_card_details_are_refused_and_neither_repeated_nor_logged(
 
 
 @pytest.mark.parametrize("name", NAMED)
-async def test_whoever_sends_a_card_is_told_where_it_belongs(world: World, name: str) -> None:
+async def test_a_request_with_a_card_is_told_where_it_belongs(world: World, name: str) -> None:
     _, buyer, _, order = await world.held()
     body: Any = {"orderId": order["id"], **METHOD, name: NUMBER}
     [error] = errors(await buyer.http.post("/api/payments", json=body))

@@ -33,14 +33,14 @@ async def can_sign_in(world: World, person: Person, password: str) -> bool:
     return (await world.anyone().http.post("/api/users/signin", json=account)).status_code == 200
 
 
-async def test_whoever_reads_the_mail_has_verified_their_address(world: World) -> None:
+async def test_the_token_of_a_verification_mail_verifies_the_address(world: World) -> None:
     person = await world.someone()
     assert not await is_verified(world, person)
     assert (await confirm(world, await world.token(MailKind.VERIFICATION, person))).status_code == 200
     assert await is_verified(world, person)
 
 
-async def test_of_ten_who_use_a_token_at_once_one_succeeds(world: World) -> None:
+async def test_only_one_of_ten_simultaneous_uses_of_a_token_succeeds(world: World) -> None:
     member = await world.member()
     token = await world.token(MailKind.PASSWORD_RESET, member)
     answers = await asyncio.gather(*(reset(world, token, f"{NEW} {one}") for one in range(10)))
@@ -49,7 +49,7 @@ async def test_of_ten_who_use_a_token_at_once_one_succeeds(world: World) -> None
 
 
 @pytest.mark.parametrize(("kind", "seconds"), [(MailKind.VERIFICATION, 86_400), (MailKind.PASSWORD_RESET, 3_600)])
-async def test_a_token_is_over_after_its_time(world: World, kind: MailKind, seconds: int) -> None:
+async def test_a_token_expires_after_its_time(world: World, kind: MailKind, seconds: int) -> None:
     use = confirm if kind is MailKind.VERIFICATION else reset
     person = await world.someone()
     first, second = await world.token(kind, person), await world.token(kind, person)
@@ -125,7 +125,7 @@ async def test_signing_up_sends_a_verification_that_can_be_asked_for_again(world
     assert await world.database["mails"].count_documents({"user_id": member.id}) == 2
 
 
-async def test_where_it_is_asked_for_only_verified_people_sell_and_buy(world: World) -> None:
+async def test_only_verified_users_sell_and_buy_where_verification_is_required(world: World) -> None:
     settings = world.services.settings.model_copy(update={"require_verified_email": True})
     api = create_api(replace(world.services, settings=settings))
     ticket = await (await world.someone()).lists()

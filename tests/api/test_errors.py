@@ -1,11 +1,13 @@
 import inspect
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from typing import Any, NoReturn
 
+import httpx
 import pytest
 import structlog
-from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from pymongo.errors import DuplicateKeyError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
@@ -29,13 +31,13 @@ def all_refusals() -> Iterator[Refusal]:
 
 
 @pytest.mark.parametrize("refusal", list(all_refusals()), ids=lambda refusal: type(refusal).__name__)
-def test_every_refusal_is_told_in_a_sentence(refusal: Refusal) -> None:
+def test_every_refusal_is_answered_with_a_sentence(refusal: Refusal) -> None:
     error = error_of(refusal)
     assert 400 <= error.status_code < 600
     assert all(len(entry["message"].split()) > 2 for entry in error.serialize_errors())
 
 
-def test_the_root_of_errors_cannot_be_made() -> None:
+def test_the_base_class_of_errors_cannot_be_instantiated() -> None:
     with pytest.raises(TypeError):
         CustomError()  # type: ignore[abstract]
 
@@ -89,11 +91,24 @@ async def test_an_unknown_address_is_not_found_in_our_format(world: World, path:
 @pytest.mark.parametrize(
     ("method", "path"), [("PATCH", "/api/tickets"), ("PUT", "/api/orders"), ("GET", "/api/payments")]
 )
-async def test_a_method_that_is_not_taken_is_405_with_those_that_are(world: World, method: str, path: str) -> None:
+async def test_a_method_that_is_not_allowed_is_405_with_an_allow_header(world: World, method: str, path: str) -> None:
     response = await world.anyone().http.request(method, path)
     assert response.status_code == 405
     assert errors(response)
     assert response.headers["allow"]
+
+
+async def test_a_static_route_is_not_answered_by_the_router_and_one_with_a_parameter_is(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So both dispatchers are looked at by the tests below."""
+
+    async def crash(*_: object) -> NoReturn:
+        raise RuntimeError("asked the router")
+
+    monkeypatch.setattr(APIRoute, "handle", crash)
+    assert (await world.anyone().http.get("/api/tickets")).status_code == 200
+    assert (await world.anyone().http.get(f"/api/tickets/{NOBODY}")).status_code == 500
 
 
 @pytest.mark.parametrize("refusal", [Unavailable(), Overloaded()])
@@ -110,17 +125,31 @@ async def test_a_market_that_does_not_answer_is_503_with_a_time_to_wait(world: W
         assert errors(response)
 
 
-@pytest.fixture
-def broken(world: World) -> dict[str, Exception]:
-    """The world's app with a route that raises what it is told to."""
-    failure: dict[str, Exception] = {}
-    api: FastAPI = world.api
+class Failing:
+    """Raises what it is told to, whatever is asked of it."""
 
-    @api.get("/broken")
-    async def broken_route() -> None:
-        raise failure["now"]
+    def __init__(self, error: Exception) -> None:
+        self._error = error
 
-    return failure
+    def __getattr__(self, _name: str) -> NoReturn:
+        raise self._error
+
+
+AnswerTo = Callable[[Exception], Awaitable[httpx.Response]]
+
+
+# A route without parameters is answered by StaticRouteDispatcher, one with them by FastAPI's router.
+@pytest.fixture(params=["/api/tickets", f"/api/tickets/{NOBODY}"], ids=["static route", "route with a parameter"])
+def answer_to(world: World, request: pytest.FixtureRequest) -> AnswerTo:
+    """How a route answers when what it asks raises this."""
+
+    async def answer(error: Exception) -> httpx.Response:
+        failing: Any = Failing(error)
+        queries = replace(world.services.queries, tickets=failing)
+        world.api.state.services = replace(world.services, queries=queries, market=failing)
+        return await world.anyone().http.get(request.param)
+
+    return answer
 
 
 @pytest.mark.parametrize(
@@ -132,32 +161,23 @@ def broken(world: World) -> dict[str, Exception]:
     ],
     ids=lambda error: type(error).__name__,
 )
-async def test_a_lost_connection_is_503_with_a_time_to_wait(
-    world: World, broken: dict[str, Exception], error: Exception
-) -> None:
-    broken["now"] = error
-    response = await world.anyone().http.get("/broken")
+async def test_a_lost_connection_is_503_with_a_time_to_wait(answer_to: AnswerTo, error: Exception) -> None:
+    response = await answer_to(error)
     assert response.status_code == 503
     assert response.headers["retry-after"]
     assert errors(response)
 
 
-async def test_a_key_that_is_taken_where_nobody_said_what_that_means_is_a_bug(
-    world: World, broken: dict[str, Exception]
-) -> None:
-    broken["now"] = DuplicateKeyError(SECRET_INPUT)
+async def test_a_duplicate_key_that_no_route_handles_is_a_bug(answer_to: AnswerTo) -> None:
     with structlog.testing.capture_logs() as logs:
-        response = await world.anyone().http.get("/broken")
+        response = await answer_to(DuplicateKeyError(SECRET_INPUT))
     assert response.status_code == 500
     assert any(entry.get("exception") == "DuplicateKeyError" for entry in logs)
 
 
-async def test_a_crash_is_one_fixed_sentence_and_logged_without_input(
-    world: World, broken: dict[str, Exception]
-) -> None:
-    broken["now"] = ValueError(SECRET_INPUT)
+async def test_a_crash_is_one_fixed_sentence_and_logged_without_input(answer_to: AnswerTo) -> None:
     with structlog.testing.capture_logs() as logs:
-        response = await world.anyone().http.get("/broken")
+        response = await answer_to(ValueError(SECRET_INPUT))
     assert response.status_code == 500
     assert len(errors(response)) == 1
     [entry] = [log for log in logs if log["log_level"] == "error"]

@@ -42,7 +42,7 @@ async def refund_seen(person: Person, order: JSON) -> str | None:
     return refund
 
 
-async def test_an_administrator_refunds_anybodys_sale_and_its_ticket_ends_withdrawn(world: World) -> None:
+async def test_an_admin_can_refund_any_sale_and_its_ticket_is_then_withdrawn(world: World) -> None:
     admin = await world.admin()
     _, buyer, ticket, order = await sold(world)
     assert await refund_seen(buyer, order) is None
@@ -54,7 +54,7 @@ async def test_an_administrator_refunds_anybodys_sale_and_its_ticket_ends_withdr
     assert (await refunds(admin, order)).status_code == 200
 
 
-async def test_an_administrator_refunds_also_after_the_beginning(world: World) -> None:
+async def test_an_admin_can_refund_a_sale_after_the_show_started(world: World) -> None:
     admin = await world.admin()
     seller, _, ticket, order = await sold(world, startsAt=iso(world.clock() + 60_000))
     world.clock.advance(61)
@@ -69,7 +69,7 @@ async def test_the_state_of_a_refund_is_seen_while_it_is_pending(world: World) -
     assert await refund_seen(buyer, order) == "pending"
 
 
-async def test_buyer_seller_and_administrator_ask_how_a_refund_stands(world: World) -> None:
+async def test_buyer_seller_and_admin_can_read_the_state_of_a_refund(world: World) -> None:
     admin = await world.admin()
     seller, buyer, _, order = await sold(world)
     url = f"/api/orders/{order['id']}/refund"
@@ -90,7 +90,7 @@ async def test_buyer_seller_and_administrator_ask_how_a_refund_stands(world: Wor
     assert await seen() == {"orderId": order["id"], "refund": "paid_by_hand"}
 
 
-async def test_nobody_else_asks_how_a_refund_stands(world: World) -> None:
+async def test_nobody_else_can_read_the_state_of_a_refund(world: World) -> None:
     _, _, _, order = await sold(world)
     url = f"/api/orders/{order['id']}/refund"
     assert (await world.anyone().http.get(url)).status_code == 401
@@ -98,7 +98,7 @@ async def test_nobody_else_asks_how_a_refund_stands(world: World) -> None:
     assert (await (await world.someone()).http.get(f"/api/orders/{NOBODY}/refund")).status_code == 404
 
 
-async def test_a_refund_that_failed_after_it_succeeded_is_not_answered_as_if_the_money_were_back(world: World) -> None:
+async def test_a_refund_that_failed_after_it_succeeded_is_not_answered_as_refunded(world: World) -> None:
     admin = await world.admin()
     seller, buyer, order = await failed(world)
     assert (await refund_seen(buyer, order), await refund_seen(admin, order)) == ("failed", "failed")
@@ -108,7 +108,7 @@ async def test_a_refund_that_failed_after_it_succeeded_is_not_answered_as_if_the
         assert "failed" in errors(response)[0]["message"]
 
 
-async def test_what_is_to_be_paid_by_hand_is_listed_until_somebody_says_that_it_was(world: World) -> None:
+async def test_a_failed_refund_is_listed_until_somebody_says_that_it_was_paid_by_hand(world: World) -> None:
     admin = await world.admin()
     seller, buyer, order = await failed(world)
     (entry,) = (await admin.http.get(LIST)).json()
@@ -122,7 +122,7 @@ async def test_what_is_to_be_paid_by_hand_is_listed_until_somebody_says_that_it_
     assert (await refunds(seller, order)).json()["refund"] == "paid_by_hand"
 
 
-async def test_only_what_failed_can_be_resolved(world: World) -> None:
+async def test_only_a_failed_refund_can_be_resolved(world: World) -> None:
     admin = await world.admin()
     seller, _, _, order = await sold(world)
     assert (await resolves(admin, order["id"])).status_code == 409
@@ -141,7 +141,7 @@ async def test_a_sale_that_stands_after_its_refund_failed_is_not_to_be_paid_by_h
     assert (await resolves(admin, order["id"])).status_code == 409
 
 
-async def test_the_list_is_read_page_by_page(world: World) -> None:
+async def test_failed_refunds_are_listed_page_by_page(world: World) -> None:
     admin = await world.admin()
     orders = [(await failed(world))[2]["id"] for _ in range(3)]
     seen: list[str] = []

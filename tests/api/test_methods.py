@@ -45,7 +45,7 @@ async def test_options_says_what_is_allowed_at_every_address(world: World) -> No
         assert allowed == methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set()), path
 
 
-async def test_options_of_what_is_not_there_is_404(world: World) -> None:
+async def test_options_of_an_unknown_address_is_404(world: World) -> None:
     response = await world.anyone().http.options("/nowhere")
     assert response.status_code == 404
     assert errors(response)
@@ -58,7 +58,7 @@ async def test_options_allows_no_other_site_anything(world: World) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-async def test_what_is_not_allowed_is_405_with_what_is(world: World, method: str) -> None:
+async def test_a_method_that_is_not_allowed_is_405_with_the_allowed_ones(world: World, method: str) -> None:
     for path, methods in addresses(world.api).items():
         options = await world.anyone().http.options(path)
         if method in {*methods, "OPTIONS"}:

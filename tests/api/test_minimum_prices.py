@@ -29,5 +29,5 @@ def test_a_price_below_what_stripe_takes_is_refused_and_the_minimum_named(curren
 @pytest.mark.parametrize(
     ("currency", "minimum"), [("sek", "3.00"), ("huf", "175.00"), ("usd", "0.50"), ("gbp", "0.50")]
 )
-def test_the_minimum_is_stripes_and_never_below_half_a_unit(currency: str, minimum: str) -> None:
+def test_the_minimum_price_is_stripes_and_never_below_half_a_unit(currency: str, minimum: str) -> None:
     assert format_amount(least_price(currency)) == minimum

@@ -11,7 +11,7 @@ from serve_app.http.timestamps import iso
 from tests.api.world import NOBODY, TICKET, World, errors, fields
 
 
-async def test_an_order_holds_the_ticket_for_fifteen_minutes(world: World) -> None:
+async def test_a_new_order_expires_in_fifteen_minutes(world: World) -> None:
     seller, buyer = await world.someone(), await world.someone()
     ticket = await seller.lists()
     response = await buyer.http.post("/api/orders", json={"ticketId": ticket["id"], "expectedPrice": "12.50"})
@@ -99,7 +99,7 @@ async def test_reserved_sold_withdrawn_begun_and_own_tickets_are_refused_with_a_
     assert len(set(messages)) == 5
 
 
-async def test_a_changed_price_is_told_to_the_buyer(world: World) -> None:
+async def test_a_buyer_is_told_a_changed_price(world: World) -> None:
     seller, buyer = await world.someone(), await world.someone()
     ticket = await seller.lists()
     await seller.http.put(f"/api/tickets/{ticket['id']}", json={**TICKET, "price": 1_012.5})
@@ -135,7 +135,7 @@ async def test_a_buyer_does_not_hold_a_ticket_again_and_again(world: World) -> N
     await another.orders(ticket)
 
 
-def test_how_long_to_wait_after_many_unpaid_holds_is_told_without_a_field() -> None:
+def test_a_buyer_with_many_unpaid_holds_is_told_how_long_to_wait_without_a_field() -> None:
     error = error_of(TooManyUnpaidHolds(90))
     assert (error.status_code, error.headers) == (429, {"Retry-After": "90"})
     assert all("field" not in entry for entry in error.serialize_errors())
@@ -173,7 +173,7 @@ async def test_a_complete_order_cannot_be_cancelled(world: World) -> None:
     assert errors(response)
 
 
-async def test_a_revoked_sale_leaves_a_cancelled_order(world: World) -> None:
+async def test_a_cancelled_sale_leaves_a_cancelled_order(world: World) -> None:
     _, buyer, ticket, order = await world.held()
     await buyer.pays(order)
     await world.market.ask_ticket(CancelSale(ticket["id"], order["id"], CancelReason.CAPTURE_FAILED))

@@ -75,7 +75,7 @@ async def test_an_old_hash_is_upgraded_at_the_next_sign_in(world: World) -> None
     dearer.close()
 
 
-async def test_more_than_can_be_hashed_soon_has_to_come_again() -> None:
+async def test_more_passwords_than_can_be_hashed_soon_are_refused_with_a_time_to_wait() -> None:
     passwords = Passwords(CHEAP)
     results = await asyncio.gather(*(passwords.hash("x" * 20) for _ in range(30)), return_exceptions=True)
     kinds = Counter(type(result).__name__ for result in results)
@@ -86,7 +86,7 @@ async def test_more_than_can_be_hashed_soon_has_to_come_again() -> None:
     passwords.close()
 
 
-async def test_changing_the_password_ends_every_session_but_a_new_one_for_who_asks(world: World) -> None:
+async def test_changing_the_password_ends_every_session_and_begins_a_new_one(world: World) -> None:
     member, other = await world.member(), world.anyone()
     account = {"email": member.email, "password": PASSWORD}
     await other.http.post("/api/users/signin", json=account)
@@ -122,7 +122,7 @@ async def test_a_password_that_cannot_be_changed_says_which_field_is_wrong(
     assert (await member.http.get("/api/orders")).status_code == 200
 
 
-async def test_of_two_changes_at_once_one_takes_effect(world: World) -> None:
+async def test_only_one_of_two_simultaneous_password_changes_takes_effect(world: World) -> None:
     member = await world.member()
     changes = [
         member.http.post("/api/users/password", json={"currentPassword": PASSWORD, "newPassword": f"{NEW} {one}"})
@@ -136,7 +136,7 @@ async def test_of_two_changes_at_once_one_takes_effect(world: World) -> None:
     assert good == 1
 
 
-async def test_a_changed_password_is_announced_and_the_user_is_told(world: World) -> None:
+async def test_a_changed_password_is_published_and_mailed_to_the_user(world: World) -> None:
     member = await world.member()
     await member.http.post("/api/users/password", json={"currentPassword": PASSWORD, "newPassword": NEW})
     user = await world.database["users"].find_one({"_id": member.id})

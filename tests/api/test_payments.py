@@ -139,7 +139,7 @@ async def test_orders_that_are_over_cannot_be_paid_and_say_why(world: World) -> 
 
 
 @pytest.mark.parametrize("status", [ChargeStatus.REFUNDED, ChargeStatus.VOIDED])
-async def test_a_charge_that_was_given_back_is_a_conflict(world: World, status: ChargeStatus) -> None:
+async def test_paying_with_a_refunded_charge_is_a_conflict(world: World, status: ChargeStatus) -> None:
     _, buyer, _, order = await world.held()
     await buyer.pays(order)
     world.market.settle(order["id"], status)

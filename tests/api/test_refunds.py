@@ -39,7 +39,7 @@ async def test_a_refunded_order_is_cancelled_and_its_ticket_for_sale_again(world
     assert (await buyer.http.get(f"/api/tickets/{ticket['id']}")).json()["status"] == "available"
 
 
-async def test_another_buyer_can_buy_what_was_refunded(world: World) -> None:
+async def test_another_buyer_can_buy_a_refunded_ticket(world: World) -> None:
     seller, _, ticket, order = await sold(world)
     await refunds(seller, order["id"])
     other = await world.someone()
@@ -60,7 +60,7 @@ async def test_ten_simultaneous_refunds_are_one(world: World) -> None:
     assert len({response.text for response in responses}) == 1
 
 
-async def test_a_refund_that_stripe_is_still_on_is_accepted_and_the_order_complete_until_then(world: World) -> None:
+async def test_a_pending_refund_is_accepted_and_its_order_is_complete_until_then(world: World) -> None:
     seller, buyer, ticket, order = await sold(world, SLOW_REFUND)
     for _ in range(2):
         response = await refunds(seller, order["id"])
@@ -78,7 +78,7 @@ async def test_the_buyer_cannot_refund(world: World) -> None:
     assert (await buyer.http.get(f"/api/orders/{order['id']}")).json()["status"] == "complete"
 
 
-async def test_checks_come_in_order_session_existence_ownership_state(world: World) -> None:
+async def test_a_refund_checks_session_existence_ownership_and_state_in_this_order(world: World) -> None:
     seller, buyer, _, unpaid = await world.held()
     assert (await refunds(world.anyone(), NOBODY)).status_code == 401
     assert (await refunds(world.anyone(), unpaid["id"])).status_code == 401
@@ -88,7 +88,7 @@ async def test_checks_come_in_order_session_existence_ownership_state(world: Wor
 
 
 @pytest.mark.parametrize("order_id", ["no-id", "F" * 24, "0" * 23, "0" * 5_000, "%00", "$ne"])
-async def test_what_is_no_id_is_not_found(world: World, order_id: str) -> None:
+async def test_a_refund_of_an_invalid_id_is_not_found(world: World, order_id: str) -> None:
     response = await refunds(await world.someone(), order_id)
     assert response.status_code == 404
     assert errors(response)
@@ -113,7 +113,7 @@ async def test_an_order_that_ended_unpaid_cannot_be_refunded(world: World) -> No
         assert "over" in errors(response)[0]["message"]
 
 
-async def test_nothing_is_refunded_once_the_event_has_begun(world: World) -> None:
+async def test_no_sale_is_refunded_once_the_show_started(world: World) -> None:
     seller, buyer = await world.someone(), await world.someone()
     order = await buyer.orders(await seller.lists(startsAt=iso(world.clock() + 60_000)))
     await buyer.pays(order)
@@ -127,7 +127,7 @@ async def test_nothing_is_refunded_once_the_event_has_begun(world: World) -> Non
     ("refusal", "status"),
     [(RefundRefused(), 409), (ShowStarted(), 409), (NotCapturable(), 409), (Unavailable(), 503), (Overloaded(), 503)],
 )
-async def test_a_refusal_of_the_market_is_told(world: World, refusal: Refusal, status: int) -> None:
+async def test_a_refused_refund_is_answered_with_its_reason(world: World, refusal: Refusal, status: int) -> None:
     seller, _, _, order = await sold(world)
     world.market.refusal = refusal
     response = await refunds(seller, order["id"])
@@ -136,7 +136,7 @@ async def test_a_refusal_of_the_market_is_told(world: World, refusal: Refusal, s
     assert ("retry-after" in response.headers) is (status == 503)
 
 
-async def test_a_body_of_the_request_is_not_looked_at(world: World) -> None:
+async def test_a_refund_ignores_the_body_of_its_request(world: World) -> None:
     seller, _, _, order = await sold(world)
     response = await seller.http.post(f"/api/orders/{order['id']}/refund", content=b'{"amount": 1')
     assert response.status_code == 200
@@ -161,14 +161,14 @@ async def test_the_buyer_sees_every_attempt_to_pay(world: World) -> None:
     }  # fmt: skip
 
 
-async def test_charges_do_not_tell_with_what_was_paid(world: World) -> None:
+async def test_charges_do_not_show_the_payment_method(world: World) -> None:
     _, buyer, _, order = await sold(world, "pm_private")
     response = await buyer.http.get(f"/api/orders/{order['id']}/charges")
     assert "pm_private" not in response.text
     assert not {"paymentMethod", "clientSecret", "tries", "request"} & set(response.json()[0])
 
 
-async def test_a_charge_tells_that_it_was_refunded(world: World) -> None:
+async def test_a_charge_shows_that_it_was_refunded(world: World) -> None:
     seller, buyer, _, order = await sold(world)
     await refunds(seller, order["id"])
     [charge] = (await buyer.http.get(f"/api/orders/{order['id']}/charges")).json()
@@ -189,14 +189,14 @@ async def test_only_the_buyer_sees_charges(world: World) -> None:
     assert (await seller.http.get(f"/api/orders/{order['id']}/charges")).status_code == 403
 
 
-async def test_sellers_see_for_how_much_their_tickets_went(world: World) -> None:
+async def test_sellers_see_the_price_at_which_their_tickets_were_sold(world: World) -> None:
     seller, _, ticket, order = await sold(world)
     [listed] = await sales(seller)
     assert (listed["id"], listed["status"]) == (ticket["id"], "sold")
     assert listed["sale"] == {"orderId": order["id"], "price": 12.5, "fee": 0, "sellerGets": 12.5, "currency": "usd"}
 
 
-async def test_what_the_seller_sees_of_a_sale_leads_to_its_refund(world: World) -> None:
+async def test_the_seller_finds_the_refund_of_a_sale_by_what_they_see_of_it(world: World) -> None:
     seller, _, _, _ = await sold(world, SLOW_REFUND)
     [listed] = await sales(seller)
     assert (await refunds(seller, listed["sale"]["orderId"])).status_code == 202
@@ -211,7 +211,7 @@ async def test_a_ticket_that_is_listed_or_held_shows_no_sale(world: World) -> No
     assert not any("sale" in ticket for ticket in listed)
 
 
-async def test_a_sale_that_was_refunded_is_no_sale(world: World) -> None:
+async def test_a_refunded_sale_is_no_longer_shown_as_a_sale(world: World) -> None:
     seller, _, _, order = await sold(world)
     await refunds(seller, order["id"])
     [listed] = await sales(seller)
@@ -219,7 +219,7 @@ async def test_a_sale_that_was_refunded_is_no_sale(world: World) -> None:
     assert "sale" not in listed
 
 
-async def test_nobody_else_sees_for_how_much_a_ticket_went(world: World) -> None:
+async def test_nobody_else_sees_the_price_at_which_a_ticket_was_sold(world: World) -> None:
     seller, buyer, ticket, _ = await sold(world)
     await seller.lists(title="still for sale")
     for person in (world.anyone(), buyer, seller):

@@ -70,7 +70,7 @@ async def test_events_wait_for_the_database_but_not_without_end(world: World) ->
         assert len(await recorded(world)) - before == 10_000
 
 
-async def test_what_was_stored_although_the_answer_was_lost_is_not_stored_twice(world: World) -> None:
+async def test_an_event_stored_although_its_answer_was_lost_is_not_stored_twice(world: World) -> None:
     class LostAnswer(SecurityEventRecords):
         lost = False
 

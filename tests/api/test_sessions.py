@@ -126,7 +126,7 @@ async def test_another_markets_cookie_beside_ones_own_does_no_harm(world: World)
     assert await status_of(person) == 200
 
 
-async def test_a_session_that_nobody_uses_for_a_day_ends(world: World) -> None:
+async def test_a_session_that_nobody_uses_for_a_day_expires(world: World) -> None:
     person = await world.someone()
     world.clock.advance(86_399)
     assert await status_of(person) == 200
@@ -134,7 +134,7 @@ async def test_a_session_that_nobody_uses_for_a_day_ends(world: World) -> None:
     assert await status_of(person) == 401
 
 
-async def test_a_session_ends_after_a_week_however_much_it_is_used(world: World) -> None:
+async def test_a_session_expires_after_a_week_however_much_it_is_used(world: World) -> None:
     person = await world.someone()
     for _ in range(13):
         world.clock.advance(43_200)
@@ -175,7 +175,7 @@ class CountingRecords(SessionRecords):
         return await super().by_id(session_id)
 
 
-async def test_who_keeps_no_cookies_has_the_database_asked_once_in_half_the_life_of_a_token(world: World) -> None:
+async def test_a_client_without_cookies_causes_one_query_per_half_life_of_a_token(world: World) -> None:
     someone, records = await world.someone(), CountingRecords(world.database)
     person = served_by(world, sessions_with(world, records=records))
     header = {"Cookie": f"session={someone.http.cookies['session']}"}
@@ -198,7 +198,7 @@ async def test_a_renewal_that_is_remembered_does_not_outlive_the_session(world: 
     assert (await program.http.get("/api/orders", headers=header)).status_code == 401
 
 
-async def test_what_was_ended_while_nobody_looked_is_not_renewed(world: World) -> None:
+async def test_a_session_that_ended_unnoticed_is_not_renewed(world: World) -> None:
     person = await world.someone()
     await world.services.sessions._records.remove([session_of(person, world).id])
     assert await status_of(person) == 200, "the token is still good"
@@ -222,7 +222,7 @@ class AwayRecords(SessionRecords):
         raise ServerSelectionTimeoutError(session_id)
 
 
-async def test_while_the_database_is_away_a_token_is_good_until_it_is_over_and_then_nobody_is_taken_for_signed_out(
+async def test_while_the_database_is_away_a_token_is_good_until_it_expires_and_then_nobody_counts_as_signed_out(
     world: World,
 ) -> None:
     someone = await world.someone()
@@ -382,7 +382,7 @@ async def test_other_replicas_learn_of_a_sign_out(world: World, settings: Settin
 @pytest.mark.parametrize(
     "foreign", [b"", b"hello", b"a b", b"\xff\xfe 7", b"x " + b"9" * 5_000, b"x -1", "a \u0664".encode()]
 )
-async def test_what_others_write_to_the_channel_changes_nothing_and_replicas_go_on_listening(
+async def test_foreign_messages_in_the_channel_change_nothing_and_replicas_go_on_listening(
     world: World, settings: Settings, foreign: bytes
 ) -> None:
     replica, closing = await another_replica(settings, world.clock)
@@ -432,7 +432,7 @@ async def test_a_sign_out_survives_restarts_for_as_long_as_a_token_lives(world: 
         await close()
 
 
-async def test_one_sees_ones_own_sessions_and_which_is_this_one(world: World) -> None:
+async def test_a_user_sees_their_own_sessions_and_which_is_this_one(world: World) -> None:
     person, _ = await world.someone(), await world.someone()
     user = await world.services.users.by_id(person.id)
     assert user
@@ -444,7 +444,7 @@ async def test_one_sees_ones_own_sessions_and_which_is_this_one(world: World) ->
     assert set(listed[0]) == {"id", "createdAt", "seenAt", "expiresAt", "current"}
 
 
-async def test_one_ends_another_session_of_ones_own_at_once(world: World) -> None:
+async def test_a_user_ends_another_session_of_their_own_at_once(world: World) -> None:
     phone = await world.someone()
     user, response = await world.services.users.by_id(phone.id), Response()
     assert user

@@ -36,7 +36,7 @@ async def test_a_new_ticket_is_in_the_list_at_once(world: World) -> None:
     assert response.json() == [ticket]
 
 
-async def test_ones_own_change_is_in_the_list_at_once_also_when_it_was_read_a_moment_ago(world: World) -> None:
+async def test_read_your_writes_holds_for_a_list_that_was_read_a_moment_ago(world: World) -> None:
     seller = await world.someone()
     assert await titles(world.anyone()) == []
     ticket = await seller.lists(title="mine")

@@ -153,7 +153,7 @@ async def test_only_the_seller_changes_a_ticket(world: World, method: str) -> No
     assert (await other.http.request(method, "/api/tickets/no-id", json=body)).status_code == 404
 
 
-async def test_checks_come_in_order_session_shape_existence_ownership_state(world: World) -> None:
+async def test_an_edit_checks_session_shape_existence_ownership_and_state_in_this_order(world: World) -> None:
     seller, buyer, ticket, _ = await world.held()
     path = f"/api/tickets/{ticket['id']}"
     wrong = {"title": ""}
@@ -231,7 +231,7 @@ async def test_an_unknown_ticket_is_not_found(world: World, ticket_id: str) -> N
     assert errors(response)
 
 
-async def test_the_seller_sees_what_happened_in_order(world: World) -> None:
+async def test_the_seller_sees_the_history_of_a_ticket_in_order(world: World) -> None:
     seller, buyer, ticket, order = await world.held()
     await buyer.http.delete(f"/api/orders/{order['id']}")
     response = await seller.http.get(f"/api/tickets/{ticket['id']}/history")
@@ -247,7 +247,7 @@ async def test_the_seller_sees_what_happened_in_order(world: World) -> None:
     }  # fmt: skip
 
 
-async def test_long_past_is_read_page_by_page(world: World) -> None:
+async def test_a_long_history_is_read_page_by_page(world: World) -> None:
     seller = await world.someone()
     ticket, another = await seller.lists(), await seller.lists()
     path = f"/api/tickets/{ticket['id']}"
@@ -266,7 +266,7 @@ async def test_long_past_is_read_page_by_page(world: World) -> None:
     assert (foreign.status_code, fields(foreign)) == (400, {"cursor"})
 
 
-async def test_nobody_else_sees_what_happened(world: World) -> None:
+async def test_nobody_else_sees_the_history_of_a_ticket(world: World) -> None:
     _, buyer, ticket, _ = await world.held()
     path = f"/api/tickets/{ticket['id']}/history"
     assert (await world.anyone().http.get(path)).status_code == 401

@@ -5,7 +5,7 @@ import pytest
 from tests.api.world import World
 
 
-async def test_page_that_is_still_so_is_not_sent_again(world: World) -> None:
+async def test_an_unchanged_page_is_not_sent_again(world: World) -> None:
     seller, reader = await world.someone(), world.anyone()
     await seller.lists()
     seen = await reader.http.get("/api/tickets")

@@ -37,7 +37,7 @@ async def test_signing_up_reports_all_wrong_fields_at_once(world: World) -> None
      "a..b@example.com", "a@example.com\n@x", "a@exa mple.com", "a@" + "b" * 250 + ".com", "a" * 65 + "@example.com",
      "a@example.1", "a@127.0.0.1", "a\x00@example.com", "\ud800@example.com"],
 )  # fmt: skip
-async def test_what_is_no_email_address_is_refused(world: World, email: str) -> None:
+async def test_an_invalid_email_address_is_refused(world: World, email: str) -> None:
     body = json.dumps({**ACCOUNT, "email": email})
     response = await world.anyone().http.post(
         "/api/users/signup", content=body, headers={"Content-Type": "application/json"}
@@ -49,7 +49,7 @@ async def test_what_is_no_email_address_is_refused(world: World, email: str) -> 
 @pytest.mark.parametrize(
     "email", ["o'neil+tickets@mail.example.co.uk", "jürgen@exämple.de", " spaces@example.com ", "अनु@उदाहरण.भारत"]
 )
-async def test_what_people_use_as_an_email_address_is_accepted(world: World, email: str) -> None:
+async def test_every_usual_email_address_is_accepted(world: World, email: str) -> None:
     response = await world.anyone().http.post("/api/users/signup", json={**ACCOUNT, "email": email})
     assert response.status_code == 201
     assert response.json()["email"] == email.strip()

@@ -69,7 +69,7 @@ async def refused(world: World, response: httpx.Response) -> None:
     assert await kept(world) == []
 
 
-async def test_an_announcement_of_stripe_is_kept(world: World) -> None:
+async def test_a_webhook_event_of_stripe_is_kept(world: World) -> None:
     response = await world.announces(KIND, NOBODY, event_id="evt_kept")
     assert (response.status_code, response.json()) == (200, {"received": True})
     assert await kept(world) == [
@@ -80,29 +80,29 @@ async def test_an_announcement_of_stripe_is_kept(world: World) -> None:
     ]  # fmt: skip
 
 
-async def test_nothing_is_kept_of_what_an_announcement_says(world: World) -> None:
+async def test_the_content_of_a_webhook_event_is_not_kept(world: World) -> None:
     subject = {"object": "payment_intent", "id": "pi_1", "amount": 1_250, "client_secret": MARK, "receipt_email": MARK}
     response = await signs_and_posts(world, json.dumps(event(data={"object": subject})).encode())
     assert response.status_code == 200
     assert MARK not in repr(await kept(world))
 
 
-async def test_an_announcement_without_a_signature_is_refused(world: World) -> None:
+async def test_a_webhook_without_a_signature_is_refused(world: World) -> None:
     await refused(world, await posts(world, json.dumps(event()).encode(), None))
 
 
 @pytest.mark.parametrize("signature", ["", MARK, "t=,v1=", "t=1", f"t=1,v1={MARK}", "v1=" + "0" * 64])
-async def test_an_announcement_with_half_a_signature_is_refused(world: World, signature: str) -> None:
+async def test_a_webhook_with_half_a_signature_is_refused(world: World, signature: str) -> None:
     await refused(world, await posts(world, json.dumps(event()).encode(), signature))
 
 
 @pytest.mark.parametrize("secret", ["whsec_another", "", "whsec_"])
-async def test_an_announcement_signed_with_another_secret_is_refused(world: World, secret: str) -> None:
+async def test_a_webhook_signed_with_another_secret_is_refused(world: World, secret: str) -> None:
     raw = json.dumps(event()).encode()
     await refused(world, await posts(world, raw, sign(raw, secret, time.time())))
 
 
-async def test_a_body_that_was_changed_after_signing_is_refused(world: World) -> None:
+async def test_a_webhook_whose_body_was_changed_after_signing_is_refused(world: World) -> None:
     raw = json.dumps(event()).encode()
     signature = sign(raw, world.webhook_secret, time.time())
     for tampered in (raw.replace(b"pi_1", b"pi_2"), raw + b" ", raw[:-1], b""):
@@ -111,13 +111,13 @@ async def test_a_body_that_was_changed_after_signing_is_refused(world: World) ->
 
 
 @pytest.mark.parametrize("seconds", [-301, 301, -86_400, 86_400])
-async def test_a_signature_that_is_too_far_from_now_is_refused(world: World, seconds: int) -> None:
+async def test_a_webhook_signature_too_far_from_now_is_refused(world: World, seconds: int) -> None:
     # The clock goes on until the replica looks at it: a second of margin towards the future.
     await refused(world, await world.announces(KIND, NOBODY, seconds=seconds + (1 if seconds > 0 else 0)))
 
 
 @pytest.mark.parametrize("seconds", [-290, 290])
-async def test_a_clock_that_is_minutes_off_is_tolerated(world: World, seconds: int) -> None:
+async def test_a_webhook_signed_by_a_clock_that_is_minutes_off_is_accepted(world: World, seconds: int) -> None:
     assert (await world.announces(KIND, NOBODY, seconds=seconds)).status_code == 200
     assert len(await kept(world)) == 1
 
@@ -139,11 +139,11 @@ async def test_a_clock_that_is_minutes_off_is_tolerated(world: World, seconds: i
     ],
     ids=lambda raw: repr(raw[:24]),
 )
-async def test_what_is_signed_but_no_event_is_refused(world: World, raw: bytes) -> None:
+async def test_a_signed_webhook_that_is_no_event_is_refused(world: World, raw: bytes) -> None:
     await refused(world, await signs_and_posts(world, raw))
 
 
-async def test_a_refusal_is_logged_with_its_rule_and_nothing_of_what_arrived(world: World) -> None:
+async def test_a_refused_webhook_is_logged_with_its_rule_and_nothing_of_its_content(world: World) -> None:
     with structlog.testing.capture_logs() as logs:
         await posts(world, MARK.encode(), f"t=1,v1={MARK}")
     assert [log["event"] for log in logs] == ["webhook refused"]
@@ -152,20 +152,20 @@ async def test_a_refusal_is_logged_with_its_rule_and_nothing_of_what_arrived(wor
 
 
 @pytest.mark.parametrize("kind", [*OF_PAYMENTS, *OF_SETTLED_MONEY])
-async def test_every_event_that_is_wanted_is_kept(world: World, kind: str) -> None:
+async def test_every_handled_type_of_webhook_event_is_kept(world: World, kind: str) -> None:
     assert (await world.announces(kind, NOBODY)).status_code == 200
     assert [document["type"] for document in await kept(world)] == [kind]
 
 
 @pytest.mark.parametrize("kind", ["customer.created", "payment_intent.created", "v1.unheard_of", "", "x" * 5_000])
-async def test_an_event_that_is_not_wanted_is_accepted_and_not_kept(world: World, kind: str) -> None:
+async def test_a_webhook_event_of_another_type_is_accepted_and_not_kept(world: World, kind: str) -> None:
     assert kind not in HANDLED_EVENT_TYPES
     response = await world.announces(kind, NOBODY)
     assert (response.status_code, response.json()) == (200, {"received": True})
     assert await kept(world) == []
 
 
-async def test_an_announcement_that_comes_twice_is_kept_once_and_handled_once(world: World) -> None:
+async def test_a_webhook_delivered_twice_is_kept_and_handled_once(world: World) -> None:
     _, buyer, _, order = await world.held()
     _, other_buyer, _, other = await world.held()
     await buyer.pays(order, SLOW)
@@ -182,13 +182,13 @@ async def test_an_announcement_that_comes_twice_is_kept_once_and_handled_once(wo
     assert world.market.resumed == [ResumePurchase(order["id"]), ResumePurchase(other["id"])]
 
 
-async def test_ten_simultaneous_copies_are_kept_once(world: World) -> None:
+async def test_ten_simultaneous_copies_of_a_webhook_are_kept_once(world: World) -> None:
     copies = [world.announces(KIND, NOBODY, event_id="evt_copies") for _ in range(10)]
     assert {response.status_code for response in await asyncio.gather(*copies)} == {200}
     assert len(await kept(world)) == 1
 
 
-async def test_two_events_about_one_order_are_one_look_at_stripe(world: World) -> None:
+async def test_two_webhook_events_about_one_order_ask_stripe_once(world: World) -> None:
     _, buyer, _, order = await world.held()
     await buyer.pays(order, SLOW)
     await world.announces("payment_intent.amount_capturable_updated", order["id"])
@@ -198,7 +198,7 @@ async def test_two_events_about_one_order_are_one_look_at_stripe(world: World) -
     assert world.market.resumed == [ResumePurchase(order["id"])]
 
 
-async def test_news_about_settled_money_has_stripe_asked_about_it(world: World) -> None:
+async def test_a_webhook_event_about_refunds_and_disputes_has_stripe_asked(world: World) -> None:
     _, buyer, _, order = await world.held()
     await buyer.pays(order)
     async with handling(world):
@@ -207,7 +207,7 @@ async def test_news_about_settled_money_has_stripe_asked_about_it(world: World) 
     assert world.market.resumed == [ResumePurchase(order["id"], reconcile=True)]
 
 
-async def test_an_announcement_changes_no_order_by_what_it_says(world: World) -> None:
+async def test_the_content_of_a_webhook_event_changes_no_order(world: World) -> None:
     _, buyer, _, order = await world.held()
     await buyer.pays(order, SLOW)
     before = (await buyer.http.get(f"/api/orders/{order['id']}")).json()
@@ -218,7 +218,7 @@ async def test_an_announcement_changes_no_order_by_what_it_says(world: World) ->
     assert (await buyer.http.get(f"/api/orders/{order['id']}")).json() == before
 
 
-async def test_the_answer_does_not_wait_for_the_handling(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_webhook_is_answered_before_it_is_handled(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     _, buyer, _, order = await world.held()
     await buyer.pays(order, SLOW)
     asked = asyncio.Event()
@@ -237,7 +237,7 @@ async def test_the_answer_does_not_wait_for_the_handling(world: World, monkeypat
     assert all("unhandled_since" in document for document in await kept(world))
 
 
-async def test_what_was_not_handled_stays_in_the_inbox(world: World) -> None:
+async def test_an_unhandled_webhook_event_stays_in_the_inbox(world: World) -> None:
     _, buyer, _, order = await world.held()
     await buyer.pays(order, SLOW)
     async with handling(world):
@@ -247,7 +247,7 @@ async def test_what_was_not_handled_stays_in_the_inbox(world: World) -> None:
     assert document["unhandled_since"] == document["at"]
 
 
-async def test_without_the_database_stripe_is_asked_to_send_it_again(world: World) -> None:
+async def test_stripe_is_asked_to_send_a_webhook_again_while_the_database_is_away(world: World) -> None:
     response = await EXAMPLES["POST", ROUTE, 503](world)
     assert response.status_code == 503
     assert int(response.headers["retry-after"]) >= 1
@@ -256,7 +256,7 @@ async def test_without_the_database_stripe_is_asked_to_send_it_again(world: Worl
     assert not world.webhook_events._waiting
 
 
-async def test_it_needs_no_session_no_content_type_and_no_key(world: World) -> None:
+async def test_a_webhook_needs_no_session_content_type_or_idempotency_key(world: World) -> None:
     raw = json.dumps(event()).encode()
     person = world.anyone()
     headers: dict[str, Any] = {"Stripe-Signature": sign(raw, world.webhook_secret, time.time())}
@@ -276,18 +276,18 @@ async def test_it_needs_no_session_no_content_type_and_no_key(world: World) -> N
     ],
     ids=str,
 )
-async def test_what_else_comes_with_it_makes_no_difference(world: World, headers: dict[str, str]) -> None:
+async def test_other_headers_of_a_webhook_make_no_difference(world: World, headers: dict[str, str]) -> None:
     for _ in range(2):
         assert (await signs_and_posts(world, json.dumps(event()).encode(), **headers)).status_code == 200
     assert len(await kept(world)) == 2
 
 
-async def test_it_is_signed_over_its_very_bytes(world: World) -> None:
+async def test_a_webhook_is_signed_over_its_very_bytes(world: World) -> None:
     spaced = json.dumps(event(), indent=4).encode() + b"\r\n"
     assert (await signs_and_posts(world, spaced)).status_code == 200
 
 
-async def test_too_large_an_announcement_is_refused_before_its_signature(world: World) -> None:
+async def test_a_webhook_that_is_too_large_is_refused_before_its_signature_is_checked(world: World) -> None:
     raw = b"x" * 1_048_577
     response = await signs_and_posts(world, raw)
     assert response.status_code == 413

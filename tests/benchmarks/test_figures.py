@@ -57,7 +57,7 @@ def test_the_summary_has_medians_and_the_median_of_the_rounds_ratios() -> None:
     assert (theirs["per_second"], theirs["holdfast_ratio"], theirs["wrong"]) == (300.0, 1.0, 3)
 
 
-def test_what_was_never_answered_has_no_latency() -> None:
+def test_unanswered_requests_have_no_latency() -> None:
     nothing = {**row("reads", 1, 0.0), "refusals": {"503": 3}}
     assert middle([nothing]) == {"per_second": 0.0, "refused": 3, "wrong": 0}
     assert middle([nothing, {**row("reads", 2, 8.0), "refusals": {}}])["p50_ms"] == 0.4
@@ -106,7 +106,7 @@ def test_a_process_is_counted_for_what_it_does(command: list[str], role: str) ->
     assert cost.role_of(command) == role
 
 
-def test_what_a_success_costs_is_the_difference_of_two_readings() -> None:
+def test_the_cost_of_a_success_is_the_difference_of_two_readings() -> None:
     counted = {"deliveries": 10, "messages": 200, "turns": 20, "commits": 8, "events": 160}
     counted |= {"all_deliveries": 30, "all_commits": 16}
     before = cost.Reading({(1, "TicketActor"): 5.0, (2, "Ray"): 1.0}, Counter(), 100)
@@ -122,7 +122,7 @@ def test_the_costs_of_rounds_become_one_line() -> None:
     assert line == {"Ray ms": 2.0, "commits": pytest.approx(0.2)}
 
 
-def test_the_report_says_what_was_wrong_and_what_the_books_say() -> None:
+def test_the_report_says_what_was_wrong_and_what_reconciliation_found() -> None:
     said = io.StringIO()
     report.show(Console(file=said, width=120), [outcome(wrong=["a lie"], verified=False, notes=["mind this"])])
     for words in ("900", "1.5", "PostgreSQL", "a lie", "mind this", "1 wrong", "complains"):
@@ -145,7 +145,7 @@ def test_figures_are_spoken_with_three_digits_or_whole() -> None:
     assert spoken == ["0.0495", "44.4", "1,234", "7", "-", "409 1,200"]
 
 
-def test_what_the_script_did_not_say_is_no_result() -> None:
+def test_a_script_without_output_gives_no_result() -> None:
     with pytest.raises(wrk.WrkError):
         wrk.read(["successes\tmany\tfew"])
 

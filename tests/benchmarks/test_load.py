@@ -163,7 +163,7 @@ def test_a_lie_is_found(generate: Generator, lie: Answer, complaint: str) -> Non
 
 
 @with_both
-def test_when_time_is_up_what_was_not_answered_is_neither_a_success_nor_wrong(generate: Generator) -> None:
+def test_requests_unanswered_at_the_end_are_neither_successes_nor_wrong(generate: Generator) -> None:
     asked: list[str] = []
 
     def answer(number: int, ticket_id: str) -> tuple[int, str]:

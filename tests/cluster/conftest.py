@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.support.running_market import RunningMarket, running_market
 from tests.support.client import Person
-from tests.support.running_market import RunningMarket, running_market
 
 People = Callable[[], Person]
 

@@ -25,12 +25,12 @@ from tests.simulation.contracts.transport import PROMISES
 
 
 class OnRay:
-    """See transport.Surroundings."""
+    """See transport.ClusterUnderTest."""
 
     def __init__(self, settings: Settings, servers: ProductionResources) -> None:
         self.settings = settings
         self.clock: Clock = servers.clock
-        self.fleet: ActorDirectory = on_ray.RayFleet(settings)
+        self.directory: ActorDirectory = on_ray.RayFleet(settings)
 
     def transport(self) -> Transport:
         return on_ray.RayTransport(self.settings)
@@ -45,11 +45,11 @@ class OnRay:
 async def hold_all(settings: Settings) -> bool:
     servers = ProductionResources(settings)
     await servers.clock.refresh()
-    around, kept = OnRay(settings, servers), True
+    cluster, kept = OnRay(settings, servers), True
     for promise in PROMISES:
         began, broken = time.monotonic(), None
         try:
-            await promise(around)
+            await promise(cluster)
         except Exception as error:  # noqa: BLE001 - whatever it is, the next promise is held as well
             broken, kept = repr(error), False
         sys.stdout.write(json.dumps([promise.__name__, broken, round(time.monotonic() - began, 2)]) + "\n")

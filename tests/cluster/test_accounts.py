@@ -11,7 +11,7 @@ import httpx
 import pytest
 from bson import ObjectId
 
-from tests.support.running_market import HOLDFAST, RunningMarket
+from benchmarks.support.running_market import HOLDFAST, RunningMarket
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from benchmarks.support.running_market import RunningMarket
 from tests.chaos import campaign
 from tests.chaos.judgement import UNAVAILABLE, median, wrong_answers
 from tests.chaos.nemeses import AWAY_SECONDS, NEMESES
 from tests.chaos.outcome import Hit, Outcome
 from tests.chaos.probe import Probe, probing
 from tests.chaos.records import Answer
-from tests.support.running_market import RunningMarket
 
 SETTINGS = {"max_holds_per_buyer": 10_000}
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -82,7 +82,7 @@ async def test_a_killed_replica_is_replaced(market: RunningMarket, probe: Probe)
     assert hit.served_after <= HARD_LIMIT_SECONDS
 
 
-async def test_after_all_of_this_every_acknowledged_order_is_as_it_was_told_and_the_books_agree(
+async def test_after_all_failures_every_acknowledged_order_is_unchanged_and_reconciliation_finds_nothing(
     market: RunningMarket, probe: Probe
 ) -> None:
     await probe.pause()

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from benchmarks.support.running_market import RunningMarket
 from tests.cluster.conftest import People
 from tests.support.client import Person, seconds_until
-from tests.support.running_market import RunningMarket
 
 MOST = 4
 SETTINGS = {"ticket_placement": "dedicated", "dedicated_actors": MOST, "max_holds_per_buyer": 1000}

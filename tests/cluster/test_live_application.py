@@ -10,7 +10,7 @@ import httpx
 import pytest
 from bson import ObjectId
 
-from tests.support.running_market import running_market
+from benchmarks.support.running_market import running_market
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

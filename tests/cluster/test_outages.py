@@ -8,9 +8,9 @@ import pytest
 from redis.asyncio import Redis
 
 from actors.events.redis_stream import STREAM
+from benchmarks.support.running_market import RunningMarket
 from tests.cluster.conftest import People
 from tests.support.client import seconds_until
-from tests.support.running_market import RunningMarket
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

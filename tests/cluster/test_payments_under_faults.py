@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from benchmarks.support.running_market import HOLDFAST, RunningMarket
 from tests.support.killing import kill_one
-from tests.support.running_market import HOLDFAST, RunningMarket
 
 SETTINGS = {"reservation_seconds": 60, "payment_grace_seconds": 5, "max_holds_per_buyer": 1000}
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]

@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
+from benchmarks.support.running_market import RunningMarket
 from tests.cluster.conftest import People
 from tests.support.client import seconds_until
-from tests.support.running_market import RunningMarket
 
 PLACEMENTS = pytest.mark.parametrize(
     "market",
@@ -25,7 +25,7 @@ ROUNDS = 50
 STARTED_SECONDS = 60.0
 
 
-async def test_of_two_hundred_buyers_at_once_exactly_one_gets_the_ticket(people: People) -> None:
+async def test_exactly_one_of_two_hundred_simultaneous_buyers_gets_the_ticket(people: People) -> None:
     seller = people()
     ticket = await seller.lists()
     answers = await asyncio.gather(*(people().reserves(ticket["id"]) for _ in range(BUYERS)))
@@ -35,7 +35,7 @@ async def test_of_two_hundred_buyers_at_once_exactly_one_gets_the_ticket(people:
     assert (now["status"], now["orderId"]) == ("reserved", won["id"])
 
 
-async def test_a_buyer_never_gets_a_price_that_the_rules_do_not_allow(people: People) -> None:
+async def test_a_held_price_never_changes_while_prices_are_edited(people: People) -> None:
     seller, buyer = people(), people()
     ticket = await seller.lists(price=20)
     seen: Counter[str] = Counter()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.running_market import RunningMarket
+from benchmarks.support.running_market import RunningMarket
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

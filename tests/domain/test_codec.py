@@ -87,7 +87,7 @@ def test_a_charge_survives_with_its_tries(charge: Charge) -> None:
     assert decode(Charge, encode(charge)) == charge
 
 
-def test_what_is_read_back_has_the_types_of_the_messages() -> None:
+def test_decoded_values_have_the_types_of_the_messages() -> None:
     order = ticket_after(creation(), reservation()).order
     assert order is not None
     assert isinstance(decode(Order, encode(order)).status, OrderStatus)

@@ -51,7 +51,7 @@ def test_highest_price_is_within_the_cap_and_a_cent_more_is_not(face_value: int,
 
 
 @pytest.mark.parametrize(("hundredths", "text"), [(850, "8.5 %"), (11_000, "110 %"), (1, "0.01 %"), (9_999, "99.99 %")])
-def test_percent_is_spoken_without_needless_digits(hundredths: int, text: str) -> None:
+def test_percent_is_formatted_without_needless_digits(hundredths: int, text: str) -> None:
     assert spoken_percent(hundredths) == text
 
 
@@ -60,7 +60,7 @@ def after(ticket: Ticket | None, command: TicketCommand, hundredths: int) -> Tic
     return handle(ticket, command, NOW, around)[0]
 
 
-def test_order_comes_into_being_with_the_fee_of_now_and_buyer_pays_the_price() -> None:
+def test_order_is_created_with_the_fee_of_now_and_buyer_pays_the_price() -> None:
     order = order_of(after(ticket_after(creation()), reservation(), 850))
     assert (order.price, order.fee, order.seller_gets) == (DETAILS.price, EIGHT_AND_A_HALF, 4_575)
 

@@ -49,7 +49,7 @@ def test_an_amount_is_read_to_the_cent(amount: float | str, expected: int) -> No
         "0x10",
     ],
 )
-def test_what_is_no_number_is_rejected(amount: float | str) -> None:
+def test_an_amount_that_is_not_a_number_is_rejected(amount: float | str) -> None:
     with pytest.raises(ValueError, match="must be a number"):
         parse_amount(amount)
 
@@ -63,7 +63,7 @@ def test_a_huge_text_is_rejected_unread(amount: str) -> None:
 @pytest.mark.parametrize(
     "amount", [0, 0.49, "0.49", "0.4999999999", -1, "-0.50", 1_000_000, 999_999.991, "1e400", "1e-400", 1e300, 10**400]
 )
-def test_what_is_out_of_bounds_is_rejected(amount: float | str) -> None:
+def test_an_amount_out_of_bounds_is_rejected(amount: float | str) -> None:
     with pytest.raises(ValueError, match="between"):
         parse_amount(amount)
 
@@ -80,7 +80,7 @@ def test_a_decimal_beyond_the_precision_of_the_context_is_rejected() -> None:
 
 
 @given(st.one_of(st.text(), st.integers(), st.floats(), st.booleans(), st.decimals().map(str)))
-def test_whatever_is_accepted_is_an_amount_within_the_bounds(amount: float | str) -> None:
+def test_every_accepted_amount_is_within_the_bounds(amount: float | str) -> None:
     try:
         accepted = parse_amount(amount)
     except ValueError:
@@ -90,5 +90,5 @@ def test_whatever_is_accepted_is_an_amount_within_the_bounds(amount: float | str
 
 
 @pytest.mark.parametrize(("amount", "text"), [(50, "0.50"), (1_250, "12.50"), (MAX_CENTS, "999,999.99")])
-def test_an_amount_is_spoken_as_people_write_it(amount: int, text: str) -> None:
+def test_an_amount_is_formatted_as_people_write_it(amount: int, text: str) -> None:
     assert format_amount(amount) == text

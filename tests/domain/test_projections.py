@@ -45,12 +45,12 @@ def test_a_document_is_written_back_with_the_state_that_a_newer_release_added() 
     assert ticket_document(ticket_of(document)) == document
 
 
-def test_what_a_newer_release_derives_is_not_written_back_as_it_was_before() -> None:
+def test_derived_fields_of_a_newer_release_are_not_written_back_as_they_were() -> None:
     document = ticket_document(ticket_after(creation()))
     assert ticket_document(ticket_of({**document, "by_venue": "hall"})) == document
 
 
-def test_a_list_leaves_out_what_is_not_understood() -> None:
+def test_a_list_leaves_out_unreadable_documents() -> None:
     order = ticket_after(creation(), reservation()).order
     assert order is not None
     document = order_document(order)

@@ -68,7 +68,9 @@ def test_text_has_a_bounded_number_of_terms_and_its_beginning_counts() -> None:
     ],
     ids=["accents", "vowel signs", "with letters that go", "with letters that become marks", "joined", "sentences"],
 )  # fmt: skip
-def test_what_is_normalised_is_short_and_has_few_marks_in_a_row(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_normalised_text_is_short_and_has_few_combining_marks_in_a_row(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     normalised: list[str] = []
 
     def normalize(form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str) -> str:

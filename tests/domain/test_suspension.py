@@ -82,7 +82,7 @@ def test_a_suspended_ticket_is_withdrawn_with_the_expiry_of_its_hold() -> None:
     assert [type(event) for event in rules.due(suspended, NOW + WINDOW)] == [OrderExpired, TicketWithdrawn]
 
 
-def test_a_suspended_ticket_stays_with_whoever_holds_it_or_bought_it() -> None:
+def test_a_suspended_ticket_stays_with_its_holder_or_buyer() -> None:
     ticket = ticket_after(*HELD, SUSPENSION)
     assert ticket.status is TicketStatus.RESERVED
     after, events, refusal = handle(ticket, SALE)
@@ -91,13 +91,13 @@ def test_a_suspended_ticket_stays_with_whoever_holds_it_or_bought_it() -> None:
     assert after.status is TicketStatus.SOLD
 
 
-def test_what_nobody_holds_is_withdrawn_at_once() -> None:
+def test_suspending_a_ticket_that_nobody_holds_withdraws_it_at_once() -> None:
     _, events, _ = handle(ticket_after(creation()), SUSPENSION)
     assert [type(event) for event in events] == [TicketWithdrawn]
 
 
 @pytest.mark.parametrize("commands", [HELD, SOLD])
-def test_a_ticket_is_marked_once_and_the_mark_can_be_lifted(commands: tuple[TicketCommand, ...]) -> None:
+def test_a_ticket_is_suspended_once_and_can_be_reinstated(commands: tuple[TicketCommand, ...]) -> None:
     marked, events, _ = handle(ticket_after(*commands), SUSPENSION)
     assert [type(event) for event in events] == [TicketSuspended]
     assert handle(marked, SUSPENSION)[1] == ()
@@ -112,14 +112,14 @@ def test_a_ticket_of_a_seller_who_may_sell_again_is_for_sale_after_its_hold() ->
     assert after.status is TicketStatus.AVAILABLE
 
 
-def test_what_was_withdrawn_stays_withdrawn_when_its_seller_may_sell_again() -> None:
+def test_a_withdrawn_ticket_stays_withdrawn_when_its_seller_may_sell_again() -> None:
     withdrawn, _, _ = handle(ticket_after(*HELD, SUSPENSION), CANCELLATION)
     after, _, _ = handle(withdrawn, REINSTATEMENT)
     assert after is not None
     assert after.status is TicketStatus.WITHDRAWN
 
 
-def test_an_administrator_refunds_a_sale_of_anybody_and_its_ticket_ends_withdrawn() -> None:
+def test_an_admin_can_refund_any_sale_and_its_ticket_is_then_withdrawn() -> None:
     refunding, events, _ = handle(ticket_after(*SOLD), BY_ADMIN)
     assert [type(event) for event in events] == [OrderRefunding]
     assert order_of(refunding).refund_by == ADMIN
@@ -129,14 +129,14 @@ def test_an_administrator_refunds_a_sale_of_anybody_and_its_ticket_ends_withdraw
     assert after.status is TicketStatus.WITHDRAWN
 
 
-def test_an_administrator_refunds_a_sale_also_after_the_beginning() -> None:
+def test_an_admin_can_refund_a_sale_after_the_show_started() -> None:
     details = replace(DETAILS, starts_at=BEGINS)
     sold = ticket_after(creation(details), reservation(), START, SALE)
     assert handle(sold, BY_SELLER, BEGINS)[2] == ShowStarted()
     assert [type(event) for event in handle(sold, BY_ADMIN, BEGINS)[1]] == [OrderRefunding]
 
 
-def test_an_administrator_takes_over_a_refund_that_the_seller_began_once() -> None:
+def test_an_admin_takes_over_a_refund_that_the_seller_began_only_once() -> None:
     taken_over, events, _ = handle(ticket_after(*SOLD, BY_SELLER), BY_ADMIN)
     assert [type(event) for event in events] == [OrderRefunding]
     assert handle(taken_over, BY_ADMIN)[1] == ()
@@ -144,12 +144,12 @@ def test_an_administrator_takes_over_a_refund_that_the_seller_began_once() -> No
     assert [type(event) for event in handle(taken_over, REVOCATION)[1]] == [OrderCancelled, TicketWithdrawn]
 
 
-def test_a_sale_that_stands_after_an_administrators_refund_came_to_nothing_is_its_sellers_again() -> None:
+def test_a_sale_whose_refund_by_an_admin_was_abandoned_can_be_refunded_by_its_seller_again() -> None:
     stands = ticket_after(*SOLD, BY_ADMIN, AbandonRefund(TICKET, ORDER), BY_SELLER)
     after, _, _ = handle(stands, REVOCATION)
     assert after is not None
     assert after.status is TicketStatus.AVAILABLE
 
 
-def test_who_is_no_administrator_refunds_nobody_elses_sale() -> None:
+def test_only_an_admin_can_refund_the_sale_of_another_seller() -> None:
     assert handle(ticket_after(*SOLD), StartRefund(TICKET, ORDER, BUYER))[1] == ()

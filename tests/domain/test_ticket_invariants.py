@@ -181,11 +181,11 @@ TestAnyHistory = AnyHistory.TestCase
 TestAnyHistory.settings = FEW
 
 
-def test_the_search_finds_an_order_that_is_revived() -> None:
+def test_the_invariant_search_finds_a_revived_order() -> None:
     with pytest.raises(AssertionError, match="came into being twice"):
         run_state_machine_as_test(WithoutEarlierOrders, settings=SEARCH)
 
 
-def test_the_search_finds_a_late_payment_that_wins() -> None:
+def test_the_invariant_search_finds_a_payment_after_the_expiry_that_wins() -> None:
     with pytest.raises(AssertionError, match="a late payment won"):
         run_state_machine_as_test(WithoutExpiry, settings=SEARCH)

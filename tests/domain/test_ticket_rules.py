@@ -55,17 +55,17 @@ def being_paid() -> Ticket:
 # Time
 
 
-def test_a_hold_is_not_due_in_its_last_millisecond(held: Ticket) -> None:
+def test_a_hold_does_not_expire_in_its_last_millisecond(held: Ticket) -> None:
     assert due(held, END - 1) == ()
 
 
-def test_a_hold_is_due_at_its_end(held: Ticket) -> None:
+def test_a_hold_expires_at_its_end(held: Ticket) -> None:
     (expired,) = due(held, END)
     assert isinstance(expired, OrderExpired)
     assert (expired.order.status, expired.order.cancel_reason) == (OrderStatus.CANCELLED, CancelReason.EXPIRED)
 
 
-def test_what_was_sold_never_becomes_due() -> None:
+def test_a_sold_ticket_never_expires() -> None:
     assert due(ticket_after(creation(), reservation(), SALE), END + WINDOW) == ()
 
 
@@ -77,25 +77,25 @@ def test_expiry_wins_over_a_payment_that_comes_late(being_paid: Ticket) -> None:
     assert ticket.status is TicketStatus.AVAILABLE
 
 
-def test_a_payment_in_the_last_millisecond_wins(being_paid: Ticket) -> None:
+def test_a_payment_in_the_last_millisecond_before_the_expiry_wins(being_paid: Ticket) -> None:
     ticket, _, refusal = handle(being_paid, SALE, END - 1)
     assert refusal is None
     assert order_of(ticket).status is OrderStatus.COMPLETE
 
 
-def test_whoever_comes_after_the_end_gets_the_ticket(held: Ticket) -> None:
+def test_a_buyer_who_comes_after_the_expiry_gets_the_ticket(held: Ticket) -> None:
     ticket, events, _ = handle(held, reservation(ANOTHER_ORDER, ANOTHER), END)
     assert [type(event) for event in events] == [OrderExpired, OrderCreated]
     assert order_of(ticket).buyer_id == ANOTHER
 
 
-def test_an_alarm_releases_only_the_hold_that_it_names(held: Ticket) -> None:
+def test_an_expiry_timer_releases_only_the_hold_that_it_names(held: Ticket) -> None:
     ticket, _, _ = handle(held, reservation(ANOTHER_ORDER, ANOTHER), END)
     assert decide(ticket, EXPIRY, END) == OrderClosed()
     assert handle(ticket, EXPIRY, END)[0] == ticket
 
 
-def test_an_alarm_for_a_hold_that_was_extended_changes_nothing(held: Ticket) -> None:
+def test_an_expiry_timer_of_an_extended_hold_changes_nothing(held: Ticket) -> None:
     extended, _, _ = handle(held, START, END - 1)
     assert handle(extended, Expire(TICKET, ORDER), END)[:2] == (extended, ())
 
@@ -159,7 +159,7 @@ def test_the_failure_of_an_earlier_attempt_does_not_end_a_later_one(being_paid: 
     assert handle(second, first)[:2] == (second, ())
 
 
-def test_a_sale_can_be_revoked_and_says_why() -> None:
+def test_a_sale_can_be_cancelled_and_says_why() -> None:
     sold = ticket_after(creation(), reservation(), START, SALE)
     ticket, (event,), _ = handle(sold, CancelSale(TICKET, ORDER, CancelReason.CAPTURE_FAILED))
     assert isinstance(event, OrderCancelled)
@@ -171,17 +171,17 @@ def test_a_sale_can_be_revoked_and_says_why() -> None:
 # Prices, limits and beginnings
 
 
-def test_the_order_has_the_price_of_its_moment(available: Ticket) -> None:
+def test_an_order_keeps_the_price_at_which_the_ticket_was_held(available: Ticket) -> None:
     dearer, _, _ = handle(available, EditTicket(TICKET, SELLER, TicketDetails("Chamber music", 7_000, "usd")))
     assert order_of(handle(dearer, reservation())[0]).price == 7_000
 
 
-def test_a_buyer_never_gets_another_price_than_expected(available: Ticket) -> None:
+def test_a_buyer_never_gets_another_price_than_the_expected_one(available: Ticket) -> None:
     assert decide(available, reservation(expected_price=4_999), NOW) == PriceChanged(DETAILS.price)
     assert isinstance(decide(available, reservation(expected_price=DETAILS.price), NOW), tuple)
 
 
-def test_the_holder_who_expects_another_price_is_told(held: Ticket) -> None:
+def test_a_holder_who_expects_another_price_is_told_the_price(held: Ticket) -> None:
     assert decide(held, reservation(ANOTHER_ORDER, expected_price=4_999), NOW) == PriceChanged(DETAILS.price)
 
 
@@ -192,12 +192,12 @@ def test_a_buyer_holds_no_more_tickets_than_allowed(available: Ticket, open_hold
 
 
 @pytest.mark.parametrize("starts_in", [1, WINDOW - 1, WINDOW, WINDOW + 1])
-def test_a_hold_ends_at_the_beginning_of_its_event_at_the_latest(starts_in: int) -> None:
+def test_a_hold_expires_when_the_show_starts_at_the_latest(starts_in: int) -> None:
     held = ticket_after(creation(replace(DETAILS, starts_at=NOW + starts_in)), reservation())
     assert order_of(held).expires_at == NOW + min(starts_in, WINDOW)
 
 
-def test_a_payment_does_not_extend_a_hold_beyond_the_beginning_of_its_event() -> None:
+def test_a_payment_does_not_extend_a_hold_beyond_the_start_of_the_show() -> None:
     starts_at = NOW + WINDOW + GRACE // 2
     held = ticket_after(creation(replace(DETAILS, starts_at=starts_at)), reservation())
     order = order_of(handle(held, START, NOW + WINDOW - 1)[0])
@@ -207,7 +207,7 @@ def test_a_payment_does_not_extend_a_hold_beyond_the_beginning_of_its_event() ->
 
 
 @pytest.mark.parametrize(("starts_at", "accepted"), [(NOW + 1, True), (NOW, False), (NOW - 1, False)])
-def test_a_ticket_to_an_event_that_has_begun_is_not_for_sale(starts_at: int, *, accepted: bool) -> None:
+def test_a_ticket_to_a_show_that_started_is_not_for_sale(starts_at: int, *, accepted: bool) -> None:
     ticket = ticket_after(creation(replace(DETAILS, starts_at=starts_at)))
     decision = decide(ticket, reservation(), NOW)
     assert isinstance(decision, tuple) if accepted else decision == ShowStarted()

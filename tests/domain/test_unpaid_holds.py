@@ -67,7 +67,7 @@ def test_the_fourth_hold_within_an_hour_is_refused_until_the_first_end_is_an_hou
     assert refusal_at(ticket, NOW + HOUR_MS) is None
 
 
-def test_what_is_left_of_the_time_is_rounded_up_to_a_second() -> None:
+def test_the_remaining_wait_is_rounded_up_to_a_second() -> None:
     refusal = refusal_at(after_holds(NOW, NOW, NOW), NOW + HOUR_MS - 1)
     assert isinstance(refusal, HeldTooOften)
     assert refusal.retry_after_seconds == 1
@@ -77,7 +77,7 @@ def test_two_holds_that_ended_unpaid_are_no_reason_to_refuse_a_third() -> None:
     assert refusal_at(after_holds(NOW, NOW), NOW) is None
 
 
-def test_one_buyers_holds_are_not_anothers() -> None:
+def test_unpaid_holds_of_one_buyer_do_not_count_for_another() -> None:
     ticket = after_holds(NOW, NOW, NOW)
     assert refusal_at(ticket, NOW, reservation(buyer_id=ANOTHER)) is None
 
@@ -93,7 +93,9 @@ def test_one_buyers_holds_are_not_anothers() -> None:
     ],
     ids=["let go", "declined", "expired", "refunded", "capture failed"],
 )
-def test_a_hold_counts_that_was_let_go_declined_or_expired(ending: tuple[TicketCommand, ...], *, counts: bool) -> None:
+def test_a_hold_that_was_released_declined_or_expired_counts_as_unpaid(
+    ending: tuple[TicketCommand, ...], *, counts: bool
+) -> None:
     ticket = done(after_holds(NOW, NOW), reservation())
     for command in ending:
         ticket = done(ticket, command)
@@ -101,7 +103,7 @@ def test_a_hold_counts_that_was_let_go_declined_or_expired(ending: tuple[TicketC
     assert (refusal_at(ticket, NOW + WINDOW, reservation("0" * 24)) == HeldTooOften()) is counts
 
 
-def test_where_limits_are_lifted_nobody_held_too_often() -> None:
+def test_lifted_limits_allow_any_number_of_unpaid_holds() -> None:
     command = replace(reservation(), is_limited=False)
     assert refusal_at(after_holds(NOW, NOW, NOW), NOW, command) is None
     free = DecisionContext(unpaid_until=NOW + 1)
@@ -116,14 +118,14 @@ def test_a_buyer_with_too_many_unpaid_holds_of_all_tickets_waits() -> None:
     assert isinstance(decide(ticket, reservation(), NOW, DecisionContext(unpaid_until=NOW)), tuple)
 
 
-def test_who_holds_too_many_is_told_when_the_first_of_them_ends() -> None:
+def test_a_buyer_with_too_many_holds_is_told_when_the_first_of_them_expires() -> None:
     around = DecisionContext(open_holds=3, first_end=NOW + 59_001)
     decision = decide(ticket_after(creation()), reservation(max_holds=3), NOW, around)
     assert isinstance(decision, TooManyHolds)
     assert decision.retry_after_seconds == 60
 
 
-def test_of_many_ends_the_newest_decide_when_another_is_allowed() -> None:
+def test_the_newest_unpaid_holds_decide_when_another_is_allowed() -> None:
     assert allowed_at([], 1) == 0
     assert allowed_at([NOW, NOW - 5], 3) == 0
     assert allowed_at([NOW, NOW - 5, NOW - 9], 2) == NOW - 5 + HOUR_MS
@@ -132,7 +134,7 @@ def test_of_many_ends_the_newest_decide_when_another_is_allowed() -> None:
 # What a ticket remembers
 
 
-def test_a_ticket_remembers_the_last_hour_only() -> None:
+def test_a_ticket_remembers_unpaid_holds_of_the_last_hour_only() -> None:
     ticket = after_holds(NOW, NOW + SECOND)
     later = after_holds(NOW + HOUR_MS + 1, buyer=ANOTHER, ticket=ticket)
     assert [(hold.buyer_id, hold.ended_at) for hold in later.unpaid_holds] == [
@@ -141,14 +143,14 @@ def test_a_ticket_remembers_the_last_hour_only() -> None:
     ]
 
 
-def test_a_ticket_that_everybody_lets_go_of_remembers_the_newest_only() -> None:
+def test_a_ticket_remembers_a_bounded_number_of_the_newest_unpaid_holds() -> None:
     ticket = ticket_after(creation())
     for number in range(REMEMBERED + 5):
         ticket = after_holds(NOW + number, buyer=f"{number:024x}", ticket=ticket)
     assert [hold.ended_at - NOW for hold in ticket.unpaid_holds] == list(range(5, REMEMBERED + 5))
 
 
-def test_what_it_remembers_is_stored_and_a_document_without_it_remembers_nothing() -> None:
+def test_unpaid_holds_are_stored_and_a_document_without_them_is_read_as_none() -> None:
     ticket = after_holds(NOW, NOW + GRACE)
     stored = json.loads(json.dumps(encode(ticket)))
     assert decode(Ticket, stored) == ticket
@@ -156,6 +158,6 @@ def test_what_it_remembers_is_stored_and_a_document_without_it_remembers_nothing
     assert decode(Ticket, stored).unpaid_holds == ()
 
 
-def test_another_ticket_of_the_same_seller_remembers_nothing() -> None:
+def test_another_ticket_of_the_same_seller_remembers_no_unpaid_holds() -> None:
     other = ticket_after(CreateTicket(TICKET, creation().seller_id, DETAILS))
     assert refusal_at(other, NOW) is None

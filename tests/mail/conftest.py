@@ -37,7 +37,7 @@ async def database(mongodb_url: str) -> AsyncIterator[Database]:
         yield database
 
 
-class FakePost:
+class FakeEmailBackend:
     """Keeps what it was given; fails as often as it is told."""
 
     def __init__(self) -> None:
@@ -45,11 +45,11 @@ class FakePost:
         self.was_given = asyncio.Event()
         self.failures = 0
 
-    async def send(self, mail_id: str, address: str, letter: Message) -> None:
+    async def send(self, mail_id: str, address: str, content: Message) -> None:
         if self.failures:
             self.failures -= 1
             raise NotSentError("refused")
-        self.sent.append((mail_id, address, letter))
+        self.sent.append((mail_id, address, content))
         self.was_given.set()
 
 
@@ -58,7 +58,7 @@ class Mailing:
     """Everything, and a clock that stands still until it is told."""
 
     database: Database
-    post: FakePost
+    backend: FakeEmailBackend
     outbox: Outbox
     tokens: EmailTokens
     users: Users
@@ -66,7 +66,9 @@ class Mailing:
 
     def __post_init__(self) -> None:
         queries = StoredMailQueries(self.database)
-        self.sender = Sender(self.outbox, self.tokens, queries, self.post, public_url=PUBLIC_URL, now=lambda: self.now)
+        self.sender = Sender(
+            self.outbox, self.tokens, queries, self.backend, public_url=PUBLIC_URL, now=lambda: self.now
+        )
 
     async def someone(self, email: str = "ada@example.com") -> User:
         user = User(str(ObjectId()), email, "hash", NOW)
@@ -83,4 +85,4 @@ class Mailing:
 
 @pytest.fixture
 def mailing(database: Database) -> Mailing:
-    return Mailing(database, FakePost(), Outbox(database), EmailTokens(database), Users(database))
+    return Mailing(database, FakeEmailBackend(), Outbox(database), EmailTokens(database), Users(database))

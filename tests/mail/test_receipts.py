@@ -49,7 +49,7 @@ async def drain(reader: Subscription) -> None:
         pass
 
 
-async def test_a_sale_and_a_refund_are_written_about_and_nothing_else(redis: Redis, database: Database) -> None:
+async def test_a_mail_is_written_about_a_sale_and_a_refund_and_nothing_else(redis: Redis, database: Database) -> None:
     refunded, cancelled = sale(2, CancelReason.REFUNDED), sale(3, CancelReason.BUYER)
     held = RecordedEvent("ticket:x", 1, NOW, OrderCreated(order_of(ticket_after(creation(), reservation()))))
     await RedisEventStream(redis).publish([sale(1), held, refunded, cancelled])
@@ -57,14 +57,16 @@ async def test_a_sale_and_a_refund_are_written_about_and_nothing_else(redis: Red
     assert await mails(database) == {f"receipt:{1:024x}", f"refund:{2:024x}"}
 
 
-async def test_an_offer_of_the_waiting_list_is_written_about(redis: Redis, database: Database) -> None:
+async def test_a_mail_is_written_about_an_offer_of_the_waiting_list(redis: Redis, database: Database) -> None:
     order = replace(order_of(ticket_after(creation(), reservation(f"{4:024x}"))), offer=True)
     await RedisEventStream(redis).publish([RecordedEvent("ticket:x", 2, NOW, OrderCreated(order))])
     await drain(subscription(redis, database))
     assert await mails(database) == {f"offer:{4:024x}"}
 
 
-async def test_what_was_read_is_not_read_again_after_a_restart(redis: Redis, database: Database) -> None:
+async def test_events_read_before_the_checkpoint_are_not_read_again_after_a_restart(
+    redis: Redis, database: Database
+) -> None:
     stream = RedisEventStream(redis)
     await stream.publish([sale(1)])
     await drain(subscription(redis, database))
@@ -74,7 +76,7 @@ async def test_what_was_read_is_not_read_again_after_a_restart(redis: Redis, dat
     assert await mails(database) == {f"receipt:{2:024x}"}
 
 
-async def test_a_batch_that_could_not_be_handled_comes_again(redis: Redis, database: Database) -> None:
+async def test_a_batch_that_could_not_be_handled_is_redelivered(redis: Redis, database: Database) -> None:
     seen: list[Sequence[StreamEvent]] = []
 
     async def handle(events: Sequence[StreamEvent]) -> None:
@@ -91,7 +93,7 @@ async def test_a_batch_that_could_not_be_handled_comes_again(redis: Redis, datab
     assert seen[0] == seen[1]
 
 
-async def test_an_event_that_comes_twice_is_written_about_once(redis: Redis, database: Database) -> None:
+async def test_an_event_that_is_redelivered_makes_one_mail(redis: Redis, database: Database) -> None:
     await RedisEventStream(redis).publish([sale(1), sale(1)])
     await drain(subscription(redis, database))
     assert await mails(database) == {f"receipt:{1:024x}"}

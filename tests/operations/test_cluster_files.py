@@ -55,7 +55,7 @@ def test_every_node_gives_haproxy_the_key_that_replicas_know_it_by(cluster: dict
     assert start.index("HOLDFAST_INGRESS_KEY") < start.index("ray start")
 
 
-def test_that_key_is_one_that_replicas_with_the_same_settings_believe() -> None:
+def test_replicas_with_the_same_settings_believe_the_key_of_haproxy() -> None:
     environment = {**os.environ, "JWT_KEY": "0123456789abcdef0123456789abcdef,fedcba9876543210fedcba9876543210"}
     printed = subprocess.run(
         [sys.executable, "-m", "config.ingress_key"],

@@ -14,9 +14,9 @@ from actors.domain.ticket_values import CancelReason, Order, OrderStatus
 from actors.read_model.projections import charge_document, order_document
 from actors.storage.database import connect, database_of
 from actors.storage.users import User, Users
+from benchmarks.support.running_market import HOLDFAST, RunningMarket
 from config.ports import free_port
 from tests.support.examples import SALE, START, creation, order_of, reservation, ticket_after
-from tests.support.running_market import HOLDFAST, RunningMarket
 
 
 def run(folder: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -53,7 +53,7 @@ def test_a_start_that_fails_says_why_in_one_line(tmp_path: Path, settings: dict[
     assert "hunter2" not in done.stderr + done.stdout
 
 
-def test_a_port_that_is_taken_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_reported_in_one_line(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", free_port()))
         taken.listen()
@@ -63,7 +63,7 @@ def test_a_port_that_is_taken_is_told_in_one_line(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_a_database_that_refuses_its_password_is_told_in_one_line(tmp_path: Path, mongodb_url: str) -> None:
+def test_a_database_that_refuses_its_password_is_reported_in_one_line(tmp_path: Path, mongodb_url: str) -> None:
     done = run(tmp_path, "up", MONGODB_URL=f"mongodb://market:hunter2@{mongodb_url.partition('@')[2]}")
     assert done.returncode == 1
     assert "the database at MONGODB_URL refuses us (code 18)" in done.stderr
@@ -71,14 +71,14 @@ def test_a_database_that_refuses_its_password_is_told_in_one_line(tmp_path: Path
     assert "hunter2" not in done.stderr + done.stdout
 
 
-def test_a_database_that_does_not_answer_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_database_that_does_not_answer_is_reported_in_one_line(tmp_path: Path) -> None:
     done = run(tmp_path, "verify", MONGODB_URL="mongodb://127.0.0.1:1/holdfast")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "the ledgers could not be read" in done.stderr
 
 
-def test_a_load_without_a_market_at_its_port_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_load_without_a_market_at_its_port_is_reported_in_one_line(tmp_path: Path) -> None:
     done = run(tmp_path, "load", MONGODB_URL="mongodb://127.0.0.1:1/holdfast")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
@@ -100,7 +100,7 @@ def test_options_out_of_bounds_are_refused(tmp_path: Path, words: tuple[str, ...
     assert run(tmp_path, *words).returncode == 2
 
 
-def test_a_history_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_history_that_cannot_be_written_is_reported_in_one_line(tmp_path: Path) -> None:
     done = run(tmp_path, "load", "--history", "nowhere/h.jsonl", MONGODB_URL="mongodb://127.0.0.1:1/holdfast")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
@@ -121,7 +121,7 @@ def test_an_address_that_nobody_has_makes_no_administrator(tmp_path: Path, mongo
     assert done.stderr == "the role was not changed: nobody has signed up with this address\n"
 
 
-async def test_the_role_is_given_to_who_showed_that_the_address_is_theirs_and_taken_back(
+async def test_the_admin_role_is_given_to_a_user_with_a_verified_address_and_taken_back(
     tmp_path: Path, mongodb_url: str
 ) -> None:
     user = User(str(ObjectId()), f"{ObjectId()}@example.com", "hash", 1_000)
@@ -144,13 +144,13 @@ async def test_the_role_is_given_to_who_showed_that_the_address_is_theirs_and_ta
             assert found.is_admin is is_admin
 
 
-def test_without_a_market_nothing_is_resolved_and_the_command_says_how_to_start_one(tmp_path: Path) -> None:
+def test_without_a_market_no_failed_refund_is_resolved_and_the_command_says_how_to_start_one(tmp_path: Path) -> None:
     done = run(tmp_path, "admin", "failed-refunds", "resolve", "f" * 24)
     assert done.returncode == 1
     assert "holdfast up" in done.stderr
 
 
-async def test_what_is_to_be_paid_by_hand_is_listed_and_nothing_else(tmp_path: Path, mongodb_url: str) -> None:
+async def test_failed_refunds_to_pay_by_hand_are_listed_and_nothing_else(tmp_path: Path, mongodb_url: str) -> None:
     ended = replace(an_order_that_was_sold(), status=OrderStatus.CANCELLED, cancel_reason=CancelReason.REFUNDED)
     charge = Charge(
         str(ObjectId()), ended.id, ended.ticket_id, ended.buyer_id, 1, ended.price, "usd", "pm_card_visa",

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve_app.security.headers import SecurityHeaders
 from tests.api.world import TICKET, Person, World
-from tests.operations.test_addresses import behind_haproxy
+from tests.operations.test_client_addresses import behind_haproxy
 
 TEXT = "all the same " * 200
 

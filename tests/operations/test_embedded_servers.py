@@ -132,7 +132,7 @@ def test_a_database_whose_password_was_lost_gets_a_new_one_and_keeps_its_data(se
     second.stop()
 
 
-def test_what_a_killed_market_left_running_is_found_again(redis_server: Server, settings: Settings) -> None:
+def test_servers_that_a_killed_market_left_running_are_found_again(redis_server: Server, settings: Settings) -> None:
     left = data_dir.remembered(settings.data_dir)
 
     assert {name: process.pid for name, process in left.items()} == {"redis": redis_server.process.pid}

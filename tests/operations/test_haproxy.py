@@ -89,7 +89,7 @@ def assert_is_in_the_error_format(raw: bytes, status: int) -> None:
 
 
 @pytest.mark.parametrize("replicas", [[], [free_port()]], ids=["application not there yet", "replica gone"])
-def test_what_no_replica_can_answer_is_a_503_in_the_error_format(tmp_path: Path, replicas: list[int]) -> None:
+def test_a_request_that_no_replica_can_answer_is_a_503_in_the_error_format(tmp_path: Path, replicas: list[int]) -> None:
     with haproxy(tmp_path, replicas) as running:
         answer = running.exchange(b"GET /%22secret HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 
@@ -98,7 +98,7 @@ def test_what_no_replica_can_answer_is_a_503_in_the_error_format(tmp_path: Path,
     assert b"secret" not in answer
 
 
-def test_a_replica_that_breaks_off_is_a_503_as_whatever_no_replica_answers(ingress: RunningHAProxy) -> None:
+def test_a_replica_that_breaks_off_is_the_same_503(ingress: RunningHAProxy) -> None:
     answer = ingress.exchange(b"GET /breaks-off HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 
     assert_is_in_the_error_format(answer, 503)
@@ -176,7 +176,7 @@ def test_an_address_that_is_too_long_is_a_414_in_the_error_format(ingress: Runni
     ],
     ids=["no HTTP", "no header", "headers larger than the buffer", "unknown coding", "no chunk"],
 )
-def test_what_cannot_be_understood_is_a_400_in_the_error_format(ingress: RunningHAProxy, raw: bytes) -> None:
+def test_a_malformed_request_is_a_400_in_the_error_format(ingress: RunningHAProxy, raw: bytes) -> None:
     assert_is_in_the_error_format(ingress.exchange(raw), 400)
 
 
@@ -214,7 +214,7 @@ def test_a_body_that_does_not_come_is_a_408_in_the_error_format_and_reaches_no_r
     assert "/slowly" not in Replica.posted
 
 
-def test_nobody_is_told_what_software_answers_and_serve_that_nobody_has_to_be_watched(ingress: RunningHAProxy) -> None:
+def test_answers_name_no_software_and_tell_serve_not_to_watch_for_disconnects(ingress: RunningHAProxy) -> None:
     answer = httpx.get(f"http://127.0.0.1:{ingress.port}/")
 
     assert "server" not in answer.headers
@@ -248,7 +248,7 @@ def test_one_address_cannot_take_the_connections_of_the_others(tmp_path: Path, r
             assert asked(connection) == 200
 
 
-def test_without_the_limit_it_could(tmp_path: Path, replica: int) -> None:
+def test_without_the_limit_one_address_takes_the_connections_of_the_others(tmp_path: Path, replica: int) -> None:
     """The negative control: with RATE_LIMITS=off, as for load tests, one client holds every place."""
     with haproxy(tmp_path, [replica], maxconn=64, RATE_LIMITS="off") as running, ExitStack() as held:
         statuses = [asked(held.enter_context(running.connect(ATTACKER))) for _ in range(64)]
@@ -282,7 +282,7 @@ def test_too_many_connections_are_answered_in_the_error_format(tmp_path: Path, r
         ("127.0.0.4,127.0.0.1", {"127.0.0.4", "127.0.0.1"}),
     ],
 )
-def test_it_listens_where_http_host_says_and_tells_of_itself_to_this_machine_only(
+def test_haproxy_listens_where_http_host_says_and_shows_statistics_to_this_machine_only(
     tmp_path: Path, replica: int, http_host: str, addresses: set[str]
 ) -> None:
     with haproxy(tmp_path, [replica], host=EVERYWHERE, HTTP_HOST=http_host) as running:

@@ -11,12 +11,12 @@ import structlog
 from redis.asyncio import Redis
 
 from actors.events.redis_stream import STREAM, RedisEventStream
+from benchmarks.support.running_market import HOLDFAST, RunningMarket
 from config import redis_server
 from config.redis_server import UnsuitableRedisError
 from serve_app.security.rate_limits import RateLimits
 from tests.simulation.contracts.examples import recorded
 from tests.support.redis_servers import redis_with
-from tests.support.running_market import HOLDFAST, RunningMarket
 
 STARTS = [[HOLDFAST, "up"], [sys.executable, "-m", "cli.actors"]]
 

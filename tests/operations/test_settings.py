@@ -59,7 +59,7 @@ def test_a_complete_production_configuration_is_accepted(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("missing", ["JWT_KEY", "STRIPE_KEY", "MONGODB_URL", "REDIS_URL"])
-def test_production_refuses_to_start_without(missing: str, lines_for: Complaints) -> None:
+def test_production_refuses_to_start_without_a_required_setting(missing: str, lines_for: Complaints) -> None:
     (line,) = lines_for(**{name: value for name, value in PRODUCTION.items() if name != missing})
 
     assert line.startswith(f"{missing} is missing: set it")
@@ -81,7 +81,7 @@ def test_production_refuses_to_start_without(missing: str, lines_for: Complaints
         ("MONGODB_URL", "mongodb+srv://db/holdfast?replicaSet=rs0&readconcernlevel=local"),
     ],
 )
-def test_production_refuses(name: str, value: str, lines_for: Complaints) -> None:
+def test_production_refuses_unsafe_settings(name: str, value: str, lines_for: Complaints) -> None:
     (line,) = lines_for(**PRODUCTION | {name: value})
 
     assert line.startswith(name)
@@ -95,7 +95,7 @@ def test_production_refuses(name: str, value: str, lines_for: Complaints) -> Non
         ("MONGODB_URL", "mongodb://a,b/holdfast?replicaSet=rs0&w=majority&readPreference=primary&tls=true"),
     ],
 )
-def test_production_accepts(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_production_accepts_safe_settings(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for each, said in (PRODUCTION | {name: value}).items():
         monkeypatch.setenv(each, said)
 
@@ -136,14 +136,14 @@ def test_fee_is_known_to_a_hundredth_of_a_percent(value: str, hundredths: int, m
     assert (load().fee_hundredths, load().resale_cap_hundredths) == (hundredths, None)
 
 
-def test_no_line_repeats_a_secret(lines_for: Complaints) -> None:
+def test_no_setting_error_repeats_a_secret(lines_for: Complaints) -> None:
     lines = lines_for(JWT_KEY="too-short-a-secret", MONGODB_URL="http://user:hunter2@db", REDIS_URL="hunter3")
 
     assert len(lines) == 3
     assert not any(secret in "".join(lines) for secret in ("too-short-a-secret", "hunter2", "hunter3"))
 
 
-def test_neither_does_the_representation_of_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_representation_of_settings_repeats_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (PRODUCTION | {"MONGODB_URL": "mongodb://user:hunter2@db"}).items():
         monkeypatch.setenv(name, value)
 
@@ -218,7 +218,7 @@ def test_several_keys_are_a_ring_of_which_each_is_long_enough() -> None:
     ("name", "value"),
     [("smtp_url", "http://mail.example"), ("mail_from", "nobody"), ("mail_from", "a@example.com\nBcc: b@example.com")],
 )
-def test_where_mail_goes_has_to_be_an_address(name: str, value: str) -> None:
+def test_mail_settings_have_to_be_addresses(name: str, value: str) -> None:
     with pytest.raises(ValidationError) as refused:
         Settings.model_validate({name: value})
     assert value not in str(refused.value)
@@ -236,11 +236,11 @@ def test_the_marketplace_serves_nobody_else_unless_told() -> None:
 
 
 @pytest.mark.parametrize(("value", "hosts"), [("0.0.0.0, ::", ("0.0.0.0", "::")), ("192.0.2.1", ("192.0.2.1",))])  # noqa: S104
-def test_where_it_listens_is_a_list_of_addresses(value: str, hosts: tuple[str, ...]) -> None:
+def test_http_host_is_a_list_of_addresses(value: str, hosts: tuple[str, ...]) -> None:
     assert Settings(http_host=value).http_hosts == hosts
 
 
-def test_where_it_listens_is_no_name_and_no_port(lines_for: Complaints) -> None:
+def test_http_host_is_no_name_and_no_port(lines_for: Complaints) -> None:
     (line,) = lines_for(HTTP_HOST="localhost")
 
     assert line.startswith("HTTP_HOST must be IP addresses of this machine")

@@ -116,7 +116,7 @@ def test_a_child_that_hangs_is_started_again() -> None:
     assert child.started_at == [0.0]
 
 
-def test_a_child_that_keeps_ending_is_started_ever_less_eagerly() -> None:
+def test_a_child_that_keeps_ending_is_restarted_with_backoff() -> None:
     clock = FakeClock()
     child = FakeChild(clock)
     watch = Restarter(child, clock)
@@ -154,7 +154,7 @@ def test_a_start_that_fails_is_tried_again() -> None:
     assert child.started_at == [0, 20]
 
 
-def test_parent_sees_silence_and_child_sees_the_end_of_its_parent() -> None:
+def test_watchdog_sees_a_silent_child_and_a_child_sees_the_end_of_its_parent() -> None:
     program = """
 import sys, threading
 from cli.up.watchdog import Watchdog

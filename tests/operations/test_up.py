@@ -139,7 +139,7 @@ def test_actors_log_lines_of_json(market: Market) -> None:
     assert {json.loads(line)["actor"] for line in said} >= {"tickets-0", "orders-0", "payments-0", "supervisor"}
 
 
-def test_all_of_it_listens_to_this_machine_alone(market: Market) -> None:
+def test_every_process_listens_to_this_machine_alone(market: Market) -> None:
     listening = {
         (process.name(), ip_address(connection.laddr.ip))
         for process in market.members()
@@ -152,7 +152,7 @@ def test_all_of_it_listens_to_this_machine_alone(market: Market) -> None:
 
 
 @pytest.mark.parametrize("host", ["localhost", "[::1]", "127.0.0.1"])
-def test_it_is_there_whichever_address_of_localhost_a_client_tries(market: Market, host: str) -> None:
+def test_the_market_answers_at_every_address_of_localhost(market: Market, host: str) -> None:
     assert market.is_ready(host)
 
 
@@ -184,7 +184,7 @@ def test_a_killed_market_child_comes_back_alone(market: Market) -> None:
     assert market.pid("database") == database
 
 
-def test_what_a_killed_holdfast_left_running_is_ended_at_the_next_start(market: Market) -> None:
+def test_processes_that_a_killed_holdfast_left_running_are_ended_at_the_next_start(market: Market) -> None:
     left = market.members()
     market.process.kill()
     market.process.communicate()
@@ -207,7 +207,7 @@ def test_after_a_stop_nothing_is_left(market: Market) -> None:
     assert list((market.folder / "logs" / "ray").glob("worker-*.err"))
 
 
-def test_neither_is_after_a_start_that_was_ended(market: Market) -> None:
+def test_nothing_is_left_after_a_start_that_was_interrupted(market: Market) -> None:
     market.start()
     until(lambda: any(market.temporary.glob("hf-*/ray/session_latest/logs/raylet.out")), READY_SECONDS)
     members = market.members()

@@ -89,7 +89,7 @@ async def test_an_unknown_payment_method_leaves_the_order_open(market: LocalMark
     ("succeeds", "status", "reason"),
     [(True, OrderStatus.COMPLETE, None), (False, OrderStatus.CANCELLED, CancelReason.DECLINED)],
 )
-async def test_a_card_that_wants_its_owner_waits_for_them(
+async def test_a_card_that_needs_3d_secure_waits_for_the_buyer(
     market: LocalMarket, peer: str, *, succeeds: bool, status: OrderStatus, reason: CancelReason | None
 ) -> None:
     answer = await paid(market, WANTS_ACTION)
@@ -146,7 +146,7 @@ async def test_a_capture_whose_answer_nobody_heard_is_not_repeated(market: Local
     assert (await charge_of(market, order)).status is ChargeStatus.COMPLETED
 
 
-async def test_a_sale_whose_money_is_gone_is_taken_back(market: LocalMarket) -> None:
+async def test_a_sale_whose_money_is_gone_is_cancelled(market: LocalMarket) -> None:
     order = await an_order(market)
     await pay_until_it_dies(market, order, Capture, before=True)
     [intent] = await confirmed_intents(market, order)
@@ -156,7 +156,7 @@ async def test_a_sale_whose_money_is_gone_is_taken_back(market: LocalMarket) -> 
     assert (await as_it_is(market, order.ticket_id)).status is TicketStatus.AVAILABLE
 
 
-async def test_the_books_agree_with_the_peer_to_the_cent(market: LocalMarket) -> None:
+async def test_reconciliation_agrees_with_the_peer_to_the_cent(market: LocalMarket) -> None:
     for method in (VISA, VISA, DECLINED):
         await paid(market, method)
     refunded = (await paid(market)).order
@@ -166,7 +166,7 @@ async def test_the_books_agree_with_the_peer_to_the_cent(market: LocalMarket) ->
     assert (report.captured["usd"], report.refunded["usd"], report.sold["usd"]) == (3 * PRICE, PRICE, 2 * PRICE)
 
 
-async def test_the_books_do_not_agree_when_somebody_takes_money_behind_our_back(market: LocalMarket, peer: str) -> None:
+async def test_reconciliation_finds_money_taken_behind_our_back(market: LocalMarket, peer: str) -> None:
     sale = await paid(market)
     stranger = connect(api_key="sk_test_peer", api_base=peer)
     intent = await stranger.create_intent(

@@ -81,7 +81,7 @@ async def test_a_slow_answer_is_taken_over_one_that_is_old() -> None:
     assert database.off == 3.0
 
 
-async def test_of_two_quick_answers_the_later_one_counts() -> None:
+async def test_the_later_of_two_quick_answers_counts() -> None:
     database = Database()
     await database.look(0.02)
     database.ours += 60
@@ -97,7 +97,7 @@ async def test_a_better_answer_is_taken_at_once() -> None:
 
 
 @pytest.mark.parametrize("looked_before", [True, False])
-async def test_while_the_database_is_away_nothing_changes_and_whoever_asks_hears_so(*, looked_before: bool) -> None:
+async def test_a_clock_stays_as_it_is_while_the_database_is_away_and_the_caller_is_told(*, looked_before: bool) -> None:
     database = Database()
     if looked_before:
         await database.look(0.02)
@@ -111,7 +111,7 @@ async def test_while_the_database_is_away_nothing_changes_and_whoever_asks_hears
     assert database.off == 0.01
 
 
-async def test_what_was_heard_before_the_database_went_away_counts() -> None:
+async def test_an_answer_from_before_the_database_went_away_counts() -> None:
     class GoesAway(Database):
         async def _ask(self) -> float:
             answer = await super()._ask()
@@ -148,7 +148,7 @@ async def test_after_an_election_time_neither_jumps_nor_goes_back_and_comes_to_t
 
 
 @pytest.mark.parametrize("jump", [3.0, -3.0])
-async def test_who_heard_of_an_election_later_is_never_far_from_who_heard_at_once(jump: float) -> None:
+async def test_a_clock_that_learns_of_an_election_later_is_never_far_from_one_that_learnt_at_once(jump: float) -> None:
     first, second = Database(), Database()
     for one in (first, second):
         await one.look(0.02)
@@ -169,7 +169,7 @@ async def test_who_heard_of_an_election_later_is_never_far_from_who_heard_at_onc
     assert apart[-1] <= 0.05
 
 
-async def test_who_starts_after_an_election_goes_by_the_new_primary_at_once() -> None:
+async def test_a_clock_started_after_an_election_follows_the_new_primary_at_once() -> None:
     database = Database()
     database.ahead += 3.0
     await database.look(0.02)

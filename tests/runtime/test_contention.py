@@ -61,7 +61,7 @@ WRITERS: dict[str, Callable[[Database], Awaitable[object]]] = {
 
 
 @pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
-async def test_every_writer_writes_again_what_was_ended_for_anothers_sake(
+async def test_every_writer_retries_a_transaction_that_was_aborted_by_a_write_conflict(
     write: Callable[[Database], Awaitable[object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(databases, "CONTENTION_SECONDS", 0.0)

@@ -50,10 +50,10 @@ async def test_every_error_of_the_server_is_an_unavailable_store_with_its_cause(
         assert isinstance(error.value.__cause__, PyMongoError)
 
 
-async def test_whatever_is_asked_of_a_server_that_fails_the_store_is_unavailable() -> None:
+async def test_every_query_of_a_failing_server_raises_store_unavailable() -> None:
     no = failure(ELECTIONS["Interrupted"])
     async with speaking_to(FakeMongod(insert=no, find=no, update=no)) as database:
-        journal, marks = MongoJournal(database), MongoCheckpoints(database)
+        journal, checkpoints = MongoJournal(database), MongoCheckpoints(database)
         for asked in (
             journal.append(A_COMMIT),
             journal.commits_with_keys(["k"]),
@@ -61,8 +61,8 @@ async def test_whatever_is_asked_of_a_server_that_fails_the_store_is_unavailable
             journal.after("a", 0, 1),
             Queries(database).tickets(["1"]),
             MongoDocuments(database).write([projection("1")]),
-            marks.save(Checkpoint("a", "a", 0, 0, 0)),
-            marks.all(),
+            checkpoints.save(Checkpoint("a", "a", 0, 0, 0)),
+            checkpoints.all(),
         ):
             with pytest.raises(StoreUnavailableError) as error:
                 await asked
@@ -106,7 +106,7 @@ async def test_replacement_that_failed_for_another_reason_has_an_unknown_outcome
 
 
 @pytest.mark.parametrize("error", list(driver_errors()), ids=lambda error: type(error).__name__)
-def test_whatever_the_driver_raises_is_an_unavailable_store_but_a_key_that_is_taken(error: PyMongoError) -> None:
+def test_every_driver_error_but_a_duplicate_key_is_an_unavailable_store(error: PyMongoError) -> None:
     is_taken = isinstance(error, DuplicateKeyError | BulkWriteError)
     with pytest.raises(type(error) if is_taken else StoreUnavailableError), reaching_the_database():
         raise error
@@ -116,7 +116,7 @@ def test_whatever_the_driver_raises_is_an_unavailable_store_but_a_key_that_is_ta
 
 
 @pytest.mark.parametrize("answer", [{"ok": 1.0}, {"cursor": 7, "ok": 1.0}, {"cursor": {"id": 0}, "ok": 1.0}])
-async def test_an_answer_without_what_was_asked_for_is_an_unavailable_store(answer: Document) -> None:
+async def test_an_incomplete_answer_is_an_unavailable_store(answer: Document) -> None:
     async with speaking_to(FakeMongod(find=answer)) as database:
         with pytest.raises(StoreUnavailableError) as error:
             await MongoJournal(database).commits_with_keys(["k"])
@@ -143,7 +143,7 @@ async def test_a_server_that_does_not_tell_its_time_is_an_unavailable_store(said
 
 
 @pytest.mark.parametrize("code", sorted(CONTENTION))
-async def test_what_was_ended_for_anothers_sake_is_written_again_with_the_same_id(code: int) -> None:
+async def test_a_write_aborted_by_a_write_conflict_is_retried_with_the_same_id(code: int) -> None:
     tries = 0
 
     def contended(_command: Document) -> Document:
@@ -162,7 +162,7 @@ async def test_what_was_ended_for_anothers_sake_is_written_again_with_the_same_i
     assert len(of_marks) == 3
 
 
-async def test_of_many_inserts_of_which_one_met_another_writer_all_are_written_again(
+async def test_all_inserts_of_a_command_are_retried_when_one_met_a_write_conflict(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(databases, "CONTENTION_SECONDS", 0.0)
@@ -183,7 +183,7 @@ async def test_contention_without_end_is_an_unavailable_store(monkeypatch: pytes
     assert len(server.asked_for("insert")) == CONTENTION_TRIES
 
 
-async def test_whoever_writes_the_same_documents_writes_them_in_the_same_order() -> None:
+async def test_all_writers_write_the_same_documents_in_the_same_order() -> None:
     server = FakeMongod(update={**WRITTEN, "n": 5})
     keys = [recorded(version).key for version in (3, 1, 2)]
     several = Commit("a", 1, 0, tuple(keys), tuple(recorded(version) for version in (3, 1, 2)))

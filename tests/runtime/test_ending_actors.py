@@ -47,14 +47,14 @@ async def test_an_actor_that_has_a_successor_at_once_has_ended_and_the_successor
     assert (fake.killed, fake.actor) == (["first"], "second")
 
 
-async def test_where_there_is_no_actor_nothing_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_ending_an_actor_that_does_not_exist_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeRay()
     fake.actor = None
     await renewable(monkeypatch, fake).end("ticket-a")
     assert fake.killed == []
 
 
-async def test_an_actor_that_does_not_go_is_told_of_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_actor_that_does_not_end_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(on_ray, "RENEWAL_SECONDS", 0.1)
     with pytest.raises(HostUnreachableError, match="ticket-a did not end"):
         await renewable(monkeypatch, FakeRay(dies=False)).end("ticket-a")

@@ -75,7 +75,7 @@ async def test_an_event_is_published_after_its_commit(market: LocalMarket) -> No
     assert len(await published(market, ticket.ticket_id, 1)) == 1
 
 
-async def test_the_stream_tells_nothing_of_how_somebody_pays(market: LocalMarket) -> None:
+async def test_the_event_stream_holds_nothing_about_payment_methods(market: LocalMarket) -> None:
     (ticket_id,) = await listed(market)
     hold = await held(market, ticket_id)
     charge = expect(PaymentAnswer, await market.pay(Pay(hold.order_id, "pm_card_visa", "secret key"))).charge
@@ -103,7 +103,7 @@ async def own_redis(tmp_path: Path) -> AsyncIterator[Server]:
     await asyncio.to_thread(server.stop)
 
 
-async def test_while_redis_is_away_buying_goes_on_and_its_events_follow(
+async def test_buying_goes_on_while_redis_is_away_and_its_events_follow(
     market_settings: Settings, own_redis: Server
 ) -> None:
     settings = market_settings.model_copy(update={"redis_url": own_redis.url})
@@ -141,7 +141,7 @@ async def test_stream_is_bounded_by_its_bytes_however_large_events_are(
     assert last[0][1][b"entity"] == b"ticket:11999"
 
 
-async def test_what_a_dead_host_did_not_publish_is_published_by_the_supervisor(
+async def test_recovery_publishes_the_events_that_a_dead_host_did_not(
     market_settings: Settings, own_redis: Server
 ) -> None:
     settings = market_settings.model_copy(update={"redis_url": own_redis.url})
@@ -161,7 +161,7 @@ async def test_what_a_dead_host_did_not_publish_is_published_by_the_supervisor(
 
 
 class Memory:
-    """Journal, documents, marks, stream and clock of one writer. The stream can be away."""
+    """Journal, documents, checkpoints, stream and clock of one writer. The stream can be away."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -202,7 +202,7 @@ class Memory:
 
 
 @pytest.mark.parametrize(("size", "fits"), [(1_000, BACKLOG), (BACKLOG_BYTES // 2, 2)])
-async def test_what_does_not_fit_the_publishers_backlog_is_read_back_from_the_journal(size: int, fits: int) -> None:
+async def test_events_beyond_the_publishers_backlog_are_read_back_from_the_journal(size: int, fits: int) -> None:
     memory = Memory(size)
     commit_relay = CommitRelay(memory, memory, memory, memory, memory, writer="w", host="h", report=lambda *_: None)
     running = asyncio.create_task(commit_relay.run())

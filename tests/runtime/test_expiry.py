@@ -53,7 +53,7 @@ async def end_of(market: LocalMarket, ticket_id: str) -> Instant:
     return order.expires_at
 
 
-async def test_a_hold_ends_by_its_timer_and_the_ticket_is_for_sale_again(market: LocalMarket) -> None:
+async def test_a_hold_expires_by_its_timer_and_the_ticket_is_for_sale_again(market: LocalMarket) -> None:
     (ticket_id,) = await listed(market)
     hold = await held(market, ticket_id, window=WINDOW)
 
@@ -65,7 +65,7 @@ async def test_a_hold_ends_by_its_timer_and_the_ticket_is_for_sale_again(market:
     assert expect(TicketAnswer, await market.ask_ticket(a_hold(ticket_id))).fresh
 
 
-async def test_hold_that_was_let_go_of_leaves_no_timer(market: LocalMarket) -> None:
+async def test_a_released_hold_leaves_no_expiry_timer(market: LocalMarket) -> None:
     (ticket_id,) = await listed(market)
     for _ in range(150):
         hold = await held(market, ticket_id)
@@ -74,7 +74,7 @@ async def test_hold_that_was_let_go_of_leaves_no_timer(market: LocalMarket) -> N
     assert market.tickets.host.timers.next_at() is None
 
 
-async def test_the_order_document_of_an_expired_hold_says_so(market: LocalMarket) -> None:
+async def test_the_order_document_of_an_expired_hold_says_expired(market: LocalMarket) -> None:
     (ticket_id,) = await listed(market)
     hold = await held(market, ticket_id, window=WINDOW)
 
@@ -87,7 +87,7 @@ async def test_the_order_document_of_an_expired_hold_says_so(market: LocalMarket
 
 
 @pytest.mark.parametrize("recovered", [True, False])
-async def test_a_hold_whose_host_was_killed_ends_once_the_supervisor_woke_it(
+async def test_a_hold_whose_host_was_killed_expires_once_recovery_activates_it(
     market: LocalMarket, *, recovered: bool
 ) -> None:
     (ticket_id,) = await listed(market)
@@ -102,7 +102,7 @@ async def test_a_hold_whose_host_was_killed_ends_once_the_supervisor_woke_it(
     assert (hold.order_id in await expiries(market)) is recovered
 
 
-async def test_a_hold_that_ended_while_nobody_lived_ends_when_it_is_woken(market: LocalMarket) -> None:
+async def test_a_hold_that_expired_while_no_host_ran_ends_when_it_is_activated(market: LocalMarket) -> None:
     (ticket_id,) = await listed(market)
     hold = await held(market, ticket_id, window=WINDOW)
     end = await end_of(market, ticket_id)
@@ -116,8 +116,8 @@ async def test_a_hold_that_ended_while_nobody_lived_ends_when_it_is_woken(market
 # Late payments
 
 
-async def a_payment_after_the_end(market: LocalMarket, behaviour: TicketEntity) -> object:
-    market.tickets = market._start(behaviour, "tickets-0")
+async def a_payment_after_the_end(market: LocalMarket, entity: TicketEntity) -> object:
+    market.tickets = market._start(entity, "tickets-0")
     (ticket_id,) = await listed(market)
     hold = await held(market, ticket_id, window=WINDOW)
     await market.ask_ticket(StartPayment(ticket_id, hold.order_id, grace=0))
@@ -125,14 +125,14 @@ async def a_payment_after_the_end(market: LocalMarket, behaviour: TicketEntity) 
     return await market.ask_ticket(Sell(ticket_id, hold.order_id, CHARGE, DETAILS.price, 1))
 
 
-async def test_a_late_timer_never_lets_a_late_payment_win(market: LocalMarket) -> None:
+async def test_a_late_expiry_timer_never_lets_a_late_payment_win(market: LocalMarket) -> None:
     answer = await a_payment_after_the_end(market, WithoutAlarm(market.connections.queries))
     assert answer == OrderClosed()
     assert len(await expiries(market)) == 1
     assert not await sold_too_late(market.connections.database)
 
 
-async def test_a_host_that_does_not_look_at_the_time_sells_too_late_and_the_check_sees_that(
+async def test_a_host_without_the_expiry_check_sells_too_late_and_the_check_finds_it(
     market: LocalMarket,
 ) -> None:
     answer = await a_payment_after_the_end(market, WithoutDueHolds(market.connections.queries))
@@ -140,7 +140,7 @@ async def test_a_host_that_does_not_look_at_the_time_sells_too_late_and_the_chec
     assert len(await sold_too_late(market.connections.database)) == 1
 
 
-async def test_a_hold_that_was_extended_is_not_ended_by_its_first_timer(market: LocalMarket) -> None:
+async def test_an_extended_hold_does_not_expire_by_its_first_timer(market: LocalMarket) -> None:
     (ticket_id,) = await listed(market)
     hold = await held(market, ticket_id, window=WINDOW)
     first_end = await end_of(market, ticket_id)
@@ -159,7 +159,7 @@ async def test_a_hold_that_was_extended_is_not_ended_by_its_first_timer(market: 
 
 
 @pytest.mark.slow
-async def test_a_thousand_holds_that_end_in_the_same_second_are_released_within_three(market: LocalMarket) -> None:
+async def test_a_thousand_holds_that_expire_in_one_second_are_released_within_three(market: LocalMarket) -> None:
     tickets = await listed(market, 1_000)
     answers = await market.ask_host(market.tickets, [a_hold(ticket_id, window=4_000) for ticket_id in tickets])
     ends = [answer.order.expires_at for answer in answers]

@@ -61,7 +61,7 @@ async def charge_of(market: LocalMarket, order: Order) -> Charge:
     return charge
 
 
-async def test_nobody_pays_an_intent_in_the_browser_whose_authentication_failed(market: LocalMarket) -> None:
+async def test_an_intent_whose_authentication_failed_cannot_be_paid_in_the_browser(market: LocalMarket) -> None:
     order, secret = await asked_by_the_bank(market)
     await the_bank_says_no(market, secret)
     answer = expect(PaymentAnswer, await market.resume(ResumePurchase(order.id)))
@@ -109,7 +109,7 @@ async def failed_and_paid_in_the_browser(market: LocalMarket) -> Order:
     return order
 
 
-async def test_the_supervisor_lets_go_of_money_that_a_failed_intent_was_paid_with(market: LocalMarket) -> None:
+async def test_the_supervisor_voids_money_with_which_a_failed_intent_was_paid(market: LocalMarket) -> None:
     order = await failed_and_paid_in_the_browser(market)
     await recovered(market)
     assert await money(market, order) == LET_GO
@@ -117,7 +117,7 @@ async def test_the_supervisor_lets_go_of_money_that_a_failed_intent_was_paid_wit
     assert (await as_it_is(market, order.ticket_id)).status is TicketStatus.AVAILABLE
 
 
-async def test_the_announcement_of_a_failed_intent_that_was_paid_is_no_old_news(market: LocalMarket) -> None:
+async def test_a_webhook_event_of_a_failed_intent_that_was_paid_is_handled(market: LocalMarket) -> None:
     order = await failed_and_paid_in_the_browser(market)
     assert await market.stalled_purchases()._webhook_events._old_news([order.id]) == set()
     await market.resume(ResumePurchase(order.id))
@@ -125,7 +125,7 @@ async def test_the_announcement_of_a_failed_intent_that_was_paid_is_no_old_news(
     assert await market.stalled_purchases()._webhook_events._old_news([order.id]) == {order.id}
 
 
-async def test_money_of_a_failed_intent_that_somebody_took_goes_back(market: LocalMarket) -> None:
+async def test_money_captured_for_a_failed_intent_is_refunded(market: LocalMarket) -> None:
     order = await failed_and_paid_in_the_browser(market)
     (intent,) = await intents_of(market, order)
     await market.stripe.capture(intent.id, amount=intent.amount, idempotency_key="by hand")
@@ -134,7 +134,7 @@ async def test_money_of_a_failed_intent_that_somebody_took_goes_back(market: Loc
     assert (await charge_of(market, order)).status is ChargeStatus.REFUNDED
 
 
-async def test_without_the_cancel_somebody_has_their_money_held_without_a_ticket_and_the_check_sees_that(
+async def test_without_cancelling_the_intent_money_is_held_without_a_ticket_and_reconciliation_finds_it(
     market: LocalMarket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Charge, "is_payable", property(lambda _charge: False))
@@ -143,7 +143,7 @@ async def test_without_the_cancel_somebody_has_their_money_held_without_a_ticket
     assert await money(market, order) != LET_GO
 
 
-async def test_a_charge_that_failed_in_an_older_release_is_cancelled_when_its_intent_is_announced(
+async def test_a_charge_that_failed_in_an_older_release_is_cancelled_by_a_webhook_event_of_its_intent(
     market: LocalMarket,
 ) -> None:
     order = await failed_and_paid_in_the_browser(market)
@@ -167,7 +167,7 @@ class AnotherAccount(Stripe):
         raise errors.NotFound("resource_missing")
 
 
-async def test_a_failed_intent_of_another_account_is_as_good_as_cancelled(market: LocalMarket) -> None:
+async def test_a_failed_intent_of_another_stripe_account_counts_as_cancelled(market: LocalMarket) -> None:
     order, stripe = await failed_and_paid_in_the_browser(market), AnotherAccount(market)
     market.payments = ChargeWorkflow(market.charges.host, stripe, market.connections.clock)
     for _ in range(2):
@@ -208,7 +208,7 @@ def _as(intent: PaymentIntent, status: Status) -> PaymentIntent:
     return replace(intent, status=status)
 
 
-async def test_a_cancel_that_was_refused_while_the_bank_decided_is_asked_for_under_a_new_key(
+async def test_a_cancel_refused_while_the_bank_decides_is_retried_with_a_new_idempotency_key(
     market: LocalMarket,
 ) -> None:
     order = await an_order(market)
@@ -224,7 +224,9 @@ async def test_a_cancel_that_was_refused_while_the_bank_decided_is_asked_for_und
     assert (await charge_of(market, order)).status is ChargeStatus.VOIDED
 
 
-async def test_a_cancel_that_was_refused_very_often_rests_so_that_its_charge_stays_small(market: LocalMarket) -> None:
+async def test_a_cancel_refused_very_often_is_retried_after_a_rest_so_that_its_charge_stays_small(
+    market: LocalMarket,
+) -> None:
     order = await an_order(market)
     await pay_until_it_dies(market, order, Sell, before=True)
     expect(TicketAnswer, await market.ask_ticket(CancelOrder(order.ticket_id, order.id)))
@@ -243,7 +245,7 @@ async def test_a_cancel_that_was_refused_very_often_rests_so_that_its_charge_sta
     assert await money(market, order) == LET_GO
 
 
-async def test_under_the_same_key_the_refusal_to_cancel_is_replayed_and_the_check_sees_that(
+async def test_with_the_same_idempotency_key_the_refused_cancel_is_replayed_and_reconciliation_finds_it(
     market: LocalMarket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def leave(_payments: ChargeWorkflow, _charge: Charge, _step: str, refused: Exception) -> None:

@@ -52,7 +52,7 @@ async def reserve_at_both(market: LocalMarket, ticket_id: str) -> list[object]:
     return list(await asyncio.gather(asked(market, one, a_hold(ticket_id)), asked(market, other, a_hold(ticket_id))))
 
 
-async def test_of_two_hosts_that_own_a_ticket_exactly_one_reserves_it(market: LocalMarket) -> None:
+async def test_only_one_of_two_hosts_can_reserve_a_ticket(market: LocalMarket) -> None:
     (ticket_id,) = await listed(market)
     answers = await reserve_at_both(market, ticket_id)
     assert sorted(type(answer).__name__ for answer in answers) == ["AlreadyReserved", "TicketAnswer"]
@@ -60,7 +60,7 @@ async def test_of_two_hosts_that_own_a_ticket_exactly_one_reserves_it(market: Lo
     assert not await with_gaps(market.connections.database)
 
 
-async def test_without_the_unique_index_both_reserve_it_and_the_check_sees_that(market: LocalMarket) -> None:
+async def test_without_the_unique_index_both_hosts_reserve_a_ticket_and_the_check_finds_it(market: LocalMarket) -> None:
     (ticket_id,) = await listed(market)
     await market.connections.database["journal"].drop_index("keys_1")
     answers = await reserve_at_both(market, ticket_id)
@@ -91,17 +91,17 @@ async def reserve_after_a_cancellation_elsewhere(market: LocalMarket) -> object:
     return await market.ask_ticket(a_hold(ticket_id))
 
 
-async def test_a_refusal_that_rests_on_stale_memory_does_not_get_out(market: LocalMarket) -> None:
+async def test_a_refusal_from_a_stale_cache_is_not_answered(market: LocalMarket) -> None:
     assert expect(TicketAnswer, await reserve_after_a_cancellation_elsewhere(market)).fresh
 
 
-async def test_without_the_fence_of_refusals_a_stale_one_gets_out(market: LocalMarket) -> None:
+async def test_without_the_fence_of_refusals_one_from_a_stale_cache_is_answered(market: LocalMarket) -> None:
     market.connections.journal = BlindJournal(market.connections.database)
     market.tickets = market.start_tickets()
     assert isinstance(await reserve_after_a_cancellation_elsewhere(market), AlreadyReserved)
 
 
-async def test_a_repeat_that_rests_on_stale_memory_does_not_get_out(market: LocalMarket) -> None:
+async def test_a_repeat_from_a_stale_cache_is_not_answered(market: LocalMarket) -> None:
     (ticket_id,) = await listed(market)
     hold = await held(market, ticket_id)
     elsewhere = market.start_tickets()
@@ -123,7 +123,7 @@ async def test_a_read_is_fenced_where_tickets_may_live_elsewhere(market: LocalMa
 # Orders that arrive again
 
 
-async def test_a_reservation_that_arrives_again_answers_the_cancelled_order(market: LocalMarket) -> None:
+async def test_a_redelivered_reservation_answers_the_cancelled_order(market: LocalMarket) -> None:
     (ticket_id,) = await listed(market)
     hold = await held(market, ticket_id)
     await market.ask_ticket(CancelOrder(ticket_id, hold.order_id))
@@ -135,7 +135,7 @@ async def test_a_reservation_that_arrives_again_answers_the_cancelled_order(mark
     assert not await created_twice(market.connections.database)
 
 
-async def test_a_reservation_that_arrives_again_is_not_refused_because_somebody_else_holds_the_ticket_by_now(
+async def test_a_redelivered_reservation_is_not_refused_when_somebody_else_holds_the_ticket_by_now(
     market: LocalMarket,
 ) -> None:
     (ticket_id,) = await listed(market)
@@ -149,7 +149,7 @@ async def test_a_reservation_that_arrives_again_is_not_refused_because_somebody_
         assert (again.ticket.status, again.fresh) == (TicketStatus.RESERVED, False)
 
 
-async def test_a_reservation_that_arrives_again_for_another_ticket_is_refused(market: LocalMarket) -> None:
+async def test_a_redelivered_reservation_for_another_ticket_is_refused(market: LocalMarket) -> None:
     first, second = await listed(market, 2)
     hold = await held(market, first)
     await market.ask_ticket(CancelOrder(first, hold.order_id))
@@ -158,9 +158,9 @@ async def test_a_reservation_that_arrives_again_for_another_ticket_is_refused(ma
     assert (await as_it_is(market, second)).status is TicketStatus.AVAILABLE
 
 
-async def test_without_its_claim_an_order_is_revived_and_the_check_sees_that(market: LocalMarket) -> None:
-    behaviour = OrdersWithoutClaim(market.connections.queries)
-    market.tickets = market._start(behaviour, "tickets-0")
+async def test_without_its_unique_key_an_order_is_revived_and_the_check_finds_it(market: LocalMarket) -> None:
+    entity = OrdersWithoutClaim(market.connections.queries)
+    market.tickets = market._start(entity, "tickets-0")
     (ticket_id,) = await listed(market)
     hold = await held(market, ticket_id)
     await market.ask_ticket(CancelOrder(ticket_id, hold.order_id))
@@ -168,7 +168,7 @@ async def test_without_its_claim_an_order_is_revived_and_the_check_sees_that(mar
     assert await created_twice(market.connections.database) == {hold.order_id}
 
 
-async def test_a_reservation_that_arrives_again_after_its_end_answers_the_expired_order(market: LocalMarket) -> None:
+async def test_a_redelivered_reservation_after_its_expiry_answers_the_expired_order(market: LocalMarket) -> None:
     market.tickets = market._start(TicketsWithoutAlarm(market.connections.queries), "tickets-0")
     (ticket_id,) = await listed(market)
     hold = await held(market, ticket_id, window=1)
@@ -189,7 +189,7 @@ async def an_edit(market: LocalMarket, price: int) -> EditTicket:
     return edit
 
 
-async def test_an_edit_that_arrives_again_is_not_refused_because_the_ticket_is_held_by_now(market: LocalMarket) -> None:
+async def test_a_redelivered_edit_is_not_refused_when_the_ticket_is_held_by_now(market: LocalMarket) -> None:
     edit = await an_edit(market, 6_000)
     await held(market, edit.ticket_id)
     for host in (market.tickets, market.start_tickets()):
@@ -199,7 +199,7 @@ async def test_an_edit_that_arrives_again_is_not_refused_because_the_ticket_is_h
     assert await market.ask_ticket(refused) == AlreadyReserved()
 
 
-async def test_an_edit_that_arrives_again_does_not_undo_the_one_after_it(market: LocalMarket) -> None:
+async def test_a_redelivered_edit_does_not_undo_the_next_edit(market: LocalMarket) -> None:
     edit = await an_edit(market, 6_000)
     later = replace(edit, details=replace(DETAILS, price=7_000), edit_id=new_id())
     assert expect(TicketAnswer, await market.ask_ticket(later)).fresh
@@ -208,7 +208,7 @@ async def test_an_edit_that_arrives_again_does_not_undo_the_one_after_it(market:
         assert (again.ticket.details.price, again.fresh) == (7_000, False)
 
 
-async def test_without_its_claim_an_edit_that_arrives_again_undoes_the_one_after_it(market: LocalMarket) -> None:
+async def test_without_its_unique_key_a_redelivered_edit_undoes_the_next_edit(market: LocalMarket) -> None:
     market.tickets = market._start(OrdersWithoutClaim(market.connections.queries), "tickets-0")
     edit = await an_edit(market, 6_000)
     await market.ask_ticket(replace(edit, details=replace(DETAILS, price=7_000), edit_id=new_id()))

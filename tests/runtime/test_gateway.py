@@ -190,14 +190,14 @@ async def test_a_host_that_never_answers_is_given_up_at_the_deadline() -> None:
     assert await Gateway(transport, SystemClock()).ask(HOST, 1, patience=200) == Unavailable()
 
 
-async def test_what_waited_behind_a_host_that_came_back_is_answered() -> None:
+async def test_messages_that_waited_for_a_host_are_answered_when_it_is_back() -> None:
     transport = FakeTransport(unreachable=2)
     ask = asking(Gateway(transport, SystemClock(), LaneLimits(in_flight=1)))
     tasks = await several(ask, range(5))
     assert await asyncio.gather(*tasks) == [f"echo of {number}" for number in range(5)]
 
 
-async def test_what_was_sent_before_elsewhere_does_not_travel_with_the_rest() -> None:
+async def test_a_redelivered_message_does_not_travel_with_the_others() -> None:
     transport = FakeTransport()
     gateway = Gateway(transport, SystemClock())
     repeats = {2, 3}
@@ -209,7 +209,7 @@ async def test_what_was_sent_before_elsewhere_does_not_travel_with_the_rest() ->
     assert transport.sent_again == [False, True, False]
 
 
-async def test_where_nobody_knocks_all_who_wait_hear_at_once_that_the_host_is_not_there() -> None:
+async def test_without_knocking_all_waiting_callers_hear_at_once_that_the_host_is_unreachable() -> None:
     transport = FakeTransport(unreachable=1)
     ask = asking(Gateway(transport, SystemClock(), NO_KNOCKING))
     answers = await asyncio.gather(*(ask(number) for number in range(3)), return_exceptions=True)
@@ -218,7 +218,7 @@ async def test_where_nobody_knocks_all_who_wait_hear_at_once_that_the_host_is_no
     assert await ask(3) == "echo of 3"
 
 
-async def test_where_nobody_knocks_a_silent_host_is_one_that_is_not_there() -> None:
+async def test_without_knocking_a_silent_host_counts_as_unreachable() -> None:
     transport = FakeTransport(is_open=False)
     gateway = Gateway(transport, SystemClock(), NO_KNOCKING)
     tasks = [asyncio.create_task(gateway.ask(HOST, "first", 100))]

@@ -78,7 +78,7 @@ async def test_a_reply_leaves_only_after_its_commit_is_in_the_journal(market: Lo
     assert expect(TicketAnswer, await reply).fresh
 
 
-async def test_what_arrives_while_a_commit_is_written_goes_into_the_next_one(market: LocalMarket) -> None:
+async def test_messages_that_arrive_while_a_commit_is_written_go_into_the_next_one(market: LocalMarket) -> None:
     journal = market.connections.journal = GatedJournal(market.connections.database)
     host = market.start_tickets()
     replies = [asyncio.create_task(asked(market, host, a_ticket()))]
@@ -103,7 +103,7 @@ async def test_a_commit_whose_answer_was_lost_is_appended_once_under_the_same_id
     assert await market.connections.database["journal"].count_documents(own) == 1
 
 
-async def test_what_was_acknowledged_after_a_lost_answer_is_in_the_journal(market: LocalMarket) -> None:
+async def test_a_commit_acknowledged_after_a_lost_answer_is_in_the_journal(market: LocalMarket) -> None:
     market.connections.journal = LosesAnswers(market.connections.database, times=1)
     market.tickets = market.start_tickets()
     (ticket_id,) = await listed(market)
@@ -112,7 +112,7 @@ async def test_what_was_acknowledged_after_a_lost_answer_is_in_the_journal(marke
     assert [commit.seq for commit in await market.connections.journal.after(market.tickets.host.writer, 0, 9)] == [1, 2]
 
 
-async def test_a_journal_that_does_not_know_its_own_commit_again_loses_the_next_and_the_check_sees_that(
+async def test_a_journal_that_does_not_recognise_its_own_commit_loses_the_next_and_the_check_finds_it(
     market: LocalMarket,
 ) -> None:
     market.connections.journal = TakesItsOwnForAnothers(market.connections.database, times=1)

@@ -36,7 +36,7 @@ async def test_every_index_is_made_and_a_second_time_none(database: Database, co
     assert commands.names.count("createIndexes") == len(INDEXES)
 
 
-async def test_one_that_was_dropped_is_made_again(database: Database) -> None:
+async def test_a_dropped_index_is_made_again(database: Database) -> None:
     await create_indexes(database)
     await database["journal"].drop_index("keys_1")
     await create_indexes(database)

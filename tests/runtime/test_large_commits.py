@@ -98,7 +98,7 @@ async def test_a_message_that_fits_no_commit_fails_by_itself(
 
 
 @pytest.mark.parametrize("answer", [{"ok": 0.0, "code": 10334, "errmsg": "BSONObjectTooLarge"}])
-async def test_what_the_server_finds_too_large_is_not_tried_for_ever(answer: dict[str, Any]) -> None:
+async def test_a_commit_that_the_server_finds_too_large_is_not_retried_for_ever(answer: dict[str, Any]) -> None:
     async with speaking_to(FakeMongod(insert=answer)) as database:
         with pytest.raises(CommitTooLargeError):
             await MongoJournal(database).append(commit("a", 1, recorded(1)))

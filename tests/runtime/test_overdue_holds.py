@@ -46,7 +46,7 @@ async def is_open(market: LocalMarket, order_id: str) -> bool:
     return states[-1] is OrderStatus.CREATED
 
 
-async def test_an_overdue_hold_whose_host_forgot_its_timer_ends_within_a_round(market: LocalMarket) -> None:
+async def test_an_overdue_hold_whose_host_forgot_its_timer_expires_within_a_recovery_round(market: LocalMarket) -> None:
     recovery = market.recovery()
     order_id = await an_overdue_hold(market, recovery)
     # A timer may be a little late, and nobody else ends the hold.
@@ -69,7 +69,7 @@ class Asked:
         return self.answer
 
 
-async def rescue_by(market: LocalMarket, asked: Asked) -> Recovery:
+async def recovery_by(market: LocalMarket, asked: Asked) -> Recovery:
     """A Supervisor before which nothing but an overdue hold is left."""
     own = market.connections
     recovery = Recovery({}, own.journal, own.documents, own.stream, own.marks, own.queries, asked, own.clock)
@@ -79,10 +79,10 @@ async def rescue_by(market: LocalMarket, asked: Asked) -> Recovery:
     return recovery
 
 
-async def test_an_overdue_hold_is_not_woken_again_every_round(market: LocalMarket) -> None:
+async def test_an_overdue_hold_is_not_activated_in_every_recovery_round(market: LocalMarket) -> None:
     ticket = expect(TicketAnswer, await market.ask_ticket(ReadTicket((await listed(market))[0])))
     asked = Asked(ticket)
-    recovery = await rescue_by(market, asked)
+    recovery = await recovery_by(market, asked)
     await rounds(market, recovery, 5)
     assert [type(command) for command in asked.woken] == [ActivateTicket]
     recovery._clock = Ahead(market.connections.clock, OVERDUE_MS + WAKE_AGAIN_MS + 2_000)
@@ -90,9 +90,11 @@ async def test_an_overdue_hold_is_not_woken_again_every_round(market: LocalMarke
     assert len(asked.woken) == 2
 
 
-async def test_an_overdue_hold_whose_host_does_not_answer_is_woken_again_in_the_next_round(market: LocalMarket) -> None:
+async def test_an_overdue_hold_whose_host_does_not_answer_is_activated_again_in_the_next_recovery_round(
+    market: LocalMarket,
+) -> None:
     asked = Asked(NotFound())
-    recovery = await rescue_by(market, asked)
+    recovery = await recovery_by(market, asked)
     asked.answer = Unavailable()
     await rounds(market, recovery, 3)
     assert len(asked.woken) == 3

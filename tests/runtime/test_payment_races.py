@@ -114,7 +114,7 @@ def _end(order: Order, intents: Sequence[PaymentIntent]) -> str:
     return "" if taken == back else f"over, and {taken - back} cents are kept"
 
 
-async def test_of_a_payment_and_the_expiry_in_the_same_moment_one_wins(market_settings: Settings) -> None:
+async def test_exactly_one_of_a_payment_and_an_expiry_in_the_same_moment_wins(market_settings: Settings) -> None:
     async with local_market(market_settings.model_copy(update={"payment_grace_seconds": 0})) as market:
         windows = spread(await duration(market))
         everything: list[Reserve] = []
@@ -142,7 +142,7 @@ async def cancel_after(market: LocalMarket, hold: Reserve, milliseconds: int) ->
     return await market.ask_ticket(CancelOrder(hold.ticket_id, hold.order_id))
 
 
-async def test_of_a_payment_and_a_cancellation_in_the_same_moment_one_wins(market: LocalMarket) -> None:
+async def test_exactly_one_of_a_payment_and_a_cancellation_in_the_same_moment_wins(market: LocalMarket) -> None:
     moments = spread(await duration(market))
     everything: list[Reserve] = []
     for _ in range(ROUNDS):
@@ -176,13 +176,13 @@ class NeverSettles(Interrupted):
 
 
 @pytest.mark.parametrize("settles", [True, False])
-async def test_when_nobody_lets_the_money_go_it_stays_set_aside_and_the_check_sees_that(
+async def test_without_voiding_the_money_stays_held_and_reconciliation_finds_it(
     market: LocalMarket, *, settles: bool
 ) -> None:
     moments = spread(await duration(market))
     held = await holds(market, [WINDOW] * AT_ONCE)
-    counterparts = market if settles else NeverSettles(market, type(None), before=True)
-    market.purchases = purchases(market, counterparts)
+    participants = market if settles else NeverSettles(market, type(None), before=True)
+    market.purchases = purchases(market, participants)
     await asyncio.gather(
         pay_all(market, held),
         *(cancel_after(market, hold, moment) for hold, moment in zip(held, moments, strict=True)),

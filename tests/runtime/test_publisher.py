@@ -45,21 +45,21 @@ class Counting(MongoJournal):
 
 
 class Publishing:
-    """A publisher on the market's journal and marks, and what it told."""
+    """A publisher on the market's journal and checkpoints, and what it published."""
 
     def __init__(self, market: LocalMarket) -> None:
         self.told = Told()
         self.journal = Counting(market.connections.database)
-        self.marks = market.connections.marks
-        self.publisher = Publisher(self.journal, self.told, self.marks)
+        self.checkpoints = market.connections.marks
+        self.publisher = Publisher(self.journal, self.told, self.checkpoints)
 
     async def commit(self, *commits: Commit) -> None:
         for one in commits:
-            await self.mark(one.writer, 0)
+            await self.checkpoint(one.writer, 0)
             await self.journal.append(one)
 
-    async def mark(self, writer: str, published: int) -> None:
-        await self.marks.save(Checkpoint(writer, "tickets-0", 0, published, 0))
+    async def checkpoint(self, writer: str, published: int) -> None:
+        await self.checkpoints.save(Checkpoint(writer, "tickets-0", 0, published, 0))
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ async def versions_told(market: LocalMarket, ticket_id: str) -> list[int]:
 
 
 @pytest.mark.parametrize("protected", [True, False])
-async def test_what_a_host_that_died_owes_is_told_before_what_its_successor_did(
+async def test_events_that_a_dead_host_left_unpublished_are_published_before_its_successors(
     market: LocalMarket, monkeypatch: pytest.MonkeyPatch, *, protected: bool
 ) -> None:
     if not protected:
@@ -134,45 +134,47 @@ async def test_gaps_inside_of_a_batch_are_filled_where_they_are(publishing: Publ
     assert publishing.told.records.index(recorded(2)) == publishing.told.records.index(recorded(3)) - 1
 
 
-async def test_of_what_others_committed_only_what_no_mark_covers_is_told(publishing: Publishing) -> None:
+async def test_only_commits_of_others_that_no_checkpoint_covers_are_published(publishing: Publishing) -> None:
     own = commit("a", 1, recorded(5))
     await publishing.commit(*(commit("b", seq, recorded(seq)) for seq in range(1, 5)), own)
-    await publishing.mark("b", 2)
+    await publishing.checkpoint("b", 2)
     await publishing.publisher.publish([own])
     assert publishing.told.versions == [3, 4, 5]
 
 
-async def test_a_writer_that_ended_and_was_removed_owes_nothing(publishing: Publishing) -> None:
+async def test_a_writer_whose_checkpoint_was_removed_has_nothing_unpublished(publishing: Publishing) -> None:
     own = commit("a", 1, recorded(3))
     await publishing.commit(commit("b", 1, recorded(1)), commit("b", 2, recorded(2)), own)
-    await publishing.marks.remove("b")
+    await publishing.checkpoints.remove("b")
     await publishing.publisher.publish([own])
     assert publishing.told.versions == [3]
 
 
 @pytest.mark.parametrize(("after", "read_back"), [(commit_id("b", 2), 0), (None, 1)])
-async def test_a_mark_that_covers_what_an_event_says_is_before_it_saves_the_reading_back(
+async def test_a_checkpoint_that_covers_the_previous_commit_saves_reading_back(
     publishing: Publishing, after: str | None, read_back: int
 ) -> None:
     own = commit("a", 1, replace(recorded(3), after=after))
     await publishing.commit(commit("b", 1, recorded(1)), commit("b", 2, recorded(2)), own)
-    await publishing.mark("b", 2)
+    await publishing.checkpoint("b", 2)
     await publishing.publisher.publish([own])
     assert publishing.told.versions == [3]
     assert publishing.journal.read_back == read_back
 
 
-async def test_what_an_event_says_is_before_it_is_told_when_no_mark_covers_it(publishing: Publishing) -> None:
+async def test_the_previous_commit_of_an_event_is_published_when_no_checkpoint_covers_it(
+    publishing: Publishing,
+) -> None:
     second = replace(recorded(2), after=commit_id("b", 1))
     own = commit("a", 1, replace(recorded(3), after=commit_id("c", 1)))
     await publishing.commit(commit("b", 1, recorded(1)), commit("c", 1, second), own)
-    await publishing.mark("b", 1)
+    await publishing.checkpoint("b", 1)
     await publishing.publisher.publish([own])
     assert publishing.told.versions == [2, 3]
     assert publishing.journal.read_back == 1
 
 
-async def test_a_ticket_that_was_not_in_memory_is_told_of_without_a_question_to_the_journal(
+async def test_events_of_a_ticket_not_in_the_cache_are_published_without_a_journal_query(
     market: LocalMarket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = market.start_tickets()
@@ -195,17 +197,19 @@ async def test_a_ticket_that_was_not_in_memory_is_told_of_without_a_question_to_
     assert asked_for == [version_key(f"ticket:{ticket.ticket_id}", version) for version in (2, 3)]
 
 
-async def test_a_mark_that_is_older_than_the_journal_is_asked_for_again(publishing: Publishing) -> None:
+async def test_a_checkpoint_older_than_the_journal_is_read_again(publishing: Publishing) -> None:
     own = [commit("a", 1, recorded(2)), commit("a", 2, recorded(2, entity=OTHER))]
     await publishing.commit(commit("b", 1, recorded(1)), commit("b", 2, recorded(1, entity=OTHER)), *own)
-    await publishing.mark("b", 1)
+    await publishing.checkpoint("b", 1)
     await publishing.publisher.publish(own[:1])
-    await publishing.mark("b", 2)
+    await publishing.checkpoint("b", 2)
     await publishing.publisher.publish(own[1:])
     assert publishing.told.records == [recorded(2), recorded(2, entity=OTHER)]
 
 
-async def test_in_the_usual_case_everything_is_told_once_and_nobody_is_asked(publishing: Publishing) -> None:
+async def test_without_a_dead_writer_every_event_is_published_once_and_nothing_is_queried(
+    publishing: Publishing,
+) -> None:
     own = [commit("a", seq, recorded(2 * seq - 1), recorded(2 * seq)) for seq in range(1, 5)]
     await publishing.commit(*own)
     await publishing.publisher.publish(own[:1])
@@ -214,7 +218,7 @@ async def test_in_the_usual_case_everything_is_told_once_and_nobody_is_asked(pub
     assert publishing.journal.read_back == 0
 
 
-async def test_what_was_told_once_for_others_is_not_told_again(publishing: Publishing) -> None:
+async def test_events_published_once_for_others_are_not_published_again(publishing: Publishing) -> None:
     own = [commit("a", 1, recorded(2)), commit("a", 2, recorded(3))]
     await publishing.commit(commit("b", 1, recorded(1)), *own)
     for one in own:
@@ -222,7 +226,7 @@ async def test_what_was_told_once_for_others_is_not_told_again(publishing: Publi
     assert publishing.told.versions == [1, 2, 3]
 
 
-async def test_what_the_journal_has_no_longer_was_told_long_ago(publishing: Publishing) -> None:
+async def test_commits_that_the_journal_no_longer_has_count_as_published(publishing: Publishing) -> None:
     own = replace(commit("a", 1, recorded(7)), seq=9)
     await publishing.commit(own)
     await publishing.publisher.publish([own])

@@ -42,7 +42,7 @@ async def test_a_payment_completes_the_order_and_sells_the_ticket(market: LocalM
     assert await money(market, order) == {"succeeded": 1, "taken": PRICE, "given back": 0}
 
 
-async def test_what_was_told_of_a_payment_can_be_read(market: LocalMarket) -> None:
+async def test_a_payment_that_was_answered_can_be_read(market: LocalMarket) -> None:
     order = await an_order(market)
     answer = expect(PaymentAnswer, await market.pay(Pay(order.id, VISA)))
     assert await order_now(market, order) == answer.order
@@ -74,7 +74,7 @@ class AtTheRelease:
         return await self._market.ask_ticket(command)
 
 
-async def test_of_a_declined_payment_of_an_order_that_ended_meanwhile_nobody_hears_that_they_still_hold_the_ticket(
+async def test_decline_after_the_order_ended_does_not_report_an_open_hold(
     market: LocalMarket,
 ) -> None:
     order = await an_order(market)
@@ -83,7 +83,7 @@ async def test_of_a_declined_payment_of_an_order_that_ended_meanwhile_nobody_hea
     assert (answer.order.is_open, answer.charge.status) == (False, ChargeStatus.FAILED)
 
 
-async def test_of_a_declined_payment_whose_ticket_does_not_answer_nothing_is_said_until_it_does(
+async def test_a_decline_is_not_answered_before_its_ticket_answers(
     market: LocalMarket,
 ) -> None:
     order = await an_order(market)
@@ -109,7 +109,7 @@ async def test_an_unknown_payment_method_leaves_the_order_open_to_be_paid(market
     assert expect(PaymentAnswer, await market.pay(Pay(order.id, VISA))).fresh
 
 
-async def test_of_ten_simultaneous_payments_one_is_fresh_and_all_have_the_same_charge(market: LocalMarket) -> None:
+async def test_ten_simultaneous_payments_have_one_charge_and_one_is_fresh(market: LocalMarket) -> None:
     order = await an_order(market)
     answers = await asyncio.gather(*(market.pay(Pay(order.id, VISA)) for _ in range(10)))
     payments = [expect(PaymentAnswer, answer) for answer in answers]
@@ -141,14 +141,14 @@ async def test_an_order_that_does_not_exist_cannot_be_paid(market: LocalMarket) 
 # Orders that end
 
 
-async def test_a_payment_after_the_end_is_refused_and_takes_nothing(market: LocalMarket) -> None:
+async def test_a_payment_after_the_expiry_is_refused_and_takes_nothing(market: LocalMarket) -> None:
     order = await an_order(market, window=200)
     await eventually(lambda: market.connections.clock.now() >= order.expires_at)
     assert await market.pay(Pay(order.id, VISA)) == OrderClosed()
     assert await money(market, order) == NOTHING
 
 
-async def test_an_order_that_is_cancelled_while_it_is_paid_keeps_its_money(market: LocalMarket) -> None:
+async def test_an_order_cancelled_while_it_is_paid_takes_no_money(market: LocalMarket) -> None:
     class CancelledMeanwhile(Interrupted):
         """Its buyer cancels between the authorisation and the sale."""
 
@@ -159,14 +159,14 @@ async def test_an_order_that_is_cancelled_while_it_is_paid_keeps_its_money(marke
             return answer
 
     order = await an_order(market)
-    counterparts = CancelledMeanwhile(market, type(None), before=True)
-    assert await purchases(market, counterparts).handle(Pay(order.id, VISA)) == OrderClosed()
+    participants = CancelledMeanwhile(market, type(None), before=True)
+    assert await purchases(market, participants).handle(Pay(order.id, VISA)) == OrderClosed()
     assert (await order_now(market, order)).cancel_reason is CancelReason.BUYER
     assert (await as_it_is(market, order.ticket_id)).status is TicketStatus.AVAILABLE
     assert await money(market, order) == {"canceled": 1, **NOTHING}
 
 
-async def test_money_that_was_taken_for_an_order_that_is_over_goes_back(market: LocalMarket) -> None:
+async def test_money_captured_for_a_closed_order_is_refunded(market: LocalMarket) -> None:
     order = await an_order(market)
     await market.pay(Pay(order.id, VISA))
     await market.ask_ticket(CancelSale(order.ticket_id, order.id, CancelReason.REFUNDED))
@@ -179,7 +179,7 @@ async def test_money_that_was_taken_for_an_order_that_is_over_goes_back(market: 
 # Cards that want their owner
 
 
-async def test_a_card_that_wants_its_owner_answers_with_a_secret_and_keeps_the_hold(market: LocalMarket) -> None:
+async def test_a_card_that_needs_3d_secure_answers_with_a_client_secret_and_keeps_the_hold(market: LocalMarket) -> None:
     order = await an_order(market)
     answer = expect(PaymentAnswer, await market.pay(Pay(order.id, WANTS_ACTION)))
     assert answer.client_secret
@@ -187,7 +187,7 @@ async def test_a_card_that_wants_its_owner_answers_with_a_secret_and_keeps_the_h
     assert (await order_now(market, order)).status is OrderStatus.AWAITING_PAYMENT
 
 
-async def test_asking_again_while_the_owner_is_wanted_answers_the_same(market: LocalMarket) -> None:
+async def test_paying_again_while_3d_secure_is_pending_answers_the_same(market: LocalMarket) -> None:
     order = await an_order(market)
     first = expect(PaymentAnswer, await market.pay(Pay(order.id, WANTS_ACTION)))
     again = expect(PaymentAnswer, await market.pay(Pay(order.id, WANTS_ACTION)))
@@ -197,27 +197,27 @@ async def test_asking_again_while_the_owner_is_wanted_answers_the_same(market: L
 # Requests with a key
 
 
-async def test_a_key_that_paid_another_order_is_refused(market: LocalMarket) -> None:
+async def test_an_idempotency_key_that_paid_another_order_is_refused(market: LocalMarket) -> None:
     one, other = await an_order(market), await an_order(market)
     expect(PaymentAnswer, await market.pay(Pay(one.id, VISA, "key")))
     assert await market.pay(Pay(other.id, VISA, "key")) == RequestMismatch()
     assert await money(market, other) == NOTHING
 
 
-async def test_a_key_with_another_payment_method_is_refused(market: LocalMarket) -> None:
+async def test_an_idempotency_key_with_another_payment_method_is_refused(market: LocalMarket) -> None:
     order = await an_order(market)
     expect(PaymentAnswer, await market.pay(Pay(order.id, VISA, "key")))
     assert await market.pay(Pay(order.id, "pm_card_amex", "key")) == RequestMismatch()
 
 
-async def test_a_key_that_arrives_again_answers_the_same(market: LocalMarket) -> None:
+async def test_a_repeated_idempotency_key_answers_the_same(market: LocalMarket) -> None:
     order = await an_order(market)
     first = expect(PaymentAnswer, await market.pay(Pay(order.id, VISA, "key")))
     again = expect(PaymentAnswer, await market.pay(Pay(order.id, VISA, "key")))
     assert (again.charge, again.fresh) == (first.charge, False)
 
 
-async def test_a_key_of_its_own_asks_how_a_payment_stands_that_is_not_finished(market: LocalMarket) -> None:
+async def test_another_idempotency_key_answers_the_state_of_an_unfinished_payment(market: LocalMarket) -> None:
     order = await an_order(market)
     first = expect(PaymentAnswer, await market.pay(Pay(order.id, WANTS_ACTION, "key")))
     again = expect(PaymentAnswer, await market.pay(Pay(order.id, WANTS_ACTION, "another key")))

@@ -100,7 +100,7 @@ async def test_without_a_card_an_order_that_the_bank_answered_is_paid(market: Lo
     assert (again.fresh, again.charge) == (False, paid.charge)
 
 
-async def test_without_a_card_an_order_is_paid_whose_bank_said_yes_to_an_actor_that_died_before_the_sale(
+async def test_a_payment_without_a_card_completes_an_order_whose_actor_died_between_approval_and_sale(
     market: LocalMarket,
 ) -> None:
     order, secret = await asked_by_the_bank(market)
@@ -118,7 +118,7 @@ async def test_without_a_card_an_order_that_no_bank_asks_about_is_left_alone(mar
     assert (await order_now(market, order)).status is OrderStatus.CREATED
 
 
-async def test_when_the_bank_said_yes_meanwhile_the_first_card_pays_and_the_second_does_not(
+async def test_the_first_card_pays_when_the_bank_approved_it_meanwhile(
     market: LocalMarket,
 ) -> None:
     order, secret = await asked_by_the_bank(market)
@@ -128,7 +128,7 @@ async def test_when_the_bank_said_yes_meanwhile_the_first_card_pays_and_the_seco
     assert await money(market, order) == {"succeeded": 1, "taken": PRICE, "given back": 0}
 
 
-async def test_when_the_bank_said_no_meanwhile_the_order_is_over_and_nobody_hears_that_the_second_card_was_declined(
+async def test_the_order_ends_when_the_bank_declined_meanwhile_and_no_decline_of_the_second_card_is_reported(
     market: LocalMarket,
 ) -> None:
     order, secret = await asked_by_the_bank(market)
@@ -138,7 +138,7 @@ async def test_when_the_bank_said_no_meanwhile_the_order_is_over_and_nobody_hear
     assert await money(market, order) == {"canceled": 1, **NOTHING}
 
 
-async def test_when_the_bank_said_no_and_attempts_are_left_the_second_card_is_tried(market_settings: Settings) -> None:
+async def test_the_second_card_is_tried_when_the_bank_declined_and_attempts_are_left(market_settings: Settings) -> None:
     async with local_market(market_settings.model_copy(update={"payment_attempts": 2})) as market:
         order, secret = await asked_by_the_bank(market)
         assert market.account.sandbox is not None
@@ -164,12 +164,12 @@ class Waits(Interrupted):
 
 async def test_another_card_is_refused_while_the_answer_to_the_first_is_on_its_way(market: LocalMarket) -> None:
     order = await an_order(market)
-    counterparts = Waits(market)
-    actor = purchases(market, counterparts)
+    participants = Waits(market)
+    actor = purchases(market, participants)
     first = asyncio.create_task(actor.handle(Pay(order.id, VISA)))
-    await counterparts.asked.wait()
+    await participants.asked.wait()
     assert await actor.handle(Pay(order.id, AMEX)) == PaymentInProgress()
-    counterparts.goes_on.set()
+    participants.goes_on.set()
     assert expect(PaymentAnswer, await first).fresh
     assert await money(market, order) == {"succeeded": 1, "taken": PRICE, "given back": 0}
 
@@ -177,13 +177,13 @@ async def test_another_card_is_refused_while_the_answer_to_the_first_is_on_its_w
 async def test_a_payment_that_is_sent_again_waits_for_another_card_and_hears_that_it_paid(market: LocalMarket) -> None:
     order = await an_order(market)
     await pay_until_it_dies(market, order, Capture, before=True)
-    counterparts = Waits(market, ReadCharge)
-    actor = purchases(market, counterparts)
+    participants = Waits(market, ReadCharge)
+    actor = purchases(market, participants)
     other = asyncio.create_task(actor.handle(Pay(order.id, AMEX)))
-    await counterparts.asked.wait()
+    await participants.asked.wait()
     repeated = asyncio.create_task(actor.handle(Pay(order.id, VISA), again=True))
     await asyncio.sleep(0)
-    counterparts.goes_on.set()
+    participants.goes_on.set()
     for answer in (await repeated, await other):
         charge = expect(PaymentAnswer, answer).charge
         assert (charge.status, charge.payment_method) == (ChargeStatus.COMPLETED, VISA)
@@ -203,8 +203,8 @@ async def test_another_card_is_refused_while_another_process_does_not_know_what_
     order = await an_order(market)
     await pay_until_it_dies(market, order, Authorise, before=True)
     await market.ask_host(market.charges, [OpenCharge(a_charge(market, order))])
-    counterparts = NoAnswer(market, type(None), before=True)
-    assert await purchases(market, counterparts).handle(Pay(order.id, AMEX)) == PaymentInProgress()
+    participants = NoAnswer(market, type(None), before=True)
+    assert await purchases(market, participants).handle(Pay(order.id, AMEX)) == PaymentInProgress()
 
 
 # A late yes
@@ -244,14 +244,14 @@ async def late_yes(market: LocalMarket) -> tuple[Order, object]:
     return order, await sales[0]
 
 
-async def test_a_late_yes_for_an_abandoned_attempt_sells_nothing_and_its_money_is_let_go(market: LocalMarket) -> None:
+async def test_a_late_approval_of_an_abandoned_attempt_sells_nothing_and_is_voided(market: LocalMarket) -> None:
     order, heard = await late_yes(market)
     assert heard in (AttemptOver(), OrderClosed())
     assert await money(market, order) == SECOND_PAID
     assert (await order_now(market, order)).charge_id == charge_id(order.id, 2)
 
 
-async def test_a_late_yes_before_the_second_card_is_answered_sells_nothing_either(market: LocalMarket) -> None:
+async def test_a_late_approval_before_the_second_card_is_answered_sells_nothing(market: LocalMarket) -> None:
     order, _ = await asked_by_the_bank(market)
     await market.pay(Pay(order.id, ANOTHER_THAT_WANTS_ACTION))
     late = Sell(order.ticket_id, order.id, charge_id(order.id, 1), PRICE, attempt=1)

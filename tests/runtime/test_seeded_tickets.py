@@ -8,7 +8,7 @@ from tests.support.local_market import LocalMarket
 TICKETS = seeding.TURN + 7
 
 
-async def test_the_supervisor_finds_nothing_to_do_about_them(market: LocalMarket) -> None:
+async def test_recovery_finds_nothing_to_do_for_seeded_tickets(market: LocalMarket) -> None:
     assert market.settings.mongodb_url is not None
     ids = await asyncio.to_thread(seeding.seed, market.settings.mongodb_url, TICKETS)
 
@@ -16,6 +16,6 @@ async def test_the_supervisor_finds_nothing_to_do_about_them(market: LocalMarket
 
     stored = await market.connections.queries.tickets(ids)
     assert len(stored) == TICKETS
-    [seeded] = [marks for marks in await market.connections.marks.all() if marks.host == seeding.HOST]
+    [seeded] = [checkpoint for checkpoint in await market.connections.marks.all() if checkpoint.host == seeding.HOST]
     assert (seeded.applied, seeded.published) == (2, 2)
     assert not await market.connections.journal.after(seeded.writer, seeded.published, 10)

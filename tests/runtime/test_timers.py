@@ -59,7 +59,7 @@ async def test_a_command_fires_at_its_instant(alarm: Alarm) -> None:
     assert alarm.commands == ["wake"]
 
 
-async def test_a_command_fires_without_anyone_looking(alarm: Alarm) -> None:
+async def test_a_command_fires_without_anyone_polling(alarm: Alarm) -> None:
     alarm.timers.arm(2_000, "wake")
     await alarm.pass_of_the_loop()
     alarm.clock.instant = 2_000
@@ -73,7 +73,7 @@ async def test_a_clock_that_is_set_forward_is_noticed_during_a_long_sleep(alarm:
     await eventually(lambda: alarm.commands == ["wake"], seconds=2 * LONGEST_SLEEP)
 
 
-async def test_what_is_due_together_fires_together_in_order(alarm: Alarm) -> None:
+async def test_commands_due_together_fire_together_in_order(alarm: Alarm) -> None:
     for at, command in ((1_300, "c"), (1_100, "a"), (1_200, "b")):
         alarm.timers.arm(at, command)
     alarm.clock.instant = 1_301

@@ -47,9 +47,7 @@ async def written_by_a_newer_release(market: LocalMarket, *ticket_ids: str, seq:
     ],
     ids=["unknown name", "unknown version", "unknown value", "missing field"],
 )
-async def test_an_event_that_is_not_understood_fails_its_ticket_and_no_other(
-    market: LocalMarket, event: dict[str, Any]
-) -> None:
+async def test_an_unreadable_event_fails_its_ticket_and_no_other(market: LocalMarket, event: dict[str, Any]) -> None:
     strange, fine = await listed(market, 2)
     await written_by_a_newer_release(market, strange, **event)
     host = market.start_tickets()
@@ -60,7 +58,7 @@ async def test_an_event_that_is_not_understood_fails_its_ticket_and_no_other(
     assert not any(job.done() for job in host.jobs)
 
 
-async def test_a_host_that_remembers_a_ticket_refuses_to_decide_about_it_after_an_event_that_it_does_not_understand(
+async def test_a_host_does_not_decide_about_a_cached_ticket_after_an_unreadable_event(
     market: LocalMarket,
 ) -> None:
     (strange,) = await listed(market)
@@ -69,7 +67,7 @@ async def test_a_host_that_remembers_a_ticket_refuses_to_decide_about_it_after_a
     expect(TicketAnswer, await asked(market, market.tickets, a_ticket()))
 
 
-async def test_a_document_that_is_not_understood_leaves_its_ticket_to_the_journal(market: LocalMarket) -> None:
+async def test_a_ticket_with_an_unreadable_document_is_loaded_from_the_journal(market: LocalMarket) -> None:
     (ticket_id,) = await listed(market)
     ticket = await as_it_is(market, ticket_id)
     tickets = market.connections.database["tickets"]
@@ -86,7 +84,7 @@ class Stream:
         self.published.extend(records)
 
 
-async def test_what_a_dead_newer_writer_left_is_carried_on_for_the_tickets_that_are_understood(
+async def test_recovery_of_a_newer_writer_applies_its_commits_for_the_readable_tickets(
     market: LocalMarket,
 ) -> None:
     strange, fine = await at_work(market), await at_work(market)
@@ -95,8 +93,8 @@ async def test_what_a_dead_newer_writer_left_is_carried_on_for_the_tickets_that_
     await market.connections.marks.save(Checkpoint(NEWER, "tickets-0", 0, 0, market.connections.clock.now()))
     own, stream = market.connections, Stream()
     publisher = Publisher(own.journal, stream, own.marks)
-    behaviour = TicketEntity(own.queries)
-    after = await recover(behaviour, own.journal, own.documents, publisher, Checkpoint(NEWER, "tickets-0", 0, 0, 0))
+    entity = TicketEntity(own.queries)
+    after = await recover(entity, own.journal, own.documents, publisher, Checkpoint(NEWER, "tickets-0", 0, 0, 0))
     document = await own.database["tickets"].find_one({"_id": fine})
     assert document is not None
     assert document["status"] == "withdrawn"
@@ -114,7 +112,7 @@ async def at_work(market: LocalMarket) -> str:
     return ticket_id
 
 
-async def test_the_history_of_a_ticket_shows_an_event_that_is_not_understood_by_its_name(market: LocalMarket) -> None:
+async def test_the_history_of_a_ticket_shows_an_unreadable_event_by_its_name(market: LocalMarket) -> None:
     (strange,) = await listed(market)
     await written_by_a_newer_release(market, strange)
     history = await MongoJournal(market.connections.database).history(f"ticket:{strange}")

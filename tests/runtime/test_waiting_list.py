@@ -54,7 +54,7 @@ async def test_release_and_offer_are_one_commit_in_the_journal(market: LocalMark
     assert [type(record.event) for record in commit.records] == [OrderCancelled, OrderCreated]
 
 
-async def test_a_hold_that_ends_by_time_is_offered_to_the_first_in_line(market: LocalMarket, line: list[str]) -> None:
+async def test_an_expired_hold_is_offered_to_the_first_in_line(market: LocalMarket, line: list[str]) -> None:
     (ticket_id,) = await listed(market)
     await held(market, ticket_id, window=400)
     await waiting(market, ticket_id, *line)
@@ -66,7 +66,7 @@ async def test_a_hold_that_ends_by_time_is_offered_to_the_first_in_line(market: 
     assert [type(record.event) for record in commit.records] == [OrderExpired, OrderCreated]
 
 
-async def test_somebody_banned_or_gone_is_passed_over(market: LocalMarket, line: list[str]) -> None:
+async def test_a_banned_or_deleted_waiter_is_passed_over(market: LocalMarket, line: list[str]) -> None:
     (ticket_id,) = await listed(market)
     hold = await held(market, ticket_id)
     await waiting(market, ticket_id, new_id(), *line)
@@ -75,7 +75,9 @@ async def test_somebody_banned_or_gone_is_passed_over(market: LocalMarket, line:
     assert (await offered_order(market, ticket_id)).buyer_id == line[1]
 
 
-async def test_where_addresses_are_to_be_verified_others_are_passed_over(market: LocalMarket, line: list[str]) -> None:
+async def test_unverified_waiters_are_passed_over_where_verification_is_required(
+    market: LocalMarket, line: list[str]
+) -> None:
     users = Users(market.connections.database)
     verified = await users.by_id(line[1])
     assert verified is not None
@@ -99,7 +101,7 @@ class CountedQueries(Queries):
         return await super().may_buy(user_ids, verified=verified)
 
 
-async def test_a_turn_asks_once_who_may_buy_whatever_it_releases_and_not_when_it_releases_nothing(
+async def test_a_turn_asks_once_who_may_buy_and_only_if_it_releases_a_ticket(
     market: LocalMarket, line: list[str]
 ) -> None:
     queries = CountedQueries(market.connections.database)
@@ -116,9 +118,7 @@ async def test_a_turn_asks_once_who_may_buy_whatever_it_releases_and_not_when_it
     assert {(await offered_order(market, ticket_id)).buyer_id for ticket_id in ids} == {line[0]}
 
 
-async def test_somebody_who_joins_in_the_turn_that_releases_gets_the_offer(
-    market: LocalMarket, line: list[str]
-) -> None:
+async def test_a_waiter_who_joins_in_the_releasing_turn_gets_the_offer(market: LocalMarket, line: list[str]) -> None:
     (ticket_id,) = await listed(market)
     hold = await held(market, ticket_id)
     together = [JoinWaitingList(ticket_id, line[0]), CancelOrder(ticket_id, hold.order_id)]
@@ -170,7 +170,7 @@ async def test_all_lines_of_somebody_are_found_until_they_leave_or_the_line_ends
     assert [ticket["_id"] for ticket in found] == [kept]
 
 
-async def test_somebody_in_line_who_buys_what_is_for_sale_leaves_the_line(market: LocalMarket, line: list[str]) -> None:
+async def test_a_waiter_who_buys_a_ticket_for_sale_leaves_the_line(market: LocalMarket, line: list[str]) -> None:
     tickets = market.connections.database["tickets"]
     (ticket_id,) = await listed(market)
     hold = await held(market, ticket_id)

@@ -91,7 +91,7 @@ def _is_elsewhere(status: int) -> bool:
     return status in {404, 405}
 
 
-def test_no_request_that_the_description_gives_rise_to_is_a_surprise(
+def test_every_request_generated_from_the_description_is_answered_as_described(
     market: ServedMarket, record_property: Callable[[str, object], None]
 ) -> None:
     document = market.http.get("/openapi.json").json()
@@ -106,7 +106,7 @@ def test_no_request_that_the_description_gives_rise_to_is_a_surprise(
     assert asked.count > 4_000
 
 
-def test_what_is_not_described_is_found(market: ServedMarket) -> None:
+def test_an_answer_that_is_not_described_is_found(market: ServedMarket) -> None:
     """The negative control: a description without refusals."""
     document = market.http.get("/openapi.json").json()
     route = document["paths"]["/api/orders"]["post"]

@@ -36,7 +36,9 @@ async def test_every_response_carries_the_headers(world: World, method: str, pat
     assert "strict-transport-security" not in response.headers, "the site is served over http"
 
 
-async def test_a_crash_and_another_sites_request_carry_them_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_crash_and_another_sites_request_carry_the_headers_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     person = await world.someone()
     abroad = await person.http.post("/api/users/signout", headers={"Origin": "https://elsewhere.example"})
     monkeypatch.setattr(type(world.services.queries.orders), "of_buyer", None)
@@ -46,7 +48,7 @@ async def test_a_crash_and_another_sites_request_carry_them_too(world: World, mo
         assert {name: response.headers[name] for name in ALWAYS} == ALWAYS
 
 
-async def test_over_https_browsers_are_told_to_come_by_no_other_way_for_a_year(world: World) -> None:
+async def test_over_https_browsers_are_told_to_use_only_https_for_a_year(world: World) -> None:
     settings = world.services.settings.model_copy(update={"public_url": "https://tickets.example"})
     person = world.anyone(create_api(replace(world.services, settings=settings)))
     assert (await person.http.get("/healthz")).headers["strict-transport-security"] == "max-age=31536000"
@@ -65,7 +67,7 @@ async def test_over_https_every_cookie_is_bound_to_the_host(world: World) -> Non
     assert all(cookie.startswith("__Host-") and "Secure" in cookie and "HttpOnly" in cookie for cookie in cookies)
 
 
-async def test_what_is_answered_is_kept_by_nobody(world: World) -> None:
+async def test_answers_are_stored_in_no_cache(world: World) -> None:
     for path in ("/api/tickets?limit=0", "/api/orders", "/api/users/currentuser"):
         assert (await world.anyone().http.get(path)).headers["cache-control"] == "no-store"
 
@@ -90,7 +92,7 @@ async def test_the_documentation_loads_nothing_from_elsewhere(world: World) -> N
     assert (await anyone.http.get("/docs/..%2fapi.py")).status_code == 404
 
 
-async def test_what_others_may_keep_carries_no_cookie_at_any_address(world: World) -> None:
+async def test_answers_that_caches_may_store_carry_no_cookie_at_any_address(world: World) -> None:
     """Somebody whose token is due for renewal asks for everything: what is public would hand on their session."""
     shared, renewed = set(), set()
     for route in world.api.state.routes:
@@ -116,7 +118,7 @@ async def test_what_others_may_keep_carries_no_cookie_at_any_address(world: Worl
     [("", True), ("no-store", True), ("private, no-cache", True), ("public, max-age=60", False), ("no-cache", False),
      ("max-age=60", False), ("S-MAXAGE=60", False)],
 )  # fmt: skip
-async def test_the_rule_holds_for_every_response_whoever_made_it(kept: str, *, carries: bool) -> None:
+async def test_the_cookie_rule_holds_for_every_response(kept: str, *, carries: bool) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         response = Response(headers={"Cache-Control": kept} if kept else {})
         response.set_cookie("session", "secret")

@@ -253,7 +253,7 @@ def _reply(answer: asyncio.Future[Any], replies: object) -> None:
         answer.set_result(replies)
 
 
-class SimulatedFleet:
+class SimulatedActorDirectory:
     """See heartbeat.ActorDirectory."""
 
     def __init__(self, world: World, ray: SimulatedRay) -> None:
@@ -311,8 +311,8 @@ class SimulatedSystem:
     def actors(self, settings: Settings, clock: Clock) -> ActorClient:
         return ActorClient(settings, SimulatedTransport(self._world, self._ray), clock)
 
-    def fleet(self, _settings: Settings) -> SimulatedFleet:
-        return SimulatedFleet(self._world, self._ray)
+    def fleet(self, _settings: Settings) -> SimulatedActorDirectory:
+        return SimulatedActorDirectory(self._world, self._ray)
 
     def end_actor(self) -> None:
         slot = next(one for one in self._ray.slots.values() if one.has(self._process))

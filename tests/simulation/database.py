@@ -45,13 +45,13 @@ class Tables:
     owners: dict[str, Commit] = field(default_factory=dict)
     writers: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     documents: dict[str, dict[str, Stored]] = field(default_factory=lambda: {name: {} for name in READERS})
-    marks: dict[str, Checkpoint] = field(default_factory=dict)
+    checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
     # Of writers that ended: how far they were.
-    last_marks: dict[str, Checkpoint] = field(default_factory=dict)
-    announcements: dict[str, ReceivedWebhookEvent] = field(default_factory=dict)
+    last_checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
+    webhook_events: dict[str, ReceivedWebhookEvent] = field(default_factory=dict)
     unhandled: dict[str, Instant] = field(default_factory=dict)
     users: dict[str, PendingUser] = field(default_factory=dict)
-    unannounced: dict[str, None] = field(default_factory=dict)
+    pending_users: dict[str, None] = field(default_factory=dict)
     # Users who may not buy, as those without a verified address where one is asked for.
     barred: set[str] = field(default_factory=set)
     # On the primary alone, in the order in which they came: an election may take the last of them back.
@@ -188,32 +188,32 @@ class Tables:
         found = [one for one in stored if after <= one.document.get(field, before) < before]
         return [one.entity for one in sorted(found, key=lambda one: one.document[field])]
 
-    def save_marks(self, marks: Checkpoint) -> None:
-        before = self.marks.get(marks.writer, marks)
-        self.marks[marks.writer] = Checkpoint(
-            marks.writer,
+    def save_checkpoint(self, checkpoint: Checkpoint) -> None:
+        before = self.checkpoints.get(checkpoint.writer, checkpoint)
+        self.checkpoints[checkpoint.writer] = Checkpoint(
+            checkpoint.writer,
             before.host,
-            max(before.applied, marks.applied),
-            max(before.published, marks.published),
-            max(before.at, marks.at),
+            max(before.applied, checkpoint.applied),
+            max(before.published, checkpoint.published),
+            max(before.at, checkpoint.at),
         )
 
-    def remove_marks(self, writer: str) -> None:
-        if writer in self.marks:
-            self.last_marks[writer] = self.marks.pop(writer)
+    def remove_checkpoint(self, writer: str) -> None:
+        if writer in self.checkpoints:
+            self.last_checkpoints[writer] = self.checkpoints.pop(writer)
 
     def published_up_to(self, writers: Collection[str]) -> dict[str, int]:
-        return {writer: self.marks[writer].published for writer in writers if writer in self.marks}
+        return {writer: self.checkpoints[writer].published for writer in writers if writer in self.checkpoints}
 
-    def add_announcement(self, announcement: ReceivedWebhookEvent) -> None:
+    def add_webhook_event(self, event: ReceivedWebhookEvent) -> None:
         """Raises DuplicateKeyError."""
-        if announcement.id in self.announcements:
+        if event.id in self.webhook_events:
             raise DuplicateKeyError
-        self.announcements[announcement.id] = announcement
-        self.unhandled[announcement.id] = announcement.at
+        self.webhook_events[event.id] = event
+        self.unhandled[event.id] = event.at
 
     def unhandled_between(self, after: Instant, before: Instant, most: int) -> list[ReceivedWebhookEvent]:
-        found = [self.announcements[one] for one, since in self.unhandled.items() if after <= since < before]
+        found = [self.webhook_events[one] for one, since in self.unhandled.items() if after <= since < before]
         return sorted(found, key=lambda one: one.at)[:most]
 
     def mark_handled(self, event_ids: Collection[str]) -> None:
@@ -221,27 +221,27 @@ class Tables:
             self.unhandled.pop(event_id, None)
 
     def forget_before(self, at: Instant) -> None:
-        for one in [one for one in self.announcements.values() if one.at < at]:
-            del self.announcements[one.id]
+        for one in [one for one in self.webhook_events.values() if one.at < at]:
+            del self.webhook_events[one.id]
             self.unhandled.pop(one.id, None)
 
     def add_user(self, user_id: str, at: Instant) -> None:
         self.users[user_id] = PendingUser(user_id, at, at)
-        self.unannounced[user_id] = None
+        self.pending_users[user_id] = None
 
     def change_user(self, user_id: str, at: Instant) -> None:
         user = self.users[user_id]
         self.users[user_id] = replace(user, version=user.version + 1, updated_at=at)
-        self.unannounced[user_id] = None
+        self.pending_users[user_id] = None
 
-    def unannounced_users(self, most: int) -> list[PendingUser]:
-        return [self.users[user_id] for user_id in self.unannounced][:most]
+    def users_to_relay(self, most: int) -> list[PendingUser]:
+        return [self.users[user_id] for user_id in self.pending_users][:most]
 
-    def user_announced(self, announced: PendingUser) -> None:
-        user = self.users.get(announced.id)
-        if user is not None and user.version == announced.version:
+    def mark_relayed(self, relayed: PendingUser) -> None:
+        user = self.users.get(relayed.id)
+        if user is not None and user.version == relayed.version:
             self.users[user.id] = replace(user, relayed=user.version)
-            self.unannounced.pop(user.id, None)
+            self.pending_users.pop(user.id, None)
 
 
 def _age_of(document: Document) -> tuple[int, int]:

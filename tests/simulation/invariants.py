@@ -79,7 +79,7 @@ class Place:
     begins: int | None
     hold: Hold | None = None
     is_withdrawn: bool = False
-    is_marked: bool = False
+    is_suspended: bool = False
 
 
 @dataclass
@@ -127,19 +127,19 @@ class Invariants:
                 self._break(f"the key {key} is there twice")
             self.keys.add(key)
         for record in commit.records:
-            self._check_mark(record)
+            self._check_suspension(record)
         self.checks["lines"] = self.lines.offers
         for ticket_id, user_id in self.lines.due.items():
             self._break(f"{ticket_id} was released and in the same commit not offered to {user_id}, who is first")
         self.lines.due.clear()
 
-    def _check_mark(self, record: RecordedEvent) -> None:
-        """A marked ticket is withdrawn in the commit that releases it: between two commits somebody may buy it."""
+    def _check_suspension(self, record: RecordedEvent) -> None:
+        """A suspended ticket is withdrawn in the commit that releases it: between two commits somebody may buy it."""
         kind, _, entity_id = record.entity.partition(":")
         place = self.places.get(entity_id) if kind == "ticket" else None
-        if place is None or not place.is_marked:
+        if place is None or not place.is_suspended:
             return
-        self.checks["marks"] += 1
+        self.checks["suspensions"] += 1
         if place.hold is None and not place.is_withdrawn:
             self._break(f"{record.entity} is for sale although its seller may not sell")
 
@@ -191,7 +191,7 @@ class Invariants:
                     self._break(f"{ticket_id} was withdrawn under a hold")
                 self.places[ticket_id].is_withdrawn = True
             case TicketSuspended() | TicketReinstated():
-                self.places[ticket_id].is_marked = isinstance(event, TicketSuspended)
+                self.places[ticket_id].is_suspended = isinstance(event, TicketSuspended)
             case _:
                 self._order_changed(self.places[ticket_id], event, record.at)
 

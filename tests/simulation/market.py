@@ -21,7 +21,14 @@ from tests.simulation.database import Tables
 from tests.simulation.loop import Process
 from tests.simulation.redis import FakeEventStream, Stream
 from tests.simulation.server import Server
-from tests.simulation.stores import FakeDocuments, FakeInbox, FakeJournal, FakeMarks, FakeQueries, FakeUserMarks
+from tests.simulation.stores import (
+    FakeCheckpoints,
+    FakeDocuments,
+    FakeInbox,
+    FakeJournal,
+    FakePendingUserEvents,
+    FakeQueries,
+)
 from tests.simulation.stripe import RemoteLedger, SimulatedEndpoint, WatchedLedger
 from tests.simulation.world import EPOCH, World
 
@@ -112,10 +119,10 @@ class SimulatedConnections(Resources):
         )
         self.journal = FakeJournal(database, tables)
         self.documents = FakeDocuments(database, tables)
-        self.marks = FakeMarks(database, tables)
+        self.marks = FakeCheckpoints(database, tables)
         self.queries = FakeQueries(database, tables)
         self.inbox = FakeInbox(database, tables)
-        self.user_marks = FakeUserMarks(database, tables)
+        self.user_marks = FakePendingUserEvents(database, tables)
         self.stream = FakeEventStream(market.redis, market.stream, world.random)
 
     async def prepare(self) -> None:
@@ -123,10 +130,10 @@ class SimulatedConnections(Resources):
 
     def open_account(self, _settings: Settings) -> Account:
         sandbox = self._market.sandbox(self._world.random.randrange(2**32))
-        courier = WebhookDelivery(sandbox, SimulatedEndpoint(self._market.apis[0].accepts))  # type: ignore[arg-type]
+        delivery = WebhookDelivery(sandbox, SimulatedEndpoint(self._market.apis[0].accepts))  # type: ignore[arg-type]
         client = SandboxHTTPClient(sandbox, ids=lambda prefix: f"{prefix}_{self._world.new_id()}")
         stripe = connect(api_key=SANDBOX_KEY, api_base=None, http_client=client)
-        return Account(stripe, None, sandbox, courier)
+        return Account(stripe, None, sandbox, delivery)
 
     def end_process(self) -> None:
         self._world.breaks(f"a job of {self._process.name} ended")

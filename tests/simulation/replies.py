@@ -109,18 +109,18 @@ class Replies:
                 unpaid = self._invariants.unpaid_of(buyer_id, asked.at - self._invariants.tolerance)
                 return unpaid >= unpaid_holds.MOST_OF_A_BUYER
         states: list[Ticket | None] = [None, *self._history.tickets.get(command.ticket_id, ())]
-        surroundings = [NO_CONTEXT]
+        contexts = [NO_CONTEXT]
         if isinstance(command, Reserve) and command.order_id in self._history.orders:
-            surroundings.extend(DecisionContext(0, order) for order in self._history.orders[command.order_id])
+            contexts.extend(DecisionContext(0, order) for order in self._history.orders[command.order_id])
         if isinstance(command, EditTicket) and command.edit_id in self._invariants.edits:
-            surroundings.append(DecisionContext(edited_before=self._invariants.edits[command.edit_id]))
+            contexts.append(DecisionContext(edited_before=self._invariants.edits[command.edit_id]))
         tolerance = self._invariants.tolerance
         instants = {asked.at - tolerance, asked.at, self._now, self._now + tolerance}
         return any(
-            _decides(state, command, at, around) == answer
+            _decides(state, command, at, context) == answer
             for state in states[asked.version :]
             for at in instants
-            for around in surroundings
+            for context in contexts
         )
 
     def _held_by(self, buyer_id: str, asked: Asked) -> int:
@@ -144,8 +144,8 @@ class Replies:
         self._world.breaks(f"to {question} the answer was {answer}, which {why}")
 
 
-def _decides(ticket: Ticket | None, command: TicketCommand, at: int, around: DecisionContext) -> Any:  # noqa: ANN401
+def _decides(ticket: Ticket | None, command: TicketCommand, at: int, context: DecisionContext) -> Any:  # noqa: ANN401
     """What the sequential rules say to the command in this state."""
     for event in rules.due(ticket, at):
         ticket = evolve(ticket, event, at, command.ticket_id)
-    return rules.decide(ticket, command, at, around)
+    return rules.decide(ticket, command, at, context)

@@ -99,8 +99,8 @@ def without_keys_of_later_attempts(_: SimulatedMarket) -> AbstractContextManager
     """Only the first attempt to pay an order claims the key that its client named."""
     claims = ChargeEntity.unique_keys
 
-    def of_the_first(behaviour: ChargeEntity, event: ChargeEvent) -> tuple[str, ...]:
-        return claims(behaviour, event) if event.charge.attempt == 1 else ()
+    def of_the_first(entity: ChargeEntity, event: ChargeEvent) -> tuple[str, ...]:
+        return claims(entity, event) if event.charge.attempt == 1 else ()
 
     return patch.object(ChargeEntity, "unique_keys", of_the_first)
 
@@ -130,12 +130,12 @@ def without_the_orders_name(_: SimulatedMarket) -> AbstractContextManager[Any]:
     decide = ticket_rules.decide
 
     def whoever(
-        ticket: Ticket | None, command: TicketCommand, now: int, around: DecisionContext = NO_CONTEXT
+        ticket: Ticket | None, command: TicketCommand, now: int, context: DecisionContext = NO_CONTEXT
     ) -> Decision:
         order = ticket.order if ticket else None
         if isinstance(command, Expire) and order is not None and order.is_open:
             return (OrderExpired(order_rules.ended_order(order, CancelReason.EXPIRED, now)),)
-        return decide(ticket, command, now, around)
+        return decide(ticket, command, now, context)
 
     return patch.object(ticket_rules, "decide", whoever)
 
@@ -206,8 +206,8 @@ def without_the_databases_clock(_: SimulatedMarket) -> AbstractContextManager[An
     return patch.object(SharedClock, "refresh", never)
 
 
-def without_announced_writers(_: SimulatedMarket) -> AbstractContextManager[Any]:
-    """A writer commits before anybody can know that it exists: its first mark is that of its first progress."""
+def without_registered_writers(_: SimulatedMarket) -> AbstractContextManager[Any]:
+    """A writer commits before anybody can know that it exists: its first checkpoint is that of its first progress."""
 
     async def not_yet(_commit_relay: CommitRelay) -> None:
         return
@@ -227,20 +227,20 @@ def without_fenced_reads(_: SimulatedMarket) -> AbstractContextManager[Any]:
 
     def careless(
         own: Resources,
-        behaviour: Entity[Any, Any],
+        entity: Entity[Any, Any],
         commit_relay: CommitRelay,
         *,
         writer: str,
         fence_reads: bool = False,
     ) -> Host[Any, Any]:
         del fence_reads
-        return make(own, behaviour, commit_relay, writer=writer)
+        return make(own, entity, commit_relay, writer=writer)
 
     return patch.object(Resources, "host", careless)
 
 
 def without_withdrawal_on_release(_: SimulatedMarket) -> AbstractContextManager[Any]:
-    """The marked ticket of a seller who may not sell is released, and left to the next sweep."""
+    """The suspended ticket of a seller who may not sell is released, and left to the next sweep."""
     return patch.object(ticket_rules, "_with_withdrawal", lambda _ticket, events: events)
 
 
@@ -248,12 +248,12 @@ def without_an_offer_with_the_release(market: SimulatedMarket) -> AbstractContex
     """The ticket is released in one commit, and offered to the first in line in another, with the next message."""
     due, with_offer = ticket_rules.due, ticket_rules._with_offer
 
-    def later(ticket: Ticket | None, now: int, around: DecisionContext = NO_CONTEXT) -> tuple[TicketEvent, ...]:
+    def later(ticket: Ticket | None, now: int, context: DecisionContext = NO_CONTEXT) -> tuple[TicketEvent, ...]:
         if ticket is None or not ticket.waiting or ticket.status is not TicketStatus.AVAILABLE:
-            return due(ticket, now, around)
+            return due(ticket, now, context)
         everybody = frozenset(waiter.user_id for waiter in ticket.waiting) - market.tables.barred
         released = OrderExpired(order_rules.order_for(ticket, "", "", now, now, fee=0))
-        waiting = replace(around, may_buy=everybody, offer_window=market.settings.offer_window_ms)
+        waiting = replace(context, may_buy=everybody, offer_window=market.settings.offer_window_ms)
         return with_offer(ticket, (released,), now, waiting)[1:]
 
     return patch.multiple(ticket_rules, due=later, _with_offer=lambda _ticket, events, _now, _around: events)
@@ -316,7 +316,7 @@ CONTROLS = (
     Control("the database's clock", without_the_databases_clock, replace(CALM, skew=300.0), 10),
     Control("reads of what a majority has", without_majority_reads, ELECTIONS, 20, commands=250),
     Control("ours when a majority has it", without_a_majority_for_ones_own, ELECTIONS, 20, commands=250),
-    Control("a mark before the first commit", without_announced_writers, UNLUCKY, 20),
+    Control("a mark before the first commit", without_registered_writers, UNLUCKY, 20),
     Control("others' events first", without_others_events, DEATHS, 20),
     Control("withdrawal with the release", without_withdrawal_on_release, CALM, 40, commands=250),
     Control("the offer with the release", without_an_offer_with_the_release, CALM, 20, commands=250),

@@ -16,9 +16,9 @@ from actors.domain.ticket_values import OrderStatus, TicketStatus
 from actors.payments.reconciliation import check
 from actors.read_model.projections import LARGEST_LAG
 from actors.runtime.ports import Checkpoint
-from tests.simulation.books import books_of
 from tests.simulation.faults import Faults, drawn
 from tests.simulation.invariants import Invariants
+from tests.simulation.ledgers import ledgers_of
 from tests.simulation.market import Placement, SimulatedMarket, settings_of
 from tests.simulation.moderator import Moderator
 from tests.simulation.nemesis import Nemesis
@@ -33,7 +33,7 @@ MOST_STEPS = 3_000_000
 SETTLING_SECONDS = 300.0
 LOOK_EVERY = 5.0
 # A hold whose host is gone is found 10 s after its end, and asked for again a minute later.
-RESCUE_SECONDS = 90.0
+RECOVERY_SECONDS = 90.0
 LATEST_SECONDS = 20.0
 # People in line are few: as many offers of a ticket may follow each other when nobody takes one.
 OFFERS_SECONDS = 5 * 20.0
@@ -182,7 +182,7 @@ class _Run:
 
     def _look_for_late_holds(self) -> None:
         """Every hold ends by its time, once the Supervisor has had time to find those that lost their host."""
-        if self._world.loop.time() < self._world.calm_since + RESCUE_SECONDS:
+        if self._world.loop.time() < self._world.calm_since + RECOVERY_SECONDS:
             return
         late = int((self._world.now - LATEST_SECONDS) * 1000)
         for place in self.invariants.places.values():
@@ -201,8 +201,8 @@ class _Run:
         found += [
             f"charge {one.entity.id}" for one in tables.documents["charges"].values() if one.entity.has_pending_money
         ]
-        found += [f"announcement {event_id}" for event_id in tables.unhandled]
-        found += [f"user {user_id}" for user_id in tables.unannounced]
+        found += [f"webhook event {event_id}" for event_id in tables.unhandled]
+        found += [f"user {user_id}" for user_id in tables.pending_users]
         found += [f"writer {writer}" for writer in tables.writers if self._is_behind(writer)]
         for kind, versions in (("orders", history.orders), ("charges", history.charges)):
             stored = tables.documents[kind]
@@ -217,14 +217,16 @@ class _Run:
         """Whether its commits are not all carried on. The Supervisor's own are, as soon as they are there."""
         last = max(self._market.tables.writers[writer])
         nothing = Checkpoint(writer, "", 0, 0, 0)
-        marks = self._market.tables.marks.get(writer) or self._market.tables.last_marks.get(writer, nothing)
-        return not writer.startswith("supervisor") and (marks.applied < last or marks.published < last)
+        checkpoint = self._market.tables.checkpoints.get(writer) or self._market.tables.last_checkpoints.get(
+            writer, nothing
+        )
+        return not writer.startswith("supervisor") and (checkpoint.applied < last or checkpoint.published < last)
 
     def _look_at_everything(self) -> None:
         tables, invariants = self._market.tables, self.invariants
-        report = check(books_of(tables, self._market.ledger), int(self._world.now * 1000))
+        report = check(ledgers_of(tables, self._market.ledger), int(self._world.now * 1000))
         if report.violations:
-            raise BrokenError(f"the books: {sorted(str(one) for one in report.violations)[:3]}")
+            raise BrokenError(f"the ledgers: {sorted(str(one) for one in report.violations)[:3]}")
         taken = sum(intent.amount_received - intent.amount_refunded for intent in self._market.ledger.all_intents)
         sold = sum(
             states[-1].price

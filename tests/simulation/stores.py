@@ -89,28 +89,28 @@ class FakeDocuments:
             self._tables.put(collection, document)
 
 
-class FakeMarks:
-    """See recovery.WriterMarks."""
+class FakeCheckpoints:
+    """See recovery.WriterCheckpoints."""
 
     def __init__(self, server: Caller, tables: Tables) -> None:
         self._server = server
         self._tables = tables
 
     async def save(self, marks: Checkpoint) -> None:
-        await self._server.call("marks.save", lambda: self._tables.save_marks(marks))
+        await self._server.call("checkpoints.save", lambda: self._tables.save_checkpoint(marks))
 
     async def published(self, writers: Collection[str]) -> dict[str, int]:
-        return await self._server.call("marks.published", lambda: self._tables.published_up_to(writers))
+        return await self._server.call("checkpoints.published", lambda: self._tables.published_up_to(writers))
 
     async def remove(self, writer: str) -> None:
-        await self._server.call("marks.remove", lambda: self._tables.remove_marks(writer))
+        await self._server.call("checkpoints.remove", lambda: self._tables.remove_checkpoint(writer))
 
     async def all(self) -> list[Checkpoint]:
-        return await self._server.call("marks.all", lambda: list(self._tables.marks.values()))
+        return await self._server.call("checkpoints.all", lambda: list(self._tables.checkpoints.values()))
 
 
 class FakeQueries:
-    """See connections.Stored."""
+    """See resources.EntityReads."""
 
     def __init__(self, server: Caller, tables: Tables) -> None:
         self._server = server
@@ -192,19 +192,19 @@ class FakeQueries:
 
 
 class FakeInbox:
-    """See connections.Inbox and storage.webhooks."""
+    """See resources.Inbox and storage.webhook_inbox."""
 
     def __init__(self, server: Caller, tables: Tables) -> None:
         self._server = server
         self._tables = tables
 
     async def add(self, event: WebhookEvent, at: Instant) -> ReceivedWebhookEvent | None:
-        announcement = ReceivedWebhookEvent(event.id, event.type, at, event.intent_id, event.order_id)
+        received = ReceivedWebhookEvent(event.id, event.type, at, event.intent_id, event.order_id)
         try:
-            await self._server.call("inbox.add", lambda: self._tables.add_announcement(announcement))
+            await self._server.call("inbox.add", lambda: self._tables.add_webhook_event(received))
         except DuplicateKeyError:
             return None
-        return announcement
+        return received
 
     async def unhandled(self, after: Instant, before: Instant, most: int) -> list[ReceivedWebhookEvent]:
         return await self._server.call("inbox.unhandled", lambda: self._tables.unhandled_between(after, before, most))
@@ -216,15 +216,15 @@ class FakeInbox:
         await self._server.call("inbox.forget_before", lambda: self._tables.forget_before(at))
 
 
-class FakeUserMarks:
-    """See connections.UserMarks."""
+class FakePendingUserEvents:
+    """See supervision.user_events.PendingUserEvents."""
 
     def __init__(self, server: Caller, tables: Tables) -> None:
         self._server = server
         self._tables = tables
 
     async def pending(self, most: int) -> list[PendingUser]:
-        return await self._server.call("users.unannounced", lambda: self._tables.unannounced_users(most))
+        return await self._server.call("users.pending", lambda: self._tables.users_to_relay(most))
 
     async def mark_relayed(self, user: PendingUser) -> None:
-        await self._server.call("users.announced", lambda: self._tables.user_announced(user))
+        await self._server.call("users.relayed", lambda: self._tables.mark_relayed(user))

@@ -140,7 +140,7 @@ def test_the_shared_host_forgets_a_ticket_that_moved_and_its_own_actor_ends_the_
     play(deed)
 
 
-def test_nothing_but_a_reservation_that_was_accepted_starts_an_actor() -> None:
+def test_only_an_accepted_reservation_starts_an_actor() -> None:
     async def deed(market: Dedicated) -> None:
         new_id, ticket_id = market.market.world.new_id, await market.listed()
         unknown = Reserve(new_id(), new_id(), new_id(), WINDOW)
@@ -213,12 +213,12 @@ def test_an_idle_actor_ends_leaves_nothing_to_look_after_and_its_ticket_is_serve
     async def deed(market: Dedicated) -> None:
         tables, ticket_id = market.market.tables, await market.moved()
         writer = market.actor(ticket_id).writer
-        assert writer in tables.marks
+        assert writer in tables.checkpoints
         expect(TicketAnswer, await market.ask(ReadTicket(ticket_id)))
         await asyncio.sleep(IDLE_SECONDS / 2)
         assert ticket_id in market.own
         await market.until(lambda: ticket_id not in market.own, ENDED_SECONDS)
-        assert writer not in tables.marks
+        assert writer not in tables.checkpoints
         now = expect(TicketAnswer, await market.ask(ReadTicket(ticket_id)))
         assert now.order is not None
         assert now.ticket.status is TicketStatus.RESERVED
@@ -231,7 +231,7 @@ def test_an_idle_actor_ends_leaves_nothing_to_look_after_and_its_ticket_is_serve
 
 
 @pytest.mark.parametrize(("window", "is_killed"), [(WINDOW, False), (30_000, True)])
-def test_a_hold_whose_own_actor_ended_or_died_ends_in_its_time(window: int, *, is_killed: bool) -> None:
+def test_a_hold_whose_own_actor_ended_or_died_expires_in_time(window: int, *, is_killed: bool) -> None:
     async def deed(market: Dedicated) -> None:
         ticket_id = await market.moved(window)
         if is_killed:

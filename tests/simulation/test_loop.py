@@ -102,7 +102,7 @@ def test_between_processes_the_order_depends_on_the_seed_and_on_nothing_else() -
 # The end
 
 
-def test_what_the_task_returns_or_raises_comes_out(loop: Loop) -> None:
+def test_the_result_or_error_of_the_task_comes_out(loop: Loop) -> None:
     async def returns() -> int:
         return 7
 

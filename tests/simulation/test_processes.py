@@ -86,7 +86,7 @@ def test_a_process_that_dies_in_the_middle_of_itself_gets_no_further_than_its_ne
 # Who is running
 
 
-def test_whoever_waits_goes_on_as_itself_whoever_wakes_it(loop: Loop) -> None:
+def test_a_waiting_task_resumes_in_its_own_process_whichever_process_wakes_it(loop: Loop) -> None:
     seen: list[str] = []
     answer: asyncio.Future[None] = loop.create_future()
 
@@ -131,7 +131,7 @@ def test_a_call_into_another_process_leaves_the_caller_who_it_is(loop: Loop) -> 
     assert later == ["other"]
 
 
-def test_what_goes_wrong_is_reported_with_the_process_in_which_it_did(loop: Loop) -> None:
+def test_an_error_is_reported_with_the_process_in_which_it_happened(loop: Loop) -> None:
     def fails() -> None:
         raise ZeroDivisionError
 
@@ -141,7 +141,7 @@ def test_what_goes_wrong_is_reported_with_the_process_in_which_it_did(loop: Loop
     assert loop.reported == [("unlucky", "ZeroDivisionError()")]
 
 
-def test_whoever_reports_does_so_as_that_process() -> None:
+def test_an_error_is_reported_as_that_process() -> None:
     world = World(1, CALM)
     process = world.loop.process("unlucky")
     process.call(world.loop.call_soon, [].pop)

@@ -74,7 +74,7 @@ def test_without_faults_an_operation_is_carried_out_once_and_takes_some_time(see
         assert 0 < asked.took < 0.01
 
 
-def test_what_an_operation_raises_its_client_hears() -> None:
+def test_an_error_of_an_operation_is_raised_in_its_client() -> None:
     with trial() as asked:
         asked.refuses = True
         assert (asked.ask().heard, asked.carried_out) == ([LookupError], 1)
@@ -138,7 +138,7 @@ def test_a_server_that_is_away_does_nothing_and_its_clients_hear_so(seed: int) -
         assert (asked.ask().heard, asked.carried_out) == ([StoreUnavailableError], 0)
 
 
-def test_when_a_server_goes_away_what_is_on_the_way_may_be_carried_out_and_its_client_does_not_know() -> None:
+def test_an_operation_in_flight_when_a_server_goes_away_may_be_executed_without_its_client_knowing() -> None:
     carried_out: set[int] = set()
     for seed in range(20):
         with trial(seed=seed) as asked:

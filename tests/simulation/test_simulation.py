@@ -46,10 +46,10 @@ def test_every_kind_of_fault_happens_and_every_kind_of_rule_is_checked(simulated
     wanted = {kind.removesuffix("_every") for kind in drawn} - OF_A_PLACE | {"message_to_zombie"}
     assert wanted <= {kind for kind, times in faults.items() if times}
     checks = sum((outcome.checks for outcome in simulated), Counter[str]())
-    assert set(checks) == {"documents", "events", "fees", "lines", "marks", "payments", "published", "replies"}
+    assert set(checks) == {"documents", "events", "fees", "lines", "payments", "published", "replies", "suspensions"}
 
 
-def test_what_never_lets_go_of_the_event_loop_is_stopped_and_says_where_it_was() -> None:
+def test_a_task_that_blocks_the_event_loop_is_stopped_and_reports_where_it_was() -> None:
     async def spin() -> None:
         while True:
             pass
@@ -58,7 +58,7 @@ def test_what_never_lets_go_of_the_event_loop_is_stopped_and_says_where_it_was()
         asyncio.run(spin())
 
 
-def test_a_seed_does_the_same_again_and_another_does_not(pool: Pool) -> None:
+def test_a_seed_repeats_its_run_and_another_seed_differs(pool: Pool) -> None:
     first, again, another = pool.map(run, [Task(7), Task(7), Task(8)], chunksize=1)
     assert (first.fingerprint, first.steps, first.told) == (again.fingerprint, again.steps, again.told)
     assert first.fingerprint != another.fingerprint

@@ -19,7 +19,7 @@ def pool() -> Iterator[Pool]:
         yield pool
 
 
-def test_nobody_asks_for_the_wall_clock_but_for_how_long_a_seed_took(pool: Pool) -> None:
+def test_the_wall_clock_is_read_only_to_time_a_seed(pool: Pool) -> None:
     outcome, asked = pool.apply(run_watched, [Task(7, commands=60)])
     assert outcome.broken is None
     assert outcome.sold > 0
@@ -30,6 +30,6 @@ async def _never() -> float:
     raise AssertionError
 
 
-def test_whoever_asks_for_the_wall_clock_is_seen_also_by_a_default_that_was_bound_long_before() -> None:
+def test_a_read_of_the_wall_clock_is_found_even_through_a_default_bound_before() -> None:
     _, asked = watched(lambda: SharedClock(_never).now())
     assert asked == {("actors/runtime/clock.py", name) for name in ("time", "monotonic")}

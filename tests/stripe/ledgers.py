@@ -105,7 +105,7 @@ class TwoWritesLedger(MemoryLedger):
 
 
 class AwayLedger(MemoryLedger):
-    """A ledger that a courier cannot reach while `is_away`; `refusals` counts its attempts."""
+    """A ledger that a delivery cannot reach while `is_away`; `refusals` counts its attempts."""
 
     def __init__(self) -> None:
         super().__init__()

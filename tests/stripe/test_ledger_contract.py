@@ -91,7 +91,7 @@ async def test_a_version_that_is_there_is_not_written_again(ledger: Ledger) -> N
 
 
 @pytest.mark.parametrize("version", [1, 2])
-async def test_of_many_writers_of_a_version_exactly_one_wins(ledger: Ledger, version: int) -> None:
+async def test_exactly_one_of_many_writers_of_a_version_wins(ledger: Ledger, version: int) -> None:
     if version == 2:
         await ledger.append(change())
     writers = [replace(NEW, version=version, amount=number) for number in range(10)]
@@ -115,7 +115,7 @@ async def test_different_keys_are_used_independently(ledger: Ledger) -> None:
     assert await ledger.use_of("three") is None
 
 
-async def test_of_many_uses_of_a_key_at_once_exactly_one_wins(ledger: Ledger) -> None:
+async def test_exactly_one_of_many_simultaneous_uses_of_a_key_wins(ledger: Ledger) -> None:
     intents = [replace(NEW, id=f"pi_{number}") for number in range(10)]
     wins = await asyncio.gather(*(ledger.append(change(intent, key="key")) for intent in intents))
     winner = intents[wins.index(True)]
@@ -131,7 +131,7 @@ async def test_a_key_can_stand_for_an_answer_without_a_change(ledger: Ledger) ->
     assert await ledger.load("pi_1") is None
 
 
-async def test_what_is_written_together_with_a_late_change_is_written(ledger: Ledger) -> None:
+async def test_changes_written_together_with_a_late_change_are_written(ledger: Ledger) -> None:
     await ledger.append(change(replace(NEW, id="x_3")))
     intents = [replace(NEW, id=f"x_{number}") for number in range(6)]
     wins = await asyncio.gather(*(ledger.append(change(intent)) for intent in intents))
@@ -146,7 +146,7 @@ async def test_several_intents_are_loaded_at_once(ledger: Ledger) -> None:
     assert await ledger.load_all({"pi_1", "pi_2", "pi_3"}) == {"pi_1": newer, "pi_2": other}
 
 
-async def test_what_a_change_made_leads_to_its_intent(ledger: Ledger) -> None:
+async def test_an_object_that_a_change_made_leads_to_its_intent(ledger: Ledger) -> None:
     made = CreatedObject("refund", "re_1", "pi_1", 1_800_000_000)
     await ledger.append(replace(change(), made=made))
     assert await ledger.made("re_1") == made
@@ -202,7 +202,7 @@ def webhook(made: Change) -> PendingWebhook:
     return PendingWebhook(made.id, made.at, made.events, due_at=made.at)
 
 
-async def test_what_is_to_be_announced_is_found_the_longest_due_first(ledger: Ledger) -> None:
+async def test_webhook_events_to_deliver_are_found_the_longest_due_first(ledger: Ledger) -> None:
     changes = [announcing(1, 3.0), announcing(2, 1.0), announcing(3, 2.0), announcing(4, 9.0)]
     for one in (*changes, change()):
         await ledger.append(one)
@@ -212,13 +212,13 @@ async def test_what_is_to_be_announced_is_found_the_longest_due_first(ledger: Le
     assert await ledger.pending_webhooks(3.0, 100, {second.id, first.id}) == [third]
 
 
-async def test_announcements_are_ended_and_postponed_together(ledger: Ledger) -> None:
+async def test_webhook_events_are_ended_and_postponed_together(ledger: Ledger) -> None:
     changes = [announcing(number, 1.0) for number in range(5)]
     for one in changes:
         await ledger.append(one)
     ids = [one.id for one in changes]
     await ledger.announced([*ids[:2], "missing"])
-    # The second one was delivered by another courier meanwhile.
+    # The second one was delivered by another delivery meanwhile.
     await ledger.postpone([*ids[1:4], "missing"], 7.5)
     assert await ledger.pending_webhooks(7.0, 100, ()) == [webhook(changes[4])]
     later = await ledger.pending_webhooks(7.5, 100, {ids[4]})
@@ -250,7 +250,9 @@ async def test_a_mongo_ledger_finds_what_another_process_wrote(mongo_ledger: Mon
     assert await other.load("pi_1") == FULL
 
 
-async def test_of_two_processes_that_use_a_key_at_once_one_wins(mongo_ledger: MongoLedger, database: Database) -> None:
+async def test_exactly_one_of_two_processes_that_use_a_key_at_once_wins(
+    mongo_ledger: MongoLedger, database: Database
+) -> None:
     for number in range(20):
         intents = [replace(NEW, id=f"pi_{number}_{process}") for process in range(2)]
         writes = zip((mongo_ledger, MongoLedger(database)), intents, strict=True)
@@ -259,7 +261,7 @@ async def test_of_two_processes_that_use_a_key_at_once_one_wins(mongo_ledger: Mo
         assert await mongo_ledger.use_of(str(number)) == use(str(number), intents[wins.index(True)].id)
 
 
-async def test_what_a_process_asks_for_at_once_goes_in_few_commands(
+async def test_concurrent_requests_of_a_process_go_in_few_commands(
     mongo_ledger: MongoLedger, commands: Commands
 ) -> None:
     intents = [replace(NEW, id=f"pi_{number}") for number in range(100)]

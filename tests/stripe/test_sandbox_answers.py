@@ -118,7 +118,7 @@ async def test_a_refund_can_be_looked_up(wire: Wire) -> None:
         ({"surprise": "x"}, "parameter_unknown", "surprise"),
     ],
 )
-async def test_what_stripe_does_not_take_is_refused(
+async def test_a_request_that_stripe_would_refuse_is_refused(
     wire: Wire, change: dict[str, object], code: str | None, param: str
 ) -> None:
     refused = await wire.post(INTENTS, {**CREATE, **change})

@@ -20,7 +20,7 @@ async def waiting(wire: Wire, **fields: object) -> tuple[str, str]:
     return intent_id, answer.body["client_secret"]
 
 
-async def test_a_buyer_who_proves_who_they_are_has_the_money_held(stripe: Stripe, wire: Wire, sandbox: Sandbox) -> None:
+async def test_a_successful_authentication_holds_the_money(stripe: Stripe, wire: Wire, sandbox: Sandbox) -> None:
     intent_id, secret = await waiting(wire)
     await sandbox.authenticate(secret, succeeds=True)
     held = await stripe.retrieve(intent_id)
@@ -39,7 +39,7 @@ async def test_automatic_capture_takes_the_money_after_authentication(
     assert (await stripe.retrieve(intent_id)).status == "succeeded"
 
 
-async def test_a_buyer_who_fails_to_leaves_the_intent_without_a_card(
+async def test_a_failed_authentication_leaves_the_intent_without_a_card(
     stripe: Stripe, wire: Wire, sandbox: Sandbox
 ) -> None:
     intent_id, secret = await waiting(wire)
@@ -95,7 +95,7 @@ async def test_a_crash_leaves_an_authentication_done_or_undone(*, saves_first: b
     ("succeeds", "event_type"),
     [(True, "payment_intent.amount_capturable_updated"), (False, "payment_intent.payment_failed")],
 )
-async def test_an_authentication_is_announced_without_a_request(
+async def test_an_authentication_makes_a_webhook_event_without_a_request(
     wire: Wire, sandbox: Sandbox, ledger: Ledger, *, succeeds: bool, event_type: str
 ) -> None:
     _, secret = await waiting(wire)

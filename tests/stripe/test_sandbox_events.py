@@ -26,7 +26,7 @@ def sandbox(ledger: Ledger) -> Sandbox:
 
 
 async def announced(ledger: Ledger) -> list[Event]:
-    """The events that a courier would deliver, in the order in which they were made."""
+    """The events that a delivery would deliver, in the order in which they were made."""
     return [event for one in await ledger.pending_webhooks(NOW + 1000, 100, ()) for event in one.events]
 
 
@@ -43,7 +43,7 @@ def wires(ledger: Ledger, processes: int) -> list[Wire]:
     return [Wire(SandboxHTTPClient(announcing_all(ledger))) for _ in range(processes)]
 
 
-async def test_a_purchase_is_announced_step_by_step(wire: Wire, ledger: Ledger) -> None:
+async def test_each_step_of_a_purchase_makes_a_webhook_event(wire: Wire, ledger: Ledger) -> None:
     await wire.captured()
     assert sorted(await types(ledger)) == [
         "payment_intent.amount_capturable_updated",
@@ -52,7 +52,7 @@ async def test_a_purchase_is_announced_step_by_step(wire: Wire, ledger: Ledger) 
     ]
 
 
-async def test_an_event_is_shaped_as_stripes(wire: Wire, ledger: Ledger) -> None:
+async def test_a_webhook_event_is_shaped_as_stripes(wire: Wire, ledger: Ledger) -> None:
     made = await wire.post(INTENTS, {"amount": 5000, "currency": "usd", **HELD}, key="key")
     (event,) = await announced(ledger)
     assert json.loads(event.body) == {
@@ -77,7 +77,7 @@ async def test_an_event_is_shaped_as_stripes(wire: Wire, ledger: Ledger) -> None
         ("pm_card_visa", "cancel", "payment_intent.canceled"),
     ],
 )
-async def test_what_becomes_of_an_intent_is_announced(
+async def test_each_change_of_an_intent_makes_a_webhook_event(
     wire: Wire, ledger: Ledger, payment_method: str, path: str, event_type: str
 ) -> None:
     intent_id = await wire.intent(payment_method=payment_method)
@@ -86,14 +86,14 @@ async def test_what_becomes_of_an_intent_is_announced(
     assert [object_of(event)["id"] for event in found] == [intent_id]
 
 
-async def test_each_decline_is_announced(wire: Wire, ledger: Ledger) -> None:
+async def test_each_decline_makes_a_webhook_event(wire: Wire, ledger: Ledger) -> None:
     intent_id = await wire.intent(payment_method="pm_card_chargeDeclined")
     for _ in range(2):
         await wire.post(f"{INTENTS}/{intent_id}/confirm", {"payment_method": "pm_card_chargeDeclined"})
     assert (await types(ledger)).count("payment_intent.payment_failed") == 2
 
 
-async def test_a_refund_is_announced_as_a_refund_and_of_its_charge(wire: Wire, ledger: Ledger) -> None:
+async def test_a_refund_makes_webhook_events_of_the_refund_and_its_charge(wire: Wire, ledger: Ledger) -> None:
     intent_id = await wire.captured()
     made = await wire.post("/v1/refunds", {"payment_intent": intent_id, "amount": 2000})
     found = {event.type: object_of(event) for event in await announced(ledger)}
@@ -103,7 +103,7 @@ async def test_a_refund_is_announced_as_a_refund_and_of_its_charge(wire: Wire, l
     assert (charge["amount_refunded"], charge["refunded"]) == (2000, False)
 
 
-async def test_what_was_refused_and_what_is_repeated_is_not_announced(wire: Wire, ledger: Ledger) -> None:
+async def test_refused_and_repeated_requests_make_no_webhook_event(wire: Wire, ledger: Ledger) -> None:
     intent_id = await wire.captured()
     before = await types(ledger)
     await wire.post(f"{INTENTS}/{intent_id}/cancel", {})
@@ -112,7 +112,7 @@ async def test_what_was_refused_and_what_is_repeated_is_not_announced(wire: Wire
     assert sorted(await types(ledger)) == sorted([*before, "refund.created", "charge.refunded"])
 
 
-async def test_a_change_is_announced_when_its_process_dies_right_after_writing_it() -> None:
+async def test_a_change_makes_its_webhook_event_when_its_process_dies_right_after_writing_it() -> None:
     ledger = CrashingLedger(at=2, saves_first=True)
     before, after = wires(ledger, 2)
     intent_id = await before.intent(payment_method="pm_card_visa")
@@ -123,7 +123,7 @@ async def test_a_change_is_announced_when_its_process_dies_right_after_writing_i
     assert await types(ledger) == ["payment_intent.created", "payment_intent.amount_capturable_updated"]
 
 
-async def test_with_a_second_write_for_events_a_crash_loses_the_event() -> None:
+async def test_with_a_second_write_for_events_a_crash_loses_the_webhook_event() -> None:
     ledger = TwoWritesLedger()
     before, after = wires(ledger, 2)
     intent_id = await before.intent(payment_method="pm_card_visa")
@@ -135,7 +135,7 @@ async def test_with_a_second_write_for_events_a_crash_loses_the_event() -> None:
     assert await types(ledger) == ["payment_intent.created"]
 
 
-async def test_a_change_that_was_never_written_is_not_announced() -> None:
+async def test_a_change_that_was_never_written_makes_no_webhook_event() -> None:
     ledger = CrashingLedger(at=2, saves_first=False)
     before, after = wires(ledger, 2)
     intent_id = await before.intent(payment_method="pm_card_visa")
@@ -152,7 +152,7 @@ async def confirmed_at_once(ledger: Ledger) -> None:
     await asyncio.gather(*(wire.post(f"{INTENTS}/{intent_id}/confirm", {}, key="key") for wire in processes))
 
 
-async def test_a_change_that_lost_its_race_is_not_announced(ledger: Ledger) -> None:
+async def test_a_change_that_lost_its_race_makes_no_webhook_event(ledger: Ledger) -> None:
     await confirmed_at_once(ledger)
     assert (await types(ledger)).count("payment_intent.amount_capturable_updated") == 1
 
@@ -164,7 +164,7 @@ async def test_the_harness_makes_changes_that_lose_their_race() -> None:
     assert (await types(ledger)).count("payment_intent.amount_capturable_updated") == 1
 
 
-async def test_only_what_somebody_wants_is_kept_for_delivery(ledger: Ledger) -> None:
+async def test_only_webhook_events_that_somebody_wants_are_kept_for_delivery(ledger: Ledger) -> None:
     wanted = Sandbox(ledger, now=lambda: NOW, announced={"payment_intent.succeeded"})
     await Wire(SandboxHTTPClient(wanted)).captured()
     assert await types(ledger) == ["payment_intent.succeeded"]

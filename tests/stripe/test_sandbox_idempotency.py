@@ -169,7 +169,7 @@ async def test_a_process_goes_on_from_what_another_one_wrote(ledger: Ledger) -> 
     assert [answer.status for answer in refunds] == [200, 400]
 
 
-async def test_what_was_written_without_an_answer_is_replayed() -> None:
+async def test_a_change_written_without_an_answer_is_replayed() -> None:
     ledger = LostAnswerLedger()
     (wire,) = wires(ledger, 1)
     intent_id = await wire.captured()

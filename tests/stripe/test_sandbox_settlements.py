@@ -46,7 +46,7 @@ async def test_money_of_a_pending_refund_cannot_be_refunded_again(stripe: Stripe
     assert refused.value.code == "charge_already_refunded"
 
 
-async def test_a_refund_may_fail_after_it_succeeded_and_its_money_is_ours_again(
+async def test_a_refund_may_fail_after_it_succeeded_and_its_money_is_back(
     stripe: Stripe, wire: Wire, sandbox: Sandbox, ledger: Ledger, clock: Clock
 ) -> None:
     intent_id = await wire.captured(FAILING)
@@ -85,7 +85,7 @@ async def test_money_that_is_only_held_is_not_disputed(
     assert await stripe.disputes_of(intent_id) == []
 
 
-async def test_what_was_given_back_in_time_is_not_disputed(
+async def test_a_charge_refunded_in_time_is_not_disputed(
     stripe: Stripe, wire: Wire, sandbox: Sandbox, clock: Clock
 ) -> None:
     intent_id = await wire.captured(DISPUTED)

@@ -94,7 +94,7 @@ async def test_a_decline_without_a_decline_code_can_be_read_later_too(stripe: St
     assert (found.error_code, found.decline_code) == ("expired_card", None)
 
 
-async def test_a_card_that_wants_3d_secure_leaves_the_intent_waiting_for_the_buyer(stripe: Stripe) -> None:
+async def test_a_card_that_needs_3d_secure_leaves_the_intent_waiting_for_the_buyer(stripe: Stripe) -> None:
     made = await intent(stripe, "pm_card_authenticationRequired")
     confirmed = await stripe.confirm(made.id, idempotency_key="confirm")
     assert confirmed.status == "requires_action"
@@ -160,7 +160,7 @@ async def test_money_that_is_only_held_cannot_be_refunded(stripe: Stripe) -> Non
         await stripe.refund(made.id, amount=5000, idempotency_key="refund")
 
 
-async def test_what_does_not_exist_is_not_found(stripe: Stripe) -> None:
+async def test_an_unknown_intent_is_not_found(stripe: Stripe) -> None:
     with pytest.raises(NotFound):
         await stripe.retrieve("pi_missing")
     with pytest.raises(NotFound):

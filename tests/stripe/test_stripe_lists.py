@@ -58,7 +58,7 @@ async def test_an_intent_is_listed_once_as_it_is_now(stripe: Stripe, wire: Wire)
     }
 
 
-async def test_what_does_not_exist_is_not_found(stripe: Stripe, wire: Wire) -> None:
+async def test_an_unknown_object_is_not_found(stripe: Stripe, wire: Wire) -> None:
     with pytest.raises(NotFound):
         await stripe.retrieve_refund("re_missing")
     with pytest.raises(NotFound):

@@ -1,4 +1,4 @@
-"""A webhook at the other end of a real socket, and a courier that delivers to it."""
+"""A webhook at the other end of a real socket, and a delivery that delivers to it."""
 
 import asyncio
 import json
@@ -64,9 +64,9 @@ async def serving(webhook: Webhook) -> AsyncIterator[Webhook]:
 
 
 @asynccontextmanager
-async def delivering(courier: WebhookDelivery) -> AsyncIterator[None]:
-    """The courier at work."""
-    running = asyncio.create_task(courier.run())
+async def delivering(delivery: WebhookDelivery) -> AsyncIterator[None]:
+    """The delivery at work."""
+    running = asyncio.create_task(delivery.run())
     try:
         yield
     finally:
@@ -75,8 +75,8 @@ async def delivering(courier: WebhookDelivery) -> AsyncIterator[None]:
             await running
 
 
-def courier_to(webhook: Webhook, sandbox: Sandbox, **options: Any) -> WebhookDelivery:  # noqa: ANN401  # the courier's own
-    """A courier that looks for events often."""
+def delivery_to(webhook: Webhook, sandbox: Sandbox, **options: Any) -> WebhookDelivery:  # noqa: ANN401  # the delivery's own
+    """A delivery that looks for events often."""
     return WebhookDelivery(sandbox, Endpoint(webhook.url, SECRET), **{"poll_seconds": 0.01, **options})
 
 

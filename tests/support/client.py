@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
-from tests.support.people import cookie_for
-from tests.support.running_market import RunningMarket
+from benchmarks.support.running_market import RunningMarket
+from benchmarks.support.session_cookies import cookie_for
 
 
 class Person:

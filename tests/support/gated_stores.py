@@ -1,4 +1,4 @@
-"""Documents and marks on the real database that wait in front of a gate."""
+"""Documents and checkpoints on the real database that wait in front of a gate."""
 
 import asyncio
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ class GatedDocuments(MongoDocuments):
         await super().write(projections)
 
 
-class GatedMarks(MongoCheckpoints):
-    """`waiting` says how many marks wait to be saved."""
+class GatedCheckpoints(MongoCheckpoints):
+    """`waiting` says how many checkpoints wait to be saved."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)

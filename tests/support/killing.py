@@ -4,7 +4,7 @@ import random
 
 import psutil
 
-from tests.support.running_market import RunningMarket
+from benchmarks.support.running_market import RunningMarket
 
 
 def kill_one(market: RunningMarket, chance: random.Random, *actors: str) -> str | None:

@@ -102,13 +102,13 @@ class LocalMarket:
         return OrderCommands(participants, own.queries, purchases, refunds)
 
     def start_tickets(self, *, fence_reads: bool = False) -> RunningHost:
-        behaviour = TicketEntity(self.connections.queries, fee=self.settings.fee_hundredths)
-        return self._start(behaviour, "tickets-0", fence_reads=fence_reads)
+        entity = TicketEntity(self.connections.queries, fee=self.settings.fee_hundredths)
+        return self._start(entity, "tickets-0", fence_reads=fence_reads)
 
-    def _start(self, behaviour: Entity[Any, Any], name: str, *, fence_reads: bool = False) -> RunningHost:
+    def _start(self, entity: Entity[Any, Any], name: str, *, fence_reads: bool = False) -> RunningHost:
         writer = f"{name}-{ObjectId()}"
         commit_relay = self.connections.commit_relay(writer=writer, host=name)
-        host = self.connections.host(behaviour, commit_relay, writer=writer, fence_reads=fence_reads)
+        host = self.connections.host(entity, commit_relay, writer=writer, fence_reads=fence_reads)
         running = RunningHost(
             host, commit_relay, [asyncio.create_task(host.run()), asyncio.create_task(commit_relay.run())]
         )
@@ -123,12 +123,12 @@ class LocalMarket:
         await eventually(lambda: not any(running.commit_relay._dirty for running in (self.tickets, self.charges)))
 
     def recovery(self) -> Recovery:
-        behaviours: dict[str, Entity[Any, Any]] = {
+        entities: dict[str, Entity[Any, Any]] = {
             names.TICKETS: TicketEntity(self.connections.queries),
             names.PAYMENTS: ChargeEntity(self.connections.queries),
         }
         own = self.connections
-        return Recovery(behaviours, own.journal, own.documents, own.stream, own.marks, own.queries, self, own.clock)
+        return Recovery(entities, own.journal, own.documents, own.stream, own.marks, own.queries, self, own.clock)
 
     def stalled_purchases(self) -> StalledPurchases:
         own = self.connections

@@ -116,7 +116,7 @@ async def test_two_releases_side_by_side_serve_everybody_forward_and_back(
     await nothing_is_wrong(settings, orders=2 * len(NAMES) * 2 * TICKETS)
 
 
-async def test_what_a_newer_release_adds_to_orders_is_kept_by_todays(
+async def test_order_fields_added_by_a_newer_release_are_kept_by_todays(
     settings: Settings, folder: Path, tmp_path: Path
 ) -> None:
     today, tomorrow = (Release(tree, folder, settings) for tree in (HERE, with_gifts(tmp_path)))

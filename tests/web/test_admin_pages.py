@@ -77,7 +77,7 @@ async def test_history_names_the_buyer_to_administrators(world: World) -> None:
     assert f"/admin/orders/{order['id']}" in page.links
 
 
-async def test_money_goes_back_also_after_the_event_began(world: World) -> None:
+async def test_an_admin_can_refund_a_sale_after_the_show_started(world: World) -> None:
     admin, seller, buyer = await world.admin(), await world.someone(), await world.someone()
     order = await buyer.orders(await seller.lists(startsAt=iso(world.clock() + 60_000)))
     await buyer.pays(order)

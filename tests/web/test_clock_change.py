@@ -86,7 +86,7 @@ async def test_edit_of_something_else_leaves_the_hour_as_it_is(world: World, at:
     assert (edited["price"], edited["startsAt"]) == (25, at)
 
 
-async def test_hold_over_the_change_ends_when_its_minutes_are_over(
+async def test_hold_over_the_clock_change_expires_when_its_minutes_are_over(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fifteen minutes from 02:50 summer time the clocks say 02:05 again."""

@@ -93,7 +93,7 @@ def test_every_event_of_a_ticket_has_a_sentence() -> None:
     assert [NAMES[event] for event in get_args(TicketEvent) if f'"{NAMES[event]}"' not in source] == []
 
 
-async def test_giving_money_back_ends_the_sale(world: World) -> None:
+async def test_refund_ends_the_sale(world: World) -> None:
     seller, buyer, ticket, order = await world.held()
     await buyer.pays(order)
     page = await opens(seller, f"/listings/{ticket['id']}")
@@ -102,7 +102,7 @@ async def test_giving_money_back_ends_the_sale(world: World) -> None:
     assert (await buyer.http.get(f"/api/orders/{order['id']}")).json()["refund"] == "done"
 
 
-async def test_money_that_is_on_its_way_back_is_not_offered_again(world: World) -> None:
+async def test_a_pending_refund_is_not_offered_again(world: World) -> None:
     seller, buyer, ticket, order = await world.held()
     await buyer.pays(order, SLOW_REFUND)
     leads_to(await sends(seller, f"/listings/{ticket['id']}/refund"))
@@ -111,7 +111,7 @@ async def test_money_that_is_on_its_way_back_is_not_offered_again(world: World) 
     assert not any(form.action.endswith("/refund") for form in page.forms)
 
 
-async def test_after_the_beginning_there_is_no_button_and_the_page_says_why(world: World) -> None:
+async def test_after_the_show_started_there_is_no_refund_button_and_the_page_says_why(world: World) -> None:
     seller, buyer = await world.someone(), await world.someone()
     ticket = await seller.lists(startsAt=iso(world.clock() + 60_000))
     await buyer.pays(await buyer.orders(ticket))

@@ -155,7 +155,7 @@ async def test_panel_of_the_ticket_page_has_the_new_price_on_its_button(market: 
     assert 'name="expectedPrice" value="60.00"' in html
 
 
-async def test_those_concerned_are_told_to_ask_for_their_page_anew(market: Market) -> None:
+async def test_pages_concerned_by_a_change_are_told_to_reload(market: Market) -> None:
     seller, buyer = await market.member(), await market.member()
     ticket = await seller.lists()
     async with listening(seller, ticket, "panel") as seller_hears, listening(buyer, ticket, "panel") as buyer_hears:

@@ -119,7 +119,7 @@ async def test_second_card_while_the_first_is_asked_about_is_refused_in_words(wo
     assert "Another card is being charged" in page.text
 
 
-async def test_letting_go_ends_the_order_and_a_repeat_changes_nothing(world: World) -> None:
+async def test_cancelling_ends_the_order_and_a_repeat_changes_nothing(world: World) -> None:
     _, buyer, ticket, held = await world.held()
     page = await opens(buyer, f"/orders/{held['id']}")
     for _ in range(2):
@@ -130,7 +130,7 @@ async def test_letting_go_ends_the_order_and_a_repeat_changes_nothing(world: Wor
     assert (await buyer.http.get(f"/api/tickets/{ticket['id']}")).json()["status"] == "available"
 
 
-async def test_letting_go_of_what_is_bought_is_refused_in_words(world: World) -> None:
+async def test_cancelling_a_bought_order_is_refused_in_words(world: World) -> None:
     _, buyer, _, held = await world.held()
     page = await opens(buyer, f"/orders/{held['id']}")
     await buyer.pays(held)
@@ -140,7 +140,7 @@ async def test_letting_go_of_what_is_bought_is_refused_in_words(world: World) ->
     assert "It is yours" in refused.text
 
 
-async def test_order_whose_time_is_over_says_so_and_takes_no_payment(world: World) -> None:
+async def test_expired_order_says_so_and_takes_no_payment(world: World) -> None:
     _, buyer, _, held = await world.held()
     page = await opens(buyer, f"/orders/{held['id']}")
     world.clock.advance(world.services.settings.reservation_seconds + 1)
@@ -158,7 +158,7 @@ async def test_refunded_order_says_where_the_money_is(world: World) -> None:
     assert "Your money is on its way back" in (await opens(buyer, f"/orders/{held['id']}")).text
 
 
-async def test_refund_that_is_done_is_told(world: World) -> None:
+async def test_order_page_says_that_the_refund_is_done(world: World) -> None:
     seller, buyer, _, held = await world.held()
     await buyer.pays(held)
     await seller.http.post(f"/api/orders/{held['id']}/refund")
@@ -209,7 +209,7 @@ async def test_bought_ticket_goes_into_a_calendar(world: World) -> None:
     assert event["dtstart"].to_ical() == b"20310501T173000Z"
 
 
-async def test_order_list_has_what_is_to_pay_on_top(world: World) -> None:
+async def test_order_list_has_unpaid_orders_on_top(world: World) -> None:
     seller, buyer = await world.someone(), await world.someone()
     await buyer.pays(await buyer.orders(await seller.lists(title="Bought one")))
     await buyer.orders(await seller.lists(title="Held one"))

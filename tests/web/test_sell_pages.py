@@ -93,7 +93,7 @@ async def test_edit_form_shows_the_ticket_at_the_venues_time_and_saves_it(world:
     assert (await seller.http.get(f"/api/tickets/{ticket['id']}")).json()["price"] == 45
 
 
-async def test_edit_of_what_was_edited_elsewhere_overwrites_nothing_unseen(world: World) -> None:
+async def test_edit_of_an_outdated_version_overwrites_nothing_unseen(world: World) -> None:
     seller = await world.someone()
     ticket = await seller.lists(title="Hamlet", price=42.5)
     page = await opens(seller, f"/tickets/{ticket['id']}/edit")

@@ -41,7 +41,7 @@ async def test_price_that_was_raised_meanwhile_is_shown_and_nothing_is_bought(wo
     leads_to(await submits(buyer, refused, "/buy"))
 
 
-async def test_price_that_was_lowered_meanwhile_is_good_news(world: World) -> None:
+async def test_price_that_was_lowered_meanwhile_is_shown_as_good_news(world: World) -> None:
     seller, buyer = await world.someone(), await world.someone()
     ticket = await seller.lists(price=42.5)
     page = await opens(buyer, f"/tickets/{ticket['id']}")
@@ -136,7 +136,7 @@ async def test_unknown_ticket_is_a_page_with_a_search(world: World, ticket_id: s
 
 
 @pytest.mark.parametrize("fields", [{"expectedPrice": "abc"}, {"expectedPrice": "NaN"}, {"expectedPrice": "0.001"}])
-async def test_price_that_no_page_sends_is_refused(world: World, fields: dict[str, str]) -> None:
+async def test_a_price_that_no_page_sends_is_refused(world: World, fields: dict[str, str]) -> None:
     ticket = await (await world.someone()).lists()
     page = await sends(await world.someone(), f"/tickets/{ticket['id']}/buy", **fields)
     assert page.status == 400

@@ -1,4 +1,4 @@
-"""Commits, documents and announcements to hold the contracts with."""
+"""Commits, documents and webhook events to hold the contracts with."""
 
 from dataclasses import replace
 from functools import partial
@@ -105,7 +105,7 @@ def ordering(writer: str, seq: int, version: int, order: Order) -> Commit:
     return commit(writer, seq, recorded(version, OrderCreated(order)), claims=(f"order:{order.id}",))
 
 
-def an_announcement(number: int) -> WebhookEvent:
+def a_webhook_event(number: int) -> WebhookEvent:
     return WebhookEvent(
         f"evt_{number}",
         "charge.refunded",

@@ -17,7 +17,14 @@ from actors.supervision.user_events import PendingUserEvents
 from tests.simulation.database import Tables
 from tests.simulation.redis import FakeEventStream, Stream
 from tests.simulation.server import Direct
-from tests.simulation.stores import FakeDocuments, FakeInbox, FakeJournal, FakeMarks, FakeQueries, FakeUserMarks
+from tests.simulation.stores import (
+    FakeCheckpoints,
+    FakeDocuments,
+    FakeInbox,
+    FakeJournal,
+    FakePendingUserEvents,
+    FakeQueries,
+)
 
 COLLECTIONS = ("journal", "tickets", "orders", "charges", "cursors", "webhook_events", "users")
 
@@ -33,7 +40,7 @@ class WholeInbox(Inbox, Protocol):
     """The inbox, as our webhook sees it."""
 
     async def add(self, event: WebhookEvent, at: Instant) -> ReceivedWebhookEvent | None:
-        """Keeps the announcement; None when it was here before."""
+        """Keeps the webhook event; None when it was here before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +59,10 @@ class Parts(ABC):
 
     journal: WholeJournal
     documents: DocumentStore
-    marks: WriterCheckpoints
+    checkpoints: WriterCheckpoints
     queries: EntityReads
     inbox: WholeInbox
-    user_marks: PendingUserEvents
+    pending_users: PendingUserEvents
     stream: EventStream
 
     @abstractmethod
@@ -64,7 +71,7 @@ class Parts(ABC):
 
     @abstractmethod
     async def change_user(self, user_id: str, at: Instant) -> None:
-        """Something about them changes, and is to be announced."""
+        """Something about them changes, and is to be published."""
 
     @abstractmethod
     async def bar(self, user_id: str) -> None:
@@ -92,10 +99,10 @@ class RealParts(Parts):
         self._users = Users(servers.database)
         self.journal = servers.journal  # type: ignore[assignment]  # MongoJournal, which has a history
         self.documents = servers.documents
-        self.marks = servers.marks
+        self.checkpoints = servers.marks
         self.queries = servers.queries
-        self.inbox = servers.inbox  # type: ignore[assignment]  # WebhookInbox, which takes announcements
-        self.user_marks = servers.user_marks
+        self.inbox = servers.inbox  # type: ignore[assignment]  # WebhookInbox, which takes webhook events
+        self.pending_users = servers.user_marks
         self.stream = servers.stream
 
     async def empty(self) -> None:
@@ -125,10 +132,10 @@ class FakeParts(Parts):
         server = Direct()
         self.journal = FakeJournal(server, self._tables)
         self.documents = FakeDocuments(server, self._tables)
-        self.marks = FakeMarks(server, self._tables)
+        self.checkpoints = FakeCheckpoints(server, self._tables)
         self.queries = FakeQueries(server, self._tables)
         self.inbox = FakeInbox(server, self._tables)
-        self.user_marks = FakeUserMarks(server, self._tables)
+        self.pending_users = FakePendingUserEvents(server, self._tables)
         self.stream = FakeEventStream(server, self._entries, Random(1))  # noqa: S311 - to have the same again
 
     async def add_user(self, user_id: str, at: Instant) -> None:

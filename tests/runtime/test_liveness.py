@@ -1,0 +1,106 @@
+"""Who is watched over is replaced when silent, and left alone while starting."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from actors.cluster.heartbeat import Heartbeat
+from actors.runtime.host import Counters
+from actors.runtime.ports import HostUnreachableError
+from actors.supervision.liveness import SILENT_SECONDS, STARTING_SECONDS, LivenessMonitor
+
+Later = Callable[[float], Awaitable[None]]
+NAME = "tickets-0"
+
+
+class FakeActorDirectory:
+    """One actor. It answers, or whoever pings it hears this error."""
+
+    def __init__(self) -> None:
+        self.error: type[Exception] | None = None
+        self.replaced = 0
+
+    async def ping(self, name: str) -> Heartbeat:
+        if self.error is not None:
+            raise self.error(name)
+        return Heartbeat(name, f"{name}-{self.replaced}", 1, "node", Counters())
+
+    async def start(self, _name: str) -> None:
+        raise AssertionError("nobody asked for it")
+
+    async def ready(self, _name: str) -> None:
+        raise AssertionError("nobody asked for it")
+
+    async def replace(self, _name: str, _heartbeat: Heartbeat | None) -> None:
+        self.replaced += 1
+
+    async def dedicated(self) -> set[str]:
+        return set()
+
+    async def passivate(self, _name: str) -> None:
+        raise AssertionError("nobody is idle")
+
+
+@pytest.fixture
+def directory() -> FakeActorDirectory:
+    return FakeActorDirectory()
+
+
+@pytest.fixture
+async def later(directory: FakeActorDirectory, monkeypatch: pytest.MonkeyPatch) -> Later:
+    """Let so many seconds pass, with a look in each of them."""
+    loop, watch, passed = asyncio.get_running_loop(), LivenessMonitor(directory), 0.0
+    real = loop.time
+    monkeypatch.setattr(loop, "time", lambda: real() + passed)
+
+    async def look_for(seconds: float) -> None:
+        nonlocal passed
+        for _ in range(round(seconds)):
+            await watch.check([NAME])
+            passed += 1
+
+    return look_for
+
+
+async def test_an_actor_that_answers_its_heartbeat_is_left_alone(directory: FakeActorDirectory, later: Later) -> None:
+    await later(3 * STARTING_SECONDS)
+    assert directory.replaced == 0
+
+
+async def test_an_actor_without_a_heartbeat_for_five_seconds_is_replaced(
+    directory: FakeActorDirectory, later: Later
+) -> None:
+    await later(3)
+    directory.error = TimeoutError
+    await later(SILENT_SECONDS - 1)
+    assert directory.replaced == 0
+    await later(2)
+    assert directory.replaced == 1
+
+
+async def test_an_actor_that_is_starting_is_not_replaced_for_its_missing_heartbeat(
+    directory: FakeActorDirectory, later: Later
+) -> None:
+    await later(3)
+    directory.error = HostUnreachableError
+    await later(STARTING_SECONDS - 1)
+    assert directory.replaced == 0
+
+
+async def test_an_actor_that_has_just_started_is_not_replaced_for_the_silence_before(
+    directory: FakeActorDirectory, later: Later
+) -> None:
+    directory.error = HostUnreachableError
+    await later(4 * SILENT_SECONDS)
+    directory.error = TimeoutError
+    await later(SILENT_SECONDS - 1)
+    assert directory.replaced == 0
+
+
+async def test_an_actor_that_never_sends_a_heartbeat_is_started_anew(
+    directory: FakeActorDirectory, later: Later
+) -> None:
+    directory.error = HostUnreachableError
+    await later(STARTING_SECONDS + 2)
+    assert directory.replaced == 1

@@ -1,0 +1,64 @@
+"""What changes about users is in the journal and in the stream, once each, whenever the sweep comes by."""
+
+from bson import ObjectId
+
+from actors.domain.account_events import UserCreated, UserUpdated
+from actors.runtime.ports import StoreUnavailableError
+from actors.storage.journal import MongoJournal
+from actors.storage.users import User, Users
+from actors.supervision.user_events import UserEventRelay
+from tests.support.local_market import LocalMarket
+
+
+class Stream:
+    """Keeps what is published; fails as often as it is told."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+        self.failures = 0
+
+    async def publish(self, records: object) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise StoreUnavailableError("away")
+        assert isinstance(records, list)
+        self.keys += [record.key for record in records]
+
+
+async def changed_user(market: LocalMarket) -> tuple[User, Users]:
+    users = Users(market.connections.database)
+    user = User(str(ObjectId()), f"{ObjectId()}@example.com", "hash", 1_000)
+    assert await users.add(user)
+    assert await users.change_password(user, "another", 2_000)
+    return user, users
+
+
+def relay_of(market: LocalMarket, stream: Stream) -> UserEventRelay:
+    own = market.connections
+    return UserEventRelay(own.user_marks, own.journal, stream, writer=f"w{ObjectId()}")
+
+
+async def test_a_user_event_relay_after_both_changes_publishes_created_and_then_updated(market: LocalMarket) -> None:
+    (user, users), stream = await changed_user(market), Stream()
+    sweeping = relay_of(market, stream)
+    await sweeping.relay()
+    await sweeping.relay()
+    assert await users.ban(user.id, 3_000)
+    await sweeping.relay()
+    records = await MongoJournal(market.connections.database).history(f"user:{user.id}")
+    assert [(record.at, record.event) for record in records] == [
+        (1_000, UserCreated(user.id)), (2_000, UserUpdated(user.id)), (3_000, UserUpdated(user.id))
+    ]  # fmt: skip
+    assert stream.keys == [f"user:{user.id}:{version}" for version in (1, 2, 3)]
+
+
+async def test_a_user_event_relay_that_stopped_half_way_is_done_again(market: LocalMarket) -> None:
+    (user, _), stream = await changed_user(market), Stream()
+    stream.failures = 1
+    for sweeping in (relay_of(market, stream), relay_of(market, stream)):
+        try:
+            await sweeping.relay()
+        except StoreUnavailableError:
+            continue
+    assert stream.keys == [f"user:{user.id}:{version}" for version in (1, 2)]
+    assert len(await MongoJournal(market.connections.database).history(f"user:{user.id}")) == 2
