@@ -5,6 +5,7 @@ Handlers take the request and return the response, so nothing is lost without it
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from inspect import signature
 from typing import Any
 
 from fastapi.routing import APIRoute
@@ -17,9 +18,16 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class StaticRouteDispatcher:
-    """Answers what comes to a known method and address, and passes on everything else."""
+    """Answers what comes to a known method and address, and passes on everything else.
+
+    Raises TypeError for a handler that takes more than the request: it would never get it here.
+    """
 
     def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
+        routes = list(routes)
+        for route in routes:
+            if isinstance(route, APIRoute) and not route.param_convertors:
+                _check(route)
         self._app = app
         self._endpoints: dict[tuple[str, str], Endpoint] = {
             (method, route.path): route.endpoint
@@ -43,6 +51,14 @@ class StaticRouteDispatcher:
                 raise
             response = await handler(request, error)
         await response(scope, receive, send)
+
+
+def _check(route: APIRoute) -> None:
+    if list(signature(route.endpoint).parameters) != ["request"] or route.dependencies:
+        raise TypeError(
+            f"{route.path}: a handler of an address without parameters takes the request and nothing else; read the "
+            "rest from it (see docs/how-to-add.md)"
+        )
 
 
 def _handler_of(error: Exception, handlers: Mapping[Any, Any]) -> Callable[..., Awaitable[Response]] | None:

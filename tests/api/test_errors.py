@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import httpx
 import pytest
 import structlog
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from pymongo.errors import DuplicateKeyError
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -15,6 +16,7 @@ from actors.domain import refusals
 from actors.domain.refusals import Overloaded, PriceChanged, Refusal, TooManyHolds, Unavailable
 from actors.runtime.ports import StoreUnavailableError
 from serve_app.http.errors import CustomError, DatabaseConnectionError, RequestValidationError
+from serve_app.http.fast_routes import StaticRouteDispatcher
 from serve_app.http.refusal_errors import error_of
 from serve_app.http.responses import error_response
 from tests.api.world import NOBODY, TICKET, World, errors
@@ -111,6 +113,23 @@ async def test_a_static_route_is_not_answered_by_the_router_and_one_with_a_param
     assert (await world.anyone().http.get(f"/api/tickets/{NOBODY}")).status_code == 500
 
 
+def test_a_static_route_whose_handler_takes_more_than_the_request_is_refused_at_the_start() -> None:
+    async def with_a_parameter(request: Request, limit: int = 20) -> Response:  # noqa: ARG001 - it never gets it
+        return Response()
+
+    async def with_a_dependency(request: Request) -> Response:  # noqa: ARG001 - as FastAPI calls it
+        return Response()
+
+    wrong = (
+        APIRoute("/wrong", with_a_parameter),
+        APIRoute("/wrong", with_a_dependency, dependencies=[Depends(lambda: None)]),
+    )
+    for route in wrong:
+        with pytest.raises(TypeError, match="/wrong"):
+            StaticRouteDispatcher(FastAPI(), [route])
+    StaticRouteDispatcher(FastAPI(), [APIRoute("/right", with_a_dependency)])
+
+
 @pytest.mark.parametrize("refusal", [Unavailable(), Overloaded()])
 async def test_a_market_that_does_not_answer_is_503_with_a_time_to_wait(world: World, refusal: Refusal) -> None:
     _, buyer, _, order = await world.held()
@@ -145,7 +164,7 @@ def answer_to(world: World, request: pytest.FixtureRequest) -> AnswerTo:
 
     async def answer(error: Exception) -> httpx.Response:
         failing: Any = Failing(error)
-        queries = replace(world.services.queries, tickets=failing)
+        queries = replace(world.services.queries, tickets=failing, catalogue=failing)
         world.api.state.services = replace(world.services, queries=queries, market=failing)
         return await world.anyone().http.get(request.param)
 
