@@ -232,9 +232,12 @@ class RayFleet:
             ray.kill(ray.get_actor(name, self._namespace), no_restart=False)
 
     async def passivate(self, name: str) -> None:
-        """Ends an idle actor; the call never returns when it does."""
-        with contextlib.suppress(HostUnreachableError, TimeoutError):
-            await asyncio.wait_for(self._handles.call(name, "retire"), EVERY_SECONDS)
+        """Ends an idle actor; the call never returns when it does.
+
+        One of an older release does not know the word and stays until it is renewed.
+        """
+        with contextlib.suppress(HostUnreachableError, TimeoutError, AttributeError):
+            await asyncio.wait_for(self._handles.call(name, "passivate"), EVERY_SECONDS)
 
 
 def kill(heartbeat: Heartbeat) -> None:

@@ -54,7 +54,8 @@ class StaticRouteDispatcher:
 
 
 def _check(route: APIRoute) -> None:
-    if list(signature(route.endpoint).parameters) != ["request"] or route.dependencies:
+    parameters = signature(route.endpoint).parameters.values()
+    if [parameter.annotation for parameter in parameters] != [Request] or route.dependencies:
         raise TypeError(
             f"{route.path}: a handler of an address without parameters takes the request and nothing else; read the "
             "rest from it (see docs/how-to-add.md)"
