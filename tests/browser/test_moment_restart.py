@@ -7,9 +7,9 @@ import httpx
 import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 
+from benchmarks.support.running_market import RunningMarket, running_market
 from tests.api.world import PASSWORD, Person
 from tests.support.client import seconds_until
-from tests.support.running_market import RunningMarket, running_market
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 API, TICKETS = "ServeReplica:holdfast:Api", "TicketActor"

@@ -17,12 +17,12 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from benchmarks.support.running_market import RunningMarket, running_market
 from tests.chaos import campaign, contention, lost_calls, report, second_raylet
 from tests.chaos.nemeses import NEMESES, Nemesis
 from tests.chaos.outcome import Hit, Outcome
 from tests.chaos.probe import PAY_ONE_IN, probing
 from tests.chaos.records import Verb
-from tests.support.running_market import RunningMarket, running_market
 
 REPORTS = Path(__file__).parents[2] / "reports"
 # Where payments are watched there have to be some.

@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 
 import psutil
 
+from benchmarks.support.running_market import HOLDFAST, RunningMarket
 from tests.chaos.judgement import broken_promise, is_trouble, wrong_answers
 from tests.chaos.nemeses import Nemesis, Strike, found
 from tests.chaos.outcome import Hit, Outcome
 from tests.chaos.outcome import hit as hit_of
 from tests.chaos.probe import Probe
 from tests.chaos.records import Purchase, Reservation, Verb
-from tests.support.running_market import HOLDFAST, RunningMarket
 
 # Who was served for this long is served again; shorter, and the next failure would still belong to the same fault.
 STEADY_SECONDS = 2.0

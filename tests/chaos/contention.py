@@ -6,12 +6,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.support.running_market import HOLDFAST, RunningMarket
 from tests.chaos.campaign import verified
 from tests.chaos.history import read_history
 from tests.chaos.linearizability import violations
 from tests.chaos.nemeses import NEMESES
 from tests.chaos.outcome import Outcome
-from tests.support.running_market import HOLDFAST, RunningMarket
 
 NAME = "contended, and struck"
 BUYERS = 6

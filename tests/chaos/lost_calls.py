@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.support.running_market import RunningMarket
 from tests.chaos.campaign import audit
 from tests.chaos.judgement import longest_gap, slowest, wrong_answers
 from tests.chaos.outcome import Hit, Outcome
 from tests.chaos.probe import probing
 from tests.chaos.records import Verb
-from tests.support.running_market import RunningMarket
 
 NAME = "calls between actors lost"
 # In per cent of all calls each: the call is lost, its answer is lost, or both sides see an error while it is carried

@@ -9,8 +9,8 @@ from functools import partial
 
 import psutil
 
+from benchmarks.support.running_market import RunningMarket
 from tests.chaos.records import Verb
-from tests.support.running_market import RunningMarket
 
 Find = Callable[[RunningMarket], Sequence[psutil.Process]]
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import aiohttp
 
+from benchmarks.support.running_market import RunningMarket
+from benchmarks.support.session_cookies import cookie_for
 from tests.chaos.judgement import SLOW_SECONDS, is_done
 from tests.chaos.records import Answer, Purchase, Reservation, Verb, Wish
 from tests.support.eventually import eventually
-from tests.support.people import cookie_for
-from tests.support.running_market import RunningMarket
 
 EVERY_SECONDS = 0.05
 # Tickets listed beforehand: enough for the longest outage, during which none can be listed.
