@@ -14,7 +14,7 @@ from pymongo.errors import PyMongoError
 from rich.console import Console
 from rich.table import Table
 
-from actors.runtime.ports import StoreUnavailableError
+from actors.runtime.ports import HostUnreachableError, StoreUnavailableError
 from actors.stripe.errors import StripeFailure
 from cli import admin as roles
 from cli import failed_refunds
@@ -30,6 +30,7 @@ from cli.up.embedded_servers import ServerError
 from cli.up.start_checks import StartError
 from config import settings as configuration
 from config.ports import NoFreePortsError
+from config.redis_server import UnsuitableRedisError
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Holdfast, a marketplace for tickets to live events."
@@ -40,6 +41,9 @@ app.add_typer(admin_app, name="admin")
 
 refunds_app = typer.Typer(no_args_is_help=True, help="Refunds that failed: buyers who are to be paid another way.")
 admin_app.add_typer(refunds_app, name="failed-refunds")
+
+actors_app = typer.Typer(no_args_is_help=True, help="The market's actors on the Ray cluster of this machine.")
+app.add_typer(actors_app, name="actors")
 
 Email = Annotated[str, typer.Argument(help="the address that they sign in with")]
 
@@ -54,6 +58,30 @@ def up() -> None:
         run_market(settings, Console(highlight=False, soft_wrap=True))
     except _CANNOT_START as error:
         _fail(str(error), exit_code=1)
+
+
+@actors_app.command()
+def create() -> None:
+    """Create the actors that are missing; `serve deploy` then adds the marketplace."""
+    from cli import actors  # noqa: PLC0415 - Ray takes a second to import
+
+    try:
+        actors.create(_settings())
+    except (UnsuitableRedisError, ConnectionError) as error:
+        _fail(str(error), exit_code=2)
+
+
+@actors_app.command()
+def renew() -> None:
+    """Renew all actors of a running market one by one, with the code and the settings of now."""
+    from cli import actors  # noqa: PLC0415 - as above
+
+    try:
+        actors.renew(_settings(), typer.echo)
+    except (UnsuitableRedisError, ConnectionError) as error:
+        _fail(str(error), exit_code=2)
+    except HostUnreachableError as error:
+        _fail(f"{error}: see its log, then repeat this command", exit_code=1)
 
 
 @app.command()

@@ -1,15 +1,14 @@
-"""`python -m cli.actors --replace` renews every actor of a market under load, and nobody webhook_events."""
+"""`holdfast actors renew` renews every actor of a market under load, and nobody notices."""
 
 import asyncio
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import httpx
 import pytest
 
-from benchmarks.support.running_market import RunningMarket
+from benchmarks.support.running_market import HOLDFAST, RunningMarket
 from config.ray_environment import client_environment
 from config.settings import Settings
 from tests.cluster.conftest import People
@@ -35,7 +34,7 @@ async def renew(market: RunningMarket, **settings: str) -> str:
         "JWT_KEY": market.key,
         **settings,
     }
-    command = [sys.executable, "-m", "cli.actors", "--replace"]
+    command = [str(HOLDFAST), "actors", "renew"]
     ended = await asyncio.to_thread(
         subprocess.run, command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False
     )

@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from serve_app.security.rate_limits import RateLimits
 from tests.simulation.contracts.examples import recorded
 from tests.support.redis_servers import redis_with
 
-STARTS = [[HOLDFAST, "up"], [sys.executable, "-m", "cli.actors"]]
+STARTS = [[HOLDFAST, "up"], [HOLDFAST, "actors", "create"]]
 
 
 def warnings_about(url: str) -> list[Any]:

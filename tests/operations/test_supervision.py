@@ -13,7 +13,7 @@ from cli.up.restarter import Restarter
 from cli.up.watchdog import HeartbeatTimer
 from config import ports
 
-# A process of its own: everything that it started is its process_tree, and the servers of these tests are ours.
+# A process of its own: everything that it started belongs to one process tree, and the servers of these tests are ours.
 ENDS_ITS_FAMILY = """
 import subprocess, sys, time
 import psutil
