@@ -20,6 +20,8 @@ from cli import admin as roles
 from cli import failed_refunds
 from cli import status as reporting
 from cli import verify as verification
+from cli.history import command as history
+from cli.history.operations import HistoryError
 from cli.load import contention
 from cli.load import purchases as purchasing
 from cli.load.http_sessions import LoadError
@@ -58,6 +60,18 @@ def up() -> None:
         run_market(settings, Console(highlight=False, soft_wrap=True))
     except _CANNOT_START as error:
         _fail(str(error), exit_code=1)
+
+
+@app.command()
+def check_history(file: Annotated[Path, typer.Argument(help="what `holdfast load --history` wrote")]) -> None:
+    """Check that what people were told can be explained by some order of their requests (linearizability)."""
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        is_explained = history.check(file, console)
+    except (OSError, HistoryError) as error:
+        _fail(str(error), exit_code=2)
+    if not is_explained:
+        raise typer.Exit(1)
 
 
 @actors_app.command()

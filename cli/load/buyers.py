@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from cli.load.history_file import Operation
+from cli.history.file import Operation
 from cli.load.hot_tickets import HotTicket, Places
 from cli.load.recording_client import Call, RecordingClient, Response
 

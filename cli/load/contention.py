@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from cli.history.file import HistoryFile, Operation
 from cli.load.buyers import Buyer
 from cli.load.faults import sandbox_faults
-from cli.load.history_file import HistoryFile, Operation
 from cli.load.hot_tickets import Places
 from cli.load.http_sessions import session, signed_up
 from cli.load.recording_client import Person, RecordingClient, Seen
@@ -93,4 +93,4 @@ def show(seen: Seen, plan: Plan, console: Console) -> None:
     console.print(table)
     for complaint in seen.wrong:
         console.print(f"[red]wrong answer:[/red] {complaint}")
-    console.print(f"{plan.history}: check it with `python -m tests.chaos.check_history {plan.history}`")
+    console.print(f"{plan.history}: check it with `holdfast check-history {plan.history}`")

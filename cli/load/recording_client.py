@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from cli.load.history_file import HistoryFile, Operation, Record, told
+from cli.history.file import HistoryFile, Operation, Record, told
 from cli.load.http_sessions import MADE, PAUSE_SECONDS
 
 # A request with a key is sent again for this long while its outcome is not known; it is one operation all the time.

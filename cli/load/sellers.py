@@ -2,7 +2,7 @@
 
 import random
 
-from cli.load.history_file import Operation
+from cli.history.file import Operation
 from cli.load.hot_tickets import HotTicket, Places
 from cli.load.recording_client import Call, RecordingClient, Response
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.support.running_market import HOLDFAST, RunningMarket
+from cli.history.linearizability import violations
+from cli.history.operations import read_history
 from tests.chaos.campaign import verified
-from tests.chaos.history import read_history
-from tests.chaos.linearizability import violations
 from tests.chaos.nemeses import NEMESES
 from tests.chaos.outcome import Outcome
 

@@ -3,8 +3,8 @@
 import random
 from dataclasses import dataclass
 
-from tests.chaos.history import History, Kind
-from tests.chaos.requests import (
+from cli.history.operations import History, Kind
+from cli.history.requests import (
     Cancel,
     CloseLine,
     Decline,
@@ -20,7 +20,7 @@ from tests.chaos.requests import (
     StartPayment,
     Withdraw,
 )
-from tests.chaos.sequential_model import Answer, Order, Ticket, happen, order_of, respond
+from cli.history.sequential_model import Answer, Order, Ticket, happen, order_of, respond
 from tests.chaos.writing import DECLINED_CARD, SAM, TICKET, VISA, Told
 
 PRICES = (20.0, 25.0, 30.0)

@@ -8,12 +8,12 @@ from pathlib import Path
 import uvicorn
 
 from actors.tickets.entity import TicketEntity
+from cli.history.operations import History, read_history
 from cli.load import contention
 from config.ports import free_port
 from config.settings import Settings
 from serve_app.api import create_api
 from serve_app.services import open_services
-from tests.chaos.history import History, read_history
 from tests.support.eventually import eventually
 from tests.support.local_market import LocalMarket, local_market
 

@@ -18,9 +18,9 @@ from actors.domain.ticket_commands import EditTicket, Reserve, TicketCommand
 from actors.domain.ticket_events import OrderCreated, TicketEvent, TicketUpdated
 from actors.runtime.entity import EntityDecision
 from actors.tickets.entity import TicketEntity
+from cli.history.linearizability import violations
+from cli.history.operations import Kind
 from config.settings import Settings
-from tests.chaos.history import Kind
-from tests.chaos.linearizability import violations
 from tests.chaos.market_over_http import TICKETS, contended
 
 pytestmark = pytest.mark.slow

@@ -1,6 +1,6 @@
 """What people see in documents may lag, was so once, and has their own acknowledged writes in it."""
 
-from tests.chaos.history import Kind
+from cli.history.operations import Kind
 from tests.chaos.writing import SAM, TICKET, UNEXPLAINED, Told, rules
 
 OLD = ["a read is older than what its reader was told"]

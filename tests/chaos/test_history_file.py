@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from cli.load.history_file import HistoryFile, Operation, Record, told
+from cli.history.file import HistoryFile, Operation, Record, told
+from cli.history.operations import NEVER, HistoryError, Kind, read_history
+from cli.main import app
 from config.settings import Settings
-from tests.chaos.check_history import main
-from tests.chaos.history import NEVER, HistoryError, Kind, read_history
 
 
 def record(
@@ -61,20 +61,26 @@ def test_only_the_fields_that_matter_are_written_down() -> None:
     assert told(Operation.CANCEL, None) == {}
 
 
+def exit_status(path: Path) -> int:
+    """Check the history as `holdfast check-history` does."""
+    status: object = app(["check-history", str(path)], standalone_mode=False)
+    return int(status) if isinstance(status, int) else 0
+
+
 @pytest.mark.parametrize("content", ["", "{}", '{"history": 2}', "no json", '{"history": 1}\n{"process": 1}'])
 def test_what_is_no_history_is_said_to_be_none(tmp_path: Path, content: str) -> None:
     path = tmp_path / "h.jsonl"
     path.write_text(content)
     with pytest.raises(HistoryError, match=r"h\.jsonl"):
         read_history(path)
-    assert main([str(path)]) == 2
+    assert exit_status(path) == 2
 
 
 def test_the_command_says_what_it_checked_and_that_it_is_right(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = written(tmp_path / "h.jsonl", record(Operation.LIST, 1.0, 2.0, 201, TICKET))
-    assert main([str(path)]) == 0
+    assert exit_status(path) == 0
     said = capsys.readouterr().out
     assert "1 list" in said
     assert "0 violations" in said
@@ -86,7 +92,7 @@ def test_the_command_shows_what_cannot_be_explained_and_fails(
     listed = record(Operation.LIST, 1.0, 2.0, 201, TICKET)
     wrong = record(Operation.READ_TICKET, 3.0, 4.0, 200, {**TICKET, "price": 99.0})
     path = written(tmp_path / "h.jsonl", listed, wrong)
-    assert main([str(path)]) == 1
+    assert exit_status(path) == 1
     said = capsys.readouterr().out
     assert ">>" in said
     assert "price=99.0" in said

@@ -6,9 +6,9 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.chaos.history import History, Kind, Operation
+from cli.history.linearizability import violations
+from cli.history.operations import History, Kind, Operation
 from tests.chaos.invented import PRICES, invented
-from tests.chaos.linearizability import violations
 
 STEPS = 60
 LIES = 200

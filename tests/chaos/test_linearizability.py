@@ -1,8 +1,8 @@
 """The checker accepts what can be explained, and finds every kind of answer that cannot."""
 
-from tests.chaos.history import Kind, Window
-from tests.chaos.linearizability import Violation, violations
-from tests.chaos.sequential_model import COMPLETE, DECLINED, ENDINGS, PRICE_CHANGED, RESERVED, SOLD
+from cli.history.linearizability import Violation, violations
+from cli.history.operations import Kind, Window
+from cli.history.texts import COMPLETE, DECLINED, ENDINGS, PRICE_CHANGED, RESERVED, SOLD
 from tests.chaos.writing import DECLINED_CARD, SAM, TICKET, UNEXPLAINED, VISA, Told, rules
 
 

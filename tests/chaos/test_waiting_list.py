@@ -2,8 +2,9 @@
 
 import pytest
 
-from tests.chaos.history import Kind
-from tests.chaos.sequential_model import HELD_BY_YOU, LINE_CLOSED, NOT_HELD, PRICE_CHANGED, RESERVED, offer_id
+from cli.history.operations import Kind
+from cli.history.sequential_model import offer_id
+from cli.history.texts import HELD_BY_YOU, LINE_CLOSED, NOT_HELD, PRICE_CHANGED, RESERVED
 from tests.chaos.writing import TICKET, UNEXPLAINED, Told, rules
 
 

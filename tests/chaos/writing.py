@@ -4,8 +4,8 @@ import itertools
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.chaos.history import NEVER, History, Kind, Operation
-from tests.chaos.linearizability import violations
+from cli.history.linearizability import violations
+from cli.history.operations import NEVER, History, Kind, Operation
 
 TICKET = "ticket-1"
 SAM = "sam"

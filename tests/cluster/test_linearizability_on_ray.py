@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 import pytest
 
 from benchmarks.support.running_market import HOLDFAST, RunningMarket
-from tests.chaos.history import History, Kind, Operation, read_history
-from tests.chaos.linearizability import violations
+from cli.history.linearizability import violations
+from cli.history.operations import History, Kind, Operation, read_history
 from tests.support.killing import kill_one
 
 # Short holds, so that some end by themselves while their ticket is wanted still.

@@ -13,13 +13,12 @@ How strict it is:
 - A hold that ends is offered in the same step to the first in line. What nobody was told of ends as well.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TypeVar
 
-from tests.chaos.history import NEVER, History, Kind, Operation
-from tests.chaos.requests import (
+from cli.history.happenings import Happens, UnseenOfferEnds, earliest, is_told_elsewhere, nameless
+from cli.history.operations import NEVER, History, Kind, Operation
+from cli.history.requests import (
     Cancel,
     CloseLine,
     Decline,
@@ -38,9 +37,9 @@ from tests.chaos.requests import (
     StartPayment,
     Withdraw,
 )
-from tests.chaos.search import Call
-from tests.chaos.sequential_model import Ticket, happen, offer_id, respond
-from tests.chaos.sightings import OrderSeen, Sightings, TicketSeen
+from cli.history.search import Call
+from cli.history.sequential_model import Ticket, offer_id, respond
+from cli.history.sightings import OrderSeen, Sightings, TicketSeen
 
 # Holds are timed by the market's clock and ours is read once: they differ by the time of a request or two.
 CLOCK_SECONDS = 0.25
@@ -48,8 +47,6 @@ CLOCK_SECONDS = 0.25
 MOST_VERSIONS = 5
 GOOD_CARD = "pm_card_visa"
 OK, CREATED, REFUSED, TOO_MANY = 200, 201, 400, 429
-
-Seen = TypeVar("Seen", OrderSeen, TicketSeen)
 
 
 def calls_of(
@@ -88,13 +85,13 @@ class _Calls:
         for order_id in self._began:
             yield from self._happenings(order_id)
         yield from self._unseen_offers()
-        for order in _earliest(self._orders_seen):
+        for order in earliest(self._orders_seen):
             yield Call(self._began[order.order], order.answered, order.agreeing, order.label, only_looks=True)
-        for ticket in _earliest(self._tickets_seen):
+        for ticket in earliest(self._tickets_seen):
             yield Call(-NEVER, ticket.answered, ticket.agreeing, ticket.label, only_looks=True)
 
     def _calls(self, operation: Operation) -> Iterator[Call[Ticket]]:
-        if _is_told_elsewhere(operation):
+        if is_told_elsewhere(operation):
             return
         if operation.kind is Kind.EDIT and operation.status == OK:
             yield from self._edited(operation)
@@ -210,7 +207,7 @@ class _Calls:
         told = {one.order for one in self._operations}
         shown = {one.answer.get("orderId") for one in self._operations if one.kind is Kind.READ_TICKET}
         seen = {one.order for one in self._orders_seen}
-        nameless = {_nameless(one) for one in self._reservations if not one.is_certain}
+        nameless = {nameless(one) for one in self._reservations if not one.is_certain}
         return {order_id for order_id in told | shown | seen | nameless if order_id is not None}
 
     def _makers(self, order_id: str) -> list[Operation]:
@@ -221,7 +218,7 @@ class _Calls:
         if certain := [one for one in named if one.status == CREATED]:
             return certain
         lost = [one for one in self._reservations if not one.is_certain]
-        if mine := [one for one in lost if order_id == _nameless(one)]:
+        if mine := [one for one in lost if order_id == nameless(one)]:
             return mine
         buyers = {seen.person for seen in self._orders_seen if seen.order == order_id}
         return [one for one in named if "key" in one.arguments] + [
@@ -230,7 +227,7 @@ class _Calls:
 
     def _orders_it_may_have_made(self, operation: Operation) -> list[str]:
         if operation.is_certain:
-            return [operation.order or _nameless(operation)]
+            return [operation.order or nameless(operation)]
         return [order_id for order_id in self._began if operation in self._makers(order_id)]
 
     def _beginning(self, order_id: str) -> float:
@@ -277,13 +274,13 @@ class _Calls:
         ]
         for since, happening in times:
             if since != NEVER:
-                yield Call(since, NEVER, _Happens(happening), required=False)
+                yield Call(since, NEVER, Happens(happening), required=False)
 
     def _unseen_offers(self) -> Iterator[Call[Ticket]]:
         """Offers of which nobody was told end as well, one after the other: at most one for each who joined."""
         for number, _ in enumerate(self._joins):
             since = self._joins[0].invoked + (number + 1) * self._history.offer_seconds - CLOCK_SECONDS
-            yield Call(since, NEVER, _UnseenOfferEnds(self._began, number), required=False)
+            yield Call(since, NEVER, UnseenOfferEnds(self._began, number), required=False)
 
     def _only_looks(self, operation: Operation) -> bool:
         status = operation.status or 0
@@ -299,50 +296,3 @@ class _Calls:
             if one.order == order_id and one.arguments["paymentMethod"] != GOOD_CARD
         )
         return min(declined, default=NEVER)
-
-
-@dataclass(frozen=True, slots=True)
-class _Happens:
-    happening: Happening
-
-    def __call__(self, ticket: Ticket) -> Iterator[Ticket]:
-        after = happen(ticket, self.happening)
-        if after is not None:
-            yield after
-
-
-@dataclass(frozen=True, slots=True)
-class _UnseenOfferEnds:
-    """The offer that follows `number` others of which nobody was told; so that calls like it are not tried anew."""
-
-    seen: Collection[str]
-    number: int
-
-    def __call__(self, ticket: Ticket) -> Iterator[Ticket]:
-        order = ticket.order
-        before = sum(each.id not in self.seen for each in ticket.over)
-        if order is not None and order.id not in self.seen and before == self.number:
-            after = happen(ticket, Expire(order.id, offer=order.offer))
-            if after is not None:
-                yield after
-
-
-def _is_told_elsewhere(operation: Operation) -> bool:
-    """Whether it is no call: what was seen of an order, and what a payment may do by and by, are calls of their own."""
-    is_unknown_payment = operation.kind is Kind.PAY and not operation.is_certain
-    is_lost_read = operation.kind is Kind.READ_TICKET and not operation.is_certain
-    return operation.kind is Kind.READ_ORDER or is_unknown_payment or is_lost_read
-
-
-def _earliest(seen: Iterable[Seen]) -> Iterator[Seen]:
-    """Yield what was seen, each thing once, when it was seen first: later is no news, documents never go back."""
-    known: set[object] = set()
-    for one in sorted(seen, key=lambda one: one.answered):
-        if one.what not in known:
-            known.add(one.what)
-            yield one
-
-
-def _nameless(operation: Operation) -> str:
-    """What an order is called that nobody was told of."""
-    return f"order of {operation.number}"

@@ -1,27 +1,21 @@
-"""``python -m tests.chaos.check_history FILE``: says whether what people were told can be explained."""
+"""``holdfast check-history FILE``: says whether what people were told can be explained."""
 
-import sys
 import time
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
 
-from tests.chaos.history import HistoryError, read_history
-from tests.chaos.linearizability import violations
+from cli.history.linearizability import violations
+from cli.history.operations import read_history
 
 
-def main(words: list[str]) -> int:
-    """Exit with 1 when something has no explanation or was not decided, with 2 when there is no history."""
-    console = Console(highlight=False, soft_wrap=True)
-    if len(words) != 1:
-        console.print("usage: python -m tests.chaos.check_history FILE")
-        return 2
-    try:
-        history = read_history(Path(words[0]))
-    except (OSError, HistoryError) as error:
-        console.print(str(error), markup=False)
-        return 2
+def check(file: Path, console: Console) -> bool:
+    """Return whether everything has an explanation that was found.
+
+    Raises OSError or HistoryError when there is no history in the file.
+    """
+    history = read_history(file)
     began = time.monotonic()
     with Progress(transient=True, console=console) as bar:
         task = bar.add_task("tickets")
@@ -34,8 +28,4 @@ def main(words: list[str]) -> int:
     console.print(f"{tickets:,} tickets in {time.monotonic() - began:.1f} s: {len(found)} violations")
     for violation in found:
         console.print(f"\n{violation}", markup=False)
-    return 1 if found else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    return not found

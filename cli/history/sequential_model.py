@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from actors.domain.ids import derived_id
-from tests.chaos.requests import (
+from cli.history import texts
+from cli.history.requests import (
     Cancel,
     CloseLine,
     Decline,
@@ -28,22 +29,6 @@ from tests.chaos.requests import (
     StartPayment,
     Withdraw,
 )
-
-RESERVED = "Somebody holds this ticket. It is for sale again if they let go."
-SOLD = "This ticket is sold."
-NOT_HELD = "Nobody holds this ticket: it is for sale, and you can buy it now."
-HELD_BY_YOU = "You hold this ticket yourself."
-LINE_CLOSED = "The seller takes nobody else into the waiting list for this ticket."
-WITHDRAWN = "The seller has withdrawn this ticket."
-PRICE_CHANGED = "The seller changed the price before you had the ticket. The price is now {:,.2f}"
-COMPLETE = "This order is paid and complete."
-ANOTHER_CARD = "Another card is being charged for this order. Ask again when that is decided."
-DECLINED = "The payment was declined. The order is cancelled and its ticket for sale again."
-ENDINGS = {
-    "buyer": "You cancelled this order.",
-    "expired": "The time to pay this order is over; its ticket is for sale again.",
-    "declined": "The payment was declined and the order cancelled; its ticket is for sale again.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +146,9 @@ def _reserve(ticket: Ticket, request: Reserve) -> Responses:
     if ticket.withdrawn or order is None:
         yield from _reserve_free(ticket, request)
     elif not order.is_open:
-        yield ticket, Answer(409, {"message": SOLD})
+        yield ticket, Answer(409, {"message": texts.SOLD})
     elif order.buyer != request.buyer:
-        yield ticket, Answer(409, {"message": RESERVED})
+        yield ticket, Answer(409, {"message": texts.RESERVED})
     elif request.expected in (None, order.price):
         if order.offer:  # to ask for it is to accept it
             order = replace(order, version=order.version + 1, offer=False)
@@ -171,14 +156,14 @@ def _reserve(ticket: Ticket, request: Reserve) -> Responses:
         seen = {"id": order.id, "price": order.price, "status": order.status, "version": order.version, "offer": None}
         yield ticket, Answer(200, seen)
     else:
-        yield ticket, Answer(409, {"message": PRICE_CHANGED.format(order.price)})
+        yield ticket, Answer(409, {"message": texts.PRICE_CHANGED.format(order.price)})
 
 
 def _reserve_free(ticket: Ticket, request: Reserve) -> Responses:
     if ticket.withdrawn:
-        yield ticket, Answer(409, {"message": WITHDRAWN})
+        yield ticket, Answer(409, {"message": texts.WITHDRAWN})
     elif request.expected not in (None, ticket.price):
-        yield ticket, Answer(409, {"message": PRICE_CHANGED.format(ticket.price)})
+        yield ticket, Answer(409, {"message": texts.PRICE_CHANGED.format(ticket.price)})
     elif order_of(ticket, request.order) is None:
         held = _with(_without(ticket, request.buyer), Order(request.order, request.buyer, ticket.price))
         yield held, Answer(201, {"id": request.order, "price": ticket.price})
@@ -212,7 +197,7 @@ def _cancel(ticket: Ticket, order_id: str) -> Responses:
     elif order.is_open:
         yield _ended(ticket, order, "buyer"), Answer(204)
     else:
-        yield ticket, Answer(409, {"message": COMPLETE})
+        yield ticket, Answer(409, {"message": texts.COMPLETE})
 
 
 def _pay(ticket: Ticket, order_id: str, *, may_fail: bool) -> Responses:
@@ -221,28 +206,28 @@ def _pay(ticket: Ticket, order_id: str, *, may_fail: bool) -> Responses:
         yield ticket, Answer(404)
         return
     # It tells of a payment under way, not of the ticket: two of one order meet before the ticket hears of either.
-    yield ticket, Answer(409, {"message": ANOTHER_CARD})
+    yield ticket, Answer(409, {"message": texts.ANOTHER_CARD})
     if order.status == "awaiting:payment":
         yield _sold(ticket, order), Answer(201, {"orderId": order.id})
     elif order.status == "complete":
         yield ticket, Answer(200, {"orderId": order.id})
     elif order.reason is not None:
-        yield ticket, Answer(409, {"message": ENDINGS[order.reason]})
+        yield ticket, Answer(409, {"message": texts.ENDINGS[order.reason]})
         if may_fail:
-            yield ticket, Answer(402, {"message": DECLINED})
+            yield ticket, Answer(402, {"message": texts.DECLINED})
 
 
 def _join(ticket: Ticket, request: Join) -> Responses:
     """Whether it is 201 or 200 is read from documents, which lag: only that nothing changed is known to be 200."""
     person, order = request.person, ticket.order
     if ticket.status in ("sold", "withdrawn"):
-        yield ticket, Answer(409, {"message": {"sold": SOLD, "withdrawn": WITHDRAWN}[ticket.status]})
+        yield ticket, Answer(409, {"message": {"sold": texts.SOLD, "withdrawn": texts.WITHDRAWN}[ticket.status]})
     elif order is None:
-        yield ticket, Answer(409, {"message": NOT_HELD})
+        yield ticket, Answer(409, {"message": texts.NOT_HELD})
     elif order.buyer == person:
-        yield ticket, Answer(409, {"message": HELD_BY_YOU})
+        yield ticket, Answer(409, {"message": texts.HELD_BY_YOU})
     elif ticket.is_line_closed:
-        yield ticket, Answer(409, {"message": LINE_CLOSED})
+        yield ticket, Answer(409, {"message": texts.LINE_CLOSED})
     elif (person, request.most) in ticket.line:
         yield ticket, Answer(200)
     else:
@@ -286,7 +271,7 @@ def order_of(ticket: Ticket, order_id: str) -> Order | None:
 def _refusal(ticket: Ticket) -> Answer | None:
     if ticket.status == "available":
         return None
-    return Answer(409, {"message": {"reserved": RESERVED, "sold": SOLD, "withdrawn": WITHDRAWN}[ticket.status]})
+    return Answer(409, {"message": texts.OF_STATES[ticket.status]})
 
 
 def _shown(ticket: Ticket) -> Mapping[str, object]:

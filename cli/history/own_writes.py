@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import accumulate
 
-from tests.chaos.history import NEVER, History, Kind, Operation
-from tests.chaos.sightings import OrderSeen, Sightings, TicketSeen
+from cli.history.operations import NEVER, History, Kind, Operation
+from cli.history.sightings import OrderSeen, Sightings, TicketSeen
 
 OK = 200
 # The ends of an order that its buyer brings about.

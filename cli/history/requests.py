@@ -26,16 +26,20 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class ReadAfterEdit:
+    """The ticket as an edit is answered: as it was then or, after a repeat, a little later."""
+
     number: int
 
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    pass
+    """Take the ticket off the market."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
+    """Let go of it."""
+
     order: str
 
 
@@ -49,7 +53,7 @@ class Pay:
 
 @dataclass(frozen=True, slots=True)
 class ReadTicket:
-    pass
+    """Look at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +73,14 @@ class ReadAfterJoin:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
+    """Wait no longer."""
+
     person: str
 
 
 @dataclass(frozen=True, slots=True)
 class CloseLine:
-    pass
+    """Send everybody away who waits."""
 
 
 # What happens by itself, or in the course of a payment
@@ -82,16 +88,22 @@ class CloseLine:
 
 @dataclass(frozen=True, slots=True)
 class StartPayment:
+    """The payment of an order begins."""
+
     order: str
 
 
 @dataclass(frozen=True, slots=True)
 class Sell:
+    """The payment succeeds."""
+
     order: str
 
 
 @dataclass(frozen=True, slots=True)
 class Decline:
+    """The payment fails."""
+
     order: str
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.chaos.history import History, Kind, Operation
-from tests.chaos.sequential_model import Ticket, order_of
+from cli.history.operations import History, Kind, Operation
+from cli.history.sequential_model import Ticket, order_of
 
 OK = 200
 

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tests.chaos.history import History, Kind, Operation
-from tests.chaos.own_writes import Missing, unseen_writes
-from tests.chaos.search import Call, Verdict, search, shortest_unexplained, until
-from tests.chaos.sequential_model import Ticket
-from tests.chaos.sightings import Sightings
-from tests.chaos.ticket_calls import calls_of
+from cli.history.operations import History, Kind, Operation
+from cli.history.own_writes import Missing, unseen_writes
+from cli.history.search import Call, Verdict, search, shortest_unexplained, until
+from cli.history.sequential_model import Ticket
+from cli.history.sightings import Sightings
+from cli.history.ticket_calls import calls_of
 
 # Of the situations (what took effect, and the ticket that it left) of one ticket. A history that can be explained takes
 # about one for each operation.
