@@ -207,8 +207,8 @@ class _Calls:
         told = {one.order for one in self._operations}
         shown = {one.answer.get("orderId") for one in self._operations if one.kind is Kind.READ_TICKET}
         seen = {one.order for one in self._orders_seen}
-        nameless = {nameless(one) for one in self._reservations if not one.is_certain}
-        return {order_id for order_id in told | shown | seen | nameless if order_id is not None}
+        unnamed = {nameless(one) for one in self._reservations if not one.is_certain}
+        return {order_id for order_id in told | shown | seen | unnamed if order_id is not None}
 
     def _makers(self, order_id: str) -> list[Operation]:
         """The reservation that made the order, or those that may have; none of an offer."""
