@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 # Below 32768, where Linux begins to hand out ports for outgoing connections: a client that keeps knocking on a port
 # of that range while its server restarts can be given the port itself, connect to itself and keep the server out.
-_FIRST, _LAST = 20_000, 31_999
+FIRST, LAST = 20_000, 31_999
 _WIDTH = 200
 
 
@@ -69,10 +69,10 @@ def free_port() -> int:
     Raises NoFreePortsError when a hundred tries found none.
     """
     for _ in range(100):
-        port = random.randint(_FIRST, _LAST)  # noqa: S311 - spreads servers that start at once, guards nothing
+        port = random.randint(FIRST, LAST)  # noqa: S311 - spreads servers that start at once, guards nothing
         if is_free(port):
             return port
-    raise NoFreePortsError(f"no free port between {_FIRST} and {_LAST}")
+    raise NoFreePortsError(f"no free port between {FIRST} and {LAST}")
 
 
 def is_free(port: int) -> bool:
@@ -108,7 +108,7 @@ def reserve() -> Iterator[MarketPorts]:
 
     Raises NoFreePortsError when there is none.
     """
-    for base in range(_FIRST, _LAST, _WIDTH):
+    for base in range(FIRST, LAST, _WIDTH):
         # The UDP port beside the first TCP port, which nothing uses, stands for the range: it can be bound once, and is
         # free again when its process ends, however it ends.
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as reservation:
@@ -120,4 +120,4 @@ def reserve() -> Iterator[MarketPorts]:
             if all(is_free(port) for port in range(base, base + 12)):
                 yield MarketPorts(base)
                 return
-    raise NoFreePortsError(f"no free range of {_WIDTH} ports between {_FIRST} and {_LAST}")
+    raise NoFreePortsError(f"no free range of {_WIDTH} ports between {FIRST} and {LAST}")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from cli.up.embedded_servers import start_database, start_redis
+from config import ports
 from config.settings import Settings
 from tests.support.counting import HOSTILE_REQUESTS
 
@@ -13,10 +14,19 @@ _NO_SKIPS = "HOLDFAST_NO_SKIPS"
 
 
 def pytest_configure() -> None:
+    _share_the_ports()
     # A developer's own settings are not those of the tests.
     Settings.model_config["env_file"] = None
     for name in Settings.model_fields:
         os.environ.pop(name.upper(), None)
+
+
+def _share_the_ports() -> None:
+    """Give each worker ports of its own: two that take one at the same moment would get the same."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first, share = ports.FIRST, (ports.LAST + 1 - ports.FIRST) // workers
+    ports.FIRST, ports.LAST = first + worker * share, first + (worker + 1) * share - 1
 
 
 @pytest.hookimpl(tryfirst=True)

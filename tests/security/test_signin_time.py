@@ -75,5 +75,8 @@ async def seconds_of_signin(http: httpx.AsyncClient, address: str) -> float:
     """With a wrong password."""
     began = time.perf_counter()
     response = await http.post("/api/users/signin", json={"email": address, "password": "a wrong password"})
+    ended = time.perf_counter()
+    if response.status_code == 503:  # the database of a busy machine did not answer; that is another test's matter
+        return await seconds_of_signin(http, address)
     assert response.status_code == 401
-    return time.perf_counter() - began
+    return ended - began
