@@ -65,7 +65,7 @@ async def window(browser: Browser, card_market: Market) -> AsyncIterator[Window]
     _, buyer, _, order = await card_market.held()
     context = await card_market.context(browser, buyer)
     window = Window(await context.new_page(), card_market, buyer, order)
-    await context.route("https://js.stripe.com/clover/stripe.js", window.serve_script)
+    await context.route("https://js.stripe.com/endive/stripe.js", window.serve_script)
     await context.route("https://api.stripe.com/bank", window.ask_bank)
     context.on("request", lambda request: window.requests.append(request))  # noqa: PLW0108 - built-ins are refused
     context.on("console", lambda message: window.complaints.append(message.text) if message.type == "error" else None)

@@ -1,6 +1,9 @@
 """The page of an order in each of its states: paying, the bank's question, the receipt, and how it ended."""
 
+from pathlib import Path
+
 import pytest
+import stripe
 from icalendar import Calendar
 
 from actors.domain.charge_values import Charge, ChargeStatus
@@ -11,6 +14,7 @@ from tests.api.world import NOBODY, World
 from tests.web.reading import leads_to, opens, sends, submits
 
 NOW = 1_000_000
+STATIC = Path(__file__).parents[2] / "serve_app/web/static"
 
 
 def order(status: OrderStatus, **more: object) -> Order:
@@ -225,3 +229,9 @@ async def test_order_list_has_pages(world: World) -> None:
     page = await opens(buyer, "/orders")
     (link,) = (link for link in page.links if "cursor=" in link)
     assert "Ticket 00" in (await opens(buyer, link)).text
+
+
+def test_stripe_js_is_of_the_release_that_the_sdk_speaks() -> None:
+    """Stripe pairs them (https://docs.stripe.com/sdks/stripejs-versioning): another pair is not tested by Stripe."""
+    release = stripe.api_version.rpartition(".")[2]
+    assert f'src: "https://js.stripe.com/{release}/stripe.js"' in (STATIC / "card-form.js").read_text()

@@ -21,7 +21,7 @@ class CardForm extends HTMLElement {
     try {
       if (!window.Stripe) {
         await new Promise((onload, onerror) => {
-          document.head.append(Object.assign(document.createElement("script"), { src: "https://js.stripe.com/clover/stripe.js", onload, onerror }));
+          document.head.append(Object.assign(document.createElement("script"), { src: "https://js.stripe.com/endive/stripe.js", onload, onerror }));
           setTimeout(onerror, 15000);
         });
       }
