@@ -20,7 +20,7 @@ from config.settings import Settings
 
 # How long a caller waits, in ms. A purchase answers after 12 s at the latest; see order_commands.ANSWER_SECONDS.
 TICKET_TIMEOUT_MS = 5_000
-PAYMENT_PATIENCE = 20_000
+PAYMENT_TIMEOUT_MS = 20_000
 
 # Tickets of which it is remembered that they have an actor of their own; of others their shared host says it again.
 KNOWN_MOVED = 20_000
@@ -93,7 +93,7 @@ class ActorClient:
         """The charge as the command left it."""
         charge_id = getattr(command, "charge_id", None) or command.charge.id  # type: ignore[union-attr]
         host = self._placement.host_of(names.PAYMENTS, charge_id)
-        answer: ChargeAnswer | Refusal = await self._slow.ask(host, command, PAYMENT_PATIENCE)
+        answer: ChargeAnswer | Refusal = await self._slow.ask(host, command, PAYMENT_TIMEOUT_MS)
         return answer
 
     async def pay(self, command: Pay) -> PaymentAnswer | Refusal:
@@ -110,7 +110,7 @@ class ActorClient:
 
     async def _purchase(self, command: PurchaseCommand) -> PaymentAnswer | Refusal:
         host = self._placement.host_of(names.ORDERS, command.order_id)
-        answer: PaymentAnswer | Refusal = await self._slow.ask(host, command, PAYMENT_PATIENCE)
+        answer: PaymentAnswer | Refusal = await self._slow.ask(host, command, PAYMENT_TIMEOUT_MS)
         return answer
 
     def compare_hosts(self, supervisor: Heartbeat) -> None:

@@ -31,7 +31,7 @@ START_SECONDS = 30.0
 RETRY_SECONDS = 5.0
 # With as many actors as are allowed, Ray is not asked for each reservation whether one has ended.
 LISTED_SECONDS = 1.0
-PATIENCE = 5_000
+READ_TIMEOUT_MS = 5_000
 
 logger = structlog.get_logger(__name__)
 
@@ -157,7 +157,7 @@ class DedicatedTickets:
         return self._existed
 
     async def _read(self, ticket_id: str) -> TicketAnswer | Refusal:
-        (answer,) = await self._host.deliver([ReadTicket(ticket_id)], self._clock.now() + PATIENCE)
+        (answer,) = await self._host.deliver([ReadTicket(ticket_id)], self._clock.now() + READ_TIMEOUT_MS)
         read: TicketAnswer | Refusal = answer
         return read
 
