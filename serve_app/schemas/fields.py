@@ -204,7 +204,7 @@ def _password(text: str) -> str:
 
 def _token(text: str) -> str:
     if _TOKEN.fullmatch(text) is None:
-        raise ValueError("must be the token of a mail")
+        raise ValueError("must be as it stands in the mail")
     return text
 
 

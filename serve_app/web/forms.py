@@ -21,6 +21,8 @@ from serve_app.http.idempotency import HEADER
 from serve_app.http.request_body import read_raw
 
 KEY = "key"
+# Where the label of a field is more than its name written out.
+_LABELS = {"token": "the code", "minPrice": "price from", "maxPrice": "price to"}
 _MOST_FIELDS = 60
 _A_MINUTE = 60
 _UNKNOWN: ErrorEntry = {"message": "We do not know yet whether it was done. Send it again: nothing happens twice."}
@@ -102,8 +104,9 @@ class Form:
 
 
 def _in_words(message: str, field: str) -> str:
-    """Return the message with its field as people write it: `faceValue` is "face value"."""
-    return message.replace(field, _CAPITAL.sub(lambda capital: f" {capital[0].lower()}", field), 1)
+    """Return the message with its field as the form calls it: `faceValue` is "face value"."""
+    label = _LABELS.get(field) or _CAPITAL.sub(lambda capital: f" {capital[0].lower()}", field)
+    return message.replace(field, label, 1)
 
 
 def sent(fields: Mapping[str, str], *names: str) -> dict[str, object]:
