@@ -7,7 +7,7 @@ so within a turn this does: a message that wants a key of its turn is decided in
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any, Generic
+from typing import Generic
 
 from actors.domain.refusals import Unavailable
 from actors.runtime.entity import Entity
@@ -151,7 +151,7 @@ class Decider(Generic[State, Command]):
         turn.closed.add(self._entity.entity_id(envelope.command))
 
 
-def existing(state: Any) -> Any:  # noqa: ANN401 - the state of any entity
+def existing(state: State | None) -> State:
     """Return the state. Raises LookupError where there is none: an accepted command leaves an entity."""
     if state is None:
         raise LookupError("an accepted command leaves an entity")

@@ -149,12 +149,12 @@ async def shown(
     found: list[tuple[str, Ticket]] = []
     for document, stored in readable(lambda one: (one, ticket_of(one)), documents):
         ticket = replace(stored, order=live.get(stored.id))
-        if _is_in(wanted.city, ticket.details.city) and _is_in_state(wanted, ticket):
+        if is_in_city(wanted.city, ticket.details.city) and _is_in_state(wanted, ticket):
             found.append((document[field], ticket))
     return found
 
 
-def _is_in(wanted: str | None, city: str | None) -> bool:
+def is_in_city(wanted: str | None, city: str | None) -> bool:
     """Whether the city is the wanted one, as searches compare. A question without a letter is no city."""
     return wanted is None or (city is not None and folded(city) == folded(wanted) != "")
 

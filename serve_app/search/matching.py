@@ -4,23 +4,24 @@ from dataclasses import dataclass
 
 from actors.domain.instants import Instant
 from actors.domain.ticket_values import TicketDetails
-from actors.read_model.search_terms import folded, search_terms
-from actors.storage.catalogue import TicketFilter
+from actors.read_model.search_terms import search_terms
+from actors.storage.catalogue import TicketFilter, is_in_city
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
     """A new ticket, and the words that it is found by."""
 
+    ticket_id: str
     details: TicketDetails
     at: Instant
     words: frozenset[str]
 
     @classmethod
-    def of(cls, details: TicketDetails, at: Instant) -> "Listed":
+    def of(cls, ticket_id: str, details: TicketDetails, at: Instant) -> "Listed":
         """Return what searches compare."""
         words = search_terms(details.title, details.venue, details.city, details.description)
-        return cls(details, at, frozenset(words))
+        return cls(ticket_id, details, at, frozenset(words))
 
 
 def matches(wanted: TicketFilter, listed: Listed) -> bool:
@@ -31,7 +32,7 @@ def matches(wanted: TicketFilter, listed: Listed) -> bool:
         wanted.category in (None, details.category)
         and (wanted.min_price is None or details.price >= wanted.min_price)
         and (wanted.max_price is None or details.price <= wanted.max_price)
-        and (wanted.city is None or folded(wanted.city) == folded(details.city or "") != "")
+        and is_in_city(wanted.city, details.city)
         # A question of nothing but stop characters finds nothing.
         and (wanted.q is None or bool(terms))
         and listed.words.issuperset(terms)

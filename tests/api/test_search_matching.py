@@ -42,5 +42,7 @@ async def test_search_matches_exactly_the_new_tickets_that_it_finds(world: World
     tickets = await world.services.queries.tickets.by_ids([ticket["id"] for ticket in listed])
     for parameters in SEARCHES:
         wanted = wanted_of(TicketSearch.of(parameters, world.services.rules()))
-        matching = {one.details.title for one in tickets if matches(wanted, Listed.of(one.details, one.created_at))}
+        matching = {
+            one.details.title for one in tickets if matches(wanted, Listed.of(one.id, one.details, one.created_at))
+        }
         assert matching == set(await titles(world.anyone(), **parameters)), parameters

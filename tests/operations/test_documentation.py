@@ -15,6 +15,8 @@ PATH = re.compile(
 # Beside one that is named in full.
 BARE = re.compile(r"`(test_\w+\.py)`")
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)")
+# Of a row of the tables of logs: names of fields are no events.
+LOGGED = re.compile(r"(?<!with )`([a-z]+(?:_[a-z]+)+)`")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 # Of releases that are told of, not of today's tree.
 HISTORY = "CHANGELOG.md"
@@ -54,3 +56,14 @@ def test_the_table_of_negative_controls_is_that_of_the_simulation() -> None:
     section, _, _ = section.partition("\n## ")
     rows = re.findall(r"^\| ([^|]+?) \| (\d+) \|$", section, re.MULTILINE)
     assert [(name, int(seeds)) for name, seeds in rows] == [(control.protection, control.seeds) for control in CONTROLS]
+
+
+def test_every_log_event_that_operators_are_told_of_is_logged() -> None:
+    operations = (ROOT / "docs/operations.md").read_text()
+    tables = re.findall(r"^\| in the logs \|.*\n\|.*\n((?:\|.*\n)+)", operations, re.MULTILINE)
+    told = {name for table in tables for row in table.splitlines() for name in LOGGED.findall(row.split("|")[1])}
+    source = "".join(
+        file.read_text() for room in ("actors", "serve_app", "cli") for file in (ROOT / room).rglob("*.py")
+    )
+    assert len(told) >= 10
+    assert {name for name in told if f'"{name}"' not in source} == set()

@@ -207,13 +207,21 @@ async def test_page_of_a_search_hears_how_many_new_tickets_it_finds(market: Mark
 
 
 async def test_page_of_a_search_counts_no_further_than_a_hundred(market: Market) -> None:
-    listed = Listed.of(TicketDetails(title="Hamlet", price=1_000, currency="usd"), at=1)
-    for _ in range(120):
-        market.services.live.on_listed(listed)
+    details = TicketDetails(title="Hamlet", price=1_000, currency="usd")
+    for number in range(120):
+        market.services.live.on_listed(Listed.of(str(number), details, at=1))
     seller = await market.member()
     async with listening(await market.anyone(), await seller.lists(), more="&since=0") as listener:
-        texts = [(await listener.next())[1]]
-        assert "99+ new tickets<" in texts[0]
+        assert "99+ new tickets<" in (await listener.next())[1]
+
+
+async def test_event_that_is_published_again_counts_its_ticket_once(market: Market) -> None:
+    listed = Listed.of("1" * 24, TicketDetails(title="Hamlet", price=1_000, currency="usd"), at=1)
+    for _ in range(2):
+        market.services.live.on_listed(listed)
+    shown = await (await market.member()).lists(title="Macbeth")
+    async with listening(await market.anyone(), shown, more="&since=0&q=hamlet") as listener:
+        assert "1 new ticket<" in (await listener.next())[1]
 
 
 async def test_ended_session_ends_its_streams_within_two_seconds(market: Market) -> None:

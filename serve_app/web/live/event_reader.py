@@ -70,19 +70,20 @@ class EventReader:
         for entry_id, fields in entries:
             self._position = entry_id.decode()
             entity = fields.get(b"entity", b"").decode(errors="replace")
+            ticket_id = entity.removeprefix(_TICKET)
             if entity.startswith(_TICKET):
-                self._changes.on_changed(entity.removeprefix(_TICKET))
+                self._changes.on_changed(ticket_id)
             try:
-                self._read_whole(fields)
+                self._read_whole(ticket_id, fields)
             except (UnreadableError, LookupError, ValueError) as error:
                 # A newer release may write what this one cannot read: its pages miss a notice.
                 logger.warning("live_event_unreadable", error=type(error).__name__)
         if entries:
             await asyncio.sleep(_REST_SECONDS)
 
-    def _read_whole(self, fields: Mapping[bytes, bytes]) -> None:
+    def _read_whole(self, ticket_id: str, fields: Mapping[bytes, bytes]) -> None:
         if fields.get(b"type") == _LISTED:
             details = decode(TicketDetails, orjson.loads(fields[b"data"])["details"])
-            self._changes.on_listed(Listed.of(details, int(fields[b"at"])))
+            self._changes.on_listed(Listed.of(ticket_id, details, int(fields[b"at"])))
         elif fields.get(b"type") == _BANK_ASKS:
             self._changes.on_order_changed(orjson.loads(fields[b"data"])["charge"]["order_id"])

@@ -156,7 +156,7 @@ class LiveFeed:
             topic = self._topics.setdefault(ticket_id, Topic())
             topic.viewers.add(viewer)
             if topic.ticket is None:
-                self._note(ticket_id)
+                self.on_changed(ticket_id)
             elif topic.ticket.version > version:
                 viewer.tell(ticket_id)
         if order_id is not None:
@@ -190,7 +190,9 @@ class LiveFeed:
 
     def on_changed(self, ticket_id: str) -> None:
         """Ask the ticket anew, if somebody watches it."""
-        self._note(ticket_id)
+        if ticket_id in self._topics:
+            self._changed.add(ticket_id)
+            self._has_changed.set()
 
     def on_listed(self, listed: Listed) -> None:
         """Count the new ticket for the searches that find it."""
@@ -203,7 +205,8 @@ class LiveFeed:
 
     def on_gap(self) -> None:
         """Ask everything that is watched anew."""
-        self._note_all()
+        self._changed.update(self._topics)
+        self._has_changed.set()
 
     def _admit(self, session: Session | None, address: str) -> None:
         is_full = len(self._viewers) >= self._most_streams
@@ -219,22 +222,13 @@ class LiveFeed:
             error.retry_after = _ASK_AGAIN_SECONDS
             raise error
 
-    def _note(self, ticket_id: str) -> None:
-        if ticket_id in self._topics:
-            self._changed.add(ticket_id)
-            self._has_changed.set()
-
-    def _note_all(self) -> None:
-        self._changed.update(self._topics)
-        self._has_changed.set()
-
     async def _keep_asking(self) -> None:
         while True:
             try:
                 async with asyncio.timeout(_LOOK_AGAIN_SECONDS):
                     await self._has_changed.wait()
             except TimeoutError:
-                self._note_all()
+                self.on_gap()
             self._has_changed.clear()
             changed, self._changed = self._changed, set()
             asked = list(changed)
@@ -248,7 +242,7 @@ class LiveFeed:
     async def _ask(self, ticket_id: str) -> None:
         answer = await self._market.ask_ticket(ReadTicket(ticket_id))
         if isinstance(answer, Unavailable):
-            self._note(ticket_id)  # its actor is away: it is asked again until it is back
+            self.on_changed(ticket_id)  # its actor is away: it is asked again until it is back
         if isinstance(answer, Refusal):
             return
         ticket = await self._as_everybody_sees(answer.ticket)

@@ -41,7 +41,7 @@ class NewListings:
     """The newest listings of the market, and the searches that somebody looks at."""
 
     def __init__(self) -> None:
-        self._newest: deque[Listed] = deque(maxlen=_REMEMBERED)
+        self._newest: dict[str, Listed] = {}
         self._searches: dict[TicketFilter, WatchedSearch] = {}
 
     def watch(self, viewer: "Viewer", wanted: TicketFilter) -> WatchedSearch:
@@ -49,7 +49,7 @@ class NewListings:
         search = self._searches.get(wanted)
         if search is None:
             search = self._searches[wanted] = WatchedSearch(wanted)
-            for listed in self._newest:
+            for listed in self._newest.values():
                 search.note(listed)
         search.viewers.add(viewer)
         return search
@@ -61,8 +61,15 @@ class NewListings:
             self._searches.pop(search.wanted, None)
 
     def note(self, listed: Listed) -> None:
-        """Count a new ticket for the searches that find it; `tell` tells their viewers."""
-        self._newest.append(listed)
+        """Count a new ticket for the searches that find it; `tell` tells their viewers.
+
+        An event may come more than once: a ticket counts once.
+        """
+        if listed.ticket_id in self._newest:
+            return
+        self._newest[listed.ticket_id] = listed
+        if len(self._newest) > _REMEMBERED:
+            del self._newest[next(iter(self._newest))]
         for search in self._searches.values():
             search.note(listed)
 

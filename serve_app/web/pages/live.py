@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from fastapi import APIRouter, Request
 from fastapi.sse import format_sse_event
@@ -163,7 +164,13 @@ def _new_listings(viewer: Viewer, asked: _Asked) -> bytes:
     count = viewer.search.listed_since(viewer.since) if viewer.search is not None else 0
     if not count:
         return b""
-    return _fragment(part("parts/tickets.html", "new_listings", count, MOST_COUNTED, asked.address))
+    return _new_listings_fragment(count, asked.address)
+
+
+@lru_cache(maxsize=1_024)
+def _new_listings_fragment(count: int, address: str) -> bytes:
+    """Rendered once for all who look at the search."""
+    return _fragment(part("parts/tickets.html", "new_listings", count, MOST_COUNTED, address))
 
 
 def _is_concerned(ticket: Ticket, visitor: Visitor) -> bool:
