@@ -68,7 +68,9 @@ def check_history(file: Annotated[Path, typer.Argument(help="what `holdfast load
     console = Console(highlight=False, soft_wrap=True)
     try:
         is_explained = history.check(file, console)
-    except (OSError, HistoryError) as error:
+    except OSError as error:
+        _fail(f"{file} cannot be read: {error.strerror}", exit_code=2)
+    except HistoryError as error:
         _fail(str(error), exit_code=2)
     if not is_explained:
         raise typer.Exit(1)
@@ -174,7 +176,7 @@ def seed(
 
 @app.command()
 def status(*, as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
-    """Show what each actor of the running market did so far."""
+    """Show what each actor of the running market did so far, and how its background work does."""
     try:
         heartbeats = reporting.heartbeats(_settings())
     except reporting.NotRunningError as error:
