@@ -18,7 +18,7 @@ from actors.runtime.placement import SharedPlacement
 from actors.runtime.ports import Clock, HostUnreachableError, Transport
 from config.settings import Settings
 
-# How long a caller waits, in ms. A purchase answers after 12 s at the latest; see order_commands.ANSWER_SECONDS.
+# How long a caller waits, in ms. A purchase answers after 12 s at the latest; see purchase_runner.ANSWER_SECONDS.
 TICKET_TIMEOUT_MS = 5_000
 PAYMENT_TIMEOUT_MS = 20_000
 

@@ -19,7 +19,7 @@ from config.settings import Settings
 
 START_AGAIN_SECONDS = 1.0
 
-# A purchase answers after 12 s at the latest (see order_commands.ANSWER_SECONDS).
+# A purchase answers after 12 s at the latest (see purchase_runner.ANSWER_SECONDS).
 DRAIN_SECONDS = 15.0
 END_SECONDS = 30.0
 

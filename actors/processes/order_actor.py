@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from actors.domain.answers import PaymentAnswer
 from actors.domain.purchase_commands import PurchaseCommand
 from actors.domain.refusals import Refusal
-from actors.payments.order_commands import OrderCommands
 from actors.payments.purchase import PurchaseSaga
+from actors.payments.purchase_runner import PurchaseRunner
 from actors.payments.refund_purchase import RefundSaga
 from actors.processes.base import HostActor
 from actors.processes.resources import Resources
@@ -17,7 +17,7 @@ from actors.runtime.ports import Instant
 class OrderActor(HostActor):
     """Carries purchases through tickets and charges. Has no journal of its own: those two have."""
 
-    _commands: OrderCommands
+    _commands: PurchaseRunner
 
     async def start(self, connections: Resources) -> None:
         queries, clock = connections.queries, connections.clock
@@ -31,7 +31,7 @@ class OrderActor(HostActor):
             grace_ms=self.settings.payment_grace_ms,
             max_attempts=self.settings.payment_attempts,
         )
-        self._commands = OrderCommands(actors, queries, purchases, refunds)
+        self._commands = PurchaseRunner(actors, queries, purchases, refunds)
 
     async def handle(
         self,

@@ -24,7 +24,7 @@ from actors.domain.ticket_commands import (
     TicketCommand,
 )
 from actors.domain.ticket_values import Order
-from actors.payments.order_commands import OrderCommands
+from actors.payments.purchase_runner import PurchaseRunner
 from actors.storage.orders import Orders
 from actors.tickets.entity import TicketEntity
 from config.settings import Settings
@@ -119,13 +119,13 @@ def lists_show_what_is_held(patch: Patch) -> None:
 
 
 def paying_again_is_paying_anew(patch: Patch) -> None:
-    real = OrderCommands.handle
+    real = PurchaseRunner.handle
 
-    async def handle(commands: OrderCommands, command: PurchaseCommand) -> PaymentAnswer | Refusal:
+    async def handle(commands: PurchaseRunner, command: PurchaseCommand) -> PaymentAnswer | Refusal:
         answer = await real(commands, command)
         return replace(answer, fresh=True) if isinstance(answer, PaymentAnswer) else answer
 
-    patch.setattr(OrderCommands, "handle", handle)
+    patch.setattr(PurchaseRunner, "handle", handle)
 
 
 def a_session_outlives_its_end(patch: Patch) -> None:

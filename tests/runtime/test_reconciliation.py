@@ -17,9 +17,9 @@ from actors.domain.ticket_commands import CancelOrder, Sell, TicketCommand
 from actors.domain.ticket_events import OrderCompleted
 from actors.domain.ticket_values import Order
 from actors.payments.charge_workflow import ChargeWorkflow
-from actors.payments.order_commands import OrderCommands
 from actors.payments.participants import Outcome, Participants
 from actors.payments.purchase import PurchaseSaga
+from actors.payments.purchase_runner import PurchaseRunner
 from actors.payments.reconciliation import ReconciliationReport
 from actors.runtime.entity import EntityDecision
 from actors.storage import ledger_reader, stripe_lists
@@ -44,8 +44,8 @@ async def report_of(market: LocalMarket, *, margin: int = -60_000) -> Reconcilia
     return await reconcile(own.database, market.stripe, own.clock, pause_seconds=0, margin=margin)
 
 
-def purchases_of(market: LocalMarket, kind: type[PurchaseSaga], participants: Participants) -> OrderCommands:
-    return market.order_commands(participants, saga=kind, grace_ms=0, max_attempts=1)
+def purchases_of(market: LocalMarket, kind: type[PurchaseSaga], participants: Participants) -> PurchaseRunner:
+    return market.purchase_runner(participants, saga=kind, grace_ms=0, max_attempts=1)
 
 
 async def test_reconciliation_finds_nothing_in_a_market_that_sold_declined_and_refunded(market: LocalMarket) -> None:

@@ -11,9 +11,9 @@ from actors.domain.refusals import Refusal
 from actors.domain.ticket import TicketAnswer
 from actors.domain.ticket_commands import TicketCommand
 from actors.domain.ticket_values import Order
-from actors.payments.order_commands import OrderCommands
 from actors.payments.participants import Participants
 from actors.payments.purchase import new_charge
+from actors.payments.purchase_runner import PurchaseRunner
 from actors.runtime.ports import Clock, Instant
 from actors.storage.sandbox_ledger import MongoLedger
 from actors.stripe.sandbox.authentication import intent_id_of
@@ -74,9 +74,9 @@ async def changed_at_stripe(
     assert await MongoLedger(market.connections.database).append(Change(time.time(), change(intent).next_version()))
 
 
-def purchases(market: LocalMarket, participants: Participants) -> OrderCommands:
+def purchases(market: LocalMarket, participants: Participants) -> PurchaseRunner:
     """An OrderActor of its own that talks to these participants."""
-    return market.order_commands(participants)
+    return market.purchase_runner(participants)
 
 
 def a_charge(market: LocalMarket, order: Order) -> Charge:

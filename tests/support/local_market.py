@@ -17,9 +17,9 @@ from actors.domain.ticket import TicketAnswer
 from actors.domain.ticket_commands import TicketCommand
 from actors.payments.charge_entity import ChargeEntity
 from actors.payments.charge_workflow import ChargeWorkflow
-from actors.payments.order_commands import OrderCommands
 from actors.payments.participants import Participants
 from actors.payments.purchase import PurchaseSaga
+from actors.payments.purchase_runner import PurchaseRunner
 from actors.payments.refund_purchase import RefundSaga
 from actors.payments.webhook_events import WebhookEventHandler
 from actors.processes.servers import ProductionResources
@@ -69,7 +69,7 @@ class LocalMarket:
         self.tickets: RunningHost
         self.charges: RunningHost
         self.payments: ChargeWorkflow
-        self.purchases: OrderCommands
+        self.purchases: PurchaseRunner
         self.account = open_account(settings, self.connections.database)
         self.stripe = self.account.stripe
         self._all: list[RunningHost] = []
@@ -78,16 +78,16 @@ class LocalMarket:
         self.tickets = self.start_tickets()
         self.charges = self._start(ChargeEntity(self.connections.queries), "payments-0")
         self.payments = ChargeWorkflow(self.charges.host, self.stripe, self.connections.clock)
-        self.purchases = self.order_commands(self)
+        self.purchases = self.purchase_runner(self)
 
-    def order_commands(
+    def purchase_runner(
         self,
         participants: Participants,
         *,
         saga: type[PurchaseSaga] = PurchaseSaga,
         grace_ms: int | None = None,
         max_attempts: int | None = None,
-    ) -> OrderCommands:
+    ) -> PurchaseRunner:
         """What one more OrderActor would do, which talks to these participants; without numbers those of the market."""
         own, settings = self.connections, self.settings
         refunds = RefundSaga(participants, own.queries)
@@ -99,7 +99,7 @@ class LocalMarket:
             grace_ms=settings.payment_grace_ms if grace_ms is None else grace_ms,
             max_attempts=settings.payment_attempts if max_attempts is None else max_attempts,
         )
-        return OrderCommands(participants, own.queries, purchases, refunds)
+        return PurchaseRunner(participants, own.queries, purchases, refunds)
 
     def start_tickets(self, *, fence_reads: bool = False) -> RunningHost:
         entity = TicketEntity(self.connections.queries, fee=self.settings.fee_hundredths)

@@ -28,7 +28,7 @@ SHOW_SECONDS = 2.0
 logger = structlog.get_logger(__name__)
 
 
-class OrderCommands:
+class PurchaseRunner:
     """The commands that run in this actor, one at a time for each order: of two clicks on *pay* the second waits."""
 
     def __init__(
