@@ -34,7 +34,7 @@ from actors.storage.sessions import SessionRecords
 from actors.storage.sitemap import Sitemap
 from actors.storage.tickets import Tickets
 from actors.storage.upgrades import convert_email_keys
-from actors.storage.user_reads import DelistedSellers
+from actors.storage.user_flags import DelistedSellers
 from actors.storage.users import User, Users
 from actors.storage.webhook_inbox import WebhookInbox
 from actors.stripe.sandbox import Sandbox

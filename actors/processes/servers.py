@@ -18,7 +18,7 @@ from actors.storage.documents import MongoDocuments
 from actors.storage.entities import Queries
 from actors.storage.journal import MongoJournal
 from actors.storage.upgrades import DocumentUpgrade
-from actors.storage.user_reads import DelistedSellers, MongoPendingUserEvents
+from actors.storage.user_flags import DelistedSellers, MongoPendingUserEvents
 from actors.storage.webhook_inbox import WebhookInbox
 from actors.supervision.delisting import EVERY_SECONDS as DELISTING_SECONDS
 from actors.supervision.delisting import Delisting

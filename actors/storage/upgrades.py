@@ -15,7 +15,7 @@ from actors.domain.codec import Document
 from actors.read_model.projections import PROJECTIONS, projection_of, readable
 from actors.runtime.ports import DocumentStore, StoreUnavailableError
 from actors.storage.database import Database, despite_contention, reaching_the_database
-from actors.storage.user_reads import EMAIL_RULE, email_key
+from actors.storage.user_flags import EMAIL_RULE, email_key
 
 PAGE = 200
 # Between two pages, so that people hardly notice: about 700 documents a second.

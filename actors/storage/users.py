@@ -9,7 +9,7 @@ from pymongo.errors import DuplicateKeyError
 
 from actors.domain.instants import Instant
 from actors.storage.database import despite_contention, ensure_indexes
-from actors.storage.user_reads import email_key
+from actors.storage.user_flags import email_key
 
 Document = dict[str, Any]
 

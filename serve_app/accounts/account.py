@@ -4,7 +4,7 @@ from actors.domain.account_events import AccountClosed, EmailVerified, PasswordC
 from actors.mail.outbox import to_user
 from actors.mail.templates import MailKind
 from actors.mail.tokens import EmailToken, is_of
-from actors.storage.user_reads import email_key
+from actors.storage.user_flags import email_key
 from actors.storage.users import User
 from serve_app.accounts.password_rules import weakness_of
 from serve_app.accounts.passwords import prove_password

@@ -1,7 +1,7 @@
 """Whose password it is, and what happens wherever one is guessed."""
 
 from actors.domain.account_events import SignInFailed
-from actors.storage.user_reads import email_key
+from actors.storage.user_flags import email_key
 from actors.storage.users import User
 from serve_app.http.errors import NotAuthorizedError, RequestValidationError
 from serve_app.services import Services

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from actors.domain.account_events import SignedIn, SignedOut
 from actors.mail.outbox import to_user
 from actors.mail.templates import MailKind
-from actors.storage.user_reads import email_key
+from actors.storage.user_flags import email_key
 from actors.storage.users import User
 from serve_app.accounts.passwords import authenticate
 from serve_app.http.errors import ConflictError, ForbiddenError, NotAuthorizedError, NotFoundError

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
 
-from actors.storage.user_reads import email_key
+from actors.storage.user_flags import email_key
 from actors.storage.users import User
 from serve_app.accounts import account, sessions
 from serve_app.accounts.sessions import begin_session

@@ -11,7 +11,7 @@ from actors.payments.webhook_events import WebhookEventHandler
 from actors.storage.database import Database, connect, create_indexes, database_of
 from actors.storage.entities import Queries as StoredEntities
 from actors.storage.sitemap import Sitemap
-from actors.storage.user_reads import DelistedSellers
+from actors.storage.user_flags import DelistedSellers
 from actors.storage.webhook_inbox import WebhookInbox
 from actors.supervision.delisting import Delisting
 from config.settings import Settings

@@ -1,6 +1,6 @@
 import json
 
-from actors.storage.user_reads import DelistedSellers
+from actors.storage.user_flags import DelistedSellers
 from actors.supervision.delisting import Delisting
 from serve_app.http.timestamps import iso
 from tests.api.world import JSON, PASSWORD, Person, World, errors, fields

@@ -6,7 +6,7 @@ from actors.domain.ticket import TicketAnswer
 from actors.domain.ticket_commands import CancelSale, TicketCommand
 from actors.domain.ticket_values import CancelReason
 from actors.storage.upgrades import watch_who_may_not_sell
-from actors.storage.user_reads import DelistedSellers
+from actors.storage.user_flags import DelistedSellers
 from actors.supervision.delisting import AT_ONCE_SECONDS, WATCHED_MS, Delisting
 from tests.api.fake_market import FakeMarket
 from tests.api.world import PASSWORD, Person, World

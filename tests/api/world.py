@@ -15,7 +15,7 @@ from starlette.responses import Response
 from actors.mail.templates import MailKind
 from actors.payments.webhook_events import WebhookEventHandler
 from actors.storage.database import Database
-from actors.storage.user_reads import email_key
+from actors.storage.user_flags import email_key
 from actors.storage.users import User
 from actors.stripe.webhooks import sign
 from serve_app.services import Services

@@ -14,7 +14,7 @@ from actors.storage.revocations import RevocationRecords
 from actors.storage.security_events import SecurityEventRecords
 from actors.storage.sessions import SessionRecord, SessionRecords
 from actors.storage.upgrades import convert_email_keys, watch_who_may_not_sell
-from actors.storage.user_reads import DelistedSellers, MongoPendingUserEvents
+from actors.storage.user_flags import DelistedSellers, MongoPendingUserEvents
 from actors.storage.users import User, Users
 from actors.storage.webhook_inbox import WebhookInbox
 from actors.stripe.webhooks import WebhookEvent

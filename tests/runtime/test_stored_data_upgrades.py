@@ -10,7 +10,7 @@ from actors.read_model.projections import PROJECTIONS
 from actors.runtime.ports import DocumentStore, StoreUnavailableError
 from actors.storage.documents import MongoDocuments
 from actors.storage.upgrades import DocumentUpgrade, convert_email_keys
-from actors.storage.user_reads import EMAIL_RULE, email_key
+from actors.storage.user_flags import EMAIL_RULE, email_key
 from tests.support.local_market import LocalMarket
 from tests.support.trading import held, listed
 

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from actors.storage.user_reads import email_key
+from actors.storage.user_flags import email_key
 from serve_app.accounts import account, sessions
 from serve_app.http.errors import CustomError
 from serve_app.http.idempotency import identify
