@@ -19,6 +19,7 @@ from actors.storage.server import server_of
 
 Database = AsyncDatabase[Document]
 DUPLICATE_KEY = 11000
+LONGEST_IDLE_MS = 120_000
 # MongoDB's WriteConflict, and the "deadlock detected" of DocumentDB on PostgreSQL: the server ended the statement so
 # that another could go on, and nothing of it was written.
 CONTENTION = {112, 16_908_292}
@@ -84,6 +85,8 @@ def connect(url: str, *, patience_ms: int = 10_000) -> AsyncMongoClient[Document
         # Also how long the driver waits for a sign of life before it takes all that is under way for lost.
         connectTimeoutMS=patience_ms // 10,
         socketTimeoutMS=patience_ms,
+        # Servers and firewalls close connections that were idle for some minutes, and the next command would fail.
+        maxIdleTimeMS=LONGEST_IDLE_MS,
         appname="holdfast",
     )
 

@@ -5,6 +5,7 @@ sellers rests on it.
 """
 
 import asyncio
+from asyncio import sleep
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -75,7 +76,7 @@ class Duties:
                 failed_in_a_row = 0
                 status.runs += 1
                 status.last_run_at = self._now()
-            await asyncio.sleep(_pause_seconds(duty, failed_in_a_row))
+            await sleep(_pause_seconds(duty, failed_in_a_row))
 
 
 def _pause_seconds(duty: Duty, failed_in_a_row: int) -> float:

@@ -28,13 +28,12 @@ class Work:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How many seconds each pause was to last; none lasts any."""
     taken: list[float] = []
-    sleep = asyncio.sleep
 
     async def at_once(seconds: float) -> None:
         taken.append(seconds)
-        await sleep(0)
+        await asyncio.sleep(0)
 
-    monkeypatch.setattr("actors.supervision.duty.asyncio.sleep", at_once)
+    monkeypatch.setattr("actors.supervision.duty.sleep", at_once)
     return taken
 
 

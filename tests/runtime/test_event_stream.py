@@ -221,6 +221,7 @@ async def test_events_beyond_the_publishers_backlog_are_read_back_from_the_journ
         await asyncio.sleep(0)
     await eventually(lambda: len(memory.told) >= len(memory.commits))
     running.cancel()
+    await asyncio.wait([running])
     assert memory.told == list(range(1, len(memory.commits) + 1))
     assert memory.read_back > 0
     assert commit_relay._backlog_bytes == 0

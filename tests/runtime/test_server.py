@@ -10,7 +10,7 @@ from pymongo.errors import OperationFailure
 
 from actors.domain.codec import Document
 from actors.storage.catalogue import MongoCatalogue, TicketFilter
-from actors.storage.database import database_of, ensure_indexes
+from actors.storage.database import connect, database_of, ensure_indexes
 from actors.storage.embedded.catalogue import EmbeddedCatalogue
 from actors.storage.embedded.server import EmbeddedServer
 from actors.storage.orders import Orders
@@ -18,6 +18,8 @@ from actors.storage.server import MongoServer, server_of
 from tests.support.commands import Commands
 from tests.support.fake_mongod import FakeMongod, speaking_to
 
+# Azure closes a connection after so many seconds without a command, SecantusDB after 300.
+SHORTEST_SERVER_TIMEOUT_SECONDS = 240
 UNTOLD = {"Unauthorized": 13, "CommandNotFound": 59}
 
 
@@ -77,3 +79,11 @@ def test_without_the_embedded_database_none_of_its_workarounds_is_loaded() -> No
     loaded = "print([name for name in sys.modules if name.startswith('actors.storage.embedded')])"
     run = subprocess.run([sys.executable, "-c", f"{imports}; {loaded}"], capture_output=True, text=True, check=True)
     assert run.stdout.strip().splitlines()[-1] == "[]"
+
+
+async def test_idle_connection_is_given_up_before_a_server_closes_it() -> None:
+    """A command on a connection that the server has closed fails, and nobody knows whether it was carried out."""
+    async with connect("mongodb://nobody.invalid") as client:
+        idle_seconds = client.options.pool_options.max_idle_time_seconds
+    assert idle_seconds is not None
+    assert idle_seconds < SHORTEST_SERVER_TIMEOUT_SECONDS

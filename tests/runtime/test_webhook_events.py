@@ -267,6 +267,7 @@ async def test_an_enqueued_webhook_event_is_handled_in_a_moment(market: LocalMar
         await eventually(is_complete)
     finally:
         job.cancel()
+        await asyncio.wait([job])
 
 
 # What comes too early
