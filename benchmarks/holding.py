@@ -14,10 +14,12 @@ from typing import Any, cast
 
 from bson import ObjectId
 
+from actors.cluster.market import MarketClient
 from actors.domain.ticket import TicketAnswer
 from actors.domain.ticket_commands import Reserve
+from actors.storage.database import connect, database_of
 from cli.status import ADDRESS_FILE, with_database
-from config import ray_environment
+from config import logs, ray_environment
 from config.settings import Settings, load
 
 AT_A_TIME = 1_000
@@ -28,7 +30,12 @@ async def hold(settings: Settings, tickets: list[str], until: int) -> dict[str, 
     """Hold each of the tickets until that instant (ms), give or take the time of an answer."""
     from actors.processes import on_ray  # noqa: PLC0415 - Ray reads its settings when it is imported
 
-    actors = await on_ray.connect(settings)
+    logs.configure()
+    async with connect(str(settings.mongodb_url)) as client:
+        return await _hold(await on_ray.connect(settings, database_of(client)), tickets, until)
+
+
+async def _hold(actors: MarketClient, tickets: list[str], until: int) -> dict[str, Any]:
     buyer = str(ObjectId())
     held: list[str] = []
     refused: list[str] = []

@@ -1,8 +1,8 @@
 """The API as a Ray Serve application."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import TypeVar
 
 import structlog
@@ -13,14 +13,16 @@ from ray.exceptions import RayError
 from ray.serve import Application
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from actors.processes.on_ray import connect
+from actors.processes import on_ray
 from actors.runtime.ports import StoreUnavailableError
+from actors.storage.database import connect, database_of
 from config import logs
 from config.settings import Settings
 from serve_app.api import create_api
+from serve_app.bootstrap import open_services
 from serve_app.http.error_responses import unavailable
 from serve_app.http.replica_port import listen_at_own_address
-from serve_app.services import Services, open_services
+from serve_app.services import Services
 
 _log = structlog.get_logger()
 T = TypeVar("T")
@@ -40,7 +42,8 @@ class Api:
     async def __serve_build_asgi_app__(self) -> ASGIApp:
         """Return the app over services that live as long as the replica. Waits while the database is away."""
         logs.configure()
-        api = behind_ray(create_api(await self._services()))
+        services = await self._open.enter_async_context(open_replica(self._settings))
+        api = behind_ray(create_api(services))
 
         async def without_routes(scope: Scope, receive: Receive, send: Send) -> None:
             await api(scope, receive, send)
@@ -52,9 +55,16 @@ class Api:
         """Close the connections when the replica ends."""
         await self._open.aclose()
 
-    async def _services(self) -> Services:
-        market = await connect(self._settings)
-        return await once_the_database_answers(self._open, lambda: open_services(self._settings, market))
+
+@asynccontextmanager
+async def open_replica(settings: Settings) -> AsyncIterator[Services]:
+    """Connect to the database once, and open the way to the actors and the services on it. Waits while it is away."""
+    if settings.mongodb_url is None:
+        raise ValueError("MONGODB_URL must be known by now")
+    async with connect(settings.mongodb_url) as client, AsyncExitStack() as stack:
+        database = database_of(client)
+        market = await on_ray.connect(settings, database)
+        yield await once_the_database_answers(stack, lambda: open_services(settings, database, market))
 
 
 async def once_the_database_answers(

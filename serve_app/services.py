@@ -1,12 +1,9 @@
-"""What routes work with, and how it is opened for the life of a replica."""
+"""What routes work with. `bootstrap.py` makes it."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import structlog
 from redis.asyncio import Redis
 from starlette.requests import Request
 
@@ -15,53 +12,33 @@ from actors.domain.charge_values import Charge
 from actors.domain.instants import Instant
 from actors.mail.outbox import Outbox
 from actors.mail.tokens import EmailTokens
-from actors.payments.webhook_events import WebhookEventHandler
-from actors.processes.stripe_account import open_sandbox
-from actors.runtime.clock import wall_clock
-from actors.runtime.ports import RecordedEvent, StoreUnavailableError
+from actors.runtime.ports import RecordedEvent
 from actors.storage.catalogue import Catalogue
-from actors.storage.database import connect, database_of
-from actors.storage.entities import Queries as StoredEntities
 from actors.storage.failed_refunds import FailedRefunds
 from actors.storage.favourites import Favourites
-from actors.storage.journal import MongoJournal
 from actors.storage.orders import Orders
 from actors.storage.reports import Reports
-from actors.storage.revocations import RevocationRecords
 from actors.storage.security_events import SecurityEventRecords
-from actors.storage.server import server_of
-from actors.storage.sessions import SessionRecords
 from actors.storage.sitemap import Sitemap
 from actors.storage.tickets import Tickets
-from actors.storage.upgrades import convert_email_keys
-from actors.storage.user_flags import DelistedSellers
 from actors.storage.users import User, Users
-from actors.storage.webhook_inbox import WebhookInbox
 from actors.stripe.sandbox import Sandbox
 from actors.supervision.delisting import Delisting
 from config.settings import Settings
 from serve_app.accounts.changed_users import ChangedUsers
-from serve_app.accounts.password_hashes import Argon2Cost, Passwords
-from serve_app.accounts.revocations import Revocations
-from serve_app.accounts.session_cookies import Lifetimes, Sessions
-from serve_app.accounts.tokens import Session, Tokens
+from serve_app.accounts.password_hashes import Passwords
+from serve_app.accounts.session_cookies import Sessions
+from serve_app.accounts.tokens import Session
 from serve_app.buying.stripe_webhooks import StripeWebhooks
 from serve_app.http.errors import ForbiddenError, NotAuthorizedError
 from serve_app.schemas.body import Rules
 from serve_app.search.coalescing_cache import CoalescingCache
-from serve_app.search.erased_words import as_everybody_sees
 from serve_app.security.audit_log import AuditLog
 from serve_app.security.client_ip import client_address
 from serve_app.security.rate_limits import RateLimits
 from serve_app.web.live.feed import LiveFeed
 
 Clock = Callable[[], Instant]
-
-_REDIS_SECONDS = 1.0
-# Each is a request to Serve, which takes 2,000 at a time (app.py).
-STREAMS_BESIDE_REQUESTS = 800
-
-_log = structlog.get_logger()
 
 
 class History(Protocol):
@@ -167,129 +144,3 @@ def services_of(request: Request) -> Services:
     """Return the services of the app that the request came to."""
     services: Services = request.app.state.services
     return services
-
-
-def lifetimes_of(settings: Settings) -> Lifetimes:
-    """Return how long sessions last."""
-    return Lifetimes(
-        settings.session_token_seconds * 1_000, settings.session_idle_seconds * 1_000, settings.session_seconds * 1_000
-    )
-
-
-@asynccontextmanager
-async def open_services(settings: Settings, market: MarketClient, clock: Clock = wall_clock) -> AsyncIterator[Services]:
-    """Connect to the database and to Redis, whose addresses must be set, and close both at the end.
-
-    Raises PyMongoError or StoreUnavailableError when the database does not answer; Redis may be away.
-    """
-    if settings.mongodb_url is None or settings.redis_url is None:
-        raise ValueError("MONGODB_URL and REDIS_URL must be known by now")
-    async with (
-        connect(settings.mongodb_url) as client,
-        Redis.from_url(settings.redis_url, socket_connect_timeout=_REDIS_SECONDS) as redis,
-    ):
-        database = database_of(client)
-        users, records, signed_in = Users(database), RevocationRecords(database), SessionRecords(database)
-        await users.create_indexes()
-        await convert_email_keys(database)
-        await records.create_indexes()
-        await signed_in.create_indexes()
-        outbox, email_tokens = Outbox(database), EmailTokens(database)
-        await outbox.create_indexes()
-        await email_tokens.create_indexes()
-        reports, favourites = Reports(database), Favourites(database)
-        await reports.create_indexes()
-        await favourites.create_indexes()
-        lifetimes = lifetimes_of(settings)
-        revocations = Revocations(records, redis, lifetimes.token, clock)
-        await revocations.start()
-        cost = Argon2Cost(settings.argon2_memory_kib, settings.argon2_iterations, settings.argon2_parallelism)
-        passwords = Passwords(cost)
-        security_records = SecurityEventRecords(database)
-        await security_records.create_indexes()
-        security_events = AuditLog(security_records, clock)
-        orders = Orders(database)
-        limits = RateLimits(settings.redis_url, enabled=settings.rate_limits)
-        tokens = Tokens([key.get_secret_value() for key in settings.session_keys], clock)
-        sessions = Sessions(
-            tokens,
-            signed_in,
-            users,
-            revocations=revocations,
-            lifetimes=lifetimes,
-            clock=clock,
-            public_url=settings.public_url,
-        )
-        stored, inbox = StoredEntities(database), WebhookInbox(database)
-        webhook_events = WebhookEventHandler(inbox, stored, market)
-        warn_of_missing_keys(settings)
-        changed_users = ChangedUsers(redis)
-        live = LiveFeed(
-            market,
-            redis,
-            as_everybody_sees=lambda ticket: as_everybody_sees(ticket, users, clock()),
-            is_ended=sessions.is_ended,
-            most_streams=settings.live_streams or STREAMS_BESIDE_REQUESTS,
-            is_limited=settings.rate_limits,
-        )
-        jobs = [
-            asyncio.create_task(job)
-            for job in (
-                webhook_events.run(),
-                security_events.run(),
-                sessions.purge_expired(),
-                changed_users.run(),
-                live.run(),
-            )
-        ]
-        try:
-            yield Services(
-                settings=settings,
-                market=market,
-                queries=Queries(
-                    (await server_of(database)).catalogue(database, orders),
-                    Tickets(database, orders),
-                    orders,
-                    MongoJournal(database),
-                    stored,
-                    security_records,
-                    FailedRefunds(database),
-                ),
-                lists=CoalescingCache(),
-                changed_users=changed_users,
-                users=users,
-                unlisting=Delisting(DelistedSellers(database), market, clock),
-                passwords=passwords,
-                sessions=sessions,
-                limits=limits,
-                security_events=security_events,
-                outbox=outbox,
-                email_tokens=email_tokens,
-                reports=reports,
-                favourites=favourites,
-                sitemap=Sitemap(database),
-                webhooks=StripeWebhooks(settings.webhook_secret.get_secret_value(), inbox, webhook_events),
-                sandbox=open_sandbox(database) if settings.sandbox_payments else None,
-                live=live,
-                redis=redis,
-                ingress_keys=settings.ingress_keys,
-                clock=clock,
-            )
-        finally:
-            for job in jobs:
-                job.cancel()
-            with suppress(StoreUnavailableError):
-                await security_events.flush()
-            passwords.close()
-            await limits.close()
-            await revocations.stop()
-
-
-def warn_of_missing_keys(settings: Settings) -> None:
-    """Log one line for each key without which a market of a real account runs, and does less."""
-    if settings.sandbox_payments:
-        return
-    if settings.stripe_webhook_secret is None:
-        _log.warning("STRIPE_WEBHOOK_SECRET is not set: Stripe's webhooks are refused, payments settle more slowly")
-    if settings.stripe_publishable_key is None:
-        _log.warning("STRIPE_PUBLISHABLE_KEY is not set: pages take no cards, only the API takes payments")

@@ -20,9 +20,11 @@ from actors.cluster.client import ActorClient, shared_names
 from actors.cluster.heartbeat import Heartbeat
 from actors.cluster.serialization import NotUnderstood, pack, unpack
 from actors.domain.refusals import Unavailable
-from actors.processes.resources import Resources
-from actors.processes.servers import ProductionResources
+from actors.processes.resources import Resources, supervise
+from actors.processes.servers import ProductionResources, end_process
 from actors.runtime.ports import Clock, HostUnreachableError, Instant, Reply, StoreUnavailableError
+from actors.storage.clock import database_clock
+from actors.storage.database import Database
 from actors.supervision import renewal
 from actors.supervision.liveness import EVERY_SECONDS, watch
 from config import logs
@@ -277,22 +279,20 @@ class RaySystem:
         ray.actor.exit_actor()  # type: ignore[no-untyped-call]
 
 
-async def connect(settings: Settings) -> ActorClient:
+async def connect(settings: Settings, database: Database) -> ActorClient:
     """The way to the actors for an API replica, which also watches over the Supervisor.
 
     Waits while the database is away: deadlines are on its clock.
     """
-    system = RaySystem()
-    connections = system.connect(settings)
+    system, clock = RaySystem(), database_clock(database)
     while True:
         try:
-            await connections.clock.refresh()
+            await clock.refresh()
         except StoreUnavailableError:
             await asyncio.sleep(DATABASE_RETRY_SECONDS)
         else:
             break
-    actors = system.actors(settings, connections.clock)
-    connections.supervise(
-        connections.clock.run(), watch(system.fleet(settings), [names.SUPERVISOR], actors.compare_hosts)
-    )
+    actors = system.actors(settings, clock)
+    watching = watch(system.fleet(settings), [names.SUPERVISOR], actors.compare_hosts)
+    supervise(end_process, clock.run(), watching)
     return actors

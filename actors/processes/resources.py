@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
@@ -98,14 +98,20 @@ class Resources(ABC):
         return Host(entity, self.journal, self.clock, commit_relay, writer=writer, fence_reads=fence_reads)
 
     def supervise(self, *jobs: Coroutine[Any, Any, None]) -> list[asyncio.Task[None]]:
-        """Runs jobs that never end. One that ends all the same is a bug: the process ends, and Ray starts it anew."""
-        tasks = [asyncio.create_task(job) for job in jobs]
-        for task in tasks:
-            task.add_done_callback(self._ended)
-        return tasks
+        """Runs jobs that never end, as long as this process."""
+        return supervise(self.end_process, *jobs)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+
+def supervise(end_process: Callable[[], None], *jobs: Coroutine[Any, Any, None]) -> list[asyncio.Task[None]]:
+    """Runs jobs that never end. One that ends all the same is a bug: the process ends, and Ray starts it anew."""
+
+    def on_end(task: asyncio.Task[None]) -> None:
         if task.cancelled():
             return
         logger.critical("job_ended", job=task.get_name(), exc_info=task.exception())
-        self.end_process()
+        end_process()
+
+    tasks = [asyncio.create_task(job) for job in jobs]
+    for task in tasks:
+        task.add_done_callback(on_end)
+    return tasks

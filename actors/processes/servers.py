@@ -74,15 +74,21 @@ class ProductionResources(Resources):
 
     def background_jobs(self, settings: Settings) -> list[Coroutine[Any, Any, None]]:
         """Documents of older releases are brought over."""
-        # What an upgrade asks has no index: a collection is read to its end before the answer comes.
+        # A client of its own: how long the driver waits for an answer and for a sign of life is the client's, and an
+        # upgrade reads whole collections without an index.
         patient = database_of(connect(_required(settings.mongodb_url, "MONGODB_URL"), patience_ms=UPGRADE_PATIENCE_MS))
         return [DocumentUpgrade(patient, self.documents).run()]
 
     def end_process(self) -> None:
         """Without waiting for anything but the log: what is half-done is for the Supervisor to finish."""
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(1)
+        end_process()
+
+
+def end_process() -> None:
+    """Ends this process, with its log written."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def _required(address: str | None, name: str) -> str:

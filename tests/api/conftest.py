@@ -16,9 +16,10 @@ from actors.storage.webhook_inbox import WebhookInbox
 from actors.supervision.delisting import Delisting
 from config.settings import Settings
 from serve_app.api import create_api
+from serve_app.bootstrap import open_services
 from serve_app.buying.stripe_webhooks import StripeWebhooks
 from serve_app.search.coalescing_cache import CoalescingCache
-from serve_app.services import Services, open_services
+from serve_app.services import Services
 from tests.api.fake_market import FakeMarket, ManualClock
 from tests.api.world import World
 
@@ -49,7 +50,7 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Services, Database, 
     async with connect(settings.mongodb_url) as client:
         database = database_of(client)
         await create_indexes(database)
-        async with open_services(settings, FakeMarket(database, clock), clock) as services:
+        async with open_services(settings, database, FakeMarket(database, clock), clock) as services:
             yield services, database, clock
 
 

@@ -23,9 +23,9 @@ from actors.stripe import connect
 from actors.stripe.sandbox import SandboxHTTPClient
 from serve_app.accounts.revocations import Revocations
 from serve_app.accounts.session_cookies import Sessions
+from serve_app.bootstrap import lifetimes_of
 from serve_app.buying.stripe_webhooks import StripeWebhooks
 from serve_app.http.errors import TooManyRequestsError
-from serve_app.services import lifetimes_of
 from tests.api import account_examples as accounts
 from tests.api.fake_market import DECLINED, SLOW, SLOW_REFUND
 from tests.api.world import JSON, NOBODY, TICKET, Person, World

@@ -1,11 +1,16 @@
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import pytest
+from pymongo import AsyncMongoClient
 from pymongo.errors import AutoReconnect
 
+from actors.processes import on_ray
 from actors.runtime.ports import StoreUnavailableError
-from serve_app.app import once_the_database_answers
+from config.settings import Settings
+from serve_app.app import once_the_database_answers, open_replica
 
 
 def opened_after(*failures: Exception) -> Callable[[], AbstractAsyncContextManager[str]]:
@@ -31,3 +36,21 @@ async def test_replica_does_not_start_over_a_fault_of_its_own() -> None:
     async with AsyncExitStack() as stack:
         with pytest.raises(LookupError):
             await once_the_database_answers(stack, opened_after(LookupError()), retry_seconds=0)
+
+
+async def test_replica_opens_one_client_of_the_database(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[AsyncMongoClient[Any]] = []
+    open_client = AsyncMongoClient.__init__
+
+    def recorded(client: AsyncMongoClient[Any], *words: object, **named: object) -> None:
+        opened.append(client)
+        open_client(client, *words, **named)  # type: ignore[arg-type]
+
+    async def watch_nobody(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(AsyncMongoClient, "__init__", recorded)
+    monkeypatch.setattr(on_ray, "watch", watch_nobody)  # there is no Ray here
+    async with open_replica(settings) as services:
+        assert await services.users.by_email("nobody@example.com") is None
+    assert len(opened) == 1

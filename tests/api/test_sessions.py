@@ -21,8 +21,8 @@ from serve_app.accounts.revocations import Revocations
 from serve_app.accounts.session_cookies import MOST_SESSIONS, Sessions
 from serve_app.accounts.tokens import Session, Tokens
 from serve_app.api import create_api
+from serve_app.bootstrap import lifetimes_of
 from serve_app.http.errors import NotAuthorizedError
-from serve_app.services import lifetimes_of
 from tests.api.fake_market import ManualClock
 from tests.api.world import BASE_URL, PASSWORD, Person, World
 from tests.support.eventually import eventually

@@ -16,7 +16,8 @@ from pydantic import SecretStr
 from config.ports import free_port
 from config.settings import Settings
 from serve_app.api import create_api
-from serve_app.services import Services, open_services
+from serve_app.bootstrap import open_services
+from serve_app.services import Services
 from tests.api.world import JSON, PASSWORD, Person
 from tests.support.eventually import eventually
 from tests.support.local_market import LocalMarket, local_market
@@ -96,7 +97,7 @@ async def served_market(mongodb_url: str, redis_url: str, folder: Path, **settin
     )
     async with local_market(chosen) as actors:
         await actors.connections.clock.refresh()
-        async with open_services(chosen, actors) as services:
+        async with open_services(chosen, actors.connections.database, actors) as services:
             # With a publishable key the sandbox is the Stripe account behind the market, and pages know nothing of it.
             shown = replace(services, sandbox=None) if chosen.stripe_publishable_key else services
             config = uvicorn.Config(create_api(shown), port=port, log_level="warning", timeout_graceful_shutdown=1)

@@ -13,7 +13,7 @@ from cli.load import contention
 from config.ports import free_port
 from config.settings import Settings
 from serve_app.api import create_api
-from serve_app.services import open_services
+from serve_app.bootstrap import open_services
 from tests.support.eventually import eventually
 from tests.support.local_market import LocalMarket, local_market
 
@@ -30,7 +30,7 @@ async def served(settings: Settings, behaviour: type[TicketEntity]) -> AsyncIter
             behaviour(market.connections.queries, offer_window=settings.offer_window_ms), "tickets-0"
         )
         await market.connections.clock.refresh()
-        async with open_services(settings, market) as services:
+        async with open_services(settings, market.connections.database, market) as services:
             server = uvicorn.Server(uvicorn.Config(create_api(services), port=settings.http_port, log_level="warning"))
             serving = asyncio.create_task(server.serve())
             await eventually(lambda: server.started)

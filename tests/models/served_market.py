@@ -23,7 +23,8 @@ from actors.storage.database import create_indexes
 from actors.storage.users import User
 from config.settings import Settings
 from serve_app.api import create_api
-from serve_app.services import Services, open_services
+from serve_app.bootstrap import open_services
+from serve_app.services import Services
 from tests.api.fake_market import ManualClock
 from tests.support.local_market import LocalMarket
 
@@ -93,7 +94,8 @@ async def _serving(settings: Settings, clock: ManualClock) -> AsyncIterator[tupl
     await market.account.prepare()
     market.start()
     try:
-        async with open_services(settings, market, clock) as services, _listening(services) as url:
+        database = market.connections.database
+        async with open_services(settings, database, market, clock) as services, _listening(services) as url:
             yield url, services, market
     finally:
         await market.stop()

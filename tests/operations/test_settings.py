@@ -9,7 +9,7 @@ from config import ports
 from config.ports import MarketPorts
 from config.ray_environment import ray_environment
 from config.settings import Settings, SettingsError, load
-from serve_app.services import warn_of_missing_keys
+from serve_app.bootstrap import warn_of_missing_keys
 
 PRODUCTION = {
     "HOLDFAST_ENV": "production",

@@ -19,8 +19,9 @@ from cli.up.embedded_servers import Server, start_redis
 from config.ports import free_port
 from config.settings import Settings
 from serve_app.api import create_api
+from serve_app.bootstrap import open_services
 from serve_app.search.matching import Listed
-from serve_app.services import Services, open_services
+from serve_app.services import Services
 from tests.api.world import JSON, PASSWORD, Person
 from tests.support.eventually import eventually
 from tests.support.local_market import local_market
@@ -52,7 +53,7 @@ class Market:
 async def served(settings: Settings) -> AsyncIterator[Market]:
     async with local_market(settings) as market:
         await market.connections.clock.refresh()
-        async with open_services(settings, market) as services:
+        async with open_services(settings, market.connections.database, market) as services:
             config = uvicorn.Config(create_api(services), port=settings.http_port, log_level="warning")
             config.timeout_graceful_shutdown = 1
             server = uvicorn.Server(config)

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from config.settings import Settings
 from serve_app.api import create_api
-from serve_app.services import open_services
+from serve_app.bootstrap import open_services
 from tests.api.world import PASSWORD, Person
 from tests.support.eventually import eventually
 from tests.support.local_market import local_market
@@ -48,7 +48,7 @@ async def visitors(mongodb_url: str, redis_url: str, tmp_path: Path) -> AsyncIte
     )
     async with local_market(settings) as market:
         await market.connections.clock.refresh()
-        async with open_services(settings, market) as services:
+        async with open_services(settings, market.connections.database, market) as services:
             yield Visitors(httpx.ASGITransport(create_api(services)))
 
 
