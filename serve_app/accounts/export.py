@@ -22,11 +22,16 @@ from serve_app.schemas.tickets import own_ticket_view
 from serve_app.services import Services
 
 
-async def export_of(services: Services, user: User) -> AsyncIterator[bytes]:
-    """Yield the JSON text of an ExportView, a page of the database at a time.
+def export_of(services: Services, address: str, user: User) -> AsyncIterator[bytes]:
+    """Return the JSON text of an ExportView, read a page of the database at a time. Raises TooManyRequestsError.
 
-    Raises StoreUnavailableError and PyMongoError, also in the middle: what was sent until then is no whole JSON.
+    Its reader gets StoreUnavailableError and PyMongoError, also in the middle: what came until then is no whole JSON.
     """
+    services.limits.export(user.id, address)
+    return _written(services, user)
+
+
+async def _written(services: Services, user: User) -> AsyncIterator[bytes]:
     yield b'{"user":' + json_bytes(profile_view(user))
     sessions = await services.sessions.of_user(user.id)
     yield b',"sessions":' + json_bytes([signed_in_since(session) for session in sessions])

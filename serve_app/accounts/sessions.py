@@ -52,6 +52,13 @@ async def sign_in(services: Services, address: str, body: SignIn) -> User:
     return await _upgraded(services, user, body.password)
 
 
+async def current_user(request: Request) -> User | None:
+    """Return who is signed in, None for nobody."""
+    services = services_of(request)
+    session = services.sessions.current(request)
+    return await services.users.by_id(session.user_id) if session else None
+
+
 async def begin_session(request: Request, response: Response, user: User) -> None:
     """Sign in the user whose password was just verified, with the response. Raises NotAuthorizedError."""
     services = services_of(request)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from starlette.requests import Request
+from pymongo.errors import PyMongoError
 
 from actors.domain.ticket import Ticket
 from actors.domain.ticket_commands import ReadTicket
@@ -12,18 +12,10 @@ from serve_app.accounts.tokens import Session
 from serve_app.http.errors import ConflictError
 from serve_app.search.closed_accounts import as_shown
 from serve_app.search.tickets import ask, existing
-from serve_app.services import Services, services_of
+from serve_app.services import Services
 
 # Nobody looks through more, and so many are read and deleted in a moment.
 MOST = 500
-
-
-def admit_keeper(request: Request) -> str:
-    """Return the id of a user who keeps a ticket, and count it. Raises NotAuthorizedError and TooManyRequestsError."""
-    services = services_of(request)
-    user_id = services.sessions.require(request).user_id
-    services.limits.change(user_id, services.address_of(request))
-    return user_id
 
 
 async def keep(services: Services, user_id: str, ticket_id: str) -> None:
@@ -37,6 +29,16 @@ async def keep(services: Services, user_id: str, ticket_id: str) -> None:
 async def drop(services: Services, user_id: str, ticket_id: str) -> None:
     """Keep a ticket no longer; a repeat changes nothing. Raises NotFoundError for what is no id."""
     await services.favourites.remove(user_id, existing(ticket_id))
+
+
+async def is_kept(services: Services, user_id: str | None, ticket_id: str) -> bool | None:
+    """Whether the user keeps the ticket; None for nobody, or when the database cannot say."""
+    if user_id is None:
+        return None
+    try:
+        return await services.favourites.is_kept(user_id, ticket_id)
+    except PyMongoError:
+        return None
 
 
 async def kept(services: Services, session: Session, limit: int, after: str | None) -> Page[Ticket]:

@@ -4,14 +4,19 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from actors.domain.instants import Instant
+from actors.domain.money import to_major_units
 from actors.domain.refusals import NotOwner, OrderClosed, Refusal, RequestMismatch
 from actors.domain.ticket_commands import CancelOrder, ReadOrder, Reserve
 from actors.domain.ticket_values import Order
 from serve_app.buying.permissions import own_order
-from serve_app.http.idempotency import Identity
+from serve_app.http.idempotency import Identity, identify
 from serve_app.http.refusal_errors import error_of
 from serve_app.schemas.orders import OrderBody
 from serve_app.services import Services, services_of
+
+# Among so many of the newest orders somebody finds one to let go.
+_MOST_HOLDS = 20
 
 
 async def admit_buyer(request: Request) -> str:
@@ -61,6 +66,18 @@ async def reserve(services: Services, buyer_id: str, body: OrderBody, identity: 
     return Reserved(order, order.id == identity.id and (answer.fresh or not identity.is_keyed))
 
 
+async def accept_offer(services: Services, buyer_id: str, order_id: str) -> Order:
+    """Take what the line offered: from now on it is held like anything that its buyer asked for.
+
+    Raises NotFoundError, ForbiddenError, and what `reserve` raises.
+    """
+    order = await own_order(services, order_id, buyer_id)
+    # Should the offer be over and the ticket for sale again, then only at the price that was offered.
+    wanted = {"ticketId": order.ticket_id, "expectedPrice": to_major_units(order.price)}
+    body = OrderBody.of(wanted, services.rules())
+    return (await reserve(services, buyer_id, body, identify(None, "orders", buyer_id, body))).order
+
+
 async def cancel_order(services: Services, buyer_id: str, order_id: str) -> Order:
     """Release the ticket, until it is sold; a repeat changes nothing. Returns the order as it was before.
 
@@ -87,3 +104,16 @@ async def present_order(services: Services, buyer_id: str, order_id: str) -> Ord
     if isinstance(answer, Refusal):
         raise error_of(answer)
     return answer.order or order
+
+
+def is_held(order: Order, now: Instant) -> bool:
+    """Whether the order holds its ticket unpaid. Not once its time is over, also before its end is written."""
+    return order.is_open and now < order.expires_at
+
+
+async def holds_of(services: Services, user_id: str | None) -> list[Order]:
+    """Return the newest orders of the user that hold a ticket unpaid; nobody has none."""
+    if user_id is None:
+        return []
+    page = await services.queries.orders.of_buyer(user_id, _MOST_HOLDS)
+    return [order for order in page.items if is_held(order, services.clock())]

@@ -1,16 +1,18 @@
 """Paying for an order: which cards count as tried, and what a buyer is told of how it went."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from starlette.requests import Request
 
 from actors.domain.answers import PaymentAnswer
-from actors.domain.charge_values import ChargeStatus
+from actors.domain.charge_values import Charge, ChargeStatus
 from actors.domain.purchase_commands import Pay
 from actors.domain.refusals import OrderClosed, Refusal, UnknownPaymentMethod
 from actors.domain.ticket_values import CancelReason, Order
-from serve_app.buying.permissions import own_order
-from serve_app.http.errors import ConflictError, CustomError, PaymentDeclinedError
+from actors.stripe.sandbox import NothingToAuthenticateError, Sandbox
+from serve_app.buying.permissions import own_order, visible_order
+from serve_app.http.errors import ConflictError, CustomError, NotFoundError, PaymentDeclinedError
 from serve_app.http.idempotency import Identity
 from serve_app.http.refusal_errors import error_of
 from serve_app.schemas.payments import PaymentBody
@@ -75,6 +77,33 @@ async def pay(services: Services, payer: Payer, body: PaymentBody, identity: Ide
         case ChargeStatus.VOIDED | ChargeStatus.REFUNDED:
             raise await _ended(services, answer.charge.order_id, payer.user_id)
     return answer
+
+
+async def charges_of(services: Services, user_id: str, order_id: str) -> Sequence[Charge]:
+    """Return every attempt to pay the order, in order, to its buyer and to administrators.
+
+    Raises NotFoundError and ForbiddenError.
+    """
+    order = await visible_order(services, order_id, user_id)
+    return await services.queries.charges.charges_of(order.id)
+
+
+def sandbox_of(services: Services) -> Sandbox:
+    """Return the sandbox that plays the bank. Raises NotFoundError where real money is paid."""
+    if services.sandbox is None:
+        raise NotFoundError
+    return services.sandbox
+
+
+async def answer_bank_dialog(sandbox: Sandbox, client_secret: str, *, succeeds: bool) -> None:
+    """Answer the bank's question about a payment that wants 3-D Secure, as its buyer does in Stripe's own dialog.
+
+    Raises ConflictError when no payment with this secret waits for its buyer.
+    """
+    try:
+        await sandbox.authenticate(client_secret, succeeds=succeeds)
+    except NothingToAuthenticateError:
+        raise ConflictError("No payment with this clientSecret waits for its buyer.") from None
 
 
 def _is_refused(answer: PaymentAnswer | Refusal) -> bool:

@@ -29,9 +29,8 @@ async def export(request: Request) -> Response:
     """Return everything that is kept about the person: with tickets, orders, payments, security events and mails."""
     services = services_of(request)
     user = await services.signed_in_user(request)
-    services.limits.export(user.id, services.address_of(request))
     return StreamingResponse(
-        export_of(services, user),
+        export_of(services, services.address_of(request), user),
         media_type="application/json",
         headers={"Content-Disposition": 'attachment; filename="holdfast-export.json"'},
     )

@@ -8,6 +8,7 @@ from actors.domain.charge import refund_status
 from actors.domain.ticket_values import OrderStatus
 from serve_app.buying import orders as buying
 from serve_app.buying.orders import admit_buyer
+from serve_app.buying.payments import charges_of
 from serve_app.buying.permissions import traded_order, visible_order
 from serve_app.buying.refunds import order_views, refund_of
 from serve_app.http.idempotency import identify, key_of
@@ -100,8 +101,7 @@ async def read_charges(request: Request, order_id: str) -> Response:
     """Return every attempt to pay the order, in order, to its buyer or to an administrator."""
     services = services_of(request)
     user_id = services.sessions.require(request).user_id
-    order = await visible_order(services, order_id, user_id)
-    charges = await services.queries.charges.charges_of(order.id)
+    charges = await charges_of(services, user_id, order_id)
     return json_response([charge_view(charge) for charge in charges])
 
 

@@ -7,8 +7,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import AfterValidator, Field
 from typing_extensions import TypedDict
 
-from actors.stripe.sandbox import NothingToAuthenticateError
-from serve_app.http.errors import ConflictError, NotFoundError
+from serve_app.buying.payments import answer_bank_dialog, sandbox_of
 from serve_app.http.openapi import documented
 from serve_app.http.request_body import read_json
 from serve_app.http.responses import json_response
@@ -47,11 +46,7 @@ class AuthenticatedView(TypedDict):
 async def authenticate(request: Request) -> Response:
     """Answer the bank's question about a payment that wants 3-D Secure, as Stripe's own dialog does."""
     services = services_of(request)
-    if services.sandbox is None:
-        raise NotFoundError  # so it is only when somebody mounts this route beside a real account
+    sandbox = sandbox_of(services)
     body = Authentication.of(await read_json(request), services.rules())
-    try:
-        await services.sandbox.authenticate(body.client_secret, succeeds=body.outcome == "succeeds")
-    except NothingToAuthenticateError:
-        raise ConflictError("No payment with this clientSecret waits for its buyer.") from None
+    await answer_bank_dialog(sandbox, body.client_secret, succeeds=body.outcome == "succeeds")
     return json_response({})

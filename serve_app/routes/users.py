@@ -74,9 +74,7 @@ async def sign_out(request: Request) -> Response:
 @router.get("/currentuser", **documented({HTTPStatus.OK: CurrentUserView}, (HTTPStatus.SERVICE_UNAVAILABLE,)))
 async def current_user(request: Request) -> Response:
     """Say who is signed in."""
-    services = services_of(request)
-    session = services.sessions.current(request)
-    user = await services.users.by_id(session.user_id) if session else None
+    user = await sessions.current_user(request)
     view: CurrentUserView = {"currentUser": user_view(user) if user else None}
     return json_response(view)
 

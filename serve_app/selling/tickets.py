@@ -22,6 +22,9 @@ from serve_app.schemas.tickets import TicketBody
 from serve_app.search.tickets import ask, existing
 from serve_app.services import Services, services_of
 
+# As many as a page shows; the API has all.
+_NEWEST_EVENTS = 200
+
 
 async def admit_seller(request: Request) -> str:
     """Return the id of a user who may list tickets, and count it. Raises what `trader` raises, TooManyRequestsError."""
@@ -92,6 +95,12 @@ async def own_ticket(services: Services, user_id: str, ticket_id: str) -> Ticket
 async def read_history(services: Services, ticket_id: str, after: int, limit: int) -> Sequence[RecordedEvent]:
     """Return events of the ticket in order, at most so many after that version. Raises StoreUnavailableError."""
     return await services.queries.history.history(f"ticket:{ticket_id}", after, limit)
+
+
+async def newest_history(services: Services, ticket: Ticket) -> tuple[Sequence[RecordedEvent], bool]:
+    """Return the ticket's last 200 events in order, and whether there are older ones. Raises StoreUnavailableError."""
+    first = max(0, ticket.version - _NEWEST_EVENTS)
+    return await read_history(services, ticket.id, first, _NEWEST_EVENTS), first > 0
 
 
 async def refund_order(services: Services, user_id: str, order_id: str) -> PaymentAnswer:

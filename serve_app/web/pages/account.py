@@ -87,9 +87,9 @@ async def close_account(request: Request) -> Response:
 async def export(request: Request) -> Response:
     """Return everything that is kept about the visitor, as the API does."""
     services, user = services_of(request), await _user(request)
-    services.limits.export(user.id, services.address_of(request))
     headers = {"Content-Disposition": 'attachment; filename="holdfast-export.json"'}
-    return StreamingResponse(export_of(services, user), media_type="application/json", headers=headers)
+    content = export_of(services, services.address_of(request), user)
+    return StreamingResponse(content, media_type="application/json", headers=headers)
 
 
 @router.get("/account/password")

@@ -23,8 +23,6 @@ from serve_app.web.forms import Form, read_form, sent
 from serve_app.web.page import render, see_other
 
 router = APIRouter(include_in_schema=False, prefix="/admin")
-# Beyond so many events the page shows the newest.
-_MOST_EVENTS = 200
 
 
 async def _admin(request: Request) -> User:
@@ -163,12 +161,11 @@ async def _ticket_page(
 ) -> Response:
     services = services_of(request)
     ticket = await selling.own_ticket(services, admin.id, ticket_id)
-    first = max(0, ticket.version - _MOST_EVENTS)
-    past = await selling.read_history(services, ticket.id, first, _MOST_EVENTS)
+    past, is_cut = await selling.newest_history(services, ticket)
     context = {
         "ticket": ticket,
         "past": [(event_name(recorded.event), recorded.at, order_in(recorded.event)) for recorded in past],
-        "is_cut": first > 0,
+        "is_cut": is_cut,
     }
     return _page(request, "admin-ticket.html", context, form, error)
 

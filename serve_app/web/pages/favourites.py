@@ -10,6 +10,7 @@ from serve_app.http.errors import ConflictError
 from serve_app.http.paging import DEFAULT_LIMIT, cursor_of
 from serve_app.schemas.searches import OrderSearch
 from serve_app.search.tickets import existing
+from serve_app.selling.tickets import admit_change
 from serve_app.services import services_of
 from serve_app.web.forms import Form, own_path, read_form
 from serve_app.web.page import render, see_other, signed_in
@@ -33,7 +34,7 @@ async def show_ticket_again(ticket_id: str) -> Response:
 async def change(request: Request, ticket_id: str) -> Response:
     """Keep the ticket, or keep it no longer."""
     signed_in(request)
-    services, user_id = services_of(request), favourites.admit_keeper(request)
+    services, user_id = services_of(request), admit_change(request)
     fields = await read_form(request)
     if fields.get("keep") == "no":
         await favourites.drop(services, user_id, ticket_id)

@@ -1,6 +1,5 @@
 """The first page: searching for tickets. Its address is the search, so that it can be kept and sent."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urlencode
@@ -20,17 +19,10 @@ from serve_app.services import services_of
 from serve_app.web.formats import Formats
 from serve_app.web.forms import Form
 from serve_app.web.page import part, render
+from serve_app.web.search_address import FILTERS, address_of, shown_in
 from serve_app.web.visitor import visitor_of
 
 router = APIRouter(include_in_schema=False)
-# In the order in which the page names what can be left out.
-_FILTERS = {
-    "q": "the words",
-    "category": "the category",
-    "city": "the city",
-    "minPrice": "the lowest price",
-    "maxPrice": "the highest price",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +56,7 @@ async def show_landing(request: Request) -> Response:
     shown = shown_in(parameters)
     context: dict[str, object] = {
         "shown": urlencode(shown),
-        "filters": [(text, address_of(shown, without=name)) for name, text in _FILTERS.items() if name in shown],
+        "filters": [(text, address_of(shown, without=name)) for name, text in FILTERS.items() if name in shown],
         "start": address_of(shown),
         "again": address_of(parameters),
         "is_first": "cursor" not in parameters,
@@ -99,14 +91,3 @@ def _failed(request: Request, shown: dict[str, str], error: CustomError, context
     form = Form(shown) if is_away else Form.failed(shown, error)
     context = {**context, "form": form, "found": None, "retry": is_away}
     return render(request, "landing.html", context, status=error.status_code, headers=error.headers)
-
-
-def shown_in(parameters: Mapping[str, str]) -> dict[str, str]:
-    """Return what of the parameters the form shows, in other words the search without a position."""
-    return {name: value for name, value in parameters.items() if name in _FILTERS or name == "sort"}
-
-
-def address_of(parameters: Mapping[str, str], without: str | None = None) -> str:
-    """Return the page's address for a search."""
-    query = urlencode({name: value for name, value in parameters.items() if name != without})
-    return f"/?{query}" if query else "/"

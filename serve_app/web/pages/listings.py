@@ -29,8 +29,6 @@ from serve_app.web.page import render, see_other, signed_in
 from serve_app.web.visitor import visitor_of
 
 router = APIRouter(include_in_schema=False)
-# Beyond so many events the page shows the newest; the API has all.
-_MOST_EVENTS = 200
 _CSV = "text/csv; charset=utf-8"
 _STATES = {
     "All": None,
@@ -138,15 +136,14 @@ async def refund(request: Request, ticket_id: str) -> Response:
 async def _shown(request: Request, ticket_id: str, form: Form, error: CustomError | None = None) -> Response:
     services = services_of(request)
     ticket = await selling.own_ticket(services, signed_in(request).user_id, ticket_id)
-    first = max(0, ticket.version - _MOST_EVENTS)
-    past = await selling.read_history(services, ticket_id, first, _MOST_EVENTS)
+    past, is_cut = await selling.newest_history(services, ticket)
     starts_at = ticket.details.starts_at
     context = {
         "ticket": ticket,
         "gets": seller_gets(ticket, services.settings),
         "form": form,
         "past": [(event_name(recorded.event), recorded, order_in(recorded.event)) for recorded in past],
-        "is_cut": first > 0,
+        "is_cut": is_cut,
         "has_begun": starts_at is not None and starts_at <= visitor_of(request).now,
         "is_sold": ticket.status is TicketStatus.SOLD,
         "done": request.query_params.get("done", ""),

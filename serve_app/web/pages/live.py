@@ -21,8 +21,8 @@ from serve_app.web.formats import Formats
 from serve_app.web.live.feed import MOST_TICKETS, Viewer
 from serve_app.web.live.new_listings import MOST_COUNTED
 from serve_app.web.page import part
-from serve_app.web.pages.landing import address_of, shown_in
-from serve_app.web.pages.ticket import similar_to, view_of
+from serve_app.web.search_address import address_of, shown_in
+from serve_app.web.ticket_views import similar_to, view_of
 from serve_app.web.visitor import Visitor, visitor_of
 
 router = APIRouter(include_in_schema=False)

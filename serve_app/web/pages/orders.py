@@ -7,17 +7,14 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from actors.domain.answers import PaymentAnswer
-from actors.domain.money import to_major_units
-from actors.domain.ticket_values import Order
-from serve_app.buying import payments
-from serve_app.buying.orders import admit_buyer, cancel_order, present_order, reserve
-from serve_app.buying.payments import admit_payer
+from serve_app.buying import orders, payments
+from serve_app.buying.orders import admit_buyer, cancel_order, is_held, present_order
+from serve_app.buying.payments import admit_payer, answer_bank_dialog, sandbox_of
 from serve_app.buying.permissions import own_order
 from serve_app.buying.refunds import refund_of
 from serve_app.http.errors import CustomError, NotFoundError
 from serve_app.http.idempotency import identify
 from serve_app.http.paging import cursor_of
-from serve_app.schemas.orders import OrderBody
 from serve_app.schemas.payments import PaymentBody
 from serve_app.schemas.searches import OrderSearch
 from serve_app.services import services_of
@@ -42,8 +39,8 @@ async def show_orders(request: Request) -> Response:
     page = await services.queries.orders.of_buyer(buyer_id, search.limit, search.cursor)
     cursor = cursor_of("newest", page.next_position) if page.next_position else None
     context = {
-        "open_orders": [order for order in page.items if _is_open(order, now)],
-        "other_orders": [order for order in page.items if not _is_open(order, now)],
+        "open_orders": [order for order in page.items if is_held(order, now)],
+        "other_orders": [order for order in page.items if not is_held(order, now)],
         "next": f"/orders?cursor={cursor}" if cursor else None,
         "is_first": search.cursor is None,
     }
@@ -82,15 +79,14 @@ async def pay(request: Request, order_id: str) -> Response:
 @router.post("/orders/{order_id}/bank")
 async def answer_bank(request: Request, order_id: str) -> Response:
     """Answer the bank's question as its buyer does in Stripe's dialog, and go on with the payment. Sandbox only."""
-    services = services_of(request)
     signed_in(request)
     fields = await read_form(request)
-    if services.sandbox is None:
-        raise NotFoundError
+    sandbox = sandbox_of(services_of(request))
     try:
         answer = await _pay(request, order_id)
         if answer.client_secret is not None:
-            await services.sandbox.authenticate(answer.client_secret, succeeds=fields.get("outcome") == "succeeds")
+            succeeds = fields.get("outcome") == "succeeds"
+            await answer_bank_dialog(sandbox, answer.client_secret, succeeds=succeeds)
             await _pay(request, order_id)
     except CustomError as error:
         return await _failed(request, order_id, Form.failed({}, error), error)
@@ -104,14 +100,10 @@ async def accept_offer(request: Request, order_id: str) -> Response:
     signed_in(request)
     try:
         buyer_id = await admit_buyer(request)
-        order = await own_order(services, order_id, buyer_id)
-        # Should the offer be over and the ticket for sale again, then only at the price that was offered.
-        wanted = {"ticketId": order.ticket_id, "expectedPrice": to_major_units(order.price)}
-        body = OrderBody.of(wanted, services.rules())
-        taken = await reserve(services, buyer_id, body, identify(None, "orders", buyer_id, body))
+        taken = await orders.accept_offer(services, buyer_id, order_id)
     except CustomError as error:
         return await _failed(request, order_id, Form.failed({}, error), error)
-    return see_other(f"/orders/{taken.order.id}")
+    return see_other(f"/orders/{taken.id}")
 
 
 @router.post("/orders/{order_id}/cancel")
@@ -174,7 +166,3 @@ async def _shown(request: Request, order_id: str, form: Form, error: CustomError
         policy=WITH_STRIPE if has_real_cards and order.is_open else OWN,
         headers=error.headers if error else None,
     )
-
-
-def _is_open(order: Order, now: int) -> bool:
-    return order.is_open and now < order.expires_at

@@ -2,17 +2,13 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
-from pymongo.errors import PyMongoError
 from starlette.responses import Response
 
-from actors.domain.ticket import Ticket
-from actors.domain.ticket_values import Order, TicketStatus
 from actors.domain.waiting_list import place_in
-from serve_app.buying import waiting
-from serve_app.buying.orders import admit_buyer, reserve
+from serve_app.buying import favourites, waiting
+from serve_app.buying.orders import admit_buyer, holds_of, reserve
 from serve_app.http.errors import (
     ConflictError,
     CustomError,
@@ -31,11 +27,10 @@ from serve_app.web.forms import Form, read_form
 from serve_app.web.page import render, see_other, signed_in
 from serve_app.web.structured_data import event_of
 from serve_app.web.ticket_form import amount_of
-from serve_app.web.visitor import Visitor, visitor_of
+from serve_app.web.ticket_views import similar_to, view_of
+from serve_app.web.visitor import visitor_of
 
 router = APIRouter(include_in_schema=False)
-# Who is refused for too many holds sees these, to let one go.
-_MOST_HOLDS = 20
 
 
 @router.get("/tickets/{ticket_id}")
@@ -129,59 +124,16 @@ async def _shown(request: Request, ticket_id: str, form: Form, error: CustomErro
         "form": form,
         "refused": error is not None and not is_price_changed,
         "old_price": _cents(seen) if is_price_changed else None,
-        "holds": await _holds(services, visitor) if isinstance(error, TooManyRequestsError) else [],
+        # Who is refused for too many sees them, to let one go.
+        "holds": await holds_of(services, visitor.user_id) if isinstance(error, TooManyRequestsError) else [],
         "similar": similar_to(ticket),
         "place_in_line": place_in(ticket.waiting, visitor.user_id) if visitor.user_id else None,
         "seller": await facts_of(services, ticket.seller_id, services.address_of(request)),
-        "is_kept": await _is_kept(services, ticket, visitor),
+        "is_kept": await favourites.is_kept(services, visitor.user_id, ticket.id),
         "event": event_of(ticket, services.settings.public_url),
     }
     status = error.status_code if error else HTTPStatus.OK
     return render(request, "ticket.html", context, status=status, headers=error.headers if error else None)
-
-
-def view_of(ticket: Ticket, visitor: Visitor) -> str:
-    """Return which of the page's views this visitor gets."""
-    order, user_id = ticket.order, visitor.user_id
-    is_mine = ticket.seller_id == user_id
-    is_buyer = order is not None and order.buyer_id == user_id
-    match ticket.status:
-        case TicketStatus.WITHDRAWN:
-            return "withdrawn"
-        case TicketStatus.SOLD:
-            return "bought" if is_buyer else "sold"
-        case TicketStatus.RESERVED:
-            return "mine" if is_mine else "holding" if is_buyer else "held"
-    if is_mine:
-        return "mine"
-    starts_at = ticket.details.starts_at
-    return "begun" if starts_at is not None and starts_at <= visitor.now else "available"
-
-
-async def _holds(services: Services, visitor: Visitor) -> list[Order]:
-    """Return what the visitor holds and has not paid, so that one can be let go."""
-    if visitor.user_id is None:
-        return []
-    page = await services.queries.orders.of_buyer(visitor.user_id, _MOST_HOLDS)
-    return [order for order in page.items if order.is_open and visitor.now < order.expires_at]
-
-
-async def _is_kept(services: Services, ticket: Ticket, visitor: Visitor) -> bool | None:
-    """Whether the visitor keeps the ticket; None when nobody is signed in, or the database cannot say."""
-    if visitor.user_id is None:
-        return None
-    try:
-        return await services.favourites.is_kept(visitor.user_id, ticket.id)
-    except PyMongoError:
-        return None
-
-
-def similar_to(ticket: Ticket) -> str:
-    """Return the address of a search for tickets like it: for the same kind of event, where it is."""
-    details = ticket.details
-    known = {"category": details.category, "city": details.city}
-    query = urlencode({name: value for name, value in known.items() if value})
-    return f"/?{query}" if query else "/"
 
 
 def _cents(text: str) -> int | None:
