@@ -33,7 +33,7 @@ from actors.domain.ticket_values import CancelReason, Order, OrderStatus
 from actors.domain.unpaid_holds import MOST_OF_A_TICKET
 
 
-def reserve(ticket: Ticket, command: Reserve, now: Instant, surroundings: DecisionContext) -> Decision:
+def reserve(ticket: Ticket, command: Reserve, now: Instant, context: DecisionContext) -> Decision:
     """Hold the ticket for a buyer, or say which rule is against it."""
     if command.buyer_id == ticket.seller_id:
         return SellerCannotBuy()
@@ -41,11 +41,11 @@ def reserve(ticket: Ticket, command: Reserve, now: Instant, surroundings: Decisi
         return ShowStarted()
     if (refusal := not_as_expected(ticket, command)) is not None:
         return refusal
-    if (refusal := _too_many(ticket, command, now, surroundings)) is not None:
+    if (refusal := _too_many(ticket, command, now, context)) is not None:
         return refusal
     expires_at = until_the_show(ticket, now + command.window)
     order = order_for(
-        ticket, command.order_id, command.buyer_id, now, expires_at, fee=surroundings.fee, request=command.request
+        ticket, command.order_id, command.buyer_id, now, expires_at, fee=context.fee, request=command.request
     )
     is_waiting = waiting_list.place_in(ticket.waiting, command.buyer_id) is not None
     return (WaiterLeft(command.buyer_id), OrderCreated(order)) if is_waiting else (OrderCreated(order),)
@@ -108,16 +108,16 @@ def accept(ticket: Ticket, order: Order, window: int, now: Instant) -> Decision:
     return (OfferAccepted(replace(next_order(order, now, order.status), offer=False, expires_at=expires_at)),)
 
 
-def _too_many(ticket: Ticket, command: Reserve, now: Instant, surroundings: DecisionContext) -> Refusal | None:
+def _too_many(ticket: Ticket, command: Reserve, now: Instant, context: DecisionContext) -> Refusal | None:
     if command.is_limited:
         ends = (hold.ended_at for hold in ticket.unpaid_holds if hold.buyer_id == command.buyer_id)
         allowed_at = unpaid_holds.allowed_at(ends, MOST_OF_A_TICKET)
         if now < allowed_at:
             return HeldTooOften(_seconds(allowed_at - now))
-    if command.max_holds is not None and surroundings.open_holds >= command.max_holds:
-        return TooManyHolds(command.max_holds, _seconds(surroundings.first_end - now))
-    if command.is_limited and now < surroundings.unpaid_until:
-        return TooManyUnpaidHolds(_seconds(surroundings.unpaid_until - now))
+    if command.max_holds is not None and context.open_holds >= command.max_holds:
+        return TooManyHolds(command.max_holds, _seconds(context.first_end - now))
+    if command.is_limited and now < context.unpaid_until:
+        return TooManyUnpaidHolds(_seconds(context.unpaid_until - now))
     return None
 
 

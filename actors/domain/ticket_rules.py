@@ -62,16 +62,16 @@ from actors.domain.ticket_events import (
 from actors.domain.ticket_values import CancelReason, Order, TicketStatus
 
 
-def due(ticket: Ticket | None, now: Instant, surroundings: DecisionContext = NO_CONTEXT) -> tuple[TicketEvent, ...]:
+def due(ticket: Ticket | None, now: Instant, context: DecisionContext = NO_CONTEXT) -> tuple[TicketEvent, ...]:
     """The expiry that is due now, so that a late timer never lets a late payment win. To be applied before deciding."""
     if ticket is None or ticket.order is None or not ticket.order.is_open or now < ticket.order.expires_at:
         return ()
     expired = OrderExpired(order_rules.ended_order(ticket.order, CancelReason.EXPIRED, now))
-    return _with_offer(ticket, _with_withdrawal(ticket, (expired,)), now, surroundings)
+    return _with_offer(ticket, _with_withdrawal(ticket, (expired,)), now, context)
 
 
 def decide(  # noqa: C901, PLR0911 - a row a rule
-    ticket: Ticket | None, command: TicketCommand, now: Instant, surroundings: DecisionContext = NO_CONTEXT
+    ticket: Ticket | None, command: TicketCommand, now: Instant, context: DecisionContext = NO_CONTEXT
 ) -> Decision:
     """The events that follow from the command, none when it repeats what already holds, or the rule that refuses it."""
     if ticket is None:
@@ -89,35 +89,35 @@ def decide(  # noqa: C901, PLR0911 - a row a rule
             command.user_id != ticket.seller_id
         ):
             return NotOwner()
-        case EditTicket() if surroundings.edited_before is not None:
+        case EditTicket() if context.edited_before is not None:
             # This very edit took effect before, and others may have followed; if here, it is answered the same.
-            return unchanged_if(surroundings.edited_before == ticket.id)
+            return unchanged_if(context.edited_before == ticket.id)
         case EditTicket(expected_versions=tuple() as versions) if not any(
             ticket.edited <= version <= ticket.version for version in versions
         ):
             return VersionMismatch()
-        case Reserve() if surroundings.earlier_order is not None:
+        case Reserve() if context.earlier_order is not None:
             # The order came into being before and must not be revived; the caller is told how it stands.
-            return unchanged_if(order_rules.same_request(surroundings.earlier_order, command))
+            return unchanged_if(order_rules.same_request(context.earlier_order, command))
         case LeaveWaitingList():
             is_waiting = waiting_list.place_in(ticket.waiting, command.user_id) is not None
             return (WaiterLeft(command.user_id),) if is_waiting else UNCHANGED
         case CloseWaitingList():
             return waiting_rules.close_line(ticket)
-    decision = _HANDLERS[ticket.status](ticket, command, now, surroundings)
+    decision = _HANDLERS[ticket.status](ticket, command, now, context)
     if isinstance(decision, Refusal):
         return decision
-    return _with_offer(ticket, _with_withdrawal(ticket, decision), now, surroundings)
+    return _with_offer(ticket, _with_withdrawal(ticket, decision), now, context)
 
 
 def _create(command: CreateTicket) -> Decision:
     return (TicketCreated(command.seller_id, command.details, command.request),)
 
 
-def _when_available(ticket: Ticket, command: StateCommand, now: Instant, surroundings: DecisionContext) -> Decision:
+def _when_available(ticket: Ticket, command: StateCommand, now: Instant, context: DecisionContext) -> Decision:
     match command:
         case Reserve():
-            return order_rules.reserve(ticket, command, now, surroundings)
+            return order_rules.reserve(ticket, command, now, context)
         case EditTicket(details=details, edit_id=edit_id):
             return UNCHANGED if details == ticket.details else (TicketUpdated(details, edit_id),)
         case WithdrawTicket() | SuspendTicket():
@@ -237,7 +237,7 @@ def _with_withdrawal(ticket: Ticket, events: tuple[TicketEvent, ...]) -> tuple[T
 
 
 def _with_offer(
-    ticket: Ticket, events: tuple[TicketEvent, ...], now: Instant, surroundings: DecisionContext
+    ticket: Ticket, events: tuple[TicketEvent, ...], now: Instant, context: DecisionContext
 ) -> tuple[TicketEvent, ...]:
     """The events, and in the same commit an offer to the first in line who fits where they release the ticket.
 
@@ -245,12 +245,12 @@ def _with_offer(
     """
     if not ticket.waiting or not events or not isinstance(events[-1], OrderCancelled | OrderExpired):
         return events
-    waiter = waiting_list.first_fitting(ticket.waiting, ticket.details.price, surroundings.may_buy)
+    waiter = waiting_list.first_fitting(ticket.waiting, ticket.details.price, context.may_buy)
     if waiter is None or order_rules.has_begun(ticket, now):
         return events
     order_id = waiting_list.offer_id(ticket.id, ticket.version + len(events) + 1)
-    expires_at = order_rules.until_the_show(ticket, now + surroundings.offer_window)
-    order = order_rules.order_for(ticket, order_id, waiter.user_id, now, expires_at, fee=surroundings.fee, offer=True)
+    expires_at = order_rules.until_the_show(ticket, now + context.offer_window)
+    order = order_rules.order_for(ticket, order_id, waiter.user_id, now, expires_at, fee=context.fee, offer=True)
     return (*events, OrderCreated(order))
 
 

@@ -10,7 +10,7 @@ from config.settings import Settings
 
 
 class ActorSystem(Protocol):
-    """An actor's way to its surroundings, handed to it when it is created."""
+    """What an actor reaches outside of itself, handed to it when it is created."""
 
     def new_id(self) -> str:
         """Something that nobody else is called."""

@@ -13,7 +13,7 @@ class EntityDecision(Generic[State]):
 
     events: tuple[Event, ...]
     refusal: Any
-    surroundings: Any
+    context: Any
 
 
 class Entity(Protocol[State, Command]):
@@ -47,7 +47,7 @@ class Entity(Protocol[State, Command]):
         """
 
     def decide(self, state: State | None, command: Command, now: Instant) -> EntityDecision[State]:
-        """The decision, with the surroundings that `prefetch` fetched."""
+        """The decision, with the context that `prefetch` fetched."""
 
     def expire_if_due(self, state: State | None, now: Instant) -> tuple[Event, ...]:
         """The events that time alone causes, in order, to be applied before any command."""

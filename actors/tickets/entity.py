@@ -141,10 +141,10 @@ class TicketEntity(Entity[Ticket, TicketCommand]):
             self._holds.learn(unknown, await self._queries.unpaid_holds_of(unknown, now))
 
     def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> EntityDecision[Ticket]:
-        surroundings = self._offering
+        context = self._offering
         if isinstance(command, Reserve):
             open_holds, first_end = self._holds.open_of(command.buyer_id, now)
-            surroundings = DecisionContext(
+            context = DecisionContext(
                 open_holds,
                 earlier_order=self._earlier.get(command.order_id),
                 first_end=first_end,
@@ -152,11 +152,11 @@ class TicketEntity(Entity[Ticket, TicketCommand]):
                 fee=self._nobody_waits.fee,
             )
         elif (edit_id := _edit_id_of(command)) in self._edited:
-            surroundings = DecisionContext(edited_before=self._edited[edit_id])
-        decision = rules.decide(ticket, command, now, surroundings)
+            context = DecisionContext(edited_before=self._edited[edit_id])
+        decision = rules.decide(ticket, command, now, context)
         if isinstance(decision, Refusal):
-            return EntityDecision((), decision, surroundings)
-        return EntityDecision(decision, None, surroundings)
+            return EntityDecision((), decision, context)
+        return EntityDecision(decision, None, context)
 
     def expire_if_due(self, ticket: Ticket | None, now: Instant) -> tuple[TicketEvent, ...]:
         return rules.due(ticket, now, self._offering)
@@ -193,7 +193,7 @@ class TicketEntity(Entity[Ticket, TicketCommand]):
             return TicketAnswer(ticket, None, fresh)
         # The first event is that of the command; one after it may be an offer to somebody else.
         changed = order_in(decided.events[0]) if decided.events else None
-        return TicketAnswer(ticket, changed or decided.surroundings.earlier_order or ticket.order, fresh)
+        return TicketAnswer(ticket, changed or decided.context.earlier_order or ticket.order, fresh)
 
     def on_decided(self, event: TicketEvent) -> None:
         order = order_in(event)

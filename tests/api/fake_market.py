@@ -145,15 +145,15 @@ class FakeMarket:
         for event in rules.due(ticket, now, offering):
             self._apply(command.ticket_id, event)
             ticket = self._tickets[command.ticket_id]
-        surroundings = self._surroundings(command) if isinstance(command, Reserve) else offering
-        decision = rules.decide(ticket, command, now, surroundings)
+        context = self._context(command) if isinstance(command, Reserve) else offering
+        decision = rules.decide(ticket, command, now, context)
         if isinstance(decision, Refusal):
             return decision
         for event in decision:
             self._apply(command.ticket_id, event)
         after = self._tickets[command.ticket_id]
         changed = order_in(decision[0]) if decision else None
-        return TicketAnswer(after, changed or surroundings.earlier_order or after.order, fresh=bool(decision))
+        return TicketAnswer(after, changed or context.earlier_order or after.order, fresh=bool(decision))
 
     @staticmethod
     def _offering(ticket: Ticket | None) -> DecisionContext:
@@ -161,7 +161,7 @@ class FakeMarket:
         waiting = frozenset(waiter.user_id for waiter in ticket.waiting) if ticket else frozenset[str]()
         return DecisionContext(may_buy=waiting, offer_window=600_000)
 
-    def _surroundings(self, command: Reserve) -> DecisionContext:
+    def _context(self, command: Reserve) -> DecisionContext:
         held = sum(
             order.is_open and not order.offer and order.buyer_id == command.buyer_id for order in self._orders.values()
         )

@@ -42,18 +42,18 @@ class AnyHistory(RuleBasedStateMachine):
         self.history: list[tuple[TicketEvent, int]] = []
         self.orders: dict[str, Order] = {}
 
-    def send(self, command: TicketCommand, surroundings: DecisionContext | None = None) -> Refusal | None:
+    def send(self, command: TicketCommand, context: DecisionContext | None = None) -> Refusal | None:
         before = self.ticket
-        self.ticket, events, refusal = self.handle(command, surroundings or DecisionContext())
+        self.ticket, events, refusal = self.handle(command, context or DecisionContext())
         for event in events:
             self.history.append((event, self.now))
             self.check(before, event)
         return refusal
 
     def handle(
-        self, command: TicketCommand, surroundings: DecisionContext
+        self, command: TicketCommand, context: DecisionContext
     ) -> tuple[Ticket | None, tuple[TicketEvent, ...], Refusal | None]:
-        return handle(self.ticket, command, self.now, surroundings)
+        return handle(self.ticket, command, self.now, context)
 
     def check(self, before: Ticket | None, event: TicketEvent) -> None:
         order: Order | None = getattr(event, "order", None)
@@ -155,18 +155,18 @@ class WithoutEarlierOrders(AnyHistory):
     """The protection against revived orders is off."""
 
     def handle(
-        self, command: TicketCommand, surroundings: DecisionContext
+        self, command: TicketCommand, context: DecisionContext
     ) -> tuple[Ticket | None, tuple[TicketEvent, ...], Refusal | None]:
-        return super().handle(command, DecisionContext(open_holds=surroundings.open_holds))
+        return super().handle(command, DecisionContext(open_holds=context.open_holds))
 
 
 class WithoutExpiry(AnyHistory):
     """The protection against late payments is off."""
 
     def handle(
-        self, command: TicketCommand, surroundings: DecisionContext
+        self, command: TicketCommand, context: DecisionContext
     ) -> tuple[Ticket | None, tuple[TicketEvent, ...], Refusal | None]:
-        decision = decide(self.ticket, command, self.now, surroundings)
+        decision = decide(self.ticket, command, self.now, context)
         if isinstance(decision, Refusal):
             return self.ticket, (), decision
         return fold(self.ticket, [(event, self.now) for event in decision], TICKET), decision, None

@@ -239,5 +239,5 @@ def test_a_reservation_that_arrives_again_after_its_cancellation_is_not_revived(
     ids=["another buyer", "another request", "another ticket"],
 )
 def test_the_id_of_an_earlier_order_cannot_be_used_for_something_else(held: Ticket, again: Reserve) -> None:
-    surroundings = DecisionContext(earlier_order=order_of(held))
-    assert decide(ticket_after(creation()), again, NOW, surroundings) == RequestMismatch()
+    context = DecisionContext(earlier_order=order_of(held))
+    assert decide(ticket_after(creation()), again, NOW, context) == RequestMismatch()

@@ -141,7 +141,7 @@ def a_line_that_is_closed_goes_on(patch: Patch) -> None:
 
 
 def what_is_released_is_offered_to_nobody(patch: Patch) -> None:
-    patch.setattr(ticket_rules, "_with_offer", lambda _ticket, events, _now, _surroundings: events)
+    patch.setattr(ticket_rules, "_with_offer", lambda _ticket, events, _now, _context: events)
 
 
 def an_offer_is_accepted_again_and_again(patch: Patch) -> None:

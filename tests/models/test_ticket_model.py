@@ -28,9 +28,9 @@ def _instead(patch: Patch, status: TicketStatus, handler: Callable[[Ticket, Any]
     """Has the broken rule decide about tickets in this state, and the real one where the broken one says nothing."""
     real = ticket_rules._HANDLERS[status]
 
-    def decide(ticket: Ticket, command: StateCommand, now: Instant, surroundings: DecisionContext) -> Decision:
+    def decide(ticket: Ticket, command: StateCommand, now: Instant, context: DecisionContext) -> Decision:
         decision = handler(ticket, command)
-        return real(ticket, command, now, surroundings) if decision is None else decision
+        return real(ticket, command, now, context) if decision is None else decision
 
     patch.setitem(ticket_rules._HANDLERS, status, decide)
 

@@ -78,13 +78,11 @@ class TicketMachine(RuleBasedStateMachine):
     def send(self, command: TicketCommand, open_holds: int = 0, *, after_conflict: bool = False) -> None:
         before = self.model.version
         expected = self.model.ask(command, self.now, open_holds, after_conflict=after_conflict)
-        surroundings = (
-            self.surroundings(command, open_holds) if after_conflict else replace(WAITING, open_holds=open_holds)
-        )
-        ticket, events, refusal = handle(self.ticket, command, self.now, surroundings)
+        context = self.context(command, open_holds) if after_conflict else replace(WAITING, open_holds=open_holds)
+        ticket, events, refusal = handle(self.ticket, command, self.now, context)
         if any(isinstance(event, OrderCreated) and event.order.id in self.created for event in events):
             # The key `order:<id>` is taken: nothing of this is written, and the order is looked up.
-            ticket, events, refusal = handle(self.ticket, command, self.now, self.surroundings(command, open_holds))
+            ticket, events, refusal = handle(self.ticket, command, self.now, self.context(command, open_holds))
         self.ticket = ticket
         for event in events:
             self.note(event)
@@ -106,7 +104,7 @@ class TicketMachine(RuleBasedStateMachine):
     def details(self, title: str, price: int, begins_in: int | None) -> TicketDetails:
         return TicketDetails(title, price, "usd", starts_at=None if begins_in is None else self.now + begins_in)
 
-    def surroundings(self, command: TicketCommand, open_holds: int) -> DecisionContext:
+    def context(self, command: TicketCommand, open_holds: int) -> DecisionContext:
         earlier = self.orders.get(command.order_id) if isinstance(command, Reserve) else None
         return replace(WAITING, open_holds=open_holds, earlier_order=earlier)
 

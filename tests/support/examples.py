@@ -51,13 +51,13 @@ def reservation(  # noqa: PLR0913 - all that a reservation can say
 
 
 def handle(
-    ticket: Ticket | None, command: TicketCommand, now: int = NOW, surroundings: DecisionContext = NO_CONTEXT
+    ticket: Ticket | None, command: TicketCommand, now: int = NOW, context: DecisionContext = NO_CONTEXT
 ) -> tuple[Ticket | None, tuple[TicketEvent, ...], Refusal | None]:
     """What a host does with one message: the due expiry first, then the decision. Pure."""
-    events = list(due(ticket, now, surroundings))
+    events = list(due(ticket, now, context))
     for event in events:
         ticket = evolve(ticket, event, now, TICKET)
-    decision = decide(ticket, command, now, surroundings)
+    decision = decide(ticket, command, now, context)
     if isinstance(decision, Refusal):
         return ticket, tuple(events), decision
     for event in decision:
