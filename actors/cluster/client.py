@@ -71,7 +71,7 @@ class ActorClient:
         answer = await self._ask_own(command, (until - self._clock.now()) // 2)
         if isinstance(answer, Moved):
             self._moved.pop(command.ticket_id, None)
-            answer = await self._tickets.ask(shared, command, until - self._clock.now(), again=True)
+            answer = await self._tickets.ask(shared, command, until - self._clock.now(), redelivered=True)
         return Unavailable() if isinstance(answer, Moved) else answer
 
     async def _ask_own(self, command: TicketCommand, patience: int) -> TicketAnswer | Refusal | Moved:
@@ -79,7 +79,7 @@ class ActorClient:
         own = names.dedicated(command.ticket_id)
         try:
             # The shared host may have been asked several times before it said where the ticket is.
-            answer: TicketAnswer | Refusal | Moved = await self._own.ask(own, command, patience, again=True)
+            answer: TicketAnswer | Refusal | Moved = await self._own.ask(own, command, patience, redelivered=True)
         except HostUnreachableError:
             return Moved()
         return answer

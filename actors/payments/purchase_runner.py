@@ -40,12 +40,12 @@ class PurchaseRunner:
         self._refunds = refunds
         self._running: SingleFlight[Outcome] = SingleFlight(_report_stopped)
 
-    async def handle(self, command: PurchaseCommand, *, again: bool = False) -> Outcome:
+    async def handle(self, command: PurchaseCommand, *, redelivered: bool = False) -> Outcome:
         """Return how the payment stands, `fresh` only for the caller that made it, or why there is nothing to pay.
 
-        A command that was sent before (`again`) may have paid: it waits for the other card, and then for what is true.
+        A `redelivered` command may have paid: it waits for the other card, and then for what is true.
         """
-        if not again and _is_another_card(command, self._running.request_of(command.order_id)):
+        if not redelivered and _is_another_card(command, self._running.request_of(command.order_id)):
             return PaymentInProgress()
         try:
             async with asyncio.timeout(ANSWER_SECONDS):

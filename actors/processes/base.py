@@ -46,36 +46,37 @@ class HostActor:
         """What the Ray dashboard and the logs show."""
         return self.name
 
-    async def deliver(self, messages: Sequence[Any], deadline: Instant, *, again: bool = False) -> list[Reply]:
+    async def deliver(self, messages: Sequence[Any], deadline: Instant, *, redelivered: bool = False) -> list[Reply]:
         """One reply for each message, in order; Unavailable for all while the actor cannot start.
 
-        `again` when they were sent before and may have taken effect.
+        `redelivered` when they were sent before and may have taken effect.
         """
         try:
             await self._start_once()
         except StoreUnavailableError:
             return [Unavailable()] * len(messages)
-        return await self.handle(messages, deadline, again=again)
+        return await self.handle(messages, deadline, redelivered=redelivered)
 
     async def deliver_packed(self, packed: bytes, deadline: Instant, *, again: bool = False) -> bytes:
         """As `deliver`, with messages and replies as `serialization.pack` has them.
 
-        What another release asks and this one does not understand is Unavailable by itself.
+        What another release asks and this one does not understand is Unavailable by itself. `again` is
+        `redelivered` by the name that every release knows.
         """
         if self._draining:
             raise HostUnreachableError(self.name)
         self._delivering += 1
         self._answered.clear()
         try:
-            return await self._deliver_packed(unpack(packed), deadline, again=again)
+            return await self._deliver_packed(unpack(packed), deadline, redelivered=again)
         finally:
             self._delivering -= 1
             if not self._delivering:
                 self._answered.set()
 
-    async def _deliver_packed(self, messages: Sequence[Any], deadline: Instant, *, again: bool) -> bytes:
+    async def _deliver_packed(self, messages: Sequence[Any], deadline: Instant, *, redelivered: bool) -> bytes:
         understood = [message for message in messages if not isinstance(message, NotUnderstood)]
-        replies = iter(await self.deliver(understood, deadline, again=again))
+        replies = iter(await self.deliver(understood, deadline, redelivered=redelivered))
         return pack([self._no_answer_to(one) if isinstance(one, NotUnderstood) else next(replies) for one in messages])
 
     async def drain(self) -> None:
@@ -121,7 +122,7 @@ class HostActor:
         """Builds what this actor needs and starts its jobs. Raises StoreUnavailableError; it is called again then."""
         raise NotImplementedError
 
-    async def handle(self, messages: Sequence[Any], deadline: Instant, *, again: bool) -> list[Reply]:
+    async def handle(self, messages: Sequence[Any], deadline: Instant, *, redelivered: bool) -> list[Reply]:
         """One reply for each message, in order."""
         raise NotImplementedError
 

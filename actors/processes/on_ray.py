@@ -180,10 +180,12 @@ class RayTransport:
     def __init__(self, settings: Settings) -> None:
         self._handles = Handles(names.namespace(settings))
 
-    async def call(self, host: str, messages: Sequence[Any], deadline: Instant, *, again: bool) -> list[Reply]:
+    async def call(self, host: str, messages: Sequence[Any], deadline: Instant, *, redelivered: bool) -> list[Reply]:
         """One reply for each message, in order. Raises HostUnreachableError."""
         try:
-            packed: bytes = await self._handles.call(host, "deliver_packed", pack(messages), deadline, again=again)
+            packed: bytes = await self._handles.call(
+                host, "deliver_packed", pack(messages), deadline, again=redelivered
+            )
         except HostUnreachableError as error:
             logger.warning("host_unreachable", host=host, error=type(error.__cause__).__name__)
             raise

@@ -38,8 +38,10 @@ class OrderActor(HostActor):
         messages: Sequence[PurchaseCommand],
         _deadline: Instant,
         *,
-        again: bool,
+        redelivered: bool,
     ) -> list[PaymentAnswer | Refusal]:
         self.counters.deliveries += 1
         self.counters.messages += len(messages)
-        return list(await asyncio.gather(*(self._commands.handle(message, again=again) for message in messages)))
+        return list(
+            await asyncio.gather(*(self._commands.handle(message, redelivered=redelivered) for message in messages))
+        )

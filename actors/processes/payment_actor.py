@@ -35,7 +35,7 @@ class PaymentActor(HostActor):
         messages: Sequence[PaymentCommand],
         deadline: Instant,
         *,
-        again: bool,  # noqa: ARG002 - steps are repeatable
+        redelivered: bool,  # noqa: ARG002 - steps are repeatable
     ) -> list[ChargeAnswer | Refusal]:
         """Charges go on when their caller has given up: what was begun at Stripe is to be known."""
         return list(await asyncio.gather(*(self._payments.handle(message, deadline) for message in messages)))

@@ -73,7 +73,7 @@ class Supervisor(HostActor):
     def duty_status(self) -> dict[str, dict[str, Any]]:
         return self._duties.status() if self._duties is not None else {}
 
-    async def handle(self, messages: Sequence[Any], _deadline: Instant, *, again: bool) -> list[Reply]:  # noqa: ARG002
+    async def handle(self, messages: Sequence[Any], _deadline: Instant, *, redelivered: bool) -> list[Reply]:  # noqa: ARG002
         """Nobody asks the Supervisor for anything."""
         return [Unavailable()] * len(messages)
 

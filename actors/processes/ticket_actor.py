@@ -50,12 +50,12 @@ class TicketActor(HostActor):
             connections.supervise(self._dedicated.run())
 
     async def handle(
-        self, messages: Sequence[TicketCommand], deadline: Instant, *, again: bool
+        self, messages: Sequence[TicketCommand], deadline: Instant, *, redelivered: bool
     ) -> list[TicketAnswer | Refusal | Moved]:
         if self._has_ended:
             return [Moved()] * len(messages)
         self._spoken_to = asyncio.get_running_loop().time()
-        return await (self._dedicated or self._host).deliver(messages, deadline, again=again)
+        return await (self._dedicated or self._host).deliver(messages, deadline, redelivered=redelivered)
 
     def is_idle(self) -> bool:
         if not names.is_dedicated(self.name) or not self._spoken_to:

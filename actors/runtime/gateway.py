@@ -50,7 +50,7 @@ class GatewayCounters:
 class _Waiting:
     message: Any
     deadline: Instant
-    again: bool
+    redelivered: bool
     reply: asyncio.Future[Reply]
 
 
@@ -64,17 +64,17 @@ class Gateway:
         self._limits = limits or LaneLimits()
         self._lanes: dict[str, _Channel] = {}
 
-    async def ask(self, host: str, message: Any, patience: int, *, again: bool = False) -> Reply:  # noqa: ANN401
+    async def ask(self, host: str, message: Any, patience: int, *, redelivered: bool = False) -> Reply:  # noqa: ANN401
         """The host's reply within `patience` ms; Overloaded or Unavailable when there is none.
 
-        `again` when the message was sent before, to this host or another, and may have taken effect. Raises
+        `redelivered` when the message was sent before, to this host or another, and may have taken effect. Raises
         HostUnreachableError only where the limits say that nobody knocks.
         """
         lane = self._lanes.get(host)
         if lane is None:
             lane = _Channel(host, self._limits, self._transport, self._clock, self.counters, self._lanes.pop)
             self._lanes[host] = lane
-        return await lane.ask(message, self._clock.now() + patience, again=again)
+        return await lane.ask(message, self._clock.now() + patience, redelivered=redelivered)
 
 
 class _Channel:
@@ -98,12 +98,12 @@ class _Channel:
         self._in_flight = 0
         self._starting = 0
 
-    async def ask(self, message: Any, deadline: Instant, *, again: bool) -> Reply:  # noqa: ANN401 - any message
+    async def ask(self, message: Any, deadline: Instant, *, redelivered: bool) -> Reply:  # noqa: ANN401 - any message
         if len(self._waiting) >= self._limits.waiting:
             return Overloaded()
         loop = asyncio.get_running_loop()
         reply: asyncio.Future[Reply] = loop.create_future()
-        self._waiting.append(_Waiting(message, deadline, again, reply))
+        self._waiting.append(_Waiting(message, deadline, redelivered, reply))
         if self._in_flight < self._limits.in_flight and self._starting * self._limits.batch < len(self._waiting):
             # Not now but soon: what arrives in the same pass of the event loop goes along.
             self._starting += 1
@@ -128,7 +128,9 @@ class _Channel:
     async def _send_some(self) -> None:
         batch = [self._waiting.popleft()]
         # What was sent before is looked at with more care, so the rest does not travel with it.
-        while self._waiting and len(batch) < self._limits.batch and self._waiting[0].again == batch[0].again:
+        while (
+            self._waiting and len(batch) < self._limits.batch and self._waiting[0].redelivered == batch[0].redelivered
+        ):
             batch.append(self._waiting.popleft())
         try:
             replies = await self._send(batch)
@@ -146,16 +148,16 @@ class _Channel:
         messages = [waiting.message for waiting in batch]
         backoff = FIRST_BACKOFF
         self._counters.messages += len(batch)
-        again = batch[0].again
+        redelivered = batch[0].redelivered
         while (left := (deadline - self._clock.now()) / 1000) > 0:
             self._counters.calls += 1
             try:
                 async with asyncio.timeout(left):
-                    return await self._transport.call(self._host, messages, deadline, again=again)
+                    return await self._transport.call(self._host, messages, deadline, redelivered=redelivered)
             except (HostUnreachableError, TimeoutError) as error:
                 if not self._limits.knocks:
                     raise HostUnreachableError(self._host) from error
-                again = True
+                redelivered = True
                 await asyncio.sleep(min(backoff, max(left, 0)))
                 backoff = min(backoff * 2, self._limits.longest_backoff)
         if not self._limits.knocks:

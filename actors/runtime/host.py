@@ -108,10 +108,12 @@ class Host(Generic[State, Command]):
         finally:
             alarm.cancel()
 
-    async def deliver(self, commands: Sequence[Command], deadline: Instant, *, again: bool = False) -> list[Reply]:
+    async def deliver(
+        self, commands: Sequence[Command], deadline: Instant, *, redelivered: bool = False
+    ) -> list[Reply]:
         """The replies in order: what the entity answers, a Refusal, Overloaded, or Unavailable.
 
-        `again` when they were sent before and may have taken effect.
+        `redelivered` when they were sent before and may have taken effect.
 
         Every reply that depends on the journal leaves after it is in the journal.
         """
@@ -125,7 +127,7 @@ class Host(Generic[State, Command]):
             return [Overloaded()] * len(commands)
         batch = Batch(len(commands))
         self._mailbox.put(
-            Envelope(command, deadline, batch, place, again=again) for place, command in enumerate(commands)
+            Envelope(command, deadline, batch, place, redelivered=redelivered) for place, command in enumerate(commands)
         )
         await batch.done
         return batch.replies

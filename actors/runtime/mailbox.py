@@ -30,10 +30,10 @@ class Envelope:
     """One message. Those of a timer have no batch, and nobody waits for them.
 
     `conflicts` counts how often it was decided on what turned out to be stale; `is_deferred` says that an earlier
-    message of its turn had one of its keys; `again` says that it was sent before.
+    message of its turn had one of its keys; `redelivered` says that it was sent before.
     """
 
-    __slots__ = ("again", "batch", "command", "conflicts", "deadline", "is_deferred", "place")
+    __slots__ = ("batch", "command", "conflicts", "deadline", "is_deferred", "place", "redelivered")
 
     def __init__(
         self,
@@ -42,13 +42,13 @@ class Envelope:
         batch: Batch | None = None,
         place: int = 0,
         *,
-        again: bool = False,
+        redelivered: bool = False,
     ) -> None:
         self.command = command
         self.deadline = deadline
         self.batch = batch
         self.place = place
-        self.again = again
+        self.redelivered = redelivered
         self.conflicts = 0
         self.is_deferred = False
 

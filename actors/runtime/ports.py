@@ -181,8 +181,11 @@ class EventStream(Protocol):
 class Transport(Protocol):
     """The way to the hosts."""
 
-    async def call(self, host: str, messages: Sequence[Any], deadline: Instant, *, again: bool) -> list[Reply]:
-        """One reply for each message, in order; `again` when they were sent before. Raises HostUnreachableError."""
+    async def call(self, host: str, messages: Sequence[Any], deadline: Instant, *, redelivered: bool) -> list[Reply]:
+        """One reply for each message, in order; `redelivered` when they were sent before.
+
+        Raises HostUnreachableError.
+        """
 
 
 def version_key(entity: str, version: int) -> str:

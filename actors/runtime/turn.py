@@ -85,7 +85,7 @@ class Decider(Generic[State, Command]):
         turn.replies.append((envelope, reply))
         if not records and (self._fence_reads or not entity.is_read(command)):
             turn.unwritten.add(entity_id)
-        if decided.refusal is not None and envelope.again and not envelope.conflicts:
+        if decided.refusal is not None and envelope.redelivered and not envelope.conflicts:
             key = entity.unique_key_of(command)
             if key is not None:
                 turn.refused[envelope] = key

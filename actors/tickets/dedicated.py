@@ -1,8 +1,9 @@
 """The tickets of one shared host that have an actor of their own: who gets one, and how a ticket moves there and back.
 
 The shared host keeps serving a ticket until its own actor has started, and says `Moved` from then on. A caller that
-does not find the own actor comes back and says that it asks again: then the ticket is served here once more. Nothing of
-this is about safety. Both may have a ticket in memory at the same time: the journal is the judge, and of reads too.
+does not find the own actor sends its command here again, marked as redelivered: then the ticket is served here once
+more. Nothing of this is about safety. Both may have a ticket in memory at the same time: the journal is the judge, and
+of reads too.
 """
 
 import asyncio
@@ -66,14 +67,14 @@ class DedicatedTickets:
         self._has_wanted = asyncio.Event()
 
     async def deliver(
-        self, commands: Sequence[TicketCommand], deadline: Instant, *, again: bool
+        self, commands: Sequence[TicketCommand], deadline: Instant, *, redelivered: bool
     ) -> list[TicketAnswer | Refusal | Moved]:
-        """The replies in order, Moved for a ticket that has an actor of its own, unless it is asked `again`."""
-        if again:
+        """The replies in order, Moved for a ticket that has an actor of its own, unless `redelivered`."""
+        if redelivered:
             self._take_back(commands)
         stays = [command.ticket_id not in self._moved for command in commands]
         replies: Iterator[TicketAnswer | Refusal] = iter(
-            await self._host.deliver(list(compress(commands, stays)), deadline, again=again)
+            await self._host.deliver(list(compress(commands, stays)), deadline, redelivered=redelivered)
         )
         answers: list[TicketAnswer | Refusal | Moved] = [next(replies) if stay else Moved() for stay in stays]
         for command, answer in zip(commands, answers, strict=True):

@@ -35,8 +35,8 @@ class ThroughAGateway:
         answer: TicketAnswer | Refusal = await self._gateway.ask("tickets-0", command, 20_000)
         return answer
 
-    async def call(self, _host: str, messages: Sequence[Any], deadline: Instant, *, again: bool) -> list[Reply]:
-        return await self.market.tickets.host.deliver(messages, deadline, again=again)
+    async def call(self, _host: str, messages: Sequence[Any], deadline: Instant, *, redelivered: bool) -> list[Reply]:
+        return await self.market.tickets.host.deliver(messages, deadline, redelivered=redelivered)
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ class Clock:
 class Answering:
     """A transport to actors that all answer."""
 
-    async def call(self, _host: str, messages: Sequence[Any], _deadline: Instant, *, again: bool) -> list[Reply]:  # noqa: ARG002
+    async def call(self, _host: str, messages: Sequence[Any], _deadline: Instant, *, redelivered: bool) -> list[Reply]:  # noqa: ARG002
         return [NotFound() for _ in messages]
 
 

@@ -143,7 +143,7 @@ async def test_a_redelivered_reservation_is_not_refused_when_somebody_else_holds
     await market.ask_ticket(CancelOrder(ticket_id, hold.order_id))
     await held(market, ticket_id)
     for host in (market.tickets, market.start_tickets()):
-        again = expect(TicketAnswer, await asked(market, host, hold, again=True))
+        again = expect(TicketAnswer, await asked(market, host, hold, redelivered=True))
         assert again.order is not None
         assert (again.order.id, again.order.status) == (hold.order_id, OrderStatus.CANCELLED)
         assert (again.ticket.status, again.fresh) == (TicketStatus.RESERVED, False)
@@ -193,7 +193,7 @@ async def test_a_redelivered_edit_is_not_refused_when_the_ticket_is_held_by_now(
     edit = await an_edit(market, 6_000)
     await held(market, edit.ticket_id)
     for host in (market.tickets, market.start_tickets()):
-        again = expect(TicketAnswer, await asked(market, host, edit, again=True))
+        again = expect(TicketAnswer, await asked(market, host, edit, redelivered=True))
         assert (again.ticket.status, again.ticket.details.price) == (TicketStatus.RESERVED, 6_000)
     refused = replace(edit, edit_id=new_id())
     assert await market.ask_ticket(refused) == AlreadyReserved()

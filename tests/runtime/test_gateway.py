@@ -27,7 +27,7 @@ class FakeTransport:
     def __init__(self, *, is_open: bool = True, unreachable: int = 0) -> None:
         self.calls: list[list[Any]] = []
         self.hosts: list[str] = []
-        self.sent_again: list[bool] = []
+        self.redelivered: list[bool] = []
         self.gate = asyncio.Event()
         self.unreachable = unreachable
         if is_open:
@@ -39,10 +39,10 @@ class FakeTransport:
         messages: Sequence[Any],
         deadline: Instant,  # noqa: ARG002 - this one has none
         *,
-        again: bool,
+        redelivered: bool,
     ) -> list[Any]:
         self.calls.append(list(messages))
-        self.sent_again.append(again)
+        self.redelivered.append(redelivered)
         self.hosts.append(host)
         if len(self.calls) <= self.unreachable:
             raise HostUnreachableError(host)
@@ -104,10 +104,10 @@ async def test_a_call_carries_no_more_messages_than_allowed() -> None:
 
 async def test_a_slow_host_does_not_hold_up_another() -> None:
     class OneIsSlow(FakeTransport):
-        async def call(self, host: str, messages: Sequence[Any], deadline: Instant, *, again: bool) -> list[Any]:
+        async def call(self, host: str, messages: Sequence[Any], deadline: Instant, *, redelivered: bool) -> list[Any]:
             if host == "tickets-1":
                 return [f"echo of {message}" for message in messages]
-            return await super().call(host, messages, deadline, again=again)
+            return await super().call(host, messages, deadline, redelivered=redelivered)
 
     transport = OneIsSlow(is_open=False)
     ask = asking(Gateway(transport, SystemClock(), LaneLimits(in_flight=1)))
@@ -171,7 +171,7 @@ async def test_a_host_that_cannot_be_reached_is_asked_again() -> None:
     gateway = Gateway(transport, SystemClock())
     assert await gateway.ask(HOST, 1, PATIENCE) == "echo of 1"
     assert transport.calls == [[1]] * 4
-    assert transport.sent_again == [False, True, True, True]
+    assert transport.redelivered == [False, True, True, True]
     assert gateway.counters.calls == 4
     assert gateway.counters.messages == 1
 
@@ -202,11 +202,11 @@ async def test_a_redelivered_message_does_not_travel_with_the_others() -> None:
     gateway = Gateway(transport, SystemClock())
     repeats = {2, 3}
     replies = await asyncio.gather(
-        *(gateway.ask(HOST, number, PATIENCE, again=number in repeats) for number in range(5))
+        *(gateway.ask(HOST, number, PATIENCE, redelivered=number in repeats) for number in range(5))
     )
     assert replies == [f"echo of {number}" for number in range(5)]
     assert transport.calls == [[0, 1], [2, 3], [4]]
-    assert transport.sent_again == [False, True, False]
+    assert transport.redelivered == [False, True, False]
 
 
 async def test_without_knocking_all_waiting_callers_hear_at_once_that_the_host_is_unreachable() -> None:

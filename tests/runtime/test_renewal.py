@@ -60,7 +60,7 @@ class Slow(HostActor):
         super().__init__("tickets-0", Settings(), NoSystem())  # type: ignore[arg-type]
         self.may_answer = asyncio.Event()
 
-    async def deliver(self, messages: Any, _deadline: int, *, again: bool = False) -> list[Any]:  # noqa: ANN401, ARG002
+    async def deliver(self, messages: Any, _deadline: int, *, redelivered: bool = False) -> list[Any]:  # noqa: ANN401, ARG002
         await self.may_answer.wait()
         return [NotFound() for _ in messages]
 

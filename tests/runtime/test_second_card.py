@@ -174,14 +174,14 @@ async def test_another_card_is_refused_while_the_answer_to_the_first_is_on_its_w
     assert await money(market, order) == {"succeeded": 1, "taken": PRICE, "given back": 0}
 
 
-async def test_a_payment_that_is_sent_again_waits_for_another_card_and_hears_that_it_paid(market: LocalMarket) -> None:
+async def test_a_payment_that_is_redelivered_waits_for_another_card_and_hears_that_it_paid(market: LocalMarket) -> None:
     order = await an_order(market)
     await pay_until_it_dies(market, order, Capture, before=True)
     participants = Waits(market, ReadCharge)
     actor = purchases(market, participants)
     other = asyncio.create_task(actor.handle(Pay(order.id, AMEX)))
     await participants.asked.wait()
-    repeated = asyncio.create_task(actor.handle(Pay(order.id, VISA), again=True))
+    repeated = asyncio.create_task(actor.handle(Pay(order.id, VISA), redelivered=True))
     await asyncio.sleep(0)
     participants.goes_on.set()
     for answer in (await repeated, await other):

@@ -184,7 +184,7 @@ class SimulatedTransport:
         self._ray = ray
         self._handles: dict[str, Slot] = {}
 
-    async def call(self, host: str, messages: Sequence[Any], deadline: Instant, *, again: bool) -> list[Reply]:
+    async def call(self, host: str, messages: Sequence[Any], deadline: Instant, *, redelivered: bool) -> list[Reply]:
         world = self._world
         if world.strikes("crash_before"):
             await world.die()
@@ -192,7 +192,7 @@ class SimulatedTransport:
         if slot is None:
             slot = self._handles[host] = await self._look_up(host)
         dying = world.strikes("crash_after")
-        answer = self._send(slot, lambda actor: actor.deliver(messages, deadline, again=again))
+        answer = self._send(slot, lambda actor: actor.deliver(messages, deadline, redelivered=redelivered))
         if dying:
             await world.die()
         try:

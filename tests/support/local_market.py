@@ -143,8 +143,8 @@ class LocalMarket:
         (answer,) = await self.ask_host(self.tickets, [command])
         return answer  # type: ignore[no-any-return]
 
-    async def ask_host(self, running: RunningHost, commands: Sequence[Any], *, again: bool = False) -> list[Any]:
-        return await running.host.deliver(commands, self.connections.clock.now() + PATIENCE, again=again)
+    async def ask_host(self, running: RunningHost, commands: Sequence[Any], *, redelivered: bool = False) -> list[Any]:
+        return await running.host.deliver(commands, self.connections.clock.now() + PATIENCE, redelivered=redelivered)
 
     async def ask_charge(self, command: PaymentCommand) -> ChargeAnswer | Refusal:
         return await self.payments.handle(command, self.connections.clock.now() + PAYMENT_PATIENCE)

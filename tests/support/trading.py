@@ -32,9 +32,9 @@ async def listed(market: LocalMarket, how_many: int = 1) -> list[str]:
     return [expect(TicketAnswer, answer).ticket.id for answer in answers]
 
 
-async def asked(market: LocalMarket, host: RunningHost, command: object, *, again: bool = False) -> object:
-    """What this host answers; `again` as a gateway says that sent it before and heard nothing."""
-    (answer,) = await market.ask_host(host, [command], again=again)
+async def asked(market: LocalMarket, host: RunningHost, command: object, *, redelivered: bool = False) -> object:
+    """What this host answers; `redelivered` as a gateway says that sent it before and heard nothing."""
+    (answer,) = await market.ask_host(host, [command], redelivered=redelivered)
     return answer
 
 

@@ -53,12 +53,12 @@ class SocketTransport:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    async def call(self, host: str, messages: Sequence[Any], deadline: Instant, *, again: bool) -> list[Reply]:
+    async def call(self, host: str, messages: Sequence[Any], deadline: Instant, *, redelivered: bool) -> list[Reply]:
         try:
             reader, writer = await asyncio.open_unix_connection(self._folder / host)
             try:
                 packed = pack(messages)
-                said = json.dumps({"deadline": deadline, "again": again}).encode()
+                said = json.dumps({"deadline": deadline, "again": redelivered}).encode()
                 writer.write(said + b"\n" + _LENGTH.pack(len(packed)) + packed)
                 replies = unpack(await _read(reader))
             finally:

@@ -41,7 +41,7 @@ class ClusterUnderTest(Protocol):
 
 
 async def _call(cluster: ClusterUnderTest, transport: Transport, host: str, messages: Sequence[Any]) -> list[Reply]:
-    return await transport.call(host, messages, cluster.clock.now() + PATIENCE, again=False)
+    return await transport.call(host, messages, cluster.clock.now() + PATIENCE, redelivered=False)
 
 
 async def _answers_again(ask: Callable[[], Awaitable[object]]) -> None:
