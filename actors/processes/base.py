@@ -134,6 +134,9 @@ class HostActor:
         """Whether the actor may be ended without anyone missing it."""
         return False
 
+    async def passivate(self) -> None:
+        """Ends the actor if it is idle."""
+
     async def _start_once(self) -> None:
         started = self._started or self._begin()
         await asyncio.shield(started)

@@ -3,10 +3,9 @@
 import asyncio
 import contextlib
 import os
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Any, cast
+from typing import Any
 
 import psutil
 import ray
@@ -20,6 +19,8 @@ from actors.cluster.client import ActorClient, shared_names
 from actors.cluster.heartbeat import Heartbeat
 from actors.cluster.serialization import NotUnderstood, pack, unpack
 from actors.domain.refusals import Unavailable
+from actors.processes.base import HostActor
+from actors.processes.handles import Handles, method_of
 from actors.processes.resources import Resources, supervise
 from actors.processes.servers import ProductionResources, end_process
 from actors.runtime.ports import Clock, HostUnreachableError, Instant, Reply, StoreUnavailableError
@@ -43,8 +44,6 @@ RENEWAL_SECONDS = 60.0
 LOOK_SECONDS = 0.02
 # When a process started is told by the machine's clock, which may be set meanwhile.
 SAME_START_SECONDS = 60.0
-# A handle that is not kept costs a question to Ray's control service.
-KNOWN_ACTORS = 20_000
 
 logger = structlog.get_logger(__name__)
 
@@ -75,7 +74,7 @@ def create(name: str, settings: Settings, **options: object) -> ActorHandle[Any]
 def start(settings: Settings) -> None:
     """Creates all actors that the settings ask for; those that exist stay. Ray is to be connected."""
     handles = [create(name, settings) for name in (*shared_names(settings), names.SUPERVISOR)]
-    ray.get([handle.ping_packed.remote() for handle in handles])
+    ray.get([method_of(handle, HostActor.ping_packed).remote() for handle in handles])
 
 
 async def renew(settings: Settings, tell: Callable[[str], None]) -> None:
@@ -103,7 +102,7 @@ class RayRenewable:
         loading: Any = ray.remote(load).options(num_cpus=0).remote(module)
         # AttributeError: of a release that could not drain yet.
         with contextlib.suppress(HostUnreachableError, TimeoutError, AttributeError):
-            await asyncio.wait_for(Handles(self._namespace).call(name, "drain"), RENEWAL_SECONDS)
+            await asyncio.wait_for(Handles(self._namespace).call(name, HostActor.drain), RENEWAL_SECONDS)
         await loading
 
     async def end(self, name: str) -> None:
@@ -126,7 +125,7 @@ class RayRenewable:
         """Creates the actor, and returns when it has started."""
         handle = await asyncio.to_thread(create, name, self._settings)
         try:
-            await asyncio.wait_for(cast("Any", handle).ready.remote(), RENEWAL_SECONDS)
+            await asyncio.wait_for(method_of(handle, HostActor.ready).remote(), RENEWAL_SECONDS)
         except (RayError, TimeoutError) as error:
             raise HostUnreachableError(f"{name} did not start") from error
 
@@ -148,32 +147,6 @@ def named_actors(namespace: str) -> list[str]:
     return [actor["name"] for actor in listed if actor["namespace"] == namespace]
 
 
-class Handles:
-    """Actors that were spoken to lately, by name. One that went stale is forgotten, and looked up again."""
-
-    def __init__(self, namespace: str) -> None:
-        self._namespace = namespace
-        self._handles: OrderedDict[str, ActorHandle[Any]] = OrderedDict()
-
-    async def call(self, name: str, method: str, *words: object, **named: object) -> Any:  # noqa: ANN401 - any answer
-        """What the method of this actor answers. Raises HostUnreachableError."""
-        try:
-            handle = self._handles.get(name)
-            if handle is None:
-                handle = await asyncio.to_thread(ray.get_actor, name, self._namespace)
-                self._remember(name, handle)
-            return await getattr(handle, method).remote(*words, **named)
-        except (RayError, ValueError) as error:
-            # ValueError: no actor has this name, yet or any more.
-            self._handles.pop(name, None)
-            raise HostUnreachableError(name) from error
-
-    def _remember(self, name: str, handle: ActorHandle[Any]) -> None:
-        self._handles[name] = handle
-        while len(self._handles) > KNOWN_ACTORS:
-            self._handles.popitem(last=False)
-
-
 class RayTransport:
     """Carries batches to actors by name."""
 
@@ -184,7 +157,7 @@ class RayTransport:
         """One reply for each message, in order. Raises HostUnreachableError."""
         try:
             packed: bytes = await self._handles.call(
-                host, "deliver_packed", pack(messages), deadline, again=redelivered
+                host, HostActor.deliver_packed, pack(messages), deadline, again=redelivered
             )
         except HostUnreachableError as error:
             logger.warning("host_unreachable", host=host, error=type(error.__cause__).__name__)
@@ -203,7 +176,7 @@ class RayFleet:
 
     async def ping(self, name: str) -> Heartbeat:
         """The actor's sign of life."""
-        (heartbeat,) = unpack(await self._handles.call(name, "ping_packed"))
+        (heartbeat,) = unpack(await self._handles.call(name, HostActor.ping_packed))
         if not isinstance(heartbeat, Heartbeat):
             raise HostUnreachableError(name)
         return heartbeat
@@ -226,7 +199,7 @@ class RayFleet:
 
     async def ready(self, name: str) -> None:
         """Returns when the actor has started."""
-        await self._handles.call(name, "ready")
+        await self._handles.call(name, HostActor.ready)
 
     async def replace(self, name: str, heartbeat: Heartbeat | None) -> None:
         """Kills the process itself where it is ours to kill: a stopped one does not hear Ray either."""
@@ -241,7 +214,7 @@ class RayFleet:
         One of an older release does not know the word and stays until it is renewed.
         """
         with contextlib.suppress(HostUnreachableError, TimeoutError, AttributeError):
-            await asyncio.wait_for(self._handles.call(name, "passivate"), EVERY_SECONDS)
+            await asyncio.wait_for(self._handles.call(name, HostActor.passivate), EVERY_SECONDS)
 
 
 def kill(heartbeat: Heartbeat) -> None:

@@ -1,0 +1,57 @@
+"""Calls to actors by name. A method is named by the function itself, so that mypy sees a wrong one."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import ray
+from ray.actor import ActorHandle
+from ray.exceptions import RayError
+
+from actors.processes.base import HostActor
+from actors.runtime.ports import HostUnreachableError
+
+# A handle that is not kept costs a question to Ray's control service.
+KNOWN_ACTORS = 20_000
+
+Parameters = ParamSpec("Parameters")
+Answer = TypeVar("Answer")
+
+
+def method_of(handle: ActorHandle[Any], method: Callable[..., Any]) -> Any:  # noqa: ANN401 - as Ray has it
+    """Return the method of this actor, to be called with `.remote`."""
+    return getattr(handle, method.__name__)
+
+
+class Handles:
+    """Actors that were spoken to lately, by name. One that went stale is forgotten, and looked up again."""
+
+    def __init__(self, namespace: str) -> None:
+        self._namespace = namespace
+        self._handles: OrderedDict[str, ActorHandle[Any]] = OrderedDict()
+
+    async def call(
+        self,
+        name: str,
+        method: Callable[Concatenate[HostActor, Parameters], Coroutine[Any, Any, Answer]],
+        *words: Parameters.args,
+        **named: Parameters.kwargs,
+    ) -> Answer:
+        """What the method of this actor answers. Raises HostUnreachableError."""
+        try:
+            handle = self._handles.get(name)
+            if handle is None:
+                handle = await asyncio.to_thread(ray.get_actor, name, self._namespace)
+                self._remember(name, handle)
+            answer: Answer = await method_of(handle, method).remote(*words, **named)
+        except (RayError, ValueError) as error:
+            # ValueError: no actor has this name, yet or any more.
+            self._handles.pop(name, None)
+            raise HostUnreachableError(name) from error
+        return answer
+
+    def _remember(self, name: str, handle: ActorHandle[Any]) -> None:
+        self._handles[name] = handle
+        while len(self._handles) > KNOWN_ACTORS:
+            self._handles.popitem(last=False)
