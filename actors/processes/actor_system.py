@@ -24,7 +24,7 @@ class ActorSystem(Protocol):
     def actors(self, settings: Settings, clock: Clock) -> ActorClient:
         """The way to the other actors."""
 
-    def fleet(self, settings: Settings) -> ActorDirectory:
+    def directory(self, settings: Settings) -> ActorDirectory:
         """All actors, for whoever starts and watches them."""
 
     def end_actor(self) -> None:

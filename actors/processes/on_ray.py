@@ -166,7 +166,7 @@ class RayTransport:
         return [Unavailable() if isinstance(reply, NotUnderstood) else reply for reply in unpack(packed)]
 
 
-class RayFleet:
+class RayActorDirectory:
     """All actors, as Ray lists them; see heartbeat.ActorDirectory for what each method promises."""
 
     def __init__(self, settings: Settings) -> None:
@@ -245,9 +245,9 @@ class RaySystem:
         """The way to the other actors."""
         return ActorClient(settings, RayTransport(settings), clock)
 
-    def fleet(self, settings: Settings) -> RayFleet:
+    def directory(self, settings: Settings) -> RayActorDirectory:
         """All actors."""
-        return RayFleet(settings)
+        return RayActorDirectory(settings)
 
     def end_actor(self) -> None:
         """Ends this actor for good."""
@@ -268,6 +268,6 @@ async def connect(settings: Settings, database: Database) -> ActorClient:
         else:
             break
     actors = system.actors(settings, clock)
-    watching = watch(system.fleet(settings), [names.SUPERVISOR], actors.compare_hosts)
+    watching = watch(system.directory(settings), [names.SUPERVISOR], actors.compare_hosts)
     supervise(end_process, clock.run(), watching)
     return actors

@@ -30,15 +30,15 @@ logger = structlog.get_logger(__name__)
 class Supervisor(HostActor):
     """Every second: replaces silent actors, and recovers what dead ones left."""
 
-    _fleet: ActorDirectory
+    _directory: ActorDirectory
     _monitor: LivenessMonitor
     _recovery: Recovery
     _duties: Duties | None = None
     _dedicated: AbstractSet[str] = frozenset()
 
     async def start(self, connections: Resources) -> None:
-        self._fleet = self.system.fleet(self.settings)
-        self._monitor = LivenessMonitor(self._fleet)
+        self._directory = self.system.directory(self.settings)
+        self._monitor = LivenessMonitor(self._directory)
         actors = self.system.actors(self.settings, connections.clock)
         self._recovery = Recovery(
             {
@@ -83,10 +83,10 @@ class Supervisor(HostActor):
     async def _monitor_actors(self) -> None:
         # While Ray does not say who is there those are watched that were.
         with contextlib.suppress(HostUnreachableError):
-            self._dedicated = await self._fleet.dedicated()
+            self._dedicated = await self._directory.dedicated()
         await self._monitor.check(self._shared() | self._dedicated)
         idle = [name for name, heartbeat in self._monitor.heartbeats.items() if heartbeat.idle]
-        await asyncio.gather(*(self._fleet.passivate(name) for name in idle))
+        await asyncio.gather(*(self._directory.passivate(name) for name in idle))
 
     async def _recover_writers(self) -> None:
         live = {name: heartbeat.writer for name, heartbeat in self._monitor.heartbeats.items()}

@@ -45,8 +45,11 @@ class TicketActor(HostActor):
         self._spoken_to = asyncio.get_running_loop().time()
         connections.supervise(self._commit_relay.run(), self._host.run())
         if is_dedicated and not names.is_dedicated(self.name):
-            fleet, actors = self.system.fleet(self.settings), self.system.actors(self.settings, connections.clock)
-            self._dedicated = DedicatedTickets(self.name, self.settings, self._host, fleet, actors, connections.clock)
+            directory = self.system.directory(self.settings)
+            actors = self.system.actors(self.settings, connections.clock)
+            self._dedicated = DedicatedTickets(
+                self.name, self.settings, self._host, directory, actors, connections.clock
+            )
             connections.supervise(self._dedicated.run())
 
     async def handle(

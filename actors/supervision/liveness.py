@@ -25,9 +25,9 @@ logger = structlog.get_logger(__name__)
 class LivenessMonitor:
     """Knows when each actor last gave a sign of life, and has the silent ones replaced."""
 
-    def __init__(self, fleet: ActorDirectory) -> None:
+    def __init__(self, directory: ActorDirectory) -> None:
         self.heartbeats: dict[str, Heartbeat] = {}
-        self._fleet = fleet
+        self._directory = directory
         self._heard: dict[str, float] = {}
         self._gone: dict[str, float] = {}
         self._patience_seconds: dict[str, float] = {}
@@ -44,7 +44,7 @@ class LivenessMonitor:
         now = asyncio.get_running_loop().time()
         heard, gone = self._heard.setdefault(name, now), self._gone.pop(name, now)
         try:
-            self.heartbeats[name] = await asyncio.wait_for(self._fleet.ping(name), EVERY_SECONDS)
+            self.heartbeats[name] = await asyncio.wait_for(self._directory.ping(name), EVERY_SECONDS)
         except HostUnreachableError:
             # Nobody is there who could be silent: whoever comes is listened to from then on.
             self._heard[name], self._gone[name] = now, gone
@@ -64,12 +64,12 @@ class LivenessMonitor:
     async def _replace(self, name: str, why: str, seconds: float) -> None:
         logger.error(why, actor=name, seconds=seconds)
         with contextlib.suppress(HostUnreachableError):
-            await self._fleet.replace(name, self.heartbeats.get(name))
+            await self._directory.replace(name, self.heartbeats.get(name))
 
 
-async def watch(fleet: ActorDirectory, watched: list[str], heard: Callable[[Heartbeat], None]) -> None:
+async def watch(directory: ActorDirectory, watched: list[str], heard: Callable[[Heartbeat], None]) -> None:
     """Watches over these actors until cancelled. `heard` is told the last heartbeat of each, again and again."""
-    own = LivenessMonitor(fleet)
+    own = LivenessMonitor(directory)
     while True:
         await own.check(watched)
         for heartbeat in own.heartbeats.values():

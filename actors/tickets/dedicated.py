@@ -45,7 +45,7 @@ class DedicatedTickets:
         name: str,
         settings: Settings,
         host: Host[Ticket, TicketCommand],
-        fleet: ActorDirectory,
+        directory: ActorDirectory,
         tickets: TicketClient,
         clock: Clock,
     ) -> None:
@@ -55,7 +55,7 @@ class DedicatedTickets:
         hosts = self._placement.names(names.TICKETS)
         self._share = (settings.dedicated_actors + len(hosts) - 1 - hosts.index(name)) // len(hosts)
         self._host = host
-        self._fleet = fleet
+        self._directory = directory
         self._tickets = tickets
         self._clock = clock
         self._moved: set[str] = set()
@@ -134,9 +134,9 @@ class DedicatedTickets:
         self._moved &= existing
         name = names.dedicated(ticket_id)
         if ticket_id in existing:
-            await self._fleet.ready(name)
+            await self._directory.ready(name)
         elif may_create and len(existing | self._starting) <= self._share and _is_held(await self._read(ticket_id)):
-            await self._fleet.start(name)
+            await self._directory.start(name)
             self._existed.add(ticket_id)
         else:
             return
@@ -152,7 +152,7 @@ class DedicatedTickets:
         """The tickets of this host that have actors, whoever started them, as of so many seconds ago at most."""
         now = asyncio.get_running_loop().time()
         if now - self._existed_at >= at_most_old:
-            ids = {names.ticket_of(name) for name in await self._fleet.dedicated()}
+            ids = {names.ticket_of(name) for name in await self._directory.dedicated()}
             self._existed = {one for one in ids if self._placement.host_of(names.TICKETS, one) == self._name}
             self._existed_at = now
         return self._existed

@@ -108,12 +108,12 @@ async def lose_it(settings: Settings) -> tuple[Outcome, dict[str, bool]]:
     async with two_nodes(settings) as end_the_second:
         servers = ProductionResources(settings)
         await servers.clock.refresh()
-        actors, fleet = system.actors(settings, servers.clock), system.fleet(settings)
-        lost = {name: await fleet.ping(name) for name in ON_THE_SECOND}
+        actors, directory = system.actors(settings, servers.clock), system.directory(settings)
+        lost = {name: await directory.ping(name) for name in ON_THE_SECOND}
         assert all(heartbeat.node_id != system.place()[1] for heartbeat in lost.values())
         outcome, orders = await _struck(actors, servers, end_the_second)
         paid = await actors.pay(Pay(next(iter(orders)), "pm_card_visa"))
-        now = {name: await asyncio.wait_for(fleet.ping(name), RECOVERY_SECONDS) for name in ON_THE_SECOND}
+        now = {name: await asyncio.wait_for(directory.ping(name), RECOVERY_SECONDS) for name in ON_THE_SECOND}
         first_node = system.place()[1]
         found = {
             "everyone is on the first node": all(heartbeat.node_id == first_node for heartbeat in now.values()),

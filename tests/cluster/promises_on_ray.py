@@ -30,7 +30,7 @@ class OnRay:
     def __init__(self, settings: Settings, servers: ProductionResources) -> None:
         self.settings = settings
         self.clock: Clock = servers.clock
-        self.directory: ActorDirectory = on_ray.RayFleet(settings)
+        self.directory: ActorDirectory = on_ray.RayActorDirectory(settings)
 
     def transport(self) -> Transport:
         return on_ray.RayTransport(self.settings)

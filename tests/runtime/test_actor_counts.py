@@ -43,7 +43,7 @@ class System:
 
 
 class Supervised:
-    """A fleet in which everybody runs with these settings."""
+    """A market in which every actor runs with these settings."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -66,12 +66,12 @@ async def test_a_replica_with_the_actor_counts_of_the_supervisor_is_ready() -> N
 
 async def test_a_replica_with_other_actor_counts_is_not_ready_until_they_agree() -> None:
     for name in ("ticket_actors", "order_actors", "payment_actors"):
-        actors, fleet = replica(), Supervised(Settings.model_validate({name: 2}))
+        actors, directory = replica(), Supervised(Settings.model_validate({name: 2}))
         assert await actors.is_ready(), "nobody has said otherwise yet"
-        watching = asyncio.create_task(watch(fleet, ["supervisor"], actors.compare_hosts))  # type: ignore[arg-type]
+        watching = asyncio.create_task(watch(directory, ["supervisor"], actors.compare_hosts))  # type: ignore[arg-type]
         try:
             await eventually(partial(is_not_ready, actors))
-            fleet.settings = Settings()
+            directory.settings = Settings()
             await eventually(actors.is_ready)
         finally:
             watching.cancel()

@@ -20,7 +20,7 @@ class ManualLoop(asyncio.SelectorEventLoop):
         return self.now
 
 
-class Fleet:
+class FakeDirectory:
     """One actor, which hangs from the beginning and takes its time to start whenever it is replaced."""
 
     def __init__(self, loop: ManualLoop, starts_within: float) -> None:
@@ -49,12 +49,12 @@ class Fleet:
         """Nobody is idle here."""
 
 
-def watched(starts_within: float, seconds: int) -> tuple[Fleet, LivenessMonitor]:
+def watched(starts_within: float, seconds: int) -> tuple[FakeDirectory, LivenessMonitor]:
     """A watch of so many seconds over an actor that takes its time."""
     with asyncio.Runner(loop_factory=ManualLoop) as runner:
         loop = runner.get_loop()
         assert isinstance(loop, ManualLoop)
-        directory = Fleet(loop, starts_within)
+        directory = FakeDirectory(loop, starts_within)
         watch = LivenessMonitor(directory)
         for second in range(seconds):
             loop.now = float(second)

@@ -311,7 +311,7 @@ class SimulatedSystem:
     def actors(self, settings: Settings, clock: Clock) -> ActorClient:
         return ActorClient(settings, SimulatedTransport(self._world, self._ray), clock)
 
-    def fleet(self, _settings: Settings) -> SimulatedActorDirectory:
+    def directory(self, _settings: Settings) -> SimulatedActorDirectory:
         return SimulatedActorDirectory(self._world, self._ray)
 
     def end_actor(self) -> None:

@@ -109,7 +109,7 @@ class Api:
         self.actors = system.actors(self._market.settings, own.clock)
         self.webhook_events = WebhookEventHandler(own.inbox, own.queries, self.actors)
         self._world.loop.create_task(self._know_the_time())
-        watching = watch(system.fleet(self._market.settings), [names.SUPERVISOR], self.actors.compare_hosts)
+        watching = watch(system.directory(self._market.settings), [names.SUPERVISOR], self.actors.compare_hosts)
         own.supervise(own.clock.run(), watching, self.webhook_events.run())
 
     async def _know_the_time(self) -> None:

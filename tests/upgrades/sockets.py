@@ -87,7 +87,7 @@ class SocketSystem:
     def actors(self, settings: Settings, clock: Clock) -> ActorClient:
         return ActorClient(settings, SocketTransport(self._folder), clock)
 
-    def fleet(self, settings: Settings) -> ActorDirectory:
+    def directory(self, settings: Settings) -> ActorDirectory:
         raise NotImplementedError("nobody watches here")
 
     def end_actor(self) -> None:

@@ -1,4 +1,4 @@
-"""What is promised of the way to the actors and of the fleet, on Ray and in a simulation alike.
+"""What the transport and the actor directory promise, on Ray and in a simulation alike.
 
 Each promise is a coroutine, so that the same one runs inside of a process of either.
 """
