@@ -45,7 +45,7 @@ class SuspendTicket:
 
 @dataclass(frozen=True, slots=True)
 class ReinstateTicket:
-    """Its seller may sell again: takes the mark away; what was withdrawn stays withdrawn."""
+    """Its seller may sell again: takes the flag away; what was withdrawn stays withdrawn."""
 
     ticket_id: str
 

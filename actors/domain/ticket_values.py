@@ -121,5 +121,5 @@ class Order:
 
     @property
     def has_pending_money(self) -> bool:
-        """Whether its money is on the way: who finds it standing still is to carry it on."""
+        """Whether its money is on the way: a purchase that stands still here is to be resumed."""
         return self.status is OrderStatus.AWAITING_PAYMENT or self.refunding

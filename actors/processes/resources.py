@@ -48,11 +48,11 @@ class Resources(ABC):
     clock: SharedClock
     journal: Journal
     documents: DocumentStore
-    marks: WriterCheckpoints
+    checkpoints: WriterCheckpoints
     queries: EntityReads
     stream: EventStream
     inbox: Inbox
-    user_marks: PendingUserEvents
+    pending_user_events: PendingUserEvents
 
     @abstractmethod
     async def prepare(self) -> None:
@@ -63,7 +63,7 @@ class Resources(ABC):
         """The account at Stripe to pay into."""
 
     def duties(self, _settings: Settings, _market: MarketClient) -> list[Duty]:
-        """What the Supervisor does that no promise to buyers and sellers rests on: nothing without servers."""
+        """What the Supervisor does that no promise to buyers and sellers depends on: nothing without servers."""
         return []
 
     def background_jobs(self, _settings: Settings) -> list[Coroutine[Any, Any, None]]:
@@ -75,12 +75,12 @@ class Resources(ABC):
         """Ends this process at once."""
 
     def commit_relay(self, *, writer: str, host: str) -> CommitRelay:
-        """What carries this writer's commits on."""
+        """What relays this writer's commits."""
         return CommitRelay(
             self.journal,
             self.documents,
             self.stream,
-            self.marks,
+            self.checkpoints,
             self.clock,
             writer=writer,
             host=host,

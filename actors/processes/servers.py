@@ -46,11 +46,11 @@ class ProductionResources(Resources):
         self.clock = database_clock(self.database)
         self.journal = MongoJournal(self.database)
         self.documents = MongoDocuments(self.database)
-        self.marks = MongoCheckpoints(self.database)
+        self.checkpoints = MongoCheckpoints(self.database)
         self.queries = Queries(self.database)
         self.stream = RedisEventStream(self.redis)
         self.inbox = WebhookInbox(self.database)
-        self.user_marks = MongoPendingUserEvents(self.database)
+        self.pending_user_events = MongoPendingUserEvents(self.database)
 
     async def prepare(self) -> None:
         """Creates the indexes that are missing. Raises StoreUnavailableError."""

@@ -48,7 +48,7 @@ class Supervisor(HostActor):
             connections.journal,
             connections.documents,
             connections.stream,
-            connections.marks,
+            connections.checkpoints,
             connections.queries,
             actors,
             connections.clock,
@@ -56,7 +56,7 @@ class Supervisor(HostActor):
         own = connections
         webhook_events = WebhookEventHandler(own.inbox, own.queries, actors)
         stalled_purchases = StalledPurchases(own.queries, own.inbox, webhook_events, actors, own.clock)
-        user_events = UserEventRelay(own.user_marks, own.journal, own.stream, writer=self.writer)
+        user_events = UserEventRelay(own.pending_user_events, own.journal, own.stream, writer=self.writer)
         self._duties = Duties(
             [
                 Duty("monitor_actors", EVERY_SECONDS, self._monitor_actors),

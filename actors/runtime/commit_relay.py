@@ -1,4 +1,4 @@
-"""What happens to a commit after it is in the journal: documents, event stream, and marks of how far both are."""
+"""What happens to a commit after it is in the journal: documents, event stream, and checkpoints of both."""
 
 import asyncio
 from collections import deque
@@ -32,22 +32,22 @@ BUSY_SECONDS = 0.5
 BACKLOG = 2_000
 BACKLOG_BYTES = 32 * 1024 * 1024
 PUBLISH_BATCH = 50
-MARKS_SECONDS = 1.0
+CHECKPOINT_SECONDS = 1.0
 # A writer says at least so often that it lives: what is known of writers that died is removed after a day.
-MARKS_AT_LEAST_MS = 3_600_000
+CHECKPOINT_AT_LEAST_MS = 3_600_000
 RETRY_SECONDS = 0.2
 WRITE_TRIES = 25
 
 
 class CommitRelay:
-    """Carries one writer's commits on. Runs beside its host; nothing it does late or twice does harm."""
+    """Relays one writer's commits. Runs beside its host; nothing it does late or twice does harm."""
 
     def __init__(  # noqa: PLR0913 - the seams of the design
         self,
         journal: Journal,
         documents: DocumentStore,
         stream: EventStream,
-        marks: CheckpointStore,
+        checkpoints: CheckpointStore,
         clock: Clock,
         *,
         writer: str,
@@ -56,8 +56,8 @@ class CommitRelay:
     ) -> None:
         self._journal = journal
         self._documents = documents
-        self._publisher = Publisher(journal, stream, marks)
-        self._marks = marks
+        self._publisher = Publisher(journal, stream, checkpoints)
+        self._checkpoints = checkpoints
         self._clock = clock
         self._report = report
         self._saved = Checkpoint(writer, host, 0, 0, 0)
@@ -74,24 +74,24 @@ class CommitRelay:
         self._last_commit = 0.0
 
     async def run(self) -> None:
-        """Publishes, writes and marks until cancelled."""
+        """Publishes events, writes documents and saves checkpoints until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._publish(), name="publish")
             tasks.create_task(self._write_lazily(), name="write-lazily")
-            tasks.create_task(self._mark(), name="mark")
+            tasks.create_task(self._save_checkpoints(), name="save-checkpoints")
 
     async def register(self) -> None:
-        """Leaves a mark. To be awaited before the first commit: a writer without one is recovered by nobody."""
-        await self._save_marks()
+        """Saves the first checkpoint. To be awaited before the first commit: nobody recovers a writer without one."""
+        await self._save_checkpoint()
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing is left to be carried on, nor to be marked."""
+        """Whether every commit is relayed, and the checkpoint says so."""
         return self._committed == self._saved.applied == self._saved.published
 
     async def leave(self) -> None:
-        """Removes the marks of a writer that is finished and commits no more. Raises StoreUnavailableError."""
-        await self._marks.remove(self._saved.writer)
+        """Removes the checkpoint of a writer that is finished and commits no more. Raises StoreUnavailableError."""
+        await self._checkpoints.remove(self._saved.writer)
 
     def on_committed(self, commit: Commit, size: int) -> None:
         """Takes note of a commit that is in the journal, where it has so many bytes."""
@@ -198,20 +198,20 @@ class CommitRelay:
             self._backlog_bytes -= self._sizes.pop(commit.seq, 0)
             self._published = commit.seq
 
-    async def _mark(self) -> None:
+    async def _save_checkpoints(self) -> None:
         while True:
-            await asyncio.sleep(MARKS_SECONDS)
-            is_old = self._clock.now() - self._saved.at >= MARKS_AT_LEAST_MS
+            await asyncio.sleep(CHECKPOINT_SECONDS)
+            is_old = self._clock.now() - self._saved.at >= CHECKPOINT_AT_LEAST_MS
             if is_old or (self.applied, self._published) != (self._saved.applied, self._saved.published):
-                await self._save_marks()
+                await self._save_checkpoint()
 
-    async def _save_marks(self) -> None:
-        marks = replace(self._saved, applied=self.applied, published=self._published, at=self._clock.now())
+    async def _save_checkpoint(self) -> None:
+        checkpoint = replace(self._saved, applied=self.applied, published=self._published, at=self._clock.now())
         while True:
             try:
-                await self._marks.save(marks)
+                await self._checkpoints.save(checkpoint)
             except StoreUnavailableError:
                 await asyncio.sleep(RETRY_SECONDS)
             else:
-                self._saved = marks
+                self._saved = checkpoint
                 return

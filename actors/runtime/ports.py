@@ -88,7 +88,7 @@ class DocumentUpdate:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """How far a writer's commits were carried on: into the documents, and into the event stream."""
+    """How far a writer's commits are relayed: `applied` to the documents, and `published` to the event stream."""
 
     writer: str
     host: str
@@ -155,19 +155,19 @@ class DocumentStore(Protocol):
 
 
 class CheckpointStore(Protocol):
-    """Where writers' marks are kept."""
+    """Where writers' checkpoints are kept."""
 
-    async def save(self, marks: Checkpoint) -> None:
-        """Keeps a writer's marks; they never go back. Raises StoreUnavailableError."""
+    async def save(self, checkpoint: Checkpoint) -> None:
+        """Keeps a writer's checkpoint; it never goes back. Raises StoreUnavailableError."""
 
     async def remove(self, writer: str) -> None:
-        """Forgets a writer that ended, when all of its commits are carried on. Raises StoreUnavailableError."""
+        """Forgets a writer that ended, when all of its commits are relayed. Raises StoreUnavailableError."""
 
     async def published(self, writers: Collection[str]) -> dict[str, int]:
         """Up to which commit each writer's events are in the stream. Raises StoreUnavailableError.
 
-        Writers without marks are left out: their events all are, as a writer has marks from before its first commit
-        until it ended and all were carried on.
+        Writers without a checkpoint are left out: their events all are in the stream, because a writer has one from
+        before its first commit until all of its commits are relayed.
         """
 
 

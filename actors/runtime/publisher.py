@@ -19,23 +19,23 @@ from actors.runtime.ports import (
 
 KNOWN_ENTITIES = 100_000
 KNOWN_WRITERS = 1_000
-# The number of no commit: a writer whose marks were removed has published all.
+# The number of no commit: a writer whose checkpoint was removed has published all.
 EVERYTHING = 2**62
 
 
 class Publisher:
     """One for each writer. All methods raise StoreUnavailableError; what was done until then may be done again."""
 
-    def __init__(self, journal: Journal, stream: EventStream, marks: CheckpointStore) -> None:
+    def __init__(self, journal: Journal, stream: EventStream, checkpoints: CheckpointStore) -> None:
         self._journal = journal
         self._stream = stream
-        self._marks = marks
+        self._checkpoints = checkpoints
         # Up to which version an entity's events are in the stream, and up to which commit a writer's are.
         self._entities: OrderedDict[str, int] = OrderedDict()
         self._writers: OrderedDict[str, int] = OrderedDict()
 
     async def publish(self, commits: Sequence[Commit]) -> None:
-        """Appends the commits' events, and before each what others owe of its entity."""
+        """Appends the commits' events, and before each the earlier ones of its entity that a dead writer left."""
         records = [record for commit in commits for record in commit.records]
         gaps = self._gaps(records)
         if gaps:
@@ -60,9 +60,9 @@ class Publisher:
         return gaps
 
     async def _fill(self, gaps: Sequence["_Gap"]) -> None:
-        """Reads backwards, all gaps together, until a version is there that a mark says is in the stream.
+        """Reads each entity's history backwards, all in one query a step, down to a version that a checkpoint covers.
 
-        A mark says as much of everything before it.
+        Everything older is published.
         """
         open_gaps = list(gaps)
         while open_gaps:
@@ -89,7 +89,7 @@ class Publisher:
         """Asks how far their writers are, unless they are known to have got as far as this."""
         unknown = {parse_commit_id(commit)[0] for commit in commits if commit and not self._is_published(commit)}
         if unknown:
-            self._writers.update(dict.fromkeys(unknown, EVERYTHING) | await self._marks.published(unknown))
+            self._writers.update(dict.fromkeys(unknown, EVERYTHING) | await self._checkpoints.published(unknown))
         while len(self._writers) > KNOWN_WRITERS:
             self._writers.popitem(last=False)
 

@@ -1,4 +1,4 @@
-"""Reading the journal back: an entity as it is now, and the commits that a dead writer did not carry on."""
+"""Reading the journal back: an entity as it is now, and the commits that a dead writer did not relay."""
 
 from collections.abc import Collection
 from collections.abc import Set as AbstractSet
@@ -100,25 +100,25 @@ async def recover(
     journal: Journal,
     documents: DocumentStore,
     publisher: Publisher,
-    marks: Checkpoint,
+    checkpoint: Checkpoint,
 ) -> Checkpoint:
-    """Carries on what a writer committed and did not carry on itself, and returns its marks after that.
+    """Relay what a writer committed and did not relay itself, and return its checkpoint after that.
 
     Every document is written as its entity is now, so it does not matter who else applies the same commits, in which
-    order or how often. The documents' mark stays before a commit with an event that this release does not understand,
+    order or how often. `applied` stays before a commit with an event that this release does not understand,
     for a newer one to apply. Raises StoreUnavailableError; what was done until then may be done again.
     """
-    done = applied = marks.applied
-    while commits := await journal.after(marks.writer, done, RECOVERY_BATCH):
+    done = applied = checkpoint.applied
+    while commits := await journal.after(checkpoint.writer, done, RECOVERY_BATCH):
         understood = await _apply(entity, journal, documents, commits)
         if applied == done:
             applied = understood
         done = commits[-1].seq
-    published = marks.published
-    while commits := await journal.after(marks.writer, published, RECOVERY_BATCH):
+    published = checkpoint.published
+    while commits := await journal.after(checkpoint.writer, published, RECOVERY_BATCH):
         await publisher.publish(commits)
         published = commits[-1].seq
-    return Checkpoint(marks.writer, marks.host, applied, published, marks.at)
+    return Checkpoint(checkpoint.writer, checkpoint.host, applied, published, checkpoint.at)
 
 
 async def _apply(

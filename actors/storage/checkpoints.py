@@ -1,4 +1,4 @@
-"""The cursors collection: how far each writer's commits were carried on."""
+"""The cursors collection: how far each writer's commits are relayed."""
 
 from collections.abc import Collection
 
@@ -8,17 +8,17 @@ from actors.storage.database import Database, despite_contention, reaching_the_d
 
 
 class MongoCheckpoints:
-    """Marks in MongoDB, one document for each writer. All methods raise StoreUnavailableError."""
+    """Checkpoints in MongoDB, one document for each writer. All methods raise StoreUnavailableError."""
 
     def __init__(self, database: Database) -> None:
         self._cursors = database["cursors"]
 
-    async def save(self, marks: Checkpoint) -> None:
+    async def save(self, checkpoint: Checkpoint) -> None:
         # The writer and the Supervisor may save at the same time, when it was thought dead.
-        further = {"applied": marks.applied, "published": marks.published, "at": marks.at}
-        update: Document = {"$max": further, "$setOnInsert": {"host": marks.host}}
+        further = {"applied": checkpoint.applied, "published": checkpoint.published, "at": checkpoint.at}
+        update: Document = {"$max": further, "$setOnInsert": {"host": checkpoint.host}}
         with reaching_the_database():
-            await despite_contention(lambda: self._cursors.update_one({"_id": marks.writer}, update, upsert=True))
+            await despite_contention(lambda: self._cursors.update_one({"_id": checkpoint.writer}, update, upsert=True))
 
     async def remove(self, writer: str) -> None:
         with reaching_the_database():
@@ -30,7 +30,7 @@ class MongoCheckpoints:
         return {document["_id"]: document["published"] for document in found}
 
     async def all(self) -> list[Checkpoint]:
-        """The marks of all writers that are not known to have ended with everything carried on."""
+        """The checkpoints of all writers that are not known to have ended with everything relayed."""
         with reaching_the_database():
             found = await self._cursors.find({"at": {"$gte": 0}}).to_list()
         return [

@@ -88,7 +88,7 @@ class DocumentUpgrade:
 
 
 async def watch_who_may_not_sell(database: Database) -> None:
-    """Have the tickets of all who are banned or gone looked at once more: held and sold ones get their mark.
+    """Have the tickets of all who are banned or gone looked at once more: held and sold ones get their flag.
 
     The first release forgot such sellers an hour after their last ticket for sale, and marked no ticket. By the time of
     the ban nobody is looked at for another hour, so that thousands do not hold up the bans of today. Raises
@@ -104,8 +104,8 @@ async def watch_who_may_not_sell(database: Database) -> None:
             # A ban may have been lifted since it was read, or another one begun.
             same = {**user, "unlisted_since": {"$exists": False}}
             since = max(user.get("banned_at", 0), user.get("closed_at", 0))
-            mark = {"$set": {"unlisted_since": since}}
-            watched += (await despite_contention(partial(users.update_one, same, mark))).modified_count
+            flag = {"$set": {"unlisted_since": since}}
+            watched += (await despite_contention(partial(users.update_one, same, flag))).modified_count
         await _note(database, "unlisted_sellers", {})
     logger.info("unlisted_sellers_watched", accounts=watched)
 

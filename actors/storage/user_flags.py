@@ -1,4 +1,4 @@
-"""What users are found by: their email address, and marks for what is still to be done about them."""
+"""What users are found by: their email address, and flags for what is still to be done about them."""
 
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -30,13 +30,13 @@ def email_key(email: str) -> str:
 
 
 class MongoPendingUserEvents:
-    """Marks of users. All methods raise StoreUnavailableError."""
+    """Flags of users with events to relay. All methods raise StoreUnavailableError."""
 
     def __init__(self, database: Database) -> None:
         self._users = database["users"]
 
     async def pending(self, most: int) -> list[PendingUser]:
-        """Users that carry the mark."""
+        """Users that have the flag."""
         with reaching_the_database():
             found = await self._users.find({"announced": False}, _FIELDS).limit(most).to_list()
         return [
@@ -51,7 +51,7 @@ class MongoPendingUserEvents:
         ]
 
     async def mark_relayed(self, user: PendingUser) -> None:
-        """Takes the mark away unless the user changed since."""
+        """Takes the flag away unless the user changed since."""
         known = {"_id": user.id, "version": user.version}
         with reaching_the_database():
             change = {"$unset": {"announced": ""}, "$set": {"announced_version": user.version}}
@@ -66,7 +66,7 @@ class DelistedSellers:
         self._tickets = database["tickets"]
 
     async def unlisted(self, most: int) -> Mapping[str, Instant]:
-        """Users that carry the mark, and since when."""
+        """Users that have the flag, and since when."""
         with reaching_the_database():
             found = await self._users.find({"unlisted_since": {"$gt": 0}}, {"unlisted_since": 1}).limit(most).to_list()
         return {user["_id"]: user["unlisted_since"] for user in found}
@@ -78,11 +78,11 @@ class DelistedSellers:
         return {user["_id"]: user["relisted_since"] for user in found}
 
     async def tickets(self, seller_id: str, most: int, *, suspended: bool) -> Sequence[str]:
-        """Ids of the seller's tickets that are not withdrawn, with the mark or without it."""
+        """Ids of the seller's tickets that are not withdrawn, flagged as suspended or not."""
         wanted = {
             "seller_id": seller_id,
             "status": {"$ne": TicketStatus.WITHDRAWN.value},
-            # Tickets of the first release say nothing of a mark.
+            # Tickets of the first release do not have the flag.
             "suspended": True if suspended else {"$ne": True},
         }
         with reaching_the_database():
@@ -90,14 +90,14 @@ class DelistedSellers:
         return [ticket["_id"] for ticket in found]
 
     async def clear_delisted(self, user_id: str, since: Instant) -> None:
-        """Takes the mark away if it is still the same."""
+        """Takes the flag away if it is still the same."""
         await self._drop("unlisted_since", user_id, since)
 
     async def clear_relisted(self, user_id: str, since: Instant) -> None:
-        """Takes the mark away if it is still the same."""
+        """Takes the flag away if it is still the same."""
         await self._drop("relisted_since", user_id, since)
 
-    async def _drop(self, mark: str, user_id: str, since: Instant) -> None:
-        same, change = {"_id": user_id, mark: since}, {"$unset": {mark: ""}}
+    async def _drop(self, flag: str, user_id: str, since: Instant) -> None:
+        same, change = {"_id": user_id, flag: since}, {"$unset": {flag: ""}}
         with reaching_the_database():
             await despite_contention(lambda: self._users.update_one(same, change))

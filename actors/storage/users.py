@@ -31,7 +31,7 @@ class User:
 class Users:
     """Reads and writes users. All methods raise pymongo's ConnectionFailure when the database does not answer.
 
-    Each change is announced: the mark `announced` is how the Supervisor finds users whose events it has to journal.
+    Each change sets the flag `announced`, by which the Supervisor finds users whose events it has to relay.
     """
 
     def __init__(self, database: AsyncDatabase[Document]) -> None:

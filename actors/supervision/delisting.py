@@ -37,13 +37,13 @@ class DelistingStore(Protocol):
         """Return users who may sell again, and since when."""
 
     async def tickets(self, seller_id: str, most: int, *, suspended: bool) -> Sequence[str]:
-        """Return ids of a seller's tickets that are not withdrawn, with the mark or without it."""
+        """Return ids of a seller's tickets that are not withdrawn, flagged as suspended or not."""
 
     async def clear_delisted(self, user_id: str, since: Instant) -> None:
         """Note that nothing of theirs will be for sale again, unless they were marked anew since."""
 
     async def clear_relisted(self, user_id: str, since: Instant) -> None:
-        """Note that no ticket of theirs has the mark any more, unless they were banned since."""
+        """Note that no ticket of theirs has the flag any more, unless they were banned since."""
 
 
 class Delisting:
@@ -55,7 +55,10 @@ class Delisting:
         self._now = now
 
     async def sweep(self) -> None:
-        """Withdraw or mark what is to be, and lift the marks of who may sell again. Raises StoreUnavailableError."""
+        """Withdraw or flag tickets of sellers who may not sell, and clear the flags of those who may again.
+
+        Raises StoreUnavailableError.
+        """
         for user_id, since in (await self._store.unlisted(PAGE)).items():
             ids = await self._suspend(user_id, PAGE)
             if not ids and self._now() - since > WATCHED_MS:
@@ -67,7 +70,7 @@ class Delisting:
                 await self._store.clear_relisted(user_id, since)
 
     async def suspend_at_once(self, user_id: str) -> None:
-        """Withdraw or mark up to 200 tickets of somebody who may not sell any more, for a second at most.
+        """Withdraw or flag up to 200 tickets of somebody who may not sell any more, for a second at most.
 
         Raises nothing: what is left is done by a sweep.
         """

@@ -1,4 +1,4 @@
-"""What the Supervisor does about the journal when somebody died: carry commits on and wake holds."""
+"""What the Supervisor does about the journal when a process died: relay its commits and activate tickets with holds."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ class RecoveryReads(Protocol):
 
 
 class WriterCheckpoints(CheckpointStore, Protocol):
-    """The marks of all writers."""
+    """The checkpoints of all writers."""
 
     async def all(self) -> list[Checkpoint]:
         """Those that were not removed. Raises StoreUnavailableError."""
@@ -55,7 +55,7 @@ class Recovery:
         journal: Journal,
         documents: DocumentStore,
         stream: EventStream,
-        marks: WriterCheckpoints,
+        checkpoints: WriterCheckpoints,
         store: RecoveryReads,
         tickets: TicketClient,
         clock: Clock,
@@ -64,8 +64,8 @@ class Recovery:
         self._entities = entities
         self._journal = journal
         self._documents = documents
-        self._publisher = Publisher(journal, stream, marks)
-        self._marks = marks
+        self._publisher = Publisher(journal, stream, checkpoints)
+        self._checkpoints = checkpoints
         self._store = store
         self._tickets = tickets
         self._clock = clock
@@ -85,20 +85,20 @@ class Recovery:
 
     async def _recover(self, live: AbstractSet[str], awaited: AbstractSet[str]) -> None:
         now = self._clock.now()
-        everybody = await self._marks.all()
+        everybody = await self._checkpoints.all()
         self._look_at = {one.writer: self._look_at[one.writer] for one in everybody if one.writer in self._look_at}
-        for marks in everybody:
+        for checkpoint in everybody:
             # While its host is silent a writer may live; it is replaced within seconds, and then it is dead.
-            if marks.writer in live or marks.host in awaited or now < self._look_at.get(marks.writer, 0):
+            if checkpoint.writer in live or checkpoint.host in awaited or now < self._look_at.get(checkpoint.writer, 0):
                 continue
-            entity = self._entities[names.kind_of(marks.host)]
-            after = await recover(entity, self._journal, self._documents, self._publisher, marks)
-            if after != marks:
-                await self._marks.save(after)
-                logger.info("writer_recovered", writer=marks.writer, commits=after.applied - marks.applied)
-            elif marks.at < now - DAY_MS:
-                await self._marks.remove(marks.writer)
-            self._look_at[marks.writer] = now + LOOK_AGAIN_MS
+            entity = self._entities[names.kind_of(checkpoint.host)]
+            after = await recover(entity, self._journal, self._documents, self._publisher, checkpoint)
+            if after != checkpoint:
+                await self._checkpoints.save(after)
+                logger.info("writer_recovered", writer=checkpoint.writer, commits=after.applied - checkpoint.applied)
+            elif checkpoint.at < now - DAY_MS:
+                await self._checkpoints.remove(checkpoint.writer)
+            self._look_at[checkpoint.writer] = now + LOOK_AGAIN_MS
 
     async def _wake(self, live: AbstractSet[str]) -> None:
         """Each hold is woken once in its last minute, and again when a host has lost its memory."""

@@ -1,4 +1,4 @@
-"""Users announce their changes: those that carry the mark get their events into the journal and the stream."""
+"""The outbox relay of users: sends the events of flagged users to the journal and the stream."""
 
 import contextlib
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class PendingUser:
-    """What is to be announced of a user: the versions after the one that was announced last."""
+    """A user with events to relay: those of the versions after `relayed`."""
 
     id: str
     created_at: Instant
@@ -22,17 +22,17 @@ class PendingUser:
 
 
 class PendingUserEvents(Protocol):
-    """The marks that say which users are still to be announced. All methods raise StoreUnavailableError."""
+    """The flags of users whose events are to be relayed. All methods raise StoreUnavailableError."""
 
     async def pending(self, most: int) -> list[PendingUser]:
-        """Users that carry the mark."""
+        """Users that have the flag."""
 
     async def mark_relayed(self, user: PendingUser) -> None:
-        """Takes the mark away unless the user changed since."""
+        """Takes the flag away unless the user changed since."""
 
 
 class UserEventRelay:
-    """Sweeps the marks that users leave. A sweep that stops half-way is done again: ids make repeats harmless."""
+    """Relays the events of flagged users. A round that stops half-way is done again: ids make repeats harmless."""
 
     def __init__(self, users: PendingUserEvents, journal: Journal, stream: EventStream, *, writer: str) -> None:
         self._users = users
@@ -42,7 +42,7 @@ class UserEventRelay:
         self._seq = 0
 
     async def relay(self) -> None:
-        """Announces who is marked. Raises StoreUnavailableError."""
+        """Relays the events of all flagged users. Raises StoreUnavailableError."""
         for user in await self._users.pending(PAGE):
             for version in range(user.relayed + 1, user.version + 1):
                 event = UserCreated(user.id) if version == 1 else UserUpdated(user.id)
@@ -51,7 +51,7 @@ class UserEventRelay:
                 )
                 commit = Commit(self._writer, self._seq + 1, record.at, (record.key,), (record,))
                 self._seq += 1
-                with contextlib.suppress(FencedError):  # an earlier sweep came this far
+                with contextlib.suppress(FencedError):  # an earlier round came this far
                     await self._journal.append(commit)
                 await self._stream.publish([record])
             await self._users.mark_relayed(user)

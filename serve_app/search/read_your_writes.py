@@ -22,26 +22,26 @@ _WHAT_LISTS_SHOW = ("/api/tickets", "/api/orders", "/api/payments")
 
 
 class ReadYourWrites:
-    """Marks clients that change something."""
+    """Gives a cookie to clients that change something."""
 
     def __init__(self, app: ASGIApp, public_url: str) -> None:
         self._app = app
-        mark = f"{cookie_name(_COOKIE, public_url)}=1; {_ATTRIBUTES}"
-        self._header = (b"set-cookie", (f"{mark}; Secure" if public_url.startswith("https://") else mark).encode())
+        cookie = f"{cookie_name(_COOKIE, public_url)}=1; {_ATTRIBUTES}"
+        self._header = (b"set-cookie", (f"{cookie}; Secure" if public_url.startswith("https://") else cookie).encode())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on; when it changed something its answer carries the mark."""
+        """Pass the request on; when it changed something its answer sets the cookie."""
         if not _may_change_lists(scope):
             await self._app(scope, receive, send)
             return
 
-        async def mark(message: Message) -> None:
+        async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] < HTTPStatus.BAD_REQUEST:
                 _note(Request(scope))
                 message["headers"] = [*message.get("headers", ()), self._header]
             await send(message)
 
-        await self._app(scope, receive, mark)
+        await self._app(scope, receive, send_with_cookie)
 
 
 def _may_change_lists(scope: Scope) -> bool:

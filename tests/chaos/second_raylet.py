@@ -119,7 +119,7 @@ async def lose_it(settings: Settings) -> tuple[Outcome, dict[str, bool]]:
             "everyone is on the first node": all(heartbeat.node_id == first_node for heartbeat in now.values()),
             "everyone is somebody else": all(heartbeat.writer != lost[name].writer for name, heartbeat in now.items()),
             "a payment goes through": isinstance(paid, PaymentAnswer) and paid.order.status is OrderStatus.COMPLETE,
-            "what the lost writer left is carried on": await _is_carried_on(servers, lost["tickets-0"].writer),
+            "what the lost writer left is relayed": await _is_relayed(servers, lost["tickets-0"].writer),
         }
         outcome.violations = await _violations(settings, servers)
         await servers.client.close()
@@ -143,12 +143,14 @@ async def _struck(
     return outcome, probe.orders
 
 
-async def _is_carried_on(servers: ProductionResources, writer: str) -> bool:
+async def _is_relayed(servers: ProductionResources, writer: str) -> bool:
     """Whether the Supervisor brings all of this writer's commits to the documents and the stream."""
 
     async def is_done() -> bool:
-        marks = next((each for each in await servers.marks.all() if each.writer == writer), None)
-        return marks is not None and not await servers.journal.after(writer, min(marks.applied, marks.published), 1)
+        checkpoint = next((each for each in await servers.checkpoints.all() if each.writer == writer), None)
+        return checkpoint is not None and not await servers.journal.after(
+            writer, min(checkpoint.applied, checkpoint.published), 1
+        )
 
     with contextlib.suppress(TimeoutError):
         await eventually(is_done, RECOVERY_SECONDS)

@@ -100,7 +100,7 @@ async def writers(market: LocalMarket) -> list[str]:
 
 
 async def apply(market: LocalMarket, writer: str, documents: DocumentStore | None = None) -> None:
-    """Carries all commits of a writer on, as if it had died before its first checkpoint."""
+    """Relays all commits of a writer, as if it had died before its first checkpoint."""
     own = market.connections
     entities: dict[str, Entity[Any, Any]] = {
         names.TICKETS: TicketEntity(own.queries),
@@ -108,7 +108,7 @@ async def apply(market: LocalMarket, writer: str, documents: DocumentStore | Non
     }
     checkpoint = Checkpoint(writer, writer, 0, 0, 0)
     entity = entities[names.kind_of(writer)]
-    publisher = Publisher(own.journal, NoStream(), own.marks)
+    publisher = Publisher(own.journal, NoStream(), own.checkpoints)
     await recover(entity, own.journal, documents or own.documents, publisher, checkpoint)
 
 

@@ -72,7 +72,7 @@ class Asked:
 async def recovery_by(market: LocalMarket, asked: Asked) -> Recovery:
     """A Supervisor before which nothing but an overdue hold is left."""
     own = market.connections
-    recovery = Recovery({}, own.journal, own.documents, own.stream, own.marks, own.queries, asked, own.clock)
+    recovery = Recovery({}, own.journal, own.documents, own.stream, own.checkpoints, own.queries, asked, own.clock)
     await an_overdue_hold(market, recovery)
     recovery._clock = Ahead(own.clock, OVERDUE_MS + 1_000)
     asked.woken.clear()

@@ -50,7 +50,7 @@ class Publishing:
     def __init__(self, market: LocalMarket) -> None:
         self.told = Told()
         self.journal = Counting(market.connections.database)
-        self.checkpoints = market.connections.marks
+        self.checkpoints = market.connections.checkpoints
         self.publisher = Publisher(self.journal, self.told, self.checkpoints)
 
     async def commit(self, *commits: Commit) -> None:
@@ -71,7 +71,7 @@ def publishing(market: LocalMarket) -> Publishing:
 
 
 def silence(running: RunningHost) -> None:
-    """Its commits are carried on by nobody."""
+    """Nobody relays its commits."""
     running.jobs[1].cancel()
 
 
@@ -182,7 +182,7 @@ async def test_events_of_a_ticket_not_in_the_cache_are_published_without_a_journ
     expect(TicketAnswer, await asked(market, first, ticket))
 
     async def is_marked() -> bool:
-        return await market.connections.marks.published([first.host.writer]) == {first.host.writer: 1}
+        return await market.connections.checkpoints.published([first.host.writer]) == {first.host.writer: 1}
 
     await eventually(is_marked)
     asked_for: list[str] = []

@@ -16,6 +16,8 @@ async def test_recovery_finds_nothing_to_do_for_seeded_tickets(market: LocalMark
 
     stored = await market.connections.queries.tickets(ids)
     assert len(stored) == TICKETS
-    [seeded] = [checkpoint for checkpoint in await market.connections.marks.all() if checkpoint.host == seeding.HOST]
+    [seeded] = [
+        checkpoint for checkpoint in await market.connections.checkpoints.all() if checkpoint.host == seeding.HOST
+    ]
     assert (seeded.applied, seeded.published) == (2, 2)
     assert not await market.connections.journal.after(seeded.writer, seeded.published, 10)

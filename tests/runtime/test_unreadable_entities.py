@@ -90,9 +90,9 @@ async def test_recovery_of_a_newer_writer_applies_its_commits_for_the_readable_t
     strange, fine = await at_work(market), await at_work(market)
     await written_by_a_newer_release(market, strange)
     await written_by_a_newer_release(market, fine, seq=2, type="TicketWithdrawn")
-    await market.connections.marks.save(Checkpoint(NEWER, "tickets-0", 0, 0, market.connections.clock.now()))
+    await market.connections.checkpoints.save(Checkpoint(NEWER, "tickets-0", 0, 0, market.connections.clock.now()))
     own, stream = market.connections, Stream()
-    publisher = Publisher(own.journal, stream, own.marks)
+    publisher = Publisher(own.journal, stream, own.checkpoints)
     entity = TicketEntity(own.queries)
     after = await recover(entity, own.journal, own.documents, publisher, Checkpoint(NEWER, "tickets-0", 0, 0, 0))
     document = await own.database["tickets"].find_one({"_id": fine})
@@ -106,7 +106,7 @@ async def test_recovery_of_a_newer_writer_applies_its_commits_for_the_readable_t
 
 
 async def at_work(market: LocalMarket) -> str:
-    """A ticket whose creation was carried on."""
+    """A ticket whose creation was relayed."""
     (ticket_id,) = await listed(market)
     await asyncio.wait_for(market.writes_everything(), 5)
     return ticket_id

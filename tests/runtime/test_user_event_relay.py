@@ -35,7 +35,7 @@ async def changed_user(market: LocalMarket) -> tuple[User, Users]:
 
 def relay_of(market: LocalMarket, stream: Stream) -> UserEventRelay:
     own = market.connections
-    return UserEventRelay(own.user_marks, own.journal, stream, writer=f"w{ObjectId()}")
+    return UserEventRelay(own.pending_user_events, own.journal, stream, writer=f"w{ObjectId()}")
 
 
 async def test_a_user_event_relay_after_both_changes_publishes_created_and_then_updated(market: LocalMarket) -> None:

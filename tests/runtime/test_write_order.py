@@ -23,16 +23,16 @@ async def stays_unanswered(reply: asyncio.Task[object]) -> None:
 
 async def test_the_first_commit_waits_until_the_writers_checkpoint_is_saved(market: LocalMarket) -> None:
     own = market.connections
-    checkpoints = own.marks = GatedCheckpoints(own.database)
+    checkpoints = own.checkpoints = GatedCheckpoints(own.database)
     host = market.start_tickets()
     reply = asyncio.create_task(asked(market, host, a_ticket()))
     await stays_unanswered(reply)
     assert await own.journal.after(host.host.writer, 0, 1) == []
     assert checkpoints.waiting == 1
-    assert await own.marks.published([host.host.writer]) == {}
+    assert await own.checkpoints.published([host.host.writer]) == {}
     checkpoints.gate.set()
     expect(TicketAnswer, await reply)
-    assert await own.marks.published([host.host.writer]) == {host.host.writer: 0}
+    assert await own.checkpoints.published([host.host.writer]) == {host.host.writer: 0}
 
 
 async def test_without_registering_the_writer_commits_before_its_checkpoint_is_saved(
@@ -40,7 +40,7 @@ async def test_without_registering_the_writer_commits_before_its_checkpoint_is_s
 ) -> None:
     """The negative control."""
     own = market.connections
-    checkpoints = own.marks = GatedCheckpoints(own.database)
+    checkpoints = own.checkpoints = GatedCheckpoints(own.database)
     monkeypatch.setattr(CommitRelay, "register", lambda _commit_relay: asyncio.sleep(0))
     host = market.start_tickets()
     reply = asyncio.create_task(asked(market, host, a_ticket()))

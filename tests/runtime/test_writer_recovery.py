@@ -1,4 +1,4 @@
-"""What is known of writers that ended: nothing once all of their commits are carried on, and of the dead for a day."""
+"""What is known of writers that ended: nothing once all of their commits are relayed, and of the dead for a day."""
 
 import asyncio
 from dataclasses import replace
@@ -17,7 +17,7 @@ from tests.support.trading import asked, expect, listed
 
 
 async def writers(market: LocalMarket) -> set[str]:
-    return {checkpoint.writer for checkpoint in await market.connections.marks.all()}
+    return {checkpoint.writer for checkpoint in await market.connections.checkpoints.all()}
 
 
 async def test_a_writer_that_relayed_everything_leaves_no_checkpoint(market: LocalMarket) -> None:
@@ -40,7 +40,7 @@ async def test_a_writer_is_not_finished_before_its_checkpoint_covers_its_commits
 async def test_recovery_keeps_the_checkpoint_of_a_dead_writer_for_a_day(market: LocalMarket) -> None:
     own, recovery = market.connections, market.recovery()
     dead = Checkpoint("tickets-0-dead", "tickets-0", 0, 0, own.clock.now())
-    await own.marks.save(dead)
+    await own.checkpoints.save(dead)
     for later, is_known in ((0, True), (DAY_MS - 1_000, True), (DAY_MS + LOOK_AGAIN_MS, False)):
         recovery._clock = Ahead(own.clock, later)
         await recovery.round(market.live, set())
@@ -54,12 +54,12 @@ async def test_recovery_applies_the_commits_of_a_writer_however_long_ago_it_died
     running.jobs[1].cancel()
     (ticket_id,) = await listed(market)
     await running.kill()
-    (left,) = [checkpoint for checkpoint in await own.marks.all() if checkpoint.writer == running.host.writer]
+    (left,) = [checkpoint for checkpoint in await own.checkpoints.all() if checkpoint.writer == running.host.writer]
     recovery = market.recovery()
     recovery._clock = Ahead(own.clock, 30 * DAY_MS)
     await recovery.round({}, set())
     assert ticket_id in await own.queries.tickets([ticket_id])
-    (now,) = [checkpoint for checkpoint in await own.marks.all() if checkpoint.writer == left.writer]
+    (now,) = [checkpoint for checkpoint in await own.checkpoints.all() if checkpoint.writer == left.writer]
     assert (now.applied, now.published) == (1, 1)
 
 
@@ -67,13 +67,13 @@ async def test_an_idle_writer_saves_its_checkpoint_every_hour(
     market: LocalMarket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = market.connections
-    monkeypatch.setattr("actors.runtime.commit_relay.MARKS_AT_LEAST_MS", 0)
-    monkeypatch.setattr("actors.runtime.commit_relay.MARKS_SECONDS", 0.01)
+    monkeypatch.setattr("actors.runtime.commit_relay.CHECKPOINT_AT_LEAST_MS", 0)
+    monkeypatch.setattr("actors.runtime.commit_relay.CHECKPOINT_SECONDS", 0.01)
     commit_relay: CommitRelay = own.commit_relay(writer="tickets-0-idle", host="tickets-0")
     await commit_relay.register()
 
     async def said() -> Checkpoint:
-        (checkpoint,) = [one for one in await own.marks.all() if one.writer == "tickets-0-idle"]
+        (checkpoint,) = [one for one in await own.checkpoints.all() if one.writer == "tickets-0-idle"]
         return checkpoint
 
     first = await said()

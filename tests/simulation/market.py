@@ -119,10 +119,10 @@ class SimulatedConnections(Resources):
         )
         self.journal = FakeJournal(database, tables)
         self.documents = FakeDocuments(database, tables)
-        self.marks = FakeCheckpoints(database, tables)
+        self.checkpoints = FakeCheckpoints(database, tables)
         self.queries = FakeQueries(database, tables)
         self.inbox = FakeInbox(database, tables)
-        self.user_marks = FakePendingUserEvents(database, tables)
+        self.pending_user_events = FakePendingUserEvents(database, tables)
         self.stream = FakeEventStream(market.redis, market.stream, world.random)
 
     async def prepare(self) -> None:

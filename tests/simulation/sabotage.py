@@ -316,7 +316,7 @@ CONTROLS = (
     Control("the database's clock", without_the_databases_clock, replace(CALM, skew=300.0), 10),
     Control("reads of what a majority has", without_majority_reads, ELECTIONS, 20, commands=250),
     Control("ours when a majority has it", without_a_majority_for_ones_own, ELECTIONS, 20, commands=250),
-    Control("a mark before the first commit", without_registered_writers, UNLUCKY, 20),
+    Control("a checkpoint before the first commit", without_registered_writers, UNLUCKY, 20),
     Control("others' events first", without_others_events, DEATHS, 20),
     Control("withdrawal with the release", without_withdrawal_on_release, CALM, 40, commands=250),
     Control("the offer with the release", without_an_offer_with_the_release, CALM, 20, commands=250),

@@ -214,7 +214,7 @@ class _Run:
         return found
 
     def _is_behind(self, writer: str) -> bool:
-        """Whether its commits are not all carried on. The Supervisor's own are, as soon as they are there."""
+        """Whether some of its commits are not relayed. The Supervisor's own are as soon as they are there."""
         last = max(self._market.tables.writers[writer])
         nothing = Checkpoint(writer, "", 0, 0, 0)
         checkpoint = self._market.tables.checkpoints.get(writer) or self._market.tables.last_checkpoints.get(

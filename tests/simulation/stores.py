@@ -96,8 +96,8 @@ class FakeCheckpoints:
         self._server = server
         self._tables = tables
 
-    async def save(self, marks: Checkpoint) -> None:
-        await self._server.call("checkpoints.save", lambda: self._tables.save_checkpoint(marks))
+    async def save(self, checkpoint: Checkpoint) -> None:
+        await self._server.call("checkpoints.save", lambda: self._tables.save_checkpoint(checkpoint))
 
     async def published(self, writers: Collection[str]) -> dict[str, int]:
         return await self._server.call("checkpoints.published", lambda: self._tables.published_up_to(writers))

@@ -32,8 +32,8 @@ class GatedCheckpoints(MongoCheckpoints):
         self.gate = asyncio.Event()
         self.waiting = 0
 
-    async def save(self, marks: Checkpoint) -> None:
+    async def save(self, checkpoint: Checkpoint) -> None:
         self.waiting += 1
         await self.gate.wait()
         self.waiting -= 1
-        await super().save(marks)
+        await super().save(checkpoint)

@@ -128,7 +128,7 @@ class LocalMarket:
             names.PAYMENTS: ChargeEntity(self.connections.queries),
         }
         own = self.connections
-        return Recovery(entities, own.journal, own.documents, own.stream, own.marks, own.queries, self, own.clock)
+        return Recovery(entities, own.journal, own.documents, own.stream, own.checkpoints, own.queries, self, own.clock)
 
     def stalled_purchases(self) -> StalledPurchases:
         own = self.connections

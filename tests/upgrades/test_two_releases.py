@@ -156,7 +156,7 @@ async def test_control_a_release_that_nobody_understands_is_noticed(
 
 
 async def nothing_is_wrong(settings: Settings, *, orders: int) -> None:
-    """What both wrote is whole, as today's release reads it; what dead writers left it carries on."""
+    """What both wrote is whole, as today's release reads it; what dead writers left it relays."""
     async with local_market(settings) as market:
         await market.recovery().round(market.live, set())
         database = market.connections.database

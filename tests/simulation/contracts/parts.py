@@ -99,10 +99,10 @@ class RealParts(Parts):
         self._users = Users(servers.database)
         self.journal = servers.journal  # type: ignore[assignment]  # MongoJournal, which has a history
         self.documents = servers.documents
-        self.checkpoints = servers.marks
+        self.checkpoints = servers.checkpoints
         self.queries = servers.queries
         self.inbox = servers.inbox  # type: ignore[assignment]  # WebhookInbox, which takes webhook events
-        self.pending_users = servers.user_marks
+        self.pending_users = servers.pending_user_events
         self.stream = servers.stream
 
     async def empty(self) -> None:
