@@ -10,7 +10,7 @@ from actors.domain.charge_values import Charge
 from actors.domain.instants import Instant
 from actors.domain.keys import request_key
 from actors.domain.refusals import Refusal, RequestMismatch
-from actors.read_model.projections import charge_projections
+from actors.read_model.projections import charge_updates
 from actors.runtime.entity import Entity, EntityDecision
 from actors.runtime.ports import DocumentUpdate, RecordedEvent
 
@@ -89,8 +89,8 @@ class ChargeEntity(Entity[Charge, ChargeCommand]):
     def reply(self, charge: Charge, _command: ChargeCommand, _decided: EntityDecision[Charge]) -> Charge:
         return charge
 
-    def projections(self, recorded: RecordedEvent, _charge: Charge) -> list[DocumentUpdate]:
-        return charge_projections(recorded.event)
+    def document_updates(self, recorded: RecordedEvent, _charge: Charge) -> list[DocumentUpdate]:
+        return charge_updates(recorded.event)
 
     def _is_anothers(self, charge: Charge) -> bool:
         """Whether the key of this attempt was used to pay another order."""

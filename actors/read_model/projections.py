@@ -65,7 +65,7 @@ PROJECTIONS = {"tickets": 2, "orders": 4, "charges": 4}
 FIRST_PROJECTION = 1
 
 
-def ticket_projections(event: TicketEvent, ticket: Ticket) -> list[DocumentUpdate]:
+def ticket_updates(event: TicketEvent, ticket: Ticket) -> list[DocumentUpdate]:
     """The documents that an event changes; the ticket is as it is after it."""
     document = partial(ticket_document, ticket)
     match event:
@@ -76,7 +76,7 @@ def ticket_projections(event: TicketEvent, ticket: Ticket) -> list[DocumentUpdat
             is_new = isinstance(event, TicketCreated)
             return [DocumentUpdate("tickets", ticket.id, ticket.version, document, is_new=is_new)]
         case OrderEvent(order=order):
-            projections = [
+            updates = [
                 DocumentUpdate(
                     "orders",
                     order.id,
@@ -90,13 +90,13 @@ def ticket_projections(event: TicketEvent, ticket: Ticket) -> list[DocumentUpdat
             if is_sold or order.charge_id or order.offer or ticket.version % LARGEST_LAG == 0:
                 # Whoever took a sale back was told that the ticket is for sale again, and its document says `sold`.
                 urgent = order.charge_id is not None and order.status is OrderStatus.CANCELLED
-                projections.append(DocumentUpdate("tickets", ticket.id, ticket.version, document, before_reply=urgent))
-            return projections
+                updates.append(DocumentUpdate("tickets", ticket.id, ticket.version, document, before_reply=urgent))
+            return updates
         case _:
             assert_never(event)
 
 
-def charge_projections(event: ChargeEvent) -> list[DocumentUpdate]:
+def charge_updates(event: ChargeEvent) -> list[DocumentUpdate]:
     """The document of a charge, which nobody reads before its payment is answered."""
     charge = event.charge
     document = partial(charge_document, charge)
@@ -209,12 +209,12 @@ def charge_of(document: Document) -> Charge:
     return decode(Charge, _state_in(document))
 
 
-def order_projection(order: Order) -> DocumentUpdate:
+def order_update(order: Order) -> DocumentUpdate:
     """Return the order's document for a host that does not know whether it was ever written."""
     return DocumentUpdate("orders", order.id, order.version, partial(order_document, order), is_new=True)
 
 
-def projection_of(collection: str, stored: Document) -> DocumentUpdate:
+def update_of(collection: str, stored: Document) -> DocumentUpdate:
     """Return a stored document as this release writes it, at the same version. Raises UnreadableError."""
     match collection:
         case "tickets":

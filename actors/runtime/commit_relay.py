@@ -108,16 +108,16 @@ class CommitRelay:
         """Takes note of a message whose handling raised; called from the except clause."""
         self._report("message_failed", type(command).__name__)
 
-    def enqueue(self, projections: Sequence[DocumentUpdate]) -> list[DocumentUpdate]:
+    def enqueue(self, updates: Sequence[DocumentUpdate]) -> list[DocumentUpdate]:
         """Takes note of documents to be written, and returns those that a reply waits for."""
         before_reply: list[DocumentUpdate] = []
         self._noted.set()
-        for projection in latest_per_document(projections):
-            place = (projection.collection, projection.id)
-            since, waiting = self._dirty.get(place, (self._committed, projection))
-            if waiting.version <= projection.version:
-                self._dirty[place] = (since, replace(projection, is_new=projection.is_new or waiting.is_new))
-            if projection.before_reply:
+        for update in latest_per_document(updates):
+            place = (update.collection, update.id)
+            since, waiting = self._dirty.get(place, (self._committed, update))
+            if waiting.version <= update.version:
+                self._dirty[place] = (since, replace(update, is_new=update.is_new or waiting.is_new))
+            if update.before_reply:
                 before_reply.append(self._dirty[place][1])
         return before_reply
 
@@ -125,31 +125,31 @@ class CommitRelay:
         """The newest of these documents, by collection and id, that are noted and not known to be written."""
         return [self._dirty[place][1] for place in places if place in self._dirty]
 
-    async def write(self, projections: Sequence[DocumentUpdate]) -> None:
+    async def write(self, updates: Sequence[DocumentUpdate]) -> None:
         """Writes documents that somebody waits for; raises StoreUnavailableError after some seconds of trying.
 
         They stay noted until they are written.
         """
         for _ in range(WRITE_TRIES):
             try:
-                await self._write(projections)
+                await self._write(updates)
             except StoreUnavailableError:
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 return
         raise StoreUnavailableError
 
-    async def _write(self, projections: Sequence[DocumentUpdate]) -> None:
-        places = {(projection.collection, projection.id) for projection in projections}
+    async def _write(self, updates: Sequence[DocumentUpdate]) -> None:
+        places = {(update.collection, update.id) for update in updates}
         self._writing |= places
         try:
-            await self._documents.write(projections)
+            await self._documents.write(updates)
         finally:
             self._writing -= places
-        for projection in projections:
-            place = (projection.collection, projection.id)
+        for update in updates:
+            place = (update.collection, update.id)
             waiting = self._dirty.get(place)
-            if waiting is not None and waiting[1].version <= projection.version:
+            if waiting is not None and waiting[1].version <= update.version:
                 del self._dirty[place]
 
     @property

@@ -96,9 +96,9 @@ class Entity(Protocol[State, Command]):
         """Collection and id of the documents that the caller may read after this reply: they are written before it."""
         return ()
 
-    def projections(self, recorded: RecordedEvent, state: State) -> list[DocumentUpdate]:
+    def document_updates(self, recorded: RecordedEvent, state: State) -> list[DocumentUpdate]:
         """The documents that the event changes; `state` is that after the turn."""
 
-    def told(self, state: State) -> list[DocumentUpdate]:
-        """Return the documents of others that the entity's own one tells of, as an order that has a ticket."""
+    def related_updates(self, state: State) -> list[DocumentUpdate]:
+        """Return updates of the other documents that its state tells of, such as the order that holds a ticket."""
         return []

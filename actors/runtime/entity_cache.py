@@ -26,7 +26,9 @@ class EntityCache(Generic[State, Command]):
 
     def inherit(self, loaded: Mapping[str, State | None]) -> None:
         """Remember which of the entities tell of other documents, which a writer that died may not have written."""
-        self._inherited.update(entity_id for entity_id, state in loaded.items() if state and self._entity.told(state))
+        self._inherited.update(
+            entity_id for entity_id, state in loaded.items() if state and self._entity.related_updates(state)
+        )
 
     def take_inherited(self, entity_id: str) -> State | None:
         """Return the entity the first time that it is asked for after it was inherited, and None after that."""

@@ -198,7 +198,7 @@ class Host(Generic[State, Command]):
         if cold:
             loaded = await load(entity, self._journal, cold)
             turn.states.update(loaded.states)
-            turn.found = loaded.projections
+            turn.found = loaded.updates
             self._cache.inherit(loaded.states)
             if loaded.unreadable:
                 self._fail_unreadable(turn, loaded.unreadable)
@@ -246,7 +246,7 @@ class Host(Generic[State, Command]):
         """Note the documents that the turn's events change, and return those that its replies wait for."""
         documents = list(turn.found)
         for record in turn.records:
-            documents.extend(self._entity.projections(record, existing(turn.states[record.entity_id])))
+            documents.extend(self._entity.document_updates(record, existing(turn.states[record.entity_id])))
         return self._commit_relay.enqueue(documents)
 
     def _requeue(self, undecided: Sequence[Envelope]) -> None:

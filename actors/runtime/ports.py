@@ -147,7 +147,7 @@ class Journal(Protocol):
 class DocumentStore(Protocol):
     """Where documents are kept; any applier may write any of them, twice and in any order."""
 
-    async def write(self, projections: Sequence[DocumentUpdate]) -> None:
+    async def write(self, updates: Sequence[DocumentUpdate]) -> None:
         """Writes each document unless one of a newer version, or of this one in as new a projection, is there.
 
         Raises StoreUnavailableError.

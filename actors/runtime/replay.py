@@ -38,7 +38,7 @@ class Loaded(Generic[State]):
     """
 
     states: dict[str, State | None]
-    projections: list[DocumentUpdate]
+    updates: list[DocumentUpdate]
     unreadable: AbstractSet[str] = field(default_factory=set)
 
 
@@ -61,7 +61,7 @@ async def load(entity: Entity[State, Command], journal: Journal, ids: Collection
     """
     documents = await entity.load(ids)
     states: dict[str, State | None] = {entity_id: documents.get(entity_id) for entity_id in ids}
-    projections: list[DocumentUpdate] = []
+    updates: list[DocumentUpdate] = []
     behind = set(ids)
     unreadable: set[str] = set()
     ahead: set[str] = set()
@@ -83,7 +83,7 @@ async def load(entity: Entity[State, Command], journal: Journal, ids: Collection
                 unreadable.add(entity_id)
                 continue
             states[entity_id] = state = entity.evolve(state, record, entity_id)
-            projections.extend(entity.projections(record, state))
+            updates.extend(entity.document_updates(record, state))
             behind.add(entity_id)
         # A later version may have come while the index was read. Asked once more, the one before it has to be there.
         for entity_id in expected - behind - unreadable:
@@ -92,7 +92,7 @@ async def load(entity: Entity[State, Command], journal: Journal, ids: Collection
         behind = (behind | ahead) - unreadable
     for entity_id in unreadable:
         states[entity_id] = None
-    return Loaded(states, projections, unreadable)
+    return Loaded(states, updates, unreadable)
 
 
 async def recover(
@@ -128,12 +128,12 @@ async def _apply(
     records = [record for commit in commits for record in commit.records]
     ids = {record.entity_id for record in records}
     loaded = await load(entity, journal, ids)
-    projections = list(loaded.projections)
+    updates = list(loaded.updates)
     for record in records:
         state = loaded.states[record.entity_id]
         if state is not None and not isinstance(record.event, UnreadableEvent):
-            projections.extend(entity.projections(record, state))
-    await documents.write(latest_per_document(projections))
+            updates.extend(entity.document_updates(record, state))
+    await documents.write(latest_per_document(updates))
     strange = (commit for commit in commits if any(_is_strange(record, loaded) for record in commit.records))
     return next((commit.seq - 1 for commit in strange), commits[-1].seq)
 
@@ -143,11 +143,11 @@ def _is_strange(record: RecordedEvent, loaded: Loaded[State]) -> bool:
     return isinstance(record.event, UnreadableEvent) or record.entity_id in loaded.unreadable
 
 
-def latest_per_document(projections: Collection[DocumentUpdate]) -> list[DocumentUpdate]:
-    """One projection for each document: that of the highest version."""
+def latest_per_document(updates: Collection[DocumentUpdate]) -> list[DocumentUpdate]:
+    """One update for each document: that of the highest version."""
     best: dict[tuple[str, str], DocumentUpdate] = {}
-    for projection in projections:
-        place = (projection.collection, projection.id)
-        if place not in best or best[place].version < projection.version:
-            best[place] = projection
+    for update in updates:
+        place = (update.collection, update.id)
+        if place not in best or best[place].version < update.version:
+            best[place] = update
     return list(best.values())

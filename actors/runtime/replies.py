@@ -100,7 +100,7 @@ class ReplySender(Generic[State, Command]):
             told_of.update(documents)
             # A writer that died may have written the entity's document before those that it tells of.
             if documents and (state := self._cache.take_inherited(self._id_of(envelope))) is not None:
-                self._commit_relay.enqueue(self._entity.told(state))
+                self._commit_relay.enqueue(self._entity.related_updates(state))
         return self._commit_relay.pending(told_of)
 
     def _id_of(self, envelope: Envelope) -> str:

@@ -12,7 +12,7 @@ import structlog
 from pymongo.errors import DuplicateKeyError
 
 from actors.domain.codec import Document
-from actors.read_model.projections import PROJECTIONS, projection_of, readable
+from actors.read_model.projections import PROJECTIONS, readable, update_of
 from actors.runtime.ports import DocumentStore, StoreUnavailableError
 from actors.storage.database import Database, despite_contention, reaching_the_database
 from actors.storage.user_flags import EMAIL_RULE, email_key
@@ -78,7 +78,7 @@ class DocumentUpgrade:
                 stored = await self._database[collection].find({"_id": {"$in": ids}}).to_list() if ids else []
             if not ids:
                 break
-            await self._documents.write(readable(lambda one: projection_of(collection, one), stored))
+            await self._documents.write(readable(lambda one: update_of(collection, one), stored))
             looked_at, pages = looked_at + len(ids), pages + 1
             if pages % PROGRESS_PAGES == 0:
                 logger.info("documents_upgrading", collection=collection, documents=looked_at)

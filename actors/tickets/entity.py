@@ -31,7 +31,7 @@ from actors.domain.ticket_commands import (
 from actors.domain.ticket_events import OrderCreated, TicketEvent, TicketUpdated, order_in
 from actors.domain.ticket_values import Order
 from actors.domain.waiting_list import Line
-from actors.read_model.projections import order_projection, ticket_projections
+from actors.read_model.projections import order_update, ticket_updates
 from actors.runtime.entity import Entity, EntityDecision
 from actors.runtime.ports import DocumentUpdate, RecordedEvent
 from actors.tickets.open_holds import OpenHolds
@@ -228,12 +228,12 @@ class TicketEntity(Entity[Ticket, TicketCommand]):
                 return (("orders", ended.order_id),)  # whoever hears that it is over reads how it ended
         return ()
 
-    def projections(self, recorded: RecordedEvent, ticket: Ticket) -> list[DocumentUpdate]:
+    def document_updates(self, recorded: RecordedEvent, ticket: Ticket) -> list[DocumentUpdate]:
         event: TicketEvent = recorded.event
-        return ticket_projections(event, ticket)
+        return ticket_updates(event, ticket)
 
-    def told(self, ticket: Ticket) -> list[DocumentUpdate]:
-        return [] if ticket.order is None else [order_projection(ticket.order)]
+    def related_updates(self, ticket: Ticket) -> list[DocumentUpdate]:
+        return [] if ticket.order is None else [order_update(ticket.order)]
 
 
 def _waiting_for(ticket: Ticket | None) -> Line:

@@ -36,8 +36,8 @@ Documents = dict[str, list[Document]]
 class UnguardedDocuments(MongoDocuments):
     """The version guard is off: whoever writes last wins."""
 
-    async def write(self, projections: Sequence[DocumentUpdate]) -> None:
-        for one in projections:
+    async def write(self, updates: Sequence[DocumentUpdate]) -> None:
+        for one in updates:
             await self._database[one.collection].replace_one({"_id": one.id}, one.document(), upsert=True)
 
 
@@ -188,7 +188,7 @@ async def test_the_hosts_own_documents_equal_those_of_a_recovery(market: LocalMa
 # One document
 
 
-def projection(version: int, *, is_new: bool = False) -> DocumentUpdate:
+def update(version: int, *, is_new: bool = False) -> DocumentUpdate:
     document = {"_id": "1", "version": version}
     return DocumentUpdate("things", "1", version, lambda: dict(document), is_new=is_new)
 
@@ -197,22 +197,22 @@ def projection(version: int, *, is_new: bool = False) -> DocumentUpdate:
 @pytest.mark.parametrize("late", [1, 2])
 async def test_a_lagging_document_never_overwrites_a_newer_one(market: LocalMarket, late: int, *, is_new: bool) -> None:
     store = market.connections.documents
-    await store.write([projection(3)])
-    await store.write([projection(late, is_new=is_new)])
+    await store.write([update(3)])
+    await store.write([update(late, is_new=is_new)])
     assert await market.connections.database["things"].find_one({}) == {"_id": "1", "version": 3}
 
 
 async def test_without_the_guard_a_lagging_document_overwrites_a_newer_one(market: LocalMarket) -> None:
     store = UnguardedDocuments(market.connections.database)
-    await store.write([projection(3)])
-    await store.write([projection(1)])
+    await store.write([update(3)])
+    await store.write([update(1)])
     assert await market.connections.database["things"].find_one({}) == {"_id": "1", "version": 1}
 
 
 async def test_a_newer_document_replaces_one_that_was_written_as_new(market: LocalMarket) -> None:
     store = market.connections.documents
-    await store.write([projection(1, is_new=True)])
-    await store.write([projection(2, is_new=True)])
+    await store.write([update(1, is_new=True)])
+    await store.write([update(2, is_new=True)])
     assert await market.connections.database["things"].find_one({}) == {"_id": "1", "version": 2}
 
 
@@ -236,7 +236,7 @@ class AnotherComesFirst:
 async def test_the_newer_of_two_concurrent_first_writes_stays(market: LocalMarket) -> None:
     things = market.connections.database["things"]
     database: Any = {"things": AnotherComesFirst(things, {"_id": "1", "version": 1})}
-    await MongoDocuments(database).write([projection(2)])
+    await MongoDocuments(database).write([update(2)])
     assert await things.find_one({}) == {"_id": "1", "version": 2}
 
 
@@ -288,10 +288,10 @@ async def test_host_answers_others_while_it_makes_the_documents_of_a_large_commi
         return {"_id": ticket_id, "version": 1}
 
     ids = [f"{number:024x}" for number in range(95)]
-    projections = [DocumentUpdate("tickets", one, 1, partial(document, one), is_new=True) for one in ids]
+    updates = [DocumentUpdate("tickets", one, 1, partial(document, one), is_new=True) for one in ids]
     others = asyncio.create_task(answer_others())
-    await MongoDocuments(market.connections.database).write(projections)
-    await MongoDocuments(market.connections.database).write([replace(one, is_new=False) for one in projections])
+    await MongoDocuments(market.connections.database).write(updates)
+    await MongoDocuments(market.connections.database).write([replace(one, is_new=False) for one in updates])
     others.cancel()
     assert made == 190
     assert max(later - earlier for earlier, later in pairwise(made_before)) <= 10

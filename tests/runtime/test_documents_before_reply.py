@@ -34,11 +34,11 @@ class SlowDocuments(MongoDocuments):
         self.began = asyncio.Event()
         self.goes_on = asyncio.Event()
 
-    async def write(self, projections: Sequence[DocumentUpdate]) -> None:
-        if not self.began.is_set() and any(one.collection == "orders" for one in projections):
+    async def write(self, updates: Sequence[DocumentUpdate]) -> None:
+        if not self.began.is_set() and any(one.collection == "orders" for one in updates):
             self.began.set()
             await self.goes_on.wait()
-        await super().write(projections)
+        await super().write(updates)
 
 
 async def cancelled_after_it_expired(market: LocalMarket, entity: TicketEntity) -> OrderStatus:

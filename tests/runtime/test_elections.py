@@ -38,7 +38,7 @@ def failure(code: int) -> Document:
     return {"ok": 0.0, "errmsg": "no", "code": code}
 
 
-def projection(place: str) -> DocumentUpdate:
+def update(place: str) -> DocumentUpdate:
     return DocumentUpdate("things", place, 1, lambda: {"_id": place, "version": 1})
 
 
@@ -60,7 +60,7 @@ async def test_every_query_of_a_failing_server_raises_store_unavailable() -> Non
             journal.existing_keys(["k"]),
             journal.after("a", 0, 1),
             Queries(database).tickets(["1"]),
-            MongoDocuments(database).write([projection("1")]),
+            MongoDocuments(database).write([update("1")]),
             checkpoints.save(Checkpoint("a", "a", 0, 0, 0)),
             checkpoints.all(),
         ):
@@ -81,7 +81,7 @@ async def test_a_write_that_no_majority_confirmed_has_an_unknown_outcome(code: i
         with pytest.raises(StoreUnavailableError):
             await MongoDocuments(database).write([DocumentUpdate("things", "1", 1, lambda: {"_id": "1"}, is_new=True)])
         with pytest.raises(StoreUnavailableError):
-            await MongoDocuments(database).write([projection("1")])
+            await MongoDocuments(database).write([update("1")])
 
 
 KINDS = pytest.mark.parametrize("build", [{}, {"secantusVersion": "1"}], ids=["mongod", "embedded"])
@@ -92,7 +92,7 @@ async def test_replacement_that_was_ended_for_anothers_sake_is_made_again(build:
     answers = [{"n": 0, "nModified": 0, "writeErrors": [{"index": 0, "code": 112, "errmsg": "no"}], "ok": 1.0}, WRITTEN]
     server = FakeMongod(buildInfo=build, update=lambda _command: answers.pop(0))
     async with speaking_to(server) as database:
-        await MongoDocuments(database).write([projection("1")])
+        await MongoDocuments(database).write([update("1")])
     first, again = server.asked_for("update")
     assert first["updates"] == again["updates"]
 
@@ -102,7 +102,7 @@ async def test_replacement_that_failed_for_another_reason_has_an_unknown_outcome
     failed = {"n": 0, "nModified": 0, "writeErrors": [{"index": 0, "code": 50, "errmsg": "no"}], "ok": 1.0}
     async with speaking_to(FakeMongod(buildInfo=build, update=failed)) as database:
         with pytest.raises(StoreUnavailableError):
-            await MongoDocuments(database).write([projection("1")])
+            await MongoDocuments(database).write([update("1")])
 
 
 @pytest.mark.parametrize("error", list(driver_errors()), ids=lambda error: type(error).__name__)
@@ -154,7 +154,7 @@ async def test_a_write_aborted_by_a_write_conflict_is_retried_with_the_same_id(c
     server = FakeMongod(insert=contended, update=contended)
     async with speaking_to(server) as database:
         await MongoJournal(database).append(A_COMMIT)
-        await MongoDocuments(database).write([projection("1")])
+        await MongoDocuments(database).write([update("1")])
         await MongoCheckpoints(database).save(Checkpoint("a", "a", 0, 0, 0))
     assert [[one["_id"] for one in asked["documents"]] for asked in server.asked_for("insert")] == [[A_COMMIT.id]] * 3
     of_documents, of_marks = server.asked_for("update")[:3], server.asked_for("update")[3:]
@@ -188,7 +188,7 @@ async def test_all_writers_write_the_same_documents_in_the_same_order() -> None:
     keys = [recorded(version).key for version in (3, 1, 2)]
     several = Commit("a", 1, 0, tuple(keys), tuple(recorded(version) for version in (3, 1, 2)))
     async with speaking_to(server) as database:
-        await MongoDocuments(database).write([projection(place) for place in "cebad"])
+        await MongoDocuments(database).write([update(place) for place in "cebad"])
         await MongoDocuments(database).write(
             [DocumentUpdate("things", place, 1, lambda place=place: {"_id": place}, is_new=True) for place in "cebad"]  # type: ignore[misc]
         )

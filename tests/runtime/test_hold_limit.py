@@ -104,10 +104,10 @@ class SlowDocuments(MongoDocuments):
         super().__init__(market.connections.database)
         self.gate = asyncio.Event()
 
-    async def write(self, projections: Sequence[DocumentUpdate]) -> None:
-        if any(one.collection == "orders" for one in projections):
+    async def write(self, updates: Sequence[DocumentUpdate]) -> None:
+        if any(one.collection == "orders" for one in updates):
             await self.gate.wait()
-        await super().write(projections)
+        await super().write(updates)
 
 
 async def test_the_hold_limit_is_exact_when_a_reservation_is_decided_again(market: LocalMarket, buyer: str) -> None:

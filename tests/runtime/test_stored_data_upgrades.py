@@ -53,9 +53,9 @@ async def test_documents_of_an_older_release_are_written_anew(market: LocalMarke
 class CountsPages(MongoDocuments):
     pages = 0
 
-    async def write(self, projections: Any) -> None:  # noqa: ANN401 - as MongoDocuments has it
+    async def write(self, updates: Any) -> None:  # noqa: ANN401 - as MongoDocuments has it
         self.pages += 1
-        await super().write(projections)
+        await super().write(updates)
 
 
 async def test_documents_are_brought_over_once(market: LocalMarket) -> None:
@@ -77,8 +77,8 @@ async def test_after_a_release_that_went_back_documents_are_brought_over_again(m
 class Crashes(MongoDocuments):
     """The process dies after its first page."""
 
-    async def write(self, projections: Any) -> None:  # noqa: ANN401 - as MongoDocuments has it
-        await super().write(projections)
+    async def write(self, updates: Any) -> None:  # noqa: ANN401 - as MongoDocuments has it
+        await super().write(updates)
         raise StoreUnavailableError
 
 

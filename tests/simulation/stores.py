@@ -76,8 +76,8 @@ class FakeDocuments:
         self._server = server
         self._tables = tables
 
-    async def write(self, projections: Sequence[DocumentUpdate]) -> None:
-        made = [(one.collection, one.document()) for one in projections]
+    async def write(self, updates: Sequence[DocumentUpdate]) -> None:
+        made = [(one.collection, one.document()) for one in updates]
         # A bulk of writes is no transaction: two commands, so that a crash may come between them.
         half = len(made) // 2
         for part in (made[:half], made[half:]):

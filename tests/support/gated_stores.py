@@ -17,11 +17,11 @@ class GatedDocuments(MongoDocuments):
         self.gate = asyncio.Event()
         self.waiting = 0
 
-    async def write(self, projections: Sequence[DocumentUpdate]) -> None:
+    async def write(self, updates: Sequence[DocumentUpdate]) -> None:
         self.waiting += 1
         await self.gate.wait()
         self.waiting -= 1
-        await super().write(projections)
+        await super().write(updates)
 
 
 class GatedCheckpoints(MongoCheckpoints):

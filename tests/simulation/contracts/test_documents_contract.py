@@ -24,8 +24,8 @@ EITHER = pytest.mark.parametrize("is_new", [True, False])
 
 
 async def ticket_after(parts: Parts, *writes: Sequence[DocumentUpdate]) -> Ticket | None:
-    for projections in writes:
-        await parts.documents.write(projections)
+    for updates in writes:
+        await parts.documents.write(updates)
     return (await parts.queries.tickets([numbered(1)])).get(numbered(1))
 
 
