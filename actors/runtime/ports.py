@@ -17,15 +17,15 @@ Reply = Any
 class RecordedEvent:
     """One event of one entity, such as `ticket:5f…`; versions of an entity have no gaps and start at 1.
 
-    `after` is the id of the commit that has the version before, None for the first one and where it is not known, and
-    `commit` that of its own.
+    `commit` is the id of its commit, and `previous_commit` that of the commit with the version before: None for the
+    first version, and where it is not known.
     """
 
     entity: str
     version: int
     at: Instant
     event: Event
-    after: str | None = None
+    previous_commit: str | None = None
     commit: str | None = field(default=None, compare=False)
 
     @property

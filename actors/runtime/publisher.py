@@ -116,7 +116,7 @@ class _Gap:
     @property
     def commit(self) -> str | None:
         """The id of the commit that has it, if that is known."""
-        return self._earliest.after
+        return self._earliest.previous_commit
 
     @property
     def key(self) -> str:

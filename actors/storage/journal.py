@@ -154,8 +154,8 @@ def _document(commit: Commit) -> Document:
 
 def _event(record: RecordedEvent) -> Document:
     event = {"entity": record.entity, "version": record.version, "at": record.at, **encode_event(record.event)}
-    if record.after is not None:
-        event["after"] = record.after
+    if record.previous_commit is not None:
+        event["after"] = record.previous_commit
     return event
 
 

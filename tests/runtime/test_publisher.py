@@ -150,11 +150,11 @@ async def test_a_writer_whose_checkpoint_was_removed_has_nothing_unpublished(pub
     assert publishing.told.versions == [3]
 
 
-@pytest.mark.parametrize(("after", "read_back"), [(commit_id("b", 2), 0), (None, 1)])
+@pytest.mark.parametrize(("previous", "read_back"), [(commit_id("b", 2), 0), (None, 1)])
 async def test_a_checkpoint_that_covers_the_previous_commit_saves_reading_back(
-    publishing: Publishing, after: str | None, read_back: int
+    publishing: Publishing, previous: str | None, read_back: int
 ) -> None:
-    own = commit("a", 1, replace(recorded(3), after=after))
+    own = commit("a", 1, replace(recorded(3), previous_commit=previous))
     await publishing.commit(commit("b", 1, recorded(1)), commit("b", 2, recorded(2)), own)
     await publishing.checkpoint("b", 2)
     await publishing.publisher.publish([own])
@@ -165,8 +165,8 @@ async def test_a_checkpoint_that_covers_the_previous_commit_saves_reading_back(
 async def test_the_previous_commit_of_an_event_is_published_when_no_checkpoint_covers_it(
     publishing: Publishing,
 ) -> None:
-    second = replace(recorded(2), after=commit_id("b", 1))
-    own = commit("a", 1, replace(recorded(3), after=commit_id("c", 1)))
+    second = replace(recorded(2), previous_commit=commit_id("b", 1))
+    own = commit("a", 1, replace(recorded(3), previous_commit=commit_id("c", 1)))
     await publishing.commit(commit("b", 1, recorded(1)), commit("c", 1, second), own)
     await publishing.checkpoint("b", 1)
     await publishing.publisher.publish([own])

@@ -24,7 +24,7 @@ async def appended(journal: Journal, *commits: Commit) -> None:
 
 async def test_a_commit_is_read_as_it_was_appended(parts: Parts) -> None:
     order = an_order()
-    reserved = replace(recorded(2, OrderCreated(order)), after=commit_id("tickets-0-b", 7))
+    reserved = replace(recorded(2, OrderCreated(order)), previous_commit=commit_id("tickets-0-b", 7))
     events = (recorded(1), reserved, recorded(3, OrderCancelled(cancelled(order))))
     charge = recorded(1, ChargeCreated(a_charge()), entity="charge:1")
     written = commit("tickets-0-a", 1, *events, charge, claims=(f"order:{order.id}",))
