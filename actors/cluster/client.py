@@ -13,7 +13,7 @@ from actors.domain.purchase_commands import Pay, PurchaseCommand, RefundOrder, R
 from actors.domain.refusals import Refusal, Unavailable
 from actors.domain.ticket import TicketAnswer
 from actors.domain.ticket_commands import ReadTicket, TicketCommand
-from actors.runtime.gateway import NO_KNOCKING, ONE_BY_ONE, Gateway
+from actors.runtime.gateway import NO_RETRIES, ONE_BY_ONE, Gateway
 from actors.runtime.placement import SharedPlacement
 from actors.runtime.ports import Clock, HostUnreachableError, Transport
 from config.settings import Settings
@@ -50,7 +50,7 @@ class ActorClient:
         self._placement = SharedPlacement(host_names(settings))
         self._clock = clock
         self._tickets = Gateway(transport, clock)
-        self._own = Gateway(transport, clock, NO_KNOCKING)
+        self._own = Gateway(transport, clock, NO_RETRIES)
         self._moved: OrderedDict[str, None] = OrderedDict()
         self._slow = Gateway(transport, clock, ONE_BY_ONE)
         self._hosts = host_names(settings)
@@ -74,12 +74,12 @@ class ActorClient:
             answer = await self._tickets.ask(shared, command, until - self._clock.now(), redelivered=True)
         return Unavailable() if isinstance(answer, Moved) else answer
 
-    async def _ask_own(self, command: TicketCommand, patience: int) -> TicketAnswer | Refusal | Moved:
+    async def _ask_own(self, command: TicketCommand, timeout_ms: int) -> TicketAnswer | Refusal | Moved:
         """The answer of the ticket's own actor, Moved when nobody is there or answers in time."""
         own = names.dedicated(command.ticket_id)
         try:
             # The shared host may have been asked several times before it said where the ticket is.
-            answer: TicketAnswer | Refusal | Moved = await self._own.ask(own, command, patience, redelivered=True)
+            answer: TicketAnswer | Refusal | Moved = await self._own.ask(own, command, timeout_ms, redelivered=True)
         except HostUnreachableError:
             return Moved()
         return answer

@@ -14,7 +14,7 @@ class DecisionContext:
 
     The first of the open holds ends at `first_end`; no more may end unpaid until `unpaid_until`. `edited_before` is the
     id of the ticket that this very edit changed. `may_buy` are the people in line who may, of a ticket that may be
-    released; an offer stands for `offer_window` ms. `fee` is what an order that comes into being costs its seller, in
+    released; an offer stands for `offer_window_ms`. `fee` is what an order that comes into being costs its seller, in
     hundredths of a percent of the price.
     """
 
@@ -24,7 +24,7 @@ class DecisionContext:
     first_end: Instant = 0
     unpaid_until: Instant = 0
     may_buy: frozenset[str] = frozenset()
-    offer_window: int = 0
+    offer_window_ms: int = 0
     fee: int = 0
 
 

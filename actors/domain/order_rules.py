@@ -100,11 +100,11 @@ def not_as_expected(ticket: Ticket, command: Reserve) -> Refusal | None:
     return None
 
 
-def accept(ticket: Ticket, order: Order, window: int, now: Instant) -> Decision:
+def accept(ticket: Ticket, order: Order, window_ms: int, now: Instant) -> Decision:
     """The buyer asks for what they hold: nothing changes, unless it is an offer, which can be accepted once."""
     if not order.offer or order.status is not OrderStatus.CREATED:
         return UNCHANGED
-    expires_at = max(order.expires_at, until_the_show(ticket, now + window))
+    expires_at = max(order.expires_at, until_the_show(ticket, now + window_ms))
     return (OfferAccepted(replace(next_order(order, now, order.status), offer=False, expires_at=expires_at)),)
 
 
@@ -126,13 +126,13 @@ def _seconds(milliseconds: int) -> int:
     return max(1, -(-milliseconds // 1_000))
 
 
-def start_payment(ticket: Ticket, order: Order, grace: int, now: Instant) -> Decision:
+def start_payment(ticket: Ticket, order: Order, grace_ms: int, now: Instant) -> Decision:
     """Let a payment begin, with time enough for its answer."""
     if order.status is OrderStatus.AWAITING_PAYMENT:
         return UNCHANGED
-    extended = order.extended or order.expires_at - now < grace
-    longest = order.expires_at if order.extended else until_the_show(ticket, now + grace)
-    expires_at = max(order.expires_at, longest)
+    extended = order.extended or order.expires_at - now < grace_ms
+    latest = order.expires_at if order.extended else until_the_show(ticket, now + grace_ms)
+    expires_at = max(order.expires_at, latest)
     awaiting = next_order(order, now, OrderStatus.AWAITING_PAYMENT)
     return (OrderAwaitingPayment(replace(awaiting, extended=extended, expires_at=expires_at, offer=False)),)
 

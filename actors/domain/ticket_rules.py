@@ -249,7 +249,7 @@ def _with_offer(
     if waiter is None or order_rules.has_begun(ticket, now):
         return events
     order_id = waiting_list.offer_id(ticket.id, ticket.version + len(events) + 1)
-    expires_at = order_rules.until_the_show(ticket, now + context.offer_window)
+    expires_at = order_rules.until_the_show(ticket, now + context.offer_window_ms)
     order = order_rules.order_for(ticket, order_id, waiter.user_id, now, expires_at, fee=context.fee, offer=True)
     return (*events, OrderCreated(order))
 

@@ -36,7 +36,7 @@ class TicketActor(HostActor):
         is_dedicated = self.settings.ticket_placement == "dedicated"
         entity = TicketEntity(
             connections.queries,
-            offer_window=self.settings.offer_window_ms,
+            offer_window_ms=self.settings.offer_window_ms,
             verified_only=self.settings.require_verified_email,
             fee=self.settings.fee_hundredths,
         )

@@ -20,9 +20,9 @@ DRIFT = 5e-4
 # are worked off by so much of each second, so that no hold suddenly ends. What is more is taken at once: a machine
 # slept, or a server's clock was set, and who starts from now on knows nothing else.
 SLEW = 0.05
-MOST_SLEWED = 10.0
-# Seconds by which answers of one clock may be apart beyond what they are unsure: servers tell whole milliseconds.
-ANSWERS_APART = 0.05
+MOST_SLEWED_SECONDS = 10.0
+# How far answers of one clock may be apart beyond what they are unsure: servers tell whole milliseconds.
+ANSWERS_APART_SECONDS = 0.05
 
 logger = structlog.get_logger(__name__)
 
@@ -86,11 +86,11 @@ class SharedClock:
         """Goes by another offset; what cannot be for want of a better answer before is another clock's."""
         before = self._offset_at(heard)
         difference = offset - before
-        is_another_clock = abs(difference) > unsure + ANSWERS_APART
+        is_another_clock = abs(difference) > unsure + ANSWERS_APART_SECONDS
         if is_another_clock:
             logger.warning("database_clock_differs", seconds=round(difference, 3))
         self._since, self._offset = heard, offset
-        self._before = before if is_another_clock and abs(difference) <= MOST_SLEWED else offset
+        self._before = before if is_another_clock and abs(difference) <= MOST_SLEWED_SECONDS else offset
 
     async def run(self) -> None:
         """Keeps the offset fresh until cancelled; while the database is away it stays as it was."""

@@ -12,14 +12,14 @@ from typing import Any
 from actors.domain.refusals import Overloaded, Unavailable
 from actors.runtime.ports import Clock, HostUnreachableError, Instant, Reply, Transport
 
-FIRST_BACKOFF = 0.05
+FIRST_BACKOFF_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class LaneLimits:
-    """Bounds of one lane: calls in flight, messages a call, messages waiting, seconds between two tries of a call.
+class ChannelLimits:
+    """Bounds of one channel: calls in flight, messages a call, messages waiting, seconds between two tries of a call.
 
-    `knocks` says whether a host that cannot be reached is tried until the deadline, or given up at once.
+    `retries` says whether a host that cannot be reached is tried until the deadline, or given up at once.
     """
 
     # While one call is under way the next one fills up. With two, calls are half as full, and two cores carry a third
@@ -27,15 +27,15 @@ class LaneLimits:
     in_flight: int = 1
     batch: int = 500
     waiting: int = 10_000
-    # A host is back a second and a half after its death, and a try costs 2 ms, so it knocks often.
-    longest_backoff: float = 0.1
-    knocks: bool = True
+    # A host is back a second and a half after its death, and a try costs 2 ms, so tries are frequent.
+    longest_backoff_seconds: float = 0.1
+    retries: bool = True
 
 
 # A payment takes as long as Stripe takes, so each travels alone and none waits for another's answer.
-ONE_BY_ONE = LaneLimits(in_flight=256, batch=1, longest_backoff=0.5)
+ONE_BY_ONE = ChannelLimits(in_flight=256, batch=1, longest_backoff_seconds=0.5)
 # Where somebody else can answer as well, nobody waits for a host to come back.
-NO_KNOCKING = LaneLimits(knocks=False)
+NO_RETRIES = ChannelLimits(retries=False)
 
 
 @dataclass(slots=True)
@@ -57,31 +57,31 @@ class _Waiting:
 class Gateway:
     """Asks hosts. Asking again is safe, so what has an unknown outcome is sent again until the deadline."""
 
-    def __init__(self, transport: Transport, clock: Clock, limits: LaneLimits | None = None) -> None:
+    def __init__(self, transport: Transport, clock: Clock, limits: ChannelLimits | None = None) -> None:
         self.counters = GatewayCounters()
         self._transport = transport
         self._clock = clock
-        self._limits = limits or LaneLimits()
-        self._lanes: dict[str, _Channel] = {}
+        self._limits = limits or ChannelLimits()
+        self._channels: dict[str, _Channel] = {}
 
-    async def ask(self, host: str, message: Any, patience: int, *, redelivered: bool = False) -> Reply:  # noqa: ANN401
-        """The host's reply within `patience` ms; Overloaded or Unavailable when there is none.
+    async def ask(self, host: str, message: Any, timeout_ms: int, *, redelivered: bool = False) -> Reply:  # noqa: ANN401
+        """The host's reply within `timeout_ms`; Overloaded or Unavailable when there is none.
 
         `redelivered` when the message was sent before, to this host or another, and may have taken effect. Raises
-        HostUnreachableError only where the limits say that nobody knocks.
+        HostUnreachableError only where the limits say not to retry.
         """
-        lane = self._lanes.get(host)
-        if lane is None:
-            lane = _Channel(host, self._limits, self._transport, self._clock, self.counters, self._lanes.pop)
-            self._lanes[host] = lane
-        return await lane.ask(message, self._clock.now() + patience, redelivered=redelivered)
+        channel = self._channels.get(host)
+        if channel is None:
+            channel = _Channel(host, self._limits, self._transport, self._clock, self.counters, self._channels.pop)
+            self._channels[host] = channel
+        return await channel.ask(message, self._clock.now() + timeout_ms, redelivered=redelivered)
 
 
 class _Channel:
     def __init__(  # noqa: PLR0913, PLR0917 - what it has of its gateway
         self,
         host: str,
-        limits: LaneLimits,
+        limits: ChannelLimits,
         transport: Transport,
         clock: Clock,
         counters: GatewayCounters,
@@ -122,7 +122,7 @@ class _Channel:
             # No await since nobody waited: who asks again on getting a reply finds this place free.
             self._in_flight -= 1
             if not self._in_flight:
-                # Hosts come and go: a lane lasts as long as somebody is in it.
+                # Hosts come and go: a channel lasts as long as somebody is in it.
                 self._when_empty(self._host)
 
     async def _send_some(self) -> None:
@@ -146,7 +146,7 @@ class _Channel:
     async def _send(self, batch: Sequence[_Waiting]) -> Sequence[Reply]:
         deadline = max(waiting.deadline for waiting in batch)
         messages = [waiting.message for waiting in batch]
-        backoff = FIRST_BACKOFF
+        backoff_seconds = FIRST_BACKOFF_SECONDS
         self._counters.messages += len(batch)
         redelivered = batch[0].redelivered
         while (left := (deadline - self._clock.now()) / 1000) > 0:
@@ -155,11 +155,11 @@ class _Channel:
                 async with asyncio.timeout(left):
                     return await self._transport.call(self._host, messages, deadline, redelivered=redelivered)
             except (HostUnreachableError, TimeoutError) as error:
-                if not self._limits.knocks:
+                if not self._limits.retries:
                     raise HostUnreachableError(self._host) from error
                 redelivered = True
-                await asyncio.sleep(min(backoff, max(left, 0)))
-                backoff = min(backoff * 2, self._limits.longest_backoff)
-        if not self._limits.knocks:
+                await asyncio.sleep(min(backoff_seconds, max(left, 0)))
+                backoff_seconds = min(backoff_seconds * 2, self._limits.longest_backoff_seconds)
+        if not self._limits.retries:
             raise HostUnreachableError(self._host)
         return [Unavailable()] * len(batch)

@@ -8,8 +8,8 @@ from typing import Any
 
 from actors.runtime.ports import Clock, Instant
 
-# The database's clock may be set while we sleep, so a sleep is cut into pieces of at most this many seconds.
-LONGEST_SLEEP = 1.0
+# The database's clock may be set while we sleep, so a sleep is cut into pieces.
+LONGEST_SLEEP_SECONDS = 1.0
 # The heap may have as many alarms that were taken back as others, and a few more: tidied up seldom, it stays small.
 _FEW = 64
 
@@ -55,9 +55,9 @@ class Timers:
             self._fire_due()
             self._earlier.clear()
             next_at = self.next_at()
-            wait = None if next_at is None else min((next_at - self._clock.now()) / 1000, LONGEST_SLEEP)
+            wait_seconds = None if next_at is None else min((next_at - self._clock.now()) / 1000, LONGEST_SLEEP_SECONDS)
             try:
-                await asyncio.wait_for(self._earlier.wait(), wait)
+                await asyncio.wait_for(self._earlier.wait(), wait_seconds)
             except TimeoutError:
                 continue
 

@@ -82,5 +82,5 @@ class Duties:
 def _pause_seconds(duty: Duty, failed_in_a_row: int) -> float:
     if not failed_in_a_row:
         return duty.every_seconds
-    longest = max(SHORTEST_PAUSE_SECONDS, duty.every_seconds * LONGEST_PAUSE_FACTOR)
-    return min(longest, max(SHORTEST_PAUSE_SECONDS, duty.every_seconds) * 2.0 ** (failed_in_a_row - 1))
+    longest_seconds = max(SHORTEST_PAUSE_SECONDS, duty.every_seconds * LONGEST_PAUSE_FACTOR)
+    return min(longest_seconds, max(SHORTEST_PAUSE_SECONDS, duty.every_seconds) * 2.0 ** (failed_in_a_row - 1))

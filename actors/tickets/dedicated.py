@@ -130,7 +130,7 @@ class DedicatedTickets:
                 self._starting.discard(ticket_id)
 
     async def _move(self, ticket_id: str, *, may_create: bool) -> None:
-        existing = await self._existing(at_most_old=LISTED_SECONDS if may_create else 0.0)
+        existing = await self._existing(max_age_seconds=LISTED_SECONDS if may_create else 0.0)
         self._moved &= existing
         name = names.dedicated(ticket_id)
         if ticket_id in existing:
@@ -148,10 +148,10 @@ class DedicatedTickets:
             # Its own actor learns when the hold ends; if it cannot, the Supervisor will find the hold.
             await self._tickets.ask_ticket(ActivateTicket(ticket_id))
 
-    async def _existing(self, at_most_old: float = 0.0) -> set[str]:
+    async def _existing(self, max_age_seconds: float = 0.0) -> set[str]:
         """The tickets of this host that have actors, whoever started them, as of so many seconds ago at most."""
         now = asyncio.get_running_loop().time()
-        if now - self._existed_at >= at_most_old:
+        if now - self._existed_at >= max_age_seconds:
             ids = {names.ticket_of(name) for name in await self._directory.dedicated()}
             self._existed = {one for one in ids if self._placement.host_of(names.TICKETS, one) == self._name}
             self._existed_at = now

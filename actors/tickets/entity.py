@@ -68,15 +68,15 @@ class TicketEntity(Entity[Ticket, TicketCommand]):
     kind = "ticket"
 
     def __init__(
-        self, queries: TicketReads, *, offer_window: int = 600_000, verified_only: bool = False, fee: int = 0
+        self, queries: TicketReads, *, offer_window_ms: int = 600_000, verified_only: bool = False, fee: int = 0
     ) -> None:
-        """Offer for `offer_window` ms, with `verified_only` to people with a verified address alone.
+        """Offer for `offer_window_ms`, with `verified_only` to people with a verified address alone.
 
         Orders come into being at a `fee` in hundredths of a percent.
         """
         self._queries = queries
         self._verified_only = verified_only
-        self._nobody_waits = DecisionContext(offer_window=offer_window, fee=fee)
+        self._nobody_waits = DecisionContext(offer_window_ms=offer_window_ms, fee=fee)
         self._offering = self._nobody_waits
         self._holds = OpenHolds()
         self._earlier: dict[str, Order] = {}

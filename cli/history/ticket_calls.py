@@ -197,9 +197,9 @@ class _Calls:
         order = ticket.order
         if order is None or not order.is_open or not operation.is_certain:
             return False
-        grace = self._history.grace_seconds if order.status == "awaiting:payment" else 0.0
+        grace_seconds = self._history.grace_seconds if order.status == "awaiting:payment" else 0.0
         ends = self._ends.get((order.id, order.offer), NEVER)
-        return self._invoked(operation) > ends + grace + CLOCK_SECONDS
+        return self._invoked(operation) > ends + grace_seconds + CLOCK_SECONDS
 
     # Orders
 

@@ -41,7 +41,7 @@ class Plan:
 class Result:
     """What came of it. `seconds` holds how long each completed purchase took, from holding to paid."""
 
-    elapsed: float = 0.0
+    elapsed_seconds: float = 0.0
     outcomes: Counter[str] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
@@ -63,7 +63,7 @@ async def run(settings: Settings, plan: Plan) -> Result:
             task = progress.add_task("buying", total=plan.purchases)
             wanted = iter(progress.track([cards.choice(CARDS) for _ in range(plan.purchases)], task_id=task))
             await asyncio.gather(*(_Buyer(http, seller, cookie, result).buy_all(wanted) for cookie in buyers))
-        result.elapsed = time.monotonic() - began
+        result.elapsed_seconds = time.monotonic() - began
     return result
 
 
@@ -73,7 +73,7 @@ def show(result: Result, console: Console) -> None:
     for outcome, count in sorted(result.outcomes.items()):
         table.add_row(outcome, f"{count:,}")
     console.print(table)
-    rate = len(result.seconds) / result.elapsed if result.elapsed else 0.0
+    rate = len(result.seconds) / result.elapsed_seconds if result.elapsed_seconds else 0.0
     p50, p99 = result.percentile(0.5), result.percentile(0.99)
     console.print(f"{rate:,.0f} paid purchases a second; p50 {p50:,.0f} ms, p99 {p99:,.0f} ms")
     for complaint in result.wrong[:_WRONG_SHOWN]:

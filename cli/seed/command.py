@@ -156,8 +156,8 @@ class _Seeding:
 
     async def _buy(self, ticket: CreateTicket) -> bool:
         buyer = self.chance.choice([person for person in self.people if person.id != ticket.seller_id])
-        window = self.settings.reservation_window_ms
-        command = Reserve(ticket.ticket_id, str(ObjectId()), buyer.id, window=window, is_limited=False)
+        window_ms = self.settings.reservation_window_ms
+        command = Reserve(ticket.ticket_id, str(ObjectId()), buyer.id, window=window_ms, is_limited=False)
         held = await _until_answered(lambda: self.market.ask_ticket(command))
         if isinstance(held, Refusal):
             return False

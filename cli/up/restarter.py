@@ -52,9 +52,11 @@ class Restarter:
         if self._not_before is None:
             if now - self._started > _STEADY_SECONDS:
                 self._failures = 0
-            wait = 0.0 if self._failures == 0 else min(2.0**self._failures, _LONGEST_WAIT_SECONDS)
-            self._not_before = now + wait
-            log.warning("ended and will be started again", what=self.child.name, exit_code=code, in_seconds=wait)
+            wait_seconds = 0.0 if self._failures == 0 else min(2.0**self._failures, _LONGEST_WAIT_SECONDS)
+            self._not_before = now + wait_seconds
+            log.warning(
+                "ended and will be started again", what=self.child.name, exit_code=code, in_seconds=wait_seconds
+            )
         if now >= self._not_before:
             self.replace()
 

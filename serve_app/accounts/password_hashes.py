@@ -72,7 +72,7 @@ class Passwords:
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._waiting >= _MOST_WAITING:
-            raise TooManyRequestsError("Too many people sign in at the moment.", retry_after=_RETRY_SECONDS)
+            raise TooManyRequestsError("Too many people sign in at the moment.", retry_after_seconds=_RETRY_SECONDS)
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -31,7 +31,7 @@ class Revocations:
     ) -> None:
         self._records = records
         self._redis = redis
-        self._lifetime = lifetime_ms
+        self._lifetime_ms = lifetime_ms
         self._clock = clock
         self._ends: dict[str, Instant] = {}
         self._seen: Instant = 0
@@ -67,7 +67,7 @@ class Revocations:
     async def refresh(self) -> None:
         """Learn what is new and forget sessions that are over anyway. Raises pymongo's ConnectionFailure."""
         now = self._clock()
-        oldest = now - self._lifetime - _OVERLAP_MS
+        oldest = now - self._lifetime_ms - _OVERLAP_MS
         new = await self._records.since(max(self._seen - _OVERLAP_MS, oldest))
         if now - self._cleaned > _CLEANING_MS:
             await self._records.drop_before(oldest)
@@ -103,5 +103,5 @@ class Revocations:
         if match is None:
             _log.warning("a message on the channel of revocations was not ours")
             return
-        latest = self._clock() + self._lifetime + _OVERLAP_MS
+        latest = self._clock() + self._lifetime_ms + _OVERLAP_MS
         self._ends[match[1].decode()] = min(int(match[2]), latest)

@@ -36,7 +36,7 @@ async def join(services: Services, user_id: str, ticket_id: str, body: WaitingBo
     was_in_line = existing(ticket_id) in lines
     if not was_in_line and len(lines) >= MOST_LINES:
         raise TooManyRequestsError(
-            f"You wait for {MOST_LINES} tickets already. Leave the line for one of them first.", retry_after=600
+            f"You wait for {MOST_LINES} tickets already. Leave the line for one of them first.", retry_after_seconds=600
         )
     answer = await ask(services, JoinWaitingList(ticket_id, user_id, body.max_price))
     place = place_in(answer.ticket.waiting, user_id)

@@ -26,7 +26,7 @@ class CustomError(Exception, ABC):
     """The root of the errors that a client is told about. Its texts are ours: they never repeat the input."""
 
     status_code: ClassVar[int]
-    retry_after: int | None = None
+    retry_after_seconds: int | None = None
 
     def __new__(cls, *_arguments: object, **_named: object) -> Self:
         """Refuse to make an error of no particular rule: exceptions do not enforce abstract methods by themselves."""
@@ -41,7 +41,7 @@ class CustomError(Exception, ABC):
     @property
     def headers(self) -> dict[str, str]:
         """The headers of the response: `Retry-After` in seconds where asking again later makes sense."""
-        return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        return {} if self.retry_after_seconds is None else {"Retry-After": str(self.retry_after_seconds)}
 
 
 class RequestValidationError(CustomError):
@@ -64,12 +64,12 @@ class RequestValidationError(CustomError):
 class _OneSentenceError(CustomError):
     """An error that one sentence explains."""
 
-    def __init__(self, message: str, *, field: str | None = None, retry_after: int | None = None) -> None:
+    def __init__(self, message: str, *, field: str | None = None, retry_after_seconds: int | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.field = field
-        if retry_after is not None:
-            self.retry_after = retry_after
+        if retry_after_seconds is not None:
+            self.retry_after_seconds = retry_after_seconds
 
     def serialize_errors(self) -> list[ErrorEntry]:
         """Return the one sentence, with its field if it has one."""
@@ -137,7 +137,7 @@ class UnsupportedMediaTypeError(_OneSentenceError):
 
 
 class TooManyRequestsError(_OneSentenceError):
-    """A limit is used up; `retry_after` says for how many seconds, when that is known."""
+    """A limit is used up; `retry_after_seconds` says for how many seconds, when that is known."""
 
     status_code = HTTPStatus.TOO_MANY_REQUESTS
 
@@ -146,7 +146,7 @@ class ServiceUnavailableError(_OneSentenceError):
     """Something that the request needs does not answer, or is busy. Asking again is safe."""
 
     status_code = HTTPStatus.SERVICE_UNAVAILABLE
-    retry_after = 1
+    retry_after_seconds = 1
 
     def __init__(self, message: str = "The market is busy. Try again in a moment; nothing happens twice.") -> None:
         super().__init__(message)
@@ -155,7 +155,7 @@ class ServiceUnavailableError(_OneSentenceError):
 class DatabaseConnectionError(ServiceUnavailableError):
     """The database does not answer."""
 
-    retry_after = 2
+    retry_after_seconds = 2
 
     def __init__(self) -> None:
         super().__init__("The database does not answer. Try again in a moment; nothing happens twice.")

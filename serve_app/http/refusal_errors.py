@@ -28,7 +28,7 @@ def _price_changed(refusal: PriceChanged) -> CustomError:
 def _too_many_holds(refusal: TooManyHolds) -> CustomError:
     return TooManyRequestsError(
         f"You already hold {refusal.limit} tickets that are not paid yet. Pay for one or cancel it first.",
-        retry_after=refusal.retry_after_seconds,
+        retry_after_seconds=refusal.retry_after_seconds,
     )
 
 
@@ -36,13 +36,13 @@ def _held_too_often(refusal: HeldTooOften) -> CustomError:
     return TooManyRequestsError(
         "You held this ticket several times without paying. Leave it to others for a while.",
         field="ticketId",
-        retry_after=refusal.retry_after_seconds,
+        retry_after_seconds=refusal.retry_after_seconds,
     )
 
 
 def _too_many_unpaid_holds(refusal: TooManyUnpaidHolds) -> CustomError:
     return TooManyRequestsError(
-        "You held many tickets without paying. Try again later.", retry_after=refusal.retry_after_seconds
+        "You held many tickets without paying. Try again later.", retry_after_seconds=refusal.retry_after_seconds
     )
 
 
@@ -71,7 +71,7 @@ _ERRORS: dict[type[Refusal], Callable[[Any], CustomError]] = {
     refusals.NotReserved: _conflict("Nobody holds this ticket: it is for sale, and you can buy it now."),
     refusals.HeldByYou: _conflict("You hold this ticket yourself."),
     refusals.WaitingListFull: lambda _: TooManyRequestsError(
-        "Many people wait for this ticket already. Look again later.", retry_after=_LINE_SECONDS
+        "Many people wait for this ticket already. Look again later.", retry_after_seconds=_LINE_SECONDS
     ),
     refusals.WaitingListOver: _conflict("The seller takes nobody else into the waiting list for this ticket."),
     refusals.PriceChanged: _price_changed,

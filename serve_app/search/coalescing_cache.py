@@ -106,10 +106,12 @@ class CoalescingCache:
                 self._forget(key, asked)
                 return
             asked.before = None
-            took = _now() - begun
+            took_seconds = _now() - begun
             # What was too much to ask is not asked again at once.
             failed = task.cancelled() or task.exception() is not None
-            asked.good_until = _now() + (_RESTS * took if failed else min(_RESTS * took, LONGEST_REST_SECONDS))
+            asked.good_until = _now() + (
+                _RESTS * took_seconds if failed else min(_RESTS * took_seconds, LONGEST_REST_SECONDS)
+            )
 
         asked.task.add_done_callback(rest)
         return asked

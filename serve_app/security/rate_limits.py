@@ -194,7 +194,7 @@ class RateLimits:
 
 
 def _too_many(seconds: int) -> TooManyRequestsError:
-    return TooManyRequestsError("Too many attempts. Wait a little before the next one.", retry_after=seconds)
+    return TooManyRequestsError("Too many attempts. Wait a little before the next one.", retry_after_seconds=seconds)
 
 
 def _mailbox(email_key: str) -> str:

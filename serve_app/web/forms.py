@@ -24,7 +24,7 @@ KEY = "key"
 # Where the label of a field is more than its name written out.
 _LABELS = {"token": "the code", "minPrice": "price from", "maxPrice": "price to"}
 _MOST_FIELDS = 60
-_A_MINUTE = 60
+_MINUTE_SECONDS = 60
 _UNKNOWN: ErrorEntry = {"message": "We do not know yet whether it was done. Send it again: nothing happens twice."}
 # The longest description is 5,000 characters, each at most twelve bytes in a form.
 _LARGEST_FORM = 131_072
@@ -82,8 +82,8 @@ class Form:
         messages: list[str] = []
         # What the API says then is for programs: it speaks of Idempotency-Key.
         is_unknown = error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
-        if error.retry_after is not None and error.retry_after >= _A_MINUTE:
-            messages.append(f"Try again in {math.ceil(error.retry_after / _A_MINUTE)} minutes.")
+        if error.retry_after_seconds is not None and error.retry_after_seconds >= _MINUTE_SECONDS:
+            messages.append(f"Try again in {math.ceil(error.retry_after_seconds / _MINUTE_SECONDS)} minutes.")
         for entry in [_UNKNOWN] if is_unknown else error.serialize_errors():
             name = entry.get("field")
             if name is None or name == HEADER:

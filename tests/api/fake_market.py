@@ -159,7 +159,7 @@ class FakeMarket:
     def _offering(ticket: Ticket | None) -> DecisionContext:
         """Everybody may buy, and an offer stands for ten minutes."""
         waiting = frozenset(waiter.user_id for waiter in ticket.waiting) if ticket else frozenset[str]()
-        return DecisionContext(may_buy=waiting, offer_window=600_000)
+        return DecisionContext(may_buy=waiting, offer_window_ms=600_000)
 
     def _context(self, command: Reserve) -> DecisionContext:
         held = sum(

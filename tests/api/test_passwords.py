@@ -81,7 +81,7 @@ async def test_more_passwords_than_can_be_hashed_soon_are_refused_with_a_time_to
     kinds = Counter(type(result).__name__ for result in results)
     assert kinds == {"str": 16, "TooManyRequestsError": 14}
     refused = next(result for result in results if not isinstance(result, str))
-    assert getattr(refused, "retry_after", None) == 2
+    assert getattr(refused, "retry_after_seconds", None) == 2
     assert await passwords.hash("x" * 20), "there is room again"
     passwords.close()
 

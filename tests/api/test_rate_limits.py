@@ -75,7 +75,7 @@ async def test_simultaneous_failures_are_limited_and_refused_ones_use_up_nothing
     for _ in range(15):
         with pytest.raises(TooManyRequestsError) as refused:
             await fail(limits, f"{world.address}-new", f"{world.address}-new")
-        assert refused.value.retry_after
+        assert refused.value.retry_after_seconds
     monkeypatch.undo()
     with pytest.raises(NotAuthorizedError):
         await fail(limits, f"{world.address}-new", f"{world.address}-new")

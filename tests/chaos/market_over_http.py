@@ -27,7 +27,7 @@ async def served(settings: Settings, behaviour: type[TicketEntity]) -> AsyncIter
     """A market whose tickets behave like this, at the port of the settings."""
     async with local_market(settings) as market:
         market.tickets = market._start(
-            behaviour(market.connections.queries, offer_window=settings.offer_window_ms), "tickets-0"
+            behaviour(market.connections.queries, offer_window_ms=settings.offer_window_ms), "tickets-0"
         )
         await market.connections.clock.refresh()
         async with open_services(settings, market.connections.database, market) as services:

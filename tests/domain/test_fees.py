@@ -56,7 +56,7 @@ def test_percent_is_formatted_without_needless_digits(hundredths: int, text: str
 
 
 def after(ticket: Ticket | None, command: TicketCommand, hundredths: int) -> Ticket | None:
-    around = DecisionContext(may_buy=frozenset({ANOTHER}), offer_window=600_000, fee=hundredths)
+    around = DecisionContext(may_buy=frozenset({ANOTHER}), offer_window_ms=600_000, fee=hundredths)
     return handle(ticket, command, NOW, around)[0]
 
 

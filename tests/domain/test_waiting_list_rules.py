@@ -53,7 +53,7 @@ from tests.support.examples import (
 
 FIRST, SECOND = ANOTHER, "7" * 24
 OFFER = 600_000
-EVERYBODY = DecisionContext(may_buy=frozenset({BUYER, FIRST, SECOND}), offer_window=OFFER)
+EVERYBODY = DecisionContext(may_buy=frozenset({BUYER, FIRST, SECOND}), offer_window_ms=OFFER)
 DECLINE = Release(TICKET, ORDER, attempt=1, max_attempts=1)
 
 

@@ -186,7 +186,7 @@ class ApiModel:
         if made is not None:
             return Answer(200, listing_view(self.listings[made[0]])) if made[1] == details else ANOTHER_REQUEST
         assert new_id not in self.listings
-        rules = TicketModel(id=new_id, may_buy=self.people, offer_window=OFFER)
+        rules = TicketModel(id=new_id, may_buy=self.people, offer_window_ms=OFFER)
         listing = self.listings[new_id] = Listing(new_id, self.now, rules)
         assert self._ask(listing, CreateTicket(new_id, who, details)) is None
         if key:

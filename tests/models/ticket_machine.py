@@ -47,7 +47,7 @@ BUYERS = st.sampled_from([BUYER, BUYER, BUYER, ANOTHER, ANOTHER, SELLER])
 # The last of them may not buy.
 WAITERS = (BUYER, ANOTHER, "7" * 24, "8" * 24, "6" * 24)
 OFFER = WINDOW // 3
-WAITING = DecisionContext(may_buy=frozenset(WAITERS[:-1]), offer_window=OFFER)
+WAITING = DecisionContext(may_buy=frozenset(WAITERS[:-1]), offer_window_ms=OFFER)
 SELLERS = st.sampled_from([SELLER, SELLER, SELLER, SELLER, BUYER])
 PRICES = st.sampled_from([5_000, 5_000, 5_000, 6_000])
 TITLES = st.sampled_from(["Hamlet", "Macbeth"])
@@ -73,7 +73,7 @@ class TicketMachine(RuleBasedStateMachine):
         self.past: list[tuple[TicketEvent, int]] = []
         self.orders: dict[str, Order] = {}
         self.created: dict[str, Order] = {}
-        self.model = TicketModel(id=TICKET, may_buy=WAITING.may_buy, offer_window=OFFER)
+        self.model = TicketModel(id=TICKET, may_buy=WAITING.may_buy, offer_window_ms=OFFER)
 
     def send(self, command: TicketCommand, open_holds: int = 0, *, after_conflict: bool = False) -> None:
         before = self.model.version

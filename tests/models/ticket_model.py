@@ -106,7 +106,7 @@ class TicketModel:
     line: dict[str, int | None] = field(default_factory=dict)
     is_line_closed: bool = False
     may_buy: frozenset[str] = frozenset()
-    offer_window: int = 0
+    offer_window_ms: int = 0
     id: str = ""
 
     @property
@@ -427,7 +427,7 @@ class TicketModel:
         for user_id, most in self.line.items():
             if user_id in self.may_buy and (most is None or self.price <= most):
                 order_id = derived_id("offer", self.id, str(self.version + 1))
-                end = self.now + self.offer_window
+                end = self.now + self.offer_window_ms
                 ends = end if self.begins is None else min(end, self.begins)
                 self.holder = OrderModel(order_id, user_id, self.title, self.price, self.now, ends, None, offer=True)
                 self.holder.begins = self.begins

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from actors.runtime.clock import DRIFT, MOST_SLEWED, REFRESH_SECONDS, SLEW, SharedClock
+from actors.runtime.clock import DRIFT, MOST_SLEWED_SECONDS, REFRESH_SECONDS, SLEW, SharedClock
 from actors.runtime.ports import StoreUnavailableError
 
 AHEAD = 1_000_000.0
@@ -129,7 +129,7 @@ async def test_an_answer_from_before_the_database_went_away_counts() -> None:
 ROUNDING = 0.01
 
 
-@pytest.mark.parametrize("jump", [3.0, -3.0, MOST_SLEWED, -MOST_SLEWED])
+@pytest.mark.parametrize("jump", [3.0, -3.0, MOST_SLEWED_SECONDS, -MOST_SLEWED_SECONDS])
 async def test_after_an_election_time_neither_jumps_nor_goes_back_and_comes_to_the_new_primarys(jump: float) -> None:
     database = Database()
     await database.look(0.02)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from actors.domain.refusals import Overloaded, Unavailable
-from actors.runtime.gateway import NO_KNOCKING, ONE_BY_ONE, Gateway, LaneLimits
+from actors.runtime.gateway import NO_RETRIES, ONE_BY_ONE, ChannelLimits, Gateway
 from actors.runtime.ports import HostUnreachableError, Instant
 from tests.support.eventually import eventually
 
@@ -54,8 +54,8 @@ Ask = Callable[..., "asyncio.Task[Any]"]
 
 
 def asking(gateway: Gateway) -> Ask:
-    def ask(message: object, host: str = HOST, patience: int = PATIENCE) -> asyncio.Task[Any]:
-        return asyncio.create_task(gateway.ask(host, message, patience))
+    def ask(message: object, host: str = HOST, timeout_ms: int = PATIENCE) -> asyncio.Task[Any]:
+        return asyncio.create_task(gateway.ask(host, message, timeout_ms))
 
     return ask
 
@@ -87,7 +87,7 @@ async def test_messages_of_the_same_moment_travel_in_one_call() -> None:
 
 async def test_messages_that_arrive_while_calls_are_in_flight_travel_in_one_call() -> None:
     transport = FakeTransport(is_open=False)
-    ask = asking(Gateway(transport, SystemClock(), LaneLimits(in_flight=2)))
+    ask = asking(Gateway(transport, SystemClock(), ChannelLimits(in_flight=2)))
     tasks = await several(ask, range(10))
     assert transport.calls == [[0], [1]]
     transport.gate.set()
@@ -97,7 +97,7 @@ async def test_messages_that_arrive_while_calls_are_in_flight_travel_in_one_call
 
 async def test_a_call_carries_no_more_messages_than_allowed() -> None:
     transport = FakeTransport()
-    ask = asking(Gateway(transport, SystemClock(), LaneLimits(in_flight=1, batch=4)))
+    ask = asking(Gateway(transport, SystemClock(), ChannelLimits(in_flight=1, batch=4)))
     await asyncio.gather(*(ask(number) for number in range(10)))
     assert [len(call) for call in transport.calls] == [4, 4, 2]
 
@@ -110,7 +110,7 @@ async def test_a_slow_host_does_not_hold_up_another() -> None:
             return await super().call(host, messages, deadline, redelivered=redelivered)
 
     transport = OneIsSlow(is_open=False)
-    ask = asking(Gateway(transport, SystemClock(), LaneLimits(in_flight=1)))
+    ask = asking(Gateway(transport, SystemClock(), ChannelLimits(in_flight=1)))
     slow = ask("slow")
     assert await ask("fast", "tickets-1") == "echo of fast"
     transport.gate.set()
@@ -129,7 +129,7 @@ async def test_payments_never_travel_together() -> None:
 
 async def test_replies_find_their_callers() -> None:
     transport = FakeTransport()
-    ask = asking(Gateway(transport, SystemClock(), LaneLimits(in_flight=3, batch=7)))
+    ask = asking(Gateway(transport, SystemClock(), ChannelLimits(in_flight=3, batch=7)))
     replies = await asyncio.gather(*(ask(number) for number in range(200)))
     assert replies == [f"echo of {number}" for number in range(200)]
 
@@ -147,7 +147,7 @@ async def test_a_caller_that_went_away_does_not_take_the_others_with_it() -> Non
 @pytest.mark.parametrize("in_flight", [1, 2])
 async def test_a_caller_that_asks_again_at_once_is_answered(in_flight: int) -> None:
     transport = FakeTransport(is_open=False)
-    gateway = Gateway(transport, SystemClock(), LaneLimits(in_flight=in_flight))
+    gateway = Gateway(transport, SystemClock(), ChannelLimits(in_flight=in_flight))
 
     async def ask_twice() -> object:
         await gateway.ask(HOST, "first", PATIENCE)
@@ -180,19 +180,19 @@ async def test_after_the_deadline_the_outcome_is_not_known() -> None:
     transport = FakeTransport(unreachable=1_000)
     clock = SystemClock()
     began = clock.now()
-    assert await Gateway(transport, clock).ask(HOST, 1, patience=300) == Unavailable()
+    assert await Gateway(transport, clock).ask(HOST, 1, timeout_ms=300) == Unavailable()
     assert 300 <= clock.now() - began < 1_500
     assert len(transport.calls) >= 3
 
 
 async def test_a_host_that_never_answers_is_given_up_at_the_deadline() -> None:
     transport = FakeTransport(is_open=False)
-    assert await Gateway(transport, SystemClock()).ask(HOST, 1, patience=200) == Unavailable()
+    assert await Gateway(transport, SystemClock()).ask(HOST, 1, timeout_ms=200) == Unavailable()
 
 
 async def test_messages_that_waited_for_a_host_are_answered_when_it_is_back() -> None:
     transport = FakeTransport(unreachable=2)
-    ask = asking(Gateway(transport, SystemClock(), LaneLimits(in_flight=1)))
+    ask = asking(Gateway(transport, SystemClock(), ChannelLimits(in_flight=1)))
     tasks = await several(ask, range(5))
     assert await asyncio.gather(*tasks) == [f"echo of {number}" for number in range(5)]
 
@@ -209,18 +209,18 @@ async def test_a_redelivered_message_does_not_travel_with_the_others() -> None:
     assert transport.redelivered == [False, True, False]
 
 
-async def test_without_knocking_all_waiting_callers_hear_at_once_that_the_host_is_unreachable() -> None:
+async def test_without_retries_all_waiting_callers_hear_at_once_that_the_host_is_unreachable() -> None:
     transport = FakeTransport(unreachable=1)
-    ask = asking(Gateway(transport, SystemClock(), NO_KNOCKING))
+    ask = asking(Gateway(transport, SystemClock(), NO_RETRIES))
     answers = await asyncio.gather(*(ask(number) for number in range(3)), return_exceptions=True)
     assert {type(answer) for answer in answers} == {HostUnreachableError}
     assert transport.calls == [[0, 1, 2]]
     assert await ask(3) == "echo of 3"
 
 
-async def test_without_knocking_a_silent_host_counts_as_unreachable() -> None:
+async def test_without_retries_a_silent_host_counts_as_unreachable() -> None:
     transport = FakeTransport(is_open=False)
-    gateway = Gateway(transport, SystemClock(), NO_KNOCKING)
+    gateway = Gateway(transport, SystemClock(), NO_RETRIES)
     tasks = [asyncio.create_task(gateway.ask(HOST, "first", 100))]
     await eventually(lambda: bool(transport.calls))
     tasks.append(asyncio.create_task(gateway.ask(HOST, "behind it", 50)))
@@ -234,10 +234,10 @@ async def test_without_knocking_a_silent_host_counts_as_unreachable() -> None:
 
 @pytest.mark.parametrize("unreachable", [0, 1])
 async def test_nothing_is_kept_of_hosts_that_nobody_waits_for(unreachable: int) -> None:
-    gateway = Gateway(FakeTransport(unreachable=unreachable), SystemClock(), NO_KNOCKING)
+    gateway = Gateway(FakeTransport(unreachable=unreachable), SystemClock(), NO_RETRIES)
     asks = (gateway.ask(f"ticket-{number}", number, PATIENCE) for number in range(100))
     await asyncio.gather(*asks, return_exceptions=True)
-    assert gateway._lanes == {}
+    assert gateway._channels == {}
 
 
 async def test_nothing_is_kept_of_a_host_whose_only_caller_went_away() -> None:
@@ -247,12 +247,12 @@ async def test_nothing_is_kept_of_a_host_whose_only_caller_went_away() -> None:
     await eventually(lambda: bool(transport.calls))
     caller.cancel()
     transport.gate.set()
-    await eventually(lambda: gateway._lanes == {})
+    await eventually(lambda: gateway._channels == {})
 
 
 async def test_over_the_bound_of_waiting_messages_the_answer_is_at_once() -> None:
     transport = FakeTransport(is_open=False)
-    ask = asking(Gateway(transport, SystemClock(), LaneLimits(in_flight=1, batch=1, waiting=3)))
+    ask = asking(Gateway(transport, SystemClock(), ChannelLimits(in_flight=1, batch=1, waiting=3)))
     tasks = await several(ask, range(5))
     assert await tasks[4] == Overloaded()
     transport.gate.set()

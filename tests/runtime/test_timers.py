@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from actors.runtime.timers import LONGEST_SLEEP, Timers
+from actors.runtime.timers import LONGEST_SLEEP_SECONDS, Timers
 from tests.support.eventually import eventually
 
 
@@ -63,14 +63,14 @@ async def test_a_command_fires_without_anyone_polling(alarm: Alarm) -> None:
     alarm.timers.arm(2_000, "wake")
     await alarm.pass_of_the_loop()
     alarm.clock.instant = 2_000
-    await eventually(lambda: alarm.commands == ["wake"], seconds=2 * LONGEST_SLEEP)
+    await eventually(lambda: alarm.commands == ["wake"], seconds=2 * LONGEST_SLEEP_SECONDS)
 
 
 async def test_a_clock_that_is_set_forward_is_noticed_during_a_long_sleep(alarm: Alarm) -> None:
     alarm.timers.arm(1_000_000, "wake")
     await alarm.pass_of_the_loop()
     alarm.clock.instant = 1_000_000
-    await eventually(lambda: alarm.commands == ["wake"], seconds=2 * LONGEST_SLEEP)
+    await eventually(lambda: alarm.commands == ["wake"], seconds=2 * LONGEST_SLEEP_SECONDS)
 
 
 async def test_commands_due_together_fire_together_in_order(alarm: Alarm) -> None:
@@ -117,7 +117,7 @@ async def test_an_earlier_alarm_cuts_the_sleep_short(alarm: Alarm) -> None:
     alarm.timers.arm(1_000_000, "later")
     await alarm.pass_of_the_loop()
     alarm.timers.arm(1_000, "now")
-    await eventually(lambda: alarm.commands == ["now"], seconds=LONGEST_SLEEP / 2)
+    await eventually(lambda: alarm.commands == ["now"], seconds=LONGEST_SLEEP_SECONDS / 2)
     assert alarm.timers.next_at() == 1_000_000
 
 

@@ -38,7 +38,7 @@ class Lines:
     """
 
     barred: set[str] = field(default_factory=set)
-    offer_window: int = 0
+    offer_window_ms: int = 0
     of: dict[str, dict[str, int | None]] = field(default_factory=lambda: defaultdict(dict))
     due: dict[str, str] = field(default_factory=dict)
     offers: int = 0
@@ -76,7 +76,7 @@ class Lines:
     def _wrong_with(self, offer: Order, due: str | None) -> str | None:
         if offer.buyer_id != due:
             return f"{offer.ticket_id} was offered to {offer.buyer_id}, and it was due to {due}"
-        is_long = offer.expires_at - offer.created_at > self.offer_window
+        is_long = offer.expires_at - offer.created_at > self.offer_window_ms
         return f"the offer {offer.id} stands for longer than offers do" if is_long else None
 
     def _first_fitting(self, line: dict[str, int | None], ticket: Listed, at: int) -> str | None:

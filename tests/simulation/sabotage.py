@@ -253,7 +253,7 @@ def without_an_offer_with_the_release(market: SimulatedMarket) -> AbstractContex
             return due(ticket, now, context)
         everybody = frozenset(waiter.user_id for waiter in ticket.waiting) - market.tables.barred
         released = OrderExpired(order_rules.order_for(ticket, "", "", now, now, fee=0))
-        waiting = replace(context, may_buy=everybody, offer_window=market.settings.offer_window_ms)
+        waiting = replace(context, may_buy=everybody, offer_window_ms=market.settings.offer_window_ms)
         return with_offer(ticket, (released,), now, waiting)[1:]
 
     return patch.multiple(ticket_rules, due=later, _with_offer=lambda _ticket, events, _now, _around: events)

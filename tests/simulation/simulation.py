@@ -135,7 +135,7 @@ class _Run:
         if random.random() < CHARGED:
             market.ray.fees = self.invariants.fees = FEES
         self.invariants.lines.barred = market.tables.barred = set(buyers[2:3])
-        self.invariants.lines.offer_window = settings.offer_window_ms
+        self.invariants.lines.offer_window_ms = settings.offer_window_ms
         market.tables.when_committed = self.invariants.committed_to
         market.tables.when_written = self.invariants.written
         market.stream.when_added = self.invariants.added

@@ -150,8 +150,8 @@ class LiveFeed:
         """
         self._admit(session, address)
         viewer = Viewer(session, address, seen, order_id, since=since)
-        lifetime = secrets.SystemRandom().uniform(_SHORTEST_LIFE_SECONDS, _LONGEST_LIFE_SECONDS)
-        self._viewers[viewer] = asyncio.get_running_loop().time() + lifetime
+        lifetime_seconds = secrets.SystemRandom().uniform(_SHORTEST_LIFE_SECONDS, _LONGEST_LIFE_SECONDS)
+        self._viewers[viewer] = asyncio.get_running_loop().time() + lifetime_seconds
         for ticket_id, version in seen.items():
             topic = self._topics.setdefault(ticket_id, Topic())
             topic.viewers.add(viewer)
@@ -219,7 +219,7 @@ class LiveFeed:
             is_full = of_address >= _OF_AN_ADDRESS or of_session >= _OF_A_SESSION
         if is_full:
             error = ServiceUnavailableError("Too many live pages are open. This one goes on without.")
-            error.retry_after = _ASK_AGAIN_SECONDS
+            error.retry_after_seconds = _ASK_AGAIN_SECONDS
             raise error
 
     async def _keep_asking(self) -> None:
