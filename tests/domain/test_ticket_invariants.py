@@ -26,7 +26,10 @@ from actors.domain.ticket_values import CancelReason, Order, OrderStatus, Ticket
 from tests.support.examples import ANOTHER, BUYER, CHARGE, GRACE, NOW, SELLER, TICKET, creation, handle, reservation
 from tests.support.folding import fold
 
-ORDERS = st.sampled_from(["d" * 24, "e" * 24, "f" * 24])
+FIRST = "d" * 24
+ORDERS = st.sampled_from([FIRST, "e" * 24, "f" * 24])
+# None is the order that holds the ticket, or its price: by chance alone a payment seldom gets as far as its sale.
+HOLDING = st.none() | ORDERS
 BUYERS = st.sampled_from([BUYER, ANOTHER, SELLER])
 PRICES = st.sampled_from([4_000, 5_000, 6_000])
 ATTEMPTS = st.integers(1, 3)
@@ -54,6 +57,11 @@ class AnyHistory(RuleBasedStateMachine):
         self, command: TicketCommand, context: DecisionContext
     ) -> tuple[Ticket | None, tuple[TicketEvent, ...], Refusal | None]:
         return handle(self.ticket, command, self.now, context)
+
+    def named(self, which: str | None) -> str:
+        if which is not None:
+            return which
+        return self.ticket.order.id if self.ticket is not None and self.ticket.order is not None else FIRST
 
     def check(self, before: Ticket | None, event: TicketEvent) -> None:
         order: Order | None = getattr(event, "order", None)
@@ -90,15 +98,18 @@ class AnyHistory(RuleBasedStateMachine):
         if earlier is None and order_id in self.orders:
             assert expected in (None, self.orders[order_id].price)
 
-    @rule(order_id=ORDERS)
-    def start_payment(self, order_id: str) -> None:
+    @rule(which=HOLDING)
+    def start_payment(self, which: str | None) -> None:
+        order_id = self.named(which)
         ended = self.orders[order_id].expires_at if order_id in self.orders else 0
         if self.send(StartPayment(TICKET, order_id, GRACE)) is None:
             assert ended <= self.orders[order_id].expires_at <= max(ended, self.now + GRACE)
 
-    @rule(order_id=ORDERS, amount=PRICES, late=st.sampled_from([0] * 9 + [1]))
-    def sell(self, order_id: str, amount: int, late: int) -> None:
+    @rule(which=HOLDING, price=st.none() | PRICES, late=st.sampled_from([0] * 9 + [1]))
+    def sell(self, which: str | None, price: int | None, late: int) -> None:
+        order_id = self.named(which)
         known = self.orders.get(order_id)
+        amount = price or (known.price if known else 4_000)
         attempt = (known.attempt if known else 1) + late
         if self.send(Sell(TICKET, order_id, CHARGE, amount, attempt)) is None and known is not None and known.is_open:
             assert self.now < known.expires_at, "a late payment won"
@@ -174,7 +185,13 @@ class WithoutExpiry(AnyHistory):
 
 FEW = settings(max_examples=40, stateful_step_count=30, deadline=None)
 SEARCH = settings(
-    max_examples=500, stateful_step_count=20, deadline=None, database=None, derandomize=True, phases=[Phase.generate]
+    max_examples=5_000,
+    stateful_step_count=20,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    phases=[Phase.generate],
+    report_multiple_bugs=False,
 )
 
 TestAnyHistory = AnyHistory.TestCase
