@@ -31,7 +31,7 @@ async def change_password(services: Services, address: str, user: User, body: Pa
     if not await services.users.change_password(user, password_hash, services.clock()):
         raise RequestValidationError({"currentPassword": "is wrong"})  # since a moment ago
     await services.sessions.end_all(user.id)
-    services.security_events.note(PasswordChanged(user.id))
+    services.security_events.record(PasswordChanged(user.id))
     await services.outbox.add([to_user(MailKind.PASSWORD_CHANGED, user.id, services.clock())])
     changed = await services.users.by_id(user.id)
     if changed is None:
@@ -54,7 +54,7 @@ async def confirm_verification(services: Services, address: str, body: EmailToke
     token, user = await _found(services, address, body.token, MailKind.VERIFICATION)
     await _use(services, token)
     if await services.users.verify_email(user, services.clock()):
-        services.security_events.note(EmailVerified(user.id))
+        services.security_events.record(EmailVerified(user.id))
 
 
 async def request_reset(services: Services, address: str, body: ResetRequest) -> None:
@@ -83,7 +83,7 @@ async def confirm_reset(services: Services, address: str, body: schemas.Password
     if not await services.users.change_password(user, password_hash, services.clock()):
         raise RequestValidationError(_USED_UP)
     await services.sessions.end_all(user.id)
-    services.security_events.note(PasswordReset(user.id))
+    services.security_events.record(PasswordReset(user.id))
     await services.users.verify_email(user, services.clock())
     await services.outbox.add([to_user(MailKind.PASSWORD_CHANGED, user.id, services.clock())])
 
@@ -109,7 +109,7 @@ async def close_account(services: Services, address: str, user: User, body: Acco
     await services.email_tokens.forget(user.id)
     await services.reports.forget(user.id)
     await services.favourites.forget(user.id)
-    services.security_events.note(AccountClosed(user.id))
+    services.security_events.record(AccountClosed(user.id))
 
 
 async def _found(services: Services, address: str, token: str, purpose: MailKind) -> tuple[EmailToken, User]:

@@ -26,7 +26,7 @@ async def ban(services: Services, admin: User, user_id: str) -> None:
     if user.is_admin:
         raise ConflictError("An administrator cannot be banned: the operator has to take the role away first.")
     if await services.users.ban(user.id, services.clock()):
-        services.security_events.note(UserBanned(user.id, admin.id))
+        services.security_events.record(UserBanned(user.id, admin.id))
     # Also on a repeat: the first may have ended half-way.
     await services.sessions.end_all(user.id)
     await services.unlisting.suspend_at_once(user.id)
@@ -37,4 +37,4 @@ async def unban(services: Services, admin: User, user_id: str) -> None:
     """Let the user sign in again; withdrawn tickets stay withdrawn. A repeat changes nothing. Raises NotFoundError."""
     user = await existing_user(services, user_id)
     if await services.users.unban(user.id, services.clock()):
-        services.security_events.note(UserUnbanned(user.id, admin.id))
+        services.security_events.record(UserUnbanned(user.id, admin.id))

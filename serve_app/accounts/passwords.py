@@ -15,7 +15,7 @@ async def authenticate(services: Services, address: str, user: User | None, emai
     async with services.limits.signin(email_key(email), address):
         matches = await services.passwords.verify(password, user.password_hash if user else None)
         if user is None or not matches:
-            services.security_events.note(SignInFailed(user.id if user else None))
+            services.security_events.record(SignInFailed(user.id if user else None))
             raise NotAuthorizedError("The email address or the password is wrong.")
     return user
 

@@ -36,6 +36,6 @@ async def set_role(
         )
     changed = await users.set_admin(user.id, clock(), is_admin=is_admin)
     if changed:
-        events.note(RoleChanged(user.id, is_admin))
+        events.record(RoleChanged(user.id, is_admin))
         await events.flush()
     return changed

@@ -115,7 +115,7 @@ class Sessions:
             raise NotAuthorizedError
         return session
 
-    async def recognise(self, request: HTTPConnection) -> Response | None:
+    async def authenticate(self, request: HTTPConnection) -> Response | None:
         """Note in the request whose it is, for `current`; return what carries the new token if it was renewed.
 
         Waits for the database once in half the life of a token. When that does not answer, a token is good until

@@ -63,7 +63,7 @@ async def begin_session(request: Request, response: Response, user: User) -> Non
     """Sign in the user whose password was just verified, with the response. Raises NotAuthorizedError."""
     services = services_of(request)
     session = await services.sessions.begin(response, user, services.sessions.current(request))
-    services.security_events.note(SignedIn(user.id, session.id))
+    services.security_events.record(SignedIn(user.id, session.id))
 
 
 async def sign_out(request: Request, response: Response) -> None:
@@ -72,14 +72,14 @@ async def sign_out(request: Request, response: Response) -> None:
     session = services.sessions.current(request)
     await services.sessions.sign_out(session, response)
     if session is not None:
-        services.security_events.note(SignedOut(session.user_id, session.id))
+        services.security_events.record(SignedOut(session.user_id, session.id))
 
 
 async def end_session(services: Services, user_id: str, session_id: str) -> None:
     """End one session of the user for good, at once and everywhere. Raises NotFoundError."""
     if not await services.sessions.end(user_id, session_id):
         raise NotFoundError("There is no such session.")
-    services.security_events.note(SignedOut(user_id, session_id))
+    services.security_events.record(SignedOut(user_id, session_id))
 
 
 async def _upgraded(services: Services, user: User, password: str) -> User:

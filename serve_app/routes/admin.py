@@ -69,7 +69,7 @@ async def find_failed_refunds(request: Request) -> Response:
     search = FailedRefundSearch.of(request.query_params, services.rules())
     page = await services.queries.failed_refunds.page(search.limit, search.cursor)
     cursor = cursor_of("failedRefunds", page.next_position) if page.next_position else None
-    link = link_header("/api/admin/failed-refunds", search.echo(request.query_params), cursor)
+    link = link_header("/api/admin/failed-refunds", search.known_parameters(request.query_params), cursor)
     return json_response([failed_refund_view(each) for each in page.items], headers=link)
 
 

@@ -61,7 +61,7 @@ async def find_orders(request: Request) -> Response:
     services = services_of(request)
     buyer_id = services.sessions.require(request).user_id
     search = OrderSearch.of(request.query_params, services.rules())
-    asked = search.echo(request.query_params)
+    asked = search.known_parameters(request.query_params)
 
     async def list_orders() -> tuple[bytes, dict[str, str]]:
         page = await services.queries.orders.of_buyer(buyer_id, search.limit, search.cursor)

@@ -48,7 +48,7 @@ async def find_tickets(request: Request) -> Response:
     asks_for_own = request.query_params.get("seller") == "me"
     seller_id = services.sessions.require(request).user_id if asks_for_own else None
     search = TicketSearch.of(request.query_params, services.rules())
-    asked = search.echo(request.query_params)
+    asked = search.known_parameters(request.query_params)
     view = own_ticket_view if seller_id else ticket_view
 
     def as_json(page: Page[Ticket]) -> tuple[bytes, dict[str, str]]:
@@ -144,7 +144,7 @@ async def read_history(request: Request, ticket_id: str) -> Response:
     services = services_of(request)
     user_id = services.sessions.require(request).user_id
     search = HistorySearch.of(request.query_params, services.rules())
-    after, asked = search.after(ticket_id), search.echo(request.query_params)
+    after, asked = search.after(ticket_id), search.known_parameters(request.query_params)
     ticket = await selling.own_ticket(services, user_id, ticket_id)
 
     async def list_history() -> tuple[bytes, dict[str, str]]:

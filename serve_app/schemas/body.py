@@ -60,7 +60,7 @@ class Query(BaseModel):
         except ValidationError as error:
             raise RequestValidationError(_wrong_fields(cls, error)) from None
 
-    def echo(self, parameters: Mapping[str, str]) -> dict[str, str]:
+    def known_parameters(self, parameters: Mapping[str, str]) -> dict[str, str]:
         """Return those of the parameters that are known, for the link to the next page."""
         return {name: parameters[name] for name in names_of(type(self)).values() if parameters.get(name)}
 

@@ -42,8 +42,8 @@ class AuditLog:
         self._failures = 0
         self._cleaned: Instant = 0
 
-    def note(self, event: SecurityEvent) -> None:
-        """Take note of the event."""
+    def record(self, event: SecurityEvent) -> None:
+        """Record the event."""
         logger.info("security", event_type=type(event).__name__, **asdict(event))
         now = self._clock()
         if isinstance(event, SignInFailed):

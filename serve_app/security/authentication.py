@@ -16,7 +16,7 @@ class AuthenticationMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
         if scope["type"] == "http":
-            renewal = await self._sessions.recognise(HTTPConnection(scope))
+            renewal = await self._sessions.authenticate(HTTPConnection(scope))
             if renewal is not None:
                 send = _with([header for header in renewal.raw_headers if header[0] == b"set-cookie"], send)
         await self._app(scope, receive, send)

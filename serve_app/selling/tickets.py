@@ -79,7 +79,7 @@ async def withdraw_ticket(
         ticket = (await ask(services, ReadTicket(ticket_id))).ticket
         answer = await services.market.ask_ticket(WithdrawTicket(ticket_id, ticket.seller_id))
         if not isinstance(answer, Refusal):
-            services.security_events.note(TicketTakenDown(ticket_id, user_id, reason))
+            services.security_events.record(TicketTakenDown(ticket_id, user_id, reason))
     if isinstance(answer, Refusal):
         raise error_of(answer)
 

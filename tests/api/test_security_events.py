@@ -60,7 +60,7 @@ async def test_events_wait_for_the_database_but_not_without_end(world: World) ->
     records = AwayRecords(world.database)
     events = AuditLog(records, world.clock)
     for number in range(10_002):
-        events.note(PasswordChanged(f"{number:024x}"))
+        events.record(PasswordChanged(f"{number:024x}"))
     with pytest.raises(StoreUnavailableError):
         await events.flush()
     records.away = False
@@ -82,7 +82,7 @@ async def test_an_event_stored_although_its_answer_was_lost_is_not_stored_twice(
 
     events = AuditLog(LostAnswer(world.database), world.clock)
     before = len(await recorded(world))
-    events.note(PasswordChanged("a" * 24))
+    events.record(PasswordChanged("a" * 24))
     with pytest.raises(StoreUnavailableError):
         await events.flush()
     await events.flush()
@@ -94,7 +94,7 @@ async def test_failures_to_sign_in_are_stored_by_number_when_there_are_many(worl
     events = AuditLog(SecurityEventRecords(world.database), world.clock)
     before = len(await recorded(world))
     for _ in range(1_000):
-        events.note(SignInFailed("b" * 24))
+        events.record(SignInFailed("b" * 24))
     await events.flush()
     assert len(await recorded(world)) - before == 20
     world.clock.advance(60)
@@ -105,7 +105,7 @@ async def test_failures_to_sign_in_are_stored_by_number_when_there_are_many(worl
 async def test_events_are_kept_for_ninety_days(world: World) -> None:
     records = SecurityEventRecords(world.database)
     events = AuditLog(records, world.clock)
-    events.note(PasswordChanged("c" * 24))
+    events.record(PasswordChanged("c" * 24))
     await events.flush()
     await records.drop_old(world.clock() + KEPT_MS - 1)
     assert (await records.of_user("c" * 24, 10)).items

@@ -66,7 +66,7 @@ async def show_landing(request: Request) -> Response:
     }
     try:
         search = TicketSearch.of(parameters, services.rules())
-        asked = search.echo(parameters)
+        asked = search.known_parameters(parameters)
 
         def as_cards(page: Page[Ticket]) -> Found:
             cursor = cursor_of(search.sort, page.next_position) if page.next_position else None
