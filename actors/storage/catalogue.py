@@ -53,11 +53,11 @@ class Catalogue(Protocol):
     """Reads lists of tickets."""
 
     async def page(
-        self, wanted: TicketFilter, limit: int, after: str | None, now: Instant, *, anew: bool = False
+        self, wanted: TicketFilter, limit: int, after: str | None, now: Instant, *, refresh: bool = False
     ) -> Page[Ticket]:
         """Return at most `limit` tickets after the position.
 
-        A ticket that is for sale again may be missing for three seconds, but not with `anew`. Raises pymongo's
+        A ticket that is for sale again may be missing for three seconds, but not with `refresh`. Raises pymongo's
         ConnectionFailure when the database does not answer, and ExecutionTimeout or NetworkTimeout after two seconds.
         """
 
@@ -76,7 +76,7 @@ class MongoCatalogue:
         after: str | None,
         now: Instant,
         *,
-        anew: bool = False,  # noqa: ARG002 - nothing is remembered, so every page is
+        refresh: bool = False,  # noqa: ARG002 - nothing is remembered, so every page is
     ) -> Page[Ticket]:
         """See Catalogue."""
         field, direction = SORTS[wanted.sort]

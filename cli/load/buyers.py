@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from cli.history.file import Operation
-from cli.load.hot_tickets import HotTicket, Places
+from cli.load.hot_tickets import HotTicket, TicketPool
 from cli.load.recording_client import Call, RecordingClient, Response
 
 CARDS = ("pm_card_visa",) * 3 + ("pm_card_chargeDeclined",)
@@ -45,8 +45,8 @@ class Held:
 class Buyer:
     """What the processes of one buyer share: the orders that they know of."""
 
-    def __init__(self, places: Places, chance: random.Random) -> None:
-        self._places = places
+    def __init__(self, pool: TicketPool, chance: random.Random) -> None:
+        self._pool = pool
         self._chance = chance
         self._orders: list[Held] = []
         self._lines: dict[str, HotTicket] = {}
@@ -62,7 +62,7 @@ class Buyer:
             order = self._chance.choice(known)
             order.ticket.left -= 1
             await self._go_on(client, order)
-        elif (ticket := self._places.any_ticket(self._chance)) is not None:
+        elif (ticket := self._pool.any_ticket(self._chance)) is not None:
             ticket.left -= 1
             await self._approach(client, ticket)
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from cli.history.file import HistoryFile, Operation
 from cli.load.buyers import Buyer
 from cli.load.faults import sandbox_faults
-from cli.load.hot_tickets import Places
+from cli.load.hot_tickets import TicketPool
 from cli.load.http_sessions import session, signed_up
 from cli.load.recording_client import Person, RecordingClient, Seen
 from cli.load.sellers import Seller
@@ -43,16 +43,16 @@ class Plan:
 
 async def run(settings: Settings, plan: Plan) -> Seen:
     """Return what was seen; the rest is in the file. Raises LoadError when nobody can sign up, OSError for the file."""
-    seen, places = Seen(), Places()
+    seen, pool = Seen(), TicketPool()
     chance = random.Random(plan.seed)  # noqa: S311 - to have the same wishes again, no secret
     with HistoryFile(plan.history, settings) as file:
         async with sandbox_faults(settings, plan.faults, plan.seed), session(settings, REQUEST_SECONDS) as http:
             people: list[tuple[str, Act]] = []
             for number in range(SELLERS):
                 own_tickets = len(range(number, plan.tickets, SELLERS))
-                seller = Seller(places, f"seller-{number}", own_tickets, chance)
+                seller = Seller(pool, f"seller-{number}", own_tickets, chance)
                 people.append((seller.name, seller.acts))
-            people += [(f"buyer-{number}", Buyer(places, chance).acts) for number in range(plan.buyers)]
+            people += [(f"buyer-{number}", Buyer(pool, chance).acts) for number in range(plan.buyers)]
             clients = [
                 (act, RecordingClient(http, file, seen, person, f"{person.name}.{process}"))
                 for name, act in people

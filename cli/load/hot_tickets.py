@@ -25,7 +25,7 @@ class HotTicket:
 
 
 @dataclass(slots=True)
-class Places:
+class TicketPool:
     """A place for each ticket that is wanted at a time; a seller fills those of their own that are empty."""
 
     of_sellers: dict[str, list[HotTicket | None]] = field(default_factory=dict)
@@ -42,10 +42,10 @@ class Places:
 
     def take_finished(self, seller: str) -> HotTicket | None:
         """Return a ticket of the seller that is to be replaced, and empty its place."""
-        places = self.of_sellers[seller]
-        for number, ticket in enumerate(places):
+        slots = self.of_sellers[seller]
+        for number, ticket in enumerate(slots):
             if ticket is not None and ticket.left <= 0:
-                places[number] = None
+                slots[number] = None
                 return ticket
         return None
 
@@ -55,9 +55,9 @@ class Places:
 
     def put(self, ticket: HotTicket) -> None:
         """Put a new ticket into an empty place of its seller."""
-        places = self.of_sellers[ticket.seller]
-        places[places.index(None)] = ticket
+        slots = self.of_sellers[ticket.seller]
+        slots[slots.index(None)] = ticket
 
     def _all(self) -> Iterator[HotTicket]:
-        for places in self.of_sellers.values():
-            yield from (ticket for ticket in places if ticket is not None)
+        for slots in self.of_sellers.values():
+            yield from (ticket for ticket in slots if ticket is not None)

@@ -3,7 +3,7 @@
 import random
 
 from cli.history.file import Operation
-from cli.load.hot_tickets import HotTicket, Places
+from cli.load.hot_tickets import HotTicket, TicketPool
 from cli.load.recording_client import Call, RecordingClient, Response
 
 TITLE = "Hot"
@@ -17,21 +17,21 @@ LOOK_AFTERWARDS = 0.4
 class Seller:
     """What the processes of one seller share."""
 
-    def __init__(self, places: Places, name: str, tickets: int, chance: random.Random) -> None:
+    def __init__(self, pool: TicketPool, name: str, tickets: int, chance: random.Random) -> None:
         self.name = name
-        self._places = places
+        self._pool = pool
         self._chance = chance
         self._being_listed = 0
-        places.of_sellers[name] = [None] * tickets
+        pool.of_sellers[name] = [None] * tickets
 
     async def acts(self, client: RecordingClient) -> None:
         """Do one thing, and perhaps look whether the market shows it."""
-        finished = self._places.take_finished(self.name)
+        finished = self._pool.take_finished(self.name)
         if finished is not None:
             await self._read(client, finished)
-        elif self._places.is_missing_one(self.name, self._being_listed):
+        elif self._pool.is_missing_one(self.name, self._being_listed):
             await self._list(client)
-        elif (ticket := self._places.own_ticket(self.name, self._chance)) is not None:
+        elif (ticket := self._pool.own_ticket(self.name, self._chance)) is not None:
             ticket.left -= 1
             await self._tend(client, ticket)
         else:
@@ -45,7 +45,7 @@ class Seller:
         answer = await client.ask(question)
         self._being_listed -= 1
         if answer is not None and answer.is_made:
-            self._places.put(HotTicket(answer.fields["id"], self.name, price))
+            self._pool.put(HotTicket(answer.fields["id"], self.name, price))
 
     async def _tend(self, client: RecordingClient, ticket: HotTicket) -> None:
         (does,) = self._chance.choices((self._edit, self._withdraw, self._close_the_line, self._read), SHARES)

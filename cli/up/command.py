@@ -110,7 +110,7 @@ class _Running:
                     log.warning("HAProxy is gone and did not come back: starting again", what=child.name)
                     watch_market.replace()
             if watch_market.is_new() and child.is_ready():
-                watch_market.settle()
+                watch_market.mark_working()
                 log.info("ready again", what=child.name)
 
     def stop(self) -> None:
@@ -144,11 +144,9 @@ class _Running:
         deadline = time.monotonic() + _START_SECONDS
         while not child.is_ready():
             if child.process.poll() is not None:
-                raise StartError(f"the market did not start: {child.last_words()} (more in {child.log})")
+                raise StartError(f"the market did not start: {child.log_tail()} (more in {child.log})")
             if time.monotonic() > deadline:
-                raise StartError(
-                    f"the market is not ready after {_START_SECONDS} s: {child.last_words()} ({child.log})"
-                )
+                raise StartError(f"the market is not ready after {_START_SECONDS} s: {child.log_tail()} ({child.log})")
             self._family.look()
             time.sleep(0.2)
 

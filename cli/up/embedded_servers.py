@@ -57,7 +57,7 @@ class Server:
         """Return whether the server answers over its protocol, within a second."""
         return self._answers()
 
-    def hangs(self) -> bool:
+    def is_hung(self) -> bool:
         """Return whether the server left three questions in a row without an answer; asks one every five seconds."""
         now = time.monotonic()
         if now - self._asked_at >= _QUESTION_EVERY_SECONDS:

@@ -48,7 +48,7 @@ def main() -> int:
         os._exit(1)
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     while not stop.wait(1.0):
-        if not ray_market.lives():
+        if not ray_market.is_alive():
             log.error("Ray no longer answers")
             os._exit(1)  # an ordinary exit waits ten seconds for the part of Ray that is gone
         watchdog.beat()

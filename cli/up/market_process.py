@@ -53,7 +53,7 @@ class MarketChild:
         self._heartbeat.close()
         data_dir.forget(self._settings.data_dir, self.name)
 
-    def hangs(self) -> bool:
+    def is_hung(self) -> bool:
         """Return whether the child has been silent for 30 seconds, or for two minutes since its start."""
         return self._heartbeat.silence() > _SILENCE_SECONDS
 
@@ -69,7 +69,7 @@ class MarketChild:
         finally:
             connection.close()
 
-    def last_words(self) -> str:
+    def log_tail(self) -> str:
         """Return the last line that the child wrote: of a start that failed, why."""
         lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines()]
         return next((line for line in reversed(lines) if line), "it said nothing")

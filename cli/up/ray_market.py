@@ -73,7 +73,7 @@ def reason(error: Exception) -> str:
     return [line.strip() for line in "\n".join(told).splitlines() if line.strip()][-1]
 
 
-def lives() -> bool:
+def is_alive() -> bool:
     """Return whether Ray's processes on this machine run and answer."""
     # Ray's own view lags: 15 s after its raylet was killed, GCS still called the node alive (measured).
     running = {process.name() for process in psutil.Process().children() if process.status() != psutil.STATUS_ZOMBIE}

@@ -25,7 +25,7 @@ class Child(Protocol):
     def stop(self) -> None:
         """End the child."""
 
-    def hangs(self) -> bool:
+    def is_hung(self) -> bool:
         """Return whether the child runs but has been silent for too long."""
 
 
@@ -38,13 +38,13 @@ class Restarter:
         self._failures = 0
         self._started = self._clock()
         self._not_before: float | None = None
-        self._unsettled = False
+        self._is_new = False
 
     def look(self) -> None:
         """Start the child again if it hangs, or if it ended and its wait is over."""
         code = self.child.process.poll()
         if code is None:
-            if self.child.hangs():
+            if self.child.is_hung():
                 log.warning("silent and will be started again", what=self.child.name)
                 self.replace()
             return
@@ -62,16 +62,16 @@ class Restarter:
 
     def is_new(self) -> bool:
         """Return whether the child was started again and has not been seen to work since."""
-        return self._unsettled
+        return self._is_new
 
-    def settle(self) -> None:
+    def mark_working(self) -> None:
         """Note that the child works."""
-        self._unsettled = False
+        self._is_new = False
 
     def replace(self) -> None:
         """Start the child again now. A start that fails counts like an end."""
         self._failures += 1
-        self._unsettled = True
+        self._is_new = True
         self._not_before = None
         self._started = self._clock()
         try:

@@ -69,8 +69,8 @@ async def find_orders(request: Request) -> Response:
         content = json_bytes(await order_views(services, page.items))
         return content, list_headers(content, link_header("/api/orders", asked, cursor))
 
-    content, headers = await services.lists.answer(
-        ("orders", buyer_id, *asked.items()), list_orders, anew=True, client=services.address_of(request)
+    content, headers = await services.lists.get(
+        ("orders", buyer_id, *asked.items()), list_orders, refresh=True, client=services.address_of(request)
     )
     return unless_unchanged(request, content, headers)
 

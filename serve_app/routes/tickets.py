@@ -154,7 +154,7 @@ async def read_history(request: Request, ticket_id: str) -> Response:
         content = json_bytes([history_entry(recorded) for recorded in found])
         return content, list_headers(content, link_header(f"/api/tickets/{ticket_id}/history", asked, cursor))
 
-    content, headers = await services.lists.answer(
-        ("history", ticket_id, *asked.items()), list_history, anew=True, client=services.address_of(request)
+    content, headers = await services.lists.get(
+        ("history", ticket_id, *asked.items()), list_history, refresh=True, client=services.address_of(request)
     )
     return unless_unchanged(request, content, headers)

@@ -51,21 +51,21 @@ class CoalescingCache:
         self._count = 0
         self._queue = FairQueue(_AT_A_TIME, _OF_ONE_CLIENT, _MOST_WAITING)
 
-    async def answer(
-        self, key: Hashable, ask: Callable[[], Coroutine[Any, Any, Answer]], *, anew: bool, client: Hashable | None
+    async def get(
+        self, key: Hashable, ask: Callable[[], Coroutine[Any, Any, Answer]], *, refresh: bool, client: Hashable | None
     ) -> Answer:
-        """Return what `ask` returns, or a recent answer to it; with `anew` only one that was begun after this call.
+        """Return what `ask` returns, or a recent answer to it; with `refresh` only one that was begun after this call.
 
         What `ask` raises, all are told who wait for it, and who ask while it rests. The client is who waits in the
         queue; what is asked for None waits in none, so that must be few questions. Raises NoRoomError when too many of
         this client's questions wait.
         """
-        if not anew and (stale := self._stale(key, ask, client)) is not None:
+        if not refresh and (stale := self._stale(key, ask, client)) is not None:
             return cast("Answer", stale.task.result())
         so_far = self._count
         while (known := self._asked.get(key)) is not None:
             running = not known.task.done()
-            if known.number > so_far or (not anew and (running or _now() < known.good_until)):
+            if known.number > so_far or (not refresh and (running or _now() < known.good_until)):
                 # Shielded: a client that goes away does not take the answer with it.
                 try:
                     return cast("Answer", await asyncio.shield(known.task))

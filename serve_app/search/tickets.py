@@ -41,17 +41,20 @@ async def find_tickets(  # noqa: PLR0913 - what is asked, and how it is shown
     asks for too much at a time.
     """
     services = services_of(request)
-    anew = must_read_own_writes(request)
+    refresh = must_read_own_writes(request)
 
     async def listed() -> Rendered:
         wanted = replace(wanted_of(search), seller_id=seller_id, status=status)
         now = services.clock()
-        return render(await services.queries.catalogue.page(wanted, search.limit, search.cursor, now, anew=anew))
+        return render(await services.queries.catalogue.page(wanted, search.limit, search.cursor, now, refresh=refresh))
 
     # The front page waits behind nobody's questions.
     client = services.address_of(request) if asked else None
-    return await services.lists.answer(
-        (representation, seller_id, status, *asked.items()), listed, anew=anew or seller_id is not None, client=client
+    return await services.lists.get(
+        (representation, seller_id, status, *asked.items()),
+        listed,
+        refresh=refresh or seller_id is not None,
+        client=client,
     )
 
 

@@ -41,7 +41,7 @@ async def facts_of(services: Services, seller_id: str, client: str) -> SellerFac
         return SellerFacts(user.created_at, sold, taken_back)
 
     try:
-        return await services.lists.answer(("seller", seller_id), read, anew=False, client=client)
+        return await services.lists.get(("seller", seller_id), read, refresh=False, client=client)
     except (PyMongoError, ServiceUnavailableError) as error:
         logger.warning("seller_facts_left_out", error=type(error).__name__)
         return None

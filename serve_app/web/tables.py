@@ -22,7 +22,7 @@ async def listings(services: Services, seller_id: str) -> AsyncIterator[str]:
     after: str | None = None
     own = TicketFilter("newest", seller_id=seller_id)
     while True:
-        page = await services.queries.catalogue.page(own, LARGEST_LIMIT, after, services.clock(), anew=True)
+        page = await services.queries.catalogue.page(own, LARGEST_LIMIT, after, services.clock(), refresh=True)
         rows = []
         for ticket in page.items:
             of = ticket.details

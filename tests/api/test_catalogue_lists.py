@@ -173,7 +173,7 @@ async def test_page_of_very_many_held_tickets_ends_early_and_the_next_goes_on_be
 async def test_catalogue_answers_a_question_for_anew_with_what_was_let_go_just_now(world: World) -> None:
     _, buyer, ticket, order = await world.held()
     catalogue = world.services.queries.catalogue
-    assert (await catalogue.page(TicketFilter("newest"), 5, None, world.clock(), anew=True)).items == []
+    assert (await catalogue.page(TicketFilter("newest"), 5, None, world.clock(), refresh=True)).items == []
     assert (await buyer.http.delete(f"/api/orders/{order['id']}")).is_success
-    (found,) = (await catalogue.page(TicketFilter("newest"), 5, None, world.clock(), anew=True)).items
+    (found,) = (await catalogue.page(TicketFilter("newest"), 5, None, world.clock(), refresh=True)).items
     assert found.id == ticket["id"]

@@ -46,10 +46,10 @@ async def test_one_that_is_for_sale_again_shows_at_once_to_who_let_go_and_soon_t
     held = (await world.anyone().http.get(f"/api/tickets/{crowded[30]['id']}")).json()
     await world.services.market.ask_ticket(CancelOrder(held["id"], held["orderId"]))
 
-    async def first(*, anew: bool) -> str:
-        return (await tickets.page(wanted, 5, None, world.clock(), anew=anew)).items[0].id
+    async def first(*, refresh: bool) -> str:
+        return (await tickets.page(wanted, 5, None, world.clock(), refresh=refresh)).items[0].id
 
-    assert await first(anew=False) == crowded[60]["id"]
-    assert await first(anew=True) == held["id"]
+    assert await first(refresh=False) == crowded[60]["id"]
+    assert await first(refresh=True) == held["id"]
     world.clock.advance(4)
-    assert await first(anew=False) == held["id"]
+    assert await first(refresh=False) == held["id"]

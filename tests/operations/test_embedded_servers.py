@@ -68,11 +68,11 @@ def test_a_server_that_is_stopped_in_its_tracks_is_found_to_hang(
     redis_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cli.up.embedded_servers._QUESTION_EVERY_SECONDS", 0.0)
-    assert not redis_server.hangs()
+    assert not redis_server.is_hung()
 
     redis_server.process.send_signal(signal.SIGSTOP)
 
-    assert [redis_server.hangs() for _ in range(3)] == [False, False, True]
+    assert [redis_server.is_hung() for _ in range(3)] == [False, False, True]
     redis_server.process.kill()
 
 

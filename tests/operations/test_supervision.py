@@ -58,7 +58,7 @@ class FakeChild:
     def stop(self) -> None:
         pass
 
-    def hangs(self) -> bool:
+    def is_hung(self) -> bool:
         return False
 
 
@@ -69,7 +69,7 @@ class HangingChild(FakeChild):
         super().__init__(clock)
         self.process = subprocess.Popen(["/bin/sleep", "60"])
 
-    def hangs(self) -> bool:
+    def is_hung(self) -> bool:
         return not self.started_at
 
 

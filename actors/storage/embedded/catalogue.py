@@ -57,12 +57,12 @@ class EmbeddedCatalogue:
         self._reaches = WindowCache[tuple[TicketFilter, str | None]]()
 
     async def page(
-        self, wanted: TicketFilter, limit: int, after: str | None, now: Instant, *, anew: bool = False
+        self, wanted: TicketFilter, limit: int, after: str | None, now: Instant, *, refresh: bool = False
     ) -> Page[Ticket]:
         """See Catalogue. Mostly it takes two queries."""
         field, sort = SORTS[wanted.sort][0], _SORTS[wanted.sort]
         reach = self._reach(wanted, after, now)
-        gap = reach.gap if reach.gap is not None and now < reach.gap.until and not anew else None
+        gap = reach.gap if reach.gap is not None and now < reach.gap.until and not refresh else None
         ends = _ends(wanted, reach, gap)
         tries = _TRIES if _goes_by_position(wanted) else 1
         milliseconds = MOST_MS // tries

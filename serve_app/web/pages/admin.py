@@ -150,7 +150,9 @@ async def _user_page(
     own = TicketFilter("newest", seller_id=user.id)
     context = {
         "user": user,
-        "tickets": (await services.queries.catalogue.page(own, DEFAULT_LIMIT, None, services.clock(), anew=True)).items,
+        "tickets": (
+            await services.queries.catalogue.page(own, DEFAULT_LIMIT, None, services.clock(), refresh=True)
+        ).items,
         "orders": (await services.queries.orders.of_buyer(user.id, DEFAULT_LIMIT)).items,
     }
     return _page(request, "admin-user.html", context, form, error)
