@@ -19,7 +19,7 @@ from actors.stripe.errors import StripeFailure
 from cli import admin as roles
 from cli import failed_refunds
 from cli import status as reporting
-from cli import verify as verification
+from cli import verify as reconciliation
 from cli.history import command as history
 from cli.history.operations import HistoryError
 from cli.load import contention
@@ -110,15 +110,15 @@ def version() -> None:
 def verify(*, as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
     """Compare the orders with what Stripe has, to the cent. Exits with 1 when a rule does not hold."""
     try:
-        found = asyncio.run(verification.report(reporting.with_database(_settings())))
+        found = asyncio.run(reconciliation.report(reporting.with_database(_settings())))
     except reporting.NotRunningError as error:
         _fail(str(error), exit_code=1)
     except (StoreUnavailableError, StripeFailure) as error:
         _fail(f"the ledgers could not be read: {error}", exit_code=1)
     if as_json:
-        typer.echo(json.dumps(verification.as_json(found)))
+        typer.echo(json.dumps(reconciliation.as_json(found)))
     else:
-        verification.show(found, Console(highlight=False))
+        reconciliation.show(found, Console(highlight=False))
     if found.violations:
         raise typer.Exit(1)
 

@@ -67,7 +67,7 @@ class Subscription:
         Waits at most so long for the first one. Raises StoreUnavailableError and RedisError.
         """
         if self._position is None:
-            self._position = await self._kept()
+            self._position = await self._load_position()
         # Redis's answer: for each stream its name and its entries, each with an id and fields.
         answer: Any = await self._redis.xread({STREAM: self._position}, count=BATCH, block=wait_ms)
         entries = answer[0][1] if answer else []
@@ -78,16 +78,16 @@ class Subscription:
         if events:
             await self._handle(events)
             # What is of no interest is skipped again after a restart, for nothing but time.
-            await self._keep(position)
+            await self._save_position(position)
         self._position = position
         return len(entries)
 
-    async def _kept(self) -> str:
+    async def _load_position(self) -> str:
         with reaching_the_database():
             document = await self._positions.find_one({"_id": self._name})
         return BEGINNING if document is None else str(document["position"])
 
-    async def _keep(self, position: str) -> None:
+    async def _save_position(self, position: str) -> None:
         with reaching_the_database():
             kept = {"$set": {"position": position}}
             await despite_contention(lambda: self._positions.update_one({"_id": self._name}, kept, upsert=True))

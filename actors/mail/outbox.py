@@ -77,7 +77,7 @@ class Outbox:
             found = await self._mails.find(wanted).sort("_id", 1).limit(most).to_list()
         return [_mail(document) for document in found]
 
-    async def done(self, mail_ids: Collection[str], now: Instant) -> None:
+    async def mark_done(self, mail_ids: Collection[str], now: Instant) -> None:
         """Note that these were sent, or are to nobody."""
         await self._update({"_id": {"$in": sorted(mail_ids)}}, {"$unset": {"due_at": ""}, "$set": {"sent_at": now}})
 

@@ -91,7 +91,7 @@ class Sender:
         outcomes = await asyncio.gather(*(self._sent(mail, recipients, sales, now) for mail in mails))
         failed = [mail for mail, sent in zip(mails, outcomes, strict=True) if not sent]
         hopeless = [mail.id for mail in failed if mail.tries + 1 >= MOST_TRIES]
-        await self._outbox.done([mail.id for mail in mails if mail not in failed], now)
+        await self._outbox.mark_done([mail.id for mail in mails if mail not in failed], now)
         await self._outbox.postpone({mail.id: now + _delay(mail) for mail in failed if mail.id not in hopeless})
         if hopeless:
             logger.error("mail_given_up", mails=hopeless)

@@ -100,7 +100,7 @@ class ChargeWorkflow:
                     await self._stripe_calls.read(charge_id, [ChargeStatus.AUTHORISED]), deadline
                 )
             case ReverseCharge(charge_id=charge_id):
-                return Answer(await self._settle(await self._stripe_calls.read(charge_id, NOT_OVER), deadline))
+                return Answer(await self._reverse(await self._stripe_calls.read(charge_id, NOT_OVER), deadline))
             case Reconcile(charge_id=charge_id):
                 return Answer(await self._refunds.reconcile(await self._stripe_calls.read(charge_id, TAKEN)))
             case RecordPaidByHand():
@@ -144,7 +144,7 @@ class ChargeWorkflow:
         """Writes down what Stripe says of an intent that was confirmed."""
         match intent.status:
             case "requires_capture" | "succeeded":
-                # Money that somebody else captured is as good as set aside: `_capture` finds it taken, `_settle` gives
+                # Money that somebody else captured is as good as set aside: `_capture` finds it taken, `_reverse` gives
                 # it back.
                 return Answer(await self._stripe_calls.tell(RecordAuthorised(charge.id)))
             case "requires_action":
@@ -173,7 +173,7 @@ class ChargeWorkflow:
                 await self._ask_anew(charge, ChargeStep.CAPTURE, refused)
         return Answer(await self._stripe_calls.tell(RecordCaptured(charge.id)))
 
-    async def _settle(self, charge: Charge, deadline: Instant) -> Charge:
+    async def _reverse(self, charge: Charge, deadline: Instant) -> Charge:
         if charge.status in (ChargeStatus.CREATED, ChargeStatus.AUTHORISED) or charge.is_payable:
             charge = await self._void(charge, deadline)
         if charge.status is ChargeStatus.COMPLETED:

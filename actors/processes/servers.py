@@ -15,7 +15,7 @@ from actors.storage.checkpoints import MongoCheckpoints
 from actors.storage.clock import database_clock
 from actors.storage.database import connect, create_indexes, database_of
 from actors.storage.documents import MongoDocuments
-from actors.storage.entities import Queries
+from actors.storage.entities import MongoEntities
 from actors.storage.journal import MongoJournal
 from actors.storage.upgrades import DocumentUpgrade
 from actors.storage.user_flags import DelistedSellers, MongoPendingUserEvents
@@ -47,7 +47,7 @@ class ProductionResources(Resources):
         self.journal = MongoJournal(self.database)
         self.documents = MongoDocuments(self.database)
         self.checkpoints = MongoCheckpoints(self.database)
-        self.queries = Queries(self.database)
+        self.queries = MongoEntities(self.database)
         self.stream = RedisEventStream(self.redis)
         self.inbox = WebhookInbox(self.database)
         self.pending_user_events = MongoPendingUserEvents(self.database)

@@ -23,7 +23,7 @@ class Account:
     stripe: Stripe
     ledger: MongoLedger | None = None
     sandbox: Sandbox | None = None
-    courier: WebhookDelivery | None = None
+    webhook_delivery: WebhookDelivery | None = None
 
     async def prepare(self) -> None:
         """To be awaited before the first payment. Raises StoreUnavailableError.
@@ -38,7 +38,7 @@ class Account:
 
     def jobs(self) -> list[Coroutine[Any, Any, None]]:
         """What is to run beside it: the sandbox announces what happened, as Stripe does by itself."""
-        return [self.courier.run()] if self.courier else []
+        return [self.webhook_delivery.run()] if self.webhook_delivery else []
 
 
 def open_account(settings: Settings, database: Database) -> Account:
@@ -49,9 +49,9 @@ def open_account(settings: Settings, database: Database) -> Account:
     sandbox = Sandbox(ledger)
     # Every node of the market serves HTTP, so the webhook is next door.
     url = f"{settings.local_url}{WEBHOOK_PATH}"
-    courier = WebhookDelivery(sandbox, Endpoint(url, settings.webhook_secret.get_secret_value()))
+    webhook_delivery = WebhookDelivery(sandbox, Endpoint(url, settings.webhook_secret.get_secret_value()))
     stripe = connect(api_key=SANDBOX_KEY, api_base=None, http_client=SandboxHTTPClient(sandbox))
-    return Account(stripe, ledger, sandbox, courier)
+    return Account(stripe, ledger, sandbox, webhook_delivery)
 
 
 def open_sandbox(database: Database) -> Sandbox:

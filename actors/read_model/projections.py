@@ -89,8 +89,8 @@ def ticket_updates(event: TicketEvent, ticket: Ticket) -> list[DocumentUpdate]:
             is_sold = ticket.status is TicketStatus.SOLD
             if is_sold or order.charge_id or order.offer or ticket.version % LARGEST_LAG == 0:
                 # Whoever took a sale back was told that the ticket is for sale again, and its document says `sold`.
-                urgent = order.charge_id is not None and order.status is OrderStatus.CANCELLED
-                updates.append(DocumentUpdate("tickets", ticket.id, ticket.version, document, before_reply=urgent))
+                is_awaited = order.charge_id is not None and order.status is OrderStatus.CANCELLED
+                updates.append(DocumentUpdate("tickets", ticket.id, ticket.version, document, before_reply=is_awaited))
             return updates
         case _:
             assert_never(event)
@@ -100,9 +100,11 @@ def charge_updates(event: ChargeEvent) -> list[DocumentUpdate]:
     """The document of a charge, which nobody reads before its payment is answered."""
     charge = event.charge
     document = partial(charge_document, charge)
-    urgent = not isinstance(event, WRITTEN_AFTER_REPLY)
+    is_awaited = not isinstance(event, WRITTEN_AFTER_REPLY)
     return [
-        DocumentUpdate("charges", charge.id, charge.version, document, is_new=charge.version == 1, before_reply=urgent)
+        DocumentUpdate(
+            "charges", charge.id, charge.version, document, is_new=charge.version == 1, before_reply=is_awaited
+        )
     ]
 
 

@@ -18,8 +18,8 @@ from actors.storage.database import Database, reaching_the_database
 from actors.storage.journal import MongoJournal
 
 
-class Queries:
-    """Queries over documents. All raise StoreUnavailableError."""
+class MongoEntities:
+    """Reads tickets, orders, charges and users for the actors. All raise StoreUnavailableError."""
 
     def __init__(self, database: Database) -> None:
         self._tickets = database["tickets"]

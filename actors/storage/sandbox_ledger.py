@@ -124,7 +124,7 @@ class MongoLedger:
             due = self._changes.find({"settle_at": {"$lte": now}}, {"intent_id": 1}).limit(limit)
             return {document["_id"]: document["intent_id"] for document in await due.to_list()}
 
-    async def settled(self, change_ids: Collection[str]) -> None:
+    async def mark_settled(self, change_ids: Collection[str]) -> None:
         """See Ledger."""
         with _reachable():
             await self._changes.update_many(_those(change_ids), {"$unset": {"settle_at": ""}})
@@ -139,14 +139,14 @@ class MongoLedger:
             documents = await self._changes.find(query, fields).sort("due_at", ASCENDING).limit(limit).to_list()
         return [announcement_of(document) for document in documents]
 
-    async def announced(self, change_ids: Collection[str]) -> None:
+    async def mark_delivered(self, change_ids: Collection[str]) -> None:
         """See Ledger."""
         with _reachable():
             await self._changes.update_many(_those(change_ids), {"$unset": {"due_at": ""}})
 
     async def postpone(self, change_ids: Collection[str], due_at: float) -> None:
         """See Ledger."""
-        # Another courier may have delivered it meanwhile; then it stays so.
+        # Another process may have delivered it meanwhile; then it stays so.
         those = {**_those(change_ids), "due_at": {"$exists": True}}
         with _reachable():
             await self._changes.update_many(those, {"$set": {"due_at": due_at}, "$inc": {"attempts": 1}})

@@ -1,4 +1,4 @@
-"""The collection `webhook_events`: what Stripe announced, each webhook event once."""
+"""The collection `webhook_events`: the webhook inbox, each of Stripe's events once."""
 
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ class WebhookInbox:
 
     def __init__(self, database: Database) -> None:
         self._events = database["webhook_events"]
-        self._kept = BatchLoader(self._keep)
+        self._adding = BatchLoader(self._insert)
 
     async def add(self, event: "WebhookEvent", at: Instant) -> ReceivedWebhookEvent | None:
         """Keeps the webhook event durably; None when it was here before."""
@@ -32,9 +32,9 @@ class WebhookInbox:
             "order_id": event.order_id,
             "unhandled_since": at,
         }
-        return _announcement(document) if await self._kept(document) else None
+        return _received(document) if await self._adding(document) else None
 
-    async def _keep(self, documents: Sequence[Document]) -> list[bool]:
+    async def _insert(self, documents: Sequence[Document]) -> list[bool]:
         """Whether each is new. Webhook events come in swarms: those that arrive together are kept in one command.
 
         One that was kept by a try that met another writer counts as known: the Supervisor finds it unhandled.
@@ -56,7 +56,7 @@ class WebhookInbox:
                 .limit(most)
                 .to_list()
             )
-        return [_announcement(document) for document in found]
+        return [_received(document) for document in found]
 
     async def mark_handled(self, event_ids: Collection[str]) -> None:
         """Notes that these need no more attention, in one command."""
@@ -70,7 +70,7 @@ class WebhookInbox:
             await despite_contention(lambda: self._events.delete_many({"at": {"$lt": at}}))
 
 
-def _announcement(document: Document) -> ReceivedWebhookEvent:
+def _received(document: Document) -> ReceivedWebhookEvent:
     return ReceivedWebhookEvent(
         document["_id"], document["type"], document["at"], document["intent_id"], document["order_id"]
     )

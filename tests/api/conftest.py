@@ -9,7 +9,7 @@ from pymongo.errors import AutoReconnect
 
 from actors.payments.webhook_events import WebhookEventHandler
 from actors.storage.database import Database, connect, create_indexes, database_of
-from actors.storage.entities import Queries as StoredEntities
+from actors.storage.entities import MongoEntities
 from actors.storage.sitemap import Sitemap
 from actors.storage.user_flags import DelistedSellers
 from actors.storage.webhook_inbox import WebhookInbox
@@ -79,7 +79,7 @@ async def world(opened: tuple[Services, Database, ManualClock]) -> World:
         await emptied(database, collection)
     market = FakeMarket(database, clock)
     inbox = WebhookInbox(database)
-    webhook_events = WebhookEventHandler(inbox, StoredEntities(database), market)
+    webhook_events = WebhookEventHandler(inbox, MongoEntities(database), market)
     services = replace(
         shared,
         market=market,

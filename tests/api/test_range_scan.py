@@ -1,4 +1,4 @@
-"""A page is looked for in stretches that grow, from where it was found last."""
+"""A page is looked for in windows that grow, from where it was found last."""
 
 import pytest
 

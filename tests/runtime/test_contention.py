@@ -41,7 +41,7 @@ WRITERS: dict[str, Callable[[Database], Awaitable[object]]] = {
     "a revocation": lambda database: RevocationRecords(database).add("s", 1, 2),
     "old revocations": lambda database: RevocationRecords(database).drop_before(1),
     "a mail": lambda database: Outbox(database).add([to_user(MailKind.VERIFICATION, "ann", 1)]),
-    "a mail is sent": lambda database: Outbox(database).done(["m"], 1),
+    "a mail is sent": lambda database: Outbox(database).mark_done(["m"], 1),
     "a mail is postponed": lambda database: Outbox(database).postpone({"m": 2}),
     "old mails": lambda database: Outbox(database).forget_before(1),
     "an email token": lambda database: EmailTokens(database).make(MailKind.VERIFICATION, "ann", "ann@example.org", 1),

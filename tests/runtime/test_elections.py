@@ -14,7 +14,7 @@ from actors.storage.checkpoints import MongoCheckpoints
 from actors.storage.clock import database_clock
 from actors.storage.database import CONTENTION, CONTENTION_TRIES, connect, database_of, reaching_the_database
 from actors.storage.documents import MongoDocuments
-from actors.storage.entities import Queries
+from actors.storage.entities import MongoEntities
 from actors.storage.journal import MongoJournal
 from tests.simulation.contracts.examples import commit, recorded
 from tests.support.driver_errors import driver_errors
@@ -59,7 +59,7 @@ async def test_every_query_of_a_failing_server_raises_store_unavailable() -> Non
             journal.commits_with_keys(["k"]),
             journal.existing_keys(["k"]),
             journal.after("a", 0, 1),
-            Queries(database).tickets(["1"]),
+            MongoEntities(database).tickets(["1"]),
             MongoDocuments(database).write([update("1")]),
             checkpoints.save(Checkpoint("a", "a", 0, 0, 0)),
             checkpoints.all(),
@@ -212,7 +212,7 @@ async def test_reads_are_the_primarys_of_what_a_majority_has_and_writes_a_majori
     server = FakePrimary()
     async with server.running(), connect(f"{server.url}?{CARELESS}") as client:
         database = database_of(client)
-        await Queries(database).tickets(["1"])
+        await MongoEntities(database).tickets(["1"])
         journal = MongoJournal(database)
         await journal.append(A_COMMIT)
         await journal.commits_with_keys(["k"])

@@ -9,7 +9,7 @@ from actors.domain.ticket_commands import CancelOrder, CloseWaitingList, JoinWai
 from actors.domain.ticket_events import OfferAccepted, OrderCancelled, OrderCreated, OrderExpired
 from actors.domain.ticket_values import Order, TicketStatus
 from actors.domain.unpaid_holds import MOST_OF_A_TICKET
-from actors.storage.entities import Queries
+from actors.storage.entities import MongoEntities
 from actors.storage.users import User, Users
 from actors.tickets.entity import TicketEntity
 from tests.support.eventually import eventually
@@ -91,7 +91,7 @@ async def test_unverified_waiters_are_passed_over_where_verification_is_required
     assert (await offered_order(market, ticket_id)).buyer_id == line[1]
 
 
-class CountedQueries(Queries):
+class CountedQueries(MongoEntities):
     """Counts how often it is asked who may buy."""
 
     asked = 0

@@ -63,14 +63,14 @@ class RemoteLedger:
     async def to_settle(self, now: float, limit: int) -> Mapping[str, str]:
         return await self._call(self._ledger.to_settle, now, limit)
 
-    async def settled(self, change_ids: Collection[str]) -> None:
-        await self._call(self._ledger.settled, change_ids)
+    async def mark_settled(self, change_ids: Collection[str]) -> None:
+        await self._call(self._ledger.mark_settled, change_ids)
 
     async def pending_webhooks(self, now: float, limit: int, without: Collection[str]) -> Sequence[PendingWebhook]:
         return await self._call(self._ledger.pending_webhooks, now, limit, without)
 
-    async def announced(self, change_ids: Collection[str]) -> None:
-        await self._call(self._ledger.announced, change_ids)
+    async def mark_delivered(self, change_ids: Collection[str]) -> None:
+        await self._call(self._ledger.mark_delivered, change_ids)
 
     async def postpone(self, change_ids: Collection[str], due_at: float) -> None:
         await self._call(self._ledger.postpone, change_ids, due_at)

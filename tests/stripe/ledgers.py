@@ -116,9 +116,9 @@ class AwayLedger(MemoryLedger):
         self._refuse()
         return await super().pending_webhooks(now, limit, without)
 
-    async def announced(self, change_ids: Collection[str]) -> None:
+    async def mark_delivered(self, change_ids: Collection[str]) -> None:
         self._refuse()
-        await super().announced(change_ids)
+        await super().mark_delivered(change_ids)
 
     async def to_settle(self, now: float, limit: int) -> Mapping[str, str]:
         self._refuse()

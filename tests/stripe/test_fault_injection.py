@@ -178,7 +178,7 @@ def test_a_fault_plan_with_an_invalid_probability_is_refused(fields: dict[str, f
 
 
 async def test_a_webhook_is_delivered_twice(ledger: Ledger, clock: Clock) -> None:
-    sandbox = Sandbox(ledger, now=clock, announced={TAKEN})
+    sandbox = Sandbox(ledger, now=clock, event_types={TAKEN})
     await ledger.set_faults(FaultPlan(duplicate_webhook=1))
     async with serving(Webhook()) as webhook, delivering(delivery_to(webhook, sandbox)):
         await Wire(SandboxHTTPClient(sandbox)).captured()
@@ -194,7 +194,7 @@ class Drawn(Random):
 
 
 async def test_a_webhook_is_held_back(ledger: Ledger, clock: Clock) -> None:
-    sandbox = Sandbox(ledger, now=clock, random=Drawn(), announced={TAKEN})
+    sandbox = Sandbox(ledger, now=clock, random=Drawn(), event_types={TAKEN})
     await Wire(SandboxHTTPClient(sandbox)).captured()
     await switch(ledger, clock, FaultPlan(reorder_webhook=1))
     started = time.monotonic()

@@ -189,7 +189,7 @@ async def test_intents_whose_settlement_is_due_are_found_until_it_has_happened(l
     assert sorted(found.values()) == ["due", "past"]
     assert len(await ledger.to_settle(10.0, 1)) == 1
     assert await ledger.to_settle(4.0, 100) == {}
-    await ledger.settled(found)
+    await ledger.mark_settled(found)
     assert list((await ledger.to_settle(20.0, 100)).values()) == ["late"]
 
 
@@ -217,7 +217,7 @@ async def test_webhook_events_are_ended_and_postponed_together(ledger: Ledger) -
     for one in changes:
         await ledger.append(one)
     ids = [one.id for one in changes]
-    await ledger.announced([*ids[:2], "missing"])
+    await ledger.mark_delivered([*ids[:2], "missing"])
     # The second one was delivered by another delivery meanwhile.
     await ledger.postpone([*ids[1:4], "missing"], 7.5)
     assert await ledger.pending_webhooks(7.0, 100, ()) == [webhook(changes[4])]

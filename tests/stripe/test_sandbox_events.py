@@ -17,7 +17,7 @@ INTENTS = "/v1/payment_intents"
 
 
 def announcing_all(ledger: Ledger) -> Sandbox:
-    return Sandbox(ledger, now=lambda: NOW, announced=EVENT_TYPES)
+    return Sandbox(ledger, now=lambda: NOW, event_types=EVENT_TYPES)
 
 
 @pytest.fixture
@@ -165,6 +165,6 @@ async def test_the_harness_makes_changes_that_lose_their_race() -> None:
 
 
 async def test_only_webhook_events_that_somebody_wants_are_kept_for_delivery(ledger: Ledger) -> None:
-    wanted = Sandbox(ledger, now=lambda: NOW, announced={"payment_intent.succeeded"})
+    wanted = Sandbox(ledger, now=lambda: NOW, event_types={"payment_intent.succeeded"})
     await Wire(SandboxHTTPClient(wanted)).captured()
     assert await types(ledger) == ["payment_intent.succeeded"]

@@ -81,7 +81,7 @@ async def test_only_a_2xx_answer_accepts_a_webhook(webhook: Webhook, status: int
 async def test_a_webhook_that_is_not_accepted_is_delivered_again_later(
     webhook: Webhook, ledger: Ledger, clock: Clock
 ) -> None:
-    sandbox = Sandbox(ledger, now=clock, announced={TAKEN})
+    sandbox = Sandbox(ledger, now=clock, event_types={TAKEN})
     wire = Wire(SandboxHTTPClient(sandbox))
     webhook.status = 500
     async with delivering(delivery_to(webhook, sandbox)):
@@ -173,9 +173,9 @@ class CountingLedger(MemoryLedger):
         self.most_in_hand = max(self.most_in_hand, limit + len(without))
         return await super().pending_webhooks(now, limit, without)
 
-    async def announced(self, change_ids: Collection[str]) -> None:
+    async def mark_delivered(self, change_ids: Collection[str]) -> None:
         self.removals += 1
-        await super().announced(change_ids)
+        await super().mark_delivered(change_ids)
 
 
 async def test_a_flood_of_webhook_events_is_bounded_in_memory_and_recorded_in_bulk(

@@ -41,7 +41,7 @@ _SORTS = {
 # left out for some seconds; one that is for sale again shows up after them.
 _A_GAP = 50
 _GAP_MS = 3_000
-# A stretch that takes a quarter of the time has too many in it: a narrower one is tried. What no position leads to is
+# A window that takes a quarter of the time has too many in it: a narrower one is tried. What no position leads to is
 # tried once.
 _TRIES = 4
 # Some 30,000 tickets may have been listed since, so the newest are looked for anew: that takes some 50 small reads.
@@ -49,7 +49,7 @@ _OLD_MS = 15_000
 
 
 class EmbeddedCatalogue:
-    """Reads a list in stretches of its order, and remembers where each page was found."""
+    """Reads a list by a range scan: in windows of its order, and remembers where each page was found."""
 
     def __init__(self, database: AsyncDatabase[Document], orders: Orders) -> None:
         self._tickets = database["tickets"]

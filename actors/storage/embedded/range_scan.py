@@ -2,7 +2,7 @@
 
 A database that reads all that matches before it sorts and limits, as the embedded one does, needs a narrow range to be
 quick (25 µs for each ticket of the range, measured); where an index ends early a range does no harm. So a page is
-looked for in one stretch after the other, each wider than the one before, and where it was found is remembered.
+looked for in one window after the other, each wider than the one before, and where it was found is remembered.
 """
 
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from actors.domain.instants import Instant
 # A position is digits, cents or an instant, and an id of 24 hexadecimal digits: together one number.
 _ID_DIGITS = 24
 _ONE = 16**24
-# From where a page was found each stretch is eight times as wide as the last. Where nothing is known they grow slowly,
-# so that the one that comes upon many tickets has few of them: it is half as wide as it is far away.
+# From where a page was found each window is eight times as wide as the last. Without a previous hit windows grow by
+# half, so the window that reaches a dense range is at most half as wide as its distance from the start.
 _WIDER = 8.0
 _SLOWLY_WIDER = 1.5
-_STRETCHES = 72
-# A stretch that holds too many is looked into again from its beginning, so much narrower, and grows slowly from there.
+_MOST_WINDOWS = 72
+# A window that holds too many is looked into again from its beginning, so much narrower, and grows slowly from there.
 _NARROWER = 16
 _REMEMBERED = 4_096
 
@@ -37,7 +37,7 @@ class SkipRange:
 
 @dataclass(frozen=True, slots=True)
 class ScanWindow:
-    """Where the first stretch ends, how wide the next may be, and how many documents were looked at for the page.
+    """Where the first window ends, how wide the next may be, and how many documents were looked at for the page.
 
     `seen_at` is when a page was found so. `begin` when there was little up to it, and very much after it. `whole` when
     the list had so little that it is read to its end at once.
@@ -92,7 +92,7 @@ class SortKey:
         if reach.begin is not None:
             yield self._position(reach.begin)
         end, width = reach.end, float(reach.width)
-        for _ in range(_STRETCHES):
+        for _ in range(_MOST_WINDOWS):
             if not 0 <= end < 10**self.digits * _ONE:
                 return
             yield self._position(end)

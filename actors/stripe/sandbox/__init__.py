@@ -1,8 +1,8 @@
 """A Stripe of our own, reached through the official SDK.
 
-Read `payment_intent.py` (what an intent is), `operations.py` (what may happen to it), `change.py` (what is
-written of it), `idempotency.py` (how a request is answered once and only once), `courier.py` (how it is announced),
-then the two ledgers.
+Read `payment_intent.py` (what an intent is), `operations.py` (what may happen to it), `ledger_entry.py` (what is
+written of it), `idempotency.py` (how a request is answered once and only once), `webhook_delivery.py` (how its events
+are delivered), then the two ledgers.
 """
 
 from actors.stripe.sandbox.authentication import NothingToAuthenticateError

@@ -57,7 +57,7 @@ def intent_of(document: Document) -> PaymentIntent:
 
 
 def announcement_of(document: Document) -> PendingWebhook:
-    """What is to be announced of the change in a document."""
+    """The webhook events of the change in a document."""
     events = tuple(decode(Event, event) for event in document["events"])
     return PendingWebhook(document["_id"], document["at"], events, document["due_at"], document["attempts"])
 

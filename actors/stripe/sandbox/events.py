@@ -13,7 +13,7 @@ from actors.stripe.sandbox.serializers import Shape, charge_shape, intent_shape,
 
 CREATED = "payment_intent.created"
 FAILED = "payment_intent.payment_failed"
-# What an intent's new status is announced as; the other statuses are not announced.
+# The webhook event of an intent's new status; the other statuses have none.
 STATUSES = {
     "requires_action": "payment_intent.requires_action",
     "requires_capture": "payment_intent.amount_capturable_updated",
@@ -33,7 +33,7 @@ EVENT_TYPES = frozenset(
         "charge.dispute.closed",
     }
 )
-WANTED = EVENT_TYPES - {CREATED}
+HANDLED_EVENT_TYPES = EVENT_TYPES - {CREATED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Cause:
 def events_of(
     before: PaymentIntent | None, after: PaymentIntent, cause: Cause, ids: IdFactory, types: Collection[str]
 ) -> Iterator[Event]:
-    """What to announce of a change, as far as it is of these types."""
+    """The webhook events of a change, as far as they are of these types."""
     for event_type, shape in _webhooks(before, after):
         if event_type in types:
             yield _event(event_type, shape(), cause, ids("evt"))

@@ -59,17 +59,17 @@ class Ledger(Protocol):
     async def to_settle(self, now: float, limit: int) -> Mapping[str, str]:
         """Intents with a settlement that is due and may not have happened yet, by the id of the change that says so."""
 
-    async def settled(self, change_ids: Collection[str]) -> None:
+    async def mark_settled(self, change_ids: Collection[str]) -> None:
         """What was due according to these changes has happened."""
 
     async def pending_webhooks(self, now: float, limit: int, without: Collection[str]) -> Sequence[PendingWebhook]:
-        """What is to be announced by now, the longest due first, but not those with an id in `without`."""
+        """Webhook events to be delivered by now, the longest due first, but not those with an id in `without`."""
 
-    async def announced(self, change_ids: Collection[str]) -> None:
+    async def mark_delivered(self, change_ids: Collection[str]) -> None:
         """The events of these changes are delivered, or never will be."""
 
     async def postpone(self, change_ids: Collection[str], due_at: float) -> None:
-        """Count a failed attempt for each of these changes that is still to be announced; the next is due then."""
+        """Count a failed attempt for those of these changes that are not delivered; the next is due then."""
 
     async def faults(self) -> FaultPlan | None:
         """The plan of faults, if there is one."""

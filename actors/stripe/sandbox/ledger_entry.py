@@ -34,7 +34,7 @@ class CreatedObject:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something to announce, as the JSON that is sent."""
+    """A webhook event to deliver, as the JSON that is sent."""
 
     id: str
     type: str
@@ -46,7 +46,7 @@ class Change:
     """One write, at `at` seconds since 1970: the intent after it, and all that follows from it.
 
     In one piece, because a crash between two writes would lose the answer, and the repeat would act again, or lose the
-    event, or announce what never happened.
+    event, or an event of what never happened.
     """
 
     at: float

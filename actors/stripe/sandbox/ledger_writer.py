@@ -14,11 +14,11 @@ REMEMBERED = 10_000
 class Changes:
     """Writes to the ledger. Every method may raise LedgerUnavailable; a change may then have been written."""
 
-    def __init__(self, ledger: Ledger, now: Callable[[], float], ids: IdFactory, announced: Collection[str]) -> None:
+    def __init__(self, ledger: Ledger, now: Callable[[], float], ids: IdFactory, event_types: Collection[str]) -> None:
         self._ledger = ledger
         self._now = now
         self._ids = ids
-        self._announced = frozenset(announced)
+        self._event_types = frozenset(event_types)
         self._listeners: list[Callable[[PendingWebhook], None]] = []
         # What this process wrote last, the longest unwritten first.
         self._newest: dict[str, PaymentIntent] = {}
@@ -39,7 +39,7 @@ class Changes:
         False, and nothing written, when somebody else wrote since `before` was read, or the key was used before.
         """
         written = after.next_version()
-        events = tuple(events_of(before, written, cause, self._ids, self._announced))
+        events = tuple(events_of(before, written, cause, self._ids, self._event_types))
         # Forgotten until the outcome is known: after a lost race the intent has to be read.
         self._newest.pop(written.id, None)
         change = Change(cause.at, written, use, _made(before, written), events)

@@ -77,7 +77,7 @@ class MemoryLedger:
         due = [(change_id, intent_id) for change_id, (at, intent_id) in self._to_settle.items() if at <= now]
         return dict(due[:limit])
 
-    async def settled(self, change_ids: Collection[str]) -> None:
+    async def mark_settled(self, change_ids: Collection[str]) -> None:
         """See Ledger."""
         for change_id in change_ids:
             self._to_settle.pop(change_id, None)
@@ -87,7 +87,7 @@ class MemoryLedger:
         due = [one for one in self._webhooks.values() if one.due_at <= now and one.id not in without]
         return sorted(due, key=lambda one: one.due_at)[:limit]
 
-    async def announced(self, change_ids: Collection[str]) -> None:
+    async def mark_delivered(self, change_ids: Collection[str]) -> None:
         """See Ledger."""
         for change_id in change_ids:
             self._webhooks.pop(change_id, None)

@@ -7,7 +7,7 @@ from random import Random
 from actors.stripe.sandbox import serializers
 from actors.stripe.sandbox.authentication import authenticated, intent_id_of
 from actors.stripe.sandbox.commands import ConfirmIntent
-from actors.stripe.sandbox.events import WANTED
+from actors.stripe.sandbox.events import HANDLED_EVENT_TYPES
 from actors.stripe.sandbox.failures import (
     NO_API_KEY,
     PUBLISHABLE_KEY,
@@ -47,15 +47,15 @@ class Sandbox:
         ids: IdFactory = random_id,
         settle_seconds: float = SETTLE_SECONDS,
         random: Random | None = None,
-        announced: Collection[str] = WANTED,
+        event_types: Collection[str] = HANDLED_EVENT_TYPES,
     ) -> None:
-        """`announced` are the types of events that somebody wants; the others are not kept."""
+        """`event_types` are those that somebody handles; events of others are not kept."""
         self.ledger = ledger
         self.now = now
         self.faults = FaultInjector(ledger, now, random or Random())  # noqa: S311  # for faults, not for secrets
         self._ids = ids
         self._settle_seconds = settle_seconds
-        self._changes = Changes(ledger, now, ids, announced)
+        self._changes = Changes(ledger, now, ids, event_types)
         self._once_only = IdempotentExecutor(ledger, self._changes, now=now, ids=ids, settle_seconds=settle_seconds)
         self._lookups = Lookups(ledger)
 
@@ -99,7 +99,7 @@ class Sandbox:
             for intent_id in due.values():
                 # Another process may have settled it meanwhile; then there is nothing left to do.
                 await self._changes.decide(intent_id, lambda intent: intent and settled(intent, self._ids, now))
-            await self.ledger.settled(due)
+            await self.ledger.mark_settled(due)
 
 
 def _permit(wanted: Order | Lookup, *, is_browser: bool) -> None:

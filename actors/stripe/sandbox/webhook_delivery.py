@@ -25,7 +25,7 @@ logger = structlog.get_logger(__name__)
 class WebhookDelivery:
     """Delivers until it is cancelled. What is not answered with a 2xx is delivered again, later and later, for 3 days.
 
-    The events of one change go together. Several couriers may share a ledger; an event may then be delivered twice, as
+    The events of one change go together. Several processes may share a ledger; an event may then be delivered twice, as
     it may be after a crash, or with another that was not accepted. `endpoint` is the webhook.
     """
 
@@ -89,7 +89,7 @@ class WebhookDelivery:
                     await self._wake.wait()
 
     async def _fetch(self) -> None:
-        """Look for what another process announced, what is to be tried again, and what there was no room for."""
+        """Look for events of other processes, what is to be tried again, and what there was no room for."""
         room = IN_HAND - len(self._in_hand)
         if room < CONCURRENCY:
             return
@@ -107,7 +107,7 @@ class WebhookDelivery:
             self._is_behind = True
 
     def _take(self, webhook: PendingWebhook) -> None:
-        # It may have been announced here while it was looked for.
+        # It may have been delivered here while it was looked for.
         if webhook.id in self._in_hand:
             return
         self._in_hand.add(webhook.id)
@@ -142,7 +142,7 @@ class WebhookDelivery:
     async def _record(self) -> None:
         """Tell the ledger what became of what is in hand. It stays in hand until the ledger knows."""
         if delivered := [one.id for one in self._delivered]:
-            await self._ledger.announced(delivered)
+            await self._ledger.mark_delivered(delivered)
             del self._delivered[: len(delivered)]  # workers may have added to it meanwhile
             self._in_hand.difference_update(delivered)
         for attempts in {one.attempts for one in self._failed}:
