@@ -98,7 +98,7 @@ async def test_a_page_is_filled_also_when_many_tickets_are_held(world: World) ->
     assert len(await titles(world.anyone(), limit=4)) == 4
 
 
-async def test_what_is_listed_while_others_are_held_comes_first(world: World) -> None:
+async def test_ticket_listed_while_others_are_held_comes_first(world: World) -> None:
     crowded = await newest_sixty_held(world)
     catalogue = world.services.queries.catalogue
     await catalogue.page(TicketFilter("newest"), 5, None, world.clock())
@@ -134,7 +134,7 @@ async def test_filters_hold_together(world: World) -> None:
     assert await titles(anyone, q="", category="", cursor="", limit="") == ["Finale", "Zauberei", "Die Zauberflöte"]
 
 
-async def test_what_has_begun_is_not_for_sale(world: World) -> None:
+async def test_ticket_of_an_event_that_has_begun_is_not_for_sale(world: World) -> None:
     seller = await world.someone()
     await seller.lists(title="soon", startsAt=iso(world.clock() + 60_000))
     await seller.lists(title="later", startsAt=iso(world.clock() + DAY_MS))

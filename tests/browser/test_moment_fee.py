@@ -18,7 +18,7 @@ async def charging(mongodb_url: str, redis_url: str, tmp_path_factory: pytest.Te
         yield served
 
 
-async def test_what_the_seller_gets_follows_the_price_as_it_is_typed_and_the_focus_stays(
+async def test_seller_proceeds_follow_the_price_as_it_is_typed_and_the_focus_stays(
     charging: Market, opens: Opens
 ) -> None:
     page = await opens("/sell", await charging.member(), at=charging)

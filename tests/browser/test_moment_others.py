@@ -141,7 +141,7 @@ async def test_ticket_that_is_withdrawn_while_one_looks_is_gone(market: Market, 
     await expect(page.get_by_role("button", name="Buy for")).to_have_count(0)
 
 
-async def test_who_was_signed_out_meanwhile_pays_after_signing_in_again(market: Market, opens: Opens) -> None:
+async def test_buyer_who_was_signed_out_meanwhile_pays_after_signing_in_again(market: Market, opens: Opens) -> None:
     _, buyer, _, order = await market.held()
     page = await opens(f"/orders/{order['id']}", buyer)
     await page.context.route("**/live?**", lambda route: route.abort())

@@ -109,7 +109,7 @@ def own_settings(mongodb_url: str, redis_url: str) -> Settings:
     )
 
 
-async def test_what_a_market_tells_that_has_all_its_protections_can_be_explained(
+async def test_history_of_a_market_with_all_its_protections_is_linearizable(
     own_settings: Settings, tmp_path: Path
 ) -> None:
     history = await contended(own_settings, TicketEntity, tmp_path / "history.jsonl")

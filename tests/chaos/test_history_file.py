@@ -68,7 +68,7 @@ def exit_status(path: Path) -> int:
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"history": 2}', "no json", '{"history": 1}\n{"process": 1}'])
-def test_what_is_no_history_is_said_to_be_none(tmp_path: Path, content: str) -> None:
+def test_file_that_is_no_history_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "h.jsonl"
     path.write_text(content)
     with pytest.raises(HistoryError, match=r"h\.jsonl"):

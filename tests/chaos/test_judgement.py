@@ -28,7 +28,7 @@ def refused(sent: float, heard: float | None = None) -> Answer:
     return reserved(sent, heard, 503, "1")
 
 
-def test_who_is_refused_until_a_success_is_served_again_with_that_success() -> None:
+def test_service_that_refused_is_back_with_the_first_success() -> None:
     answers = [reserved(99.9), refused(100.1), refused(101.0), reserved(101.5, 101.6), reserved(102.0)]
     assert served_again_after(answers, Verb.RESERVE, FAULT) == pytest.approx(1.6)
 
@@ -38,7 +38,7 @@ def test_a_success_before_a_further_refusal_does_not_count() -> None:
     assert served_again_after(answers, Verb.RESERVE, FAULT) == pytest.approx(3.2)
 
 
-def test_who_is_held_up_until_the_return_is_served_again_with_it() -> None:
+def test_service_that_kept_callers_waiting_is_back_with_their_answers() -> None:
     answers = [reserved(100.1, 102.0), reserved(101.9, 102.05), reserved(102.5)]
     assert served_again_after(answers, Verb.RESERVE, FAULT) == pytest.approx(2.0)
 
@@ -48,11 +48,11 @@ def test_a_late_refusal_of_what_was_asked_before_the_return_does_not_prolong_it(
     assert served_again_after(answers, Verb.RESERVE, FAULT) == pytest.approx(1.1)
 
 
-def test_what_nobody_noticed_took_no_time() -> None:
+def test_fault_without_a_failed_answer_interrupts_service_for_no_time() -> None:
     assert served_again_after([reserved(99.0), reserved(100.1)], Verb.RESERVE, FAULT) == 0.0
 
 
-def test_who_is_never_served_again_has_no_time() -> None:
+def test_service_that_never_returns_has_no_time_of_return() -> None:
     assert served_again_after([reserved(99.0), refused(101.0)], Verb.RESERVE, FAULT) is None
     with pytest.raises(TimeoutError):
         hit([reserved(99.0), refused(101.0)], Verb.RESERVE, FAULT, 110.0)

@@ -290,7 +290,7 @@ def test_the_report_ends_with_the_answer_that_cannot_be_explained() -> None:
     assert f"ticket {TICKET}" in str(violation)
 
 
-def test_what_takes_too_much_work_is_said_to_be_undecided_and_counts_as_a_violation() -> None:
+def test_history_that_takes_too_much_work_is_undecided_and_counts_as_a_violation() -> None:
     told = Told()
     for place in range(12):
         told.add(Kind.EDIT, SAM, (2, 3), None, arguments={"price": 21.0 + place})

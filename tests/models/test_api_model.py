@@ -169,7 +169,7 @@ def an_offer_is_accepted_again_and_again(patch: Patch) -> None:
     ],
     ids=lambda sabotage: sabotage.__name__,
 )
-def test_the_search_finds_that(
+def test_search_finds_a_broken_rule_of_the_api(
     sabotage: Callable[[Patch], None], machine: type[WaitingMachine], monkeypatch: Patch
 ) -> None:
     sabotage(monkeypatch)

@@ -114,6 +114,6 @@ def a_version_is_used_twice(patch: Patch) -> None:
     ],
     ids=lambda sabotage: sabotage.__name__,
 )
-def test_the_search_finds_that(sabotage: Callable[[Patch], None], monkeypatch: Patch) -> None:
+def test_search_finds_a_broken_rule_of_a_charge(sabotage: Callable[[Patch], None], monkeypatch: Patch) -> None:
     sabotage(monkeypatch)
     search.finds(ChargeMachine, examples=1_000, steps=40)

@@ -152,6 +152,6 @@ def a_hold_again_and_again_is_accepted(patch: Patch) -> None:
     ],
     ids=lambda sabotage: sabotage.__name__,
 )
-def test_the_search_finds_that(sabotage: Callable[[Patch], None], monkeypatch: Patch) -> None:
+def test_search_finds_a_broken_rule_of_a_ticket(sabotage: Callable[[Patch], None], monkeypatch: Patch) -> None:
     sabotage(monkeypatch)
     search.finds(TicketMachine, examples=1_000, steps=40)

@@ -33,7 +33,7 @@ def offered_to(told: Told, buyer: str, during: tuple[float, float] = (10, 11), e
     return told
 
 
-def test_what_is_released_is_offered_to_the_first_in_line() -> None:
+def test_release_of_a_ticket_offers_it_to_the_first_in_line() -> None:
     told = offered_to(released(), "ann")
     told.read((12, 13), 20, "reserved", OFFER, 6)
     told.accepted("ann", (14, 15), OFFER)
