@@ -13,7 +13,7 @@ NEEDED_IN_PRODUCTION = {
 }
 
 _STRIPE = "api.stripe.com"
-# What the journal rests on (docs/architecture.md), by the lower-case name of the option: what may be said of it.
+# What the journal relies on (docs/architecture.md), by the lower-case name of the option: what may be said of it.
 _MONGODB_OPTIONS = {
     "readpreference": {"primary"},
     "readconcernlevel": {"majority", "linearizable", "snapshot"},
@@ -46,7 +46,7 @@ def production(  # noqa: PLR0913 - what it looks at
         lines.append("STRIPE_API_BASE is not Stripe's address, and would get the key: remove it in production")
     for name, value in parse_qsl(urlsplit(mongodb_url).query):
         if value.lower() not in _MONGODB_OPTIONS.get(name.lower(), {value.lower()}):
-            lines.append(f"MONGODB_URL weakens what the market rests on: remove {name} from it")
+            lines.append(f"MONGODB_URL weakens what the market relies on: remove {name} from it")
     return lines
 
 
@@ -62,7 +62,7 @@ def explain(error: ValidationError) -> list[str]:
     lines: list[str] = []
     for mistake in error.errors(include_url=False, include_input=False):
         if mistake["type"] == "default_factory_not_called":
-            continue  # the default of PUBLIC_URL rests on HTTP_PORT: a mistake there has a line of its own
+            continue  # the default of PUBLIC_URL follows from HTTP_PORT: a mistake there has a line of its own
         reason = mistake.get("ctx", {}).get("error")
         message = str(reason) if reason else _IN_WORDS.get(mistake["type"], mistake["msg"])
         name = "".join(f"{str(place).upper()} " for place in mistake["loc"][:1])

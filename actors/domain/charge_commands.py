@@ -34,7 +34,7 @@ class Reconcile:
 
 @dataclass(frozen=True, slots=True)
 class ReadCharge:
-    """`fenced`: what is remembered is checked against the journal, since something is to rest on it."""
+    """`fenced`: the charge in memory is checked against the journal, because the caller relies on the answer."""
 
     charge_id: str
     fenced: bool = False

@@ -1,4 +1,4 @@
-"""What a decision about a ticket rests on, and what it is."""
+"""A decision about a ticket, and its context."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from actors.domain.ticket_values import Order
 
 @dataclass(frozen=True, slots=True)
 class DecisionContext:
-    """What a decision rests on besides the ticket: the buyer's other holds and what the command did before.
+    """What a decision depends on besides the ticket: the buyer's other holds and what the command did before.
 
     The first of the open holds ends at `first_end`; no more may end unpaid until `unpaid_until`. `edited_before` is the
     id of the ticket that this very edit changed. `may_buy` are the people in line who may, of a ticket that may be

@@ -1,6 +1,6 @@
 """A host runs the mailbox of many entities of one kind in turns: decide in memory, commit once, then reply.
 
-The journal is the judge. Nothing here is safe because there is one host: it is safe because a commit that rests on
+The journal is the judge. Nothing here is safe because there is one host: it is safe because a commit that is decided on
 stale memory cannot be appended, and an answer that writes nothing is checked against the journal before it leaves.
 """
 

@@ -40,8 +40,8 @@ class Publisher:
         gaps = self._gaps(records)
         if gaps:
             await self._fill(gaps)
-            owed = {id(gap.before): gap.owed[::-1] for gap in gaps}
-            records = [one for record in records for one in (*owed.get(id(record), ()), record)]
+            missing = {id(gap.before): gap.missing[::-1] for gap in gaps}
+            records = [one for record in records for one in (*missing.get(id(record), ()), record)]
         await self._stream.publish(records)
         for record in records:
             self._entities[record.entity] = max(record.version, self._entities.pop(record.entity, 0))
@@ -69,14 +69,16 @@ class Publisher:
             await self._learn([gap.commit for gap in open_gaps])
             open_gaps = [gap for gap in open_gaps if not self._is_published(gap.commit)]
             if not open_gaps:
-                return  # nearly always: only after a death somebody owes something
+                return  # nearly always: only a writer that died leaves events unpublished
             commits = await self._journal.commits_with_keys([gap.key for gap in open_gaps])
             await self._learn([commit.id for commit in commits])
-            owed = {one.key: one for commit in commits if not self._is_published(commit.id) for one in commit.records}
+            unpublished = {
+                one.key: one for commit in commits if not self._is_published(commit.id) for one in commit.records
+            }
             # What the journal does not have any more was published long ago.
-            open_gaps = [gap for gap in open_gaps if gap.key in owed]
+            open_gaps = [gap for gap in open_gaps if gap.key in unpublished]
             for gap in open_gaps:
-                gap.owed.append(owed[gap.key])
+                gap.missing.append(unpublished[gap.key])
             open_gaps = [gap for gap in open_gaps if gap.version > gap.last]
 
     def _is_published(self, commit: str | None) -> bool:
@@ -95,18 +97,18 @@ class Publisher:
 
 
 class _Gap:
-    """Versions between `last`, which is in the stream, and a record; those that are `owed` are found backwards."""
+    """Versions between `last`, which is in the stream, and a record; the `missing` ones are found backwards."""
 
-    __slots__ = ("before", "last", "owed")
+    __slots__ = ("before", "last", "missing")
 
     def __init__(self, before: RecordedEvent, last: int) -> None:
         self.before = before
         self.last = last
-        self.owed: list[RecordedEvent] = []
+        self.missing: list[RecordedEvent] = []
 
     @property
     def _earliest(self) -> RecordedEvent:
-        return self.owed[-1] if self.owed else self.before
+        return self.missing[-1] if self.missing else self.before
 
     @property
     def version(self) -> int:

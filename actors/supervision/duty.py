@@ -1,7 +1,7 @@
 """Background work: something that is done again and again, and that is done later when the database is away.
 
 A new one is a `Duty` in `processes/supervisor.py`, or in `ProductionResources.duties` if no promise to buyers and
-sellers rests on it.
+sellers depends on it.
 """
 
 import asyncio

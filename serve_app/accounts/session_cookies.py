@@ -50,7 +50,7 @@ class _Unknown(Enum):
 class Sessions:
     """Begins, recognises, renews and ends sessions."""
 
-    def __init__(  # noqa: PLR0913 - what a session rests on
+    def __init__(  # noqa: PLR0913 - what a session depends on
         self,
         tokens: Tokens,
         records: SessionRecords,

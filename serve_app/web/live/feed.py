@@ -103,7 +103,7 @@ class Viewer:
 class LiveFeed:
     """The watched tickets of one replica."""
 
-    def __init__(  # noqa: PLR0913 - what a feed rests on
+    def __init__(  # noqa: PLR0913 - what a feed depends on
         self,
         market: MarketClient,
         redis: Redis,
