@@ -19,7 +19,7 @@ from actors.processes.stripe_account import open_sandbox
 from actors.runtime.clock import wall_clock
 from actors.runtime.ports import StoreUnavailableError
 from actors.storage.database import Database
-from actors.storage.entities import Queries as StoredEntities
+from actors.storage.entities import MongoEntities
 from actors.storage.failed_refunds import FailedRefunds
 from actors.storage.favourites import Favourites
 from actors.storage.journal import MongoJournal
@@ -70,7 +70,7 @@ async def open_services(
         raise ValueError("REDIS_URL must be known by now")
     await prepare(database)
     warn_of_missing_keys(settings)
-    users, entities, inbox = Users(database), StoredEntities(database), WebhookInbox(database)
+    users, entities, inbox = Users(database), MongoEntities(database), WebhookInbox(database)
     queries = await _queries(database, entities)
     async with (
         Redis.from_url(settings.redis_url, socket_connect_timeout=_REDIS_SECONDS) as redis,
@@ -141,7 +141,7 @@ def warn_of_missing_keys(settings: Settings) -> None:
         _log.warning("STRIPE_PUBLISHABLE_KEY is not set: pages take no cards, only the API takes payments")
 
 
-async def _queries(database: Database, entities: StoredEntities) -> Queries:
+async def _queries(database: Database, entities: MongoEntities) -> Queries:
     """Return what is read without asking an actor. Orders are one object, which reads them in batches."""
     orders = Orders(database)
     return Queries(
