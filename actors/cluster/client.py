@@ -1,7 +1,6 @@
 """Which actor hears a message: the caller's side of all actors."""
 
 import asyncio
-from collections import OrderedDict
 
 import structlog
 
@@ -13,6 +12,7 @@ from actors.domain.purchase_commands import Pay, PurchaseCommand, RefundOrder, R
 from actors.domain.refusals import Refusal, Unavailable
 from actors.domain.ticket import TicketAnswer
 from actors.domain.ticket_commands import ReadTicket, TicketCommand
+from actors.runtime.bounded_dict import BoundedDict
 from actors.runtime.gateway import NO_RETRIES, ONE_BY_ONE, Gateway
 from actors.runtime.placement import SharedPlacement
 from actors.runtime.ports import Clock, HostUnreachableError, Transport
@@ -51,7 +51,7 @@ class ActorClient:
         self._clock = clock
         self._tickets = Gateway(transport, clock)
         self._own = Gateway(transport, clock, NO_RETRIES)
-        self._moved: OrderedDict[str, None] = OrderedDict()
+        self._moved: BoundedDict[str, None] = BoundedDict(KNOWN_MOVED)
         self._slow = Gateway(transport, clock, ONE_BY_ONE)
         self._hosts = host_names(settings)
         # What the Supervisor said, while that is not what is so here.
@@ -66,7 +66,7 @@ class ActorClient:
             answer = await self._tickets.ask(shared, command, TICKET_TIMEOUT_MS)
             if not isinstance(answer, Moved):
                 return answer
-            self._remember(command.ticket_id)
+            self._moved[command.ticket_id] = None
         # Half of the time is left for its shared host, which serves everybody who comes back to it.
         answer = await self._ask_own(command, (until - self._clock.now()) // 2)
         if isinstance(answer, Moved):
@@ -83,11 +83,6 @@ class ActorClient:
         except HostUnreachableError:
             return Moved()
         return answer
-
-    def _remember(self, ticket_id: str) -> None:
-        self._moved[ticket_id] = None
-        while len(self._moved) > KNOWN_MOVED:
-            self._moved.popitem(last=False)
 
     async def ask_charge(self, command: PaymentCommand) -> ChargeAnswer | Refusal:
         """The charge as the command left it."""

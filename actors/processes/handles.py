@@ -1,7 +1,6 @@
 """Calls to actors by name. A method is named by the function itself, so that mypy sees a wrong one."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -10,6 +9,7 @@ from ray.actor import ActorHandle
 from ray.exceptions import RayError
 
 from actors.processes.base import HostActor
+from actors.runtime.bounded_dict import BoundedDict
 from actors.runtime.ports import HostUnreachableError
 
 # A handle that is not kept costs a question to Ray's control service.
@@ -29,7 +29,7 @@ class Handles:
 
     def __init__(self, namespace: str) -> None:
         self._namespace = namespace
-        self._handles: OrderedDict[str, ActorHandle[Any]] = OrderedDict()
+        self._handles: BoundedDict[str, ActorHandle[Any]] = BoundedDict(KNOWN_ACTORS)
 
     async def call(
         self,
@@ -43,15 +43,10 @@ class Handles:
             handle = self._handles.get(name)
             if handle is None:
                 handle = await asyncio.to_thread(ray.get_actor, name, self._namespace)
-                self._remember(name, handle)
+                self._handles[name] = handle
             answer: Answer = await method_of(handle, method).remote(*words, **named)
         except (RayError, ValueError) as error:
             # ValueError: no actor has this name, yet or any more.
             self._handles.pop(name, None)
             raise HostUnreachableError(name) from error
         return answer
-
-    def _remember(self, name: str, handle: ActorHandle[Any]) -> None:
-        self._handles[name] = handle
-        while len(self._handles) > KNOWN_ACTORS:
-            self._handles.popitem(last=False)

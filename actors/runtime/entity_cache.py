@@ -1,9 +1,9 @@
 """The entities that a host has in memory, the one that was used longest ago first, and when each is to be woken."""
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Generic
 
+from actors.runtime.bounded_dict import BoundedDict
 from actors.runtime.entity import Entity
 from actors.runtime.ports import Command, State
 from actors.runtime.timers import Timers
@@ -15,10 +15,9 @@ class EntityCache(Generic[State, Command]):
     def __init__(self, entity: Entity[State, Command], timers: Timers, most: int) -> None:
         self._entity = entity
         self._timers = timers
-        self._most = most
-        self._states: OrderedDict[str, State] = OrderedDict()
         # Read from their documents, which may tell of others that their writer did not come to write.
         self._inherited: set[str] = set()
+        self._states: BoundedDict[str, State] = BoundedDict(most, self._inherited.discard)
 
     def get(self, entity_id: str) -> State | None:
         """Return the entity as it is in memory, None when it is not."""
@@ -44,11 +43,7 @@ class EntityCache(Generic[State, Command]):
                 continue
             before = self._states.get(entity_id)
             self._states[entity_id] = state
-            self._states.move_to_end(entity_id)
             self._set_timer(before, state)
-        while len(self._states) > self._most:
-            entity_id, _ = self._states.popitem(last=False)
-            self._inherited.discard(entity_id)
 
     def evict(self, entity_ids: Iterable[str]) -> None:
         """Drop entities that may be stale: they are loaded again when they are asked for."""

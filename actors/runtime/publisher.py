@@ -4,9 +4,9 @@ A writer's own events are, by themselves. But an entity may have changed hands, 
 versions may have died, or hang, before publishing them: then they are published here first. They may come again.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
+from actors.runtime.bounded_dict import BoundedDict
 from actors.runtime.ports import (
     CheckpointStore,
     Commit,
@@ -31,8 +31,8 @@ class Publisher:
         self._stream = stream
         self._checkpoints = checkpoints
         # Up to which version an entity's events are in the stream, and up to which commit a writer's are.
-        self._entities: OrderedDict[str, int] = OrderedDict()
-        self._writers: OrderedDict[str, int] = OrderedDict()
+        self._entities: BoundedDict[str, int] = BoundedDict(KNOWN_ENTITIES)
+        self._writers: BoundedDict[str, int] = BoundedDict(KNOWN_WRITERS)
 
     async def publish(self, commits: Sequence[Commit]) -> None:
         """Appends the commits' events, and before each the earlier ones of its entity that a dead writer left."""
@@ -44,9 +44,7 @@ class Publisher:
             records = [one for record in records for one in (*missing.get(id(record), ()), record)]
         await self._stream.publish(records)
         for record in records:
-            self._entities[record.entity] = max(record.version, self._entities.pop(record.entity, 0))
-        while len(self._entities) > KNOWN_ENTITIES:
-            self._entities.popitem(last=False)
+            self._entities[record.entity] = max(record.version, self._entities.get(record.entity, 0))
 
     def _gaps(self, records: Sequence[RecordedEvent]) -> list["_Gap"]:
         """Where an earlier version is neither among these nor known to be in the stream."""
@@ -92,8 +90,6 @@ class Publisher:
         unknown = {parse_commit_id(commit)[0] for commit in commits if commit and not self._is_published(commit)}
         if unknown:
             self._writers.update(dict.fromkeys(unknown, EVERYTHING) | await self._checkpoints.published(unknown))
-        while len(self._writers) > KNOWN_WRITERS:
-            self._writers.popitem(last=False)
 
 
 class _Gap:

@@ -1,6 +1,6 @@
 """What a host of tickets knows of its buyers: how many tickets they hold, and how many holds they did not pay."""
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -9,6 +9,7 @@ from actors.domain.instants import Instant
 from actors.domain.ticket_commands import Reserve
 from actors.domain.ticket_values import Order
 from actors.domain.unpaid_holds import allowed_at
+from actors.runtime.bounded_dict import BoundedDict
 
 KNOWN_BUYERS = 50_000
 
@@ -33,7 +34,7 @@ class OpenHolds:
     """The holds of the buyers seen lately: exact for what this host decides, a fairness limit across hosts."""
 
     def __init__(self) -> None:
-        self._buyers: OrderedDict[str, _Buyer] = OrderedDict()
+        self._buyers: BoundedDict[str, _Buyer] = BoundedDict(KNOWN_BUYERS)
         # What was noted and is not in the journal yet: the buyer, and their holds before the note.
         self._noted: list[tuple[_Buyer, str, Instant | None, int]] = []
 
@@ -43,18 +44,15 @@ class OpenHolds:
 
     def learn(self, buyer_ids: Collection[str], orders: Sequence[Order]) -> None:
         """Remember the orders of these buyers, and forget the buyers known longest."""
-        for buyer_id in buyer_ids:
-            self._buyers[buyer_id] = _Buyer()
+        learned = {buyer_id: _Buyer() for buyer_id in buyer_ids}
         for order in orders:
-            buyer = self._buyers[order.buyer_id]
+            buyer = learned[order.buyer_id]
             buyer.open[order.id] = order.expires_at
             buyer.add(order)
-        for buyer_id in buyer_ids:
-            buyer = self._buyers[buyer_id]
+        for buyer in learned.values():
             buyer.unpaid.sort()
             _trim(buyer)
-        while len(self._buyers) > KNOWN_BUYERS:
-            self._buyers.popitem(last=False)
+        self._buyers.update(learned)
 
     def in_doubt(self, reserves: Iterable[Reserve]) -> set[str]:
         """Return the orders that these reservations may be refused for: other hosts may have ended them since.

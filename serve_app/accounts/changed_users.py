@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from actors.domain.ids import is_id
+from actors.runtime.bounded_dict import BoundedDict
 
 logger = structlog.get_logger(__name__)
 # Longer than a query may take (see `actors/storage/database.py`) and its answer be kept (see `coalescing_cache.py`).
@@ -31,7 +32,7 @@ class ChangedUsers:
     def __init__(self, redis: Redis, now: Callable[[], float] = time.monotonic) -> None:
         self._redis = redis
         self._now = now
-        self._until: dict[str, float] = {}
+        self._until: BoundedDict[str, float] = BoundedDict(_MOST)
         self._untold: set[str] = set()
         self._has_news = asyncio.Event()
 
@@ -86,8 +87,7 @@ class ChangedUsers:
 
     def _remember(self, user_id: str) -> None:
         now = self._now()
-        self._until.pop(user_id, None)
         self._until[user_id] = now + REMEMBERED_SECONDS
         # In the order of their ends: what is over stands first.
-        while (oldest := next(iter(self._until))) and (len(self._until) > _MOST or self._until[oldest] <= now):
+        while self._until[oldest := next(iter(self._until))] <= now:
             del self._until[oldest]

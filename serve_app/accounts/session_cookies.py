@@ -16,6 +16,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from actors.domain.instants import Instant
+from actors.runtime.bounded_dict import BoundedDict
 from actors.storage.sessions import SessionRecord, SessionRecords
 from actors.storage.users import User, Users
 from serve_app.accounts.revocations import Revocations
@@ -70,7 +71,7 @@ class Sessions:
         self._secure = public_url.startswith("https://")
         self.cookie = cookie_name(_COOKIE, public_url)
         self._read = dict.fromkeys((self.cookie, earlier_cookie_name(_COOKIE, public_url)))
-        self._renewals: dict[str, tuple[Session, Instant]] = {}
+        self._renewals: BoundedDict[str, tuple[Session, Instant]] = BoundedDict(_REMEMBERED)
 
     async def begin(self, response: Response, user: User, earlier: Session | None = None) -> Session:
         """Sign in the user whose password was just verified: put a new session into the response.
@@ -139,7 +140,7 @@ class Sessions:
             request.scope[_SCOPE] = None
             return None
         request.scope[_SCOPE], ends_at = renewed
-        self._remember(renewed)
+        self._renewals[session.id] = renewed
         response = Response()
         self._put(response, renewed[0], ends_at)
         return response
@@ -201,12 +202,6 @@ class Sessions:
         if known is None or known[0].user_id != session.user_id or now >= known[0].renewable_from:
             return None
         return known
-
-    def _remember(self, renewed: tuple[Session, Instant]) -> None:
-        self._renewals.pop(renewed[0].id, None)
-        self._renewals[renewed[0].id] = renewed
-        if len(self._renewals) > _REMEMBERED:
-            del self._renewals[next(iter(self._renewals))]
 
     async def _renewed(self, session: Session, now: Instant) -> tuple[Session, Instant] | None:
         record = await self._records.by_id(session.id)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine, Hashable
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
+from actors.runtime.bounded_dict import BoundedDict
 from serve_app.search.fair_queue import FairQueue, NoRoomError
 
 _RESTS = 4
@@ -47,7 +48,7 @@ class CoalescingCache:
     """The last thousand answers, each while it rests. What is asked with one key is always of one type."""
 
     def __init__(self) -> None:
-        self._asked: dict[Hashable, _Asked] = {}
+        self._asked: BoundedDict[Hashable, _Asked] = BoundedDict(_REMEMBERED)
         self._count = 0
         self._queue = FairQueue(_AT_A_TIME, _OF_ONE_CLIENT, _MOST_WAITING)
 
@@ -96,10 +97,7 @@ class CoalescingCache:
         self._count += 1
         begun = _now()
         asked = _Asked(self._count, asyncio.create_task(ask() if client is None else self._queue.run(client, ask)))
-        self._asked.pop(key, None)
         self._asked[key] = asked
-        if len(self._asked) > _REMEMBERED:
-            del self._asked[next(iter(self._asked))]
 
         def rest(task: asyncio.Task[Answer]) -> None:
             if not task.cancelled() and isinstance(task.exception(), NoRoomError):

@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from actors.runtime.bounded_dict import BoundedDict
+
 _REMEMBERED = 50_000
 
 
@@ -24,7 +26,7 @@ class LeakyBuckets:
     def __init__(self, rate: Rate) -> None:
         self._drop = rate.seconds / rate.count
         self._depth = self._drop * (rate.at_once or rate.count)
-        self._empty_at: dict[str, float] = {}
+        self._empty_at: BoundedDict[str, float] = BoundedDict(_REMEMBERED)
 
     def wait(self, name: str, now: float) -> int:
         """Return 0 when there is room for one more, else the seconds until there is."""
@@ -34,6 +36,4 @@ class LeakyBuckets:
 
     def add(self, name: str, now: float) -> None:
         """Put one more in, whether there is room or not."""
-        self._empty_at[name] = max(self._empty_at.pop(name, now), now) + self._drop
-        if len(self._empty_at) > _REMEMBERED:
-            del self._empty_at[next(iter(self._empty_at))]
+        self._empty_at[name] = max(self._empty_at.get(name, now), now) + self._drop

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from actors.domain.instants import Instant
+from actors.runtime.bounded_dict import BoundedDict
 
 # A position is digits, cents or an instant, and an id of 24 hexadecimal digits: together one number.
 _ID_DIGITS = 24
@@ -111,7 +112,7 @@ class WindowCache(Generic[Key]):
     """Where pages were found last, the last few thousand."""
 
     def __init__(self) -> None:
-        self._known: dict[Key, ScanWindow] = {}
+        self._known: BoundedDict[Key, ScanWindow] = BoundedDict(_REMEMBERED)
 
     def of(self, key: Key) -> ScanWindow | None:
         """Return where this page was found last, if that is remembered."""
@@ -119,10 +120,7 @@ class WindowCache(Generic[Key]):
 
     def remember(self, key: Key, reach: ScanWindow) -> None:
         """Look there first the next time."""
-        self._known.pop(key, None)
         self._known[key] = reach
-        if len(self._known) > _REMEMBERED:
-            del self._known[next(iter(self._known))]
 
 
 def _number(position: str) -> int:

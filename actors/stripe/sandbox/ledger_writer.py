@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 
+from actors.runtime.bounded_dict import BoundedDict
 from actors.stripe.sandbox.events import Cause, events_of
 from actors.stripe.sandbox.ids import IdFactory
 from actors.stripe.sandbox.ledger import Ledger
@@ -21,7 +22,7 @@ class Changes:
         self._event_types = frozenset(event_types)
         self._listeners: list[Callable[[PendingWebhook], None]] = []
         # What this process wrote last, the longest unwritten first.
-        self._newest: dict[str, PaymentIntent] = {}
+        self._newest: BoundedDict[str, PaymentIntent] = BoundedDict(REMEMBERED)
 
     def when_announced(self, listener: Callable[[PendingWebhook], None]) -> None:
         """Have a function called with what each change of this process announces, once that is in the ledger."""
@@ -46,8 +47,6 @@ class Changes:
         if not await self._ledger.append(change):
             return False
         self._newest[written.id] = written
-        if len(self._newest) > REMEMBERED:
-            del self._newest[next(iter(self._newest))]
         if webhook := change.webhook:
             for listener in self._listeners:
                 listener(webhook)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from actors.domain.instants import Instant
+from actors.runtime.bounded_dict import BoundedDict
 from actors.storage.catalogue import TicketFilter
 from serve_app.search.matching import Listed, matches
 
@@ -41,7 +42,7 @@ class NewListings:
     """The newest listings of the market, and the searches that somebody looks at."""
 
     def __init__(self) -> None:
-        self._newest: dict[str, Listed] = {}
+        self._newest: BoundedDict[str, Listed] = BoundedDict(_REMEMBERED)
         self._searches: dict[TicketFilter, WatchedSearch] = {}
 
     def watch(self, viewer: "Viewer", wanted: TicketFilter) -> WatchedSearch:
@@ -68,8 +69,6 @@ class NewListings:
         if listed.ticket_id in self._newest:
             return
         self._newest[listed.ticket_id] = listed
-        if len(self._newest) > _REMEMBERED:
-            del self._newest[next(iter(self._newest))]
         for search in self._searches.values():
             search.note(listed)
 
