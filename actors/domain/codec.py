@@ -4,7 +4,7 @@ A process of an older release meets what a newer one wrote. Of a state it keeps 
 writes them back; an event or a value that it cannot understand is an UnreadableError, which fails one entity.
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, make_dataclass
 from enum import StrEnum
 from functools import cache
@@ -24,8 +24,14 @@ T = TypeVar("T")
 
 # Nearly every field is one of these; most of the work of a turn is to write its events down.
 _PLAIN = frozenset({str, int, bool})
-# Texts that many tickets have in common, kept once: 6 % of the memory of one that is held.
-_SHARED = frozenset({"currency", "category", "city", "venue", "commit"})
+# Texts that many tickets have in common, kept once: 6 % of the memory of one that is held. Those of other classes with
+# fields of the same names are not.
+_SHARED: Mapping[type[Any], frozenset[str]] = {
+    TicketDetails: frozenset({"currency", "category", "venue", "city"}),
+    Order: frozenset({"currency", "venue", "city"}),
+    Charge: frozenset({"currency"}),
+    Ticket: frozenset({"commit"}),
+}
 # What is written back by whoever read it. Of an event the fields that are not known are passed over: where an older
 # release must not do that, its version is raised.
 WRITTEN_BACK = frozenset({Ticket, TicketDetails, Order, Charge})
@@ -153,8 +159,20 @@ def _names(cls: Hashable) -> tuple[str, ...]:
 
 @cache
 def _readers(cls: Hashable) -> dict[str, Callable[[Any], Any]]:
-    hints = get_type_hints(cls)
-    return {name: intern if name in _SHARED else reader_of(hints[name]) for name in _names(cls)}
+    hints, shared = get_type_hints(cls), _SHARED.get(cast("type[Any]", cls), frozenset())
+    return {name: intern if name in shared else reader_of(hints[name]) for name in _names(cls)}
+
+
+def check_shared(shared: Mapping[type[Any], Collection[str]]) -> None:
+    """Raise TypeError for an entry that names no text of its class."""
+    for cls, names in shared.items():
+        hints = get_type_hints(cls)
+        for name in names:
+            if hints.get(name) not in (str, str | None):
+                raise TypeError(f"{cls.__name__}.{name} is no text that could be kept once")
+
+
+check_shared(_SHARED)
 
 
 def reader_of(hint: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - a type hint

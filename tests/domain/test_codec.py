@@ -1,6 +1,7 @@
 """Events and states survive the way into the database and back."""
 
-from dataclasses import replace
+import sys
+from dataclasses import dataclass, replace
 from typing import get_args
 
 import pytest
@@ -15,6 +16,7 @@ from actors.domain.charge_values import Charge, ChargeStatus, ChargeStep
 from actors.domain.codec import (
     UnreadableError,
     UnreadableEvent,
+    check_shared,
     decode,
     decode_event,
     decode_event_if_possible,
@@ -210,3 +212,35 @@ def test_an_event_that_is_not_understood_is_passed_on_as_it_is_stored() -> None:
 
 def test_a_name_that_journals_have_stays_known() -> None:
     assert set(EVENT_TYPES) >= set(IN_JOURNALS.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Theatre:
+    """A class of somebody else, with a field of a name that is shared in tickets."""
+
+    city: str
+
+
+def parsed(text: str) -> str:
+    """The text as a database's driver makes it: a new object each time."""
+    return "".join(list(text))
+
+
+@pytest.mark.parametrize("name", ["currency", "category", "venue", "city"])
+def test_texts_that_many_tickets_have_in_common_are_kept_once(name: str) -> None:
+    details = encode(replace(DETAILS, category="concert", venue="Great Hall", city="Vienna"))
+    one, other = (decode(TicketDetails, details | {name: parsed(details[name])}) for _ in range(2))
+    assert getattr(one, name) is getattr(other, name)
+
+
+def test_a_field_of_the_same_name_in_another_class_is_read_as_it_is() -> None:
+    city = parsed("Vienna")
+    assert decode(TicketDetails, encode(DETAILS) | {"city": city}).city is sys.intern("Vienna")
+    assert decode(Theatre, {"city": city}).city is city
+
+
+@pytest.mark.parametrize("name", ["towns", "price"])
+def test_an_entry_that_names_no_text_of_its_class_fails_at_start(name: str) -> None:
+    check_shared({TicketDetails: {"city"}})
+    with pytest.raises(TypeError, match=f"TicketDetails.{name}"):
+        check_shared({TicketDetails: {"city", name}})
