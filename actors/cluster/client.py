@@ -49,10 +49,11 @@ class ActorClient:
     def __init__(self, settings: Settings, transport: Transport, clock: Clock) -> None:
         self._placement = SharedPlacement(host_names(settings))
         self._clock = clock
-        self._tickets = Gateway(transport, clock)
-        self._own = Gateway(transport, clock, NO_RETRIES)
+        self._tickets: Gateway[TicketAnswer | Moved] = Gateway(transport, clock)
+        self._own: Gateway[TicketAnswer | Moved] = Gateway(transport, clock, NO_RETRIES)
         self._moved: BoundedDict[str, None] = BoundedDict(KNOWN_MOVED)
-        self._slow = Gateway(transport, clock, ONE_BY_ONE)
+        self._charges: Gateway[ChargeAnswer] = Gateway(transport, clock, ONE_BY_ONE)
+        self._purchases: Gateway[PaymentAnswer] = Gateway(transport, clock, ONE_BY_ONE)
         self._hosts = host_names(settings)
         # What the Supervisor said, while that is not what is so here.
         self._other_hosts: dict[str, int] = {}
@@ -61,7 +62,6 @@ class ActorClient:
         """The ticket's answer, durable when it arrives; Unavailable or Overloaded when there is none in time."""
         shared = self._placement.host_of(names.TICKETS, command.ticket_id)
         until = self._clock.now() + TICKET_TIMEOUT_MS
-        answer: TicketAnswer | Refusal | Moved
         if command.ticket_id not in self._moved:
             answer = await self._tickets.ask(shared, command, TICKET_TIMEOUT_MS)
             if not isinstance(answer, Moved):
@@ -79,17 +79,15 @@ class ActorClient:
         own = names.dedicated(command.ticket_id)
         try:
             # The shared host may have been asked several times before it said where the ticket is.
-            answer: TicketAnswer | Refusal | Moved = await self._own.ask(own, command, timeout_ms, redelivered=True)
+            return await self._own.ask(own, command, timeout_ms, redelivered=True)
         except HostUnreachableError:
             return Moved()
-        return answer
 
     async def ask_charge(self, command: PaymentCommand) -> ChargeAnswer | Refusal:
         """The charge as the command left it."""
         charge_id = getattr(command, "charge_id", None) or command.charge.id  # type: ignore[union-attr]
         host = self._placement.host_of(names.PAYMENTS, charge_id)
-        answer: ChargeAnswer | Refusal = await self._slow.ask(host, command, PAYMENT_TIMEOUT_MS)
-        return answer
+        return await self._charges.ask(host, command, PAYMENT_TIMEOUT_MS)
 
     async def pay(self, command: Pay) -> PaymentAnswer | Refusal:
         """Carries the payment of an order through, and says how it stands."""
@@ -105,8 +103,7 @@ class ActorClient:
 
     async def _purchase(self, command: PurchaseCommand) -> PaymentAnswer | Refusal:
         host = self._placement.host_of(names.ORDERS, command.order_id)
-        answer: PaymentAnswer | Refusal = await self._slow.ask(host, command, PAYMENT_TIMEOUT_MS)
-        return answer
+        return await self._purchases.ask(host, command, PAYMENT_TIMEOUT_MS)
 
     def compare_hosts(self, supervisor: Heartbeat) -> None:
         """Is not ready while the Supervisor has other numbers of actors: this process looks for others' ids elsewhere.

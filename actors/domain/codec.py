@@ -102,13 +102,16 @@ def stored(values: Mapping[str, Any]) -> Document:
     }
 
 
-def event_name(event: events.Event | UnreadableEvent) -> str:
-    """Return the name under which the event is stored and published."""
+def event_name(event: object) -> str:
+    """Return the name under which the event is stored and published. Raise KeyError for what is no event."""
     return event.name if isinstance(event, UnreadableEvent) else NAMES[type(event)]
 
 
-def encode_event(event: events.Event | UnreadableEvent) -> Document:
-    """Return the event as {type, data}, with its version as `schema` from the second on."""
+def encode_event(event: object) -> Document:
+    """Return the event as {type, data}, with its version as `schema` from the second on.
+
+    Raise KeyError for what is no event.
+    """
     name = event_name(event)
     if isinstance(event, UnreadableEvent):
         return _event_document(name, event.version, event.data)

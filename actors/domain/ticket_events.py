@@ -1,7 +1,7 @@
 """What happened to a ticket, to the orders for it and to its waiting list."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 from actors.domain.ticket_values import Order, TicketDetails
 
@@ -130,6 +130,15 @@ TicketEvent: TypeAlias = (
 )
 
 
-def order_in(event: object) -> Order | None:
-    """Return the order that an event of a ticket is about, None for any other event."""
-    return event.order if isinstance(event, OrderEvent) else None
+def order_in(event: TicketEvent) -> Order | None:
+    """Return the order that an event of a ticket is about, None where it is about the ticket alone."""
+    match event:
+        case OrderEvent(order=order):
+            return order
+        case (
+            TicketCreated() | TicketUpdated() | TicketWithdrawn() | TicketSuspended() | TicketReinstated()
+            | WaiterJoined() | WaiterLeft() | WaitingListClosed()
+        ):  # fmt: skip
+            return None
+        case _:
+            assert_never(event)

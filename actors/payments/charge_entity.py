@@ -25,7 +25,7 @@ class ChargeReads(Protocol):
         """The order that each client's key was first used to pay, as the journal has it."""
 
 
-class ChargeEntity(Entity[Charge, ChargeCommand]):
+class ChargeEntity(Entity[Charge, ChargeCommand, ChargeEvent, Charge]):
     """Charges in a host. Of one that was not in memory, as for a refund, the journal is asked for its last commit."""
 
     kind = "charge"
@@ -63,7 +63,9 @@ class ChargeEntity(Entity[Charge, ChargeCommand]):
         requests = {request for request in wanted if request is not None}
         self._payers = await self._queries.orders_of_requests(requests) if requests else {}
 
-    def decide(self, charge: Charge | None, command: ChargeCommand, now: Instant) -> EntityDecision[Charge]:
+    def decide(
+        self, charge: Charge | None, command: ChargeCommand, now: Instant
+    ) -> EntityDecision[Charge, ChargeEvent]:
         if charge is None and isinstance(command, OpenCharge) and self._is_anothers(command.charge):
             return EntityDecision((), RequestMismatch(), None)
         decision = rules.decide(charge, command, now)
@@ -71,7 +73,7 @@ class ChargeEntity(Entity[Charge, ChargeCommand]):
             return EntityDecision((), decision, None)
         return EntityDecision(decision, None, None)
 
-    def evolve(self, _charge: Charge | None, recorded: RecordedEvent, _entity_id: str) -> Charge:
+    def evolve(self, _charge: Charge | None, recorded: RecordedEvent[ChargeEvent], _entity_id: str) -> Charge:
         return rules.evolve(recorded.event)
 
     def version(self, charge: Charge | None) -> int:
@@ -86,10 +88,10 @@ class ChargeEntity(Entity[Charge, ChargeCommand]):
         # An earlier attempt of the order has it: a key exists once, and names the order, not one of its attempts.
         return () if event.charge.request in self._payers else (request_key(event.charge.request),)
 
-    def reply(self, charge: Charge, _command: ChargeCommand, _decided: EntityDecision[Charge]) -> Charge:
+    def reply(self, charge: Charge, _command: ChargeCommand, _decided: EntityDecision[Charge, ChargeEvent]) -> Charge:
         return charge
 
-    def document_updates(self, recorded: RecordedEvent, _charge: Charge) -> list[DocumentUpdate]:
+    def document_updates(self, recorded: RecordedEvent[ChargeEvent], _charge: Charge) -> list[DocumentUpdate]:
         return charge_updates(recorded.event)
 
     def _is_anothers(self, charge: Charge) -> bool:

@@ -58,7 +58,7 @@ logger = structlog.get_logger(__name__)
 class ChargeWorkflow:
     """The steps of charges. One at a time for each charge; any of them can be asked for again at any time."""
 
-    def __init__(self, charges: Host[Charge, ChargeCommand], stripe: Stripe, clock: Clock) -> None:
+    def __init__(self, charges: Host[Charge, ChargeCommand, Charge], stripe: Stripe, clock: Clock) -> None:
         self._stripe_calls = StripeCalls(charges, stripe, clock)
         self._refunds = Refunds(self._stripe_calls)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()

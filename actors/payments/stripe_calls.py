@@ -42,7 +42,7 @@ class RefusedError(Exception):
 class StripeCalls:
     """The steps of charges at Stripe. All raise errors.StripeFailure, and RefusedError when the charge refuses."""
 
-    def __init__(self, charges: Host[Charge, ChargeCommand], stripe: Stripe, clock: Clock) -> None:
+    def __init__(self, charges: Host[Charge, ChargeCommand, Charge], stripe: Stripe, clock: Clock) -> None:
         self._stripe = stripe
         self._charges = charges
         self._clock = clock
@@ -60,7 +60,7 @@ class StripeCalls:
         (reply,) = await self._charges.deliver([command], self._clock.now() + PATIENCE_MS)
         if isinstance(reply, Charge):
             return reply
-        raise RefusedError(reply if isinstance(reply, Refusal) else Unavailable())
+        raise RefusedError(reply)
 
     async def create(self, charge: Charge, deadline: Instant) -> Intent:
         """Make an intent for the charge, unconfirmed: it takes nothing, so one that was made in vain does no harm."""

@@ -46,7 +46,9 @@ class HostActor:
         """What the Ray dashboard and the logs show."""
         return self.name
 
-    async def deliver(self, messages: Sequence[Any], deadline: Instant, *, redelivered: bool = False) -> list[Reply]:
+    async def deliver(
+        self, messages: Sequence[Any], deadline: Instant, *, redelivered: bool = False
+    ) -> Sequence[Reply]:
         """One reply for each message, in order; Unavailable for all while the actor cannot start.
 
         `redelivered` when they were sent before and may have taken effect.
@@ -122,7 +124,7 @@ class HostActor:
         """Builds what this actor needs and starts its jobs. Raises StoreUnavailableError; it is called again then."""
         raise NotImplementedError
 
-    async def handle(self, messages: Sequence[Any], deadline: Instant, *, redelivered: bool) -> list[Reply]:
+    async def handle(self, messages: Sequence[Any], deadline: Instant, *, redelivered: bool) -> Sequence[Reply]:
         """One reply for each message, in order."""
         raise NotImplementedError
 

@@ -23,7 +23,7 @@ from actors.processes.base import HostActor
 from actors.processes.handles import Handles, method_of
 from actors.processes.resources import Resources, supervise
 from actors.processes.servers import ProductionResources, end_process
-from actors.runtime.ports import Clock, HostUnreachableError, Instant, Reply, StoreUnavailableError
+from actors.runtime.ports import Clock, HostUnreachableError, Instant, StoreUnavailableError
 from actors.storage.clock import database_clock
 from actors.storage.database import Database
 from actors.supervision import renewal
@@ -153,7 +153,7 @@ class RayTransport:
     def __init__(self, settings: Settings) -> None:
         self._handles = Handles(names.namespace(settings))
 
-    async def call(self, host: str, messages: Sequence[Any], deadline: Instant, *, redelivered: bool) -> list[Reply]:
+    async def call(self, host: str, messages: Sequence[Any], deadline: Instant, *, redelivered: bool) -> Sequence[Any]:
         """One reply for each message, in order. Raises HostUnreachableError."""
         try:
             packed: bytes = await self._handles.call(

@@ -4,14 +4,12 @@ import asyncio
 from collections.abc import Sequence
 
 from actors.domain.answers import ChargeAnswer
-from actors.domain.charge_commands import ChargeCommand, PaymentCommand
-from actors.domain.charge_values import Charge
+from actors.domain.charge_commands import PaymentCommand
 from actors.domain.refusals import Refusal
 from actors.payments.charge_entity import ChargeEntity
 from actors.payments.charge_workflow import ChargeWorkflow
 from actors.processes.base import HostActor
 from actors.processes.resources import Resources
-from actors.runtime.host import Host
 from actors.runtime.ports import Instant
 
 
@@ -23,7 +21,7 @@ class PaymentActor(HostActor):
     async def start(self, connections: Resources) -> None:
         commit_relay = connections.commit_relay(writer=self.writer, host=self.name)
         entity = ChargeEntity(connections.queries)
-        host: Host[Charge, ChargeCommand] = connections.host(entity, commit_relay, writer=self.writer)
+        host = connections.host(entity, commit_relay, writer=self.writer)
         self.counters = host.counters
         account = connections.open_account(self.settings)
         await account.prepare()

@@ -16,7 +16,7 @@ from actors.runtime.clock import SharedClock
 from actors.runtime.commit_relay import CommitRelay
 from actors.runtime.entity import Entity
 from actors.runtime.host import Host
-from actors.runtime.ports import DocumentStore, EventStream, Journal, State
+from actors.runtime.ports import Answer_co, Command, DocumentStore, EventStream, Journal, State
 from actors.supervision import stalled_purchases
 from actors.supervision.duty import Duty
 from actors.supervision.recovery import RecoveryReads, WriterCheckpoints
@@ -92,8 +92,13 @@ class Resources(ABC):
         logger.exception(event, host=host, command=command)  # noqa: LOG004 - in one
 
     def host(
-        self, entity: Entity[State, Any], commit_relay: CommitRelay, *, writer: str, fence_reads: bool = False
-    ) -> Host[State, Any]:
+        self,
+        entity: Entity[State, Command, Any, Answer_co],
+        commit_relay: CommitRelay,
+        *,
+        writer: str,
+        fence_reads: bool = False,
+    ) -> Host[State, Command, Answer_co]:
         """A host of this writer; `fence_reads` when another host may have the same entities in memory."""
         return Host(entity, self.journal, self.clock, commit_relay, writer=writer, fence_reads=fence_reads)
 

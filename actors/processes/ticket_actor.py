@@ -24,7 +24,7 @@ IDLE_SECONDS = 60.0
 class TicketActor(HostActor):
     """Hosts tickets: all of those that are routed to it, or just one when it is named after it."""
 
-    _host: Host[Ticket, TicketCommand]
+    _host: Host[Ticket, TicketCommand, TicketAnswer]
     _commit_relay: CommitRelay
     _dedicated: DedicatedTickets | None = None
     _spoken_to: float = 0.0
@@ -58,7 +58,7 @@ class TicketActor(HostActor):
         if self._has_ended:
             return [Moved()] * len(messages)
         self._spoken_to = asyncio.get_running_loop().time()
-        return await (self._dedicated or self._host).deliver(messages, deadline, redelivered=redelivered)
+        return list(await (self._dedicated or self._host).deliver(messages, deadline, redelivered=redelivered))
 
     def is_idle(self) -> bool:
         if not names.is_dedicated(self.name) or not self._spoken_to:

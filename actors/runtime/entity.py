@@ -4,19 +4,25 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol
 
-from actors.runtime.ports import Command, DocumentUpdate, Event, Instant, RecordedEvent, Reply, State
+from typing_extensions import TypeVar
+
+from actors.domain.refusals import Refusal
+from actors.runtime.ports import Answer_co, Command, DocumentUpdate, Instant, RecordedEvent, Reply, State
+
+# What happens to this kind of entity. A host runs them all alike, and leaves it out.
+EntityEvent = TypeVar("EntityEvent", default=Any)
 
 
 @dataclass(slots=True)
-class EntityDecision(Generic[State]):
+class EntityDecision(Generic[State, EntityEvent]):
     """What a command led to: its events, or a refusal, and what it was decided on."""
 
-    events: tuple[Event, ...]
-    refusal: Any
+    events: tuple[EntityEvent, ...]
+    refusal: Refusal | None
     context: Any
 
 
-class Entity(Protocol[State, Command]):
+class Entity(Protocol[State, Command, EntityEvent, Answer_co]):
     """What a kind of entity does with its messages; everything here but `load` and `prefetch` is pure.
 
     Implementations inherit from it: what has an answer here is optional.
@@ -46,14 +52,14 @@ class Entity(Protocol[State, Command]):
         `after_conflict` when a key that one of them wants was taken: then also what is usually left to the fence.
         """
 
-    def decide(self, state: State | None, command: Command, now: Instant) -> EntityDecision[State]:
+    def decide(self, state: State | None, command: Command, now: Instant) -> EntityDecision[State, EntityEvent]:
         """The decision, with the context that `prefetch` fetched."""
 
-    def expire_if_due(self, state: State | None, now: Instant) -> tuple[Event, ...]:
+    def expire_if_due(self, state: State | None, now: Instant) -> tuple[EntityEvent, ...]:
         """The events that time alone causes, in order, to be applied before any command."""
         return ()
 
-    def evolve(self, state: State | None, recorded: RecordedEvent, entity_id: str) -> State:
+    def evolve(self, state: State | None, recorded: RecordedEvent[EntityEvent], entity_id: str) -> State:
         """The state after the event."""
 
     def version(self, state: State | None) -> int:
@@ -66,7 +72,7 @@ class Entity(Protocol[State, Command]):
     def updated_at(self, state: State | None) -> Instant:
         """The instant of the last event: time never goes backwards for an entity."""
 
-    def unique_keys(self, event: Event) -> tuple[str, ...]:
+    def unique_keys(self, event: EntityEvent) -> tuple[str, ...]:
         """Journal keys that the event owns besides its version."""
         return ()
 
@@ -77,10 +83,10 @@ class Entity(Protocol[State, Command]):
         """
         return None
 
-    def reply(self, state: State, command: Command, decided: EntityDecision[State]) -> Reply:
+    def reply(self, state: State, command: Command, decided: EntityDecision[State, EntityEvent]) -> Answer_co:
         """The answer to an accepted command."""
 
-    def on_decided(self, event: Event) -> None:
+    def on_decided(self, event: EntityEvent) -> None:
         """Told of every event as soon as it is decided, so that the rest of the turn is decided on it."""
         return
 
@@ -96,7 +102,7 @@ class Entity(Protocol[State, Command]):
         """Collection and id of the documents that the caller may read after this reply: they are written before it."""
         return ()
 
-    def document_updates(self, recorded: RecordedEvent, state: State) -> list[DocumentUpdate]:
+    def document_updates(self, recorded: RecordedEvent[EntityEvent], state: State) -> list[DocumentUpdate]:
         """The documents that the event changes; `state` is that after the turn."""
 
     def related_updates(self, state: State) -> list[DocumentUpdate]:

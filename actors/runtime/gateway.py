@@ -7,10 +7,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic
 
-from actors.domain.refusals import Overloaded, Unavailable
-from actors.runtime.ports import Clock, HostUnreachableError, Instant, Reply, Transport
+from actors.domain.refusals import Overloaded, Refusal, Unavailable
+from actors.runtime.ports import Answer_co, Clock, HostUnreachableError, Instant, Transport
 
 FIRST_BACKOFF_SECONDS = 0.05
 
@@ -47,14 +47,14 @@ class GatewayCounters:
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Waiting(Generic[Answer_co]):
     message: Any
     deadline: Instant
     redelivered: bool
-    reply: asyncio.Future[Reply]
+    reply: asyncio.Future[Answer_co | Refusal]
 
 
-class Gateway:
+class Gateway(Generic[Answer_co]):
     """Asks hosts. Asking again is safe, so what has an unknown outcome is sent again until the deadline."""
 
     def __init__(self, transport: Transport, clock: Clock, limits: ChannelLimits | None = None) -> None:
@@ -62,9 +62,9 @@ class Gateway:
         self._transport = transport
         self._clock = clock
         self._limits = limits or ChannelLimits()
-        self._channels: dict[str, _Channel] = {}
+        self._channels: dict[str, _Channel[Answer_co]] = {}
 
-    async def ask(self, host: str, message: Any, timeout_ms: int, *, redelivered: bool = False) -> Reply:  # noqa: ANN401
+    async def ask(self, host: str, message: Any, timeout_ms: int, *, redelivered: bool = False) -> Answer_co | Refusal:  # noqa: ANN401
         """The host's reply within `timeout_ms`; Overloaded or Unavailable when there is none.
 
         `redelivered` when the message was sent before, to this host or another, and may have taken effect. Raises
@@ -77,7 +77,7 @@ class Gateway:
         return await channel.ask(message, self._clock.now() + timeout_ms, redelivered=redelivered)
 
 
-class _Channel:
+class _Channel(Generic[Answer_co]):
     def __init__(  # noqa: PLR0913, PLR0917 - what it has of its gateway
         self,
         host: str,
@@ -93,16 +93,16 @@ class _Channel:
         self._clock = clock
         self._counters = counters
         self._when_empty = when_empty
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[_Waiting[Answer_co]] = deque()
         self._calls: set[asyncio.Task[None]] = set()
         self._in_flight = 0
         self._starting = 0
 
-    async def ask(self, message: Any, deadline: Instant, *, redelivered: bool) -> Reply:  # noqa: ANN401 - any message
+    async def ask(self, message: Any, deadline: Instant, *, redelivered: bool) -> Answer_co | Refusal:  # noqa: ANN401 - any message
         if len(self._waiting) >= self._limits.waiting:
             return Overloaded()
         loop = asyncio.get_running_loop()
-        reply: asyncio.Future[Reply] = loop.create_future()
+        reply: asyncio.Future[Answer_co | Refusal] = loop.create_future()
         self._waiting.append(_Waiting(message, deadline, redelivered, reply))
         if self._in_flight < self._limits.in_flight and self._starting * self._limits.batch < len(self._waiting):
             # Not now but soon: what arrives in the same pass of the event loop goes along.
@@ -143,7 +143,7 @@ class _Channel:
             if not waiting.reply.done():
                 waiting.reply.set_result(reply)
 
-    async def _send(self, batch: Sequence[_Waiting]) -> Sequence[Reply]:
+    async def _send(self, batch: Sequence[_Waiting[Answer_co]]) -> Sequence[Answer_co | Refusal]:
         deadline = max(waiting.deadline for waiting in batch)
         messages = [waiting.message for waiting in batch]
         backoff_seconds = FIRST_BACKOFF_SECONDS

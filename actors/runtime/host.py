@@ -8,14 +8,15 @@ import asyncio
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Generic
+from typing import Any, Generic, cast
 
-from actors.domain.refusals import Overloaded, Unavailable
+from actors.domain.refusals import Overloaded, Refusal, Unavailable
 from actors.runtime.commit_relay import CommitRelay
 from actors.runtime.entity import Entity
 from actors.runtime.entity_cache import EntityCache
 from actors.runtime.mailbox import Batch, Envelope, Mailbox
 from actors.runtime.ports import (
+    Answer_co,
     Clock,
     Command,
     Commit,
@@ -24,7 +25,6 @@ from actors.runtime.ports import (
     FencedError,
     Instant,
     Journal,
-    Reply,
     State,
     StoreUnavailableError,
     commit_id,
@@ -65,12 +65,12 @@ class Counters:
     fenced: int = 0
 
 
-class Host(Generic[State, Command]):
+class Host(Generic[State, Command, Answer_co]):
     """One incarnation of one host. Start with `run`, talk to it with `deliver`."""
 
     def __init__(  # noqa: PLR0913 - the seams of the design
         self,
-        entity: Entity[State, Command],
+        entity: Entity[State, Command, Any, Answer_co],
         journal: Journal,
         clock: Clock,
         commit_relay: CommitRelay,
@@ -110,8 +110,8 @@ class Host(Generic[State, Command]):
 
     async def deliver(
         self, commands: Sequence[Command], deadline: Instant, *, redelivered: bool = False
-    ) -> list[Reply]:
-        """The replies in order: what the entity answers, a Refusal, Overloaded, or Unavailable.
+    ) -> list[Answer_co | Refusal]:
+        """The replies in order: what the entity answers, or a refusal, such as Overloaded and Unavailable.
 
         `redelivered` when they were sent before and may have taken effect.
 
@@ -130,7 +130,7 @@ class Host(Generic[State, Command]):
             Envelope(command, deadline, batch, place, redelivered=redelivered) for place, command in enumerate(commands)
         )
         await batch.done
-        return batch.replies
+        return cast("list[Answer_co | Refusal]", batch.replies)
 
     def release(self, entity_id: str) -> None:
         """Forgets an entity that lives in another host from now on, and when it wanted to be woken."""

@@ -2,19 +2,25 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias
+
+from typing_extensions import TypeVar  # with defaults, which the standard library has from Python 3.13 on
 
 SEQ_DIGITS = 12
 
 Instant = int
 State = TypeVar("State")
 Command = TypeVar("Command")
-Event = Any
-Reply = Any
+# What happened to an entity. A reader of events of every kind gets objects, and has to say which ones it takes.
+Event_co = TypeVar("Event_co", default=object, covariant=True)
+# What is answered to messages that are not refused.
+Answer_co = TypeVar("Answer_co", default=Any, covariant=True)
+# An answer or a refusal, which the runtime passes on.
+Reply: TypeAlias = object
 
 
 @dataclass(frozen=True, slots=True)
-class RecordedEvent:
+class RecordedEvent(Generic[Event_co]):
     """One event of one entity, such as `ticket:5f…`; versions of an entity have no gaps and start at 1.
 
     `commit` is the id of its commit, and `previous_commit` that of the commit with the version before: None for the
@@ -24,7 +30,7 @@ class RecordedEvent:
     entity: str
     version: int
     at: Instant
-    event: Event
+    event: Event_co
     previous_commit: str | None = None
     commit: str | None = field(default=None, compare=False)
 
@@ -181,10 +187,10 @@ class EventStream(Protocol):
 class Transport(Protocol):
     """The way to the hosts."""
 
-    async def call(self, host: str, messages: Sequence[Any], deadline: Instant, *, redelivered: bool) -> list[Reply]:
-        """One reply for each message, in order; `redelivered` when they were sent before.
+    async def call(self, host: str, messages: Sequence[Any], deadline: Instant, *, redelivered: bool) -> Sequence[Any]:
+        """One reply for each message, in order, as the other process sent it. Raises HostUnreachableError.
 
-        Raises HostUnreachableError.
+        `redelivered` when they were sent before.
         """
 
 

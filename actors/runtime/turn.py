@@ -12,7 +12,7 @@ from typing import Generic
 from actors.domain.refusals import Unavailable
 from actors.runtime.entity import Entity
 from actors.runtime.mailbox import Envelope
-from actors.runtime.ports import Command, DocumentUpdate, Event, Instant, RecordedEvent, Reply, State
+from actors.runtime.ports import Command, DocumentUpdate, Instant, RecordedEvent, Reply, State
 
 
 @dataclass(slots=True)
@@ -121,7 +121,7 @@ class Decider(Generic[State, Command]):
         state: State | None,
         entity_id: str,
         now: Instant,
-        event: Event,
+        event: object,
         commit: str,
     ) -> State:
         """Adds the event to those of the next commit, and returns the state after it."""

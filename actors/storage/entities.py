@@ -10,7 +10,7 @@ from actors.domain.codec import Document
 from actors.domain.instants import Instant
 from actors.domain.keys import edit_key, order_key, request_key
 from actors.domain.ticket import Ticket
-from actors.domain.ticket_events import TicketUpdated, order_in
+from actors.domain.ticket_events import TicketEvent, TicketUpdated, order_in
 from actors.domain.ticket_values import Order
 from actors.read_model.projections import charge_of, order_of, readable, ticket_of, unpaid_hold_keys
 from actors.runtime.batch_loader import BatchLoader
@@ -86,6 +86,7 @@ class MongoEntities:
             order.id: order
             for commit in commits
             for record in commit.records
+            if isinstance(record.event, TicketEvent)
             if (order := order_in(record.event)) is not None and order.id in ids
         }
         for order_id, order in (await self.orders(known)).items():

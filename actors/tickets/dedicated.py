@@ -7,7 +7,7 @@ of reads too.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import compress
 
@@ -44,7 +44,7 @@ class DedicatedTickets:
         self,
         name: str,
         settings: Settings,
-        host: Host[Ticket, TicketCommand],
+        host: Host[Ticket, TicketCommand, TicketAnswer],
         directory: ActorDirectory,
         tickets: TicketClient,
         clock: Clock,
@@ -73,9 +73,7 @@ class DedicatedTickets:
         if redelivered:
             self._take_back(commands)
         stays = [command.ticket_id not in self._moved for command in commands]
-        replies: Iterator[TicketAnswer | Refusal] = iter(
-            await self._host.deliver(list(compress(commands, stays)), deadline, redelivered=redelivered)
-        )
+        replies = iter(await self._host.deliver(list(compress(commands, stays)), deadline, redelivered=redelivered))
         answers: list[TicketAnswer | Refusal | Moved] = [next(replies) if stay else Moved() for stay in stays]
         for command, answer in zip(commands, answers, strict=True):
             if isinstance(command, Reserve) and _is_held(answer):
@@ -159,8 +157,7 @@ class DedicatedTickets:
 
     async def _read(self, ticket_id: str) -> TicketAnswer | Refusal:
         (answer,) = await self._host.deliver([ReadTicket(ticket_id)], self._clock.now() + READ_TIMEOUT_MS)
-        read: TicketAnswer | Refusal = answer
-        return read
+        return answer
 
 
 def _is_held(answer: TicketAnswer | Refusal | Moved) -> bool:

@@ -62,7 +62,7 @@ class TicketReads(Protocol):
         """The edits that took effect, each with the id of the ticket that it changed."""
 
 
-class TicketEntity(Entity[Ticket, TicketCommand]):
+class TicketEntity(Entity[Ticket, TicketCommand, TicketEvent, TicketAnswer]):
     """Tickets in a host; see runtime.ports.Entity for what each method promises."""
 
     kind = "ticket"
@@ -140,7 +140,9 @@ class TicketEntity(Entity[Ticket, TicketCommand]):
         if unknown := self._holds.unknown(limited):
             self._holds.learn(unknown, await self._queries.unpaid_holds_of(unknown, now))
 
-    def decide(self, ticket: Ticket | None, command: TicketCommand, now: Instant) -> EntityDecision[Ticket]:
+    def decide(
+        self, ticket: Ticket | None, command: TicketCommand, now: Instant
+    ) -> EntityDecision[Ticket, TicketEvent]:
         context = self._offering
         if isinstance(command, Reserve):
             open_holds, first_end = self._holds.open_of(command.buyer_id, now)
@@ -161,7 +163,7 @@ class TicketEntity(Entity[Ticket, TicketCommand]):
     def expire_if_due(self, ticket: Ticket | None, now: Instant) -> tuple[TicketEvent, ...]:
         return rules.due(ticket, now, self._offering)
 
-    def evolve(self, ticket: Ticket | None, recorded: RecordedEvent, entity_id: str) -> Ticket:
+    def evolve(self, ticket: Ticket | None, recorded: RecordedEvent[TicketEvent], entity_id: str) -> Ticket:
         return replace(evolve(ticket, recorded.event, recorded.at, entity_id), commit=recorded.commit)
 
     def version(self, ticket: Ticket | None) -> int:
@@ -187,7 +189,9 @@ class TicketEntity(Entity[Ticket, TicketCommand]):
         edit_id = _edit_id_of(command)
         return edit_key(edit_id) if edit_id is not None else None
 
-    def reply(self, ticket: Ticket, command: TicketCommand, decided: EntityDecision[Ticket]) -> TicketAnswer:
+    def reply(
+        self, ticket: Ticket, command: TicketCommand, decided: EntityDecision[Ticket, TicketEvent]
+    ) -> TicketAnswer:
         fresh = bool(decided.events)
         if isinstance(command, JoinWaitingList | LeaveWaitingList | CloseWaitingList):
             return TicketAnswer(ticket, None, fresh)
@@ -228,9 +232,8 @@ class TicketEntity(Entity[Ticket, TicketCommand]):
                 return (("orders", ended.order_id),)  # whoever hears that it is over reads how it ended
         return ()
 
-    def document_updates(self, recorded: RecordedEvent, ticket: Ticket) -> list[DocumentUpdate]:
-        event: TicketEvent = recorded.event
-        return ticket_updates(event, ticket)
+    def document_updates(self, recorded: RecordedEvent[TicketEvent], ticket: Ticket) -> list[DocumentUpdate]:
+        return ticket_updates(recorded.event, ticket)
 
     def related_updates(self, ticket: Ticket) -> list[DocumentUpdate]:
         return [] if ticket.order is None else [order_update(ticket.order)]

@@ -1,12 +1,23 @@
 """A ticket's past as its seller sees it."""
 
-from typing import Any, Literal, NotRequired
+from typing import Any, Literal, NotRequired, assert_never
 
 from typing_extensions import TypedDict
 
-from actors.domain.codec import UnreadableEvent, event_name
+from actors.domain.codec import event_name
 from actors.domain.money import to_major_units
-from actors.domain.ticket_events import TicketCreated, TicketEvent, TicketUpdated, order_in
+from actors.domain.ticket_events import (
+    OrderEvent,
+    TicketCreated,
+    TicketEvent,
+    TicketReinstated,
+    TicketSuspended,
+    TicketUpdated,
+    TicketWithdrawn,
+    WaiterJoined,
+    WaiterLeft,
+    WaitingListClosed,
+)
 from actors.domain.ticket_values import Order, OrderStatus
 from actors.runtime.ports import RecordedEvent
 from serve_app.http.timestamps import iso
@@ -47,16 +58,22 @@ def history_entry(recorded: RecordedEvent) -> HistoryEntry:
     }
 
 
-def _data(event: TicketEvent | UnreadableEvent) -> dict[str, Any]:
+def _data(event: object) -> dict[str, Any]:
+    if not isinstance(event, TicketEvent):
+        return {}  # of a newer release, which knows what a seller may see of it
     match event:
-        case UnreadableEvent():
-            return {}  # of a newer release, which knows what a seller may see of it
         case TicketCreated(seller_id=seller_id, details=details):
             return {"userId": seller_id, **details_view(details)}
         case TicketUpdated(details=details):
             return {**details_view(details)}
-    order = order_in(event)
-    return {} if order is None else {**_past_order(order)}
+        case OrderEvent(order=order):
+            return {**_past_order(order)}
+        case TicketWithdrawn() | TicketSuspended() | TicketReinstated():
+            return {}
+        case WaiterJoined() | WaiterLeft() | WaitingListClosed():
+            return {}
+        case _:
+            assert_never(event)
 
 
 def _past_order(order: Order) -> PastOrder:

@@ -12,6 +12,8 @@ from actors.domain.purchase_commands import RefundOrder
 from actors.domain.refusals import NotOwner, Refusal
 from actors.domain.ticket import Ticket
 from actors.domain.ticket_commands import CreateTicket, EditTicket, ReadTicket, WithdrawTicket
+from actors.domain.ticket_events import TicketEvent, order_in
+from actors.domain.ticket_values import Order
 from actors.runtime.ports import RecordedEvent
 from serve_app.buying.permissions import sold_order
 from serve_app.http.errors import ForbiddenError
@@ -101,6 +103,11 @@ async def newest_history(services: Services, ticket: Ticket) -> tuple[Sequence[R
     """Return the ticket's last 200 events in order, and whether there are older ones. Raises StoreUnavailableError."""
     first = max(0, ticket.version - _NEWEST_EVENTS)
     return await read_history(services, ticket.id, first, _NEWEST_EVENTS), first > 0
+
+
+def past_order(recorded: RecordedEvent) -> Order | None:
+    """Return the order that an event of a ticket's past is about, None for one of the ticket or a newer release."""
+    return order_in(recorded.event) if isinstance(recorded.event, TicketEvent) else None
 
 
 async def refund_order(services: Services, user_id: str, order_id: str) -> PaymentAnswer:

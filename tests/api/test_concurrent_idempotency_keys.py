@@ -29,11 +29,10 @@ class ThroughAGateway:
     market: LocalMarket
 
     def __post_init__(self) -> None:
-        self._gateway = Gateway(self, self.market.connections.clock)
+        self._gateway: Gateway[TicketAnswer] = Gateway(self, self.market.connections.clock)
 
     async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal:
-        answer: TicketAnswer | Refusal = await self._gateway.ask("tickets-0", command, 20_000)
-        return answer
+        return await self._gateway.ask("tickets-0", command, 20_000)
 
     async def call(self, _host: str, messages: Sequence[Any], deadline: Instant, *, redelivered: bool) -> list[Reply]:
         return await self.market.tickets.host.deliver(messages, deadline, redelivered=redelivered)

@@ -38,8 +38,8 @@ class WithoutDueHolds(WithoutAlarm):
 async def expiries(market: LocalMarket) -> dict[str, Instant]:
     """How late each expired order's end came, in ms after its time. Asks nobody who could cause it."""
     found = await records(market.connections.database)
-    expired = [record for record in found if isinstance(record.event, OrderExpired)]
-    return {record.event.order.id: record.at - record.event.order.expires_at for record in expired}
+    expired = ((record.event.order, record.at) for record in found if isinstance(record.event, OrderExpired))
+    return {order.id: at - order.expires_at for order, at in expired}
 
 
 async def over(market: LocalMarket, end: Instant) -> None:

@@ -8,7 +8,6 @@ from starlette.responses import Response
 
 from actors.domain.codec import event_name
 from actors.domain.ids import is_id
-from actors.domain.ticket_events import order_in
 from actors.storage.catalogue import TicketFilter
 from actors.storage.users import User
 from serve_app.accounts import bans
@@ -166,7 +165,7 @@ async def _ticket_page(
     past, is_cut = await selling.newest_history(services, ticket)
     context = {
         "ticket": ticket,
-        "past": [(event_name(recorded.event), recorded.at, order_in(recorded.event)) for recorded in past],
+        "past": [(event_name(recorded.event), recorded.at, selling.past_order(recorded)) for recorded in past],
         "is_cut": is_cut,
     }
     return _page(request, "admin-ticket.html", context, form, error)

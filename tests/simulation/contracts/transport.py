@@ -13,7 +13,7 @@ from actors.cluster.heartbeat import ActorDirectory, Heartbeat
 from actors.domain.refusals import NotFound
 from actors.domain.ticket import TicketAnswer
 from actors.domain.ticket_commands import CreateTicket, ReadTicket
-from actors.runtime.ports import Clock, HostUnreachableError, Reply, Transport
+from actors.runtime.ports import Clock, HostUnreachableError, Transport
 from config.settings import Settings
 from tests.support.examples import DETAILS, SELLER
 
@@ -40,7 +40,7 @@ class ClusterUnderTest(Protocol):
         """Ends the process that gave this sign of life, as kill -9 does."""
 
 
-async def _call(cluster: ClusterUnderTest, transport: Transport, host: str, messages: Sequence[Any]) -> list[Reply]:
+async def _call(cluster: ClusterUnderTest, transport: Transport, host: str, messages: Sequence[Any]) -> Sequence[Any]:
     return await transport.call(host, messages, cluster.clock.now() + PATIENCE, redelivered=False)
 
 
