@@ -1,8 +1,8 @@
 """The API as a Ray Serve application."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from itertools import repeat
 from typing import TypeVar
 
 import structlog
@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from actors.processes import on_ray
 from actors.runtime.ports import StoreUnavailableError
+from actors.runtime.retry import retry
 from actors.storage.database import connect, database_of
 from config import logs
 from config.settings import Settings
@@ -71,12 +72,15 @@ async def once_the_database_answers(
     stack: AsyncExitStack, opened: Callable[[], AbstractAsyncContextManager[T]], retry_seconds: float = 1.0
 ) -> T:
     """Return what was opened, to be closed with the stack. Tries again for as long as the database is away."""
-    while True:
-        try:
-            return await stack.enter_async_context(opened())
-        except (PyMongoError, StoreUnavailableError) as error:
-            _log.warning("waiting for the database", exception=type(error).__name__)
-            await asyncio.sleep(retry_seconds)
+
+    async def open_anew() -> T:
+        return await stack.enter_async_context(opened())
+
+    return await retry(open_anew, (PyMongoError, StoreUnavailableError), repeat(retry_seconds), _is_waiting)
+
+
+def _is_waiting(error: Exception) -> None:
+    _log.warning("waiting for the database", exception=type(error).__name__)
 
 
 def behind_ray(api: FastAPI) -> FastAPI:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial
-from itertools import count
 from typing import TypeVar
 
 from actors.domain.charge import idempotency_key
@@ -13,6 +12,7 @@ from actors.domain.instants import Instant
 from actors.domain.refusals import Refusal, Unavailable
 from actors.runtime.host import Host
 from actors.runtime.ports import Clock
+from actors.runtime.retry import backoff
 from actors.stripe import errors
 from actors.stripe.client import Stripe, is_confirmation_token
 from actors.stripe.resources import Dispute, Intent, Refund
@@ -118,24 +118,22 @@ class StripeCalls:
         """
         if step in PATIENT and self._clock.now() < charge.updated_at + _rest_ms(charge.tries.count(step)):
             raise errors.OutcomeUnknown("tried_often")
-        backoff_seconds = FIRST_BACKOFF_SECONDS
-        for attempt in count(1):
+        for attempt, pause_seconds in enumerate(backoff(FIRST_BACKOFF_SECONDS), 1):
             try:
                 return await call(idempotency_key=idempotency_key(charge, step))
             except errors.ServerFailed:
                 charge = await self.tell(ScheduleRetry(charge.id, step))
-                if step is ChargeStep.REFUND or self._is_last(attempt, backoff_seconds, deadline):
+                if step is ChargeStep.REFUND or self._is_last(attempt, pause_seconds, deadline):
                     raise
             except (errors.OutcomeUnknown, errors.RateLimited):
-                if self._is_last(attempt, backoff_seconds, deadline):
+                if self._is_last(attempt, pause_seconds, deadline):
                     raise
             # The charge may be changed meanwhile by another process; its journal then refuses what we record.
-            await asyncio.sleep(backoff_seconds)
-            backoff_seconds *= 2
-        raise AssertionError("count never ends")
+            await asyncio.sleep(pause_seconds)
+        raise AssertionError("pauses never end")
 
-    def _is_last(self, attempt: int, backoff_seconds: float, deadline: Instant) -> bool:
-        return attempt >= TRIES or self._clock.now() + int(backoff_seconds * 1000) >= deadline
+    def _is_last(self, attempt: int, pause_seconds: float, deadline: Instant) -> bool:
+        return attempt >= TRIES or self._clock.now() + int(pause_seconds * 1000) >= deadline
 
 
 def _rest_ms(tries: int) -> int:

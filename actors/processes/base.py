@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Any
 
 import structlog
@@ -15,6 +16,7 @@ from actors.processes.actor_system import ActorSystem
 from actors.processes.resources import Resources
 from actors.runtime.host import Counters
 from actors.runtime.ports import HostUnreachableError, Instant, Reply, StoreUnavailableError
+from actors.runtime.retry import retry
 from config.settings import Settings
 
 START_AGAIN_SECONDS = 1.0
@@ -112,13 +114,7 @@ class HostActor:
 
     async def ready(self) -> None:
         """Returns when the actor has started; it is tried again while the database is away."""
-        while True:
-            try:
-                await self._start_once()
-            except StoreUnavailableError:
-                await asyncio.sleep(START_AGAIN_SECONDS)
-            else:
-                return
+        await retry(self._start_once, StoreUnavailableError, repeat(START_AGAIN_SECONDS))
 
     async def start(self, connections: Resources) -> None:
         """Builds what this actor needs and starts its jobs. Raises StoreUnavailableError; it is called again then."""

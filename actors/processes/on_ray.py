@@ -5,6 +5,7 @@ import contextlib
 import os
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from itertools import repeat
 from typing import Any
 
 import psutil
@@ -24,6 +25,7 @@ from actors.processes.handles import Handles, method_of
 from actors.processes.resources import Resources, supervise
 from actors.processes.servers import ProductionResources, end_process
 from actors.runtime.ports import Clock, HostUnreachableError, Instant, StoreUnavailableError
+from actors.runtime.retry import retry
 from actors.storage.clock import database_clock
 from actors.storage.database import Database
 from actors.supervision import renewal
@@ -260,13 +262,7 @@ async def connect(settings: Settings, database: Database) -> ActorClient:
     Waits while the database is away: deadlines are on its clock.
     """
     system, clock = RaySystem(), database_clock(database)
-    while True:
-        try:
-            await clock.refresh()
-        except StoreUnavailableError:
-            await asyncio.sleep(DATABASE_RETRY_SECONDS)
-        else:
-            break
+    await retry(clock.refresh, StoreUnavailableError, repeat(DATABASE_RETRY_SECONDS))
     actors = system.actors(settings, clock)
     watching = watch(system.directory(settings), [names.SUPERVISOR], actors.compare_hosts)
     supervise(end_process, clock.run(), watching)

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, repeat
 from typing import Any
 
 from actors.runtime.ports import (
@@ -20,6 +20,7 @@ from actors.runtime.ports import (
 )
 from actors.runtime.publisher import Publisher
 from actors.runtime.replay import latest_per_document
+from actors.runtime.retry import retry
 
 # Documents that nobody waits for are left to quiet moments: a guarded replace costs the database 2 ms, ten times an
 # insert (measured with `holdfast up`). While the host is busy only a fiftieth of what waits is written every half
@@ -130,14 +131,8 @@ class CommitRelay:
 
         They stay noted until they are written.
         """
-        for _ in range(WRITE_TRIES):
-            try:
-                await self._write(updates)
-            except StoreUnavailableError:
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                return
-        raise StoreUnavailableError
+        pauses = repeat(RETRY_SECONDS, WRITE_TRIES - 1)
+        await retry(lambda: self._write(updates), StoreUnavailableError, pauses)
 
     async def _write(self, updates: Sequence[DocumentUpdate]) -> None:
         places = {(update.collection, update.id) for update in updates}
@@ -182,10 +177,7 @@ class CommitRelay:
             await self._fill.wait()
             self._fill.clear()
             while self._published < self._committed:
-                try:
-                    await self._publish_some()
-                except StoreUnavailableError:
-                    await asyncio.sleep(RETRY_SECONDS)
+                await retry(self._publish_some, StoreUnavailableError, repeat(RETRY_SECONDS))
 
     async def _publish_some(self) -> None:
         if not self._backlog:
@@ -207,11 +199,5 @@ class CommitRelay:
 
     async def _save_checkpoint(self) -> None:
         checkpoint = replace(self._saved, applied=self.applied, published=self._published, at=self._clock.now())
-        while True:
-            try:
-                await self._checkpoints.save(checkpoint)
-            except StoreUnavailableError:
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                self._saved = checkpoint
-                return
+        await retry(lambda: self._checkpoints.save(checkpoint), StoreUnavailableError, repeat(RETRY_SECONDS))
+        self._saved = checkpoint

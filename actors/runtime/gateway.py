@@ -11,6 +11,7 @@ from typing import Any, Generic
 
 from actors.domain.refusals import Overloaded, Refusal, Unavailable
 from actors.runtime.ports import Answer_co, Clock, HostUnreachableError, Instant, Transport
+from actors.runtime.retry import backoff
 
 FIRST_BACKOFF_SECONDS = 0.05
 
@@ -146,7 +147,7 @@ class _Channel(Generic[Answer_co]):
     async def _send(self, batch: Sequence[_Waiting[Answer_co]]) -> Sequence[Answer_co | Refusal]:
         deadline = max(waiting.deadline for waiting in batch)
         messages = [waiting.message for waiting in batch]
-        backoff_seconds = FIRST_BACKOFF_SECONDS
+        pauses = backoff(FIRST_BACKOFF_SECONDS, self._limits.longest_backoff_seconds)
         self._counters.messages += len(batch)
         redelivered = batch[0].redelivered
         while (left := (deadline - self._clock.now()) / 1000) > 0:
@@ -158,8 +159,7 @@ class _Channel(Generic[Answer_co]):
                 if not self._limits.retries:
                     raise HostUnreachableError(self._host) from error
                 redelivered = True
-                await asyncio.sleep(min(backoff_seconds, max(left, 0)))
-                backoff_seconds = min(backoff_seconds * 2, self._limits.longest_backoff_seconds)
+                await asyncio.sleep(min(next(pauses), max(left, 0)))
         if not self._limits.retries:
             raise HostUnreachableError(self._host)
         return [Unavailable()] * len(batch)

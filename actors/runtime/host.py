@@ -31,6 +31,7 @@ from actors.runtime.ports import (
 )
 from actors.runtime.replay import load
 from actors.runtime.replies import ReplySender
+from actors.runtime.retry import backoff, retry
 from actors.runtime.timers import Timers
 from actors.runtime.turn import Decider, Turn, existing
 
@@ -227,20 +228,14 @@ class Host(Generic[State, Command, Answer_co]):
 
         Until then new messages are told at once that the database is away.
         """
-        pause_seconds = _FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                size = await self._journal.append(commit)
-            except StoreUnavailableError:
-                self._store_away = True
-                await asyncio.sleep(pause_seconds)
-                pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
-            except FencedError:
-                self._store_away = False
-                raise
-            else:
-                self._store_away = False
-                return size
+        pauses = backoff(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
+        try:
+            return await retry(lambda: self._journal.append(commit), StoreUnavailableError, pauses, self._on_store_away)
+        finally:
+            self._store_away = False
+
+    def _on_store_away(self, _: Exception) -> None:
+        self._store_away = True
 
     def _enqueue_documents(self, turn: Turn[State]) -> list[DocumentUpdate]:
         """Note the documents that the turn's events change, and return those that its replies wait for."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any, TypeVar
 
 import structlog
@@ -15,6 +16,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, 
 from actors.cluster.names import DEFAULT_DATABASE
 from actors.domain.codec import Document
 from actors.runtime.ports import StoreUnavailableError
+from actors.runtime.retry import backoff
 from actors.storage.server import server_of
 
 Database = AsyncDatabase[Document]
@@ -24,7 +26,7 @@ LONGEST_IDLE_MS = 120_000
 # that another could go on, and nothing of it was written.
 CONTENTION = {112, 16_908_292}
 CONTENTION_TRIES = 5
-CONTENTION_SECONDS = 0.01
+CONTENTION_SECONDS = 0.02
 # What pymongo raises over an answer that lacks what the protocol says is in it, besides its own errors.
 ODD_ANSWERS = (InvalidBSON, LookupError, TypeError, ValueError, AttributeError)
 T = TypeVar("T")
@@ -145,14 +147,14 @@ async def despite_contention(write: Callable[[], Awaitable[T]]) -> T:
 
     Raises what it raises at last.
     """
-    for tries in range(1, CONTENTION_TRIES):
+    for tries, pause_seconds in enumerate(islice(backoff(CONTENTION_SECONDS), CONTENTION_TRIES - 1), 1):
         try:
             return await write()
         except OperationFailure as error:
             if not _codes_of(error) & CONTENTION:
                 raise
             logger.info("write_tried_again", error=failure_of(error), tries=tries)
-        await asyncio.sleep(CONTENTION_SECONDS * 2**tries)
+        await asyncio.sleep(pause_seconds)
     return await write()
 
 

@@ -7,6 +7,7 @@ after a crash in the middle.
 import asyncio
 from collections.abc import Mapping
 from functools import partial
+from itertools import repeat
 
 import structlog
 from pymongo.errors import DuplicateKeyError
@@ -14,6 +15,7 @@ from pymongo.errors import DuplicateKeyError
 from actors.domain.codec import Document
 from actors.read_model.projections import PROJECTIONS, readable, update_of
 from actors.runtime.ports import DocumentStore, StoreUnavailableError
+from actors.runtime.retry import retry
 from actors.storage.database import Database, despite_contention, reaching_the_database
 from actors.storage.user_flags import EMAIL_RULE, email_key
 
@@ -47,14 +49,8 @@ class DocumentUpgrade:
 
     async def run(self) -> None:
         """Bring everything over, and rest."""
-        while True:
-            try:
-                await self.bring_over()
-            except StoreUnavailableError as error:
-                logger.warning("documents_upgrade_postponed", error=str(error))
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                await asyncio.Event().wait()
+        await retry(self.bring_over, StoreUnavailableError, repeat(RETRY_SECONDS), _postponed)
+        await asyncio.Event().wait()
 
     async def bring_over(self) -> None:
         """Rewrite what is older, unless the last Supervisor was of this release. Raises StoreUnavailableError."""
@@ -85,6 +81,10 @@ class DocumentUpgrade:
             await asyncio.sleep(self._pause_seconds)
         if looked_at:
             logger.info("documents_upgraded", collection=collection, documents=looked_at, projection=projection)
+
+
+def _postponed(error: Exception) -> None:
+    logger.warning("documents_upgrade_postponed", error=str(error))
 
 
 async def watch_who_may_not_sell(database: Database) -> None:

@@ -9,7 +9,7 @@ of reads too.
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from itertools import compress
+from itertools import compress, repeat
 
 import structlog
 
@@ -23,6 +23,7 @@ from actors.domain.ticket_commands import ActivateTicket, ReadTicket, Reserve, T
 from actors.runtime.host import Host
 from actors.runtime.placement import SharedPlacement
 from actors.runtime.ports import Clock, HostUnreachableError, Instant
+from actors.runtime.retry import retry
 from config.settings import Settings
 
 # Processes that are being started by one shared host. Each takes most of a core for 0.6 s.
@@ -100,14 +101,8 @@ class DedicatedTickets:
             self._has_wanted.set()
 
     async def _adopt(self) -> None:
-        while True:
-            try:
-                for ticket_id in await self._existing():
-                    self._want(ticket_id, may_create=False)
-            except HostUnreachableError:
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                return
+        for ticket_id in await retry(self._existing, HostUnreachableError, repeat(RETRY_SECONDS)):
+            self._want(ticket_id, may_create=False)
 
     async def _move_those_wanted(self) -> None:
         while True:

@@ -16,7 +16,7 @@ import pymongo
 import redis
 from pymongo.errors import OperationFailure, PyMongoError
 
-from cli.up import data_dir
+from cli.up import data_dir, process_tree
 from config import secret_file
 from config.ports import free_port
 from config.settings import Settings
@@ -73,13 +73,7 @@ class Server:
 
     def stop(self) -> None:
         """End the process: politely, and after 8 seconds by force. Nothing that was acknowledged is lost either way."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        process_tree.end_child(self.process, patience_seconds=_STOP_SECONDS)
         data_dir.forget(self._folder, self.name)
 
     def _wait(self) -> None:

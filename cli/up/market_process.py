@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cli.up import data_dir
+from cli.up import data_dir, process_tree
 from cli.up.watchdog import HeartbeatTimer
 from config.settings import Settings
 
@@ -43,13 +43,7 @@ class MarketChild:
 
     def stop(self) -> None:
         """Ask the child to stop Ray in order, and end it by force after 10 seconds."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        process_tree.end_child(self.process, patience_seconds=_STOP_SECONDS)
         self._heartbeat.close()
         data_dir.forget(self._settings.data_dir, self.name)
 

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -113,3 +114,15 @@ def _signal(send: Callable[[], None]) -> None:
         send()
     except psutil.Error:
         return
+
+
+def end_child(process: subprocess.Popen[bytes], *, patience_seconds: float) -> None:
+    """End a process that this one started, if it still runs: politely, and by force after so many seconds."""
+    if process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(patience_seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

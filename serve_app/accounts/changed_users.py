@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from actors.domain.ids import is_id
 from actors.runtime.bounded_dict import BoundedDict
+from serve_app.accounts.channel import REDIS_FAILURES, keep_listening
 
 logger = structlog.get_logger(__name__)
 # Longer than a query may take (see `actors/storage/database.py`) and its answer be kept (see `coalescing_cache.py`).
@@ -55,7 +55,8 @@ class ChangedUsers:
         """
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_telling())
-            tasks.create_task(self._keep_listening())
+            listening = keep_listening(self._redis, _CHANNEL, self._hear, reconnect_seconds=_RECONNECT_SECONDS)
+            tasks.create_task(listening)
 
     async def _keep_telling(self) -> None:
         while True:
@@ -65,25 +66,14 @@ class ChangedUsers:
             try:
                 await self._redis.publish(_CHANNEL, " ".join(told))
                 await asyncio.sleep(_GATHERING_SECONDS)
-            except (RedisError, OSError, TimeoutError):
+            except REDIS_FAILURES:
                 logger.warning("changed_users_not_told", users=len(told))
                 await asyncio.sleep(_RECONNECT_SECONDS)
 
-    async def _keep_listening(self) -> None:
-        while True:
-            try:
-                await self._listen()
-            except (RedisError, OSError, TimeoutError):
-                await asyncio.sleep(_RECONNECT_SECONDS)
-
-    async def _listen(self) -> None:
-        async with self._redis.pubsub() as channel:
-            await channel.subscribe(_CHANNEL)
-            async for message in channel.listen():
-                if message["type"] == "message":
-                    # Whatever else somebody sends on the channel is no user.
-                    for user_id in filter(is_id, message["data"].decode(errors="replace").split()):
-                        self._remember(user_id)
+    def _hear(self, told: bytes) -> None:
+        # Whatever else somebody sends on the channel is no user.
+        for user_id in filter(is_id, told.decode(errors="replace").split()):
+            self._remember(user_id)
 
     def _remember(self, user_id: str) -> None:
         now = self._now()

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import structlog
 from pymongo.errors import PyMongoError
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from actors.domain.instants import Instant
 from actors.storage.revocations import RevocationRecords
+from serve_app.accounts.channel import REDIS_FAILURES, keep_listening
 
 _log = structlog.get_logger()
 _CHANNEL = "holdfast:revocations"
@@ -44,7 +44,8 @@ class Revocations:
     async def start(self) -> None:
         """Learn of all revocations, then keep learning. Raises pymongo's ConnectionFailure."""
         await self.refresh()
-        self._tasks = [asyncio.create_task(self._keep_looking()), asyncio.create_task(self._keep_listening())]
+        listening = keep_listening(self._redis, _CHANNEL, self._hear, reconnect_seconds=_RECONNECT_SECONDS)
+        self._tasks = [asyncio.create_task(self._keep_looking()), asyncio.create_task(listening)]
 
     async def stop(self) -> None:
         """End the background work."""
@@ -61,7 +62,7 @@ class Revocations:
         self._ends[session_id] = expires_at
         try:
             await self._redis.publish(_CHANNEL, f"{session_id} {expires_at}")
-        except (RedisError, OSError, TimeoutError):
+        except REDIS_FAILURES:
             _log.warning("revocation is not broadcast; replicas see it at their next look")
 
     async def refresh(self) -> None:
@@ -82,20 +83,6 @@ class Revocations:
                 await self.refresh()
             except PyMongoError:
                 _log.warning("revocations could not be read; trying again")
-
-    async def _keep_listening(self) -> None:
-        while True:
-            try:
-                await self._listen()
-            except (RedisError, OSError, TimeoutError):
-                await asyncio.sleep(_RECONNECT_SECONDS)
-
-    async def _listen(self) -> None:
-        async with self._redis.pubsub() as channel:
-            await channel.subscribe(_CHANNEL)
-            async for message in channel.listen():
-                if message["type"] == "message":
-                    self._hear(message["data"])
 
     def _hear(self, told: bytes) -> None:
         """Learn of one revocation. Others may write to the channel: what none of us says changes nothing."""
