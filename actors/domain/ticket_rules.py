@@ -162,13 +162,9 @@ def _when_reserved(  # noqa: C901, PLR0911, PLR0912 - a row a rule
             return _suspend(ticket)
         case ReadOrder(order_id=order.id) | Expire(order_id=order.id):
             return UNCHANGED  # `due` has not ended it, so its time is not over: it was extended
-        case (
-            CancelOrder() | StartPayment() | ReadOrder() | Sell() | Release() | CancelSale() | StartRefund()
-            | AbandonRefund() | Expire()
-        ):  # fmt: skip
-            return OrderClosed()
-        case _:
-            assert_never(command)
+    if isinstance(command, OrderCommand):
+        return OrderClosed()
+    assert_never(command)
 
 
 def _when_sold(  # noqa: PLR0911 - a row a rule
@@ -193,13 +189,9 @@ def _when_sold(  # noqa: PLR0911 - a row a rule
             return (OrderRefundFailed(stands),) if order.refunding else UNCHANGED
         case CancelOrder(order_id=order.id) | StartPayment(order_id=order.id) | Release(order_id=order.id):
             return OrderComplete()
-        case (
-            CancelOrder() | StartPayment() | ReadOrder() | Sell() | Release() | CancelSale() | StartRefund()
-            | AbandonRefund() | Expire()
-        ):  # fmt: skip
-            return OrderClosed()
-        case _:
-            assert_never(command)
+    if isinstance(command, OrderCommand):
+        return OrderClosed()
+    assert_never(command)
 
 
 def _when_withdrawn(_ticket: Ticket, command: StateCommand, _now: Instant, _: DecisionContext) -> Decision:

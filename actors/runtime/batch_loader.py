@@ -34,19 +34,21 @@ class BatchLoader(Generic[Item, Answer]):
         try:
             while self._waiting:
                 asked, self._waiting = self._waiting[:LARGEST], self._waiting[LARGEST:]
-                await self._ask_some(asked)
+                await answer_all([answer for _, answer in asked], self._ask([item for item, _ in asked]))
         finally:
             # No await since nobody waited: who asks from now on begins anew.
             self._asking = None
 
-    async def _ask_some(self, asked: Sequence[tuple[Item, asyncio.Future[Answer]]]) -> None:
-        try:
-            answers = await self._ask([item for item, _ in asked])
-        except Exception as error:  # noqa: BLE001 - whatever it is, each of them is told
-            for _, answer in asked:
-                if not answer.done():
-                    answer.set_exception(error)
-            return
-        for (_, answer), value in zip(asked, answers, strict=True):
-            if not answer.done():
-                answer.set_result(value)
+
+async def answer_all(waiting: Sequence[asyncio.Future[Answer]], question: Awaitable[Sequence[Answer]]) -> None:
+    """Give each its answer, in order, or all of them what the question raised. Some may have gone away by then."""
+    try:
+        answers = await question
+    except Exception as error:  # noqa: BLE001 - whatever it is, each of them is told
+        for future in waiting:
+            if not future.done():
+                future.set_exception(error)
+        return
+    for future, answer in zip(waiting, answers, strict=True):
+        if not future.done():
+            future.set_result(answer)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Generic
 
 from actors.domain.refusals import Overloaded, Refusal, Unavailable
+from actors.runtime.batch_loader import answer_all
 from actors.runtime.ports import Answer_co, Clock, HostUnreachableError, Instant, Transport
 from actors.runtime.retry import backoff
 
@@ -133,16 +134,8 @@ class _Channel(Generic[Answer_co]):
             self._waiting and len(batch) < self._limits.batch and self._waiting[0].redelivered == batch[0].redelivered
         ):
             batch.append(self._waiting.popleft())
-        try:
-            replies = await self._send(batch)
-        except Exception as error:  # noqa: BLE001 - a bug of ours: its callers are told, who waits behind is served
-            for waiting in batch:
-                if not waiting.reply.done():
-                    waiting.reply.set_exception(error)
-            return
-        for waiting, reply in zip(batch, replies, strict=True):
-            if not waiting.reply.done():
-                waiting.reply.set_result(reply)
+        # After a bug of ours its callers are told, and who waits behind is served.
+        await answer_all([waiting.reply for waiting in batch], self._send(batch))
 
     async def _send(self, batch: Sequence[_Waiting[Answer_co]]) -> Sequence[Answer_co | Refusal]:
         deadline = max(waiting.deadline for waiting in batch)
