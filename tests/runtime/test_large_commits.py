@@ -1,5 +1,6 @@
 """What many people write at once fits the documents of the database, and what does not is nobody else's trouble."""
 
+import asyncio
 import itertools
 from dataclasses import fields, replace
 from typing import Any
@@ -21,6 +22,8 @@ from actors.storage.documents import LARGEST
 from actors.storage.journal import LARGEST_COMMIT, MongoJournal, _document
 from serve_app.schemas.tickets import TicketBody
 from tests.simulation.contracts.examples import an_order, commit, recorded
+from tests.support.broken_journals import Away
+from tests.support.eventually import eventually
 from tests.support.examples import DETAILS
 from tests.support.fake_mongod import FakeMongod, speaking_to
 from tests.support.local_market import LocalMarket
@@ -95,6 +98,21 @@ async def test_a_message_that_fits_no_commit_fails_by_itself(
     assert [place for place, answer in enumerate(answers) if isinstance(answer, Unavailable)] == [7]
     (there,) = await market.ask_host(market.tickets, [ReadTicket(commands[8].ticket_id)])
     assert expect(TicketAnswer, there).ticket.id == commands[8].ticket_id
+
+
+async def test_a_host_takes_messages_again_after_an_outage_that_ended_with_a_commit_too_large(
+    market: LocalMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journals, "LARGEST_COMMIT", 10_000)
+    market.connections.journal = journal = Away(market.connections.database)
+    host = market.start_tickets()
+    journal.away = True
+    large = asyncio.create_task(market.ask_host(host, [a_ticket(replace(DETAILS, description="x" * 20_000))]))
+    await eventually(lambda: journal.tries == 1)
+    journal.away = False
+    assert await large == [Unavailable()]
+    (listed,) = await market.ask_host(host, [a_ticket()])
+    assert isinstance(listed, TicketAnswer)
 
 
 @pytest.mark.parametrize("answer", [{"ok": 0.0, "code": 10334, "errmsg": "BSONObjectTooLarge"}])
