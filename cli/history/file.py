@@ -9,39 +9,19 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from cli.history.operations import FORMAT, Kind
 from config.settings import Settings
-
-FORMAT = 2
 
 # What is written down of an answer, where it is there.
 _OF_ORDERS = ("id", "status", "offer", "cancelReason", "price", "version", "createdAt", "expiresAt", "orderId", "place")
 _OF_TICKETS = ("id", "price", "status", "orderId", "version", "createdAt")
 
 
-class Operation(StrEnum):
-    """What people do at a contended market."""
-
-    LIST = "list"
-    EDIT = "edit"
-    WITHDRAW = "withdraw"
-    RESERVE = "reserve"
-    JOIN = "join"
-    LEAVE = "leave"
-    CLOSE_LINE = "close_line"
-    CANCEL = "cancel"
-    PAY = "pay"
-    READ_TICKET = "read_ticket"
-    READ_ORDER = "read_order"
-    OWN_ORDERS = "own_orders"
-    OWN_TICKETS = "own_tickets"
-
-
-OF_TICKETS = (Operation.LIST, Operation.EDIT, Operation.READ_TICKET, Operation.OWN_TICKETS)
+OF_TICKETS = (Kind.LIST, Kind.EDIT, Kind.READ_TICKET, Kind.OWN_TICKETS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +30,7 @@ class Record:
 
     process: str
     person: str
-    operation: Operation
+    operation: Kind
     ticket: str | None
     order: str | None
     arguments: Mapping[str, Any]
@@ -93,7 +73,7 @@ class HistoryFile:
         self._file.write(json.dumps(said, separators=(",", ":")) + "\n")
 
 
-def told(operation: Operation, body: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+def told(operation: Kind, body: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
     """Return what matters of the answer's body: fields of a ticket or an order, `items` of a list, a `message`."""
     if isinstance(body, list):
         return {"items": [_fields(operation, item) for item in body]}
@@ -102,7 +82,7 @@ def told(operation: Operation, body: Any) -> dict[str, Any]:  # noqa: ANN401 - a
     return _fields(operation, body) if isinstance(body, dict) else {}
 
 
-def _fields(operation: Operation, body: Mapping[str, Any]) -> dict[str, Any]:
+def _fields(operation: Kind, body: Mapping[str, Any]) -> dict[str, Any]:
     wanted = _OF_TICKETS if operation in OF_TICKETS else _OF_ORDERS
     fields = {name: body[name] for name in wanted if name in body}
     if operation not in OF_TICKETS and "ticket" in body:

@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from cli.history.file import Operation
+from cli.history.operations import Kind
 from cli.load.hot_tickets import HotTicket, TicketPool
 from cli.load.recording_client import Call, RecordingClient, Response
 
@@ -68,7 +68,7 @@ class Buyer:
 
     async def _approach(self, client: RecordingClient, ticket: HotTicket) -> None:
         if self._chance.random() < ONLY_READ:
-            answer = await client.ask(Call(Operation.READ_TICKET, "GET", f"/api/tickets/{ticket.id}", ticket=ticket.id))
+            answer = await client.ask(Call(Kind.READ_TICKET, "GET", f"/api/tickets/{ticket.id}", ticket=ticket.id))
             if answer is not None and answer.is_made:
                 ticket.price = answer.fields["price"]
                 if answer.fields["status"] in ("sold", "withdrawn"):
@@ -81,7 +81,7 @@ class Buyer:
         keyed = self._chance.random() < SEND_A_KEY
         body = {"ticketId": ticket.id, **arguments}
         answer = await client.ask(
-            Call(Operation.RESERVE, "POST", "/api/orders", body, ticket=ticket.id, arguments=arguments, keyed=keyed)
+            Call(Kind.RESERVE, "POST", "/api/orders", body, ticket=ticket.id, arguments=arguments, keyed=keyed)
         )
         if answer is None or not answer.is_made:
             if answer is not None and self._chance.random() < WAIT:
@@ -98,13 +98,13 @@ class Buyer:
     async def _join(self, client: RecordingClient, ticket: HotTicket) -> None:
         limit = {"maxPrice": ticket.price} if self._chance.random() < NAME_A_PRICE else {}
         path = f"/api/tickets/{ticket.id}/waiting"
-        answer = await client.ask(Call(Operation.JOIN, "POST", path, limit, ticket=ticket.id, arguments=limit))
+        answer = await client.ask(Call(Kind.JOIN, "POST", path, limit, ticket=ticket.id, arguments=limit))
         if answer is not None and answer.is_made:
             self._lines[ticket.id] = ticket
 
     async def _leave(self, client: RecordingClient, ticket: HotTicket) -> None:
         self._lines.pop(ticket.id, None)
-        await client.ask(Call(Operation.LEAVE, "DELETE", f"/api/tickets/{ticket.id}/waiting", ticket=ticket.id))
+        await client.ask(Call(Kind.LEAVE, "DELETE", f"/api/tickets/{ticket.id}/waiting", ticket=ticket.id))
 
     async def _go_on(self, client: RecordingClient, order: Held) -> None:
         if not order.is_wanted and not order.is_over and self._chance.random() < NO_INTEREST:
@@ -115,7 +115,7 @@ class Buyer:
 
     async def _cancel(self, client: RecordingClient, order: Held) -> None:
         path = f"/api/orders/{order.id}"
-        answer = await client.ask(Call(Operation.CANCEL, "DELETE", path, ticket=order.ticket.id, order=order.id))
+        answer = await client.ask(Call(Kind.CANCEL, "DELETE", path, ticket=order.ticket.id, order=order.id))
         order.is_over = True
         await self._look(client, answer, order)
 
@@ -123,9 +123,7 @@ class Buyer:
         card = self._chance.choice(CARDS)
         body = {"orderId": order.id, "paymentMethod": card}
         arguments = {"paymentMethod": card}
-        answer = await client.ask(
-            Call(Operation.PAY, "POST", "/api/payments", body, order.ticket.id, order.id, arguments)
-        )
+        answer = await client.ask(Call(Kind.PAY, "POST", "/api/payments", body, order.ticket.id, order.id, arguments))
         order.is_over = True
         if answer is not None and answer.is_made:
             order.ticket.ends()
@@ -143,11 +141,11 @@ class Buyer:
 
     async def _read(self, client: RecordingClient, order: Held) -> None:
         path = f"/api/orders/{order.id}"
-        await client.ask(Call(Operation.READ_ORDER, "GET", path, ticket=order.ticket.id, order=order.id))
+        await client.ask(Call(Kind.READ_ORDER, "GET", path, ticket=order.ticket.id, order=order.id))
 
     async def _look_at_orders(self, client: RecordingClient) -> None:
         path = f"/api/orders?limit={OWN_LIST}"
-        answer = await client.ask(Call(Operation.OWN_ORDERS, "GET", path, arguments={"limit": OWN_LIST}))
+        answer = await client.ask(Call(Kind.OWN_ORDERS, "GET", path, arguments={"limit": OWN_LIST}))
         for order in answer.fields.get("items", ()) if answer is not None else ():
             ticket = self._lines.pop(order["ticket"], None) if order.get("offer") else None
             if ticket is not None:

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from cli.history.file import HistoryFile, Operation
+from cli.history.file import HistoryFile
+from cli.history.operations import Kind
 from cli.load.buyers import Buyer
 from cli.load.faults import sandbox_faults
 from cli.load.hot_tickets import TicketPool
@@ -88,7 +89,7 @@ async def _show_time(progress: Progress, task: object, ends: float, seconds: flo
 def show(seen: Seen, plan: Plan, console: Console) -> None:
     """Print how many operations there were of each kind, and how to have them checked."""
     table = Table("operation", "outcome known", "unknown")
-    for operation in Operation:
+    for operation in Kind:
         table.add_row(operation, f"{seen.known[operation]:,}", f"{seen.unknown[operation]:,}")
     console.print(table)
     for complaint in seen.wrong:

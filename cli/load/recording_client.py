@@ -11,7 +11,8 @@ from typing import Any
 
 import aiohttp
 
-from cli.history.file import HistoryFile, Operation, Record, told
+from cli.history.file import HistoryFile, Record, told
+from cli.history.operations import Kind
 from cli.load.http_sessions import MADE, PAUSE_SECONDS
 
 # A request with a key is sent again for this long while its outcome is not known; it is one operation all the time.
@@ -22,7 +23,7 @@ PATIENCE_SECONDS = 15.0
 class Call:
     """What to ask. `ticket` and `order` say what it is about, `arguments` what else matters of the body."""
 
-    operation: Operation
+    operation: Kind
     method: str
     path: str
     body: Mapping[str, Any] | None = None
@@ -54,8 +55,8 @@ class Response:
 class Seen:
     """What all clients saw: how many operations with a known outcome, how many without, and what is never right."""
 
-    known: Counter[Operation] = field(default_factory=Counter)
-    unknown: Counter[Operation] = field(default_factory=Counter)
+    known: Counter[Kind] = field(default_factory=Counter)
+    unknown: Counter[Kind] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
 
 
@@ -120,9 +121,9 @@ class RecordingClient:
     ) -> None:
         (self._seen.unknown if answer is None else self._seen.known)[question.operation] += 1
         ticket, order = question.ticket, question.order
-        if answer is not None and answer.is_made and question.operation is Operation.LIST:
+        if answer is not None and answer.is_made and question.operation is Kind.LIST:
             ticket = answer.fields["id"]
-        if answer is not None and answer.is_made and question.operation is Operation.RESERVE:
+        if answer is not None and answer.is_made and question.operation is Kind.RESERVE:
             order = answer.fields["id"]
         invoked, answered = times
         self._file.add(

@@ -2,7 +2,7 @@
 
 import random
 
-from cli.history.file import Operation
+from cli.history.operations import Kind
 from cli.load.hot_tickets import HotTicket, TicketPool
 from cli.load.recording_client import Call, RecordingClient, Response
 
@@ -41,7 +41,7 @@ class Seller:
         self._being_listed += 1
         price = self._chance.choice(PRICES)
         body = {"title": TITLE, "price": price}
-        question = Call(Operation.LIST, "POST", "/api/tickets", body, arguments={"price": price}, keyed=True)
+        question = Call(Kind.LIST, "POST", "/api/tickets", body, arguments={"price": price}, keyed=True)
         answer = await client.ask(question)
         self._being_listed -= 1
         if answer is not None and answer.is_made:
@@ -55,14 +55,14 @@ class Seller:
 
     async def _withdraw(self, client: RecordingClient, ticket: HotTicket) -> Response | None:
         path = f"/api/tickets/{ticket.id}"
-        answer = await client.ask(Call(Operation.WITHDRAW, "DELETE", path, ticket=ticket.id))
+        answer = await client.ask(Call(Kind.WITHDRAW, "DELETE", path, ticket=ticket.id))
         if answer is not None and answer.is_success:
             ticket.ends()
         return answer
 
     async def _close_the_line(self, client: RecordingClient, ticket: HotTicket) -> Response | None:
         path = f"/api/tickets/{ticket.id}/waiting/close"
-        return await client.ask(Call(Operation.CLOSE_LINE, "POST", path, ticket=ticket.id))
+        return await client.ask(Call(Kind.CLOSE_LINE, "POST", path, ticket=ticket.id))
 
     async def _read(self, client: RecordingClient, ticket: HotTicket) -> Response | None:
         return await client.ask(_reading(ticket))
@@ -71,15 +71,15 @@ class Seller:
         price = self._chance.choice(PRICES)
         body = {"title": TITLE, "price": price}
         path = f"/api/tickets/{ticket.id}"
-        answer = await client.ask(Call(Operation.EDIT, "PUT", path, body, ticket=ticket.id, arguments={"price": price}))
+        answer = await client.ask(Call(Kind.EDIT, "PUT", path, body, ticket=ticket.id, arguments={"price": price}))
         if answer is not None and answer.is_made:
             ticket.price = price
         return answer
 
     async def _look(self, client: RecordingClient) -> None:
         path = f"/api/tickets?seller=me&limit={OWN_LIST}"
-        await client.ask(Call(Operation.OWN_TICKETS, "GET", path, arguments={"limit": OWN_LIST}))
+        await client.ask(Call(Kind.OWN_TICKETS, "GET", path, arguments={"limit": OWN_LIST}))
 
 
 def _reading(ticket: HotTicket) -> Call:
-    return Call(Operation.READ_TICKET, "GET", f"/api/tickets/{ticket.id}", ticket=ticket.id)
+    return Call(Kind.READ_TICKET, "GET", f"/api/tickets/{ticket.id}", ticket=ticket.id)

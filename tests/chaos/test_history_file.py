@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from cli.history.file import HistoryFile, Operation, Record, told
+from cli.history.file import HistoryFile, Record, told
 from cli.history.operations import NEVER, HistoryError, Kind, read_history
 from cli.main import app
 from config.settings import Settings
 
 
 def record(
-    operation: Operation, invoked: float, answered: float | None, status: int | None, answer: dict[str, object]
+    operation: Kind, invoked: float, answered: float | None, status: int | None, answer: dict[str, object]
 ) -> Record:
-    arguments = {"price": 20} if operation is Operation.LIST else {}
+    arguments = {"price": 20} if operation is Kind.LIST else {}
     return Record("sam.0", "sam", operation, "ticket-1", None, arguments, invoked, answered, status, answer)
 
 
@@ -36,8 +36,8 @@ def written(path: Path, *records: Record) -> Path:
 
 
 def test_a_history_reads_as_it_was_written_in_the_order_of_asking(tmp_path: Path) -> None:
-    later = record(Operation.READ_TICKET, 3.0, 4.0, 200, TICKET)
-    first = record(Operation.LIST, 1.0, 2.5, 201, TICKET)
+    later = record(Kind.READ_TICKET, 3.0, 4.0, 200, TICKET)
+    first = record(Kind.LIST, 1.0, 2.5, 201, TICKET)
     history = read_history(written(tmp_path / "h.jsonl", later, first))
     assert [one.kind for one in history.operations] == [Kind.LIST, Kind.READ_TICKET]
     assert (history.reservation_seconds, history.grace_seconds, history.offer_seconds) == (30, 7, 9)
@@ -46,19 +46,15 @@ def test_a_history_reads_as_it_was_written_in_the_order_of_asking(tmp_path: Path
 
 
 def test_an_unknown_outcome_may_take_effect_at_any_later_time(tmp_path: Path) -> None:
-    (lost,) = read_history(written(tmp_path / "h.jsonl", record(Operation.EDIT, 1.0, None, 503, {}))).operations
+    (lost,) = read_history(written(tmp_path / "h.jsonl", record(Kind.EDIT, 1.0, None, 503, {}))).operations
     assert (lost.answered, lost.is_certain, lost.status) == (NEVER, False, 503)
-
-
-def test_every_operation_has_the_same_name_on_both_sides() -> None:
-    assert [kind.value for kind in Kind] == [operation.value for operation in Operation]
 
 
 def test_only_the_fields_that_matter_are_written_down() -> None:
     order = {"id": "o", "status": "created", "userId": "u", "ticket": {"id": "t", "title": "Hot", "price": 20.0}}
-    assert told(Operation.OWN_ORDERS, [order]) == {"items": [{"id": "o", "status": "created", "ticket": "t"}]}
-    assert told(Operation.EDIT, {"errors": [{"message": "No.", "field": "price"}]}) == {"message": "No."}
-    assert told(Operation.CANCEL, None) == {}
+    assert told(Kind.OWN_ORDERS, [order]) == {"items": [{"id": "o", "status": "created", "ticket": "t"}]}
+    assert told(Kind.EDIT, {"errors": [{"message": "No.", "field": "price"}]}) == {"message": "No."}
+    assert told(Kind.CANCEL, None) == {}
 
 
 def exit_status(path: Path) -> int:
@@ -79,7 +75,7 @@ def test_file_that_is_no_history_is_refused(tmp_path: Path, content: str) -> Non
 def test_the_command_says_what_it_checked_and_that_it_is_right(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = written(tmp_path / "h.jsonl", record(Operation.LIST, 1.0, 2.0, 201, TICKET))
+    path = written(tmp_path / "h.jsonl", record(Kind.LIST, 1.0, 2.0, 201, TICKET))
     assert exit_status(path) == 0
     said = capsys.readouterr().out
     assert "1 list" in said
@@ -89,8 +85,8 @@ def test_the_command_says_what_it_checked_and_that_it_is_right(
 def test_the_command_shows_what_cannot_be_explained_and_fails(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    listed = record(Operation.LIST, 1.0, 2.0, 201, TICKET)
-    wrong = record(Operation.READ_TICKET, 3.0, 4.0, 200, {**TICKET, "price": 99.0})
+    listed = record(Kind.LIST, 1.0, 2.0, 201, TICKET)
+    wrong = record(Kind.READ_TICKET, 3.0, 4.0, 200, {**TICKET, "price": 99.0})
     path = written(tmp_path / "h.jsonl", listed, wrong)
     assert exit_status(path) == 1
     said = capsys.readouterr().out
@@ -99,7 +95,7 @@ def test_the_command_shows_what_cannot_be_explained_and_fails(
 
 
 def test_the_lines_of_a_file_are_json(tmp_path: Path) -> None:
-    path = written(tmp_path / "h.jsonl", record(Operation.LIST, 1.0, 2.0, 201, TICKET))
+    path = written(tmp_path / "h.jsonl", record(Kind.LIST, 1.0, 2.0, 201, TICKET))
     header, line = map(json.loads, path.read_text().splitlines())
     assert set(header) == {
         "history", "wall", "monotonic", "reservationSeconds", "paymentGraceSeconds", "offerSeconds",
