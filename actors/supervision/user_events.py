@@ -1,11 +1,18 @@
 """The outbox relay of users: sends the events of flagged users to the journal and the stream."""
 
-import contextlib
 from dataclasses import dataclass
 from typing import Protocol
 
 from actors.domain.account_events import UserCreated, UserUpdated
-from actors.runtime.ports import Commit, EventStream, FencedError, Instant, Journal, RecordedEvent
+from actors.runtime.ports import (
+    Commit,
+    EventStream,
+    FencedError,
+    Instant,
+    Journal,
+    RecordedEvent,
+    StoreUnavailableError,
+)
 
 PAGE = 100
 
@@ -51,7 +58,14 @@ class UserEventRelay:
                 )
                 commit = Commit(self._writer, self._seq + 1, record.at, (record.key,), (record,))
                 self._seq += 1
-                with contextlib.suppress(FencedError):  # an earlier round came this far
-                    await self._journal.append(commit)
+                await self._append(commit, record)
                 await self._stream.publish([record])
             await self._users.mark_relayed(user)
+
+    async def _append(self, commit: Commit, record: RecordedEvent) -> None:
+        try:
+            await self._journal.append(commit)
+        except FencedError:
+            # An earlier round came this far. An election may still take its commit back while no majority has it.
+            if record.key not in await self._journal.existing_keys([record.key]):
+                raise StoreUnavailableError("no majority has the commit of an earlier round yet") from None

@@ -1,5 +1,8 @@
 """What changes about users is in the journal and in the stream, once each, whenever the sweep comes by."""
 
+from collections.abc import Collection
+
+import pytest
 from bson import ObjectId
 
 from actors.domain.account_events import UserCreated, UserUpdated
@@ -62,3 +65,29 @@ async def test_a_user_event_relay_that_stopped_half_way_is_done_again(market: Lo
             continue
     assert stream.keys == [f"user:{user.id}:{version}" for version in (1, 2)]
     assert len(await MongoJournal(market.connections.database).history(f"user:{user.id}")) == 2
+
+
+class PrimaryOnly(MongoJournal):
+    """Has commits that no majority has yet: an insert finds their keys, and a question for them does not."""
+
+    is_replicated = False
+
+    async def existing_keys(self, keys: Collection[str]) -> set[str]:
+        return await super().existing_keys(keys) if self.is_replicated else set()
+
+
+async def test_a_user_event_is_published_only_once_a_majority_has_the_commit_of_an_earlier_relay(
+    market: LocalMarket,
+) -> None:
+    (user, _), away, stream = await changed_user(market), Stream(), Stream()
+    away.failures = 1
+    with pytest.raises(StoreUnavailableError):
+        await relay_of(market, away).relay()
+    journal = PrimaryOnly(market.connections.database)
+    later = UserEventRelay(market.connections.pending_user_events, journal, stream, writer=f"w{ObjectId()}")
+    with pytest.raises(StoreUnavailableError):
+        await later.relay()
+    assert stream.keys == []
+    journal.is_replicated = True
+    await later.relay()
+    assert stream.keys == [f"user:{user.id}:{version}" for version in (1, 2)]
