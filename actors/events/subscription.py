@@ -36,6 +36,11 @@ class StreamEvent:
     data: dict[str, Any]
 
 
+Handle = Callable[[Sequence[StreamEvent]], Awaitable[None]]
+# Given a subscriber's name, the types that it wants and what handles them: the way to wait for one batch and handle it.
+Subscribe = Callable[[str, Sequence[str], Handle], Callable[[], Awaitable[None]]]
+
+
 class Subscription:
     """Hands the events of these types over, in batches and in order."""
 
@@ -45,7 +50,7 @@ class Subscription:
         types: Sequence[str],
         redis: Redis,
         database: Database,
-        handle: Callable[[Sequence[StreamEvent]], Awaitable[None]],
+        handle: Handle,
     ) -> None:
         self._name = name
         self._types = frozenset(types)

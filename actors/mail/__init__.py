@@ -4,35 +4,41 @@ Read `templates.py` (what is written), `outbox.py` (what is to be sent), `sender
 sales, refunds and offers put into the outbox), `backends.py` (SMTP, or files without it).
 """
 
-import structlog
-from redis.asyncio import Redis
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from actors.events.subscription import Subscription
+import structlog
+
+from actors.domain.instants import Instant
+from actors.events.subscription import Subscribe
 from actors.mail import receipts
 from actors.mail.backends import EmailBackend, FileBackend, SmtpBackend
-from actors.mail.outbox import Outbox
-from actors.mail.queries import StoredMailQueries
-from actors.mail.sender import EVERY_SECONDS, Sender
-from actors.mail.tokens import EmailTokens
-from actors.runtime.clock import wall_clock
-from actors.storage.database import Database
+from actors.mail.outbox import MailStore
+from actors.mail.sender import EVERY_SECONDS, MailQueries, Sender, TokenMaker
 from actors.supervision.duty import Duty
 from config.settings import Settings
 
 logger = structlog.get_logger(__name__)
 
 
-def duties(settings: Settings, database: Database, redis: Redis) -> list[Duty]:
+@dataclass(frozen=True, slots=True)
+class MailResources:
+    """What mail is made of and sent with: servers in production, fakes in a simulation."""
+
+    outbox: MailStore
+    tokens: TokenMaker
+    queries: MailQueries
+    backend: EmailBackend
+    subscribe: Subscribe
+
+
+def duties(own: MailResources, now: Callable[[], Instant], *, public_url: str) -> list[Duty]:
     """Sending what is in the outbox, and putting receipts into it."""
-    outbox, queries = Outbox(database), StoredMailQueries(database)
-    tokens = EmailTokens(database)
-    sender = Sender(outbox, tokens, queries, open_backend(settings), public_url=settings.public_url, now=wall_clock)
-    subscription = Subscription(
-        receipts.NAME, receipts.TYPES, redis, database, receipts.Receipts(outbox, wall_clock).handle
-    )
+    sender = Sender(own.outbox, own.tokens, own.queries, own.backend, public_url=public_url, now=now)
+    write_receipts = own.subscribe(receipts.NAME, receipts.TYPES, receipts.Receipts(own.outbox, now).handle)
     return [
         Duty("send_mail", EVERY_SECONDS, sender.send_due),
-        Duty("write_receipts", 0.0, subscription.wait_and_handle),
+        Duty("write_receipts", 0.0, write_receipts),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from bson import ObjectId
 from pymongo import IndexModel
@@ -39,8 +39,30 @@ def to_user(kind: MailKind, user_id: str | None, at: Instant) -> Mail:
     return Mail(f"{kind}:{ObjectId()}", kind, user_id, at)
 
 
+class MailStore(Protocol):
+    """Where mails are kept, before and after they are sent. All methods raise StoreUnavailableError."""
+
+    async def add(self, mails: Sequence[Mail]) -> None:
+        """Keep mails to be sent; those that are there already stay as they are."""
+
+    async def due(self, now: Instant, most: int) -> list[Mail]:
+        """Return mails whose time has come."""
+
+    async def mark_done(self, mail_ids: Collection[str], now: Instant) -> None:
+        """Note that these were sent, or are to nobody."""
+
+    async def postpone(self, due: Mapping[str, Instant]) -> None:
+        """Note that these could not be sent, and when to try again."""
+
+    async def give_up(self, mail_ids: Collection[str], now: Instant) -> None:
+        """Note that these will not be tried again."""
+
+    async def forget_before(self, at: Instant) -> None:
+        """Delete what is older, sent or not."""
+
+
 class Outbox:
-    """Reads and writes mails to be sent. All methods raise StoreUnavailableError."""
+    """Reads and writes mails to be sent; satisfies `MailStore`. All methods raise StoreUnavailableError."""
 
     def __init__(self, database: Database) -> None:
         self._mails = database["mails"]

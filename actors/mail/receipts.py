@@ -7,7 +7,7 @@ from actors.domain.stored_events import NAMES
 from actors.domain.ticket_events import OrderCancelled, OrderCompleted, OrderCreated
 from actors.domain.ticket_values import CancelReason
 from actors.events.subscription import StreamEvent
-from actors.mail.outbox import Mail, Outbox, about_order
+from actors.mail.outbox import Mail, MailStore, about_order
 from actors.mail.templates import MailKind
 
 NAME = "receipts"
@@ -19,7 +19,7 @@ OLDEST_MS = 86_400_000
 class Receipts:
     """Handles what the subscription hands over. A repeat adds nothing: a mail's id follows from its order."""
 
-    def __init__(self, outbox: Outbox, now: Callable[[], Instant]) -> None:
+    def __init__(self, outbox: MailStore, now: Callable[[], Instant]) -> None:
         self._outbox = outbox
         self._now = now
 

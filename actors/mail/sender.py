@@ -11,13 +11,13 @@ from actors.domain.instants import Instant
 from actors.domain.ticket_values import Order, TicketDetails
 from actors.mail import templates
 from actors.mail.backends import EmailBackend, NotSentError
-from actors.mail.outbox import KEPT_MS, Mail, Outbox
+from actors.mail.outbox import KEPT_MS, Mail, MailStore
 from actors.mail.templates import MailKind, Message
-from actors.mail.tokens import EmailTokens
 
 PAGE = 50
 EVERY_SECONDS = 1.0
 FIRST_RETRY_MS = 30_000
+FIRST_LOOK_AGAIN_MS = 1_000
 LONGEST_RETRY_MS = 3_600_000
 # A day of tries; a link in it would be over, and a receipt of last week helps nobody.
 MOST_TRIES = 30
@@ -53,13 +53,23 @@ class MailQueries(Protocol):
         """Return orders with the details of their tickets, by order."""
 
 
+class TokenMaker(Protocol):
+    """Makes what links in mails open with. All methods raise StoreUnavailableError."""
+
+    async def make(self, purpose: MailKind, user_id: str, email_key: str, now: Instant) -> str:
+        """Return a new token, to be put into a link and forgotten."""
+
+    async def forget_expired(self, now: Instant) -> None:
+        """Delete those whose time is over."""
+
+
 class Sender:
     """Looks into the outbox every second."""
 
     def __init__(  # noqa: PLR0913 - the seams
         self,
-        outbox: Outbox,
-        tokens: EmailTokens,
+        outbox: MailStore,
+        tokens: TokenMaker,
         queries: MailQueries,
         post: EmailBackend,
         *,
@@ -88,36 +98,47 @@ class Sender:
             return 0
         recipients = await self._queries.recipients([mail.user_id for mail in mails if mail.user_id])
         sales = await self._queries.sales([mail.order_id for mail in mails if mail.order_id])
-        outcomes = await asyncio.gather(*(self._sent(mail, recipients, sales, now) for mail in mails))
-        failed = [mail for mail, sent in zip(mails, outcomes, strict=True) if not sent]
-        hopeless = [mail.id for mail in failed if mail.tries + 1 >= MOST_TRIES]
-        await self._outbox.mark_done([mail.id for mail in mails if mail not in failed], now)
-        await self._outbox.postpone({mail.id: now + _delay(mail) for mail in failed if mail.id not in hopeless})
+        first_retries = await asyncio.gather(*(self._send(mail, recipients, sales, now) for mail in mails))
+        failed = [(mail, first) for mail, first in zip(mails, first_retries, strict=True) if first is not None]
+        hopeless = [mail.id for mail, _ in failed if mail.tries + 1 >= MOST_TRIES]
+        await self._outbox.mark_done(
+            [mail.id for mail, first in zip(mails, first_retries, strict=True) if first is None], now
+        )
+        await self._outbox.postpone(
+            {mail.id: now + _delay(mail, first) for mail, first in failed if mail.id not in hopeless}
+        )
         if hopeless:
             logger.error("mail_given_up", mails=hopeless)
             await self._outbox.give_up(hopeless, now)
         return len(mails)
 
-    async def _sent(
+    async def _send(
         self, mail: Mail, recipients: Mapping[str, Recipient], sales: Mapping[str, Sale], now: Instant
-    ) -> bool:
-        """Whether nothing remains to be done: also of a mail to nobody, or about what is not there."""
+    ) -> int | None:
+        """Return None when nothing remains to be done, as of a mail to nobody, or about an offer that is over.
+
+        Return after how many ms the first retry is for a mail that did not leave.
+        """
         recipient = recipients.get(mail.user_id or "")
         if recipient is None:
-            return True
-        letter = await self._letter(mail, recipient, sales.get(mail.order_id or ""), now)
+            return None
+        sale = sales.get(mail.order_id or "")
+        if mail.order_id is not None and sale is None:
+            # An event may be published before its documents are written: by seconds, if their host died in between.
+            return FIRST_LOOK_AGAIN_MS
+        letter = await self._letter(mail, recipient, sale, now)
         if letter is None:
-            return True
+            return None
         try:
             await self._post.send(mail.id, recipient.email, letter)
         except NotSentError as error:
             logger.warning("mail_not_sent", mail=mail.id, error=str(error), tries=mail.tries + 1)
-            return False
+            return FIRST_RETRY_MS
         except Exception as error:  # noqa: BLE001 - one that cannot be written must not take the Supervisor down
             # Its text may be the address.
             logger.error("mail_not_sent", mail=mail.id, error=type(error).__name__, tries=mail.tries + 1)
-            return False
-        return True
+            return FIRST_RETRY_MS
+        return None
 
     async def _letter(self, mail: Mail, recipient: Recipient, sale: Sale | None, now: Instant) -> Message | None:
         match mail.kind:
@@ -155,5 +176,5 @@ class Sender:
             self._cleaned = now
 
 
-def _delay(mail: Mail) -> int:
-    return min(FIRST_RETRY_MS << min(mail.tries, 10), LONGEST_RETRY_MS)
+def _delay(mail: Mail, first: int) -> int:
+    return min(first << min(mail.tries, 10), LONGEST_RETRY_MS)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
-from actors.cluster.market import MarketClient
 from actors.payments import webhook_events
 from actors.payments.charge_entity import ChargeReads
 from actors.payments.participants import PurchaseReads
@@ -18,6 +17,7 @@ from actors.runtime.entity import Entity
 from actors.runtime.host import Host
 from actors.runtime.ports import Answer_co, Command, DocumentStore, EventStream, Journal, State
 from actors.supervision import stalled_purchases
+from actors.supervision.delisting import DelistingStore
 from actors.supervision.duty import Duty
 from actors.supervision.recovery import RecoveryReads, WriterCheckpoints
 from actors.supervision.stalled_purchases import StalledPurchaseReads
@@ -53,6 +53,7 @@ class Resources(ABC):
     stream: EventStream
     inbox: Inbox
     pending_user_events: PendingUserEvents
+    delisting: DelistingStore
 
     @abstractmethod
     async def prepare(self) -> None:
@@ -62,9 +63,9 @@ class Resources(ABC):
     def open_account(self, settings: Settings) -> "Account":
         """The account at Stripe to pay into."""
 
-    def duties(self, _settings: Settings, _market: MarketClient) -> list[Duty]:
-        """What the Supervisor does that no promise to buyers and sellers depends on: nothing without servers."""
-        return []
+    @abstractmethod
+    def mail_duties(self, settings: Settings) -> list[Duty]:
+        """Sending mail, and writing receipts."""
 
     def background_jobs(self, _settings: Settings) -> list[Coroutine[Any, Any, None]]:
         """What the Supervisor does once, beside its duties: nothing without servers."""

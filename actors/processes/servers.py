@@ -2,15 +2,14 @@
 
 import os
 import sys
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from redis.asyncio import Redis
 
-from actors.cluster.market import MarketClient
 from actors.events.redis_stream import RedisEventStream
+from actors.events.subscription import Handle, Subscription
 from actors.processes.resources import Resources
-from actors.runtime.clock import wall_clock
 from actors.storage.checkpoints import MongoCheckpoints
 from actors.storage.clock import database_clock
 from actors.storage.database import connect, create_indexes, database_of
@@ -20,8 +19,6 @@ from actors.storage.journal import MongoJournal
 from actors.storage.upgrades import DocumentUpgrade
 from actors.storage.user_flags import DelistedSellers, MongoPendingUserEvents
 from actors.storage.webhook_inbox import WebhookInbox
-from actors.supervision.delisting import EVERY_SECONDS as DELISTING_SECONDS
-from actors.supervision.delisting import Delisting
 from actors.supervision.duty import Duty
 from config.settings import Settings
 
@@ -51,6 +48,7 @@ class ProductionResources(Resources):
         self.stream = RedisEventStream(self.redis)
         self.inbox = WebhookInbox(self.database)
         self.pending_user_events = MongoPendingUserEvents(self.database)
+        self.delisting = DelistedSellers(self.database)
 
     async def prepare(self) -> None:
         """Creates the indexes that are missing. Raises StoreUnavailableError."""
@@ -62,15 +60,25 @@ class ProductionResources(Resources):
 
         return open_account(settings, self.database)
 
-    def duties(self, settings: Settings, market: MarketClient) -> list[Duty]:
-        """Mail, receipts, and the tickets of those who may not sell any more."""
-        from actors.mail import duties  # noqa: PLC0415 - only the Supervisor sends any
+    def mail_duties(self, settings: Settings) -> list[Duty]:
+        """Through SMTP_URL, and from Redis."""
+        # Only the Supervisor sends any.
+        from actors.mail import MailResources, duties, open_backend  # noqa: PLC0415
+        from actors.mail.outbox import Outbox  # noqa: PLC0415
+        from actors.mail.queries import StoredMailQueries  # noqa: PLC0415
+        from actors.mail.tokens import EmailTokens  # noqa: PLC0415
 
-        delisting = Delisting(DelistedSellers(self.database), market, wall_clock)
-        return [
-            *duties(settings, self.database, self.redis),
-            Duty("delist_sellers", DELISTING_SECONDS, delisting.sweep),
-        ]
+        mail = MailResources(
+            Outbox(self.database),
+            EmailTokens(self.database),
+            StoredMailQueries(self.database),
+            open_backend(settings),
+            self._subscribe,
+        )
+        return duties(mail, self.clock.now, public_url=settings.public_url)
+
+    def _subscribe(self, name: str, types: Sequence[str], handle: Handle) -> Callable[[], Awaitable[None]]:
+        return Subscription(name, types, self.redis, self.database, handle).wait_and_handle
 
     def background_jobs(self, settings: Settings) -> list[Coroutine[Any, Any, None]]:
         """Documents of older releases are brought over."""

@@ -17,6 +17,8 @@ from actors.payments.webhook_events import WebhookEventHandler
 from actors.processes.base import HostActor
 from actors.processes.resources import Resources
 from actors.runtime.ports import HostUnreachableError, Instant, Reply
+from actors.supervision.delisting import EVERY_SECONDS as DELISTING_SECONDS
+from actors.supervision.delisting import Delisting
 from actors.supervision.duty import Duties, Duty
 from actors.supervision.liveness import EVERY_SECONDS, LivenessMonitor
 from actors.supervision.recovery import Recovery
@@ -57,6 +59,7 @@ class Supervisor(HostActor):
         webhook_events = WebhookEventHandler(own.inbox, own.queries, actors)
         stalled_purchases = StalledPurchases(own.queries, own.inbox, webhook_events, actors, own.clock)
         user_events = UserEventRelay(own.pending_user_events, own.journal, own.stream, writer=self.writer)
+        delisting = Delisting(own.delisting, actors, own.clock.now)
         self._duties = Duties(
             [
                 Duty("monitor_actors", EVERY_SECONDS, self._monitor_actors),
@@ -64,7 +67,8 @@ class Supervisor(HostActor):
                 Duty("relay_user_events", EVERY_SECONDS, user_events.relay),
                 # Apart from the rest: a slow answer of Stripe must not hold up a hold that is due.
                 Duty("resume_purchases", EVERY_SECONDS, stalled_purchases.round),
-                *own.duties(self.settings, actors),
+                Duty("delist_sellers", DELISTING_SECONDS, delisting.sweep),
+                *own.mail_duties(self.settings),
             ],
             own.clock.now,
         )

@@ -28,7 +28,7 @@ logger = structlog.get_logger(__name__)
 
 
 def wall_clock() -> Instant:
-    """Milliseconds since the epoch. Good for shapes, sessions and mail; holds are timed by their actors."""
+    """Milliseconds since the epoch. Good for shapes and sessions; actors go by the database's."""
     return time.time_ns() // 1_000_000
 
 

@@ -1,7 +1,6 @@
 """Background work: something that is done again and again, and that is done later when the database is away.
 
-A new one is a `Duty` in `processes/supervisor.py`, or in `ProductionResources.duties` if no promise to buyers and
-sellers depends on it.
+A new one is a `Duty` in `processes/supervisor.py`, or in `mail/__init__.py` if it is about mail.
 """
 
 import asyncio

@@ -76,6 +76,20 @@ async def test_mail_of_an_offer_is_sent_while_it_stands(
     assert all(f"{PUBLIC_URL}/orders/{order.id}\n" in content.text for _, _, content in mailing.backend.sent)
 
 
+async def test_a_mail_about_an_order_whose_documents_are_written_late_is_sent_once_they_are(mailing: Mailing) -> None:
+    buyer = await mailing.someone()
+    order = await mailing.bought(buyer.id)
+    stored = await mailing.database["orders"].find_one_and_delete({"_id": order.id})
+    assert stored is not None
+    await mailing.outbox.add([about_order(MailKind.RECEIPT, order.id, buyer.id, NOW)])
+    assert await mailing.sender.sweep() == 1
+    await mailing.database["orders"].insert_one(stored)
+    assert await mailing.sender.sweep() == 0, "not at once"
+    mailing.now += 1_000
+    assert await mailing.sender.sweep() == 1
+    assert [mail_id for mail_id, _, _ in mailing.backend.sent] == [f"receipt:{order.id}"]
+
+
 async def test_a_mail_about_an_order_is_sent_once_however_often_it_is_asked_for(mailing: Mailing) -> None:
     buyer = await mailing.someone()
     order = await mailing.bought(buyer.id)

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from actors.domain.charge_values import Charge
@@ -13,7 +13,7 @@ from actors.domain.ticket_values import Order
 from actors.payments.webhook_events import ReceivedWebhookEvent
 from actors.read_model.projections import FIRST_PROJECTION, charge_of, order_of, ticket_of, unpaid_hold_keys
 from actors.runtime.ports import Checkpoint, Commit, RecordedEvent
-from actors.supervision.user_events import PendingUser
+from tests.simulation.accounts import Accounts
 
 READERS: dict[str, Callable[[Document], Any]] = {"tickets": ticket_of, "orders": order_of, "charges": charge_of}
 
@@ -50,10 +50,9 @@ class Tables:
     last_checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
     webhook_events: dict[str, ReceivedWebhookEvent] = field(default_factory=dict)
     unhandled: dict[str, Instant] = field(default_factory=dict)
-    users: dict[str, PendingUser] = field(default_factory=dict)
-    pending_users: dict[str, None] = field(default_factory=dict)
-    # Users who may not buy, as those without a verified address where one is asked for.
-    barred: set[str] = field(default_factory=set)
+    accounts: Accounts = field(default_factory=Accounts)
+    # How far subscribers have read the stream.
+    positions: dict[str, int] = field(default_factory=dict)
     # On the primary alone, in the order in which they came: an election may take the last of them back.
     unconfirmed: dict[tuple[str, int], Commit] = field(default_factory=dict)
     keys_are_unique: bool = True
@@ -225,23 +224,11 @@ class Tables:
             del self.webhook_events[one.id]
             self.unhandled.pop(one.id, None)
 
-    def add_user(self, user_id: str, at: Instant) -> None:
-        self.users[user_id] = PendingUser(user_id, at, at)
-        self.pending_users[user_id] = None
-
-    def change_user(self, user_id: str, at: Instant) -> None:
-        user = self.users[user_id]
-        self.users[user_id] = replace(user, version=user.version + 1, updated_at=at)
-        self.pending_users[user_id] = None
-
-    def users_to_relay(self, most: int) -> list[PendingUser]:
-        return [self.users[user_id] for user_id in self.pending_users][:most]
-
-    def mark_relayed(self, relayed: PendingUser) -> None:
-        user = self.users.get(relayed.id)
-        if user is not None and user.version == relayed.version:
-            self.users[user.id] = replace(user, relayed=user.version)
-            self.pending_users.pop(user.id, None)
+    def listed_by(self, seller_id: str, most: int, *, suspended: bool) -> list[str]:
+        """Tickets that are not withdrawn, with the flag or without it."""
+        tickets = (one.entity for one in self.documents["tickets"].values())
+        theirs = (one for one in tickets if one.seller_id == seller_id and not one.withdrawn)
+        return [ticket.id for ticket in theirs if ticket.suspended is suspended][:most]
 
 
 def _age_of(document: Document) -> tuple[int, int]:

@@ -30,6 +30,7 @@ class Faults:
     stop_every: float = 0.0
     database_away_every: float = 0.0
     redis_away_every: float = 0.0
+    smtp_away_every: float = 0.0
     second_copy_every: float = 0.0
     lapse_every: float = 0.0
     election_every: float = 0.0
@@ -75,7 +76,8 @@ def drawn(random: Random) -> Faults:
     faults = _with(faults, "drift", random, 1e-6, 1e-3)
     faults = _with(faults, "zombies", random, 0.2, 0.9)
     faults = _with(faults, "election_every", random, 20.0, 120.0)
-    return _with(faults, "late_replica", random, 0.005, 0.1)
+    faults = _with(faults, "late_replica", random, 0.005, 0.1)
+    return _with(faults, "smtp_away_every", random, 40.0, 200.0)
 
 
 def _with(faults: Faults, name: str, random: Random, low: float, high: float) -> Faults:

@@ -75,6 +75,7 @@ class Unpaid:
 class Place:
     """A ticket, as anybody would draw it on paper."""
 
+    seller: str
     price: int
     begins: int | None
     hold: Hold | None = None
@@ -177,7 +178,7 @@ class Invariants:
             case WaiterJoined() | WaiterLeft() | WaitingListClosed():
                 pass
             case TicketCreated():
-                self.places[ticket_id] = Place(event.details.price, event.details.starts_at)
+                self.places[ticket_id] = Place(event.seller_id, event.details.price, event.details.starts_at)
             case TicketUpdated():
                 if self.places[ticket_id].hold is not None:
                     self._break(f"the price of {ticket_id} changed under a hold")
@@ -284,6 +285,8 @@ class Invariants:
             case OrderRefundFailed():
                 hold.is_refunding = False
             case OrderCancelled() | OrderExpired():
+                if hold.is_bought and not hold.is_refunding and order.cancel_reason is not CancelReason.CAPTURE_FAILED:
+                    self._break(f"order {order.id} was bought and then cancelled, and nobody asked for a refund")
                 place.hold = None
                 if not hold.is_bought and not hold.is_offer and order.cancel_reason in UNPAID:
                     self.unpaid.append(Unpaid(order.ticket_id, order.buyer_id, order.updated_at))

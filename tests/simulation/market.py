@@ -1,6 +1,7 @@
 """The market of one simulation: its servers, and the actors as they are in production on top of them."""
 
 import sys
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import Literal
 
@@ -8,21 +9,28 @@ from pydantic import SecretStr
 
 from actors.cluster import names
 from actors.cluster.client import shared_names
+from actors.events.subscription import Handle
+from actors.mail import MailResources, duties
+from actors.mail.backends import NotSentError
+from actors.mail.templates import Message
 from actors.processes.resources import Resources
 from actors.processes.stripe_account import SANDBOX_KEY, Account
 from actors.runtime.clock import SharedClock
 from actors.runtime.ports import Commit, StoreUnavailableError
 from actors.stripe.client import connect
 from actors.stripe.sandbox import LedgerUnavailable, Sandbox, SandboxHTTPClient, WebhookDelivery
+from actors.supervision.duty import Duty
 from config.settings import Settings
 from tests.simulation.actors import SimulatedRay
 from tests.simulation.api import Api
 from tests.simulation.database import Tables
 from tests.simulation.loop import Process
-from tests.simulation.redis import FakeEventStream, Stream
+from tests.simulation.mail import FakeEmailBackend, FakeEmailTokens, FakeMailQueries, FakeOutbox, Mails
+from tests.simulation.redis import FakeEventStream, FakeSubscription, Stream
 from tests.simulation.server import Server
 from tests.simulation.stores import (
     FakeCheckpoints,
+    FakeDelisting,
     FakeDocuments,
     FakeInbox,
     FakeJournal,
@@ -49,11 +57,15 @@ class SimulatedMarket:
         # Seconds between the true time and the clock of whoever is the database's primary.
         self.primary_is_ahead = 0.0
         self.tables = Tables()
+        self.mails = Mails()
+        # Told of every mail that arrived: its id, its address, and what it says.
+        self.when_mail_arrived: Callable[[str, str, Message], None] = lambda _id, _address, _letter: None
         self.stream = Stream()
         self.ledger = WatchedLedger()
         self.database = Server(world, "database", StoreUnavailableError)
         self.redis = Server(world, "redis", StoreUnavailableError)
         self.stripe = Server(world, "stripe", LedgerUnavailable)
+        self.smtp = Server(world, "smtp", NotSentError)
         self.ray = SimulatedRay(world, settings, self.connect)
         self.apis = [Api(self, number) for number in range(settings.api_replicas)]
         self.tables.when_inserted = self._replicate
@@ -122,7 +134,8 @@ class SimulatedConnections(Resources):
         self.checkpoints = FakeCheckpoints(database, tables)
         self.queries = FakeQueries(database, tables)
         self.inbox = FakeInbox(database, tables)
-        self.pending_user_events = FakePendingUserEvents(database, tables)
+        self.pending_user_events = FakePendingUserEvents(database, tables.accounts)
+        self.delisting = FakeDelisting(database, tables)
         self.stream = FakeEventStream(market.redis, market.stream, world.random)
 
     async def prepare(self) -> None:
@@ -134,6 +147,29 @@ class SimulatedConnections(Resources):
         client = SandboxHTTPClient(sandbox, ids=lambda prefix: f"{prefix}_{self._world.new_id()}")
         stripe = connect(api_key=SANDBOX_KEY, api_base=None, http_client=client)
         return Account(stripe, None, sandbox, delivery)
+
+    def mail_duties(self, settings: Settings) -> list[Duty]:
+        market = self._market
+        mail = MailResources(
+            FakeOutbox(market.database, market.mails),
+            FakeEmailTokens(market.database, market.mails),
+            FakeMailQueries(market.database, market.tables),
+            FakeEmailBackend(market.smtp, market.when_mail_arrived),
+            self._subscribe,
+        )
+        return duties(mail, self.clock.now, public_url=settings.public_url)
+
+    def _subscribe(self, name: str, types: Sequence[str], handle: Handle) -> Callable[[], Awaitable[None]]:
+        market = self._market
+        return FakeSubscription(
+            name,
+            types,
+            handle,
+            redis=market.redis,
+            stream=market.stream,
+            database=market.database,
+            tables=market.tables,
+        ).wait_and_handle
 
     def end_process(self) -> None:
         self._world.breaks(f"a job of {self._process.name} ended")

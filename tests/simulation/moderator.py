@@ -1,8 +1,8 @@
 """The administrator of a simulation: shuts sellers out and lets them in again, and gives buyers their money back."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from actors.domain.instants import Instant
 from actors.domain.purchase_commands import RefundOrder
@@ -10,39 +10,14 @@ from actors.supervision.delisting import Delisting
 from tests.simulation.api import Api
 from tests.simulation.people import People
 
-SWEEP_SECONDS = 2.0
-
-
-@dataclass
-class Sellers:
-    """Who may not sell, or may again, and the documents of their tickets; see delisting.DelistingStore."""
-
-    people: People
-    banned: dict[str, Instant] = field(default_factory=dict)
-    let_in: dict[str, Instant] = field(default_factory=dict)
-
-    async def unlisted(self, _most: int) -> Mapping[str, Instant]:
-        return dict(self.banned)
-
-    async def relisted(self, _most: int) -> Mapping[str, Instant]:
-        return dict(self.let_in)
-
-    async def tickets(self, seller_id: str, most: int, *, suspended: bool) -> Sequence[str]:
-        database, tables = self.people.market.database, self.people.market.tables
-        stored = await database.call("tickets", lambda: list(tables.documents["tickets"].values()))
-        tickets = [one.entity for one in stored if one.entity.seller_id == seller_id and not one.entity.withdrawn]
-        return [ticket.id for ticket in tickets if ticket.suspended is suspended][:most]
-
-    async def clear_delisted(self, user_id: str, since: Instant) -> None:
-        """They are looked at for as long as the simulation lasts."""
-
-    async def clear_relisted(self, user_id: str, since: Instant) -> None:
-        """As above."""
+EVERY_SECONDS = 2.0
+# How often a seller closes their account in the end.
+LEAVES = 0.3
 
 
 @dataclass
 class Moderator:
-    """Does now and then what an administrator does; the Supervisor's sweep comes every two seconds, if it comes."""
+    """Does now and then what an administrator does. A replica delists at once, the Supervisor makes sure of it."""
 
     people: People
     id: str
@@ -50,18 +25,29 @@ class Moderator:
     async def moderate(self) -> None:
         """Go on for as long as people trade."""
         people, world = self.people, self.people.market.world
-        sellers = Sellers(people)
+        accounts = people.market.tables.accounts
         while people.asked < people.most:
-            await asyncio.sleep(world.random.expovariate(1 / SWEEP_SECONDS))
+            await asyncio.sleep(world.random.expovariate(1 / EVERY_SECONDS))
             seller, wish = world.random.choice(people.sellers), world.random.random()
             if wish < 0.2:
-                sellers.let_in.pop(seller, None)
-                sellers.banned.setdefault(seller, 0)
-            elif wish < 0.4 and sellers.banned.pop(seller, None) is not None:
-                sellers.let_in[seller] = 0
+                await self._change(accounts.ban, seller)
+            elif wish < 0.4:
+                await self._change(accounts.unban, seller)
             elif wish < 0.5 and (order_id := people.some_sale(seller)) is not None:
                 await people.refund(RefundOrder(order_id, self.id, is_admin=True))
-            await people.request(lambda api: self._sweep(sellers, api))
 
-    async def _sweep(self, sellers: Sellers, api: Api) -> None:
-        await Delisting(sellers, api.actors, api.connections.clock.now).sweep()
+    async def see_somebody_leave(self) -> None:
+        """A seller may close their account, and what they have listed goes with it."""
+        people, world = self.people, self.people.market.world
+        if world.random.random() < LEAVES:
+            await self._change(people.market.tables.accounts.close, world.random.choice(people.sellers))
+
+    async def _change(self, change: Callable[[str, Instant], bool], seller: str) -> None:
+        await self.people.request(lambda api: self._change_by(api, change, seller))
+
+    async def _change_by(self, api: Api, change: Callable[[str, Instant], bool], seller: str) -> None:
+        """As serve_app does: what changed is stored, and then the tickets of who may not sell are delisted."""
+        own, market = api.connections, self.people.market
+        changed = await market.database.call("users.change", lambda: change(seller, own.clock.now()))
+        if changed and seller in market.tables.accounts.unlisted_since:
+            await Delisting(own.delisting, api.actors, own.clock.now).suspend_at_once(seller)

@@ -41,6 +41,7 @@ class Nemesis:
             (faults.stop_every, self._stop),
             (faults.database_away_every, lambda: self._take_away(self._market.database)),
             (faults.redis_away_every, lambda: self._take_away(self._market.redis)),
+            (faults.smtp_away_every, lambda: self._take_away(self._market.smtp)),
             (faults.second_copy_every, self._copy),
             (faults.lapse_every, self._lapse),
             (faults.election_every, self._elect),
@@ -53,7 +54,8 @@ class Nemesis:
         """Puts everything right again."""
         self._world.calm_down()
         await self._market.ledger.set_faults(None)
-        self._market.database.is_away = self._market.redis.is_away = False
+        for server in (self._market.database, self._market.redis, self._market.smtp):
+            server.is_away = False
         self._market.ray.end_zombies()
         for process in self._processes():
             process.go_on()

@@ -15,10 +15,12 @@ from actors.domain import unpaid_holds
 from actors.domain.ticket_values import OrderStatus, TicketStatus
 from actors.payments.reconciliation import check
 from actors.read_model.projections import LARGEST_LAG
-from actors.runtime.ports import Checkpoint
+from actors.runtime.ports import Checkpoint, Commit
+from tests.simulation.delisting_rules import not_as_their_sellers
 from tests.simulation.faults import Faults, drawn
 from tests.simulation.invariants import Invariants
 from tests.simulation.ledgers import ledgers_of
+from tests.simulation.mail_rules import MailRules
 from tests.simulation.market import Placement, SimulatedMarket, settings_of
 from tests.simulation.moderator import Moderator
 from tests.simulation.nemesis import Nemesis
@@ -105,6 +107,7 @@ def simulate(  # noqa: PLR0913 - all that a simulation may be asked
     outcome.steps, outcome.simulated = world.loop.steps, world.loop.time()
     outcome.commands, outcome.told = run.people.asked, run.people.told
     outcome.faults, outcome.checks = Counter(world.counts), run.invariants.checks
+    outcome.checks["mails"] = run.mail_rules.checks
     outcome.sold, outcome.settling = len(run.invariants.bought), run.settling
     outcome.fingerprint = hash(tuple((at, who, what) for at, who, what, _ in world.trace))
     if traced:
@@ -134,12 +137,22 @@ class _Run:
         self.waiters = Waiters(self.people) if random.random() < WAITED else None
         if random.random() < CHARGED:
             market.ray.fees = self.invariants.fees = FEES
-        self.invariants.lines.barred = market.tables.barred = set(buyers[2:3])
+        self.invariants.lines.barred = market.tables.accounts.barred = set(buyers[2:3])
         self.invariants.lines.offer_window_ms = settings.offer_window_ms
-        market.tables.when_committed = self.invariants.committed_to
+        self.mail_rules = MailRules(
+            world, market.mails, self.invariants.history, self.invariants.tolerance, market.tables.accounts.closed
+        )
+        market.tables.when_committed = self._committed
         market.tables.when_written = self.invariants.written
+        market.mails.when_done = self.mail_rules.dropped
+        market.when_mail_arrived = self.mail_rules.arrives
         market.stream.when_added = self.invariants.added
         market.ledger.when_saved = self.invariants.paid
+
+    def _committed(self, commit: Commit) -> None:
+        self.invariants.committed_to(commit)
+        for record in commit.records:
+            self.mail_rules.recorded(record)
 
     async def everything(self) -> None:
         """Raises BrokenError with the first rule that was broken."""
@@ -155,13 +168,17 @@ class _Run:
     async def _work(self) -> None:
         market, world = self._market, self._world
         market.start()
-        market.tables.add_user(world.new_id(), int(world.now * 1000))
+        for user_id in (*self.people.sellers, *self.people.buyers):
+            market.tables.accounts.add(user_id, int(world.now * 1000))
+            market.mails.add([self.mail_rules.signed_up(user_id)])
         nemesis = Nemesis(market)
         nemesis.lapsed = self.invariants.lapsed.add
         fated = world.loop.process("nemesis").run(nemesis.run(), "nemesis")
         moderation = [self.moderator.moderate()] if self.moderator is not None else []
         waiting = [self.waiters.wait()] if self.waiters is not None else []
         await asyncio.gather(self.people.trade(self._commands), *moderation, *waiting)
+        if self.moderator is not None:
+            await self.moderator.see_somebody_leave()
         await nemesis.end()
         fated.cancel()
         calm = world.loop.time()
@@ -202,7 +219,9 @@ class _Run:
             f"charge {one.entity.id}" for one in tables.documents["charges"].values() if one.entity.has_pending_money
         ]
         found += [f"webhook event {event_id}" for event_id in tables.unhandled]
-        found += [f"user {user_id}" for user_id in tables.pending_users]
+        found += [f"user {user_id}" for user_id in tables.accounts.pending]
+        found += not_as_their_sellers(self.invariants.places, tables.accounts)
+        found += self.mail_rules.pending()
         found += [f"writer {writer}" for writer in tables.writers if self._is_behind(writer)]
         for kind, versions in (("orders", history.orders), ("charges", history.charges)):
             stored = tables.documents[kind]

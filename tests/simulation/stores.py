@@ -1,7 +1,7 @@
 """The database's clients in a simulation. They hold to the same contract tests as those of MongoDB."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -15,6 +15,7 @@ from actors.payments.webhook_events import ReceivedWebhookEvent
 from actors.runtime.ports import Checkpoint, Commit, DocumentUpdate, FencedError, RecordedEvent, StoreUnavailableError
 from actors.stripe.webhooks import WebhookEvent
 from actors.supervision.user_events import PendingUser
+from tests.simulation.accounts import Accounts, clear
 from tests.simulation.database import DuplicateKeyError, RolledBackError, Tables
 
 T = TypeVar("T")
@@ -133,7 +134,7 @@ class FakeQueries:
 
     async def may_buy(self, user_ids: Collection[str], *, verified: bool) -> frozenset[str]:
         del verified
-        return await self._server.call("may_buy", lambda: frozenset(user_ids) - self._tables.barred)
+        return await self._server.call("may_buy", lambda: frozenset(filter(self._tables.accounts.may_buy, user_ids)))
 
     async def orders_due(self, after: Instant, before: Instant, most: int) -> list[Order]:
         return await self._server.call("orders_due", lambda: self._tables.orders_due(after, before, most))
@@ -219,12 +220,42 @@ class FakeInbox:
 class FakePendingUserEvents:
     """See supervision.user_events.PendingUserEvents."""
 
+    def __init__(self, server: Caller, accounts: Accounts) -> None:
+        self._server = server
+        self._accounts = accounts
+
+    async def pending(self, most: int) -> list[PendingUser]:
+        return await self._server.call("users.pending", lambda: self._accounts.to_relay(most))
+
+    async def mark_relayed(self, user: PendingUser) -> None:
+        await self._server.call("users.relayed", lambda: self._accounts.mark_relayed(user))
+
+
+class FakeDelisting:
+    """See supervision.delisting.DelistingStore."""
+
     def __init__(self, server: Caller, tables: Tables) -> None:
         self._server = server
         self._tables = tables
 
-    async def pending(self, most: int) -> list[PendingUser]:
-        return await self._server.call("users.pending", lambda: self._tables.users_to_relay(most))
+    async def unlisted(self, most: int) -> Mapping[str, Instant]:
+        return await self._first("users.unlisted", self._tables.accounts.unlisted_since, most)
 
-    async def mark_relayed(self, user: PendingUser) -> None:
-        await self._server.call("users.relayed", lambda: self._tables.mark_relayed(user))
+    async def relisted(self, most: int) -> Mapping[str, Instant]:
+        return await self._first("users.relisted", self._tables.accounts.relisted_since, most)
+
+    async def tickets(self, seller_id: str, most: int, *, suspended: bool) -> Sequence[str]:
+        return await self._server.call(
+            "tickets.listed", lambda: self._tables.listed_by(seller_id, most, suspended=suspended)
+        )
+
+    async def clear_delisted(self, user_id: str, since: Instant) -> None:
+        flags = self._tables.accounts.unlisted_since
+        await self._server.call("users.clear_delisted", lambda: clear(flags, user_id, since))
+
+    async def clear_relisted(self, user_id: str, since: Instant) -> None:
+        flags = self._tables.accounts.relisted_since
+        await self._server.call("users.clear_relisted", lambda: clear(flags, user_id, since))
+
+    async def _first(self, name: str, flags: Mapping[str, Instant], most: int) -> Mapping[str, Instant]:
+        return await self._server.call(name, lambda: dict(list(flags.items())[:most]))

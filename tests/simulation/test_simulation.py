@@ -46,7 +46,9 @@ def test_every_kind_of_fault_happens_and_every_kind_of_rule_is_checked(simulated
     wanted = {kind.removesuffix("_every") for kind in drawn} - OF_A_PLACE | {"message_to_zombie"}
     assert wanted <= {kind for kind, times in faults.items() if times}
     checks = sum((outcome.checks for outcome in simulated), Counter[str]())
-    assert set(checks) == {"documents", "events", "fees", "lines", "payments", "published", "replies", "suspensions"}
+    assert set(checks) == {
+        "documents", "events", "fees", "lines", "mails", "payments", "published", "replies", "suspensions",
+    }  # fmt: skip
 
 
 def test_a_task_that_blocks_the_event_loop_is_stopped_and_reports_where_it_was() -> None:

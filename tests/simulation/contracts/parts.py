@@ -1,24 +1,33 @@
 """What one process of the market is connected to, twice: real servers, and the fakes of a simulation."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Protocol
 
 from actors.events.redis_stream import _FIELDS, STREAM, _values
+from actors.events.subscription import Handle, Subscription
+from actors.mail.outbox import MailStore, Outbox
+from actors.mail.queries import StoredMailQueries
+from actors.mail.sender import MailQueries, TokenMaker
+from actors.mail.tokens import EmailTokens
 from actors.payments.webhook_events import ReceivedWebhookEvent
 from actors.processes.resources import EntityReads, Inbox
 from actors.processes.servers import ProductionResources
 from actors.runtime.ports import DocumentStore, EventStream, Instant, Journal, RecordedEvent
 from actors.storage.users import User, Users
 from actors.stripe.webhooks import WebhookEvent
+from actors.supervision.delisting import DelistingStore
 from actors.supervision.recovery import WriterCheckpoints
 from actors.supervision.user_events import PendingUserEvents
 from tests.simulation.database import Tables
-from tests.simulation.redis import FakeEventStream, Stream
+from tests.simulation.mail import FakeEmailTokens, FakeMailQueries, FakeOutbox, Mails
+from tests.simulation.redis import FakeEventStream, FakeSubscription, Stream
 from tests.simulation.server import Direct
 from tests.simulation.stores import (
     FakeCheckpoints,
+    FakeDelisting,
     FakeDocuments,
     FakeInbox,
     FakeJournal,
@@ -26,7 +35,18 @@ from tests.simulation.stores import (
     FakeQueries,
 )
 
-COLLECTIONS = ("journal", "tickets", "orders", "charges", "cursors", "webhook_events", "users")
+COLLECTIONS = (
+    "journal",
+    "tickets",
+    "orders",
+    "charges",
+    "cursors",
+    "webhook_events",
+    "users",
+    "mails",
+    "email_tokens",
+    "subscriptions",
+)
 
 
 class WholeJournal(Journal, Protocol):
@@ -41,6 +61,13 @@ class WholeInbox(Inbox, Protocol):
 
     async def add(self, event: WebhookEvent, at: Instant) -> ReceivedWebhookEvent | None:
         """Keeps the webhook event; None when it was here before."""
+
+
+class Subscriber(Protocol):
+    """Reads the stream, and goes on where another one of its name stopped."""
+
+    async def step(self) -> int:
+        """Handle one batch; return how many entries there were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +90,10 @@ class Parts(ABC):
     queries: EntityReads
     inbox: WholeInbox
     pending_users: PendingUserEvents
+    delisting: DelistingStore
+    outbox: MailStore
+    tokens: TokenMaker
+    mail_queries: MailQueries
     stream: EventStream
 
     @abstractmethod
@@ -74,8 +105,24 @@ class Parts(ABC):
         """Something about them changes, and is to be published."""
 
     @abstractmethod
-    async def bar(self, user_id: str) -> None:
-        """Somebody may not buy any more."""
+    async def ban(self, user_id: str, at: Instant = 1) -> bool:
+        """Somebody may neither buy nor sell any more; False when that is so."""
+
+    @abstractmethod
+    async def unban(self, user_id: str, at: Instant) -> bool:
+        """They may again; False when they were not banned."""
+
+    @abstractmethod
+    async def close(self, user_id: str, at: Instant) -> bool:
+        """Somebody leaves; False on a repeat."""
+
+    @abstractmethod
+    async def tokens_kept(self) -> int:
+        """How many tokens there are."""
+
+    @abstractmethod
+    def subscribe(self, name: str, types: Sequence[str], handle: Handle) -> Subscriber:
+        """Somebody reads the stream."""
 
     @abstractmethod
     async def entries(self) -> list[dict[str, Any]]:
@@ -103,6 +150,10 @@ class RealParts(Parts):
         self.queries = servers.queries
         self.inbox = servers.inbox  # type: ignore[assignment]  # WebhookInbox, which takes webhook events
         self.pending_users = servers.pending_user_events
+        self.delisting = servers.delisting
+        self.outbox = Outbox(servers.database)
+        self.tokens = EmailTokens(servers.database)
+        self.mail_queries = StoredMailQueries(servers.database)
         self.stream = servers.stream
 
     async def empty(self) -> None:
@@ -115,8 +166,20 @@ class RealParts(Parts):
     async def change_user(self, user_id: str, at: Instant) -> None:
         assert await self._users.ban(user_id, at) or await self._users.unban(user_id, at)
 
-    async def bar(self, user_id: str) -> None:
-        assert await self._users.ban(user_id, 1)
+    async def ban(self, user_id: str, at: Instant = 1) -> bool:
+        return await self._users.ban(user_id, at)
+
+    async def unban(self, user_id: str, at: Instant) -> bool:
+        return await self._users.unban(user_id, at)
+
+    async def close(self, user_id: str, at: Instant) -> bool:
+        return await self._users.close(user_id, at)
+
+    async def tokens_kept(self) -> int:
+        return await self._servers.database["email_tokens"].count_documents({})
+
+    def subscribe(self, name: str, types: Sequence[str], handle: Handle) -> Subscriber:
+        return Subscription(name, types, self._servers.redis, self._servers.database, handle)
 
     async def entries(self) -> list[dict[str, Any]]:
         found: Any = await self._servers.redis.xrange(STREAM)
@@ -128,6 +191,7 @@ class FakeParts(Parts):
 
     def __init__(self) -> None:
         self._tables = Tables()
+        self._mails = Mails()
         self._entries = Stream()
         server = Direct()
         self.journal = FakeJournal(server, self._tables)
@@ -135,17 +199,34 @@ class FakeParts(Parts):
         self.checkpoints = FakeCheckpoints(server, self._tables)
         self.queries = FakeQueries(server, self._tables)
         self.inbox = FakeInbox(server, self._tables)
-        self.pending_users = FakePendingUserEvents(server, self._tables)
+        self.pending_users = FakePendingUserEvents(server, self._tables.accounts)
+        self.delisting = FakeDelisting(server, self._tables)
+        self.outbox = FakeOutbox(server, self._mails)
+        self.tokens = FakeEmailTokens(server, self._mails)
+        self.mail_queries = FakeMailQueries(server, self._tables)
         self.stream = FakeEventStream(server, self._entries, Random(1))  # noqa: S311 - to have the same again
 
     async def add_user(self, user_id: str, at: Instant) -> None:
-        self._tables.add_user(user_id, at)
+        self._tables.accounts.add(user_id, at)
 
     async def change_user(self, user_id: str, at: Instant) -> None:
-        self._tables.change_user(user_id, at)
+        self._tables.accounts.change(user_id, at)
 
-    async def bar(self, user_id: str) -> None:
-        self._tables.barred.add(user_id)
+    async def ban(self, user_id: str, at: Instant = 1) -> bool:
+        return self._tables.accounts.ban(user_id, at)
+
+    async def unban(self, user_id: str, at: Instant) -> bool:
+        return self._tables.accounts.unban(user_id, at)
+
+    async def close(self, user_id: str, at: Instant) -> bool:
+        return self._tables.accounts.close(user_id, at)
+
+    async def tokens_kept(self) -> int:
+        return len(self._mails.tokens)
+
+    def subscribe(self, name: str, types: Sequence[str], handle: Handle) -> Subscriber:
+        server, stream = Direct(), self._entries
+        return FakeSubscription(name, types, handle, redis=server, stream=stream, database=server, tables=self._tables)
 
     async def entries(self) -> list[dict[str, Any]]:
         return [dict(zip(_FIELDS, _values(record), strict=True)) for record in self._entries.entries]

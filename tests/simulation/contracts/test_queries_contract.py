@@ -63,7 +63,7 @@ async def test_users_who_may_buy_are_found(parts: Parts) -> None:
     welcome, barred = BUYER, ANOTHER
     for user_id in (welcome, barred):
         await parts.add_user(user_id, NOW)
-    await parts.bar(barred)
+    assert await parts.ban(barred)
     assert await parts.queries.may_buy({welcome, barred}, verified=False) == {welcome}
     assert await parts.queries.may_buy([], verified=False) == frozenset()
 
