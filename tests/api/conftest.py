@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 from bson import ObjectId
 from pydantic import SecretStr
-from pymongo.errors import AutoReconnect
 
 from actors.payments.webhook_events import WebhookEventHandler
 from actors.storage.database import Database, connect, create_indexes, database_of
@@ -23,7 +22,6 @@ from serve_app.services import Services
 from tests.api.fake_market import FakeMarket, ManualClock
 from tests.api.world import World
 
-TRIES = 5
 # Between two tests the loop stands still: a driver that watches would take the database for gone, and end its requests.
 UNWATCHED = "&serverMonitoringMode=poll&heartbeatFrequencyMS=3600000"
 
@@ -54,17 +52,6 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Services, Database, 
             yield services, database, clock
 
 
-async def emptied(database: Database, collection: str) -> None:
-    """Between two tests the loop stands still, and on a busy machine the driver then takes the database for gone."""
-    for _ in range(TRIES):
-        try:
-            await database[collection].delete_many({})
-        except AutoReconnect:
-            continue
-        return
-    raise TimeoutError("the database is gone")
-
-
 _COLLECTIONS = (
     "tickets", "orders", "users", "sessions", "mails", "email_tokens", "webhook_events", "upgrades", "reports",
     "favourites",
@@ -76,7 +63,7 @@ async def world(opened: tuple[Services, Database, ManualClock]) -> World:
     shared, database, clock = opened
     clock.advance(60)  # what is counted by the minute begins anew
     for collection in _COLLECTIONS:
-        await emptied(database, collection)
+        await database[collection].delete_many({})
     market = FakeMarket(database, clock)
     inbox = WebhookInbox(database)
     webhook_events = WebhookEventHandler(inbox, MongoEntities(database), market)
