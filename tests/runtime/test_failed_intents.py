@@ -35,6 +35,7 @@ from tests.support.buying import (
     pay_until_it_dies,
     purchases,
     recovered,
+    through,
 )
 from tests.support.local_market import LocalMarket, local_market
 from tests.support.trading import as_it_is, expect
@@ -169,7 +170,7 @@ class AnotherAccount(Stripe):
 
 async def test_a_failed_intent_of_another_stripe_account_counts_as_cancelled(market: LocalMarket) -> None:
     order, stripe = await failed_and_paid_in_the_browser(market), AnotherAccount(market)
-    market.payments = ChargeWorkflow(market.charges.host, stripe, market.connections.clock)
+    through(market, stripe)
     for _ in range(2):
         await recovered(market)
     assert len(stripe.asked) == 1
@@ -180,7 +181,7 @@ async def test_an_authorised_intent_that_is_not_found_waits_for_the_right_key(ma
     order, right = await an_order(market), market.payments
     await pay_until_it_dies(market, order, Sell, before=True)
     expect(TicketAnswer, await market.ask_ticket(CancelOrder(order.ticket_id, order.id)))
-    market.payments = ChargeWorkflow(market.charges.host, AnotherAccount(market), market.connections.clock)
+    through(market, AnotherAccount(market))
     await recovered(market)
     assert (await charge_of(market, order)).status is ChargeStatus.AUTHORISED
     market.payments = right

@@ -16,7 +16,6 @@ from actors.domain.ticket import Ticket
 from actors.domain.ticket_commands import CancelOrder, Sell, TicketCommand
 from actors.domain.ticket_events import OrderCompleted
 from actors.domain.ticket_values import Order
-from actors.payments.charge_workflow import ChargeWorkflow
 from actors.payments.participants import Outcome, Participants
 from actors.payments.purchase import PurchaseSaga
 from actors.payments.purchase_runner import PurchaseRunner
@@ -29,7 +28,7 @@ from actors.stripe.errors import OutcomeUnknown
 from actors.stripe.resources import Intent
 from actors.tickets.entity import TicketEntity
 from config.settings import Settings
-from tests.support.buying import DECLINED, VISA, ActorDiedError, Interrupted, an_order, recovered
+from tests.support.buying import DECLINED, VISA, ActorDiedError, Interrupted, an_order, recovered, through
 from tests.support.local_market import LocalMarket, local_market
 from tests.support.trading import expect
 
@@ -85,7 +84,7 @@ async def test_without_idempotency_keys_a_charge_has_two_payments_and_reconcilia
 ) -> None:
     stripe = LosesTheFirstAnswer(market.stripe._client, market.stripe._transport)
     stripe.keeps_keys = keeps_keys
-    market.payments = ChargeWorkflow(market.charges.host, stripe, market.connections.clock)
+    through(market, stripe)
     expect(PaymentAnswer, await market.pay(Pay((await an_order(market)).id, VISA)))
     assert stripe.lost
     assert await violated(market) == (set() if keeps_keys else {"a charge has one payment at Stripe"})

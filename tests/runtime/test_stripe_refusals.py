@@ -14,7 +14,7 @@ from actors.payments.charge_workflow import ChargeWorkflow
 from actors.stripe import errors
 from actors.stripe.client import Stripe
 from actors.stripe.resources import Intent
-from tests.support.buying import VISA, WANTS_ACTION, an_order, money, order_now, recovered
+from tests.support.buying import VISA, WANTS_ACTION, an_order, money, order_now, recovered, through
 from tests.support.local_market import LocalMarket
 from tests.support.trading import as_it_is, expect
 
@@ -56,7 +56,7 @@ class Refusing(Stripe):
 def refuses(market: LocalMarket, step: str, refusal: Refusal, times: int = 1_000) -> Refusing:
     """The market pays through a Stripe that refuses."""
     stripe = Refusing(market, step, refusal, times)
-    market.payments = ChargeWorkflow(market.charges.host, stripe, market.connections.clock)
+    through(market, stripe)
     return stripe
 
 

@@ -11,11 +11,13 @@ from actors.domain.refusals import Refusal
 from actors.domain.ticket import TicketAnswer
 from actors.domain.ticket_commands import TicketCommand
 from actors.domain.ticket_values import Order
+from actors.payments.charge_workflow import ChargeWorkflow
 from actors.payments.participants import Participants
 from actors.payments.purchase import new_charge
 from actors.payments.purchase_runner import PurchaseRunner
 from actors.runtime.ports import Clock, Instant
 from actors.storage.sandbox_ledger import MongoLedger
+from actors.stripe.client import Stripe
 from actors.stripe.sandbox.authentication import intent_id_of
 from actors.stripe.sandbox.ledger import Span
 from actors.stripe.sandbox.ledger_entry import Change
@@ -77,6 +79,11 @@ async def changed_at_stripe(
 def purchases(market: LocalMarket, participants: Participants) -> PurchaseRunner:
     """An OrderActor of its own that talks to these participants."""
     return market.purchase_runner(participants)
+
+
+def through(market: LocalMarket, stripe: Stripe) -> None:
+    """The market pays through this Stripe from now on."""
+    market.payments = ChargeWorkflow(market.charges.host, stripe, market.connections.clock)
 
 
 def a_charge(market: LocalMarket, order: Order) -> Charge:

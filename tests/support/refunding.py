@@ -3,13 +3,20 @@
 import time
 
 from actors.domain.answers import PaymentAnswer
-from actors.domain.charge_values import Charge
+from actors.domain.charge_values import Charge, ChargeStatus
 from actors.domain.purchase_commands import Pay, RefundOrder
-from actors.domain.ticket_values import Order
+from actors.domain.ticket_values import CancelReason, Order, OrderStatus, TicketStatus
 from actors.stripe.sandbox.sandbox import SETTLE_SECONDS
-from tests.support.buying import VISA, an_order, intents_of
+from tests.support.buying import VISA, an_order, intents_of, money, order_now
 from tests.support.local_market import LocalMarket
-from tests.support.trading import expect
+from tests.support.trading import as_it_is, expect
+
+PRICE = 5_000
+PENDING_REFUND = "pm_card_pendingRefund"
+FAILING_REFUND = "pm_card_refundFail"
+DISPUTED = "pm_card_createDispute"
+TAKEN = {"succeeded": 1, "taken": PRICE, "given back": 0}
+GIVEN_BACK = {"succeeded": 1, "taken": PRICE, "given back": PRICE}
 
 
 async def a_sale(market: LocalMarket, method: str = VISA) -> Order:
@@ -38,3 +45,21 @@ async def later(market: LocalMarket) -> None:
     assert sandbox is not None
     sandbox.now = lambda: time.time() + SETTLE_SECONDS + 1
     await sandbox.settle_due()
+
+
+async def is_given_back(market: LocalMarket, order: Order, *, refunds: int = 1) -> None:
+    """Fails unless the order is over, its money was given back in so many refunds, and its ticket is for sale."""
+    now = await order_now(market, order)
+    assert (now.status, now.cancel_reason, now.refunding) == (OrderStatus.CANCELLED, CancelReason.REFUNDED, False)
+    assert (await charge_of(market, order)).status is ChargeStatus.REFUNDED
+    assert (await as_it_is(market, order.ticket_id)).status is TicketStatus.AVAILABLE
+    assert await refunds_at_stripe(market, order) == ["succeeded"] * refunds
+    assert await money(market, order) == GIVEN_BACK
+
+
+async def stands(market: LocalMarket, order: Order) -> None:
+    """Fails unless the sale is as it was, with nothing on the way."""
+    now, charge = await order_now(market, order), await charge_of(market, order)
+    assert (now.status, now.refunding, now.cancel_reason) == (OrderStatus.COMPLETE, False, None)
+    assert (charge.status, charge.refunding) == (ChargeStatus.COMPLETED, False)
+    assert (await as_it_is(market, order.ticket_id)).status is TicketStatus.SOLD
