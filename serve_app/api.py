@@ -7,7 +7,7 @@ from starlette.routing import Route
 from serve_app.http import error_responses
 from serve_app.http.fast_routes import StaticRouteDispatcher
 from serve_app.http.methods import Methods
-from serve_app.http.openapi import describe_sessions
+from serve_app.http.openapi import describe_credentials
 from serve_app.routes import (
     account,
     admin,
@@ -19,6 +19,7 @@ from serve_app.routes import (
     sandbox,
     sessions,
     tickets,
+    tokens,
     users,
     waiting,
     webhooks,
@@ -33,7 +34,7 @@ from serve_app.web.pages import page_routers
 
 def create_api(services: Services) -> FastAPI:
     """Return the app over these services, which the caller opens and closes."""
-    modules = (health, users, sessions, emails, account, admin, tickets, waiting, orders, payments, webhooks)
+    modules = (health, users, sessions, tokens, emails, account, admin, tickets, waiting, orders, payments, webhooks)
     routers = [routes.router for routes in modules]
     if services.sandbox is not None:
         routers.append(sandbox.router)
@@ -50,7 +51,7 @@ def create_api(services: Services) -> FastAPI:
             Middleware(error_responses.ServerErrorMiddleware),
             Middleware(Methods),
             Middleware(CsrfMiddleware, public_url=services.settings.public_url, exempt=frozenset({webhooks.STRIPE})),
-            Middleware(AuthenticationMiddleware, sessions=services.sessions),
+            Middleware(AuthenticationMiddleware, sessions=services.sessions, access_tokens=services.access_tokens),
             Middleware(ReadYourWrites, public_url=services.settings.public_url),
             Middleware(StaticRouteDispatcher, routes=[route for router in routers for route in router.routes]),
         ],
@@ -63,5 +64,5 @@ def create_api(services: Services) -> FastAPI:
     # FastAPI keeps the routers whole: its own list is of them.
     own = [route for route in api.routes if isinstance(route, Route)]
     api.state.routes = [*own, *(route for router in routers for route in router.routes)]
-    describe_sessions(api, services.sessions.cookie)
+    describe_credentials(api, services.sessions.cookie)
     return api

@@ -18,6 +18,7 @@ from actors.payments.webhook_events import WebhookEventHandler
 from actors.processes.stripe_account import open_sandbox
 from actors.runtime.clock import wall_clock
 from actors.runtime.ports import StoreUnavailableError
+from actors.storage.access_tokens import AccessTokenRecords
 from actors.storage.database import Database
 from actors.storage.entities import MongoEntities
 from actors.storage.failed_refunds import FailedRefunds
@@ -37,6 +38,7 @@ from actors.storage.users import Users
 from actors.storage.webhook_inbox import WebhookInbox
 from actors.supervision.delisting import Delisting
 from config.settings import Settings
+from serve_app.accounts.bearer_tokens import AccessTokens
 from serve_app.accounts.changed_users import ChangedUsers
 from serve_app.accounts.password_hashes import Argon2Cost, Passwords
 from serve_app.accounts.revocations import Revocations
@@ -74,8 +76,9 @@ async def open_services(
     queries = await _queries(database, entities)
     async with (
         Redis.from_url(settings.redis_url, socket_connect_timeout=_REDIS_SECONDS) as redis,
-        _open_sessions(settings, database, redis, clock) as sessions,
+        _open_revocations(settings, database, redis, clock) as revocations,
     ):
+        sessions = _sessions(settings, database, revocations, clock)
         webhook_events = WebhookEventHandler(inbox, entities, market)
         services = Services(
             settings=settings,
@@ -87,6 +90,7 @@ async def open_services(
             unlisting=Delisting(DelistedSellers(database), market, clock),
             passwords=_passwords(settings),
             sessions=sessions,
+            access_tokens=AccessTokens(AccessTokenRecords(database), users, revocations, clock),
             limits=RateLimits(settings.redis_url, enabled=settings.rate_limits),
             security_events=AuditLog(queries.security_events, clock),
             outbox=Outbox(database),
@@ -119,8 +123,8 @@ async def prepare(database: Database) -> None:
     """
     await Users(database).create_indexes()
     await convert_email_keys(database)
-    repositories = (RevocationRecords, SessionRecords, Outbox, EmailTokens, Reports, Favourites, SecurityEventRecords)
-    for repository in repositories:
+    of_access = (RevocationRecords, SessionRecords, AccessTokenRecords, EmailTokens, SecurityEventRecords)
+    for repository in (*of_access, Outbox, Reports, Favourites):
         await repository(database).create_indexes()
 
 
@@ -156,23 +160,28 @@ async def _queries(database: Database, entities: MongoEntities) -> Queries:
 
 
 @asynccontextmanager
-async def _open_sessions(settings: Settings, database: Database, redis: Redis, clock: Clock) -> AsyncIterator[Sessions]:
-    """Open the sessions, and learn of those that other replicas end. Raises pymongo's ConnectionFailure."""
-    lifetimes = lifetimes_of(settings)
-    revocations = Revocations(RevocationRecords(database), redis, lifetimes.token, clock)
+async def _open_revocations(
+    settings: Settings, database: Database, redis: Redis, clock: Clock
+) -> AsyncIterator[Revocations]:
+    """Learn of the sessions and access tokens that other replicas end. Raises pymongo's ConnectionFailure."""
+    revocations = Revocations(RevocationRecords(database), redis, lifetimes_of(settings).token, clock)
     await revocations.start()
     try:
-        yield Sessions(
-            Tokens([key.get_secret_value() for key in settings.session_keys], clock),
-            SessionRecords(database),
-            Users(database),
-            revocations=revocations,
-            lifetimes=lifetimes,
-            clock=clock,
-            public_url=settings.public_url,
-        )
+        yield revocations
     finally:
         await revocations.stop()
+
+
+def _sessions(settings: Settings, database: Database, revocations: Revocations, clock: Clock) -> Sessions:
+    return Sessions(
+        Tokens([key.get_secret_value() for key in settings.session_keys], clock),
+        SessionRecords(database),
+        Users(database),
+        revocations=revocations,
+        lifetimes=lifetimes_of(settings),
+        clock=clock,
+        public_url=settings.public_url,
+    )
 
 
 def _passwords(settings: Settings) -> Passwords:
@@ -186,6 +195,7 @@ async def _running(services: Services, *more: Coroutine[Any, Any, None]) -> Asyn
         *more,
         services.security_events.run(),
         services.sessions.purge_expired(),
+        services.access_tokens.purge_expired(),
         services.changed_users.run(),
         services.live.run(),
     )

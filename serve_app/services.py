@@ -25,6 +25,7 @@ from actors.storage.users import User, Users
 from actors.stripe.sandbox import Sandbox
 from actors.supervision.delisting import Delisting
 from config.settings import Settings
+from serve_app.accounts.bearer_tokens import AccessTokens
 from serve_app.accounts.changed_users import ChangedUsers
 from serve_app.accounts.password_hashes import Passwords
 from serve_app.accounts.session_cookies import Sessions
@@ -84,6 +85,7 @@ class Services:
     unlisting: Delisting
     passwords: Passwords
     sessions: Sessions
+    access_tokens: AccessTokens
     limits: RateLimits
     security_events: AuditLog
     outbox: Outbox

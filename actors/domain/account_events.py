@@ -53,9 +53,25 @@ class PasswordChanged:
 
 @dataclass(frozen=True, slots=True)
 class PasswordReset:
-    """A user who can read mail to their address chose another password; all their sessions ended."""
+    """A user who can read mail to their address chose another password; their sessions and access tokens ended."""
 
     user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCreated:
+    """A user made a personal access token, with which a program acts for them."""
+
+    user_id: str
+    token_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRevoked:
+    """A user revoked one of their personal access tokens."""
+
+    user_id: str
+    token_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +127,8 @@ SecurityEvent: TypeAlias = (
     | SignedOut
     | PasswordChanged
     | PasswordReset
+    | TokenCreated
+    | TokenRevoked
     | EmailVerified
     | UserBanned
     | UserUnbanned

@@ -51,6 +51,8 @@ EVENT_TYPES: Mapping[str, type[Any]] = {
     "SignedOut": account_events.SignedOut,
     "PasswordChanged": account_events.PasswordChanged,
     "PasswordReset": account_events.PasswordReset,
+    "TokenCreated": account_events.TokenCreated,
+    "TokenRevoked": account_events.TokenRevoked,
     "EmailVerified": account_events.EmailVerified,
     "UserBanned": account_events.UserBanned,
     "UserUnbanned": account_events.UserUnbanned,

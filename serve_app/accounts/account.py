@@ -19,7 +19,7 @@ _USED_UP = {"token": "is not valid any more: ask for another mail"}
 
 
 async def change_password(services: Services, address: str, user: User, body: PasswordChange) -> User:
-    """Change the password, end all sessions, and return the user as they are now.
+    """Change the password, end all sessions, and return the user as they are now. Access tokens stay.
 
     Raises RequestValidationError for a weak password or a wrong current one, and TooManyRequestsError.
     """
@@ -69,7 +69,9 @@ async def request_reset(services: Services, address: str, body: ResetRequest) ->
 
 
 async def confirm_reset(services: Services, address: str, body: schemas.PasswordReset) -> None:
-    """Store another password and end all sessions. The reader of mail to the address has verified it, too.
+    """Store another password, end all sessions and revoke all access tokens: others may have made them.
+
+    The reader of mail to the address has verified it, too.
 
     Raises RequestValidationError and TooManyRequestsError.
     """
@@ -83,6 +85,7 @@ async def confirm_reset(services: Services, address: str, body: schemas.Password
     if not await services.users.change_password(user, password_hash, services.clock()):
         raise RequestValidationError(_USED_UP)
     await services.sessions.end_all(user.id)
+    await services.access_tokens.revoke_all(user.id)
     services.security_events.record(PasswordReset(user.id))
     await services.users.verify_email(user, services.clock())
     await services.outbox.add([to_user(MailKind.PASSWORD_CHANGED, user.id, services.clock())])
@@ -104,6 +107,7 @@ async def close_account(services: Services, address: str, user: User, body: Acco
         )
     await services.users.close(user.id, services.clock())
     await services.sessions.end_all(user.id)
+    await services.access_tokens.revoke_all(user.id)
     await services.unlisting.suspend_at_once(user.id)
     await leave_all(services, user.id)
     await services.email_tokens.forget(user.id)

@@ -17,10 +17,10 @@ async def existing_user(services: Services, user_id: str) -> User:
 
 
 async def ban(services: Services, admin: User, user_id: str) -> None:
-    """End all sessions of the user for as long as the ban lasts, and withdraw their tickets. A repeat changes nothing.
+    """End all sessions and access tokens of the user, who gets none while the ban lasts, and withdraw their tickets.
 
-    At most 200 tickets before the return, the others within seconds. Raises NotFoundError, and ConflictError for an
-    administrator.
+    A repeat changes nothing. At most 200 tickets before the return, the others within seconds. Raises NotFoundError,
+    and ConflictError for an administrator.
     """
     user = await existing_user(services, user_id)
     if user.is_admin:
@@ -29,6 +29,7 @@ async def ban(services: Services, admin: User, user_id: str) -> None:
         services.security_events.record(UserBanned(user.id, admin.id))
     # Also on a repeat: the first may have ended half-way.
     await services.sessions.end_all(user.id)
+    await services.access_tokens.revoke_all(user.id)
     await services.unlisting.suspend_at_once(user.id)
     await leave_all(services, user.id)
 

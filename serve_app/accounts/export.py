@@ -19,6 +19,7 @@ from serve_app.schemas.account import mail_view, profile_view, security_event_vi
 from serve_app.schemas.payments import charge_view
 from serve_app.schemas.reports import report_view
 from serve_app.schemas.tickets import own_ticket_view
+from serve_app.schemas.tokens import token_view
 from serve_app.services import Services
 
 
@@ -35,6 +36,8 @@ async def _written(services: Services, user: User) -> AsyncIterator[bytes]:
     yield b'{"user":' + json_bytes(profile_view(user))
     sessions = await services.sessions.of_user(user.id)
     yield b',"sessions":' + json_bytes([signed_in_since(session) for session in sessions])
+    tokens = await services.access_tokens.of_user(user.id)
+    yield b',"tokens":' + json_bytes([token_view(token) for token in tokens])
     for name, read in _parts(services, user.id).items():
         yield f',"{name}":['.encode()
         after, separator = None, b""

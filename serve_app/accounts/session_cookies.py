@@ -105,6 +105,14 @@ class Sessions:
             raise DatabaseConnectionError
         return found
 
+    def note(self, request: HTTPConnection, session: Session | None) -> None:
+        """Note whose request it is without a cookie, for `current`."""
+        request.scope[_SCOPE] = session
+
+    async def exists(self, session: Session) -> bool:
+        """Whether the session has not ended, as the database knows it. Raises pymongo's ConnectionFailure."""
+        return await self._records.by_id(session.id) is not None
+
     def is_ended(self, session: Session) -> bool:
         """Whether the session was ended, here or elsewhere, since its request came."""
         return session.id in self._revocations

@@ -85,6 +85,18 @@ class NotAuthorizedError(_OneSentenceError):
         super().__init__(message)
 
 
+class InvalidTokenError(NotAuthorizedError):
+    """The access token does not hold; which of its faults it is, nobody is told (RFC 6750, section 3.1)."""
+
+    def __init__(self) -> None:
+        super().__init__("This access token is not valid, or not any more.")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The challenge that tells programs to get another token."""
+        return {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+
+
 class PaymentDeclinedError(_OneSentenceError):
     """The card was declined."""
 
@@ -95,6 +107,20 @@ class ForbiddenError(_OneSentenceError):
     """It belongs to somebody else, or another site sent the request."""
 
     status_code = HTTPStatus.FORBIDDEN
+
+
+class InsufficientScopeError(ForbiddenError):
+    """The access token may not do this. `scope` names what would be enough, None where no token is."""
+
+    def __init__(self, message: str, *, scope: str | None = None) -> None:
+        super().__init__(message)
+        self.scope = scope
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The challenge of RFC 6750, section 3.1."""
+        challenge = 'Bearer error="insufficient_scope"'
+        return {"WWW-Authenticate": challenge if self.scope is None else f'{challenge}, scope="{self.scope}"'}
 
 
 class NotFoundError(_OneSentenceError):

@@ -5,7 +5,9 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.routing import BaseRoute
 
+from actors.storage.access_tokens import AccessScope
 from serve_app.http.errors import Errors
 from serve_app.http.idempotency import HEADER
 from serve_app.schemas.body import Body, Query
@@ -14,7 +16,7 @@ _MEANINGS = {
     HTTPStatus.BAD_REQUEST: "The request has the wrong shape; one entry per field",
     HTTPStatus.UNAUTHORIZED: "Nobody is signed in, or the credentials are wrong",
     HTTPStatus.PAYMENT_REQUIRED: "The payment was declined",
-    HTTPStatus.FORBIDDEN: "It belongs to somebody else, or the request came from another site",
+    HTTPStatus.FORBIDDEN: "It is somebody else's, the request came from another site, or the token lacks the scope",
     HTTPStatus.NOT_FOUND: "There is no such thing",
     HTTPStatus.CONFLICT: "The state does not allow it",
     HTTPStatus.PRECONDITION_FAILED: "It was changed since the version in If-Match",
@@ -23,6 +25,14 @@ _MEANINGS = {
     HTTPStatus.TOO_MANY_REQUESTS: "A limit is used up; see Retry-After if it is there",
     HTTPStatus.SERVICE_UNAVAILABLE: "Busy, or the outcome is not known in time; see Retry-After, asking again is safe",
 }
+_OF_BODIES = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+_OF_TOKENS = (
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
+_BEARER = "A personal access token, made at `/account` or with `POST /api/tokens`. No cookie is read beside it."
 _KEY = {
     "name": HEADER,
     "in": "header",
@@ -46,19 +56,23 @@ def documented(  # noqa: PLR0913 - each names one fact about a route
     *,
     body: type[Body] | None = None,
     query: type[Query] | None = None,
+    scope: AccessScope | None,
     signed_in: bool = False,
     keyed: bool = False,
     conditional: bool = False,
 ) -> dict[str, Any]:
-    """Return the arguments that describe a route: models of its answers by status, and the statuses of its errors."""
-    statuses = {*errors, HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
-    statuses = {int(status) for status in (statuses if body else errors)}
+    """Return the arguments that describe a route: models of its answers by status, and the statuses of its errors.
+
+    `scope` is the scope that a personal access token needs for the route, None where it takes none. It is no more than
+    described here, and `scope_of` reads it there: what is described holds.
+    """
+    statuses = {int(status) for status in (*errors, *(_OF_BODIES if body else ()), *(_OF_TOKENS if scope else ()))}
     extra: dict[str, Any] = {"parameters": [*_parameters(query), *([_KEY] * keyed), *([_IF_MATCH] * conditional)]}
     if body:
         schema = _without_titles(body.model_json_schema())
         extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
-    if signed_in:
-        extra["security"] = [{"session": []}]
+    if security := _security(scope, signed_in=signed_in):
+        extra["security"] = security
     answers = {status: _answer(model) for status, model in success.items()}
     return {
         "status_code": next(iter(success)),
@@ -70,18 +84,32 @@ def documented(  # noqa: PLR0913 - each names one fact about a route
     }
 
 
-def describe_sessions(api: FastAPI, cookie: str) -> None:
-    """Add the session cookie to the description of the whole API."""
+def scope_of(route: BaseRoute) -> AccessScope | None:
+    """Return the scope that an access token needs for the route, None when it takes none."""
+    ways = (getattr(route, "openapi_extra", None) or {}).get("security", ())
+    return next((way["bearer"][0] for way in ways if "bearer" in way), None)
+
+
+def describe_credentials(api: FastAPI, cookie: str) -> None:
+    """Add the session cookie and personal access tokens to the description of the whole API."""
     describe = api.openapi
 
-    def with_sessions() -> dict[str, Any]:
+    def with_credentials() -> dict[str, Any]:
         schema = describe()
         schemes = schema.setdefault("components", {}).setdefault("securitySchemes", {})
         schemes["session"] = {"type": "apiKey", "in": "cookie", "name": cookie}
+        schemes["bearer"] = {"type": "http", "scheme": "bearer", "description": _BEARER}
         return schema
 
     # FastAPI's documented way to extend the description.
-    api.openapi = with_sessions  # type: ignore[method-assign]
+    api.openapi = with_credentials  # type: ignore[method-assign]
+
+
+def _security(scope: AccessScope | None, *, signed_in: bool) -> list[dict[str, list[str]]]:
+    if scope is None:
+        return [{"session": []}] if signed_in else []
+    # OpenAPI 3.1 has the scopes here for this kind as well. The empty way is nobody's.
+    return [*([] if signed_in else [{}]), {"session": []}, {"bearer": [scope]}]
 
 
 def _answer(model: Any) -> dict[str, Any]:  # noqa: ANN401 - any type that pydantic can describe

@@ -23,6 +23,7 @@ _UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE
         {HTTPStatus.OK: ExportView},
         (HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS, _UNAVAILABLE),
         signed_in=True,
+        scope=None,
     ),
 )
 async def export(request: Request) -> Response:
@@ -49,6 +50,7 @@ async def export(request: Request) -> Response:
         ),
         body=AccountClosing,
         signed_in=True,
+        scope=None,
     ),
 )
 async def close_account(request: Request) -> Response:

@@ -20,7 +20,7 @@ router = APIRouter(prefix="/api/admin", tags=["admin"])
 _OF_ADMINS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-@router.get("/users/{user_id}", **documented({HTTPStatus.OK: AccountView}, _OF_ADMINS, signed_in=True))
+@router.get("/users/{user_id}", **documented({HTTPStatus.OK: AccountView}, _OF_ADMINS, signed_in=True, scope=None))
 async def read_user(request: Request, user_id: str) -> Response:
     """Return an account."""
     services = services_of(request)
@@ -30,7 +30,7 @@ async def read_user(request: Request, user_id: str) -> Response:
 
 @router.put(
     "/users/{user_id}/ban",
-    **documented({HTTPStatus.NO_CONTENT: None}, (*_OF_ADMINS, HTTPStatus.CONFLICT), signed_in=True),
+    **documented({HTTPStatus.NO_CONTENT: None}, (*_OF_ADMINS, HTTPStatus.CONFLICT), signed_in=True, scope=None),
 )
 async def ban(request: Request, user_id: str) -> Response:
     """End all sessions of the user at once and for as long as the ban lasts, and withdraw their tickets.
@@ -44,7 +44,9 @@ async def ban(request: Request, user_id: str) -> Response:
     return no_content()
 
 
-@router.delete("/users/{user_id}/ban", **documented({HTTPStatus.NO_CONTENT: None}, _OF_ADMINS, signed_in=True))
+@router.delete(
+    "/users/{user_id}/ban", **documented({HTTPStatus.NO_CONTENT: None}, _OF_ADMINS, signed_in=True, scope=None)
+)
 async def unban(request: Request, user_id: str) -> Response:
     """Let the user sign in again; withdrawn tickets stay withdrawn. A repeat changes nothing."""
     services = services_of(request)
@@ -60,6 +62,7 @@ async def unban(request: Request, user_id: str) -> Response:
         (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE),
         query=FailedRefundSearch,
         signed_in=True,
+        scope=None,
     ),
 )
 async def find_failed_refunds(request: Request) -> Response:
@@ -75,7 +78,7 @@ async def find_failed_refunds(request: Request) -> Response:
 
 @router.post(
     "/failed-refunds/{order_id}/resolve",
-    **documented({HTTPStatus.OK: OrderView}, (*_OF_ADMINS, HTTPStatus.CONFLICT), signed_in=True),
+    **documented({HTTPStatus.OK: OrderView}, (*_OF_ADMINS, HTTPStatus.CONFLICT), signed_in=True, scope=None),
 )
 async def resolve_failed_refund(request: Request, order_id: str) -> Response:
     """Note that the buyer was paid another way after the refund failed, and who says so. A repeat changes nothing."""

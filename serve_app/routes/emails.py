@@ -17,7 +17,7 @@ _LIMITED = (HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVI
 
 @router.post(
     "/verification",
-    **documented({HTTPStatus.ACCEPTED: EmptyView}, (HTTPStatus.UNAUTHORIZED, *_LIMITED), signed_in=True),
+    **documented({HTTPStatus.ACCEPTED: EmptyView}, (HTTPStatus.UNAUTHORIZED, *_LIMITED), signed_in=True, scope=None),
 )
 async def send_verification(request: Request) -> Response:
     """Send the mail again that shows whether the address is one's own; nothing happens when that is known."""
@@ -27,7 +27,9 @@ async def send_verification(request: Request) -> Response:
     return json_response({}, HTTPStatus.ACCEPTED)
 
 
-@router.post("/verification/confirm", **documented({HTTPStatus.OK: EmptyView}, _LIMITED, body=EmailTokenBody))
+@router.post(
+    "/verification/confirm", **documented({HTTPStatus.OK: EmptyView}, _LIMITED, body=EmailTokenBody, scope=None)
+)
 async def confirm_verification(request: Request) -> Response:
     """Use the token of the mail, signed in or not."""
     services = services_of(request)
@@ -36,7 +38,7 @@ async def confirm_verification(request: Request) -> Response:
     return json_response({})
 
 
-@router.post("/password/reset", **documented({HTTPStatus.ACCEPTED: EmptyView}, _LIMITED, body=ResetRequest))
+@router.post("/password/reset", **documented({HTTPStatus.ACCEPTED: EmptyView}, _LIMITED, body=ResetRequest, scope=None))
 async def request_reset(request: Request) -> Response:
     """Send a mail to the address if it is somebody's. The answer and what is done for it are the same if it is not."""
     services = services_of(request)
@@ -45,7 +47,9 @@ async def request_reset(request: Request) -> Response:
     return json_response({}, HTTPStatus.ACCEPTED)
 
 
-@router.post("/password/reset/confirm", **documented({HTTPStatus.OK: EmptyView}, _LIMITED, body=PasswordReset))
+@router.post(
+    "/password/reset/confirm", **documented({HTTPStatus.OK: EmptyView}, _LIMITED, body=PasswordReset, scope=None)
+)
 async def confirm_reset(request: Request) -> Response:
     """Store another password and end all sessions. The reader of mail to the address has verified it, too."""
     services = services_of(request)

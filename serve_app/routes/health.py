@@ -21,13 +21,13 @@ class Health(TypedDict):
     degraded: NotRequired[list[str]]
 
 
-@router.get("/healthz", **documented({HTTPStatus.OK: Health}, ()))
+@router.get("/healthz", **documented({HTTPStatus.OK: Health}, (), scope=None))
 async def healthz(_request: Request) -> Response:
     """Say that this replica serves. Touches nothing else: benchmarks compare with it."""
     return json_response({"status": "ok"})
 
 
-@router.get("/readyz", **documented({HTTPStatus.OK: Health}, (HTTPStatus.SERVICE_UNAVAILABLE,)))
+@router.get("/readyz", **documented({HTTPStatus.OK: Health}, (HTTPStatus.SERVICE_UNAVAILABLE,), scope=None))
 async def readyz(request: Request) -> Response:
     """Say whether the database and the actors answer; without Redis the market is ready but degraded."""
     health: Health = {"status": "ok"}

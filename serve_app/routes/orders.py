@@ -34,6 +34,7 @@ _OF_OWNERS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUN
         (*_OF_OWNERS, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS),
         body=OrderBody,
         signed_in=True,
+        scope="buy",
         keyed=True,
     ),
 )
@@ -54,6 +55,7 @@ async def create_order(request: Request) -> Response:
         (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, _UNAVAILABLE),
         query=OrderSearch,
         signed_in=True,
+        scope="read",
     ),
 )
 async def find_orders(request: Request) -> Response:
@@ -75,7 +77,7 @@ async def find_orders(request: Request) -> Response:
     return unless_unchanged(request, content, headers)
 
 
-@router.get("/{order_id}", **documented({HTTPStatus.OK: OrderView}, _OF_OWNERS, signed_in=True))
+@router.get("/{order_id}", **documented({HTTPStatus.OK: OrderView}, _OF_OWNERS, signed_in=True, scope="read"))
 async def read_order(request: Request, order_id: str) -> Response:
     """Return the order to its buyer, or to an administrator."""
     services = services_of(request)
@@ -86,7 +88,7 @@ async def read_order(request: Request, order_id: str) -> Response:
 
 @router.delete(
     "/{order_id}",
-    **documented({HTTPStatus.NO_CONTENT: None}, (*_OF_OWNERS, HTTPStatus.CONFLICT), signed_in=True),
+    **documented({HTTPStatus.NO_CONTENT: None}, (*_OF_OWNERS, HTTPStatus.CONFLICT), signed_in=True, scope="buy"),
 )
 async def cancel_order(request: Request, order_id: str) -> Response:
     """Release the ticket, until it is sold; a repeat changes nothing."""
@@ -96,7 +98,9 @@ async def cancel_order(request: Request, order_id: str) -> Response:
     return no_content()
 
 
-@router.get("/{order_id}/charges", **documented({HTTPStatus.OK: list[ChargeView]}, _OF_OWNERS, signed_in=True))
+@router.get(
+    "/{order_id}/charges", **documented({HTTPStatus.OK: list[ChargeView]}, _OF_OWNERS, signed_in=True, scope="read")
+)
 async def read_charges(request: Request, order_id: str) -> Response:
     """Return every attempt to pay the order, in order, to its buyer or to an administrator."""
     services = services_of(request)
@@ -105,7 +109,7 @@ async def read_charges(request: Request, order_id: str) -> Response:
     return json_response([charge_view(charge) for charge in charges])
 
 
-@router.get("/{order_id}/refund", **documented({HTTPStatus.OK: RefundView}, _OF_OWNERS, signed_in=True))
+@router.get("/{order_id}/refund", **documented({HTTPStatus.OK: RefundView}, _OF_OWNERS, signed_in=True, scope="read"))
 async def read_refund(request: Request, order_id: str) -> Response:
     """Return how a refund of the order stands to its buyer, to the seller of its ticket, or to an administrator."""
     services = services_of(request)
@@ -117,7 +121,10 @@ async def read_refund(request: Request, order_id: str) -> Response:
 @router.post(
     "/{order_id}/refund",
     **documented(
-        {HTTPStatus.OK: OrderView, HTTPStatus.ACCEPTED: OrderView}, (*_OF_OWNERS, HTTPStatus.CONFLICT), signed_in=True
+        {HTTPStatus.OK: OrderView, HTTPStatus.ACCEPTED: OrderView},
+        (*_OF_OWNERS, HTTPStatus.CONFLICT),
+        signed_in=True,
+        scope="sell",
     ),
 )
 async def refund_order(request: Request, order_id: str) -> Response:

@@ -38,6 +38,7 @@ router = APIRouter(prefix="/api/payments", tags=["payments"])
         ),
         body=PaymentBody,
         signed_in=True,
+        scope="buy",
         keyed=True,
     ),
 )

@@ -41,6 +41,7 @@ class AuthenticatedView(TypedDict):
         {HTTPStatus.OK: AuthenticatedView},
         (HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE),
         body=Authentication,
+        scope=None,
     ),
 )
 async def authenticate(request: Request) -> Response:

@@ -16,7 +16,10 @@ router = APIRouter(prefix="/api/users/sessions", tags=["users"])
 @router.get(
     "",
     **documented(
-        {HTTPStatus.OK: list[SessionView]}, (HTTPStatus.UNAUTHORIZED, HTTPStatus.SERVICE_UNAVAILABLE), signed_in=True
+        {HTTPStatus.OK: list[SessionView]},
+        (HTTPStatus.UNAUTHORIZED, HTTPStatus.SERVICE_UNAVAILABLE),
+        signed_in=True,
+        scope=None,
     ),
 )
 async def list_sessions(request: Request) -> Response:
@@ -33,6 +36,7 @@ async def list_sessions(request: Request) -> Response:
         {HTTPStatus.NO_CONTENT: None},
         (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE),
         signed_in=True,
+        scope=None,
     ),
 )
 async def end_session(request: Request, session_id: str) -> Response:

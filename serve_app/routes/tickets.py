@@ -40,6 +40,7 @@ _OF_SELLERS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOU
         {HTTPStatus.OK: list[OwnTicketView], HTTPStatus.NOT_MODIFIED: None},
         (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, _UNAVAILABLE),
         query=TicketSearch,
+        scope="read",
     ),
 )
 async def find_tickets(request: Request) -> Response:
@@ -67,6 +68,7 @@ async def find_tickets(request: Request) -> Response:
         (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, _TOO_MANY, _UNAVAILABLE),
         body=TicketBody,
         signed_in=True,
+        scope="sell",
         keyed=True,
     ),
 )
@@ -82,7 +84,11 @@ async def create_ticket(request: Request) -> Response:
 
 @router.get(
     "/{ticket_id}",
-    **documented({HTTPStatus.OK: OwnTicketView, HTTPStatus.NOT_MODIFIED: None}, (HTTPStatus.NOT_FOUND, _UNAVAILABLE)),
+    **documented(
+        {HTTPStatus.OK: OwnTicketView, HTTPStatus.NOT_MODIFIED: None},
+        (HTTPStatus.NOT_FOUND, _UNAVAILABLE),
+        scope="read",
+    ),
 )
 async def read_ticket(request: Request, ticket_id: str) -> Response:
     """Return the ticket as it is now, in any state; its `ETag` is its version.
@@ -104,6 +110,7 @@ async def read_ticket(request: Request, ticket_id: str) -> Response:
         (*_OF_SELLERS, HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED, _TOO_MANY),
         body=TicketBody,
         signed_in=True,
+        scope="sell",
         conditional=True,
     ),
 )
@@ -121,7 +128,9 @@ async def edit_ticket(request: Request, ticket_id: str) -> Response:
 
 @router.delete(
     "/{ticket_id}",
-    **documented({HTTPStatus.NO_CONTENT: None}, (*_OF_SELLERS, HTTPStatus.CONFLICT, _TOO_MANY), signed_in=True),
+    **documented(
+        {HTTPStatus.NO_CONTENT: None}, (*_OF_SELLERS, HTTPStatus.CONFLICT, _TOO_MANY), signed_in=True, scope="sell"
+    ),
 )
 async def withdraw_ticket(request: Request, ticket_id: str) -> Response:
     """Take the ticket off the market, as its seller or an administrator. Not while it is held; a repeat is fine."""
@@ -137,6 +146,7 @@ async def withdraw_ticket(request: Request, ticket_id: str) -> Response:
         (HTTPStatus.BAD_REQUEST, *_OF_SELLERS),
         query=HistorySearch,
         signed_in=True,
+        scope="read",
     ),
 )
 async def read_history(request: Request, ticket_id: str) -> Response:

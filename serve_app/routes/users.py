@@ -33,6 +33,7 @@ router = APIRouter(prefix="/api/users", tags=["users"])
         (HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE),
         body=SignUp,
         keyed=True,
+        scope=None,
     ),
 )
 async def sign_up(request: Request) -> Response:
@@ -51,6 +52,7 @@ async def sign_up(request: Request) -> Response:
         {HTTPStatus.OK: UserView},
         (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE),
         body=SignIn,
+        scope=None,
     ),
 )
 async def sign_in(request: Request) -> Response:
@@ -62,7 +64,7 @@ async def sign_in(request: Request) -> Response:
 
 @router.post(
     "/signout",
-    **documented({HTTPStatus.OK: EmptyView}, (HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE)),
+    **documented({HTTPStatus.OK: EmptyView}, (HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE), scope=None),
 )
 async def sign_out(request: Request) -> Response:
     """End the session for good; without a session nothing happens."""
@@ -71,7 +73,9 @@ async def sign_out(request: Request) -> Response:
     return response
 
 
-@router.get("/currentuser", **documented({HTTPStatus.OK: CurrentUserView}, (HTTPStatus.SERVICE_UNAVAILABLE,)))
+@router.get(
+    "/currentuser", **documented({HTTPStatus.OK: CurrentUserView}, (HTTPStatus.SERVICE_UNAVAILABLE,), scope="read")
+)
 async def current_user(request: Request) -> Response:
     """Say who is signed in."""
     user = await sessions.current_user(request)
@@ -86,6 +90,7 @@ async def current_user(request: Request) -> Response:
         (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE),
         body=PasswordChange,
         signed_in=True,
+        scope=None,
     ),
 )
 async def change_password(request: Request) -> Response:

@@ -26,6 +26,7 @@ _OF_CHANGES = (*_OF_PEOPLE, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
         (*_OF_CHANGES, HTTPStatus.CONFLICT),
         body=WaitingBody,
         signed_in=True,
+        scope="buy",
     ),
 )
 async def join_waiting_list(request: Request, ticket_id: str) -> Response:
@@ -41,7 +42,7 @@ async def join_waiting_list(request: Request, ticket_id: str) -> Response:
     return json_response(view, HTTPStatus.CREATED if joined.is_new else HTTPStatus.OK)
 
 
-@router.get("", **documented({HTTPStatus.OK: WaitingView}, _OF_PEOPLE, signed_in=True))
+@router.get("", **documented({HTTPStatus.OK: WaitingView}, _OF_PEOPLE, signed_in=True, scope="read"))
 async def read_place(request: Request, ticket_id: str) -> Response:
     """Return one's own place in line; 404 for somebody who does not wait."""
     services = services_of(request)
@@ -49,7 +50,7 @@ async def read_place(request: Request, ticket_id: str) -> Response:
     return json_response(waiting_view(ticket_id, await waiting.place_of(services, user_id, ticket_id)))
 
 
-@router.delete("", **documented({HTTPStatus.NO_CONTENT: None}, _OF_CHANGES, signed_in=True))
+@router.delete("", **documented({HTTPStatus.NO_CONTENT: None}, _OF_CHANGES, signed_in=True, scope="buy"))
 async def leave_waiting_list(request: Request, ticket_id: str) -> Response:
     """Leave the line; a repeat is fine."""
     user_id = admit_change(request)
@@ -57,7 +58,7 @@ async def leave_waiting_list(request: Request, ticket_id: str) -> Response:
     return no_content()
 
 
-@router.post("/close", **documented({HTTPStatus.NO_CONTENT: None}, _OF_CHANGES, signed_in=True))
+@router.post("/close", **documented({HTTPStatus.NO_CONTENT: None}, _OF_CHANGES, signed_in=True, scope="sell"))
 async def close_waiting_list(request: Request, ticket_id: str) -> Response:
     """Send everybody away who waits, as the seller: the next end of the hold has the ticket for sale."""
     user_id = admit_change(request)

@@ -31,6 +31,7 @@ class ReceivedView(TypedDict):
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             HTTPStatus.SERVICE_UNAVAILABLE,
         ),
+        scope=None,
     ),
 )
 async def receive(request: Request) -> Response:

@@ -15,6 +15,7 @@ from serve_app.schemas.orders import OrderView
 from serve_app.schemas.payments import ChargeView
 from serve_app.schemas.reports import ReportView
 from serve_app.schemas.tickets import OwnTicketView
+from serve_app.schemas.tokens import TokenView
 
 
 class AccountClosing(Body):
@@ -62,6 +63,7 @@ class ExportView(TypedDict):
 
     user: ProfileView
     sessions: list[SignedInSince]
+    tokens: list[TokenView]
     tickets: list[OwnTicketView]
     orders: list[OrderView]
     payments: list[ChargeView]

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from actors.domain import fees, money
 from actors.domain.ids import is_id
 from actors.domain.instants import Instant
+from actors.storage.access_tokens import SCOPES, AccessScope
 from serve_app.http.timestamps import instant_of
 from serve_app.schemas.body import Rules
 
@@ -21,6 +22,8 @@ DESCRIPTION_LENGTH = 5_000
 PLACE_LENGTH = 200
 SEAT_LENGTH = 50
 RESTRICTIONS_LENGTH = 1_000
+TOKEN_NAME_LENGTH = 100
+LONGEST_EXPIRY_DAYS = 365
 # RFC 5321 section 4.5.3.1: 256 octets for a path, of which two are its angle brackets.
 EMAIL_LENGTH = 254
 PASSWORD_LENGTH = 128
@@ -208,6 +211,18 @@ def _token(text: str) -> str:
     return text
 
 
+def _scopes(scopes: list[AccessScope]) -> list[AccessScope]:
+    if not scopes:
+        raise ValueError(f"must have at least one of {', '.join(SCOPES)}")
+    return [scope for scope in SCOPES if scope in scopes]
+
+
+def _expiry_days(days: int) -> int:
+    if not 1 <= days <= LONGEST_EXPIRY_DAYS:
+        raise ValueError(f"must be 1 to {LONGEST_EXPIRY_DAYS}")
+    return days
+
+
 def _schema(**schema: Any) -> WithJsonSchema:  # noqa: ANN401 - JSON Schema
     return WithJsonSchema(schema)
 
@@ -262,3 +277,16 @@ Password = Annotated[
     str, AfterValidator(_password), _described("string", format="password", minLength=1, maxLength=PASSWORD_LENGTH)
 ]
 Token = Annotated[str, AfterValidator(_token), _described("string", pattern="^[A-Za-z0-9_-]{43}$")]
+TokenName = Annotated[
+    str,
+    AfterValidator(_text(TOKEN_NAME_LENGTH, required=True)),
+    _described("string", minLength=1, maxLength=TOKEN_NAME_LENGTH),
+]
+Scopes = Annotated[
+    list[AccessScope],
+    AfterValidator(_scopes),
+    _described("array", items={"type": "string", "enum": [*SCOPES]}, minItems=1),
+]
+ExpiryDays = Annotated[
+    int, AfterValidator(_expiry_days), _described("integer", minimum=1, maximum=LONGEST_EXPIRY_DAYS, default=90)
+]

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve_app.accounts.changed_users import REMEMBERED_SECONDS
 from serve_app.http.errors import DatabaseConnectionError
+from serve_app.security.bearer import bearer_of
 from serve_app.security.cookies import cookie_name
 from serve_app.services import services_of
 
@@ -22,7 +23,7 @@ _WHAT_LISTS_SHOW = ("/api/tickets", "/api/orders", "/api/payments")
 
 
 class ReadYourWrites:
-    """Gives a cookie to clients that change something."""
+    """Gives a cookie to clients that change something, but for those with an access token."""
 
     def __init__(self, app: ASGIApp, public_url: str) -> None:
         self._app = app
@@ -38,7 +39,8 @@ class ReadYourWrites:
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] < HTTPStatus.BAD_REQUEST:
                 _note(Request(scope))
-                message["headers"] = [*message.get("headers", ()), self._header]
+                if bearer_of(scope) is None:
+                    message["headers"] = [*message.get("headers", ()), self._header]
             await send(message)
 
         await self._app(scope, receive, send_with_cookie)

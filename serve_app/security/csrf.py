@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve_app.http.errors import ForbiddenError
+from serve_app.security.bearer import bearer_of
 from serve_app.web.errors import response_of
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -16,7 +17,8 @@ _OWN_SITES = frozenset({"same-origin", "none"})
 class CsrfMiddleware:
     """Answers 403 to other origins. Programs send neither header and pass: they carry no browser's cookies.
 
-    Paths in `exempt` are asked by others' servers, and believe a signature instead of a cookie.
+    Paths in `exempt` are asked by others' servers, and believe a signature instead of a cookie. So does a request with
+    an access token, which no browser adds by itself: its cookies are not read.
     """
 
     def __init__(self, app: ASGIApp, public_url: str, exempt: frozenset[str]) -> None:
@@ -35,7 +37,7 @@ class CsrfMiddleware:
     def _is_allowed(self, scope: Scope) -> bool:
         if scope["type"] != "http" or scope["method"] in _SAFE_METHODS or scope["path"] in self._exempt:
             return True
-        return self._is_own(Headers(scope=scope))
+        return bearer_of(scope) is not None or self._is_own(Headers(scope=scope))
 
     def _is_own(self, headers: Headers) -> bool:
         if headers.get("sec-fetch-site", "none").lower() not in _OWN_SITES:

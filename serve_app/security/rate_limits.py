@@ -32,6 +32,7 @@ _MAILS_PER_ADDRESS = RateLimitItemPerHour(60, 1, namespace="mails-address")
 _REFUSED_PAYMENTS_PER_ACCOUNT = RateLimitItemPerHour(10, 1, namespace="refused-payments-account")
 _REFUSED_PAYMENTS_PER_ADDRESS = RateLimitItemPerHour(200, 1, namespace="refused-payments-address")
 _TOKENS_PER_ADDRESS = RateLimitItemPerHour(120, 1, namespace="tokens-address")
+_INVALID_TOKENS_PER_ADDRESS = RateLimitItemPerMinute(60, 5, namespace="invalid-tokens-address")
 _REDIS_SECONDS = 0.5
 # Of a user, and of an address, behind which a whole stadium may be. Each replica counts what it gets itself.
 # What is listed costs the one actor of its ticket some milliseconds, which buyers wait for meanwhile.
@@ -137,6 +138,14 @@ class RateLimits:
     async def token(self, address: str) -> None:
         """Count a token from a mail that somebody tries. Raises TooManyRequestsError with the seconds to wait."""
         await self._take(_TOKENS_PER_ADDRESS, address)
+
+    async def invalid_token(self, address: str) -> None:
+        """Count an access token that does not hold. Raises TooManyRequestsError with the seconds to wait.
+
+        Those that hold are not refused beside it: 256 bits are not guessed, and one program of an address that goes on
+        with an old token would stop all others there.
+        """
+        await self._take(_INVALID_TOKENS_PER_ADDRESS, address)
 
     def change(self, user_id: str, address: str) -> None:
         """Count a ticket that is listed, edited or withdrawn. Raises TooManyRequestsError with the seconds to wait."""

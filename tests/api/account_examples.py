@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 
 from actors.mail.templates import MailKind
-from tests.api.world import JSON, PASSWORD, World
+from tests.api.world import JSON, NOBODY, PASSWORD, World
 
 Example = Callable[[World], Awaitable[httpx.Response]]
 EXAMPLES: dict[tuple[str, str, int], Example] = {}
@@ -17,6 +17,7 @@ BODY_ROUTES: dict[tuple[str, str], JSON] = {
     ("POST", "/api/users/password/reset"): {"email": "nobody@example.com"},
     ("POST", "/api/users/password/reset/confirm"): {"token": TOKEN, "password": ANOTHER_PASSWORD},
     ("DELETE", "/api/users/me"): {"password": PASSWORD},
+    ("POST", "/api/tokens"): {"name": "a program", "scopes": ["read"], "expiresInDays": 30},
 }
 SIGNED_IN = [
     ("POST", "/api/users/password"), ("GET", "/api/users/sessions"), ("DELETE", "/api/users/sessions/{session_id}"),
@@ -24,11 +25,12 @@ SIGNED_IN = [
     ("GET", "/api/admin/users/{user_id}"), ("PUT", "/api/admin/users/{user_id}/ban"),
     ("DELETE", "/api/admin/users/{user_id}/ban"),
     ("GET", "/api/admin/failed-refunds"), ("POST", "/api/admin/failed-refunds/{order_id}/resolve"),
+    ("POST", "/api/tokens"), ("GET", "/api/tokens"), ("DELETE", "/api/tokens/{token_id}"),
 ]  # fmt: skip
 CHANGING = [
     *BODY_ROUTES, ("DELETE", "/api/users/sessions/{session_id}"), ("POST", "/api/users/verification"),
     ("PUT", "/api/admin/users/{user_id}/ban"), ("DELETE", "/api/admin/users/{user_id}/ban"),
-    ("POST", "/api/admin/failed-refunds/{order_id}/resolve"),
+    ("POST", "/api/admin/failed-refunds/{order_id}/resolve"), ("DELETE", "/api/tokens/{token_id}"),
 ]  # fmt: skip
 
 
@@ -78,6 +80,39 @@ async def _(world: World) -> httpx.Response:
 @example("DELETE", "/api/users/sessions/{session_id}", 404)
 async def _(world: World) -> httpx.Response:
     return await (await world.someone()).http.delete("/api/users/sessions/nothing")
+
+
+@example("POST", "/api/tokens", 201)
+async def _(world: World) -> httpx.Response:
+    return await (await world.someone()).http.post("/api/tokens", json=BODY_ROUTES["POST", "/api/tokens"])
+
+
+@example("POST", "/api/tokens", 409)
+async def _(world: World) -> httpx.Response:
+    person = await world.someone()
+    for _ in range(21):
+        response = await person.http.post("/api/tokens", json=BODY_ROUTES["POST", "/api/tokens"])
+    return response
+
+
+@example("GET", "/api/tokens", 200)
+async def _(world: World) -> httpx.Response:
+    person = await world.someone()
+    await (await world.program(person, "read")).http.get("/api/orders")
+    return await person.http.get("/api/tokens")
+
+
+@example("DELETE", "/api/tokens/{token_id}", 204)
+async def _(world: World) -> httpx.Response:
+    person = await world.someone()
+    await world.program(person, "read")
+    (token,) = (await person.http.get("/api/tokens")).json()
+    return await person.http.delete(f"/api/tokens/{token['id']}")
+
+
+@example("DELETE", "/api/tokens/{token_id}", 404)
+async def _(world: World) -> httpx.Response:
+    return await (await world.someone()).http.delete(f"/api/tokens/{NOBODY}")
 
 
 @example("POST", "/api/users/verification", 202)
@@ -144,6 +179,7 @@ async def _(world: World) -> httpx.Response:
     seller, buyer, _, order = await world.held()
     await buyer.pays(order)
     await buyer.lists()
+    await world.program(buyer, "read", "buy")
     assert (await seller.http.get("/api/users/me/export")).status_code == 200
     return await buyer.http.get("/api/users/me/export")
 

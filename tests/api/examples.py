@@ -12,6 +12,7 @@ from actors.domain.refusals import Unavailable
 from actors.mail.outbox import Outbox
 from actors.mail.tokens import EmailTokens
 from actors.processes.stripe_account import SANDBOX_KEY, open_sandbox
+from actors.storage.access_tokens import SCOPES, AccessScope, AccessTokenRecords
 from actors.storage.catalogue import MongoCatalogue
 from actors.storage.orders import Orders
 from actors.storage.revocations import RevocationRecords
@@ -21,13 +22,16 @@ from actors.storage.users import Users
 from actors.storage.webhook_inbox import WebhookInbox
 from actors.stripe import connect
 from actors.stripe.sandbox import SandboxHTTPClient
+from serve_app.accounts.bearer_tokens import AccessTokens
 from serve_app.accounts.revocations import Revocations
 from serve_app.accounts.session_cookies import Sessions
 from serve_app.bootstrap import lifetimes_of
 from serve_app.buying.stripe_webhooks import StripeWebhooks
 from serve_app.http.errors import TooManyRequestsError
+from serve_app.http.openapi import scope_of
 from tests.api import account_examples as accounts
 from tests.api.fake_market import DECLINED, SLOW, SLOW_REFUND
+from tests.api.routes import api_routes
 from tests.api.world import JSON, NOBODY, TICKET, Person, World
 
 Example = Callable[[World], Awaitable[httpx.Response]]
@@ -71,7 +75,7 @@ def example(method: str, path: str, status: int) -> Callable[[Example], Example]
 
 
 async def ask(person: Person, method: str, path: str, **more: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own
-    known = {"ticket_id": NOBODY, "order_id": NOBODY, "user_id": NOBODY, "session_id": "5" * 32}
+    known = {"ticket_id": NOBODY, "order_id": NOBODY, "user_id": NOBODY, "session_id": "5" * 32, "token_id": NOBODY}
     body = {**BODY_ROUTES, **accounts.BODY_ROUTES}.get((method, path))
     if body is not None and not {"json", "content"} & set(more):
         more["json"] = body
@@ -507,11 +511,12 @@ def _lose_the_database(world: World) -> None:
     database: Any = AwayDatabase()
     services, orders = world.services, Orders(database)
     lifetimes = lifetimes_of(services.settings)
+    revocations = Revocations(RevocationRecords(database), services.redis, lifetimes.token, world.clock)
     sessions = Sessions(
         services.sessions._tokens,
         SessionRecords(database),
         Users(database),
-        revocations=Revocations(RevocationRecords(database), services.redis, lifetimes.token, world.clock),
+        revocations=revocations,
         lifetimes=lifetimes,
         clock=world.clock,
         public_url=services.settings.public_url,
@@ -528,6 +533,7 @@ def _lose_the_database(world: World) -> None:
             tickets=Tickets(database, orders),
         ),
         sessions=sessions,
+        access_tokens=AccessTokens(AccessTokenRecords(database), Users(database), revocations, world.clock),
         webhooks=StripeWebhooks(world.webhook_secret, WebhookInbox(database), world.webhook_events),
         sandbox=open_sandbox(database),
     )
@@ -536,12 +542,39 @@ def _lose_the_database(world: World) -> None:
 EXAMPLES.update(accounts.EXAMPLES)
 
 
+def with_token(method: str, path: str, scope: AccessScope) -> None:
+    """What programs are told at every route that takes their tokens, and there only."""
+
+    async def invalid(world: World) -> httpx.Response:
+        return await ask(world.bearing("not a token"), method, path)
+
+    async def too_often(world: World) -> httpx.Response:
+        for _ in range(60):
+            await world.services.limits.invalid_token(world.address)
+        return await invalid(world)
+
+    async def insufficient(world: World) -> httpx.Response:
+        others = [each for each in SCOPES if each != scope]
+        return await ask(await world.program(await world.someone(), *others), method, path)
+
+    EXAMPLES.setdefault((method, path, 401), invalid)
+    EXAMPLES.setdefault((method, path, 403), insufficient)
+    EXAMPLES.setdefault((method, path, 429), too_often)
+
+
+for _route in api_routes():
+    _scope = scope_of(_route)
+    if _scope is not None:
+        for _method in _route.methods or ():
+            with_token(_method, _route.path, _scope)
+
+
 _NEEDS_THE_DATABASE = {
     *SIGNED_IN, *BODY_ROUTES, *CHANGING, *accounts.SIGNED_IN, *accounts.CHANGING, ("GET", "/readyz"),
     ("GET", "/api/tickets"), ("GET", "/api/tickets/{ticket_id}"), ("GET", "/api/users/currentuser"),
 }  # fmt: skip
-for _route in _NEEDS_THE_DATABASE:
-    away(*_route)
+for _needing in _NEEDS_THE_DATABASE:
+    away(*_needing)
 
 
 @example("POST", "/api/webhooks/stripe", 503)

@@ -48,8 +48,13 @@ async def test_bodies_parameters_and_sessions_are_described(document: JSON) -> N
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({"unknown": 1}, schema)
     for method, path in (*SIGNED_IN, *accounts.SIGNED_IN):
-        assert document["paths"][path][method.lower()]["security"] == [{"session": []}]
+        assert {"session": []} in document["paths"][path][method.lower()]["security"]
+        assert {} not in document["paths"][path][method.lower()]["security"]
     assert document["components"]["securitySchemes"]["session"]["name"] == "session"
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    assert document["paths"]["/api/orders"]["post"]["security"] == [{"session": []}, {"bearer": ["buy"]}]
+    assert document["paths"]["/api/tickets"]["get"]["security"] == [{}, {"session": []}, {"bearer": ["read"]}]
+    assert document["paths"]["/api/tokens"]["get"]["security"] == [{"session": []}]
     names = {parameter["name"] for parameter in document["paths"]["/api/tickets"]["get"]["parameters"]}
     assert names == {"q", "category", "city", "minPrice", "maxPrice", "sort", "seller", "limit", "cursor"}
     assert "422" not in str(document["paths"])

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from actors.mail.templates import MailKind
 from actors.payments.webhook_events import WebhookEventHandler
+from actors.storage.access_tokens import AccessScope
 from actors.storage.database import Database
 from actors.storage.user_flags import email_key
 from actors.storage.users import User
@@ -99,6 +100,20 @@ class World:
         person = await self.someone()
         assert await self.services.users.set_admin(person.id, self.clock(), is_admin=True)
         return person
+
+    async def program(self, person: Person, *scopes: AccessScope) -> Person:
+        """A program of theirs, with a token of these scopes and without a cookie."""
+        made = await person.http.post("/api/tokens", json={"name": "a program", "scopes": scopes})
+        assert made.status_code == 201, made.text
+        return self.bearing(made.json()["token"], person)
+
+    def bearing(self, token: str, person: Person | None = None) -> Person:
+        """A client that sends this token."""
+        program = self.anyone()
+        if person is not None:
+            program.id, program.email = person.id, person.email
+        program.http.headers["Authorization"] = f"Bearer {token}"
+        return program
 
     async def token(self, kind: MailKind, person: Person) -> str:
         """The token of a mail to them."""

@@ -1,5 +1,6 @@
 """Who may do what: every route, for everybody. A route that is not in the table fails."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,9 +12,10 @@ from fastapi.routing import APIRoute
 from starlette.routing import Route
 
 from actors.mail.templates import MailKind
+from actors.storage.access_tokens import SCOPES, AccessScope
 from serve_app.accounts.tokens import Session, Tokens
 from serve_app.api import create_api
-from tests.api.world import JSON, PASSWORD, TICKET, Person, World
+from tests.api.world import JSON, NOBODY, PASSWORD, TICKET, Person, World
 
 Key = tuple[str, str]
 ANOTHER_PASSWORD = "another horse battery"
@@ -27,14 +29,20 @@ class Row:
     other: int
     owner: int
     admin: int
+    # What a program needs to be answered as its owner is; with None it is refused whatever its token may do.
+    scope: AccessScope | None = None
+
+    @property
+    def statuses(self) -> tuple[int, ...]:
+        return self.anonymous, self.other, self.owner, self.admin
 
 
-def everybody(status: int) -> Row:
-    return Row(status, status, status, status)
+def everybody(status: int, scope: AccessScope | None = None) -> Row:
+    return Row(status, status, status, status, scope)
 
 
-def signed_in(status: int) -> Row:
-    return Row(401, status, status, status)
+def signed_in(status: int, scope: AccessScope | None = None) -> Row:
+    return Row(401, status, status, status, scope)
 
 
 # The owner is the seller of the ticket, the buyer of the order, or the one whose session it is.
@@ -47,7 +55,7 @@ MATRIX: dict[Key, Row] = {
     ("POST", "/api/users/signup"): everybody(201),
     ("POST", "/api/users/signin"): everybody(200),
     ("POST", "/api/users/signout"): everybody(200),
-    ("GET", "/api/users/currentuser"): everybody(200),
+    ("GET", "/api/users/currentuser"): everybody(200, "read"),
     ("POST", "/api/users/password"): Row(401, 400, 200, 400),
     ("GET", "/api/users/sessions"): signed_in(200),
     ("DELETE", "/api/users/sessions/{session_id}"): Row(401, 404, 204, 404),
@@ -56,6 +64,9 @@ MATRIX: dict[Key, Row] = {
     ("POST", "/api/users/password/reset"): everybody(202),
     ("POST", "/api/users/password/reset/confirm"): everybody(200),
     ("GET", "/api/users/me/export"): signed_in(200),
+    ("POST", "/api/tokens"): Row(401, 201, 201, 403),
+    ("GET", "/api/tokens"): signed_in(200),
+    ("DELETE", "/api/tokens/{token_id}"): Row(401, 404, 204, 404),
     # The owner has a ticket that somebody holds.
     ("DELETE", "/api/users/me"): Row(401, 400, 409, 400),
     ("GET", "/api/admin/users/{user_id}"): Row(401, 403, 403, 200),
@@ -63,25 +74,25 @@ MATRIX: dict[Key, Row] = {
     ("DELETE", "/api/admin/users/{user_id}/ban"): Row(401, 403, 403, 204),
     ("GET", "/api/admin/failed-refunds"): Row(401, 403, 403, 200),
     ("POST", "/api/admin/failed-refunds/{order_id}/resolve"): Row(401, 403, 403, 409),
-    ("GET", "/api/tickets"): everybody(200),
-    ("POST", "/api/tickets"): signed_in(201),
-    ("GET", "/api/tickets/{ticket_id}"): everybody(200),
-    ("PUT", "/api/tickets/{ticket_id}"): Row(401, 403, 200, 403),
-    ("DELETE", "/api/tickets/{ticket_id}"): Row(401, 403, 204, 204),
-    ("GET", "/api/tickets/{ticket_id}/history"): Row(401, 403, 200, 200),
+    ("GET", "/api/tickets"): everybody(200, "read"),
+    ("POST", "/api/tickets"): signed_in(201, "sell"),
+    ("GET", "/api/tickets/{ticket_id}"): everybody(200, "read"),
+    ("PUT", "/api/tickets/{ticket_id}"): Row(401, 403, 200, 403, "sell"),
+    ("DELETE", "/api/tickets/{ticket_id}"): Row(401, 403, 204, 204, "sell"),
+    ("GET", "/api/tickets/{ticket_id}/history"): Row(401, 403, 200, 200, "read"),
     # Of the ticket that the buyer holds.
-    ("POST", "/api/tickets/{ticket_id}/waiting"): Row(401, 201, 409, 201),
-    ("GET", "/api/tickets/{ticket_id}/waiting"): signed_in(404),
-    ("DELETE", "/api/tickets/{ticket_id}/waiting"): signed_in(204),
-    ("POST", "/api/tickets/{ticket_id}/waiting/close"): Row(401, 403, 204, 403),
-    ("POST", "/api/orders"): Row(401, 201, 409, 201),
-    ("GET", "/api/orders"): signed_in(200),
-    ("GET", "/api/orders/{order_id}"): Row(401, 403, 200, 200),
-    ("DELETE", "/api/orders/{order_id}"): Row(401, 403, 204, 403),
-    ("GET", "/api/orders/{order_id}/charges"): Row(401, 403, 200, 200),
-    ("GET", "/api/orders/{order_id}/refund"): Row(401, 403, 200, 200),
-    ("POST", "/api/orders/{order_id}/refund"): Row(401, 403, 200, 200),
-    ("POST", "/api/payments"): Row(401, 403, 201, 403),
+    ("POST", "/api/tickets/{ticket_id}/waiting"): Row(401, 201, 409, 201, "buy"),
+    ("GET", "/api/tickets/{ticket_id}/waiting"): signed_in(404, "read"),
+    ("DELETE", "/api/tickets/{ticket_id}/waiting"): signed_in(204, "buy"),
+    ("POST", "/api/tickets/{ticket_id}/waiting/close"): Row(401, 403, 204, 403, "sell"),
+    ("POST", "/api/orders"): Row(401, 201, 409, 201, "buy"),
+    ("GET", "/api/orders"): signed_in(200, "read"),
+    ("GET", "/api/orders/{order_id}"): Row(401, 403, 200, 200, "read"),
+    ("DELETE", "/api/orders/{order_id}"): Row(401, 403, 204, 403, "buy"),
+    ("GET", "/api/orders/{order_id}/charges"): Row(401, 403, 200, 200, "read"),
+    ("GET", "/api/orders/{order_id}/refund"): Row(401, 403, 200, 200, "read"),
+    ("POST", "/api/orders/{order_id}/refund"): Row(401, 403, 200, 200, "sell"),
+    ("POST", "/api/payments"): Row(401, 403, 201, 403, "buy"),
     # Signed by Stripe, or with the secret of a payment.
     ("POST", "/api/webhooks/stripe"): everybody(400),
     ("POST", "/api/sandbox/authentications"): everybody(409),
@@ -121,12 +132,12 @@ class Scene:
         held, gone = await seller.lists(), await seller.lists()
         sold = await buyer.orders(gone)
         await buyer.pays(sold)
+        await world.program(seller, "read")
         return cls(world, seller, buyer, await seller.lists(), await buyer.orders(held), sold)
 
     async def owner(self, key: Key) -> Person:
-        of_seller = (
-            "ticket" in key[1] or "/users" in key[1] or key[1].endswith("refund") or key == ("POST", "/api/orders")
-        )
+        of_seller = any(part in key[1] for part in ("ticket", "/users", "/tokens", "/refund"))
+        of_seller = of_seller or key == ("POST", "/api/orders")
         return self.seller if of_seller else self.buyer
 
     async def ask(self, person: Person, key: Key) -> int:
@@ -135,10 +146,11 @@ class Scene:
         order = self.sold if path.endswith("refund") else self.order
         sessions = await world.services.sessions.of_user(self.seller.id)
         session = sessions[0].id if sessions else "5" * 32
+        tokens = await world.services.access_tokens.of_user(self.seller.id)
         ticket = self.order["ticket"] if "waiting" in path else self.ticket
         url = path.format(
             name="swagger-ui.css", ticket_id=ticket["id"], order_id=order["id"], user_id=self.seller.id,
-            session_id=session,
+            session_id=session, token_id=tokens[0].id if tokens else NOBODY,
         )  # fmt: skip
         bodies: dict[str, Callable[[], JSON]] = {
             "/api/users/signup": lambda: {"email": f"new-{person.email or 'nobody@example.com'}", "password": PASSWORD},
@@ -146,6 +158,7 @@ class Scene:
             "/api/users/password": lambda: {"currentPassword": PASSWORD, "newPassword": ANOTHER_PASSWORD},
             "/api/users/password/reset": lambda: {"email": self.seller.email},
             "/api/users/me": lambda: {"password": PASSWORD},
+            "/api/tokens": lambda: {"name": "a program", "scopes": ["read"]},
             "/api/tickets": lambda: TICKET,
             "/api/tickets/{ticket_id}": lambda: TICKET,
             "/api/tickets/{ticket_id}/waiting": dict,
@@ -185,7 +198,51 @@ async def test_everybody_gets_the_documented_answer(world: World, key: Key) -> N
             {"other": world.someone, "admin": world.admin}[who]() if who in {"other", "admin"} else scene.owner(key)
         )
         found.append(await scene.ask(world.anyone() if who == "anonymous" else person, key))
-    assert Row(*found) == MATRIX[key]
+    assert tuple(found) == MATRIX[key].statuses
+
+
+@pytest.mark.parametrize("key", MATRIX, ids=" ".join)
+async def test_program_is_answered_as_its_owner_where_its_token_has_the_scope_and_refused_elsewhere(
+    world: World, key: Key
+) -> None:
+    needed, found = MATRIX[key].scope, {}
+    for scope in SCOPES:
+        scene = await Scene.of(world)
+        found[scope] = await scene.ask(await world.program(await scene.owner(key), scope), key)
+    assert found == {scope: MATRIX[key].owner if scope == needed else 403 for scope in SCOPES}
+
+
+async def test_route_without_a_declared_scope_takes_no_token(world: World) -> None:
+    """Also pages, files and what a new route is until somebody says otherwise."""
+    api = create_api(world.services)
+    api.add_api_route("/api/new", lambda: None, methods=["POST"])
+    api.state.routes.append(api.routes[-1])
+    program = await world.program(await world.someone(), *SCOPES)
+    refused = replace(program, http=world.anyone(api).http)
+    refused.http.headers = program.http.headers
+    taken = {key for key, row in MATRIX.items() if row.scope is not None}
+    seen = set()
+    for route in api.state.routes:
+        for method in route.methods - {"HEAD"}:
+            if (method, route.path) in taken:
+                continue
+            response = await refused.http.request(method, re.sub(r"{[^}]+}", NOBODY, route.path))
+            assert response.status_code == 403, (method, route.path)
+            assert response.headers["www-authenticate"] == 'Bearer error="insufficient_scope"'
+            seen.add((method, route.path))
+    assert {("POST", "/api/new"), ("GET", "/account"), ("GET", "/"), ("POST", "/account/close")} <= seen
+
+
+@pytest.mark.parametrize("token", ["", "nonsense", f"hfp_{NOBODY}_{'s' * 43}"])
+async def test_token_that_does_not_hold_is_refused_on_every_route_also_beside_a_good_cookie(
+    unlimited: World, token: str
+) -> None:
+    person = await unlimited.someone()
+    person.http.headers["Authorization"] = f"Bearer {token}"
+    for method, path in MATRIX:
+        response = await person.http.request(method, re.sub(r"{[^}]+}", NOBODY, path))
+        assert response.status_code == 401, (method, path)
+        assert response.headers["www-authenticate"] == 'Bearer error="invalid_token"'
 
 
 def a_session(world: World, person: Person, *, seconds: int = 900) -> Session:
@@ -271,6 +328,10 @@ async def ask_without_a_body(scene: Scene, person: Person, key: Key) -> int:
     """The session is looked at first."""
     method, path = key
     url = path.format(
-        ticket_id=scene.ticket["id"], order_id=scene.order["id"], user_id=scene.seller.id, session_id="5" * 32
+        ticket_id=scene.ticket["id"],
+        order_id=scene.order["id"],
+        user_id=scene.seller.id,
+        session_id="5" * 32,
+        token_id=NOBODY,
     )
     return (await person.http.request(method, url, json={})).status_code
