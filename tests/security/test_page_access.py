@@ -52,6 +52,8 @@ PAGES: dict[Key, Access] = {
     ("GET", "/account/verification"): Access.LEADS_ON,
     ("GET", "/account/sessions"): Access.LEADS_ON,
     ("GET", "/account/sessions/{session_id}"): Access.LEADS_ON,
+    ("GET", "/account/tokens"): Access.LEADS_ON,
+    ("GET", "/account/tokens/{token_id}"): Access.LEADS_ON,
     ("GET", "/account/close"): Access.LEADS_ON,
     ("GET", "/listings/{ticket_id}/refund"): Access.LEADS_ON,
     ("GET", "/tickets/{ticket_id}/favourite"): Access.LEADS_ON,
@@ -94,6 +96,8 @@ PAGES: dict[Key, Access] = {
     ("POST", "/account/verification"): Access.SIGNED_IN,
     ("POST", "/account/sessions"): Access.SIGNED_IN,
     ("POST", "/account/sessions/{session_id}"): Access.SIGNED_IN,
+    ("POST", "/account/tokens"): Access.SIGNED_IN,
+    ("POST", "/account/tokens/{token_id}"): Access.SIGNED_IN,
     ("POST", "/account/close"): Access.SIGNED_IN,
     ("GET", "/admin"): Access.ADMINS,
     ("POST", "/admin/reports/{report_id}"): Access.ADMINS,
@@ -115,7 +119,7 @@ def page_routes(world: World) -> set[Key]:
 
 
 def address_of(path: str) -> str:
-    names = dict.fromkeys(("ticket_id", "order_id", "user_id", "session_id", "report_id"), NOBODY)
+    names = dict.fromkeys(("ticket_id", "order_id", "user_id", "session_id", "report_id", "token_id"), NOBODY)
     return path.format(digest="0" * 12, name="holdfast.css", **names)
 
 

@@ -1,5 +1,7 @@
 """Signing up, in and out, mails' links, and the account, all with plain forms."""
 
+import re
+
 import pytest
 
 from actors.mail.templates import MailKind
@@ -183,3 +185,55 @@ async def test_data_can_be_downloaded(world: World) -> None:
 async def test_password_managers_are_led_to_the_account(world: World) -> None:
     page = await opens(world.anyone(), "/.well-known/change-password")
     assert page.response.headers["location"] == "/account#change-password"
+
+
+async def test_token_is_made_and_shown_once(world: World) -> None:
+    person = await world.someone()
+    page = await submits(person, await opens(person, "/account"), "/account/tokens", name="Spreadsheet", buy="yes")
+    assert page.status == 201
+    assert page.response.headers["cache-control"] == "no-store, no-transform"
+    (text,) = set(re.findall(r"hfp_[0-9a-f]{24}_[\w-]{43}", page.html))
+    program = world.bearing(text)
+    assert (await program.http.get("/api/orders")).status_code == 200
+    assert (await program.http.post("/api/tickets", json={})).status_code == 403, "may not sell"
+    again = await opens(person, "/account")
+    assert text not in again.html
+    assert all(shown in again.text for shown in ("Spreadsheet", "read, buy", "Within the hour after"))
+
+
+async def test_token_form_that_is_sent_twice_makes_one_token(world: World) -> None:
+    person = await world.someone()
+    page = await opens(person, "/account")
+    answers = [await submits(person, page, "/account/tokens", name="Spreadsheet") for _ in range(2)]
+    assert [answer.status for answer in answers] == [201, 409]
+    assert "was shown once" in answers[1].text
+    assert len(await world.services.access_tokens.of_user(person.id)) == 1
+
+
+async def test_wrong_fields_of_a_token_are_all_named_and_what_was_chosen_is_kept(world: World) -> None:
+    person = await world.someone()
+    page = await sends(person, "/account/tokens", name="x" * 101, expiresInDays="9" * 5_000)
+    assert page.status == 400
+    assert page.title.startswith("Error: ")
+    assert all(f'id="{name}-error"' in page.html for name in ("name", "scopes", "expiresInDays"))
+    assert {"#name", "#scopes", "#expiresInDays"} <= set(page.links)
+    page = await sends(person, "/account/tokens", sell="yes", expiresInDays="30")
+    assert page.form("/account/tokens").fields["sell"] == "yes"
+    assert "read" not in page.form("/account/tokens").fields
+    assert '<option value="30" selected>' in page.html
+
+
+async def test_token_is_revoked_with_a_button_that_names_it(world: World) -> None:
+    person = await world.someone()
+    program = await world.program(person, "read")
+    page = await opens(person, "/account")
+    assert 'aria-label="Revoke the token a program"' in page.html
+    (form,) = (form for form in page.forms if form.action.startswith("/account/tokens/"))
+    answer = await sends(person, form.action)
+    assert answer.response.headers["location"] == "/account?done=revoked"
+    assert (await program.http.get("/api/orders")).status_code == 401
+    assert (await sends(person, form.action)).status == 404
+
+
+async def test_administrator_is_offered_no_token(world: World) -> None:
+    assert "/account/tokens" not in (await opens(await world.admin(), "/account")).html

@@ -161,6 +161,14 @@ function prepare(root) {
       button.setAttribute("aria-pressed", String(input.type === "text"));
     });
   }
+  // Selected as well, for browsers that give no script the clipboard.
+  for (const button of root.querySelectorAll("[data-copies]")) {
+    button.addEventListener("click", () => {
+      const input = document.getElementById(button.dataset.copies);
+      input.select();
+      navigator.clipboard?.writeText(input.value).then(() => say("Copied"), () => say("Selected: copy it yourself"));
+    });
+  }
   for (const input of root.querySelectorAll("input[data-zone]")) input.value ||= zone ?? "";
 }
 prepare(document);
