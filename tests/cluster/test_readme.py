@@ -15,9 +15,9 @@ README = Path(__file__).parents[2] / "README.md"
 
 
 def blocks() -> list[str]:
-    """The first purchase, and what the section on payments does after it."""
+    """The first purchase, and what the sections on payments and on programs do after it."""
     marked = README.read_text().partition("tests/cluster/test_readme.py -->")[2]
-    return re.findall(r"```sh\n(.*?)```", marked, re.DOTALL)[:2]
+    return re.findall(r"```sh\n(.*?)```", marked, re.DOTALL)[:3]
 
 
 def typed(market: RunningMarket, folder: Path, script: str) -> str:
@@ -46,7 +46,14 @@ def test_the_first_purchase_of_the_readme_ends_with_a_complete_order(market: Run
 def test_the_refund_and_the_3d_secure_of_the_readme_end_with_a_complete_order(
     market: RunningMarket, tmp_path: Path
 ) -> None:
-    bought, more = blocks()
+    bought, more, _ = blocks()
     shown = typed(market, tmp_path, f"{bought}\necho AND THEN\n{more}").partition("AND THEN")[2]
     assert '"cancelReason":"refunded"' in shown
     assert '"status":"complete"' in shown
+
+
+def test_the_program_of_the_readme_lists_a_ticket_with_its_token(market: RunningMarket, tmp_path: Path) -> None:
+    bought, _, program = blocks()
+    shown = typed(market, tmp_path, f"{bought}\necho AND THEN\n{program}").partition("AND THEN")[2]
+    assert shown.count("stalls A13") == 2
+    assert "stalls A12" in shown
