@@ -53,7 +53,7 @@ lint: $(INSTALLED)  ## Check style, types, layers and what bandit knows of secur
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
-	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive actors serve_app config cli
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive actors holdfast serve_app config cli
 
 format: $(INSTALLED)  ## Put the code into shape
 	$(BIN)/ruff format .

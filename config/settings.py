@@ -134,6 +134,8 @@ class Settings(BaseSettings):
     require_verified_email: bool = False
     reservation_seconds: int = Field(default=900, ge=1, le=86_400)
     offer_seconds: int = Field(default=600, ge=1, le=86_400)
+    # What a consumer of events that was away may miss without asking the journal; Redis keeps so much.
+    event_retention_seconds: int = Field(default=86_400, ge=60, le=2_592_000)
     payment_grace_seconds: int = Field(default=60, ge=0, le=3_600)
     payment_attempts: int = Field(default=1, ge=1, le=10)
     max_holds_per_buyer: int = Field(default=10, ge=1, le=10_000)

@@ -4,7 +4,7 @@ import asyncio
 
 from redis.exceptions import RedisError
 
-from actors.events.redis_stream import STREAM
+from holdfast.events.partitions import STREAM_KEYS
 from serve_app.http.errors import ServiceUnavailableError
 from serve_app.services import Services
 
@@ -38,8 +38,9 @@ async def _takes_events(services: Services) -> bool:
             # A write as well: one that is full, a replica or a node of a cluster answers everything else.
             async with services.redis.pipeline(transaction=False) as asked:
                 asked.set(_PROBE, 1, ex=_PROBE_SECONDS)
-                asked.type(STREAM)
-                _, kind = await asked.execute()
+                for stream in STREAM_KEYS:
+                    asked.type(stream)
+                _, *kinds = await asked.execute()
     except (RedisError, OSError, TimeoutError):
         return False
-    return kind in (b"none", b"stream")
+    return {b"none", b"stream"}.issuperset(kinds)

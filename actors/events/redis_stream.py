@@ -1,83 +1,198 @@
-"""Committed events to one Redis Stream, for whoever wants to know: consumers, live pages, webhooks."""
+"""Committed events to Redis: sixteen streams, in an epoch that says whether Redis still has what it was given.
+
+Appending and checking are one script. It appends nothing when the epoch is another than the publisher's, or when the
+stream lacks what the publisher wrote last: Redis lost something. Then the epoch is removed, so that nobody appends, and
+the Supervisor begins a new one (`epochs.py`).
+"""
 
 from collections.abc import Sequence
-from itertools import chain
+from typing import Any, Protocol
 
-import orjson
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from actors.domain.charge_events import (
-    ChargeIntentCancelled,
-    ChargeIntentCreated,
-    ChargeRefunding,
-    ChargeRetryScheduled,
-)
-from actors.domain.codec import encode_event
+from actors.events.published import is_gapless, is_published, published_event
+from actors.runtime.bounded_dict import BoundedDict
 from actors.runtime.ports import RecordedEvent, StoreUnavailableError
+from holdfast.events.event import Event
+from holdfast.events.partitions import EPOCH_KEYS, PARTITIONS, STREAM_KEYS, partition_of
 
-STREAM = "holdfast:events"
-# The journal keeps everything; the stream keeps what a consumer that was away may have missed: at most so
-# many events, and fewer when they are large. The largest description makes one of 20 KB: a million of them are 20 GB.
-MAX_LENGTH = 1_000_000
+# The journal keeps everything; the stream keeps what a consumer that was away may have missed: so many bytes, and what
+# is younger than the retention (`epochs.py`). The largest description makes an event of 20 KB.
 MAX_BYTES = 512 * 1024**2
 # What an entry takes in Redis besides its values (measured; the names of its fields are kept once).
 ENTRY_BYTES = 60
+SMALLEST_ENTRY_BYTES = 500
 # Large events are noticed after so many: until then the stream is too long by as many of them.
 _AVERAGE_OVER = 2_000
+KNOWN_CHARGES = 100_000
 
-# Steps between us and Stripe, of no meaning to anyone else.
-INTERNAL = (ChargeRetryScheduled, ChargeIntentCreated, ChargeIntentCancelled, ChargeRefunding)
-# What a charge keeps for itself.
-PRIVATE = ("payment_method", "tries", "capture_refusals", "request")
-
-# One command for all: made one by one, XADDs took the client 60 microseconds each, and 30 % of a ticket actor's time.
-_FIELDS = ("id", "type", "entity", "version", "at", "data")
-_APPEND = f"""
-for i = 2, #ARGV, {len(_FIELDS)} do
-    redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*',
-        {", ".join(f"'{name}', ARGV[i + {place}]" for place, name in enumerate(_FIELDS))})
+# KEYS: for each partition its stream and its epoch. ARGV: epoch, longest length; then for each partition the id that
+# was written last ('' for none) and the number of its entries, each as its number of values and the values.
+# Answers the ids that were written last, or why nothing was appended.
+_APPEND = """
+local function is_before(a, b)
+    local a_time, a_seq = string.match(a, '(%d+)-(%d+)')
+    local b_time, b_seq = string.match(b, '(%d+)-(%d+)')
+    a_time, b_time = tonumber(a_time), tonumber(b_time)
+    return a_time < b_time or (a_time == b_time and tonumber(a_seq) < tonumber(b_seq))
 end
+local function lacks(stream, id)
+    if id == '' or #redis.call('XRANGE', stream, id, id) > 0 then return false end
+    local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+    if first then return is_before(first[1], id) end
+    local info = redis.pcall('XINFO', 'STREAM', stream)
+    return info.err ~= nil or is_before(info[8], id)
+end
+local at = 3
+local places = {}
+for k = 1, #KEYS, 2 do
+    if redis.call('GET', KEYS[k + 1]) ~= ARGV[1] then return {'EPOCH'} end
+    if lacks(KEYS[k], ARGV[at]) then
+        redis.call('DEL', KEYS[k + 1])
+        return {'LOST'}
+    end
+    places[k] = at + 1
+    local entries = tonumber(ARGV[at + 1])
+    at = at + 2
+    for _ = 1, entries do at = at + 1 + tonumber(ARGV[at]) end
+end
+local ids = {'OK'}
+for k = 1, #KEYS, 2 do
+    local at = places[k] + 1
+    local id
+    for _ = 1, tonumber(ARGV[places[k]]) do
+        local size = tonumber(ARGV[at])
+        id = redis.call('XADD', KEYS[k], 'MAXLEN', '~', ARGV[2], '*', unpack(ARGV, at + 1, at + size))
+        at = at + 1 + size
+    end
+    ids[#ids + 1] = id
+end
+return ids
 """
 
 logger = structlog.get_logger(__name__)
 
 
-class RedisEventStream:
-    """The stream in Redis, of about `max_bytes` at most. An event's `id` is the same however often it is published."""
+class LastPublished(Protocol):
+    """What the journal knows of an entity's past."""
 
-    def __init__(self, redis: Redis, *, max_bytes: int = MAX_BYTES) -> None:
-        self._append = redis.register_script(_APPEND)
-        self._max_bytes = max_bytes
-        self._average = max_bytes / MAX_LENGTH
+    async def last_published(self, entity: str, before: int) -> int | None:
+        """Return the last version before this one that was published, None for none. Raises StoreUnavailableError."""
+
+
+class PublishedEvents:
+    """Makes events of records, each with the version that was published before it."""
+
+    def __init__(self, history: LastPublished, source: str) -> None:
+        self._history = history
+        self._source = source
+        # Of each charge the last version that came by, and the last of them that was published.
+        self._charges: BoundedDict[str, tuple[int, int | None]] = BoundedDict(KNOWN_CHARGES)
+
+    async def of(self, records: Sequence[RecordedEvent]) -> list[Event]:
+        """Return the events of these records that are published, in order. Raises StoreUnavailableError."""
+        events: list[Event] = []
+        for record in records:
+            preceded_by = record.version - 1 or None if is_gapless(record) else await self._of_charge(record)
+            if is_published(record):
+                events.append(published_event(record, source=self._source, preceded_by=preceded_by))
+        return events
+
+    async def _of_charge(self, record: RecordedEvent) -> int | None:
+        """The version of the charge that was published before this one."""
+        seen, preceded_by = self._charges.get(record.entity, (0, None))
+        if seen != record.version - 1:
+            preceded_by = await self._history.last_published(record.entity, record.version)
+        last = record.version if is_published(record) else preceded_by
+        self._charges[record.entity] = (record.version, last)
+        return preceded_by
+
+
+class RedisEventStream:
+    """The streams in Redis, of about `max_bytes` together. An event's `id` is the same however often it is published.
+
+    `epoch` is the one to write in; without it the one that is there, as soon as it is complete.
+    """
+
+    def __init__(
+        self, redis: Redis, events: PublishedEvents, *, max_bytes: int = MAX_BYTES, epoch: str | None = None
+    ) -> None:
+        self._redis = redis
+        self._script = redis.register_script(_APPEND)
+        self._events = events
+        self._largest_partition = max_bytes / PARTITIONS
+        self._average = float(SMALLEST_ENTRY_BYTES)
+        self._fixed_epoch = epoch
+        self._epoch = epoch
+        self._last_ids = [""] * PARTITIONS
 
     async def publish(self, records: Sequence[RecordedEvent]) -> None:
         """Appends the events in order, in one round trip. Raises StoreUnavailableError."""
-        records = [record for record in records if not isinstance(record.event, INTERNAL)]
-        if not records:
-            return
-        entries = [_values(record) for record in records]
-        for entry in entries:
-            self._average += (_bytes_of(entry) - self._average) / _AVERAGE_OVER
-        longest = min(MAX_LENGTH, int(self._max_bytes / self._average))
+        events = await self._events.of(records)
+        if events:
+            await self.append(events)
+
+    async def append(self, events: Sequence[Event]) -> None:
+        """Appends all of the events or none. Raises StoreUnavailableError."""
         try:
-            await self._append([STREAM], [longest, *chain.from_iterable(entries)])
+            if self._epoch is None:
+                self._epoch = await self._current_epoch()
+            await self._append(self._epoch, events)
         except (TimeoutError, RedisError, OSError) as error:
             logger.warning("event_stream_unavailable", error=type(error).__name__)
             raise StoreUnavailableError(type(error).__name__) from error
 
+    async def _current_epoch(self) -> str:
+        found: Any = await self._redis.get(EPOCH_KEYS[0])
+        epoch = "" if found is None else found.decode()
+        if not epoch or is_being_filled(epoch):
+            raise StoreUnavailableError("the event stream has no epoch yet")
+        self._last_ids = [""] * PARTITIONS
+        return str(epoch)
 
-def _bytes_of(entry: tuple[str | int | bytes, ...]) -> int:
-    return ENTRY_BYTES + sum(len(value) for value in entry if not isinstance(value, int))
+    async def _append(self, epoch: str, events: Sequence[Event]) -> None:
+        parts: dict[int, list[Event]] = {}
+        for event in events:
+            parts.setdefault(partition_of(event.partition_key), []).append(event)
+        keys: list[str] = []
+        values: list[str | bytes | int] = [epoch, 0]
+        for partition, own in parts.items():
+            keys += (STREAM_KEYS[partition], EPOCH_KEYS[partition])
+            values += (self._last_ids[partition], len(own))
+            for event in own:
+                fields = event.in_epoch(name_of(epoch)).fields()
+                self._average += (_bytes_of(fields) - self._average) / _AVERAGE_OVER
+                values += (len(fields), *fields)
+        values[1] = max(1, int(self._largest_partition / self._average))
+        answer: Any = await self._script(keys, values)
+        word = answer[0].decode()
+        if word != "OK":
+            self._epoch = self._fixed_epoch
+            logger.warning("event_stream_epoch_over", reason=word.lower())
+            raise StoreUnavailableError("the event stream has another epoch")
+        for partition, last_id in zip(parts, answer[1:], strict=True):
+            self._last_ids[partition] = last_id.decode()
 
 
-def _values(record: RecordedEvent) -> tuple[str | int | bytes, ...]:
-    # An event that this release does not understand is passed on as it is stored: consumers pass over its type.
-    event = encode_event(record.event)
-    data = event["data"]
-    for payload in data.values():
-        if isinstance(payload, dict):
-            for name in PRIVATE:
-                payload.pop(name, None)
-    return record.key, event["type"], record.entity, record.version, record.at, orjson.dumps(data)
+_FILLING = ":filling"
+
+
+def being_filled(epoch: str) -> str:
+    """Return what stands in the epoch keys while the epoch's beginning is written: nobody else may append."""
+    return epoch + _FILLING
+
+
+def is_being_filled(value: str) -> bool:
+    """Whether the epoch that stands there is not complete yet."""
+    return value.endswith(_FILLING)
+
+
+def name_of(value: str) -> str:
+    """Return the epoch of what stands in an epoch key."""
+    return value.removesuffix(_FILLING)
+
+
+def _bytes_of(fields: Sequence[str | bytes]) -> int:
+    return ENTRY_BYTES + sum(len(value) for value in fields[1::2])

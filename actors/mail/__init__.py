@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import structlog
 
 from actors.domain.instants import Instant
-from actors.events.subscription import Subscribe
+from actors.events.consumer import Subscribe
 from actors.mail import receipts
 from actors.mail.backends import EmailBackend, FileBackend, SmtpBackend
 from actors.mail.outbox import MailStore
@@ -35,7 +35,7 @@ class MailResources:
 def duties(own: MailResources, now: Callable[[], Instant], *, public_url: str) -> list[Duty]:
     """Sending what is in the outbox, and putting receipts into it."""
     sender = Sender(own.outbox, own.tokens, own.queries, own.backend, public_url=public_url, now=now)
-    write_receipts = own.subscribe(receipts.NAME, receipts.TYPES, receipts.Receipts(own.outbox, now).handle)
+    write_receipts = own.subscribe(receipts.DURABLE, receipts.SUBJECTS, receipts.Receipts(own.outbox, now).handle)
     return [
         Duty("send_mail", EVERY_SECONDS, sender.send_due),
         Duty("write_receipts", 0.0, write_receipts),

@@ -1,17 +1,17 @@
 """What sales, refunds and offers put into the outbox: one mail to the buyer for each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from actors.domain.instants import Instant
-from actors.domain.stored_events import NAMES
-from actors.domain.ticket_events import OrderCancelled, OrderCompleted, OrderCreated
 from actors.domain.ticket_values import CancelReason
-from actors.events.subscription import StreamEvent
 from actors.mail.outbox import Mail, MailStore, about_order
 from actors.mail.templates import MailKind
+from holdfast.events import Event
+from holdfast.events.catalogue import CATALOGUE, OFFERED, OrderData
 
-NAME = "receipts"
-TYPES = (NAMES[OrderCompleted], NAMES[OrderCancelled], NAMES[OrderCreated])
+DURABLE = "receipts"
+_COMPLETED, _CANCELLED = CATALOGUE["OrderCompleted"].subject, CATALOGUE["OrderCancelled"].subject
+SUBJECTS = (_COMPLETED, _CANCELLED, OFFERED.subject)
 # A market whose subscription is new, or was lost, does not write to everybody who ever bought something.
 OLDEST_MS = 86_400_000
 
@@ -23,19 +23,22 @@ class Receipts:
         self._outbox = outbox
         self._now = now
 
-    async def handle(self, events: Sequence[StreamEvent]) -> None:
-        """Put a mail for each into the outbox. Raises StoreUnavailableError."""
-        oldest = self._now() - OLDEST_MS
-        mails = (_mail(event) for event in events if event.at >= oldest)
-        await self._outbox.add([mail for mail in mails if mail is not None])
+    async def handle(self, event: Event) -> None:
+        """Put a mail into the outbox, if the event is worth one. Raises StoreUnavailableError."""
+        if event.time_ms < self._now() - OLDEST_MS:
+            return
+        if (mail := _mail(event)) is not None:
+            await self._outbox.add([mail])
 
 
-def _mail(event: StreamEvent) -> Mail | None:
-    order = event.data["order"]
-    if event.type == NAMES[OrderCompleted]:
-        return about_order(MailKind.RECEIPT, order["id"], order["buyer_id"], event.at)
-    if event.type == NAMES[OrderCreated]:
-        return about_order(MailKind.OFFER, order["id"], order["buyer_id"], event.at) if order.get("offer") else None
-    if order.get("cancel_reason") == CancelReason.REFUNDED:
-        return about_order(MailKind.REFUND, order["id"], order["buyer_id"], event.at)
-    return None
+def _mail(event: Event) -> Mail | None:
+    order = OrderData.model_validate_json(event.data)
+    if event.subject == _COMPLETED:
+        kind = MailKind.RECEIPT
+    elif event.subject == OFFERED.subject:
+        kind = MailKind.OFFER
+    elif event.subject == _CANCELLED and order.cancel_reason == CancelReason.REFUNDED:
+        kind = MailKind.REFUND
+    else:
+        return None
+    return about_order(kind, order.order_id, order.buyer_id, event.time_ms)

@@ -67,6 +67,10 @@ class Resources(ABC):
     def mail_duties(self, settings: Settings) -> list[Duty]:
         """Sending mail, and writing receipts."""
 
+    def event_duties(self, _settings: Settings) -> list[Duty]:
+        """What keeps the event stream whole: nothing where it cannot lose anything."""
+        return []
+
     def background_jobs(self, _settings: Settings) -> list[Coroutine[Any, Any, None]]:
         """What the Supervisor does once, beside its duties: nothing without servers."""
         return []

@@ -7,17 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 from redis.asyncio import Redis
 
-from actors.events.redis_stream import RedisEventStream
-from actors.events.subscription import Handle, Subscription
+from actors.events.consumer import Consumer, Handle
+from actors.events.epochs import EVERY_SECONDS as EPOCH_SECONDS
+from actors.events.epochs import EpochKeeper
+from actors.events.journal_history import JournalHistory
+from actors.events.redis_stream import MAX_BYTES, PublishedEvents, RedisEventStream
 from actors.processes.resources import Resources
 from actors.storage.checkpoints import MongoCheckpoints
 from actors.storage.clock import database_clock
 from actors.storage.database import connect, create_indexes, database_of
 from actors.storage.documents import MongoDocuments
 from actors.storage.entities import MongoEntities
+from actors.storage.event_stream import MongoStreamStates
 from actors.storage.journal import MongoJournal
 from actors.storage.upgrades import DocumentUpgrade
-from actors.storage.user_flags import DelistedSellers, MongoPendingUserEvents
+from actors.storage.user_flags import DelistedSellers, MongoChangedUsers, MongoPendingUserEvents
 from actors.storage.webhook_inbox import WebhookInbox
 from actors.supervision.duty import Duty
 from config.settings import Settings
@@ -45,7 +49,11 @@ class ProductionResources(Resources):
         self.documents = MongoDocuments(self.database)
         self.checkpoints = MongoCheckpoints(self.database)
         self.queries = MongoEntities(self.database)
-        self.stream = RedisEventStream(self.redis)
+        self.history = JournalHistory(
+            self.journal, self.checkpoints, MongoChangedUsers(self.database), settings.public_url
+        )
+        self.published_events = PublishedEvents(self.history, settings.public_url)
+        self.stream = RedisEventStream(self.redis, self.published_events)
         self.inbox = WebhookInbox(self.database)
         self.pending_user_events = MongoPendingUserEvents(self.database)
         self.delisting = DelistedSellers(self.database)
@@ -77,8 +85,25 @@ class ProductionResources(Resources):
         )
         return duties(mail, self.clock.now, public_url=settings.public_url)
 
-    def _subscribe(self, name: str, types: Sequence[str], handle: Handle) -> Callable[[], Awaitable[None]]:
-        return Subscription(name, types, self.redis, self.database, handle).wait_and_handle
+    def event_duties(self, settings: Settings) -> list[Duty]:
+        """Looking whether Redis still has what was published."""
+        return [Duty("keep_event_stream", EPOCH_SECONDS, self.epoch_keeper(settings).round)]
+
+    def _subscribe(self, durable: str, subjects: Sequence[str], handle: Handle) -> Callable[[], Awaitable[None]]:
+        consumer = Consumer(durable, subjects, handle, redis=self.redis, database=self.database, history=self.history)
+        return consumer.run_once
+
+    def epoch_keeper(self, settings: Settings, *, max_bytes: int = MAX_BYTES) -> EpochKeeper:
+        """What notices that Redis lost events, and publishes them again."""
+        return EpochKeeper(
+            self.redis,
+            MongoStreamStates(self.database),
+            self.history,
+            self.published_events,
+            self.clock,
+            retention_ms=settings.event_retention_seconds * 1_000,
+            max_bytes=max_bytes,
+        )
 
     def background_jobs(self, settings: Settings) -> list[Coroutine[Any, Any, None]]:
         """Documents of older releases are brought over."""

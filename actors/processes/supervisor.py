@@ -69,6 +69,7 @@ class Supervisor(HostActor):
                 Duty("resume_purchases", EVERY_SECONDS, stalled_purchases.round),
                 Duty("delist_sellers", DELISTING_SECONDS, delisting.sweep),
                 *own.mail_duties(self.settings),
+                *own.event_duties(self.settings),
             ],
             own.clock.now,
         )

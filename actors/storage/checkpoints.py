@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from actors.domain.codec import Document
-from actors.runtime.ports import Checkpoint
+from actors.runtime.ports import Checkpoint, Instant
 from actors.storage.database import Database, despite_contention, reaching_the_database
 
 
@@ -21,12 +21,14 @@ class MongoCheckpoints:
             await despite_contention(lambda: self._cursors.update_one({"_id": checkpoint.writer}, update, upsert=True))
 
     async def remove(self, writer: str) -> None:
+        # What remains says which writers there ever were, for whoever reads the journal by time.
         with reaching_the_database():
-            await despite_contention(lambda: self._cursors.delete_one({"_id": writer}))
+            await despite_contention(lambda: self._cursors.update_one({"_id": writer}, {"$rename": {"at": "ended_at"}}))
 
     async def published(self, writers: Collection[str]) -> dict[str, int]:
         with reaching_the_database():
-            found = await self._cursors.find({"_id": {"$in": list(writers)}}, {"published": 1}).to_list()
+            running = {"_id": {"$in": list(writers)}, "at": {"$gte": 0}}
+            found = await self._cursors.find(running, {"published": 1}).to_list()
         return {document["_id"]: document["published"] for document in found}
 
     async def all(self) -> list[Checkpoint]:
@@ -37,3 +39,11 @@ class MongoCheckpoints:
             Checkpoint(document["_id"], document["host"], document["applied"], document["published"], document["at"])
             for document in found
         ]
+
+    async def writers_since(self, at: Instant) -> dict[str, int]:
+        """All writers that saved a checkpoint at this instant or later, each with the number of a commit of theirs."""
+        found: list[Document] = []
+        with reaching_the_database():
+            for field in ("at", "ended_at"):
+                found += await self._cursors.find({field: {"$gte": at}}, {"applied": 1}).to_list()
+        return {document["_id"]: document["applied"] for document in found}

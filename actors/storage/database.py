@@ -60,7 +60,7 @@ INDEXES = {
         IndexModel([("by_failed_refund", ASCENDING)], sparse=True),
     ],
     "webhook_events": [IndexModel([("at", ASCENDING)]), IndexModel([("unhandled_since", ASCENDING)], sparse=True)],
-    "cursors": [IndexModel([("at", ASCENDING)])],
+    "cursors": [IndexModel([("at", ASCENDING)]), IndexModel([("ended_at", ASCENDING)], sparse=True)],
 }
 
 

@@ -18,8 +18,10 @@ from actors.runtime.ports import (
     Commit,
     CommitTooLargeError,
     FencedError,
+    Instant,
     RecordedEvent,
     StoreUnavailableError,
+    commit_id,
     parse_commit_id,
     version_key,
 )
@@ -106,6 +108,12 @@ class MongoJournal:
                     if size >= PAGE_BYTES:
                         break
         return [_commit(bson.decode(document)) for document in page]
+
+    async def committed_at(self, writer: str, seq: int) -> Instant | None:
+        """When the writer made this commit, None when there is none of this number. Raises StoreUnavailableError."""
+        with reaching_the_database():
+            found = await self._commits.find_one({"_id": commit_id(writer, seq)}, {"at": 1})
+        return None if found is None else int(found["at"])
 
     async def history(self, entity: str, after: int = 0, limit: int = HISTORY_BATCH) -> list[RecordedEvent]:
         """At most `limit` events of one entity, such as `ticket:<id>`, in order, from the version after `after` on.

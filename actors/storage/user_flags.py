@@ -1,7 +1,7 @@
 """What users are found by: their email address, and flags for what is still to be done about them."""
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -56,6 +56,23 @@ class MongoPendingUserEvents:
         with reaching_the_database():
             change = {"$unset": {"announced": ""}, "$set": {"announced_version": user.version}}
             await despite_contention(lambda: self._users.update_one(known, change))
+
+
+class MongoChangedUsers:
+    """Whose events the journal has of late; satisfies `ChangedUsers`."""
+
+    def __init__(self, database: Database) -> None:
+        self._users = database["users"]
+
+    async def changed_since(self, at: Instant) -> AsyncIterator[str]:
+        """Yield the ids of users who signed up or changed at this instant or later. Raises StoreUnavailableError.
+
+        Reads all users: it is asked for when the event stream is filled anew, which is rare.
+        """
+        with reaching_the_database():
+            late = {"$or": [{"created_at": {"$gte": at}}, {"updated_at": {"$gte": at}}]}
+            async for user in self._users.find(late, {"_id": 1}):
+                yield user["_id"]
 
 
 class DelistedSellers:

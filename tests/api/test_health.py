@@ -6,7 +6,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from actors.events.redis_stream import STREAM
+from holdfast.events.partitions import STREAM_KEYS
 from serve_app.api import create_api
 from tests.api.world import BASE_URL, World, errors
 from tests.support.redis_servers import redis_with
@@ -68,7 +68,7 @@ async def test_with_something_else_in_the_place_of_the_stream_the_market_is_degr
     with redis_with(tmp_path) as url:
         assert await seen_with(world, url) == {"status": "ok"}
         async with Redis.from_url(url) as theirs:
-            await theirs.xadd(STREAM, {"id": "1"})
+            await theirs.xadd(STREAM_KEYS[3], {"id": "1"})
             assert await seen_with(world, url) == {"status": "ok"}
-            await theirs.set(STREAM, "not a stream")
+            await theirs.set(STREAM_KEYS[3], "not a stream")
         assert await seen_with(world, url) == {"status": "ok", "degraded": ["redis"]}

@@ -2,15 +2,14 @@
 
 import signal
 import time
-from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
-from actors.events.redis_stream import STREAM
 from benchmarks.support.running_market import RunningMarket
 from tests.cluster.conftest import People
 from tests.support.client import seconds_until
+from tests.support.event_streams import published_events
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -32,8 +31,8 @@ async def test_buying_goes_on_without_redis_and_the_events_follow_when_it_is_bac
     async with Redis.from_url(market.redis_url) as client:
 
         async def all_are_published() -> bool:
-            entries: Any = await client.xrevrange(STREAM, count=200)
-            types = {entry[b"type"].decode() for _, entry in entries if order_id.encode() in entry[b"data"]}
-            return {"OrderCreated", "OrderAwaitingPayment", "OrderCompleted", "ChargeCompleted"} <= types
+            events = await published_events(client)
+            subjects = {event.subject for event in events if order_id.encode() in event.data}
+            return {"order.created", "order.awaiting_payment", "order.completed", "charge.completed"} <= subjects
 
         await seconds_until(all_are_published, 20)

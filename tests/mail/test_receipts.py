@@ -1,6 +1,8 @@
 """Sales and refunds reach the outbox through the event stream, each once, and across restarts."""
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -9,13 +11,16 @@ from redis.asyncio import Redis
 
 from actors.domain.ticket_events import OrderCancelled, OrderCompleted, OrderCreated
 from actors.domain.ticket_values import CancelReason
-from actors.events.redis_stream import RedisEventStream
-from actors.events.subscription import StreamEvent, Subscription
+from actors.events.consumer import Consumer
 from actors.mail import receipts
 from actors.mail.outbox import Outbox
 from actors.runtime.ports import RecordedEvent, StoreUnavailableError
 from actors.storage.database import Database
+from actors.supervision.duty import Duties, Duty
+from holdfast.events import Event
 from tests.mail.conftest import NOW
+from tests.support.event_streams import NoHistory, an_event_stream
+from tests.support.eventually import eventually
 from tests.support.examples import SALE, START, creation, order_of, reservation, ticket_after
 
 
@@ -39,78 +44,98 @@ async def mails(database: Database) -> set[str]:
     return {mail["_id"] async for mail in database["mails"].find()}
 
 
-def subscription(redis: Redis, database: Database) -> Subscription:
-    handle = receipts.Receipts(Outbox(database), lambda: NOW).handle
-    return Subscription(receipts.NAME, receipts.TYPES, redis, database, handle)
+async def reach(database: Database, *expected: str) -> None:
+    """Waits for these mails; there are to be no others."""
+
+    async def are_all_there() -> bool:
+        return await mails(database) >= set(expected)
+
+    await eventually(are_all_there)
+    assert await mails(database) == set(expected)
 
 
-async def drain(reader: Subscription) -> None:
-    while await reader.step():
-        pass
+@asynccontextmanager
+async def writing_receipts(
+    redis: Redis, database: Database, handle: Callable[[Event], Awaitable[None]] | None = None
+) -> AsyncIterator[None]:
+    """One life of the process that writes them."""
+    own = receipts.Receipts(Outbox(database), lambda: NOW).handle
+    consumer = Consumer(
+        receipts.DURABLE,
+        receipts.SUBJECTS,
+        handle or own,
+        redis=redis,
+        database=database,
+        history=NoHistory(),
+    )
+    running = asyncio.create_task(Duties([Duty("write_receipts", 0.0, consumer.run_once)], lambda: NOW).run())
+    try:
+        yield
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+        await consumer.close()
 
 
 async def test_a_mail_is_written_about_a_sale_and_a_refund_and_nothing_else(redis: Redis, database: Database) -> None:
     refunded, cancelled = sale(2, CancelReason.REFUNDED), sale(3, CancelReason.BUYER)
     held = RecordedEvent("ticket:x", 1, NOW, OrderCreated(order_of(ticket_after(creation(), reservation()))))
-    await RedisEventStream(redis).publish([sale(1), held, refunded, cancelled])
-    await drain(subscription(redis, database))
-    assert await mails(database) == {f"receipt:{1:024x}", f"refund:{2:024x}"}
+    async with writing_receipts(redis, database):
+        await (await an_event_stream(redis)).publish([sale(1), held, cancelled, refunded])
+        await reach(database, f"receipt:{1:024x}", f"refund:{2:024x}")
 
 
 async def test_a_mail_is_written_about_an_offer_of_the_waiting_list(redis: Redis, database: Database) -> None:
     order = replace(order_of(ticket_after(creation(), reservation(f"{4:024x}"))), offer=True)
-    await RedisEventStream(redis).publish([RecordedEvent("ticket:x", 2, NOW, OrderCreated(order))])
-    await drain(subscription(redis, database))
-    assert await mails(database) == {f"offer:{4:024x}"}
+    async with writing_receipts(redis, database):
+        await (await an_event_stream(redis)).publish([RecordedEvent("ticket:x", 2, NOW, OrderCreated(order))])
+        await reach(database, f"offer:{4:024x}")
 
 
-async def test_events_read_before_the_checkpoint_are_not_read_again_after_a_restart(
-    redis: Redis, database: Database
-) -> None:
-    stream = RedisEventStream(redis)
+async def test_events_that_were_handled_are_not_handled_again_after_a_restart(redis: Redis, database: Database) -> None:
+    stream = await an_event_stream(redis)
     await stream.publish([sale(1)])
-    await drain(subscription(redis, database))
+    async with writing_receipts(redis, database):
+        await reach(database, f"receipt:{1:024x}")
     await database["mails"].delete_many({})
     await stream.publish([sale(2)])
-    await drain(subscription(redis, database))
-    assert await mails(database) == {f"receipt:{2:024x}"}
+    async with writing_receipts(redis, database):
+        await reach(database, f"receipt:{2:024x}")
 
 
-async def test_a_batch_that_could_not_be_handled_is_redelivered(redis: Redis, database: Database) -> None:
-    seen: list[Sequence[StreamEvent]] = []
+async def test_an_event_that_could_not_be_handled_is_handled_again(redis: Redis, database: Database) -> None:
+    seen: list[str] = []
 
-    async def handle(events: Sequence[StreamEvent]) -> None:
-        seen.append(events)
+    async def handle(event: Event) -> None:
+        seen.append(event.id)
         if len(seen) == 1:
             raise StoreUnavailableError("away")
 
-    await RedisEventStream(redis).publish([sale(1), sale(2)])
-    reader = Subscription("test", receipts.TYPES, redis, database, handle)
-    with pytest.raises(StoreUnavailableError):
-        await reader.step()
-    await reader.step()
-    assert len(seen) == 2
-    assert seen[0] == seen[1]
+    record = sale(1)
+    await (await an_event_stream(redis)).publish([record])
+    async with writing_receipts(redis, database, handle):
+        await eventually(lambda: len(seen) >= 2)
+    assert seen == [record.key, record.key]
 
 
 async def test_an_event_that_is_redelivered_makes_one_mail(redis: Redis, database: Database) -> None:
-    await RedisEventStream(redis).publish([sale(1), sale(1)])
-    await drain(subscription(redis, database))
-    assert await mails(database) == {f"receipt:{1:024x}"}
+    again = sale(1)
+    async with writing_receipts(redis, database):
+        await (await an_event_stream(redis)).publish([again, again, sale(2)])
+        await reach(database, f"receipt:{1:024x}", f"receipt:{2:024x}")
 
 
 async def test_events_after_a_loss_of_the_stream_are_read(redis: Redis, database: Database) -> None:
-    stream = RedisEventStream(redis)
-    await stream.publish([sale(1)])
-    reader = subscription(redis, database)
-    await drain(reader)
-    await redis.flushall()
-    await stream.publish([sale(2)])
-    await drain(reader)
-    assert await mails(database) == {f"receipt:{1:024x}", f"receipt:{2:024x}"}
+    async with writing_receipts(redis, database):
+        await (await an_event_stream(redis)).publish([sale(1)])
+        await reach(database, f"receipt:{1:024x}")
+        await redis.flushall()
+        await (await an_event_stream(redis, epoch="second")).publish([sale(2)])
+        await reach(database, f"receipt:{1:024x}", f"receipt:{2:024x}")
 
 
 async def test_a_new_subscription_does_not_write_about_last_week(redis: Redis, database: Database) -> None:
-    await RedisEventStream(redis).publish([sale(1, at=NOW - receipts.OLDEST_MS - 1), sale(2)])
-    await drain(subscription(redis, database))
-    assert await mails(database) == {f"receipt:{2:024x}"}
+    async with writing_receipts(redis, database):
+        await (await an_event_stream(redis)).publish([sale(1, at=NOW - receipts.OLDEST_MS - 1)])
+        await (await an_event_stream(redis)).publish([sale(2)])
+        await reach(database, f"receipt:{2:024x}")

@@ -9,12 +9,12 @@ import pytest
 import structlog
 from redis.asyncio import Redis
 
-from actors.events.redis_stream import STREAM, RedisEventStream
 from benchmarks.support.running_market import HOLDFAST, RunningMarket
 from config import redis_server
 from config.redis_server import UnsuitableRedisError
 from serve_app.security.rate_limits import RateLimits
 from tests.simulation.contracts.examples import recorded
+from tests.support.event_streams import an_event_stream, published_events
 from tests.support.redis_servers import redis_with
 
 STARTS = [[HOLDFAST, "up"], [HOLDFAST, "actors", "create"]]
@@ -77,8 +77,8 @@ async def test_the_access_list_in_the_documents_is_enough(tmp_path: Path) -> Non
         own = url.replace("redis://", "redis://holdfast:secret@")
         assert warnings_about(own) == []
         async with Redis.from_url(own) as client:
-            await RedisEventStream(client).publish([recorded(1)])
-            assert len(await client.xread({STREAM: "0"})) == 1
+            await (await an_event_stream(client)).publish([recorded(1)])
+            assert len(await published_events(client)) == 1
             async with client.pipeline(transaction=False) as asked:
                 asked.set("holdfast:ready", 1, ex=60)
                 assert await asked.execute() == [True]

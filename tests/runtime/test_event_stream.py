@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pytest
@@ -16,34 +15,28 @@ from actors.domain.ticket import TicketAnswer
 from actors.domain.ticket_commands import CancelOrder
 from actors.domain.ticket_events import TicketCreated
 from actors.domain.ticket_values import TicketDetails
-from actors.events.redis_stream import STREAM, RedisEventStream
 from actors.runtime.commit_relay import BACKLOG, BACKLOG_BYTES, CommitRelay
 from actors.runtime.ports import Checkpoint, Commit, DocumentUpdate, RecordedEvent, StoreUnavailableError
 from cli.up.embedded_servers import Server, start_redis
 from config.settings import Settings
+from holdfast.events import Event
+from holdfast.events.partitions import STREAM_KEYS
 from tests.support.broken_journals import GatedJournal
+from tests.support.event_streams import an_event_stream, published_events
 from tests.support.eventually import eventually
 from tests.support.journal_checks import records
 from tests.support.local_market import LocalMarket, local_market
 from tests.support.trading import a_hold, a_ticket, asked, expect, held, listed
 
-Entry = dict[bytes, bytes]
 
-
-async def entries(redis: Redis, *entities: str) -> list[Entry]:
-    """What the stream has of these entities, in its order."""
-    found: Any = await redis.xrange(STREAM)
-    return [fields for _, fields in found if fields[b"entity"].decode() in entities]
-
-
-async def published(market: LocalMarket, ticket_id: str, how_many: int) -> list[Entry]:
+async def published(market: LocalMarket, ticket_id: str, how_many: int) -> list[Event]:
     entity = f"ticket:{ticket_id}"
 
     async def all_there() -> bool:
-        return len(await entries(market.connections.redis, entity)) >= how_many
+        return len(await published_events(market.connections.redis, entity)) >= how_many
 
     await eventually(all_there)
-    return await entries(market.connections.redis, entity)
+    return await published_events(market.connections.redis, entity)
 
 
 async def some_trading(market: LocalMarket, ticket_id: str, rounds: int = 3) -> int:
@@ -58,9 +51,10 @@ async def test_events_are_published_in_the_order_of_a_tickets_versions(market: L
     (ticket_id,) = await listed(market)
     count = await some_trading(market, ticket_id)
     found = await published(market, ticket_id, count)
-    assert [int(fields[b"version"]) for fields in found] == list(range(1, count + 1))
-    assert [fields[b"type"].decode() for fields in found[:3]] == ["TicketCreated", "OrderCreated", "OrderCancelled"]
-    assert [fields[b"id"].decode() for fields in found[:2]] == [f"ticket:{ticket_id}:1", f"ticket:{ticket_id}:2"]
+    assert [event.version for event in found] == list(range(1, count + 1))
+    assert [event.preceded_by for event in found] == [None, *range(1, count)]
+    assert [event.subject for event in found[:3]] == ["ticket.created", "order.created", "order.cancelled"]
+    assert [event.id for event in found[:2]] == [f"ticket:{ticket_id}:1", f"ticket:{ticket_id}:2"]
 
 
 async def test_an_event_is_published_after_its_commit(market: LocalMarket) -> None:
@@ -70,7 +64,7 @@ async def test_an_event_is_published_after_its_commit(market: LocalMarket) -> No
     listing = asyncio.create_task(asked(market, host, ticket))
     await eventually(lambda: journal.waiting == 1)
     await asyncio.wait([listing], timeout=0.2)
-    assert await entries(market.connections.redis, f"ticket:{ticket.ticket_id}") == []
+    assert await published_events(market.connections.redis, f"ticket:{ticket.ticket_id}") == []
     journal.gate.set()
     assert len(await published(market, ticket.ticket_id, 1)) == 1
 
@@ -81,16 +75,19 @@ async def test_the_event_stream_holds_nothing_about_payment_methods(market: Loca
     charge = expect(PaymentAnswer, await market.pay(Pay(hold.order_id, "pm_card_visa", "secret key"))).charge
 
     async def is_completed() -> bool:
-        return any(one[b"type"] == b"ChargeCompleted" for one in await entries(market.connections.redis, entity))
+        return any(
+            one.subject == "charge.completed" for one in await published_events(market.connections.redis, entity)
+        )
 
     entity = f"charge:{charge.id}"
     await eventually(is_completed)
-    found = await entries(market.connections.redis, entity)
-    assert [one[b"type"].decode() for one in found] == ["ChargeCreated", "ChargeAuthorised", "ChargeCompleted"]
-    for fields in found:
-        assert b"pm_card_visa" not in fields[b"data"]
-        assert b"secret key" not in fields[b"data"]
-        assert orjson.loads(fields[b"data"])["charge"]["amount"] == 5_000
+    found = await published_events(market.connections.redis, entity)
+    assert [one.subject for one in found] == ["charge.created", "charge.authorised", "charge.completed"]
+    assert [one.preceded_by for one in found] == [None, *(one.version for one in found[:2])]
+    for event in found:
+        assert b"pm_card_visa" not in event.data
+        assert b"secret key" not in event.data
+        assert orjson.loads(event.data)["amountCents"] == 5_000
 
 
 # Redis is away
@@ -118,7 +115,7 @@ async def test_buying_goes_on_while_redis_is_away_and_its_events_follow(
         # Connections of before the restart are closed when they are used next.
         await market.connections.redis.connection_pool.disconnect(inuse_connections=False)
         found = await published(market, ticket_id, count + 3)
-    assert [int(one[b"version"]) for one in found] == list(range(1, count + 4))
+    assert [event.version for event in found] == list(range(1, count + 4))
 
 
 @pytest.mark.parametrize(("size", "most_bytes"), [(10_000, 20_000_000), (100, 2_000_000)])
@@ -127,18 +124,17 @@ async def test_stream_is_bounded_by_its_bytes_however_large_events_are(
 ) -> None:
     details = TicketDetails("Chamber music", 5_000, "usd", description="x" * size)
     async with Redis.from_url(own_redis.url) as redis:
-        stream = RedisEventStream(redis, max_bytes=most_bytes)
+        stream = await an_event_stream(redis, max_bytes=most_bytes)
         for start in range(0, 12_000, 100):
             events = [
                 RecordedEvent(f"ticket:{one}", 1, 0, TicketCreated("1" * 24, details))
                 for one in range(start, start + 100)
             ]
             await stream.publish(events)
-        used = await redis.memory_usage(STREAM, samples=0)
-        last: Any = await redis.xrevrange(STREAM, count=1)
-    assert used is not None
+        used = sum([await redis.memory_usage(key, samples=0) or 0 for key in STREAM_KEYS])
+        last = await published_events(redis, "ticket:11999")
     assert most_bytes / 2 < used < most_bytes * 1.3
-    assert last[0][1][b"entity"] == b"ticket:11999"
+    assert len(last) == 1
 
 
 async def test_recovery_publishes_the_events_that_a_dead_host_did_not(
@@ -153,7 +149,7 @@ async def test_recovery_publishes_the_events_that_a_dead_host_did_not(
         market.tickets = market.start_tickets()
         await asyncio.to_thread(own_redis.restart)
         await market.recovery().round(market.live, set())
-        found = await entries(market.connections.redis, f"ticket:{ticket_id}")
+        found = await published_events(market.connections.redis, f"ticket:{ticket_id}")
         assert len(found) == len(await records(market.connections.database)) == 2
 
 

@@ -8,11 +8,11 @@ import pytest
 
 from actors.domain.ticket import TicketAnswer
 from actors.domain.ticket_commands import CancelOrder
-from actors.events.redis_stream import STREAM
 from actors.runtime.ports import Checkpoint, Commit, RecordedEvent, commit_id, version_key
 from actors.runtime.publisher import Publisher
 from actors.storage.journal import MongoJournal
 from tests.simulation.contracts.examples import commit, recorded
+from tests.support.event_streams import published_events
 from tests.support.eventually import eventually
 from tests.support.local_market import LocalMarket, RunningHost
 from tests.support.trading import a_hold, a_ticket, asked, expect
@@ -87,8 +87,7 @@ def remembering(commits_with_keys: Owning, asked_for: list[str]) -> Owning:
 
 
 async def versions_told(market: LocalMarket, ticket_id: str) -> list[int]:
-    found: Any = await market.connections.redis.xrange(STREAM)
-    return [int(fields[b"version"]) for _, fields in found if fields[b"entity"].decode() == f"ticket:{ticket_id}"]
+    return [event.version for event in await published_events(market.connections.redis, f"ticket:{ticket_id}")]
 
 
 @pytest.mark.parametrize("protected", [True, False])

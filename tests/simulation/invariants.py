@@ -31,7 +31,7 @@ from actors.domain.ticket_events import (
     WaitingListClosed,
 )
 from actors.domain.ticket_values import CancelReason, Order, OrderStatus
-from actors.events.redis_stream import INTERNAL
+from actors.events.published import is_published
 from actors.runtime.ports import Commit, RecordedEvent
 from actors.stripe.sandbox.payment_intent import PaymentIntent
 from tests.simulation.faults import PRIMARIES_APART
@@ -157,7 +157,7 @@ class Invariants:
             self._ticket_changed(entity_id, record)
         if isinstance(record.event, ChargeCreated):
             self._charge_created(record.event)
-        if isinstance(record.event, INTERNAL):
+        if not is_published(record):
             self.internal.add((record.entity, record.version))
         self.history.add(record)
         self.world.note(type(record.event).__name__, record.entity)

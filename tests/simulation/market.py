@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from actors.cluster import names
 from actors.cluster.client import shared_names
-from actors.events.subscription import Handle
+from actors.events.consumer import Handle
 from actors.mail import MailResources, duties
 from actors.mail.backends import NotSentError
 from actors.mail.templates import Message
@@ -26,7 +26,7 @@ from tests.simulation.api import Api
 from tests.simulation.database import Tables
 from tests.simulation.loop import Process
 from tests.simulation.mail import FakeEmailBackend, FakeEmailTokens, FakeMailQueries, FakeOutbox, Mails
-from tests.simulation.redis import FakeEventStream, FakeSubscription, Stream
+from tests.simulation.redis import FakeConsumer, FakeEventStream, Stream
 from tests.simulation.server import Server
 from tests.simulation.stores import (
     FakeCheckpoints,
@@ -159,17 +159,17 @@ class SimulatedConnections(Resources):
         )
         return duties(mail, self.clock.now, public_url=settings.public_url)
 
-    def _subscribe(self, name: str, types: Sequence[str], handle: Handle) -> Callable[[], Awaitable[None]]:
+    def _subscribe(self, durable: str, subjects: Sequence[str], handle: Handle) -> Callable[[], Awaitable[None]]:
         market = self._market
-        return FakeSubscription(
-            name,
-            types,
+        return FakeConsumer(
+            durable,
+            subjects,
             handle,
             redis=market.redis,
             stream=market.stream,
             database=market.database,
             tables=market.tables,
-        ).wait_and_handle
+        ).run_once
 
     def end_process(self) -> None:
         self._world.breaks(f"a job of {self._process.name} ended")

@@ -5,15 +5,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
-from typing import Any
 
-import orjson
-
-from actors.events.redis_stream import _FIELDS, INTERNAL, _values
-from actors.events.subscription import BATCH, WAIT_MS, Handle, StreamEvent
+from actors.events.consumer import Handle
+from actors.events.published import is_published, published_event
 from actors.runtime.ports import RecordedEvent
+from holdfast.events.subjects import Subjects
 from tests.simulation.database import Tables
 from tests.simulation.stores import Caller
+
+BATCH = 500
+WAIT_SECONDS = 1.0
 
 
 @dataclass
@@ -38,20 +39,20 @@ class FakeEventStream:
         self._random = random
 
     async def publish(self, records: Sequence[RecordedEvent]) -> None:
-        records = [record for record in records if not isinstance(record.event, INTERNAL)]
+        records = [record for record in records if is_published(record)]
         cut = self._random.randrange(len(records) + 1) if len(records) > 1 else 0
         for part in (records[:cut], records[cut:]):
             if part:
                 await self._server.call("stream.add", partial(self._stream.add, part))
 
 
-class FakeSubscription:
-    """See events.subscription.Subscription. A position is the number of entries before it."""
+class FakeConsumer:
+    """See events.consumer.Consumer. A position is the number of entries before it."""
 
     def __init__(  # noqa: PLR0913 - as the real one, and the servers' contents
         self,
-        name: str,
-        types: Sequence[str],
+        durable: str,
+        subjects: Sequence[str],
         handle: Handle,
         *,
         redis: Caller,
@@ -59,8 +60,8 @@ class FakeSubscription:
         database: Caller,
         tables: Tables,
     ) -> None:
-        self._name = name
-        self._types = frozenset(types)
+        self._durable = durable
+        self._subjects = Subjects(subjects)
         self._redis = redis
         self._stream = stream
         self._database = database
@@ -68,26 +69,21 @@ class FakeSubscription:
         self._handle = handle
         self._position: int | None = None
 
-    async def wait_and_handle(self) -> None:
-        """Handle one batch, or wait for a second."""
-        if not await self.step():
-            await asyncio.sleep(WAIT_MS / 1000)
-
-    async def step(self) -> int:
-        """Handle one batch and keep the position behind it; return how many entries there were."""
+    async def run_once(self) -> None:
+        """Handle what there is and keep the position behind each event, or wait for a second."""
         if self._position is None:
-            self._position = await self._database.call("positions.kept", lambda: self._positions.get(self._name, 0))
+            self._position = await self._database.call("positions.kept", lambda: self._positions.get(self._durable, 0))
         begin = self._position
         entries = await self._redis.call("stream.read", lambda: self._stream.entries[begin : begin + BATCH])
-        end = begin + len(entries)
-        events = [event for event in map(_as_read, entries) if event.type in self._types]
-        if events:
-            await self._handle(events)
-            await self._database.call("positions.keep", lambda: self._positions.update({self._name: end}))
-        self._position = end
-        return len(entries)
+        for record in entries:
+            event = published_event(record, source="", preceded_by=None)
+            end = self._position + 1
+            if self._subjects.matches(event.subject):
+                await self._handle(event)
+                await self._database.call("positions.keep", partial(self._positions.update, {self._durable: end}))
+            self._position = end
+        if not entries:
+            await asyncio.sleep(WAIT_SECONDS)
 
-
-def _as_read(record: RecordedEvent) -> StreamEvent:
-    fields: dict[str, Any] = dict(zip(_FIELDS, _values(record), strict=True))
-    return StreamEvent(fields["type"], record.entity, record.version, record.at, orjson.loads(fields["data"]))
+    async def close(self) -> None:
+        """A position is all that is kept."""

@@ -5,7 +5,7 @@ many seeds the simulation must find the violation.
 """
 
 import asyncio
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from itertools import count
@@ -22,7 +22,6 @@ from actors.domain.ticket import Ticket
 from actors.domain.ticket_commands import Expire, Sell, TicketCommand
 from actors.domain.ticket_events import OrderCompleted, OrderExpired, TicketEvent, TicketSuspended, TicketWithdrawn
 from actors.domain.ticket_values import CancelReason, Order, TicketStatus
-from actors.events.subscription import StreamEvent
 from actors.mail import receipts
 from actors.mail.outbox import Mail, about_order
 from actors.mail.receipts import Receipts
@@ -43,6 +42,7 @@ from actors.runtime.replies import Replies, ReplySender
 from actors.runtime.turn import Decider, Turn
 from actors.supervision.delisting import Delisting
 from actors.tickets.entity import TicketEntity
+from holdfast.events import Event
 from tests.simulation.faults import CALM, Faults
 from tests.simulation.mail import FakeOutbox
 from tests.simulation.market import Placement, SimulatedMarket
@@ -308,9 +308,9 @@ def without_redelivered_events(_: SimulatedMarket) -> AbstractContextManager[Any
     """What could not be put into the outbox counts as handled."""
     handle = Receipts.handle
 
-    async def at_most_once(writer: Receipts, events: Sequence[StreamEvent]) -> None:
+    async def at_most_once(writer: Receipts, event: Event) -> None:
         with suppress(StoreUnavailableError):
-            await handle(writer, events)
+            await handle(writer, event)
 
     return patch.object(Receipts, "handle", at_most_once)
 

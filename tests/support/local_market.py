@@ -182,6 +182,7 @@ async def local_market(settings: Settings) -> AsyncIterator[LocalMarket]:
     market = LocalMarket(settings)
     await create_indexes(market.connections.database)
     await market.account.prepare()
+    await market.connections.epoch_keeper(settings).round()
     market.start()
     try:
         yield market

@@ -1,31 +1,20 @@
 """Reads the event stream for the live feed: which tickets changed, what is new, and whom a bank asks."""
 
-import asyncio
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
-import orjson
 import structlog
+from pydantic import ValidationError
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
-from actors.domain.charge_events import ChargeActionRequired
-from actors.domain.codec import UnreadableError, decode
-from actors.domain.stored_events import NAMES
-from actors.domain.ticket_events import TicketCreated
+from actors.domain.instants import Instant
 from actors.domain.ticket_values import TicketDetails
-from actors.events.redis_stream import STREAM
+from holdfast.events import Event, Gap, connect
+from holdfast.events.catalogue import CATALOGUE, ChargeData, NewListing
 from serve_app.search.matching import Listed
 
 logger = structlog.get_logger(__name__)
-_NEWEST = "$"
-_MOST_AT_A_TIME = 1_000
-_WAIT_MS = 1_000
-_RETRY_SECONDS = 1.0
-# Hundreds of events come a second at an on-sale: they are read together.
-_REST_SECONDS = 0.05
 _TICKET = "ticket:"
-_LISTED, _BANK_ASKS = NAMES[TicketCreated].encode(), NAMES[ChargeActionRequired].encode()
+_LISTED, _BANK_ASKS = CATALOGUE["TicketCreated"].subject, CATALOGUE["ChargeActionRequired"].subject
 
 
 class Changes(Protocol):
@@ -50,40 +39,35 @@ class EventReader:
     def __init__(self, redis: Redis, changes: Changes) -> None:
         self._redis = redis
         self._changes = changes
-        self._position = _NEWEST
 
     async def run(self) -> None:
-        """Tell of every ticket that changed, until cancelled; after Redis was away, that any may have."""
-        while True:
-            try:
-                await self._read()
-            except (RedisError, OSError, TimeoutError) as error:
-                logger.warning("live_events_unavailable", error=type(error).__name__)
-                # Redis may come back emptied: what was missed is asked of the actors instead.
-                self._position = _NEWEST
-                await asyncio.sleep(_RETRY_SECONDS)
-                self._changes.on_gap()
+        """Tell of every ticket that changed, until cancelled; after Redis lost something, that any may have."""
+        subjects = ("ticket.*", "order.*", "waiting_list.*", _BANK_ASKS)
+        async with (
+            connect(redis=self._redis, client_id="live-pages") as client,
+            client.subscribe(subjects) as subscription,
+        ):
+            async for message in subscription:
+                if isinstance(message, Gap):
+                    self._changes.on_gap()
+                else:
+                    self._tell(message.event)
 
-    async def _read(self) -> None:
-        answer: Any = await self._redis.xread({STREAM: self._position}, count=_MOST_AT_A_TIME, block=_WAIT_MS)
-        entries = answer[0][1] if answer else ()
-        for entry_id, fields in entries:
-            self._position = entry_id.decode()
-            entity = fields.get(b"entity", b"").decode(errors="replace")
-            ticket_id = entity.removeprefix(_TICKET)
-            if entity.startswith(_TICKET):
-                self._changes.on_changed(ticket_id)
-            try:
-                self._read_whole(ticket_id, fields)
-            except (UnreadableError, LookupError, ValueError) as error:
-                # A newer release may write what this one cannot read: its pages miss a notice.
-                logger.warning("live_event_unreadable", error=type(error).__name__)
-        if entries:
-            await asyncio.sleep(_REST_SECONDS)
+    def _tell(self, event: Event) -> None:
+        if event.entity.startswith(_TICKET):
+            self._changes.on_changed(event.entity.removeprefix(_TICKET))
+        try:
+            if event.subject == _LISTED:
+                self._changes.on_listed(_listed(NewListing.model_validate_json(event.data), event.time_ms))
+            elif event.subject == _BANK_ASKS:
+                self._changes.on_order_changed(ChargeData.model_validate_json(event.data).order_id)
+        except ValidationError as error:
+            # A newer release may write what this one cannot read: its pages miss a notice.
+            logger.warning("live_event_unreadable", error=type(error).__name__)
 
-    def _read_whole(self, ticket_id: str, fields: Mapping[bytes, bytes]) -> None:
-        if fields.get(b"type") == _LISTED:
-            details = decode(TicketDetails, orjson.loads(fields[b"data"])["details"])
-            self._changes.on_listed(Listed.of(ticket_id, details, int(fields[b"at"])))
-        elif fields.get(b"type") == _BANK_ASKS:
-            self._changes.on_order_changed(orjson.loads(fields[b"data"])["charge"]["order_id"])
+
+def _listed(new: NewListing, at: Instant) -> Listed:
+    details = TicketDetails(
+        new.title, new.price_cents, new.currency, new.description, new.category, new.venue, new.city
+    )
+    return Listed.of(new.ticket_id, details, at)

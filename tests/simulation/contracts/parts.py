@@ -4,10 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Protocol
+from typing import Protocol
 
-from actors.events.redis_stream import _FIELDS, STREAM, _values
-from actors.events.subscription import Handle, Subscription
+from actors.events.consumer import Consumer, Handle
+from actors.events.published import published_event
 from actors.mail.outbox import MailStore, Outbox
 from actors.mail.queries import StoredMailQueries
 from actors.mail.sender import MailQueries, TokenMaker
@@ -21,9 +21,11 @@ from actors.stripe.webhooks import WebhookEvent
 from actors.supervision.delisting import DelistingStore
 from actors.supervision.recovery import WriterCheckpoints
 from actors.supervision.user_events import PendingUserEvents
+from holdfast.events import Event
+from holdfast.events.partitions import EPOCH_KEYS
 from tests.simulation.database import Tables
 from tests.simulation.mail import FakeEmailTokens, FakeMailQueries, FakeOutbox, Mails
-from tests.simulation.redis import FakeEventStream, FakeSubscription, Stream
+from tests.simulation.redis import FakeConsumer, FakeEventStream, Stream
 from tests.simulation.server import Direct
 from tests.simulation.stores import (
     FakeCheckpoints,
@@ -34,6 +36,7 @@ from tests.simulation.stores import (
     FakePendingUserEvents,
     FakeQueries,
 )
+from tests.support.event_streams import published_events
 
 COLLECTIONS = (
     "journal",
@@ -63,11 +66,14 @@ class WholeInbox(Inbox, Protocol):
         """Keeps the webhook event; None when it was here before."""
 
 
-class Subscriber(Protocol):
+class EventConsumer(Protocol):
     """Reads the stream, and goes on where another one of its name stopped."""
 
-    async def step(self) -> int:
-        """Handle one batch; return how many entries there were."""
+    async def run_once(self) -> None:
+        """Handle what there is, or wait for it."""
+
+    async def close(self) -> None:
+        """Leave the rest to another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,7 @@ class Told:
     """What a consumer of the stream reads of one event."""
 
     id: str
-    type: str
+    subject: str
     entity: str
     version: int
     at: Instant
@@ -121,19 +127,19 @@ class Parts(ABC):
         """How many tokens there are."""
 
     @abstractmethod
-    def subscribe(self, name: str, types: Sequence[str], handle: Handle) -> Subscriber:
+    def consumer(self, durable: str, subjects: Sequence[str], handle: Handle) -> EventConsumer:
         """Somebody reads the stream."""
 
     @abstractmethod
-    async def entries(self) -> list[dict[str, Any]]:
-        """The fields of everything in the stream, in its order."""
+    async def entries(self) -> list[Event]:
+        """Everything in the stream, in the order of publishing."""
 
     async def told(self, *entities: str) -> list[Told]:
         """What the stream has of these entities, in its order."""
         return [
-            Told(entry["id"], entry["type"], entry["entity"], int(entry["version"]), int(entry["at"]))
-            for entry in await self.entries()
-            if entry["entity"] in entities
+            Told(event.id, event.subject, event.entity, event.version, event.time_ms)
+            for event in await self.entries()
+            if event.entity in entities
         ]
 
 
@@ -157,6 +163,7 @@ class RealParts(Parts):
         self.stream = servers.stream
 
     async def empty(self) -> None:
+        await self._servers.redis.mset(dict.fromkeys(EPOCH_KEYS, "test"))
         for collection in COLLECTIONS:
             await self._servers.database[collection].delete_many({})
 
@@ -178,12 +185,12 @@ class RealParts(Parts):
     async def tokens_kept(self) -> int:
         return await self._servers.database["email_tokens"].count_documents({})
 
-    def subscribe(self, name: str, types: Sequence[str], handle: Handle) -> Subscriber:
-        return Subscription(name, types, self._servers.redis, self._servers.database, handle)
+    def consumer(self, durable: str, subjects: Sequence[str], handle: Handle) -> EventConsumer:
+        own = self._servers
+        return Consumer(durable, subjects, handle, redis=own.redis, database=own.database, history=own.history)
 
-    async def entries(self) -> list[dict[str, Any]]:
-        found: Any = await self._servers.redis.xrange(STREAM)
-        return [{name.decode(): value.decode() for name, value in fields.items()} for _, fields in found]
+    async def entries(self) -> list[Event]:
+        return await published_events(self._servers.redis)
 
 
 class FakeParts(Parts):
@@ -224,9 +231,11 @@ class FakeParts(Parts):
     async def tokens_kept(self) -> int:
         return len(self._mails.tokens)
 
-    def subscribe(self, name: str, types: Sequence[str], handle: Handle) -> Subscriber:
+    def consumer(self, durable: str, subjects: Sequence[str], handle: Handle) -> EventConsumer:
         server, stream = Direct(), self._entries
-        return FakeSubscription(name, types, handle, redis=server, stream=stream, database=server, tables=self._tables)
+        return FakeConsumer(
+            durable, subjects, handle, redis=server, stream=stream, database=server, tables=self._tables
+        )
 
-    async def entries(self) -> list[dict[str, Any]]:
-        return [dict(zip(_FIELDS, _values(record), strict=True)) for record in self._entries.entries]
+    async def entries(self) -> list[Event]:
+        return [published_event(record, source="", preceded_by=None) for record in self._entries.entries]

@@ -1,0 +1,196 @@
+"""Keeps the event stream whole: notices that Redis lost something, and publishes the retention window again.
+
+An epoch is the life of the streams between two losses. Redis may come back emptied, set back in time, as another server
+or as a replica that lags; the journal has everything. A new epoch begins with empty streams, is filled from the journal
+while nobody else may append, and is then open to all publishers.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from actors.events.journal_history import JournalHistory
+from actors.events.redis_stream import PublishedEvents, RedisEventStream, being_filled
+from actors.runtime.ports import Clock, Instant, StoreUnavailableError
+from actors.storage.event_stream import StreamState
+from holdfast.events.event import Event
+from holdfast.events.partitions import EPOCH_KEYS, PARTITIONS, STREAM_KEYS
+
+EVERY_SECONDS = 1.0
+TRIM_EVERY_MS = 60_000
+FILL_BATCH = 200
+# What another server may lack although none of its streams is behind our last look: what came after that look.
+LOOK_SLACK_MS = 10_000
+# The stream of before there were partitions.
+OLD_STREAM = "holdfast:events"
+
+# KEYS: all epochs, then all streams. Answers what stands in each epoch and each stream's last id.
+_LOOK = """
+local found = {}
+for k = 1, #KEYS / 2 do
+    local info = redis.pcall('XINFO', 'STREAM', KEYS[k + #KEYS / 2])
+    found[k] = {redis.call('GET', KEYS[k]) or '', info.err and '0-0' or info[8]}
+end
+return found
+"""
+# The same KEYS. ARGV: the new epoch, while it is being filled.
+_BEGIN = """
+for k = 1, #KEYS / 2 do
+    redis.call('DEL', KEYS[k + #KEYS / 2])
+    redis.call('SET', KEYS[k], ARGV[1])
+end
+"""
+# KEYS: all epochs. ARGV: the epoch while it is being filled, and its name.
+_OPEN = """
+for _, key in ipairs(KEYS) do
+    if redis.call('GET', key) ~= ARGV[1] then return 0 end
+end
+for _, key in ipairs(KEYS) do redis.call('SET', key, ARGV[2]) end
+return 1
+"""
+
+logger = structlog.get_logger(__name__)
+
+
+class StreamStates(Protocol):
+    """Where that is kept, outside of Redis. Both raise StoreUnavailableError."""
+
+    async def load(self) -> StreamState | None:
+        """Return the last one that was saved."""
+
+    async def save(self, state: StreamState) -> None:
+        """Keep it in the place of the one before."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    epochs: frozenset[str]
+    run_id: str
+    last_ids: tuple[str, ...]
+
+
+class EpochKeeper:
+    """A duty of the Supervisor. `retention_ms` is how long events stay in the stream at most."""
+
+    def __init__(  # noqa: PLR0913 - what it compares
+        self,
+        redis: Redis,
+        states: StreamStates,
+        history: JournalHistory,
+        events: PublishedEvents,
+        clock: Clock,
+        *,
+        retention_ms: int,
+        max_bytes: int,
+    ) -> None:
+        self._redis = redis
+        self._states = states
+        self._history = history
+        self._events = events
+        self._clock = clock
+        self._retention_ms = retention_ms
+        self._max_bytes = max_bytes
+        self._look_script = redis.register_script(_LOOK)
+        self._begin_script = redis.register_script(_BEGIN)
+        self._open_script = redis.register_script(_OPEN)
+        self._state: StreamState | None = None
+        self._trimmed_at: Instant = 0
+
+    async def round(self) -> None:
+        """Look once, and mend what is missing. Raises StoreUnavailableError."""
+        try:
+            await self._round()
+        except (RedisError, OSError, TimeoutError) as error:
+            raise StoreUnavailableError(type(error).__name__) from error
+
+    async def _round(self) -> None:
+        before = self._state or await self._states.load()
+        now = self._clock.now()
+        look = await self._look()
+        if before is None or look.epochs != {before.epoch} or went_back(before.last_ids, look.last_ids):
+            await self._begin_epoch(look.run_id)
+            return
+        if look.run_id != before.run_id:
+            logger.warning("event_stream_on_another_server", epoch=before.epoch)
+            since = before.looked_at - LOOK_SLACK_MS
+            await self._publish_since(since, RedisEventStream(self._redis, self._events, epoch=before.epoch))
+        if (look.run_id, look.last_ids) != (before.run_id, before.last_ids) or self._state is None:
+            await self._save(StreamState(before.epoch, look.run_id, look.last_ids, now))
+        if now - self._trimmed_at >= TRIM_EVERY_MS:
+            await self._trim(now)
+
+    async def _begin_epoch(self, run_id: str) -> None:
+        now = self._clock.now()
+        epoch = f"{now:x}-{secrets.token_hex(4)}"
+        logger.warning("event_stream_epoch_begins", epoch=epoch)
+        filling = being_filled(epoch)
+        self._state = None
+        await self._begin_script([*EPOCH_KEYS, *STREAM_KEYS], [filling])
+        stream = RedisEventStream(self._redis, self._events, max_bytes=self._max_bytes, epoch=filling)
+        count = await self._publish_since(now - self._retention_ms, stream)
+        await self._redis.unlink(OLD_STREAM)
+        look = await self._look()
+        # Saved before it is open: after a death in between the next look finds another epoch, and begins anew.
+        await self._save(StreamState(epoch, run_id, look.last_ids, now))
+        if not await self._open_script(EPOCH_KEYS, [filling, epoch]):
+            raise StoreUnavailableError("the event stream was lost again")
+        logger.info("event_stream_epoch_begun", epoch=epoch, events=count)
+
+    async def _publish_since(self, since: Instant, stream: RedisEventStream) -> int:
+        """Append what was committed since then, and return how many events that were."""
+        count = 0
+        batch: list[Event] = []
+        try:
+            async for event in self._history.since(since, range(PARTITIONS)):
+                batch.append(event)
+                if len(batch) >= FILL_BATCH:
+                    await stream.append(batch)
+                    count += len(batch)
+                    batch = []
+        except ConnectionError as error:
+            raise StoreUnavailableError(str(error)) from error
+        if batch:
+            await stream.append(batch)
+        return count + len(batch)
+
+    async def _save(self, state: StreamState) -> None:
+        await self._states.save(state)
+        self._state = state
+
+    async def _look(self) -> _Look:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.info("server")
+            await self._look_script([*EPOCH_KEYS, *STREAM_KEYS], client=pipeline)
+            server, found = await pipeline.execute()
+        parts: Sequence[Any] = found
+        return _Look(
+            frozenset(epoch.decode() for epoch, _ in parts),
+            server["run_id"],
+            tuple(last_id.decode() for _, last_id in parts),
+        )
+
+    async def _trim(self, now: Instant) -> None:
+        """By age, and by what Redis says of each stream's memory: events may grow faster than their average."""
+        largest = self._max_bytes // PARTITIONS
+        for key in STREAM_KEYS:
+            await self._redis.xtrim(key, minid=now - self._retention_ms, approximate=True)
+            used = await self._redis.memory_usage(key) or 0
+            if used > largest:
+                length = await self._redis.xlen(key)
+                await self._redis.xtrim(key, maxlen=length * largest // used, approximate=True)
+        self._trimmed_at = now
+
+
+def went_back(before: Sequence[str], now: Sequence[str]) -> bool:
+    """Whether a stream's last entry id is lower than it was."""
+    return any(_key(last) > _key(found) for last, found in zip(before, now, strict=True))
+
+
+def _key(entry_id: str) -> tuple[int, int]:
+    milliseconds, _, number = entry_id.partition("-")
+    return int(milliseconds), int(number)
