@@ -32,12 +32,21 @@ _IN_WORDS = {
 
 
 def production(  # noqa: PLR0913 - what it looks at
-    *, missing: list[str], rate_limits: bool, public_url: str, stripe_key: str, stripe_api_base: str, mongodb_url: str
+    *,
+    missing: list[str],
+    rate_limits: bool,
+    webhook_local_receivers: bool,
+    public_url: str,
+    stripe_key: str,
+    stripe_api_base: str,
+    mongodb_url: str,
 ) -> list[str]:
     """Return one line for each thing that production refuses, given the names of the settings that are missing."""
     lines = [NEEDED_IN_PRODUCTION[name] for name in missing]
     if not rate_limits:
         lines.append("RATE_LIMITS=off is refused in production: remove it")
+    if webhook_local_receivers:
+        lines.append("WEBHOOK_LOCAL_RECEIVERS=on is refused in production: anybody could reach your network; remove it")
     if not public_url.startswith("https://"):
         lines.append("PUBLIC_URL must start with https:// in production: set it to the address that buyers see")
     if stripe_key.startswith(("sk_test_", "rk_test_")):

@@ -142,6 +142,8 @@ class Settings(BaseSettings):
     fee_percent: _Percent = Field(default=Decimal(0), ge=0, lt=100)
     resale_cap_percent: _Percent | None = Field(default=None, ge=1, le=10_000)
     rate_limits: bool = True
+    max_webhook_endpoints: int = Field(default=1_000, ge=0, le=100_000)
+    webhook_local_receivers: bool = False
     # Unset: as many as a replica has room for.
     live_streams: int | None = Field(default=None, ge=1, le=100_000)
     ticket_placement: Literal["shared", "dedicated"] = "shared"
@@ -160,6 +162,7 @@ class Settings(BaseSettings):
             lines += setting_errors.production(
                 missing=[name for name in setting_errors.NEEDED_IN_PRODUCTION if getattr(self, name) is None],
                 rate_limits=self.rate_limits,
+                webhook_local_receivers=self.webhook_local_receivers,
                 public_url=self.public_url,
                 stripe_key=self.stripe_key.get_secret_value() if self.stripe_key else "",
                 stripe_api_base=self.stripe_api_base or "",

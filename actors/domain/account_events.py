@@ -121,6 +121,40 @@ class AccountClosed:
     user_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class WebhookEndpointRegistered:
+    """A user has events sent to an address: their own, or with `audience` market everybody's."""
+
+    user_id: str
+    endpoint_id: str
+    audience: str
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSecretRotated:
+    """A user had another secret made for an endpoint."""
+
+    user_id: str
+    endpoint_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookEndpointDisabled:
+    """Nothing is sent to an endpoint any more; a word for why."""
+
+    user_id: str
+    endpoint_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookEndpointDeleted:
+    """A user deleted an endpoint."""
+
+    user_id: str
+    endpoint_id: str
+
+
 SecurityEvent: TypeAlias = (
     SignedIn
     | SignInFailed
@@ -135,4 +169,8 @@ SecurityEvent: TypeAlias = (
     | TicketTakenDown
     | RoleChanged
     | AccountClosed
+    | WebhookEndpointRegistered
+    | WebhookSecretRotated
+    | WebhookEndpointDisabled
+    | WebhookEndpointDeleted
 )

@@ -59,6 +59,10 @@ EVENT_TYPES: Mapping[str, type[Any]] = {
     "TicketTakenDown": account_events.TicketTakenDown,
     "RoleChanged": account_events.RoleChanged,
     "AccountClosed": account_events.AccountClosed,
+    "WebhookEndpointRegistered": account_events.WebhookEndpointRegistered,
+    "WebhookSecretRotated": account_events.WebhookSecretRotated,
+    "WebhookEndpointDisabled": account_events.WebhookEndpointDisabled,
+    "WebhookEndpointDeleted": account_events.WebhookEndpointDeleted,
 }
 NAMES = {event: name for name, event in EVENT_TYPES.items()}
 

@@ -140,7 +140,9 @@ class Sender:
             return FIRST_RETRY_MS
         return None
 
-    async def _letter(self, mail: Mail, recipient: Recipient, sale: Sale | None, now: Instant) -> Message | None:
+    async def _letter(  # noqa: PLR0911 - one for each kind
+        self, mail: Mail, recipient: Recipient, sale: Sale | None, now: Instant
+    ) -> Message | None:
         match mail.kind:
             case MailKind.VERIFICATION:
                 return templates.verification(await self._link("verify", mail.kind, recipient, now))
@@ -148,6 +150,8 @@ class Sender:
                 return templates.password_reset(await self._link("reset-password", mail.kind, recipient, now))
             case MailKind.PASSWORD_CHANGED:
                 return templates.password_changed()
+            case MailKind.WEBHOOK_DISABLED:
+                return templates.webhook_disabled(f"{self._public_url}/account/webhooks")
             case MailKind.RECEIPT:
                 return templates.receipt(sale.order, sale.details) if sale else None
             case MailKind.REFUND:

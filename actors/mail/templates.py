@@ -18,6 +18,7 @@ class MailKind(StrEnum):
     RECEIPT = "receipt"
     REFUND = "refund"
     OFFER = "offer"
+    WEBHOOK_DISABLED = "webhook-disabled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,15 @@ def password_changed() -> Message:
         "Your password was changed",
         "The password of your Holdfast account was changed a moment ago, and you were signed out everywhere else.\n\n"
         "If it was not you, ask for another password on the sign-in page at once.\n",
+    )
+
+
+def webhook_disabled(link: str) -> Message:
+    """Return the news that a program of the owner hears nothing any more."""
+    return Message(
+        "A webhook endpoint was disabled",
+        "One of your webhook endpoints at Holdfast was disabled: it answered that it is gone, or every delivery failed "
+        f"for five days.\n\nWhat it answered, and how to enable it again:\n\n{link}\n",
     )
 
 

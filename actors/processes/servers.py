@@ -86,8 +86,15 @@ class ProductionResources(Resources):
         return duties(mail, self.clock.now, public_url=settings.public_url)
 
     def event_duties(self, settings: Settings) -> list[Duty]:
-        """Looking whether Redis still has what was published."""
-        return [Duty("keep_event_stream", EPOCH_SECONDS, self.epoch_keeper(settings).round)]
+        """Looking whether Redis still has what was published, and webhooks."""
+        from actors.processes.webhooks import open_dispatcher  # noqa: PLC0415 - only the Supervisor sends any
+        from actors.webhooks.dispatcher import EVERY_SECONDS  # noqa: PLC0415
+
+        dispatcher = open_dispatcher(settings, self.database, self.clock)
+        return [
+            Duty("keep_event_stream", EPOCH_SECONDS, self.epoch_keeper(settings).round),
+            Duty("dispatch_webhooks", EVERY_SECONDS, dispatcher.sweep),
+        ]
 
     def _subscribe(self, durable: str, subjects: Sequence[str], handle: Handle) -> Callable[[], Awaitable[None]]:
         consumer = Consumer(durable, subjects, handle, redis=self.redis, database=self.database, history=self.history)

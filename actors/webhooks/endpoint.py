@@ -1,0 +1,82 @@
+"""An address that somebody registered, and what is sent there."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+
+from actors.domain.instants import Instant
+
+# Receivers have this long to take over a new secret: until then both sign.
+ROTATION_MS = 86_400_000
+# One that only failed for this long is disabled (Standard Webhooks, "Disabling endpoints").
+LONGEST_FAILING_MS = 5 * 86_400_000
+MOST_OF_USER = 10
+LONGEST_URL = 2_048
+
+
+class Audience(StrEnum):
+    """Whose events: the owner's own as a seller, or those of the whole market, for administrators."""
+
+    SELLER = "seller"
+    MARKET = "market"
+
+
+class DisabledReason(StrEnum):
+    """Why nothing is sent: the owner said so, the receiver answered 410, or it only failed for days."""
+
+    OWNER = "owner"
+    GONE = "gone"
+    FAILING = "failing"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An address with its subscriptions.
+
+    Only events since `since` are sent: what is published again from the journal is nothing new. `old_secret` signs too
+    until `old_secret_until`. `failing_since` is the first failure after the last success. `paused_until` is what the
+    receiver asked for. `due_at` is when there is something to send, and `claim` names the dispatcher that has the lane
+    until `claimed_until`.
+    """
+
+    id: str
+    owner_id: str
+    url: str
+    events: tuple[str, ...]
+    audience: Audience
+    secret: str
+    created_at: Instant
+    since: Instant
+    description: str | None = None
+    old_secret: str | None = None
+    old_secret_until: Instant | None = None
+    disabled: DisabledReason | None = None
+    disabled_at: Instant | None = None
+    failing_since: Instant | None = None
+    paused_until: Instant | None = None
+    request: str | None = None
+    due_at: Instant | None = None
+    claim: str | None = None
+    claimed_until: Instant | None = None
+
+    def secrets_at(self, now: Instant) -> tuple[str, ...]:
+        """Return the secrets that sign, the newest first."""
+        if self.old_secret is None or self.old_secret_until is None or self.old_secret_until <= now:
+            return (self.secret,)
+        return self.secret, self.old_secret
+
+    def wants(self, subject: str) -> bool:
+        """Whether events of the subject, such as `order.created`, are subscribed to."""
+        return self.disabled is None and any(matches(pattern, subject) for pattern in self.events)
+
+
+@lru_cache(maxsize=4_096)
+def matches(pattern: str, subject: str) -> bool:
+    """Whether the subject is one of the pattern's: `*` stands for one word, `>` at the end for one or more."""
+    wanted, words = pattern.split("."), subject.split(".")
+    if wanted[-1] == ">":
+        wanted = wanted[:-1]
+        if len(words) <= len(wanted):
+            return False
+        words = words[: len(wanted)]
+    return len(wanted) == len(words) and all(one in ("*", word) for one, word in zip(wanted, words, strict=True))
