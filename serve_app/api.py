@@ -22,6 +22,7 @@ from serve_app.routes import (
     tokens,
     users,
     waiting,
+    webhook_endpoints,
     webhooks,
 )
 from serve_app.search.read_your_writes import ReadYourWrites
@@ -34,7 +35,10 @@ from serve_app.web.pages import page_routers
 
 def create_api(services: Services) -> FastAPI:
     """Return the app over these services, which the caller opens and closes."""
-    modules = (health, users, sessions, tokens, emails, account, admin, tickets, waiting, orders, payments, webhooks)
+    modules = (
+        health, users, sessions, tokens, emails, account, admin, tickets, waiting, orders, payments, webhooks,
+        webhook_endpoints,
+    )  # fmt: skip
     routers = [routes.router for routes in modules]
     if services.sandbox is not None:
         routers.append(sandbox.router)

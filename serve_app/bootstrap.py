@@ -35,6 +35,8 @@ from actors.storage.tickets import Tickets
 from actors.storage.upgrades import convert_email_keys
 from actors.storage.user_flags import DelistedSellers
 from actors.storage.users import Users
+from actors.storage.webhook_deliveries import WebhookDeliveries
+from actors.storage.webhook_endpoints import WebhookEndpoints
 from actors.storage.webhook_inbox import WebhookInbox
 from actors.supervision.delisting import Delisting
 from config.settings import Settings
@@ -99,6 +101,8 @@ async def open_services(
             favourites=Favourites(database),
             sitemap=Sitemap(database),
             webhooks=StripeWebhooks(settings.webhook_secret.get_secret_value(), inbox, webhook_events),
+            webhook_endpoints=WebhookEndpoints(database),
+            webhook_deliveries=WebhookDeliveries(database),
             sandbox=open_sandbox(database) if settings.sandbox_payments else None,
             live=LiveFeed(
                 market,
@@ -124,7 +128,7 @@ async def prepare(database: Database) -> None:
     await Users(database).create_indexes()
     await convert_email_keys(database)
     of_access = (RevocationRecords, SessionRecords, AccessTokenRecords, EmailTokens, SecurityEventRecords)
-    for repository in (*of_access, Outbox, Reports, Favourites):
+    for repository in (*of_access, Outbox, Reports, Favourites, WebhookEndpoints, WebhookDeliveries):
         await repository(database).create_indexes()
 
 

@@ -22,6 +22,8 @@ from actors.storage.security_events import SecurityEventRecords
 from actors.storage.sitemap import Sitemap
 from actors.storage.tickets import Tickets
 from actors.storage.users import User, Users
+from actors.storage.webhook_deliveries import WebhookDeliveries
+from actors.storage.webhook_endpoints import WebhookEndpoints
 from actors.stripe.sandbox import Sandbox
 from actors.supervision.delisting import Delisting
 from config.settings import Settings
@@ -94,6 +96,8 @@ class Services:
     favourites: Favourites
     sitemap: Sitemap
     webhooks: StripeWebhooks
+    webhook_endpoints: WebhookEndpoints
+    webhook_deliveries: WebhookDeliveries
     sandbox: Sandbox | None
     live: LiveFeed
     redis: Redis

@@ -13,6 +13,7 @@ from serve_app.http.errors import ConflictError, NotAuthorizedError, RequestVali
 from serve_app.schemas import users as schemas
 from serve_app.schemas.account import AccountClosing
 from serve_app.schemas.users import EmailTokenBody, PasswordChange, ResetRequest
+from serve_app.selling import webhook_endpoints
 from serve_app.services import Services
 
 _USED_UP = {"token": "is not valid any more: ask for another mail"}
@@ -113,6 +114,7 @@ async def close_account(services: Services, address: str, user: User, body: Acco
     await services.email_tokens.forget(user.id)
     await services.reports.forget(user.id)
     await services.favourites.forget(user.id)
+    await webhook_endpoints.delete_all(services, user.id)
     services.security_events.record(AccountClosed(user.id))
 
 

@@ -54,6 +54,14 @@ def _position_in_failed_refunds(cursor: str) -> str:
     return _position_in(cursor, "failedRefunds")
 
 
+def _position_in_endpoints(cursor: str) -> str:
+    return _position_in(cursor, "webhookEndpoints")
+
+
+def _position_in_deliveries(cursor: str) -> str:
+    return _position_in(cursor, "deliveries")
+
+
 def _position_in(cursor: str, sort: str) -> str:
     try:
         return position_in(cursor, sort)
@@ -70,6 +78,8 @@ Limit = Annotated[
 Cursor = Annotated[str, AfterValidator(_position), WithJsonSchema({"type": "string"})]
 HistoryCursor = Annotated[str, AfterValidator(_position_in_history), WithJsonSchema({"type": "string"})]
 FailedRefundCursor = Annotated[str, AfterValidator(_position_in_failed_refunds), WithJsonSchema({"type": "string"})]
+EndpointCursor = Annotated[str, AfterValidator(_position_in_endpoints), WithJsonSchema({"type": "string"})]
+DeliveryCursor = Annotated[str, AfterValidator(_position_in_deliveries), WithJsonSchema({"type": "string"})]
 AnyCaseCategory = Annotated[Category, BeforeValidator(_folded)]
 Bound = Annotated[int, BeforeValidator(_bound), _AMOUNT]
 Words = Annotated[str, AfterValidator(_words), WithJsonSchema({"type": "string", "maxLength": PLACE_LENGTH})]
@@ -101,6 +111,20 @@ class FailedRefundSearch(Query):
 
     limit: Limit = DEFAULT_LIMIT
     cursor: FailedRefundCursor | None = None
+
+
+class EndpointSearch(Query):
+    """Which part of the list."""
+
+    limit: Limit = DEFAULT_LIMIT
+    cursor: EndpointCursor | None = None
+
+
+class DeliverySearch(Query):
+    """Which part of the list."""
+
+    limit: Limit = DEFAULT_LIMIT
+    cursor: DeliveryCursor | None = None
 
 
 class HistorySearch(Query):

@@ -54,7 +54,7 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Services, Database, 
 
 _COLLECTIONS = (
     "tickets", "orders", "users", "sessions", "mails", "email_tokens", "webhook_events", "upgrades", "reports",
-    "favourites", "access_tokens",
+    "favourites", "access_tokens", "webhook_endpoints", "webhook_deliveries",
 )  # fmt: skip
 
 

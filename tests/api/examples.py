@@ -19,6 +19,8 @@ from actors.storage.revocations import RevocationRecords
 from actors.storage.sessions import SessionRecords
 from actors.storage.tickets import Tickets
 from actors.storage.users import Users
+from actors.storage.webhook_deliveries import WebhookDeliveries
+from actors.storage.webhook_endpoints import WebhookEndpoints
 from actors.storage.webhook_inbox import WebhookInbox
 from actors.stripe import connect
 from actors.stripe.sandbox import SandboxHTTPClient
@@ -30,6 +32,7 @@ from serve_app.buying.stripe_webhooks import StripeWebhooks
 from serve_app.http.errors import TooManyRequestsError
 from serve_app.http.openapi import scope_of
 from tests.api import account_examples as accounts
+from tests.api import webhook_examples as hooks
 from tests.api.fake_market import DECLINED, SLOW, SLOW_REFUND
 from tests.api.routes import api_routes
 from tests.api.world import JSON, NOBODY, TICKET, Person, World
@@ -76,7 +79,8 @@ def example(method: str, path: str, status: int) -> Callable[[Example], Example]
 
 async def ask(person: Person, method: str, path: str, **more: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own
     known = {"ticket_id": NOBODY, "order_id": NOBODY, "user_id": NOBODY, "session_id": "5" * 32, "token_id": NOBODY}
-    body = {**BODY_ROUTES, **accounts.BODY_ROUTES}.get((method, path))
+    known |= {"endpoint_id": NOBODY, "delivery_id": NOBODY}
+    body = {**BODY_ROUTES, **accounts.BODY_ROUTES, **hooks.BODY_ROUTES}.get((method, path))
     if body is not None and not {"json", "content"} & set(more):
         more["json"] = body
     return await person.http.request(method, path.format(**known), **more)
@@ -89,13 +93,13 @@ def simple(method: str, path: str, status: int, *, signed_in: bool = True, **mor
     EXAMPLES[method, path, status] = send
 
 
-for _method, _path in (*BODY_ROUTES, *accounts.BODY_ROUTES):
+for _method, _path in (*BODY_ROUTES, *accounts.BODY_ROUTES, *hooks.BODY_ROUTES):
     simple(_method, _path, 400, json={})
     simple(_method, _path, 413, content=b"x" * 1_048_577, headers={"Content-Type": "application/json"})
     simple(_method, _path, 415, content=b"{}", headers={"Content-Type": "text/plain"})
-for _method, _path in (*SIGNED_IN, *accounts.SIGNED_IN):
+for _method, _path in (*SIGNED_IN, *accounts.SIGNED_IN, *hooks.SIGNED_IN):
     simple(_method, _path, 401, signed_in=False)
-for _method, _path in (*CHANGING, *accounts.CHANGING):
+for _method, _path in (*CHANGING, *accounts.CHANGING, *hooks.CHANGING):
     simple(_method, _path, 403, headers=ABROAD)
 for _method, _path in SIGNED_IN:
     if "{" in _path or _method == "POST":
@@ -534,12 +538,15 @@ def _lose_the_database(world: World) -> None:
         ),
         sessions=sessions,
         access_tokens=AccessTokens(AccessTokenRecords(database), Users(database), revocations, world.clock),
+        webhook_endpoints=WebhookEndpoints(database),
+        webhook_deliveries=WebhookDeliveries(database),
         webhooks=StripeWebhooks(world.webhook_secret, WebhookInbox(database), world.webhook_events),
         sandbox=open_sandbox(database),
     )
 
 
 EXAMPLES.update(accounts.EXAMPLES)
+EXAMPLES.update(hooks.EXAMPLES)
 
 
 def with_token(method: str, path: str, scope: AccessScope) -> None:
@@ -570,7 +577,7 @@ for _route in api_routes():
 
 
 _NEEDS_THE_DATABASE = {
-    *SIGNED_IN, *BODY_ROUTES, *CHANGING, *accounts.SIGNED_IN, *accounts.CHANGING, ("GET", "/readyz"),
+    *SIGNED_IN, *BODY_ROUTES, *CHANGING, *accounts.SIGNED_IN, *accounts.CHANGING, *hooks.SIGNED_IN, ("GET", "/readyz"),
     ("GET", "/api/tickets"), ("GET", "/api/tickets/{ticket_id}"), ("GET", "/api/users/currentuser"),
 }  # fmt: skip
 for _needing in _NEEDS_THE_DATABASE:

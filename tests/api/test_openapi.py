@@ -7,6 +7,7 @@ import pytest
 
 from serve_app.api import create_api
 from tests.api import account_examples as accounts
+from tests.api import webhook_examples as hooks
 from tests.api.examples import BODY_ROUTES, EXAMPLES, SIGNED_IN
 from tests.api.world import JSON, World
 
@@ -41,13 +42,13 @@ async def test_a_route_answers_as_described(world: World, document: JSON, method
 
 
 async def test_bodies_parameters_and_sessions_are_described(document: JSON) -> None:
-    for (method, path), body in {**BODY_ROUTES, **accounts.BODY_ROUTES}.items():
+    for (method, path), body in {**BODY_ROUTES, **accounts.BODY_ROUTES, **hooks.BODY_ROUTES}.items():
         operation = document["paths"][path][method.lower()]
         schema = operation["requestBody"]["content"]["application/json"]["schema"]
         jsonschema.validate(body, schema)
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({"unknown": 1}, schema)
-    for method, path in (*SIGNED_IN, *accounts.SIGNED_IN):
+    for method, path in (*SIGNED_IN, *accounts.SIGNED_IN, *hooks.SIGNED_IN):
         assert {"session": []} in document["paths"][path][method.lower()]["security"]
         assert {} not in document["paths"][path][method.lower()]["security"]
     assert document["components"]["securitySchemes"]["session"]["name"] == "session"

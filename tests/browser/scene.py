@@ -80,6 +80,12 @@ async def set_the_scene(market: Market, card_market: Market) -> Scene:
     report = {"reason": "fraud", "text": str(HOSTILE["description"])}
     sent = await scene.people["eve"].http.post(f"/tickets/{scene.ids['hostile']}/report", data=report)
     assert sent.status_code == 303, sent.text
+    hook = {"url": f"https://example.com/{'w' * 200}", "events": ["order.*"], "description": str(HOSTILE["title"])}
+    sent = await sam.http.post("/api/webhook-endpoints", json=hook)
+    assert sent.status_code == 201, sent.text
+    scene.ids["webhook"] = sent.json()["id"]
+    sent = await sam.http.post(f"/api/webhook-endpoints/{scene.ids['webhook']}/test")
+    assert sent.status_code == 202, sent.text
     await market.actors.writes_everything()
     await eventually(lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()) > soon)
     return scene

@@ -15,6 +15,7 @@ from actors.mail.templates import MailKind
 from actors.storage.access_tokens import SCOPES, AccessScope
 from serve_app.accounts.tokens import Session, Tokens
 from serve_app.api import create_api
+from tests.api.webhook_examples import ENDPOINT
 from tests.api.world import JSON, NOBODY, PASSWORD, TICKET, Person, World
 
 Key = tuple[str, str]
@@ -93,6 +94,15 @@ MATRIX: dict[Key, Row] = {
     ("GET", "/api/orders/{order_id}/refund"): Row(401, 403, 200, 200, "read"),
     ("POST", "/api/orders/{order_id}/refund"): Row(401, 403, 200, 200, "sell"),
     ("POST", "/api/payments"): Row(401, 403, 201, 403, "buy"),
+    ("POST", "/api/webhook-endpoints"): signed_in(201),
+    ("GET", "/api/webhook-endpoints"): signed_in(200),
+    ("GET", "/api/webhook-endpoints/{endpoint_id}"): Row(401, 404, 200, 404),
+    ("PATCH", "/api/webhook-endpoints/{endpoint_id}"): Row(401, 404, 200, 404),
+    ("DELETE", "/api/webhook-endpoints/{endpoint_id}"): Row(401, 404, 204, 404),
+    ("POST", "/api/webhook-endpoints/{endpoint_id}/rotate-secret"): Row(401, 404, 200, 404),
+    ("POST", "/api/webhook-endpoints/{endpoint_id}/test"): Row(401, 404, 202, 404),
+    ("GET", "/api/webhook-endpoints/{endpoint_id}/deliveries"): Row(401, 404, 200, 404),
+    ("POST", "/api/webhook-endpoints/{endpoint_id}/deliveries/{delivery_id}/retry"): Row(401, 404, 202, 404),
     # Signed by Stripe, or with the secret of a payment.
     ("POST", "/api/webhooks/stripe"): everybody(400),
     ("POST", "/api/sandbox/authentications"): everybody(409),
@@ -125,6 +135,8 @@ class Scene:
     ticket: JSON
     order: JSON
     sold: JSON
+    endpoint: JSON
+    delivery: JSON
 
     @classmethod
     async def of(cls, world: World) -> "Scene":
@@ -133,10 +145,12 @@ class Scene:
         sold = await buyer.orders(gone)
         await buyer.pays(sold)
         await world.program(seller, "read")
-        return cls(world, seller, buyer, await seller.lists(), await buyer.orders(held), sold)
+        hook = await seller.http.post("/api/webhook-endpoints", json=ENDPOINT)
+        sent = await seller.http.post(f"/api/webhook-endpoints/{hook.json()['id']}/test")
+        return cls(world, seller, buyer, await seller.lists(), await buyer.orders(held), sold, hook.json(), sent.json())
 
     async def owner(self, key: Key) -> Person:
-        of_seller = any(part in key[1] for part in ("ticket", "/users", "/tokens", "/refund"))
+        of_seller = any(part in key[1] for part in ("ticket", "/users", "/tokens", "/refund", "webhook-endpoints"))
         of_seller = of_seller or key == ("POST", "/api/orders")
         return self.seller if of_seller else self.buyer
 
@@ -151,6 +165,7 @@ class Scene:
         url = path.format(
             name="swagger-ui.css", ticket_id=ticket["id"], order_id=order["id"], user_id=self.seller.id,
             session_id=session, token_id=tokens[0].id if tokens else NOBODY,
+            endpoint_id=self.endpoint["id"], delivery_id=self.delivery["id"],
         )  # fmt: skip
         bodies: dict[str, Callable[[], JSON]] = {
             "/api/users/signup": lambda: {"email": f"new-{person.email or 'nobody@example.com'}", "password": PASSWORD},
@@ -165,10 +180,12 @@ class Scene:
             "/api/orders": lambda: {"ticketId": self.ticket["id"]},
             "/api/payments": lambda: {"orderId": self.order["id"], "paymentMethod": "pm_card_visa"},
             "/api/webhooks/stripe": dict,
+            "/api/webhook-endpoints": lambda: ENDPOINT,
+            "/api/webhook-endpoints/{endpoint_id}": lambda: {"description": "another"},
             "/api/sandbox/authentications": lambda: {"clientSecret": "pi_1_secret_1", "outcome": "succeeds"},
         }
         body = bodies[path]() if path in bodies and method != "GET" else None
-        if path.startswith("/api/tickets/{ticket_id}") and method == "DELETE":
+        if path.startswith(("/api/tickets/{ticket_id}", "/api/webhook-endpoints")) and method == "DELETE":
             body = None
         if path.endswith("verification/confirm"):
             body = {"token": await world.token(MailKind.VERIFICATION, self.seller)}
@@ -333,5 +350,7 @@ async def ask_without_a_body(scene: Scene, person: Person, key: Key) -> int:
         user_id=scene.seller.id,
         session_id="5" * 32,
         token_id=NOBODY,
+        endpoint_id=scene.endpoint["id"],
+        delivery_id=scene.delivery["id"],
     )
     return (await person.http.request(method, url, json={})).status_code

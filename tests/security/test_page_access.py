@@ -55,6 +55,10 @@ PAGES: dict[Key, Access] = {
     ("GET", "/account/tokens"): Access.LEADS_ON,
     ("GET", "/account/tokens/{token_id}"): Access.LEADS_ON,
     ("GET", "/account/close"): Access.LEADS_ON,
+    ("GET", "/account/webhooks/{endpoint_id}/rotate"): Access.LEADS_ON,
+    ("GET", "/account/webhooks/{endpoint_id}/test"): Access.LEADS_ON,
+    ("GET", "/account/webhooks/{endpoint_id}/delete"): Access.LEADS_ON,
+    ("GET", "/account/webhooks/{endpoint_id}/deliveries/{delivery_id}"): Access.LEADS_ON,
     ("GET", "/listings/{ticket_id}/refund"): Access.LEADS_ON,
     ("GET", "/tickets/{ticket_id}/favourite"): Access.LEADS_ON,
     ("GET", "/tickets/{ticket_id}/wait"): Access.LEADS_ON,
@@ -99,6 +103,14 @@ PAGES: dict[Key, Access] = {
     ("POST", "/account/tokens"): Access.SIGNED_IN,
     ("POST", "/account/tokens/{token_id}"): Access.SIGNED_IN,
     ("POST", "/account/close"): Access.SIGNED_IN,
+    ("GET", "/account/webhooks"): Access.SIGNED_IN,
+    ("POST", "/account/webhooks"): Access.SIGNED_IN,
+    ("GET", "/account/webhooks/{endpoint_id}"): Access.SIGNED_IN,
+    ("POST", "/account/webhooks/{endpoint_id}"): Access.SIGNED_IN,
+    ("POST", "/account/webhooks/{endpoint_id}/rotate"): Access.SIGNED_IN,
+    ("POST", "/account/webhooks/{endpoint_id}/test"): Access.SIGNED_IN,
+    ("POST", "/account/webhooks/{endpoint_id}/delete"): Access.SIGNED_IN,
+    ("POST", "/account/webhooks/{endpoint_id}/deliveries/{delivery_id}"): Access.SIGNED_IN,
     ("GET", "/admin"): Access.ADMINS,
     ("POST", "/admin/reports/{report_id}"): Access.ADMINS,
     ("GET", "/admin/users/{user_id}"): Access.ADMINS,
@@ -119,7 +131,10 @@ def page_routes(world: World) -> set[Key]:
 
 
 def address_of(path: str) -> str:
-    names = dict.fromkeys(("ticket_id", "order_id", "user_id", "session_id", "report_id", "token_id"), NOBODY)
+    names = dict.fromkeys(
+        ("ticket_id", "order_id", "user_id", "session_id", "report_id", "token_id", "endpoint_id", "delivery_id"),
+        NOBODY,
+    )
     return path.format(digest="0" * 12, name="holdfast.css", **names)
 
 

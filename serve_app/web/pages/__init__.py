@@ -16,10 +16,11 @@ from serve_app.web.pages import (
     reports,
     sell,
     ticket,
+    webhooks,
 )
 from serve_app.web.pages import help as help_pages
 
-_OF_ONE_PERSON = (orders, sell, listings, favourites, accounts, account, admin)
+_OF_ONE_PERSON = (orders, sell, listings, favourites, accounts, account, webhooks, admin)
 
 
 def page_routers() -> list[APIRouter]:
