@@ -124,7 +124,8 @@ class Dispatcher:
         for endpoint in claimed:
             is_active = endpoint.disabled is None and endpoint.id in entitled
             lane = self._drive(endpoint) if is_active else self._lanes.release(endpoint, None)
-            self._running[endpoint.id] = asyncio.create_task(self._finished(endpoint.id, lane))
+            task = self._running[endpoint.id] = asyncio.create_task(_logged(endpoint.id, lane))
+            task.add_done_callback(lambda _, endpoint_id=endpoint.id: self._running.pop(endpoint_id))
 
     async def idle(self) -> None:
         """Return when no lane is under way."""
@@ -154,16 +155,6 @@ class Dispatcher:
                 free_slow -= 1
             chosen.append(endpoint.id)
         return chosen
-
-    async def _finished(self, endpoint_id: str, lane: Awaitable[None]) -> None:
-        try:
-            await lane
-        except StoreUnavailableError as error:
-            logger.warning("webhook_lane_left", endpoint=endpoint_id, error=str(error))
-        except Exception as error:  # noqa: BLE001 - one that cannot be sent must not take the process down
-            logger.error("webhook_lane_failed", endpoint=endpoint_id, error=type(error).__name__)
-        finally:
-            del self._running[endpoint_id]
 
     async def _drive(self, endpoint: Endpoint) -> None:
         """Send what is due to one endpoint, one after the other, until nothing is or the time is over."""
@@ -226,6 +217,15 @@ class Dispatcher:
         if now - self._cleaned >= CLEANING_MS:
             await self._deliveries.drop_old(now)
             self._cleaned = now
+
+
+async def _logged(endpoint_id: str, lane: Awaitable[None]) -> None:
+    try:
+        await lane
+    except StoreUnavailableError as error:
+        logger.warning("webhook_lane_left", endpoint=endpoint_id, error=str(error))
+    except Exception as error:  # noqa: BLE001 - one that cannot be sent must not take the process down
+        logger.error("webhook_lane_failed", endpoint=endpoint_id, error=type(error).__name__)
 
 
 def _must_wait(endpoint: Endpoint, now: Instant) -> bool:

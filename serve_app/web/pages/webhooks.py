@@ -58,10 +58,9 @@ async def change(request: Request, endpoint_id: str) -> Response:
     endpoint = await webhooks.own(services, user_id, endpoint_id)
     try:
         # What was left empty is not in a form: a description that was there is taken away.
-        sent = (
-            {"enabled": fields["enabled"] == "yes"} if "enabled" in fields else {"description": None, **_sent(fields)}
-        )
-        body = EndpointChange.of(sent, services.rules())
+        values = {"description": None, **_sent(fields)}
+        switch = {"enabled": fields.get("enabled") == "yes"}
+        body = EndpointChange.of(switch if "enabled" in fields else values, services.rules())
         await webhooks.change(services, user_id, endpoint_id, body)
     except CustomError as error:
         return await _one(request, endpoint, form=Form.failed(fields, error), error=error)
