@@ -32,7 +32,7 @@ async def registered(person: Person, **more: object) -> JSON:
     return body
 
 
-async def tested(person: Person, endpoint: JSON) -> JSON:
+async def sent_test(person: Person, endpoint: JSON) -> JSON:
     """A delivery to the endpoint."""
     response = await person.http.post(TEST.format(endpoint_id=endpoint["id"]))
     assert response.status_code == 202, response.text
@@ -49,7 +49,7 @@ def done(method: str, path: str, status: int) -> None:
     async def send(world: World) -> httpx.Response:
         person = await world.someone()
         endpoint = await registered(person)
-        delivery = await tested(person, endpoint)
+        delivery = await sent_test(person, endpoint)
         return await ask(person, method, path, endpoint["id"], delivery["id"])
 
     EXAMPLES[method, path, status] = send
@@ -78,7 +78,7 @@ def disabled(path: str) -> None:
     async def send(world: World) -> httpx.Response:
         person = await world.someone()
         endpoint = await registered(person)
-        delivery = await tested(person, endpoint)
+        delivery = await sent_test(person, endpoint)
         await person.http.patch(ONE.format(endpoint_id=endpoint["id"]), json={"enabled": False})
         return await ask(person, "POST", path, endpoint["id"], delivery["id"])
 
