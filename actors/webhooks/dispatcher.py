@@ -124,8 +124,9 @@ class Dispatcher:
         for endpoint in claimed:
             is_active = endpoint.disabled is None and endpoint.id in entitled
             lane = self._drive(endpoint) if is_active else self._lanes.release(endpoint, None)
-            task = self._running[endpoint.id] = asyncio.create_task(_logged(endpoint.id, lane))
-            task.add_done_callback(lambda _, endpoint_id=endpoint.id: self._running.pop(endpoint_id))
+            task = asyncio.create_task(_logged(endpoint.id, lane), name=endpoint.id)
+            self._running[endpoint.id] = task
+            task.add_done_callback(self._forget)
 
     async def idle(self) -> None:
         """Return when no lane is under way."""
@@ -136,6 +137,9 @@ class Dispatcher:
         """Drop all lanes as they are, as when the process dies: their claims run out."""
         for lane in self._running.values():
             lane.cancel()
+
+    def _forget(self, lane: asyncio.Task[None]) -> None:
+        del self._running[lane.get_name()]
 
     def _choose(self, due: Sequence[Endpoint]) -> list[str]:
         """Return whose lanes begin now: in order, but for those that may keep their lanes from others for long."""
