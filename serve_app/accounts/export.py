@@ -12,6 +12,7 @@ from actors.storage.page import Page
 from actors.storage.reports import Report
 from actors.storage.security_events import SecurityRecord
 from actors.storage.users import User
+from actors.webhooks.endpoint import Endpoint
 from serve_app.buying.refunds import order_views
 from serve_app.http.paging import LARGEST_LIMIT
 from serve_app.http.responses import json_bytes
@@ -20,6 +21,7 @@ from serve_app.schemas.payments import charge_view
 from serve_app.schemas.reports import report_view
 from serve_app.schemas.tickets import own_ticket_view
 from serve_app.schemas.tokens import token_view
+from serve_app.schemas.webhook_endpoints import endpoint_view
 from serve_app.services import Services
 
 
@@ -64,6 +66,7 @@ def _parts(services: Services, user_id: str) -> dict[str, _Read]:
         "mails": partial(_mails, services, user_id),
         "reports": partial(_reports, services, user_id),
         "favourites": partial(_favourites, services, user_id),
+        "webhookEndpoints": partial(_webhook_endpoints, services, user_id),
     }
 
 
@@ -94,6 +97,11 @@ async def _security_events(services: Services, user_id: str, after: str | None) 
 async def _favourites(services: Services, user_id: str, after: str | None) -> tuple[list[Any], str | None]:
     page: Page[str] = await services.favourites.of_user(user_id, LARGEST_LIMIT, after)
     return list(page.items), page.next_position
+
+
+async def _webhook_endpoints(services: Services, user_id: str, after: str | None) -> tuple[list[Any], str | None]:
+    page: Page[Endpoint] = await services.webhook_endpoints.of_owner(user_id, LARGEST_LIMIT, after)
+    return [endpoint_view(endpoint, services.clock()) for endpoint in page.items], page.next_position
 
 
 async def _reports(services: Services, user_id: str, after: str | None) -> tuple[list[Any], str | None]:

@@ -16,6 +16,7 @@ from serve_app.schemas.payments import ChargeView
 from serve_app.schemas.reports import ReportView
 from serve_app.schemas.tickets import OwnTicketView
 from serve_app.schemas.tokens import TokenView
+from serve_app.schemas.webhook_endpoints import EndpointView
 
 
 class AccountClosing(Body):
@@ -71,6 +72,7 @@ class ExportView(TypedDict):
     mails: list[MailView]
     reports: list[ReportView]
     favourites: list[str]
+    webhookEndpoints: list[EndpointView]
 
 
 def profile_view(user: User) -> ProfileView:
