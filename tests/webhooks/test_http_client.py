@@ -1,7 +1,11 @@
 """Requests to addresses that others wrote go outside only, to the very address that was looked at."""
 
 import asyncio
+import shutil
+import ssl
+import subprocess
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from socket import AF_INET, gaierror
 
 import pytest
@@ -110,11 +114,48 @@ async def test_unknown_name_is_a_failure() -> None:
     assert (await posted("http://hooks.example/", Names([]))).error == "no connection"
 
 
-async def test_certificate_of_another_name_is_a_failure(webhooks: Webhooks) -> None:
-    """The receiver speaks no TLS at all: what matters is that nothing is sent to it in clear."""
+async def test_nothing_is_sent_in_clear_to_an_address_with_https(webhooks: Webhooks) -> None:
     receiver = await webhooks.receiver(says(204))
     attempt = await posted(receiver.url.replace("http:", "https:"), PublicResolver(local=True), local=True)
     assert (attempt.status, receiver.got) == (None, [])
+
+
+@pytest.fixture
+async def tls_server(tmp_path: Path) -> AsyncIterator[tuple[int, Path, list[str]]]:
+    """A server with a certificate for `hooks.example`: its port, the certificate, and the names asked for."""
+    certificate, key, asked = tmp_path / "certificate.pem", tmp_path / "key.pem", list[str]()
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=hooks.example"]
+    names = ["-addext", "subjectAltName=DNS:hooks.example", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*command, *names], check=True, capture_output=True)  # noqa: ASYNC221 - before anything runs
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    context.sni_callback = lambda _socket, name, _context: asked.append(name or "")
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    yield server.sockets[0].getsockname()[1], certificate, asked
+    server.close()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
+async def test_certificate_is_checked_for_the_name_though_an_address_is_connected_to(
+    tls_server: tuple[int, Path, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, certificate, asked = tls_server
+    names = [Names(["127.0.0.1"], local=True) for _ in range(3)]
+    unknown = await posted(f"https://hooks.example:{port}/", names[0], local=True)
+    assert (unknown.status, unknown.error) == (None, "certificate")
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", trusting)
+    known = await posted(f"https://hooks.example:{port}/", names[1], local=True)
+    assert (known.status, known.error) == (204, None)
+    other = await posted(f"https://other.example:{port}/", names[2], local=True)
+    assert (other.status, other.error) == (None, "certificate")
+    assert asked == ["hooks.example", "hooks.example", "other.example"]
 
 
 @pytest.mark.parametrize(
