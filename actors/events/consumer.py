@@ -1,7 +1,9 @@
 """Our own consumers of the event stream: a durable subscription as a duty."""
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 from redis.asyncio import Redis
 
@@ -9,16 +11,20 @@ from actors.storage.database import Database
 from actors.storage.subscriptions import MongoPositions
 from holdfast.events import Client, Event, History, Message, Subscription, connect
 
-# Nothing of ours becomes a dead letter: an event whose handling fails is handled again by the duty's next run.
+# Nothing of ours becomes a dead letter: events whose handling fails are handled again by the duty's next run.
 MAX_DELIVER = 1_000_000
 
-Handle = Callable[[Event], Awaitable[None]]
-# Given a durable's name, its subjects and what handles an event: the way to wait for one and handle it.
+# As many are handled together as there are at once, and no two of one entity.
+BATCH = 64
+LINGER_SECONDS = 0.005
+
+Handle = Callable[[Sequence[Event]], Awaitable[None]]
+# Given a durable's name, its subjects and what handles events: the way to wait for some and handle them.
 Subscribe = Callable[[str, Sequence[str], Handle], Callable[[], Awaitable[None]]]
 
 
 class Consumer:
-    """Hands the events of these subjects to `handle`, one by one and each at least once."""
+    """Hands the events of these subjects to `handle`, each at least once and those of an entity in order."""
 
     def __init__(  # noqa: PLR0913 - what a subscription rests on
         self,
@@ -40,18 +46,26 @@ class Consumer:
         )
         self._client: Client | None = None
         self._subscription: Subscription | None = None
-        self._in_hand: Message | None = None
+        self._in_hand: list[Message] = []
 
     async def run_once(self) -> None:
-        """Wait for an event and handle it. Raises what `handle` raises: then the next run handles the same event."""
+        """Wait for events and handle them. Raises what `handle` raises: then the next run handles the same events."""
         if self._subscription is None:
             self._subscription = await self._subscribe()
-        if self._in_hand is None:
-            self._in_hand = await anext(self._subscription)
-        await self._in_hand.in_progress()
-        await self._handle(self._in_hand.event)
-        await self._in_hand.ack()
-        self._in_hand = None
+        if not self._in_hand:
+            self._in_hand.append(await anext(self._subscription))
+            await self._take_what_is_there(self._subscription)
+        for message in self._in_hand:
+            await message.in_progress()
+        await self._handle([message.event for message in self._in_hand])
+        await asyncio.gather(*(message.ack() for message in self._in_hand))
+        self._in_hand.clear()
+
+    async def _take_what_is_there(self, subscription: Subscription) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while len(self._in_hand) < BATCH:
+                    self._in_hand.append(await anext(subscription))
 
     async def close(self) -> None:
         """Leave what is not handled to the next life."""

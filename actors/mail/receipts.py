@@ -1,6 +1,6 @@
 """What sales, refunds and offers put into the outbox: one mail to the buyer for each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from actors.domain.instants import Instant
 from actors.domain.ticket_values import CancelReason
@@ -23,12 +23,11 @@ class Receipts:
         self._outbox = outbox
         self._now = now
 
-    async def handle(self, event: Event) -> None:
-        """Put a mail into the outbox, if the event is worth one. Raises StoreUnavailableError."""
-        if event.time_ms < self._now() - OLDEST_MS:
-            return
-        if (mail := _mail(event)) is not None:
-            await self._outbox.add([mail])
+    async def handle(self, events: Sequence[Event]) -> None:
+        """Put a mail for each into the outbox that is worth one. Raises StoreUnavailableError."""
+        oldest = self._now() - OLDEST_MS
+        mails = (_mail(event) for event in events if event.time_ms >= oldest)
+        await self._outbox.add([mail for mail in mails if mail is not None])
 
 
 def _mail(event: Event) -> Mail | None:

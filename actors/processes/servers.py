@@ -87,12 +87,14 @@ class ProductionResources(Resources):
 
     def event_duties(self, settings: Settings) -> list[Duty]:
         """Looking whether Redis still has what was published, and webhooks."""
-        from actors.processes.webhooks import open_dispatcher  # noqa: PLC0415 - only the Supervisor sends any
+        from actors.processes.webhooks import open_consumer, open_dispatcher  # noqa: PLC0415 - only the Supervisor
         from actors.webhooks.dispatcher import EVERY_SECONDS  # noqa: PLC0415
 
+        consumer = open_consumer(self.database, self.clock, self._subscribe)
         dispatcher = open_dispatcher(settings, self.database, self.clock)
         return [
             Duty("keep_event_stream", EPOCH_SECONDS, self.epoch_keeper(settings).round),
+            Duty("feed_webhooks", 0.0, consumer.run_once),
             Duty("dispatch_webhooks", EVERY_SECONDS, dispatcher.sweep),
         ]
 

@@ -1,11 +1,13 @@
-"""What the dispatcher of webhooks is made of."""
+"""What webhooks are made of: events become deliveries, and deliveries are sent."""
 
+import asyncio
 from dataclasses import asdict
 
 import structlog
 
 from actors.domain.account_events import WebhookEndpointDisabled
 from actors.domain.instants import Instant
+from actors.events.consumer import Subscribe
 from actors.mail.outbox import Outbox, to_user
 from actors.mail.templates import MailKind
 from actors.runtime.clock import SharedClock
@@ -15,8 +17,11 @@ from actors.storage.webhook_deliveries import WebhookDeliveries
 from actors.storage.webhook_endpoints import WebhookEndpoints
 from actors.webhooks.dispatcher import Dispatcher
 from actors.webhooks.endpoint import DisabledReason, Endpoint
+from actors.webhooks.feed import REFRESH_MS, WebhookFeed
 from actors.webhooks.http_client import WebhookClient
 from config.settings import Settings
+
+DURABLE, SUBJECTS = "webhooks", (">",)
 
 logger = structlog.get_logger(__name__)
 
@@ -41,3 +46,23 @@ def open_dispatcher(settings: Settings, database: Database, clock: SharedClock) 
     client = WebhookClient(local=settings.webhook_local_receivers)
     endpoints, deliveries = WebhookEndpoints(database), WebhookDeliveries(database)
     return Dispatcher(endpoints, deliveries, client, clock.now, DisabledNotices(database).tell)
+
+
+class WebhookConsumer:
+    """Reads the event stream for webhooks, while there is an endpoint: a market without any pays nothing for them."""
+
+    def __init__(self, feed: WebhookFeed, subscribe: Subscribe) -> None:
+        self._feed = feed
+        self._run_once = subscribe(DURABLE, SUBJECTS, feed.handle)
+
+    async def run_once(self) -> None:
+        """Handle the events that there are, or wait for a while. Raises StoreUnavailableError."""
+        if await self._feed.has_endpoints():
+            await self._run_once()
+        else:
+            await asyncio.sleep(REFRESH_MS / 1_000)
+
+
+def open_consumer(database: Database, clock: SharedClock, subscribe: Subscribe) -> WebhookConsumer:
+    """Return what makes deliveries of events."""
+    return WebhookConsumer(WebhookFeed(WebhookEndpoints(database), WebhookDeliveries(database), clock.now), subscribe)

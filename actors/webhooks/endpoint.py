@@ -5,6 +5,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from actors.domain.instants import Instant
+from holdfast.events.subjects import Subjects
 
 # Receivers have this long to take over a new secret: until then both sign.
 ROTATION_MS = 86_400_000
@@ -67,16 +68,9 @@ class Endpoint:
 
     def wants(self, subject: str) -> bool:
         """Whether events of the subject, such as `order.created`, are subscribed to."""
-        return self.disabled is None and any(matches(pattern, subject) for pattern in self.events)
+        return self.disabled is None and _subjects(self.events).matches(subject)
 
 
 @lru_cache(maxsize=4_096)
-def matches(pattern: str, subject: str) -> bool:
-    """Whether the subject is one of the pattern's: `*` stands for one word, `>` at the end for one or more."""
-    wanted, words = pattern.split("."), subject.split(".")
-    if wanted[-1] == ">":
-        wanted = wanted[:-1]
-        if len(words) <= len(wanted):
-            return False
-        words = words[: len(wanted)]
-    return len(wanted) == len(words) and all(one in ("*", word) for one, word in zip(wanted, words, strict=True))
+def _subjects(patterns: tuple[str, ...]) -> Subjects:
+    return Subjects(patterns)

@@ -1,12 +1,13 @@
 """What happens on the market becomes deliveries, one for each endpoint that subscribed to it."""
 
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 import orjson
 
 from actors.domain.instants import Instant
+from actors.runtime.bounded_dict import BoundedDict
 from actors.webhooks.delivery import Delivery, new_delivery
 from actors.webhooks.endpoint import Audience, Endpoint
 from actors.webhooks.payloads import is_for_sellers, payload_of
@@ -48,7 +49,12 @@ class WebhookFeed:
         self._read_at: Instant | None = None
         self._of_market: list[Endpoint] = []
         self._of_seller: Mapping[str, list[Endpoint]] = {}
-        self._sellers: OrderedDict[str, str] = OrderedDict()
+        self._sellers: BoundedDict[str, str] = BoundedDict(KNOWN_TICKETS)
+
+    async def has_endpoints(self) -> bool:
+        """Whether anybody is registered. Raises StoreUnavailableError."""
+        await self._refresh()
+        return bool(self._of_market or self._of_seller)
 
     async def handle(self, events: Sequence[Event]) -> None:
         """Store what is to be sent of these events, and wake its lanes. Raises StoreUnavailableError."""
@@ -102,8 +108,6 @@ class WebhookFeed:
                 unknown.discard(ticket_id)
         if unknown:
             self._sellers.update(await self._endpoints.sellers(unknown))
-        while len(self._sellers) > KNOWN_TICKETS:
-            self._sellers.popitem(last=False)
 
 
 def _ticket_of(event: Event) -> str:

@@ -68,7 +68,7 @@ async def find_endpoints(request: Request) -> Response:
     page = await services.webhook_endpoints.of_owner(user_id, search.limit, search.cursor)
     cursor = cursor_of("webhookEndpoints", page.next_position) if page.next_position else None
     now = services.clock()
-    link = link_header(PREFIX, search.echo(request.query_params), cursor)
+    link = link_header(PREFIX, search.known_parameters(request.query_params), cursor)
     return json_response([endpoint_view(each, now) for each in page.items], headers=link)
 
 
@@ -151,7 +151,7 @@ async def find_deliveries(request: Request, endpoint_id: str) -> Response:
     search = DeliverySearch.of(request.query_params, services.rules())
     page = await services.webhook_deliveries.of_endpoint(endpoint.id, search.limit, search.cursor)
     cursor = cursor_of("deliveries", page.next_position) if page.next_position else None
-    link = link_header(f"{PREFIX}/{endpoint.id}/deliveries", search.echo(request.query_params), cursor)
+    link = link_header(f"{PREFIX}/{endpoint.id}/deliveries", search.known_parameters(request.query_params), cursor)
     return json_response([delivery_view(each) for each in page.items], headers=link)
 
 

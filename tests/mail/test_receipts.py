@@ -1,7 +1,7 @@
 """Sales and refunds reach the outbox through the event stream, each once, and across restarts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from actors.domain.ticket_events import OrderCancelled, OrderCompleted, OrderCreated
 from actors.domain.ticket_values import CancelReason
-from actors.events.consumer import Consumer
+from actors.events.consumer import Consumer, Handle
 from actors.mail import receipts
 from actors.mail.outbox import Outbox
 from actors.runtime.ports import RecordedEvent, StoreUnavailableError
@@ -55,9 +55,7 @@ async def reach(database: Database, *expected: str) -> None:
 
 
 @asynccontextmanager
-async def writing_receipts(
-    redis: Redis, database: Database, handle: Callable[[Event], Awaitable[None]] | None = None
-) -> AsyncIterator[None]:
+async def writing_receipts(redis: Redis, database: Database, handle: Handle | None = None) -> AsyncIterator[None]:
     """One life of the process that writes them."""
     own = receipts.Receipts(Outbox(database), lambda: NOW).handle
     consumer = Consumer(
@@ -106,8 +104,8 @@ async def test_events_that_were_handled_are_not_handled_again_after_a_restart(re
 async def test_an_event_that_could_not_be_handled_is_handled_again(redis: Redis, database: Database) -> None:
     seen: list[str] = []
 
-    async def handle(event: Event) -> None:
-        seen.append(event.id)
+    async def handle(events: Sequence[Event]) -> None:
+        seen.extend(event.id for event in events)
         if len(seen) == 1:
             raise StoreUnavailableError("away")
 

@@ -79,7 +79,7 @@ class FakeConsumer:
             event = published_event(record, source="", preceded_by=None)
             end = self._position + 1
             if self._subjects.matches(event.subject):
-                await self._handle(event)
+                await self._handle([event])
                 await self._database.call("positions.keep", partial(self._positions.update, {self._durable: end}))
             self._position = end
         if not entries:

@@ -5,7 +5,7 @@ many seeds the simulation must find the violation.
 """
 
 import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from itertools import count
@@ -308,9 +308,9 @@ def without_redelivered_events(_: SimulatedMarket) -> AbstractContextManager[Any
     """What could not be put into the outbox counts as handled."""
     handle = Receipts.handle
 
-    async def at_most_once(writer: Receipts, event: Event) -> None:
+    async def at_most_once(writer: Receipts, events: Sequence[Event]) -> None:
         with suppress(StoreUnavailableError):
-            await handle(writer, event)
+            await handle(writer, events)
 
     return patch.object(Receipts, "handle", at_most_once)
 

@@ -31,11 +31,11 @@ class Reader:
     def versions(self) -> list[int]:
         return [event.version for event in self.seen]
 
-    async def handle(self, event: Event) -> None:
-        if event.entity == self.entity:
-            self.seen.append(event)
-            if self.is_away:
-                raise StoreUnavailableError
+    async def handle(self, events: Sequence[Event]) -> None:
+        own = [event for event in events if event.entity == self.entity]
+        self.seen += own
+        if own and self.is_away:
+            raise StoreUnavailableError
 
 
 @pytest.fixture
