@@ -158,11 +158,12 @@ class RedisEventStream:
             parts.setdefault(partition_of(event.partition_key), []).append(event)
         keys: list[str] = []
         values: list[str | bytes | int] = [epoch, 0]
+        name = name_of(epoch)
         for partition, own in parts.items():
             keys += (STREAM_KEYS[partition], EPOCH_KEYS[partition])
             values += (self._last_ids[partition], len(own))
             for event in own:
-                fields = event.in_epoch(name_of(epoch)).fields()
+                fields = event.fields(name)
                 self._average += (_bytes_of(fields) - self._average) / _AVERAGE_OVER
                 values += (len(fields), *fields)
         values[1] = max(1, int(self._largest_partition / self._average))

@@ -8,6 +8,7 @@ life of the stream in which it was published.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -15,10 +16,6 @@ import orjson
 SPEC_VERSION = "1.0"
 CONTENT_TYPE = "application/json"
 TYPE_PREFIX = "com.holdfast."
-FIELDS = (
-    "id", "source", "specversion", "type", "subject", "time", "entityversion", "precededby", "partitionkey", "epoch",
-    "traceparent",
-)  # fmt: skip
 
 
 class MalformedEventError(ValueError):
@@ -55,28 +52,26 @@ class Event:
         return replace(self, epoch=epoch)
 
     def attributes(self) -> dict[str, str]:
-        """Return the CloudEvents attributes that are set, in the order of FIELDS."""
-        values = {
-            "id": self.id,
-            "source": self.source,
-            "specversion": SPEC_VERSION,
-            "type": self.type,
-            "subject": self.entity,
-            "time": rfc3339(self.time_ms),
-            "entityversion": str(self.version),
-            "precededby": None if self.preceded_by is None else str(self.preceded_by),
-            "partitionkey": self.partition_key,
-            "epoch": self.epoch,
-            "traceparent": self.traceparent,
-        }
-        return {name: value for name, value in values.items() if value is not None}
+        """Return the CloudEvents attributes that are set."""
+        fields = self.fields()[:-2]
+        return {str(name): str(value) for name, value in zip(fields[::2], fields[1::2], strict=True)}
 
-    def fields(self) -> list[str | bytes]:
-        """Return a stream entry: names and values by turns."""
-        entry: list[str | bytes] = []
-        for name, value in self.attributes().items():
-            entry += (name, value)
-        return [*entry, "data", self.data]
+    def fields(self, epoch: str | None = None) -> list[str | bytes]:
+        """Return the stream entry of the event, in this epoch or its own: names and values by turns, the data last."""
+        epoch = epoch or self.epoch
+        entry: list[str | bytes] = [
+            "id", self.id, "source", self.source, "specversion", SPEC_VERSION, "type", self.type,
+            "subject", self.entity, "time", rfc3339(self.time_ms), "entityversion", str(self.version),
+            "partitionkey", self.partition_key,
+        ]  # fmt: skip
+        if self.preceded_by is not None:
+            entry += ("precededby", str(self.preceded_by))
+        if epoch is not None:
+            entry += ("epoch", epoch)
+        if self.traceparent is not None:
+            entry += ("traceparent", self.traceparent)
+        entry += ("data", self.data)
+        return entry
 
     def structured(self) -> dict[str, Any]:
         """Return the event in CloudEvents' JSON format (`application/cloudevents+json`)."""
@@ -110,7 +105,12 @@ class Event:
 def rfc3339(time_ms: int) -> str:
     """Return an instant as CloudEvents writes it, in UTC with milliseconds."""
     seconds, milli = divmod(time_ms, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{milli:03d}Z"
+    return f"{_second(seconds)}.{milli:03d}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def milliseconds(time: str) -> int:
