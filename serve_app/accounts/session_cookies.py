@@ -49,7 +49,7 @@ class _Unknown(Enum):
 
 
 class Sessions:
-    """Begins, recognises, renews and ends sessions."""
+    """Begins, authenticates, renews and ends sessions."""
 
     def __init__(  # noqa: PLR0913 - what a session depends on
         self,

@@ -1,4 +1,4 @@
-"""Every request is recognised once: whose it is, and whether its session's token is to be renewed."""
+"""Every request is authenticated once: whose it is, and whether its session's token is to be renewed."""
 
 from pymongo.errors import PyMongoError
 from starlette.requests import HTTPConnection, Request

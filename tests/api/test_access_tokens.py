@@ -307,7 +307,7 @@ async def test_other_replica_that_knew_the_token_hears_that_it_is_revoked(world:
         await eventually(is_refused)
 
 
-async def test_what_a_replica_remembers_of_a_token_is_believed_for_five_seconds(world: World) -> None:
+async def test_replica_believes_what_it_remembers_of_a_token_for_five_seconds(world: World) -> None:
     person = await world.someone()
     program = await world.program(person, "read")
     assert await status_of(program) == 200
