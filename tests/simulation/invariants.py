@@ -10,7 +10,6 @@ from typing import Any
 
 from actors.domain import unpaid_holds
 from actors.domain.charge_events import ChargeCreated
-from actors.domain.charge_values import ChargeStatus
 from actors.domain.ticket_events import (
     OfferAccepted,
     OrderAwaitingPayment,
@@ -30,19 +29,18 @@ from actors.domain.ticket_events import (
     WaiterLeft,
     WaitingListClosed,
 )
-from actors.domain.ticket_values import CancelReason, Order, OrderStatus
+from actors.domain.ticket_values import CancelReason, Order
 from actors.events.published import is_published
 from actors.runtime.ports import Commit, RecordedEvent
-from actors.stripe.sandbox.payment_intent import PaymentIntent
 from tests.simulation.faults import PRIMARIES_APART
 from tests.simulation.history import History
 from tests.simulation.lines import Lines
+from tests.simulation.unpaid import Unpaid, UnpaidHolds
 from tests.simulation.world import World
 
 # How far the clocks of hosts may be apart, in ms: a look at the database's clock takes some milliseconds, and between
 # two looks, or while it is away, a clock drifts.
 TOLERANCE = 2_000
-HOUR = 3_600_000
 MOST_UNPAID_OF_A_TICKET = 3
 UNPAID = (CancelReason.BUYER, CancelReason.EXPIRED, CancelReason.DECLINED)
 
@@ -60,15 +58,6 @@ class Hold:
     is_refunding: bool = False
     attempt: int = 1
     is_offer: bool = False
-
-
-@dataclass
-class Unpaid:
-    """A hold that its buyer let go of, let pass, or could not pay."""
-
-    ticket_id: str
-    buyer_id: str
-    ended: int
 
 
 @dataclass
@@ -98,14 +87,12 @@ class Invariants:
     requests: dict[str, str] = field(default_factory=dict)
     keys: set[str] = field(default_factory=set)
     over_since: dict[str, int] = field(default_factory=dict)
-    unpaid: list[Unpaid] = field(default_factory=list)
+    unpaid: UnpaidHolds = field(default_factory=UnpaidHolds)
     ticket_writers: set[str] = field(default_factory=set)
     prices: dict[str, int] = field(default_factory=dict)
     fees: tuple[Decimal, ...] = (Decimal(0),)
-    lapsed: set[str] = field(default_factory=set)
     published: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     committed: dict[str, int] = field(default_factory=Counter)
-    money: dict[str, PaymentIntent] = field(default_factory=dict)
     internal: set[tuple[str, int]] = field(default_factory=set)
     lines: Lines = field(default_factory=Lines)
     checks: Counter[str] = field(default_factory=Counter)
@@ -247,7 +234,7 @@ class Invariants:
             self._break(f"the hold of {place.hold.order_id} outlasts the beginning of its event")
 
     def _check_how_often(self, order: Order) -> None:
-        if self.unpaid_of(order.buyer_id, order.created_at, order.ticket_id) >= MOST_UNPAID_OF_A_TICKET:
+        if self.unpaid.of(order.buyer_id, order.created_at, order.ticket_id) >= MOST_UNPAID_OF_A_TICKET:
             self._break(f"{order.buyer_id} held {order.ticket_id} once more without having paid it")
         # Of all tickets the limits are exact within one host, and while it lives.
         if len(self.ticket_writers) > 1:
@@ -256,15 +243,8 @@ class Invariants:
         counted = [hold for hold in holds if not hold.is_bought and not hold.is_offer]
         if sum(order.created_at < hold.ends for hold in counted) >= self.most_holds:
             self._break(f"{order.buyer_id} holds more than {self.most_holds} tickets")
-        if self.unpaid_of(order.buyer_id, order.created_at) >= unpaid_holds.MOST_OF_A_BUYER:
+        if self.unpaid.of(order.buyer_id, order.created_at) >= unpaid_holds.MOST_OF_A_BUYER:
             self._break(f"{order.buyer_id} held once more after many holds without having paid")
-
-    def unpaid_of(self, buyer_id: str, at: int, ticket_id: str | None = None) -> int:
-        """How many of their holds, of this ticket or of any, ended unpaid within the hour before."""
-        return sum(
-            one.buyer_id == buyer_id and at - one.ended < HOUR and ticket_id in (None, one.ticket_id)
-            for one in self.unpaid
-        )
 
     def _apply(self, place: Place, hold: Hold, event: Any) -> None:  # noqa: ANN401 - an event of an order
         order: Order = event.order
@@ -289,7 +269,7 @@ class Invariants:
                     self._break(f"order {order.id} was bought and then cancelled, and nobody asked for a refund")
                 place.hold = None
                 if not hold.is_bought and not hold.is_offer and order.cancel_reason in UNPAID:
-                    self.unpaid.append(Unpaid(order.ticket_id, order.buyer_id, order.updated_at))
+                    self.unpaid.holds.append(Unpaid(order.ticket_id, order.buyer_id, order.updated_at))
 
     def _check_attempt(self, hold: Hold, order: Order) -> None:
         """Only the attempt of now may buy: an earlier one failed or was abandoned, and its buyer uses another card."""
@@ -324,38 +304,6 @@ class Invariants:
         if missing and record.version not in known:
             self._break(f"{record.key} was published before version {missing[0]}")
         known.add(record.version)
-
-    # Money
-
-    def paid(self, before: PaymentIntent | None, after: PaymentIntent) -> None:
-        """Called in the instant in which Stripe changed an intent."""
-        self.checks["payments"] += 1
-        self.money[after.id] = after
-        order_id = after.metadata["orderId"]
-        charge_id = after.metadata["chargeId"]
-        of_charge = [one for one in self.money.values() if one.metadata["chargeId"] == charge_id]
-        if len([one for one in of_charge if one.status in ("requires_capture", "succeeded")]) > 1:
-            self._break(f"charge {charge_id} holds money twice")
-        if after.amount != self.prices.get(order_id):
-            self._break(f"order {order_id} is to be paid another price than it was held at")
-        status = before.status if before else None
-        if after.status == "succeeded" != status and order_id not in self.bought:
-            self._break(f"money of order {order_id} was taken before it was sold")
-        if after.status == "canceled" != status and status != "requires_confirmation" and after.id not in self.lapsed:
-            self._check_end(order_id, charge_id)
-        kept = sum(
-            one.amount_received - sum(refund.amount for refund in one.refunds if refund.status != "failed")
-            for one in self.money.values()
-            if one.metadata["orderId"] == order_id
-        )
-        if not 0 <= kept <= self.prices[order_id]:
-            self._break(f"order {order_id} was paid {kept} of {self.prices[order_id]}")
-
-    def _check_end(self, order_id: str, charge_id: str) -> None:
-        order, charge = self.history.orders[order_id][-1], self.history.charges[charge_id][-1]
-        is_over = charge.status is ChargeStatus.FAILED or charge.attempt < order.attempt
-        if not is_over and order.status is not OrderStatus.CANCELLED and not order.refunding:
-            self._break(f"money of order {order_id} was let go while it holds its ticket")
 
     @property
     def _now(self) -> int:

@@ -106,7 +106,7 @@ class Replies:
             case Reserve(buyer_id=buyer_id, max_holds=int(most)), TooManyHolds():
                 return self._held_by(buyer_id, asked) >= most
             case Reserve(buyer_id=buyer_id), TooManyUnpaidHolds():
-                unpaid = self._invariants.unpaid_of(buyer_id, asked.at - self._invariants.tolerance)
+                unpaid = self._invariants.unpaid.of(buyer_id, asked.at - self._invariants.tolerance)
                 return unpaid >= unpaid_holds.MOST_OF_A_BUYER
         states: list[Ticket | None] = [None, *self._history.tickets.get(command.ticket_id, ())]
         contexts = [NO_CONTEXT]

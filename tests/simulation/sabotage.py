@@ -5,8 +5,8 @@ many seeds the simulation must find the violation.
 """
 
 import asyncio
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
@@ -20,13 +20,8 @@ from actors.domain.charge_values import Charge, ChargeStep
 from actors.domain.decision import NO_CONTEXT, Decision, DecisionContext
 from actors.domain.ticket import Ticket
 from actors.domain.ticket_commands import Expire, Sell, TicketCommand
-from actors.domain.ticket_events import OrderCompleted, OrderExpired, TicketEvent, TicketSuspended, TicketWithdrawn
+from actors.domain.ticket_events import OrderCompleted, OrderExpired, TicketEvent
 from actors.domain.ticket_values import CancelReason, Order, TicketStatus
-from actors.mail import receipts
-from actors.mail.outbox import Mail, about_order
-from actors.mail.receipts import Receipts
-from actors.mail.sender import Sender
-from actors.mail.templates import MailKind
 from actors.payments import stripe_calls
 from actors.payments.charge_entity import ChargeEntity
 from actors.payments.purchase import PurchaseSaga
@@ -36,16 +31,21 @@ from actors.runtime.commit_relay import CommitRelay
 from actors.runtime.entity import Entity, EntityDecision
 from actors.runtime.host import Host
 from actors.runtime.mailbox import Envelope
-from actors.runtime.ports import Commit, StoreUnavailableError
+from actors.runtime.ports import Commit
 from actors.runtime.publisher import Publisher
 from actors.runtime.replies import Replies, ReplySender
 from actors.runtime.turn import Decider, Turn
-from actors.supervision.delisting import Delisting
 from actors.tickets.entity import TicketEntity
-from holdfast.events import Event
 from tests.simulation.faults import CALM, Faults
-from tests.simulation.mail import FakeOutbox
 from tests.simulation.market import Placement, SimulatedMarket
+from tests.simulation.sabotaged_duties import (
+    without_a_note_that_a_mail_was_sent,
+    without_more_tries_to_send,
+    without_one_mail_an_order,
+    without_redelivered_events,
+    without_respect_for_a_sale,
+    without_the_sweep_of_delisting,
+)
 from tests.simulation.simulation import COMMANDS
 
 
@@ -291,61 +291,6 @@ def _at_the_fee_of(tickets: TicketEntity, event: Any) -> Any:  # noqa: ANN401 - 
         return event
     fee = fees.fee_of(event.order.price, tickets._nobody_waits.fee)
     return OrderCompleted(replace(event.order, fee=fee))
-
-
-def without_one_mail_an_order(_: SimulatedMarket) -> AbstractContextManager[Any]:
-    """An event that is handed over again is another mail."""
-    numbers = count()
-
-    def another(kind: MailKind, order_id: str, buyer_id: str, at: int) -> Mail:
-        mail = about_order(kind, order_id, buyer_id, at)
-        return replace(mail, id=f"{mail.id}:{next(numbers)}")
-
-    return patch.object(receipts, "about_order", another)
-
-
-def without_redelivered_events(_: SimulatedMarket) -> AbstractContextManager[Any]:
-    """What could not be put into the outbox counts as handled."""
-    handle = Receipts.handle
-
-    async def at_most_once(writer: Receipts, events: Sequence[Event]) -> None:
-        with suppress(StoreUnavailableError):
-            await handle(writer, events)
-
-    return patch.object(Receipts, "handle", at_most_once)
-
-
-def without_more_tries_to_send(_: SimulatedMarket) -> AbstractContextManager[Any]:
-    """A mail that did not leave counts as sent."""
-    send = Sender._send
-
-    async def once(sender: Sender, *about: Any) -> None:  # noqa: ANN401 - as _send
-        await send(sender, *about)
-
-    return patch.object(Sender, "_send", once)
-
-
-def without_a_note_that_a_mail_was_sent(_: SimulatedMarket) -> AbstractContextManager[Any]:
-    """What was sent is due as before."""
-
-    async def unnoted(_outbox: FakeOutbox, _mail_ids: Collection[str], _now: int) -> None:
-        return
-
-    return patch.object(FakeOutbox, "mark_done", unnoted)
-
-
-def without_the_sweep_of_delisting(_: SimulatedMarket) -> AbstractContextManager[Any]:
-    """Only who takes the right to sell away sees to the tickets, at once and only then."""
-
-    async def never(_delisting: Delisting) -> None:
-        return
-
-    return patch.object(Delisting, "sweep", never)
-
-
-def without_respect_for_a_sale(_: SimulatedMarket) -> AbstractContextManager[Any]:
-    """The tickets of who may not sell any more are withdrawn also under a hold and after a sale."""
-    return patch.object(ticket_rules, "_suspend", lambda _ticket: (TicketSuspended(), TicketWithdrawn()))
 
 
 LOST = replace(CALM, lost_request=0.02, lost_answer=0.02)

@@ -23,6 +23,7 @@ from tests.simulation.ledgers import ledgers_of
 from tests.simulation.mail_rules import MailRules
 from tests.simulation.market import Placement, SimulatedMarket, settings_of
 from tests.simulation.moderator import Moderator
+from tests.simulation.money import Money
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.people import People
 from tests.simulation.replies import Replies
@@ -107,7 +108,7 @@ def simulate(  # noqa: PLR0913 - all that a simulation may be asked
     outcome.steps, outcome.simulated = world.loop.steps, world.loop.time()
     outcome.commands, outcome.told = run.people.asked, run.people.told
     outcome.faults, outcome.checks = Counter(world.counts), run.invariants.checks
-    outcome.checks["mails"] = run.mail_rules.checks
+    outcome.checks["mails"], outcome.checks["payments"] = run.mail_rules.checks, run.money.checks
     outcome.sold, outcome.settling = len(run.invariants.bought), run.settling
     outcome.fingerprint = hash(tuple((at, who, what) for at, who, what, _ in world.trace))
     if traced:
@@ -147,7 +148,8 @@ class _Run:
         market.mails.when_done = self.mail_rules.dropped
         market.when_mail_arrived = self.mail_rules.arrives
         market.stream.when_added = self.invariants.added
-        market.ledger.when_saved = self.invariants.paid
+        self.money = Money(world, self.invariants.history, self.invariants.prices, self.invariants.bought)
+        market.ledger.when_saved = self.money.paid
 
     def _committed(self, commit: Commit) -> None:
         self.invariants.committed_to(commit)
@@ -172,7 +174,7 @@ class _Run:
             market.tables.accounts.add(user_id, int(world.now * 1000))
             market.mails.add([self.mail_rules.signed_up(user_id)])
         nemesis = Nemesis(market)
-        nemesis.lapsed = self.invariants.lapsed.add
+        nemesis.lapsed = self.money.lapsed.add
         fated = world.loop.process("nemesis").run(nemesis.run(), "nemesis")
         moderation = [self.moderator.moderate()] if self.moderator is not None else []
         waiting = [self.waiters.wait()] if self.waiters is not None else []
