@@ -18,6 +18,7 @@ from serve_app.api import create_api
 from serve_app.bootstrap import open_services
 from serve_app.buying.stripe_webhooks import StripeWebhooks
 from serve_app.search.coalescing_cache import CoalescingCache
+from serve_app.security.rate_limits import RateLimits
 from serve_app.services import Services
 from tests.api.fake_market import FakeMarket, ManualClock
 from tests.api.world import World
@@ -48,8 +49,12 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Services, Database, 
     async with connect(settings.mongodb_url) as client:
         database = database_of(client)
         await create_indexes(database)
+        assert settings.redis_url
+        # By the tests' clock: what is used up stays so, however slow the machine is.
+        limits = RateLimits(settings.redis_url, enabled=settings.rate_limits, now=lambda: clock() / 1_000)
         async with open_services(settings, database, FakeMarket(database, clock), clock) as services:
-            yield services, database, clock
+            yield replace(services, limits=limits), database, clock
+        await limits.close()
 
 
 _COLLECTIONS = (

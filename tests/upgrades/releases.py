@@ -66,7 +66,7 @@ def that_nobody_understands(into: Path) -> Path:
 
 
 def _copy_today(into: Path) -> None:
-    for part in ("actors", "config", "tests/upgrades"):
+    for part in ("actors", "config", "holdfast", "tests/upgrades"):
         shutil.copytree(HERE / part, into / part, ignore=shutil.ignore_patterns("__pycache__"))
 
 
