@@ -13,6 +13,7 @@ from serve_app.routes import (
     admin,
     documentation,
     emails,
+    events,
     health,
     orders,
     payments,
@@ -35,10 +36,8 @@ from serve_app.web.pages import page_routers
 
 def create_api(services: Services) -> FastAPI:
     """Return the app over these services, which the caller opens and closes."""
-    modules = (
-        health, users, sessions, tokens, emails, account, admin, tickets, waiting, orders, payments, webhooks,
-        webhook_endpoints,
-    )  # fmt: skip
+    of_accounts = (users, sessions, tokens, emails, account, admin)
+    modules = (health, *of_accounts, tickets, waiting, orders, payments, events, webhooks, webhook_endpoints)
     routers = [routes.router for routes in modules]
     if services.sandbox is not None:
         routers.append(sandbox.router)

@@ -47,9 +47,12 @@ from serve_app.accounts.revocations import Revocations
 from serve_app.accounts.session_cookies import Lifetimes, Sessions
 from serve_app.accounts.tokens import Tokens
 from serve_app.buying.stripe_webhooks import StripeWebhooks
+from serve_app.events.feed import EventFeed
+from serve_app.events.reader import EventReader
 from serve_app.search.coalescing_cache import CoalescingCache
 from serve_app.search.erased_words import as_everybody_sees
 from serve_app.security.audit_log import AuditLog
+from serve_app.security.open_streams import OpenStreams
 from serve_app.security.rate_limits import RateLimits
 from serve_app.services import Clock, Queries, Services
 from serve_app.web.live.feed import LiveFeed
@@ -82,6 +85,7 @@ async def open_services(
     ):
         sessions = _sessions(settings, database, revocations, clock)
         webhook_events = WebhookEventHandler(inbox, entities, market)
+        streams = OpenStreams(settings.live_streams or _STREAMS_BESIDE_REQUESTS, is_limited=settings.rate_limits)
         services = Services(
             settings=settings,
             market=market,
@@ -106,17 +110,17 @@ async def open_services(
             sandbox=open_sandbox(database) if settings.sandbox_payments else None,
             live=LiveFeed(
                 market,
-                redis,
+                streams,
                 as_everybody_sees=lambda ticket: as_everybody_sees(ticket, users, clock()),
                 is_ended=sessions.is_ended,
-                most_streams=settings.live_streams or _STREAMS_BESIDE_REQUESTS,
-                is_limited=settings.rate_limits,
             ),
+            events=EventFeed(redis, streams, is_ended=sessions.is_ended),
             redis=redis,
             ingress_keys=settings.ingress_keys,
             clock=clock,
         )
-        async with _running(services, webhook_events.run()):
+        reader = EventReader(redis, services.live, services.events)
+        async with _running(services, webhook_events.run(), reader.run()):
             yield services
 
 
@@ -202,6 +206,7 @@ async def _running(services: Services, *more: Coroutine[Any, Any, None]) -> Asyn
         services.access_tokens.purge_expired(),
         services.changed_users.run(),
         services.live.run(),
+        services.events.run(),
     )
     tasks = [asyncio.create_task(job) for job in jobs]
     try:

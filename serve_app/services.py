@@ -33,6 +33,7 @@ from serve_app.accounts.password_hashes import Passwords
 from serve_app.accounts.session_cookies import Sessions
 from serve_app.accounts.tokens import Session
 from serve_app.buying.stripe_webhooks import StripeWebhooks
+from serve_app.events.feed import EventFeed
 from serve_app.http.errors import ForbiddenError, NotAuthorizedError
 from serve_app.schemas.body import Rules
 from serve_app.search.coalescing_cache import CoalescingCache
@@ -100,6 +101,7 @@ class Services:
     webhook_deliveries: WebhookDeliveries
     sandbox: Sandbox | None
     live: LiveFeed
+    events: EventFeed
     redis: Redis
     ingress_keys: tuple[str, ...]
     clock: Clock

@@ -11,6 +11,7 @@ async with connect(redis_url, client_id="stats-1") as client:
             await message.ack()
 """
 
+from holdfast.events.backlog import PositionLostError, read_between
 from holdfast.events.client import Client, connect
 from holdfast.events.deliver import Deliver, From, Since
 from holdfast.events.ephemeral import EphemeralSubscription
@@ -20,6 +21,8 @@ from holdfast.events.groups import GroupStatus, groups
 from holdfast.events.history import History
 from holdfast.events.message import Gap, Message
 from holdfast.events.positions import InMemoryPositions, Positions
+from holdfast.events.stream_position import StreamPosition
+from holdfast.events.subjects import Subjects
 from holdfast.events.subscription import Subscription
 
 __all__ = [
@@ -36,10 +39,14 @@ __all__ = [
     "InMemoryPositions",
     "MalformedEventError",
     "Message",
+    "PositionLostError",
     "Positions",
     "Since",
+    "StreamPosition",
+    "Subjects",
     "Subscription",
     "SubscriptionRefusedError",
     "connect",
     "groups",
+    "read_between",
 ]

@@ -13,10 +13,11 @@ from holdfast.events.event import Event, MalformedEventError
 from holdfast.events.group_commands import BEGINNING
 from holdfast.events.history import History
 from holdfast.events.intake import SLACK_MS
-from holdfast.events.message import Gap, Message, Source
+from holdfast.events.message import Gap, Message
 from holdfast.events.partition import Marks
 from holdfast.events.partitions import EPOCH_KEYS, STREAM_KEYS
 from holdfast.events.patience import Patience
+from holdfast.events.stream_position import StreamPosition, entry_id_of, is_complete_epoch
 from holdfast.events.subjects import Subjects
 
 _WAIT_MS = 1_000
@@ -67,6 +68,18 @@ class EphemeralSubscription:
             self._past_begin = ms, frozenset(lacking)
             self._past = self._history.since(ms, lacking)
 
+    @property
+    def position(self) -> StreamPosition | None:
+        """Return how far it has read, None while the streams have no complete epoch.
+
+        That is where it stands at its start and when it has just handed over a gap; else it may have read more than it
+        handed over.
+        """
+        epoch, *others = {epoch or b"" for epoch in self._epochs.values()}
+        if others or not is_complete_epoch(epoch.decode()):
+            return None
+        return StreamPosition(epoch.decode(), tuple(entry_id_of(self._last_ids[stream]) for stream in STREAM_KEYS))
+
     def __aiter__(self) -> Self:
         return self
 
@@ -104,7 +117,7 @@ class EphemeralSubscription:
             return
         try:
             async for event in self._past:
-                self._give(event, "journal")
+                self._give(Message(event, source="journal"))
                 if len(self._found) >= _PAGE:
                     return
         except OSError:
@@ -126,6 +139,7 @@ class EphemeralSubscription:
         self._caught_up_at.update((stream, now) for stream in STREAM_KEYS if stream not in full)
         for name, entries in found:
             stream = name.decode()
+            partition = STREAM_KEYS.index(stream)
             for entry_id, fields in entries:
                 self._last_ids[stream] = entry_id.decode()
                 try:
@@ -135,16 +149,17 @@ class EphemeralSubscription:
                 if event.epoch is not None and event.epoch.encode() != self._epochs[stream]:
                     await self._skip()
                     return
-                self._give(event, "stream")
+                self._give(Message(event, partition=partition, entry_id=entry_id_of(self._last_ids[stream])))
 
-    def _give(self, event: Event, source: Source) -> None:
+    def _give(self, message: Message) -> None:
+        event = message.event
         mark = self._marks.of(event.entity)
         if (mark is not None and event.version <= mark) or event.time_ms < self._floor_ms:
             return
         self._marks.note(event.entity, event.version)
         self._newest_ms = max(self._newest_ms, event.time_ms)
         if self._subjects.matches(event.subject):
-            self._found.append(Message(event, source=source))
+            self._found.append(message)
 
     async def _is_begun_anew(self) -> bool:
         self._epochs_seen_at = time.monotonic()
@@ -156,7 +171,11 @@ class EphemeralSubscription:
         slow = [one for one in streams if now - self._caught_up_at.get(one, 0.0) > _CAUGHT_UP_SECONDS]
         for stream in slow:
             first: Any = await self._patience(lambda stream=stream: self._redis.xrange(stream, count=1))  # type: ignore[misc]
-            if before[stream] != BEGINNING and first and _order(first[0][0].decode()) > _order(before[stream]):
+            if (
+                before[stream] != BEGINNING
+                and first
+                and entry_id_of(first[0][0].decode()) > entry_id_of(before[stream])
+            ):
                 return True
         return False
 
@@ -184,8 +203,3 @@ class EphemeralSubscription:
             return await pipe.execute()
 
         return dict(zip(STREAM_KEYS, await self._patience(ask), strict=True))
-
-
-def _order(entry_id: str) -> tuple[int, int]:
-    milliseconds, _, number = entry_id.partition("-")
-    return int(milliseconds), int(number)

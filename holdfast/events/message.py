@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 import orjson
 
 from holdfast.events.event import Event
+from holdfast.events.stream_position import EntryId
 
 Source = Literal["stream", "journal"]
 
@@ -56,7 +57,8 @@ class Message:
     """One delivery of an event.
 
     `deliveries` counts this one. `source` says whether it comes from Redis, or from the journal because Redis did not
-    have it any more. `ack`, `nak`, `term` and `in_progress` return False if this delivery had ended before, by
+    have it any more. `partition` and `entry_id` say where in the streams it lies, if an ephemeral subscription read it
+    there. `ack`, `nak`, `term` and `in_progress` return False if this delivery had ended before, by
     `ack_wait` or by the loss of a lease: then the event is delivered again, perhaps to another member.
     """
 
@@ -64,6 +66,8 @@ class Message:
     deliveries: int = 1
     source: Source = "stream"
     settlement: Settlement = _SETTLED
+    partition: int | None = None
+    entry_id: EntryId | None = None
 
     @property
     def subject(self) -> str:

@@ -174,8 +174,13 @@ class ServiceUnavailableError(_OneSentenceError):
     status_code = HTTPStatus.SERVICE_UNAVAILABLE
     retry_after_seconds = 1
 
-    def __init__(self, message: str = "The market is busy. Try again in a moment; nothing happens twice.") -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        message: str = "The market is busy. Try again in a moment; nothing happens twice.",
+        *,
+        retry_after_seconds: int | None = None,
+    ) -> None:
+        super().__init__(message, retry_after_seconds=retry_after_seconds)
 
 
 class DatabaseConnectionError(ServiceUnavailableError):

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import BaseRoute
 
 from actors.storage.access_tokens import AccessScope
@@ -48,6 +49,15 @@ _IF_MATCH = {
     "description": "The `ETag` of the version that was seen: refused with 412 if it was edited since.",
     "schema": {"type": "string", "examples": ['"7"']},
 }
+_LAST_EVENT_ID = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "required": False,
+    "description": "The `id` of the last event that was read: the stream goes on after it.",
+    "schema": {"type": "string"},
+}
+# The answer of a route that streams events.
+EVENT_STREAM: Mapping[str, Any] = {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
 
 
 def documented(  # noqa: PLR0913 - each names one fact about a route
@@ -60,6 +70,7 @@ def documented(  # noqa: PLR0913 - each names one fact about a route
     signed_in: bool = False,
     keyed: bool = False,
     conditional: bool = False,
+    resumable: bool = False,
 ) -> dict[str, Any]:
     """Return the arguments that describe a route: models of its answers by status, and the statuses of its errors.
 
@@ -67,7 +78,8 @@ def documented(  # noqa: PLR0913 - each names one fact about a route
     described here, and `scope_of` reads it there: what is described holds.
     """
     statuses = {int(status) for status in (*errors, *(_OF_BODIES if body else ()), *(_OF_TOKENS if scope else ()))}
-    extra: dict[str, Any] = {"parameters": [*_parameters(query), *([_KEY] * keyed), *([_IF_MATCH] * conditional)]}
+    headers = [*([_KEY] * keyed), *([_IF_MATCH] * conditional), *([_LAST_EVENT_ID] * resumable)]
+    extra: dict[str, Any] = {"parameters": [*_parameters(query), *headers]}
     if body:
         schema = _without_titles(body.model_json_schema())
         extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
@@ -75,6 +87,7 @@ def documented(  # noqa: PLR0913 - each names one fact about a route
         extra["security"] = security
     answers = {status: _answer(model) for status, model in success.items()}
     return {
+        "response_class": StreamingResponse if EVENT_STREAM in success.values() else JSONResponse,
         "status_code": next(iter(success)),
         "response_model": None,
         "responses": answers
@@ -113,6 +126,8 @@ def _security(scope: AccessScope | None, *, signed_in: bool) -> list[dict[str, l
 
 
 def _answer(model: Any) -> dict[str, Any]:  # noqa: ANN401 - any type that pydantic can describe
+    if isinstance(model, Mapping):
+        return {"description": "Done", **model}
     return {"description": "Done"} if model is None else {"description": "Done", "model": model}
 
 

@@ -40,6 +40,8 @@ _CHANGES = (Rate(1_200, 3_600, at_once=100), Rate(12_000, 3_600, at_once=1_000))
 _HOLDS = (Rate(300, 300), Rate(6_000, 60))
 _PAYMENTS = (Rate(60, 300), Rate(1_200, 60))
 _EXPORTS = (Rate(10, 3_600), Rate(60, 3_600))
+# A stream lives for most of a minute, and may have a whole backlog read for it.
+_STREAMS = (Rate(60, 60), Rate(600, 60))
 # Somebody reads each of them.
 _REPORTS = (Rate(20, 3_600), Rate(200, 3_600))
 
@@ -71,6 +73,7 @@ class RateLimits:
         self._payments = _Frequent(*_PAYMENTS)
         self._exports = _Frequent(*_EXPORTS)
         self._reports = _Frequent(*_REPORTS)
+        self._streams = _Frequent(*_STREAMS)
         self._connections = ConnectionPool.from_url(
             redis_url, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS
         )
@@ -162,6 +165,10 @@ class RateLimits:
     def report(self, user_id: str, address: str) -> None:
         """Count a listing that is reported. Raises TooManyRequestsError with the seconds to wait."""
         self._take_here(self._reports, user_id, address)
+
+    def stream(self, user_id: str, address: str) -> None:
+        """Count a stream of events that is opened. Raises TooManyRequestsError with the seconds to wait."""
+        self._take_here(self._streams, user_id, address)
 
     async def pay(self, user_id: str, address: str) -> None:
         """Count a payment, whatever comes of it. Raises TooManyRequestsError with the seconds to wait.

@@ -24,9 +24,11 @@ from actors.storage.webhook_endpoints import WebhookEndpoints
 from actors.storage.webhook_inbox import WebhookInbox
 from actors.stripe import connect
 from actors.stripe.sandbox import SandboxHTTPClient
+from holdfast.events import Subjects
 from serve_app.accounts.bearer_tokens import AccessTokens
 from serve_app.accounts.revocations import Revocations
 from serve_app.accounts.session_cookies import Sessions
+from serve_app.accounts.tokens import Session
 from serve_app.bootstrap import lifetimes_of
 from serve_app.buying.stripe_webhooks import StripeWebhooks
 from serve_app.http.errors import TooManyRequestsError
@@ -543,6 +545,32 @@ def _lose_the_database(world: World) -> None:
         webhooks=StripeWebhooks(world.webhook_secret, WebhookInbox(database), world.webhook_events),
         sandbox=open_sandbox(database),
     )
+
+
+@example("GET", "/api/events", 200)
+async def _(world: World) -> httpx.Response:
+    return await world.ended((await world.someone()).http.get("/api/events"))
+
+
+@example("GET", "/api/events", 400)
+async def _(world: World) -> httpx.Response:
+    return await (await world.someone()).http.get("/api/events", headers={"Last-Event-ID": "not an id"})
+
+
+@example("GET", "/api/events", 401)
+async def _(world: World) -> httpx.Response:
+    return await world.anyone().http.get("/api/events")
+
+
+@example("GET", "/api/events", 503)
+async def _(world: World) -> httpx.Response:
+    person = await world.someone()
+    events, session = world.services.events, Session(person.id, "a session", 0, 2**60)
+    opened = [events.open(session, world.address, Subjects(">"), after=None) for _ in range(6)]
+    response = await person.http.get("/api/events")
+    for listener in opened:
+        events.close(listener)
+    return response
 
 
 EXAMPLES.update(accounts.EXAMPLES)

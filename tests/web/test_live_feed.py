@@ -2,84 +2,26 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
-from bson import ObjectId
-from pydantic import SecretStr
 from pymongo.errors import AutoReconnect
 
 from actors.domain.ticket import Ticket
 from actors.domain.ticket_values import TicketDetails
 from cli.up.embedded_servers import Server, start_redis
-from config.ports import free_port
 from config.settings import Settings
-from serve_app.api import create_api
-from serve_app.bootstrap import open_services
 from serve_app.search.matching import Listed
-from serve_app.services import Services
 from tests.api.world import JSON, PASSWORD, Person
 from tests.support.eventually import eventually
-from tests.support.local_market import local_market
-
-SECONDS = 5.0
-
-
-@dataclass
-class Market:
-    """A market that is served over HTTP."""
-
-    url: str
-    services: Services
-    clients: AsyncExitStack
-
-    async def member(self) -> Person:
-        person = await self.anyone()
-        account = {"email": f"{ObjectId()}@example.com", "password": PASSWORD}
-        response = await person.http.post("/api/users/signup", json=account)
-        assert response.status_code == 201
-        person.id = response.json()["id"]
-        return person
-
-    async def anyone(self) -> Person:
-        return Person(await self.clients.enter_async_context(httpx.AsyncClient(base_url=self.url, timeout=SECONDS)))
-
-
-@asynccontextmanager
-async def served(settings: Settings) -> AsyncIterator[Market]:
-    async with local_market(settings) as market:
-        await market.connections.clock.refresh()
-        async with open_services(settings, market.connections.database, market) as services:
-            config = uvicorn.Config(create_api(services), port=settings.http_port, log_level="warning")
-            config.timeout_graceful_shutdown = 1
-            server = uvicorn.Server(config)
-            serving = asyncio.create_task(server.serve())
-            await eventually(lambda: server.started)
-            try:
-                async with AsyncExitStack() as clients:
-                    yield Market(f"http://127.0.0.1:{settings.http_port}", services, clients)
-            finally:
-                server.should_exit = True
-                await serving
+from tests.web.served_market import Market, served, settings_for
 
 
 @pytest.fixture
 def settings(mongodb_url: str, redis_url: str, tmp_path: Path) -> Settings:
-    return Settings(
-        holdfast_env="test",
-        data_dir=tmp_path,
-        http_port=free_port(),
-        mongodb_url=mongodb_url.replace("/holdfast", f"/l{ObjectId()}"),
-        redis_url=redis_url,
-        jwt_key=SecretStr("a key that only tests know and trust and which is long enough for HS512 as well"),
-        live_streams=40,
-        argon2_memory_kib=8_192,
-        argon2_iterations=1,
-    )
+    return settings_for(mongodb_url, redis_url, tmp_path)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 
 import structlog
-from redis.asyncio import Redis
 
 from actors.cluster.market import MarketClient
 from actors.domain.instants import Instant
@@ -20,10 +19,9 @@ from actors.domain.ticket_commands import ReadTicket
 from actors.storage.catalogue import TicketFilter
 from config.logs import origin_of
 from serve_app.accounts.tokens import Session
-from serve_app.http.errors import ServiceUnavailableError
 from serve_app.http.paging import DEFAULT_LIMIT
 from serve_app.search.matching import Listed
-from serve_app.web.live.event_reader import EventReader
+from serve_app.security.open_streams import OpenStreams
 from serve_app.web.live.new_listings import NewListings, WatchedSearch
 
 logger = structlog.get_logger(__name__)
@@ -36,9 +34,6 @@ _SHORTEST_LIFE_SECONDS, _LONGEST_LIFE_SECONDS = 40.0, 70.0
 MOST_TICKETS = DEFAULT_LIMIT
 # Who reads slowly is sent the end of the stream in this time.
 _CLOSING_SECONDS = 30.0
-_OF_A_SESSION = 6
-_OF_AN_ADDRESS = 30
-_ASK_AGAIN_SECONDS = 15
 
 
 @dataclass(slots=True)
@@ -101,35 +96,30 @@ class Viewer:
 
 
 class LiveFeed:
-    """The watched tickets of one replica."""
+    """The watched tickets of one replica. Satisfies `serve_app.events.reader.Changes`."""
 
-    def __init__(  # noqa: PLR0913 - what a feed depends on
+    def __init__(
         self,
         market: MarketClient,
-        redis: Redis,
+        streams: OpenStreams,
         *,
         as_everybody_sees: Callable[[Ticket], Awaitable[Ticket]],
         is_ended: Callable[[Session], bool],
-        most_streams: int,
-        is_limited: bool,
     ) -> None:
         self._market = market
+        self._streams = streams
         self._as_everybody_sees = as_everybody_sees
         self._is_ended = is_ended
-        self._most_streams = most_streams
-        self._is_limited = is_limited
         self._topics: dict[str, Topic] = {}
         self._viewers: dict[Viewer, float] = {}
         self._changed: set[str] = set()
         self._has_changed = asyncio.Event()
         self._orders: dict[str, set[Viewer]] = {}
         self._new_listings = NewListings()
-        self._reader = EventReader(redis, self)
 
     async def run(self) -> None:
         """Keep what is watched up to date, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._reader.run())
             tasks.create_task(self._keep_asking())
             tasks.create_task(self._every_second())
 
@@ -148,7 +138,7 @@ class LiveFeed:
         With `wanted` it also hears of tickets that were listed since that instant. Raises ServiceUnavailableError when
         too many are open: on this replica, of this session, or from this address.
         """
-        self._admit(session, address)
+        self._streams.take(_owner(session), address)
         viewer = Viewer(session, address, seen, order_id, since=since)
         lifetime_seconds = secrets.SystemRandom().uniform(_SHORTEST_LIFE_SECONDS, _LONGEST_LIFE_SECONDS)
         self._viewers[viewer] = asyncio.get_running_loop().time() + lifetime_seconds
@@ -170,6 +160,7 @@ class LiveFeed:
         """Forget the stream, and the tickets that nobody else watches."""
         if self._viewers.pop(viewer, None) is None:
             return
+        self._streams.give_back(_owner(viewer.session), viewer.address)
         if viewer.search is not None:
             self._new_listings.leave(viewer, viewer.search)
         if viewer.order_id is not None:
@@ -207,20 +198,6 @@ class LiveFeed:
         """Ask everything that is watched anew."""
         self._changed.update(self._topics)
         self._has_changed.set()
-
-    def _admit(self, session: Session | None, address: str) -> None:
-        is_full = len(self._viewers) >= self._most_streams
-        if self._is_limited and not is_full:
-            of_address = sum(viewer.address == address for viewer in self._viewers)
-            of_session = sum(
-                viewer.session is not None and session is not None and viewer.session.id == session.id
-                for viewer in self._viewers
-            )
-            is_full = of_address >= _OF_AN_ADDRESS or of_session >= _OF_A_SESSION
-        if is_full:
-            error = ServiceUnavailableError("Too many live pages are open. This one goes on without.")
-            error.retry_after_seconds = _ASK_AGAIN_SECONDS
-            raise error
 
     async def _keep_asking(self) -> None:
         while True:
@@ -270,3 +247,7 @@ class LiveFeed:
                 self.close(viewer)
             elif is_signed_out or now >= ends:
                 viewer.end(signed_out=is_signed_out)
+
+
+def _owner(session: Session | None) -> str | None:
+    return None if session is None else session.id

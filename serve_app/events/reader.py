@@ -1,4 +1,4 @@
-"""Reads the event stream for the live feed: which tickets changed, what is new, and whom a bank asks."""
+"""The one reader of the event stream in a replica: for the programs that listen, and for the pages that are open."""
 
 from typing import Protocol
 
@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from actors.domain.instants import Instant
 from actors.domain.ticket_values import TicketDetails
-from holdfast.events import Event, Gap, connect
+from holdfast.events import Event, Gap, Message, StreamPosition, connect
 from holdfast.events.catalogue import CATALOGUE, ChargeData, NewListing
 from serve_app.search.matching import Listed
 
@@ -18,7 +18,7 @@ _LISTED, _BANK_ASKS = CATALOGUE["TicketCreated"].subject, CATALOGUE["ChargeActio
 
 
 class Changes(Protocol):
-    """Who is told of what happens."""
+    """Who is told of what happened to what pages show."""
 
     def on_changed(self, ticket_id: str) -> None:
         """A ticket changed, or the order that holds it."""
@@ -33,25 +33,42 @@ class Changes(Protocol):
         """Anything may have happened: Redis was away."""
 
 
-class EventReader:
-    """One for each replica. Events of tickets also tell of their orders."""
+class Hearer(Protocol):
+    """Who is handed the events themselves, with the positions behind them."""
 
-    def __init__(self, redis: Redis, changes: Changes) -> None:
+    def on_start(self, position: StreamPosition | None) -> None:
+        """The reader begins here; None when that is not known."""
+
+    def on_message(self, message: Message) -> None:
+        """An event was published."""
+
+    def on_gap(self, position: StreamPosition | None) -> None:
+        """Anything may have happened, and the reader goes on from here."""
+
+
+class EventReader:
+    """Events of tickets also tell of their orders."""
+
+    def __init__(self, redis: Redis, changes: Changes, hearer: Hearer) -> None:
         self._redis = redis
         self._changes = changes
+        self._hearer = hearer
 
     async def run(self) -> None:
-        """Tell of every ticket that changed, until cancelled; after Redis lost something, that any may have."""
+        """Tell of every event and every ticket that changed, until cancelled; after a loss, that any may have."""
         subjects = ("ticket.*", "order.*", "waiting_list.*", _BANK_ASKS)
         async with (
-            connect(redis=self._redis, client_id="live-pages") as client,
+            connect(redis=self._redis, client_id="replica") as client,
             client.subscribe(subjects) as subscription,
         ):
+            self._hearer.on_start(subscription.position)
             async for message in subscription:
                 if isinstance(message, Gap):
                     self._changes.on_gap()
+                    self._hearer.on_gap(subscription.position)
                 else:
                     self._tell(message.event)
+                    self._hearer.on_message(message)
 
     def _tell(self, event: Event) -> None:
         if event.entity.startswith(_TICKET):
