@@ -111,7 +111,7 @@ def build(settings: Settings) -> Application:
 
 
 def build_live(settings: Settings) -> Application:
-    """Return the live feed of pages as an application of its own, for `/live` on a cluster.
+    """Return what serves streams as an application of its own, for `/live` or `/api/events` on a cluster.
 
     Each open stream is a request to Serve for as long as it lives. Among those who buy it would take their places, and
     ask for replicas that have nothing to do.
@@ -131,7 +131,7 @@ def build_live(settings: Settings) -> Application:
 
 
 def live_builder(args: dict[str, str]) -> Application:
-    """Return the live feed for a Serve config file, as `app_builder` does the marketplace."""
+    """Return what serves streams for a Serve config file, as `app_builder` does the marketplace."""
     return build_live(_settings_of(args))
 
 

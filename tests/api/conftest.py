@@ -1,3 +1,4 @@
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -17,6 +18,7 @@ from config.settings import Settings
 from serve_app.api import create_api
 from serve_app.bootstrap import open_services
 from serve_app.buying.stripe_webhooks import StripeWebhooks
+from serve_app.events.feed import EventFeed
 from serve_app.search.coalescing_cache import CoalescingCache
 from serve_app.security.rate_limits import RateLimits
 from serve_app.services import Services
@@ -64,7 +66,7 @@ _COLLECTIONS = (
 
 
 @pytest.fixture
-async def world(opened: tuple[Services, Database, ManualClock]) -> World:
+async def world(opened: tuple[Services, Database, ManualClock]) -> AsyncIterator[World]:
     shared, database, clock = opened
     clock.advance(60)  # what is counted by the minute begins anew
     for collection in _COLLECTIONS:
@@ -81,4 +83,14 @@ async def world(opened: tuple[Services, Database, ManualClock]) -> World:
         sitemap=Sitemap(database),
         webhooks=StripeWebhooks(shared.settings.webhook_secret.get_secret_value(), inbox, webhook_events),
     )
-    return World(create_api(services), services, database, market, clock, webhook_events)
+    ending = asyncio.create_task(_end_streams(services.events))
+    yield World(create_api(services), services, database, market, clock, webhook_events)
+    ending.cancel()
+
+
+async def _end_streams(events: EventFeed) -> None:
+    """End each stream of events as soon as it is open: httpx takes answers of an app as a whole."""
+    while True:
+        for listener in list(events._listeners):
+            listener.end()
+        await asyncio.sleep(0.01)

@@ -549,7 +549,7 @@ def _lose_the_database(world: World) -> None:
 
 @example("GET", "/api/events", 200)
 async def _(world: World) -> httpx.Response:
-    return await world.ended((await world.someone()).http.get("/api/events"))
+    return await (await world.someone()).http.get("/api/events")
 
 
 @example("GET", "/api/events", 400)

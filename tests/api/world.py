@@ -1,10 +1,9 @@
 """The people of the tests, and short ways to say what they do."""
 
-import asyncio
 import json
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,15 +114,6 @@ class World:
             program.id, program.email = person.id, person.email
         program.http.headers["Authorization"] = f"Bearer {token}"
         return program
-
-    async def ended(self, asking: Awaitable[httpx.Response]) -> httpx.Response:
-        """The whole answer of a stream of events, which is ended as soon as it is open; or why it is not."""
-        events = self.services.events
-        response = asyncio.ensure_future(asking)
-        while not response.done():
-            events.end_overdue(asyncio.get_running_loop().time() + 75)
-            await asyncio.sleep(0.01)
-        return await response
 
     async def token(self, kind: MailKind, person: Person) -> str:
         """The token of a mail to them."""

@@ -89,6 +89,7 @@ def test_serve_accepts_its_file_and_finds_the_applications_in_it() -> None:
     assert [(each.name, each.route_prefix, each.import_path) for each in schema.applications] == [
         ("holdfast", "/", "serve_app.app:app_builder"),
         ("live", "/live", "serve_app.app:live_builder"),
+        ("events", "/api/events", "serve_app.app:live_builder"),
     ]
 
 
@@ -102,7 +103,7 @@ def test_the_deployment_options_name_the_deployment_that_the_code_has() -> None:
 
     args = {"release": "2", "mongodb_url": "mongodb://db/holdfast", "redis_url": "redis://redis"}
     applications = ServeDeploySchema.model_validate(parsed("config/serve.yaml")).applications
-    for builder, application in zip((app_builder, live_builder), applications, strict=True):
+    for builder, application in zip((app_builder, live_builder, live_builder), applications, strict=True):
         assert [each.name for each in application.deployments] == [builder(args)._bound_deployment.name]
 
 
