@@ -343,3 +343,36 @@ async def test_malformed_subjects_are_refused(market: Market, subjects: str) -> 
     response = await (await market.member()).http.get("/api/events", params={"subjects": subjects})
     assert response.status_code == 400
     assert [one["field"] for one in errors(response)] == ["subjects"]
+
+
+async def test_silent_stream_sends_comments_with_an_id_that_moves_on(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frames, "COMMENT_SECONDS", 0.2)
+    seller = await market.member()
+    async with listening(seller, "order.*") as listener:
+        begin = listener.last_id
+        await known_ticket(market, seller)
+        while await listener.opened() == begin:
+            pass
+        known = market.services.events.position
+        assert known is not None
+        assert listener.last_id == known.encode()
+
+
+async def test_stream_ends_with_its_token(market: Market) -> None:
+    person = await market.member()
+    now = market.services.clock()
+    (record,) = await market.services.sessions.of_user(person.id)
+    session = Session(person.id, record.id, now, now + 1_000)
+    events = market.services.events
+    listener = events.open(session, "192.0.2.1", Subjects(">"), after=None, lifetime_seconds=1.0)
+    await eventually(lambda: listener.is_over)
+    events.close(listener)
+
+
+async def test_streams_are_not_opened_again_and_again(market: Market) -> None:
+    person = await market.member()
+    for _ in range(60):
+        market.services.limits.stream(person.id, "192.0.2.1")
+    assert (await person.http.get("/api/events")).status_code == 429
