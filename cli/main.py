@@ -2,12 +2,11 @@
 
 import asyncio
 import json
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from pymongo.errors import PyMongoError
@@ -20,8 +19,11 @@ from cli import admin as roles
 from cli import failed_refunds
 from cli import status as reporting
 from cli import verify as reconciliation
+from cli.command_line import fail, load_settings
+from cli.events.command import app as events_app
 from cli.history import command as history
 from cli.history.operations import HistoryError
+from cli.journal.command import app as journal_app
 from cli.load import contention
 from cli.load import purchases as purchasing
 from cli.load.http_sessions import LoadError
@@ -30,7 +32,6 @@ from cli.up.command import up as run_market
 from cli.up.data_dir import DataFolderInUseError
 from cli.up.embedded_servers import ServerError
 from cli.up.start_checks import StartError
-from config import settings as configuration
 from config.ports import NoFreePortsError
 from config.redis_server import UnsuitableRedisError
 
@@ -46,6 +47,8 @@ admin_app.add_typer(refunds_app, name="failed-refunds")
 
 actors_app = typer.Typer(no_args_is_help=True, help="The market's actors on the Ray cluster of this machine.")
 app.add_typer(actors_app, name="actors")
+app.add_typer(journal_app, name="journal")
+app.add_typer(events_app, name="events")
 
 Email = Annotated[str, typer.Argument(help="the address that they sign in with")]
 
@@ -55,11 +58,11 @@ _CANNOT_START = (StartError, DataFolderInUseError, NoFreePortsError, ServerError
 @app.command()
 def up() -> None:
     """Start a market and keep it running until Ctrl-C."""
-    settings = _settings()
+    settings = load_settings()
     try:
         run_market(settings, Console(highlight=False, soft_wrap=True))
     except _CANNOT_START as error:
-        _fail(str(error), exit_code=1)
+        fail(str(error), exit_code=1)
 
 
 @app.command()
@@ -69,9 +72,9 @@ def check_history(file: Annotated[Path, typer.Argument(help="what `holdfast load
     try:
         is_explained = history.check(file, console)
     except OSError as error:
-        _fail(f"{file} cannot be read: {error.strerror}", exit_code=2)
+        fail(f"{file} cannot be read: {error.strerror}", exit_code=2)
     except HistoryError as error:
-        _fail(str(error), exit_code=2)
+        fail(str(error), exit_code=2)
     if not is_explained:
         raise typer.Exit(1)
 
@@ -82,9 +85,9 @@ def create() -> None:
     from cli import actors  # noqa: PLC0415 - Ray takes a second to import
 
     try:
-        actors.create(_settings())
+        actors.create(load_settings())
     except (UnsuitableRedisError, ConnectionError) as error:
-        _fail(str(error), exit_code=2)
+        fail(str(error), exit_code=2)
 
 
 @actors_app.command()
@@ -93,11 +96,11 @@ def renew() -> None:
     from cli import actors  # noqa: PLC0415 - as above
 
     try:
-        actors.renew(_settings(), typer.echo)
+        actors.renew(load_settings(), typer.echo)
     except (UnsuitableRedisError, ConnectionError) as error:
-        _fail(str(error), exit_code=2)
+        fail(str(error), exit_code=2)
     except HostUnreachableError as error:
-        _fail(f"{error}: see its log, then repeat this command", exit_code=1)
+        fail(f"{error}: see its log, then repeat this command", exit_code=1)
 
 
 @app.command()
@@ -110,11 +113,11 @@ def version() -> None:
 def verify(*, as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
     """Compare the orders with what Stripe has, to the cent. Exits with 1 when a rule does not hold."""
     try:
-        found = asyncio.run(reconciliation.report(reporting.with_database(_settings())))
+        found = asyncio.run(reconciliation.report(reporting.with_database(load_settings())))
     except reporting.NotRunningError as error:
-        _fail(str(error), exit_code=1)
+        fail(str(error), exit_code=1)
     except (StoreUnavailableError, StripeFailure) as error:
-        _fail(f"the ledgers could not be read: {error}", exit_code=1)
+        fail(f"the ledgers could not be read: {error}", exit_code=1)
     if as_json:
         typer.echo(json.dumps(reconciliation.as_json(found)))
     else:
@@ -140,7 +143,7 @@ def load(  # noqa: PLR0913 - options
     """Buy tickets at the running market, with the sandbox failing on demand, and say what came of it."""
     console = Console(highlight=False)
     try:
-        settings = reporting.with_database(_settings())
+        settings = reporting.with_database(load_settings())
         if history is None:
             result = asyncio.run(purchasing.run(settings, purchasing.Plan(purchases, buyers, faults, seed)))
             purchasing.show(result, console)
@@ -151,7 +154,7 @@ def load(  # noqa: PLR0913 - options
             contention.show(seen, plan, console)
             wrong = seen.wrong
     except (reporting.NotRunningError, LoadError, OSError) as error:
-        _fail(str(error), exit_code=1)
+        fail(str(error), exit_code=1)
     if wrong:
         raise typer.Exit(1)
 
@@ -167,9 +170,9 @@ def seed(
 ) -> None:
     """Fill the running market with plausible tickets, people and sales, to try things out."""
     try:
-        made = seeding.run(_settings(), seeding.Plan(tickets, people, sales, number, more))
+        made = seeding.run(load_settings(), seeding.Plan(tickets, people, sales, number, more))
     except (seeding.SeedError, reporting.NotRunningError, PyMongoError, StoreUnavailableError) as error:
-        _fail(f"not seeded: {error}", exit_code=1)
+        fail(f"not seeded: {error}", exit_code=1)
     typer.echo(f"{made.tickets:,} tickets listed in {made.listing_seconds:.1f} s, {made.sales:,} sold")
     typer.echo(f"sign in as {made.email}, or any other of the {people}, with the password {made.password}")
 
@@ -178,9 +181,9 @@ def seed(
 def status(*, as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
     """Show what each actor of the running market did so far, and how its background work does."""
     try:
-        heartbeats = reporting.heartbeats(_settings())
+        heartbeats = reporting.heartbeats(load_settings())
     except reporting.NotRunningError as error:
-        _fail(str(error), exit_code=1)
+        fail(str(error), exit_code=1)
     if as_json:
         typer.echo(json.dumps(heartbeats))
         return
@@ -226,9 +229,9 @@ def revoke(email: Email) -> None:
 def list_failed_refunds() -> None:
     """Show what buyers are to be paid by hand, the longest due first."""
     try:
-        found = failed_refunds.listed(_settings())
+        found = failed_refunds.listed(load_settings())
     except failed_refunds.FAILURES as error:
-        _fail(f"the list could not be read: {error}", exit_code=1)
+        fail(f"the list could not be read: {error}", exit_code=1)
     failed_refunds.show(found, Console(highlight=False, soft_wrap=True))
 
 
@@ -236,31 +239,19 @@ def list_failed_refunds() -> None:
 def resolve_failed_refund(order_id: Annotated[str, typer.Argument(help="the order whose buyer was paid")]) -> None:
     """Note that a buyer was paid another way; the journal says that the operator said so."""
     try:
-        failed_refunds.resolve(_settings(), order_id)
+        failed_refunds.resolve(load_settings(), order_id)
     except failed_refunds.FAILURES as error:
-        _fail(f"nothing was changed: {error}", exit_code=1)
+        fail(f"nothing was changed: {error}", exit_code=1)
     typer.echo(f"the buyer of order {order_id} was paid by hand")
 
 
 def _set_role(email: str, *, is_admin: bool, unverified: bool = False) -> None:
     try:
-        changed = roles.set_role(_settings(), email, is_admin=is_admin, unverified=unverified)
+        changed = roles.set_role(load_settings(), email, is_admin=is_admin, unverified=unverified)
     except roles.FAILURES as error:
-        _fail(f"the role was not changed: {error}", exit_code=1)
+        fail(f"the role was not changed: {error}", exit_code=1)
     now = "is an administrator" if is_admin else "is no administrator"
     typer.echo(f"{email} {now}{'' if changed else ' already'}")
-
-
-def _settings() -> configuration.Settings:
-    try:
-        return configuration.load()
-    except configuration.SettingsError as error:
-        _fail(str(error), exit_code=2)
-
-
-def _fail(message: str, exit_code: int) -> NoReturn:
-    sys.stderr.write(f"{message}\n")
-    raise typer.Exit(exit_code)
 
 
 if __name__ == "__main__":

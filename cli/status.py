@@ -12,6 +12,7 @@ from config.settings import Settings
 
 ADDRESS_FILE = "ray.address"
 DATABASE_FILE = "database.address"
+REDIS_FILE = "redis.address"
 
 
 class NotRunningError(Exception):
@@ -25,10 +26,24 @@ def with_database(settings: Settings) -> Settings:
     """
     if settings.mongodb_url is not None:
         return settings
-    note = settings.data_dir / DATABASE_FILE
+    return settings.model_copy(update={"mongodb_url": _noted(settings, DATABASE_FILE)})
+
+
+def with_redis(settings: Settings) -> Settings:
+    """Return the settings with the address of the running market's Redis.
+
+    Raises NotRunningError when it is embedded and no market runs on DATA_DIR.
+    """
+    if settings.redis_url is not None:
+        return settings
+    return settings.model_copy(update={"redis_url": _noted(settings, REDIS_FILE)})
+
+
+def _noted(settings: Settings, file: str) -> str:
+    note = settings.data_dir / file
     if not note.exists():
         raise NotRunningError(f"no market runs on {settings.data_dir}: start one with `holdfast up`")
-    return settings.model_copy(update={"mongodb_url": note.read_text().strip()})
+    return note.read_text().strip()
 
 
 @contextmanager
@@ -37,16 +52,14 @@ def attached(settings: Settings) -> Iterator[None]:
 
     Raises NotRunningError when no market runs on DATA_DIR.
     """
-    note = settings.data_dir / ADDRESS_FILE
-    if not note.exists():
-        raise NotRunningError(f"no market runs on {settings.data_dir}: start one with `holdfast up`")
+    address = _noted(settings, ADDRESS_FILE)
     os.environ.update(ray_environment.client_environment(settings))
     import ray  # noqa: PLC0415 - Ray reads its settings when it is imported
 
     from actors.cluster import names  # noqa: PLC0415 - as above
 
     namespace = names.namespace(settings)
-    ray.init(address=note.read_text().strip(), namespace=namespace, log_to_driver=False, logging_level=logging.ERROR)
+    ray.init(address=address, namespace=namespace, log_to_driver=False, logging_level=logging.ERROR)
     try:
         yield
     finally:

@@ -50,7 +50,7 @@ def published_event(record: RecordedEvent, *, source: str, preceded_by: int | No
         version=record.version,
         time_ms=record.at,
         partition_key=partition_key,
-        data=orjson.dumps(_data(event, entity_id), option=orjson.OPT_UTC_Z),
+        data=orjson.dumps(data_of(event, entity_id), option=orjson.OPT_UTC_Z),
         preceded_by=preceded_by,
     )
 
@@ -66,7 +66,8 @@ def _type_of(event: Any) -> str:  # noqa: ANN401 - any event of the market
     return TYPES[event_name(event)]
 
 
-def _data(event: Any, entity_id: str) -> Mapping[str, Any]:  # noqa: ANN401 - any event of the market
+def data_of(event: Any, entity_id: str) -> Mapping[str, Any]:  # noqa: ANN401 - any event of the market
+    """Return what may leave the market of an event that this release understands, also of one that is not published."""
     match event:
         case OrderEvent(order=order):
             return _order(order)

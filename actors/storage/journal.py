@@ -1,7 +1,7 @@
 """The journal collection: one immutable document for each turn, its keys unique across all of them."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import bson
@@ -133,14 +133,20 @@ class MongoJournal:
         ]
         return sorted(records, key=lambda record: record.version)
 
-    async def with_gaps(self) -> set[str]:
+    async def length(self) -> int:
+        """About how many commits there are. Raises StoreUnavailableError."""
+        with reaching_the_database():
+            return await self._commits.estimated_document_count()
+
+    async def with_gaps(self, on_read: Callable[[int], None] = lambda _: None) -> set[str]:
         """The entities that lack a version between two that are there. Reads the whole journal, but of it names only.
 
-        Raises StoreUnavailableError.
+        `on_read` is told after each commit how many were read. Raises StoreUnavailableError.
         """
         first: dict[str, int] = {}
         last: dict[str, int] = {}
         versions: Counter[str] = Counter()
+        commits = 0
         with reaching_the_database():
             async for document in self._commits.find({}, {"events.entity": 1, "events.version": 1}):
                 for event in document["events"]:
@@ -148,6 +154,8 @@ class MongoJournal:
                     first[entity] = min(version, first.get(entity, version))
                     last[entity] = max(version, last.get(entity, version))
                     versions[entity] += 1
+                commits += 1
+                on_read(commits)
         return {entity for entity, count in versions.items() if count != last[entity] - first[entity] + 1}
 
 

@@ -12,7 +12,7 @@ from types import FrameType
 import structlog
 from rich.console import Console
 
-from cli.status import ADDRESS_FILE, DATABASE_FILE
+from cli.status import ADDRESS_FILE, DATABASE_FILE, REDIS_FILE
 from cli.up import data_dir, embedded_servers, market_main, process_tree
 from cli.up.haproxy import HAProxyMonitor
 from cli.up.market_process import MarketChild
@@ -91,6 +91,7 @@ class _Running:
                 redis = embedded_servers.start_redis(self._settings, self._ports.redis)
                 self._servers.append(Restarter(redis))
                 environment["REDIS_URL"] = redis.url
+                secret_file.write(self._settings.data_dir / REDIS_FILE, redis.url)
         with self._console.status("starting Ray and the market"):
             self._market = MarketChild(self._settings, environment, self._end_remains)
             self._wait_until_ready(self._market)
@@ -117,7 +118,7 @@ class _Running:
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)  # it stops already, in bounded time
         with self._console.status("stopping"):
-            for note in (ADDRESS_FILE, DATABASE_FILE):
+            for note in (ADDRESS_FILE, DATABASE_FILE, REDIS_FILE):
                 (self._settings.data_dir / note).unlink(missing_ok=True)
             if self._market is not None:
                 self._market.stop()

@@ -3,6 +3,7 @@
 They are in Redis only: a Redis that is lost loses them.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ from holdfast.events.event import Event
 from holdfast.events.group_commands import DEAD_LETTERS
 from holdfast.events.keys import checked_name, dead_letters_key, replay_key
 from holdfast.events.partitions import partition_of
+
+_ID = re.compile(r"[0-9]+-[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ async def list_dead_letters(redis: Redis, group: str, limit: int = 100, after: s
 
 async def show(redis: Redis, group: str, letter_id: str) -> DeadLetter:
     """Return one of them. Raises LookupError if there is none with this id, and RedisError."""
-    found: Any = await redis.xrange(_key(group), letter_id, letter_id)
+    found: Any = _ID.fullmatch(letter_id) and await redis.xrange(_key(group), letter_id, letter_id)
     if not found:
         raise LookupError(f"group {group} has no dead letter {letter_id}")
     return _dead_letter(*found[0])
@@ -66,7 +69,7 @@ async def replay(redis: Redis, group: str, letter_id: str) -> None:
 
 async def drop(redis: Redis, group: str, letter_id: str) -> None:
     """Remove it for good. Raises LookupError if there is none with this id, and RedisError."""
-    if not await redis.xdel(_key(group), letter_id):
+    if not (_ID.fullmatch(letter_id) and await redis.xdel(_key(group), letter_id)):
         raise LookupError(f"group {group} has no dead letter {letter_id}")
 
 

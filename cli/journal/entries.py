@@ -1,0 +1,88 @@
+"""``holdfast journal show`` and ``check``: one entity's events as committed, and the versions that are lost."""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from actors.domain.codec import UnreadableEvent, event_name
+from actors.domain.keys import order_key
+from actors.domain.ticket_events import OrderEvent
+from actors.events.published import data_of
+from actors.runtime.ports import RecordedEvent, parse_commit_id
+from actors.storage.database import connect, database_of
+from actors.storage.journal import MongoJournal
+from cli.status import with_database
+from config.settings import Settings
+from serve_app.http.timestamps import iso
+
+_KINDS = ("ticket", "charge", "user")
+_ORDER = "order"
+
+
+async def events_of(settings: Settings, entity_id: str) -> list[RecordedEvent]:
+    """Return all events of a ticket, a charge, a user, or of the ticket of an order; `entity_id` may name the kind.
+
+    Raises LookupError if the journal has none, NotRunningError and StoreUnavailableError.
+    """
+    kind, _, plain_id = entity_id.rpartition(":")
+    async with connect(str(with_database(settings).mongodb_url)) as client:
+        journal = MongoJournal(database_of(client))
+        for candidate in _KINDS if not kind else (kind,):
+            entity = f"{candidate}:{plain_id}"
+            if candidate == _ORDER:
+                break
+            if found := await _history(journal, entity):
+                return found
+        if kind in {"", _ORDER} and (ticket := await _ticket_of(journal, plain_id)):
+            return await _history(journal, ticket)
+    raise LookupError(f"the journal has no ticket, order, charge or user {entity_id}")
+
+
+async def _history(journal: MongoJournal, entity: str) -> list[RecordedEvent]:
+    found: list[RecordedEvent] = []
+    while page := await journal.history(entity, found[-1].version if found else 0):
+        found += page
+    return found
+
+
+async def _ticket_of(journal: MongoJournal, order_id: str) -> str | None:
+    for commit in await journal.commits_with_keys([order_key(order_id)]):
+        for record in commit.records:
+            if isinstance(record.event, OrderEvent) and record.event.order.id == order_id:
+                return record.entity
+    return None
+
+
+def as_json(record: RecordedEvent) -> dict[str, Any]:
+    """Return the event for programs. Of its data no more than what may leave the market."""
+    writer, commit = parse_commit_id(record.commit) if record.commit else (None, None)
+    is_readable = not isinstance(record.event, UnreadableEvent)
+    return {
+        "entity": record.entity,
+        "version": record.version,
+        "time": iso(record.at),
+        "name": event_name(record.event),
+        "writer": writer,
+        "commit": commit,
+        "data": orjson.loads(orjson.dumps(data_of(record.event, record.entity_id) if is_readable else {})),
+    }
+
+
+def line_of(record: RecordedEvent) -> str:
+    """Return time, entity, version, name, writer with the number of its commit, and data."""
+    shown = as_json(record)
+    data = orjson.dumps(shown["data"]).decode()
+    where = f"{shown['entity']}  {shown['version']}  {shown['name']}"
+    return f"{shown['time']}  {where}  {shown['writer']}:{shown['commit']}  {data}"
+
+
+async def gaps(settings: Settings, on_read: Callable[[int, int], None]) -> list[str]:
+    """Return the entities that lack a version, in order; `on_read` is told how many commits of about how many.
+
+    Raises NotRunningError and StoreUnavailableError.
+    """
+    async with connect(str(with_database(settings).mongodb_url)) as client:
+        journal = MongoJournal(database_of(client))
+        total = await journal.length()
+        return sorted(await journal.with_gaps(lambda done: on_read(done, total)))
