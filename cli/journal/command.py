@@ -86,7 +86,8 @@ def show(
 def check(*, as_json: AsJson = False) -> None:
     """Check that no version is lost of anything in the journal. Exits with 1 when one is."""
     read = 0
-    with Progress(transient=True, console=Console(stderr=True)) as bar:
+    console = Console(stderr=True)
+    with Progress(transient=True, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("commits")
 
         def on_read(done: int, total: int) -> None:
