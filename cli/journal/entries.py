@@ -57,7 +57,6 @@ async def _ticket_of(journal: MongoJournal, order_id: str) -> str | None:
 def as_json(record: RecordedEvent) -> dict[str, Any]:
     """Return the event for programs. Of its data no more than what may leave the market."""
     writer, commit = parse_commit_id(record.commit) if record.commit else (None, None)
-    is_readable = not isinstance(record.event, UnreadableEvent)
     return {
         "entity": record.entity,
         "version": record.version,
@@ -65,8 +64,14 @@ def as_json(record: RecordedEvent) -> dict[str, Any]:
         "name": event_name(record.event),
         "writer": writer,
         "commit": commit,
-        "data": orjson.loads(orjson.dumps(data_of(record.event, record.entity_id) if is_readable else {})),
+        "data": orjson.loads(_public_data(record)),
     }
+
+
+def _public_data(record: RecordedEvent) -> bytes:
+    """What a release does not understand it shows nothing of."""
+    is_readable = not isinstance(record.event, UnreadableEvent)
+    return orjson.dumps(data_of(record.event, record.entity_id) if is_readable else {}, option=orjson.OPT_UTC_Z)
 
 
 def line_of(record: RecordedEvent) -> str:

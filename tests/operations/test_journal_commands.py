@@ -145,6 +145,14 @@ async def test_show_has_more_events_than_one_page_of_the_journal(tmp_path: Path,
     assert [event["version"] for event in await shown(tmp_path, market, ticket_id)] == [*versions]
 
 
+async def test_of_an_event_of_a_newer_release_its_name_alone_is_shown(tmp_path: Path, market: LocalMarket) -> None:
+    (ticket_id,) = await listed(market)
+    newer = {"events.0.type": "TicketAuctioned", "events.0.data": {"bid": "key_secret"}}
+    await market.connections.database["journal"].update_one({"keys": f"ticket:{ticket_id}:1"}, {"$set": newer})
+    (event,) = await shown(tmp_path, market, ticket_id)
+    assert (event["name"], event["version"], event["data"]) == ("TicketAuctioned", 1, {})
+
+
 @pytest.mark.parametrize("options", [(), ("--json",)])
 async def test_show_has_no_payment_method_and_no_idempotency_key(
     tmp_path: Path, market: LocalMarket, options: tuple[str, ...]

@@ -131,6 +131,19 @@ def test_a_second_market_on_its_folder_is_refused_with_one_line(market: Market) 
     assert "set DATA_DIR" in refused.stderr
 
 
+def test_commands_find_the_embedded_redis_of_the_running_market(market: Market) -> None:
+    done = subprocess.run(
+        [*UP[:2], "from cli.main import app; app(['events', 'groups', '--json'])"],
+        env={**os.environ, "DATA_DIR": str(market.folder), "PYTHONPATH": str(ROOT)},
+        cwd=market.folder.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "receipts" in {group["group"] for group in json.loads(done.stdout)}
+
+
 def test_actors_log_lines_of_json(market: Market) -> None:
     (logs,) = market.temporary.glob("hf-*/ray/session_latest/logs")
     said = [
@@ -205,6 +218,7 @@ def test_after_a_stop_nothing_is_left(market: Market) -> None:
     assert "stopped" in output
     assert list(market.temporary.iterdir()) == []
     assert list((market.folder / "logs" / "ray").glob("worker-*.err"))
+    assert list(market.folder.glob("*.address")) == []
 
 
 def test_nothing_is_left_after_a_start_that_was_interrupted(market: Market) -> None:
