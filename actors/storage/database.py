@@ -60,6 +60,8 @@ INDEXES = {
         IndexModel([("by_failed_refund", ASCENDING)], sparse=True),
     ],
     "webhook_events": [IndexModel([("at", ASCENDING)]), IndexModel([("unhandled_since", ASCENDING)], sparse=True)],
+    # Others of `users` are made with the repository of the API (users.py).
+    "users": [IndexModel([("updated_at", ASCENDING)], sparse=True)],
     "cursors": [IndexModel([("at", ASCENDING)]), IndexModel([("ended_at", ASCENDING)], sparse=True)],
 }
 

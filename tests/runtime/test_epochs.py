@@ -206,7 +206,8 @@ async def test_nobody_appends_while_an_epoch_is_being_filled(market: LocalMarket
 
 async def test_events_of_accounts_are_in_the_window(market: LocalMarket, keeper: EpochKeeper) -> None:
     database = market.connections.database
-    await database["users"].insert_one({"_id": "7" * 24, "created_at": market.connections.clock.now(), "version": 1})
+    now = market.connections.clock.now()
+    await database["users"].insert_one({"_id": "7" * 24, "created_at": now, "updated_at": now, "version": 1})
     await database["journal"].insert_one(
         {
             "_id": "supervisor-1:000000000001",

@@ -56,7 +56,10 @@ class RunningHost:
 
     def _has(self, task: asyncio.Task[Any]) -> bool:
         frame = getattr(task.get_coro(), "cr_frame", None)
-        return frame is not None and frame.f_locals.get("self") in (self.host, self.host.timers, self.commit_relay)
+        if frame is None:
+            return False
+        owner = frame.f_locals.get("self")
+        return any(owner is own for own in (self.host, self.host.timers, self.commit_relay))
 
 
 class LocalMarket:
