@@ -12,7 +12,7 @@ PEERS := .venv-peers/$(LOCALSTRIPE)
 BROWSER_TOOLS := .browser-tools/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast asserted browser simulate peers chaos lint format bench profile clean
+.PHONY: help run test test-fast asserted browser simulate peers chaos lint format events bench profile clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -59,6 +59,9 @@ format: $(INSTALLED)  ## Put the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+events: $(INSTALLED)  ## Write docs/asyncapi.json and the tables of docs/events.md from the catalogue of events
+	$(BIN)/python -m holdfast.events.document docs
+
 bench: $(BENCH_INSTALLED)  ## Measure what one machine carries, beside its peers; ARGS='reservations --quick'
 	$(BIN)/python -m benchmarks $(ARGS)
 
@@ -88,4 +91,4 @@ $(PEERS): constraints.txt
 
 # Without npm or the network the tests that need them are skipped, and say so.
 $(BROWSER_TOOLS): $(INSTALLED) tests/browser/fetch_tools.py
-	@$(BIN)/python -m tests.browser.fetch_tools && touch $@ || echo "axe-core and vnu are not here: see above"
+	@$(BIN)/python -m tests.browser.fetch_tools && touch $@ || echo "axe-core, vnu and the AsyncAPI parser are not here: see above"

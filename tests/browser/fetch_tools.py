@@ -1,4 +1,4 @@
-"""Fetch the rules of axe-core and the HTML checker vnu, at these versions and hashes, for the tests of pages only."""
+"""Fetch what checks pages and documents, at these versions and hashes: axe-core, vnu (HTML) and AsyncAPI's parser."""
 
 import hashlib
 import shutil
@@ -32,6 +32,12 @@ VNU = Tool(
     "5970d3ffca91a627cf0965e5d91bb2e4242307c29292998de0b419d6a901b2b7",
     "package/build/dist/vnu.jar",
 )
+# The build for browsers is one file, which Node runs as well.
+ASYNCAPI = Tool(
+    "@asyncapi/parser@3.6.6",
+    "46352c768e39d323525350d3154fb40f5107d21634453bf6dc6631708fcfee33",
+    "package/browser/index.js",
+)
 
 
 def fetch(tool: Tool) -> None:
@@ -57,7 +63,7 @@ def fetch(tool: Tool) -> None:
 
 if __name__ == "__main__":
     try:
-        for each in (AXE, VNU):
+        for each in (AXE, VNU, ASYNCAPI):
             fetch(each)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         sys.exit(f"{error}")
