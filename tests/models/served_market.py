@@ -92,6 +92,7 @@ async def _serving(settings: Settings, clock: ManualClock) -> AsyncIterator[tupl
     market.connections.clock = StandingClock(clock)
     await create_indexes(market.connections.database)
     await market.account.prepare()
+    await market.connections.epoch_keeper(settings).round()
     market.start()
     try:
         database = market.connections.database
