@@ -16,6 +16,11 @@ import orjson
 SPEC_VERSION = "1.0"
 CONTENT_TYPE = "application/json"
 TYPE_PREFIX = "com.holdfast."
+# The attributes that an event can have.
+FIELDS = (
+    "id", "source", "specversion", "type", "subject", "time", "entityversion", "precededby", "partitionkey", "epoch",
+    "traceparent",
+)  # fmt: skip
 
 
 class MalformedEventError(ValueError):
