@@ -112,8 +112,12 @@ class EpochKeeper:
         before = self._state or await self._states.load()
         now = self._clock.now()
         look = await self._look()
+        if before is not None and any(market_of(epoch) != market_of(before.epoch) for epoch in look.epochs if epoch):
+            # Each would delete the other's streams, for ever.
+            raise StoreUnavailableError("another market uses this Redis: give each its own database in REDIS_URL")
         if before is None or look.epochs != {before.epoch} or went_back(before.last_ids, look.last_ids):
-            await self._begin_epoch(look.run_id)
+            market = secrets.token_hex(4) if before is None else market_of(before.epoch)
+            await self._begin_epoch(market, look.run_id)
             return
         if look.run_id != before.run_id:
             logger.warning("event_stream_on_another_server", epoch=before.epoch)
@@ -124,9 +128,9 @@ class EpochKeeper:
         if now - self._trimmed_at >= TRIM_EVERY_MS:
             await self._trim(now)
 
-    async def _begin_epoch(self, run_id: str) -> None:
+    async def _begin_epoch(self, market: str, run_id: str) -> None:
         now = self._clock.now()
-        epoch = f"{now:x}-{secrets.token_hex(4)}"
+        epoch = f"{market}-{now:x}-{secrets.token_hex(4)}"
         logger.warning("event_stream_epoch_begins", epoch=epoch)
         filling = being_filled(epoch)
         self._state = None
@@ -184,6 +188,11 @@ class EpochKeeper:
                 length = await self._redis.xlen(key)
                 await self._redis.xtrim(key, maxlen=length * largest // used, approximate=True)
         self._trimmed_at = now
+
+
+def market_of(epoch: str) -> str:
+    """Return which market's epoch it is: the part that all of its epochs have in common."""
+    return epoch.partition("-")[0]
 
 
 def went_back(before: Sequence[str], now: Sequence[str]) -> bool:

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from actors.domain.ticket import TicketAnswer
 from actors.domain.ticket_commands import CancelOrder
 from actors.events import redis_stream
-from actors.events.epochs import EpochKeeper
+from actors.events.epochs import EpochKeeper, market_of
 from actors.runtime.ports import StoreUnavailableError
 from cli.up.embedded_servers import Server, start_redis
 from config.settings import Settings
@@ -195,13 +195,23 @@ async def test_another_server_gets_again_what_came_after_the_last_look(
 
 async def test_nobody_appends_while_an_epoch_is_being_filled(market: LocalMarket, keeper: EpochKeeper) -> None:
     await trade(market)
-    await redis_of(market).mset(dict.fromkeys(EPOCH_KEYS, redis_stream.being_filled("next")))
+    next_epoch = f"{market_of(await epoch_of(market))}-next"
+    await redis_of(market).mset(dict.fromkeys(EPOCH_KEYS, redis_stream.being_filled(next_epoch)))
     (ticket_id,) = await listed(market)
     with pytest.raises(StoreUnavailableError):
         await market.connections.stream.publish([recorded(1)])
     assert await published_events(redis_of(market), f"ticket:{ticket_id}") == []
     await keeper.round()
     await reach(market, f"ticket:{ticket_id}", 1)
+
+
+async def test_streams_of_another_market_are_left_alone(market: LocalMarket, keeper: EpochKeeper) -> None:
+    entity = await trade(market)
+    await redis_of(market).mset(dict.fromkeys(EPOCH_KEYS, "another-1"))
+    with pytest.raises(StoreUnavailableError, match="REDIS_URL"):
+        await keeper.round()
+    assert len(await published_events(redis_of(market), entity)) == 5
+    assert await epoch_of(market) == "another-1"
 
 
 async def test_events_of_accounts_are_in_the_window(market: LocalMarket, keeper: EpochKeeper) -> None:
