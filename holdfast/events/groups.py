@@ -5,16 +5,16 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from holdfast.events.keys import dead_letters_key
+from holdfast.events.keys import dead_letters_key, replay_key
 from holdfast.events.leases import living_members
 from holdfast.events.partitions import PARTITIONS, STREAM_KEYS
 
 
 @dataclass(frozen=True, slots=True)
 class GroupStatus:
-    """A group: its living members, the events in their hands, and its dead letters.
+    """A group: its living members, the events in their hands and those that are replayed, and its dead letters.
 
-    `age_seconds` is how long ago the oldest event was published that is not acknowledged; 0 if all are.
+    `age_seconds` is how long ago the oldest event was published or replayed that is not acknowledged; 0 if all are.
     """
 
     group: str
@@ -45,16 +45,28 @@ async def group_status(redis: Redis, group: str) -> GroupStatus:
     pending = [answer for answer in answers[::2] if isinstance(answer, dict)]
     unread = [answer for answer in answers[1::2] if isinstance(answer, list)]
     oldest = [answer["min"] for answer in pending if answer["min"]] + [entries[0][0] for entries in unread if entries]
+    replayed = await _replayed(redis, group)
+    oldest += [entry_id for entry_id, _ in replayed]
     seconds, microseconds = await redis.time()
     now_ms = seconds * 1000 + microseconds // 1000
     oldest_ms = min((int(entry_id.partition(b"-")[0]) for entry_id in oldest), default=now_ms)
     return GroupStatus(
         group,
         tuple(await living_members(redis, group)),
-        sum(answer["pending"] for answer in pending),
+        sum(answer["pending"] for answer in pending) + sum(count for _, count in replayed),
         max(0, now_ms - oldest_ms) / 1000,
         await redis.xlen(dead_letters_key(group)),
     )
+
+
+async def _replayed(redis: Redis, group: str) -> list[tuple[bytes, int]]:
+    """The id of the oldest dead letter that is replayed in each partition, and how many are: handled ones are gone."""
+    pipe = redis.pipeline(transaction=False)
+    for number in range(PARTITIONS):
+        pipe.xrange(replay_key(group, number), count=1)
+        pipe.xlen(replay_key(group, number))
+    found: list[Any] = await pipe.execute()
+    return [(entries[0][0], count) for entries, count in zip(found[::2], found[1::2], strict=True) if entries]
 
 
 async def _group_infos(redis: Redis) -> list[list[dict[str, Any]]]:

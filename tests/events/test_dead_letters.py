@@ -4,6 +4,7 @@ import pytest
 from redis.asyncio import Redis
 
 from holdfast.events import connect, dead_letters, groups
+from holdfast.events.groups import group_status
 from tests.events.support.publisher import Publisher
 from tests.events.support.reading import ids, next_message, nothing_comes, take
 
@@ -68,8 +69,11 @@ async def test_replayed_dead_letter_comes_to_its_group_only(bus: Redis, publishe
         assert [one.version for one in await take(another, 2)] == [1, 2]
         (letter,) = await dead_letters.list_dead_letters(bus, "d")
         await dead_letters.replay(bus, "d", letter.id)
-        (message,) = await take(subscription, 1)
+        message = await next_message(subscription)
         assert (message.id, message.deliveries) == ("ticket:a:1", 1)
+        assert (await group_status(bus, "d")).pending == 1
+        await message.ack()
+        assert (await group_status(bus, "d")).pending == 0
         assert await nothing_comes(another)
         assert await nothing_comes(subscription)
         assert await dead_letters.list_dead_letters(bus, "d") == []
