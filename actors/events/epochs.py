@@ -20,6 +20,7 @@ from actors.runtime.ports import Clock, Instant, StoreUnavailableError
 from actors.storage.event_stream import StreamState
 from holdfast.events.event import Event
 from holdfast.events.partitions import EPOCH_KEYS, PARTITIONS, STREAM_KEYS
+from holdfast.events.stream_position import entry_id_of
 
 EVERY_SECONDS = 1.0
 TRIM_EVERY_MS = 60_000
@@ -197,9 +198,4 @@ def market_of(epoch: str) -> str:
 
 def went_back(before: Sequence[str], now: Sequence[str]) -> bool:
     """Whether a stream's last entry id is lower than it was."""
-    return any(_key(last) > _key(found) for last, found in zip(before, now, strict=True))
-
-
-def _key(entry_id: str) -> tuple[int, int]:
-    milliseconds, _, number = entry_id.partition("-")
-    return int(milliseconds), int(number)
+    return any(entry_id_of(last) > entry_id_of(found) for last, found in zip(before, now, strict=True))

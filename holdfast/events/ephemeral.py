@@ -1,5 +1,6 @@
 """A subscription that nobody remembers, as live pages have it: no group, no acknowledgements."""
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator
@@ -16,7 +17,7 @@ from holdfast.events.intake import SLACK_MS
 from holdfast.events.message import Gap, Message
 from holdfast.events.partition import Marks
 from holdfast.events.partitions import EPOCH_KEYS, STREAM_KEYS
-from holdfast.events.patience import Patience
+from holdfast.events.patience import REST_SECONDS, Patience
 from holdfast.events.stream_position import StreamPosition, entry_id_of, is_complete_epoch
 from holdfast.events.subjects import Subjects
 
@@ -42,6 +43,7 @@ class EphemeralSubscription:
         self._caught_up_at: dict[str, float] = {}
         self._epochs: dict[str, bytes | None] = {}
         self._epochs_seen_at = 0.0
+        self._rests_until = 0.0
         self._marks = Marks()
         self._past: AsyncIterator[Event] | None = None
         self._past_begin: tuple[int, frozenset[int]] = (0, frozenset())
@@ -126,6 +128,7 @@ class EphemeralSubscription:
         self._past = None
 
     async def _read(self) -> None:
+        await asyncio.sleep(self._rests_until - time.monotonic())
         before = dict(self._last_ids)
         found: Any = await self._patience(lambda: self._redis.xread(before, count=_PAGE, block=_WAIT_MS))  # type: ignore[arg-type]
         if (not found or time.monotonic() - self._epochs_seen_at > _WAIT_MS / 1000) and await self._is_begun_anew():
@@ -137,6 +140,8 @@ class EphemeralSubscription:
             return
         now = time.monotonic()
         self._caught_up_at.update((stream, now) for stream in STREAM_KEYS if stream not in full)
+        if found and not full:
+            self._rests_until = now + REST_SECONDS
         for name, entries in found:
             stream = name.decode()
             partition = STREAM_KEYS.index(stream)

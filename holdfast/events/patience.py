@@ -10,6 +10,9 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError,
 
 FIRST_DELAY_SECONDS = 0.05
 LONGEST_DELAY_SECONDS = 2.0
+# Who has caught up reads together what comes in so long: woken by each of 370 events a second, one took four times the
+# processor time.
+REST_SECONDS = 0.05
 
 logger = logging.getLogger("holdfast.events")
 T = TypeVar("T")

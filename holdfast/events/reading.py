@@ -14,7 +14,7 @@ from holdfast.events.keys import replay_key
 from holdfast.events.leases import Leases
 from holdfast.events.partition import Partition
 from holdfast.events.partitions import stream_key
-from holdfast.events.patience import GroupMissingError, is_group_missing
+from holdfast.events.patience import REST_SECONDS, GroupMissingError, is_group_missing
 from holdfast.events.subscription import Setting, Subscription
 
 WAIT_MS = 1_000
@@ -146,7 +146,8 @@ class Reader(Subscription):
             found = await self._wait_for_entries(last_ids)
             if not found or time.monotonic() - self._epochs_seen_at > WAIT_MS / 1000:
                 await self._look_for_new_epochs()
-            await self._read_streams([(streams[stream], stream) for stream in found])
+            if await self._read_streams([(streams[stream], stream) for stream in found]):
+                await asyncio.sleep(REST_SECONDS)
 
     def _readable(self) -> Iterable[tuple[str, Partition]]:
         for partition in self._partitions.values():
@@ -181,21 +182,26 @@ class Reader(Subscription):
             if partition.is_readable and partition.epoch != epoch:
                 self._begin_anew(partition)
 
-    async def _read_streams(self, found: list[tuple[Partition, str]]) -> None:
+    async def _read_streams(self, found: list[tuple[Partition, str]]) -> bool:
+        """Read what was found; return whether that was all that there is."""
         free = self._window.free
         streams = [(partition, stream) for partition, stream in found if partition.is_readable][: max(0, free)]
         if not streams:
-            return
+            return False
+        count = max(1, free // len(streams))
         now = time.monotonic()
         for partition, _ in streams:
             if now - partition.caught_up_at < _CAUGHT_UP_SECONDS:
                 partition.covered_id = ""
         try:
-            answers = await self._commands.read(streams, max(1, free // len(streams)))
+            answers = await self._commands.read(streams, count)
         except (RedisError, OSError) as error:
             answers = [error] * len(streams)
         work = zip(streams, answers, strict=True)
         await asyncio.gather(*(self._take_in(partition, stream, answer) for (partition, stream), answer in work))
+        return all(
+            isinstance(answer, list) and answer[0] == b"entries" and len(answer[2]) < count for answer in answers
+        )
 
     async def _take_in(self, partition: Partition, stream: str, answer: object) -> None:
         if not partition.is_open:
