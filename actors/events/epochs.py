@@ -117,6 +117,8 @@ class EpochKeeper:
             # Each would delete the other's streams, for ever.
             raise StoreUnavailableError("another market uses this Redis: give each its own database in REDIS_URL")
         if before is None or look.epochs != {before.epoch} or went_back(before.last_ids, look.last_ids):
+            if before is not None:
+                logger.warning("event_stream_lost", epoch=before.epoch)
             market = secrets.token_hex(4) if before is None else market_of(before.epoch)
             await self._begin_epoch(market, look.run_id)
             return
@@ -132,7 +134,7 @@ class EpochKeeper:
     async def _begin_epoch(self, market: str, run_id: str) -> None:
         now = self._clock.now()
         epoch = f"{market}-{now:x}-{secrets.token_hex(4)}"
-        logger.warning("event_stream_epoch_begins", epoch=epoch)
+        logger.info("event_stream_epoch_begins", epoch=epoch)
         filling = being_filled(epoch)
         self._state = None
         await self._begin_script([*EPOCH_KEYS, *STREAM_KEYS], [filling])
