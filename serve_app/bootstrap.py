@@ -58,6 +58,7 @@ from serve_app.services import Clock, Queries, Services
 from serve_app.web.live.feed import LiveFeed
 
 _REDIS_SECONDS = 1.0
+_STOP_SECONDS = 2.0
 # Each is a request to Serve, which takes 2,000 at a time (app.py).
 _STREAMS_BESIDE_REQUESTS = 800
 
@@ -214,6 +215,8 @@ async def _running(services: Services, *more: Coroutine[Any, Any, None]) -> Asyn
     finally:
         for task in tasks:
             task.cancel()
+        # Before Redis and the database are closed under them; a driver may lose a cancellation.
+        await asyncio.wait(tasks, timeout=_STOP_SECONDS)
         with suppress(StoreUnavailableError):
             await services.security_events.flush()
         services.passwords.close()

@@ -32,6 +32,7 @@ from actors.supervision.recovery import Recovery
 from actors.supervision.stalled_purchases import StalledPurchases
 from actors.tickets.entity import TicketEntity
 from config.settings import Settings
+from holdfast.events.partitions import EPOCH_KEYS
 from tests.support.eventually import eventually
 
 PATIENCE = 5_000
@@ -185,6 +186,8 @@ async def local_market(settings: Settings) -> AsyncIterator[LocalMarket]:
     market = LocalMarket(settings)
     await create_indexes(market.connections.database)
     await market.account.prepare()
+    # Tests share a Redis: whoever starts has it, whatever another market's Supervisor would say.
+    await market.connections.redis.delete(*EPOCH_KEYS)
     await market.connections.epoch_keeper(settings).round()
     market.start()
     try:
