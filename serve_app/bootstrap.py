@@ -40,6 +40,7 @@ from actors.storage.webhook_endpoints import WebhookEndpoints
 from actors.storage.webhook_inbox import WebhookInbox
 from actors.supervision.delisting import Delisting
 from config.settings import Settings
+from holdfast.cancellation import cancel_until_ended
 from serve_app.accounts.bearer_tokens import AccessTokens
 from serve_app.accounts.changed_users import ChangedUsers
 from serve_app.accounts.password_hashes import Argon2Cost, Passwords
@@ -205,7 +206,8 @@ async def _running(services: Services, *more: Coroutine[Any, Any, None]) -> Asyn
         services.security_events.run(),
         services.sessions.purge_expired(),
         services.access_tokens.purge_expired(),
-        services.changed_users.run(),
+        services.changed_users.keep_telling(),
+        services.changed_users.keep_hearing(),
         services.live.run(),
         services.events.run(),
     )
@@ -213,10 +215,8 @@ async def _running(services: Services, *more: Coroutine[Any, Any, None]) -> Asyn
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        # Before Redis and the database are closed under them; a driver may lose a cancellation.
-        await asyncio.wait(tasks, timeout=_STOP_SECONDS)
+        # Before Redis and the database are closed under them.
+        await cancel_until_ended(tasks, _STOP_SECONDS)
         with suppress(StoreUnavailableError):
             await services.security_events.flush()
         services.passwords.close()

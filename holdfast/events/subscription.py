@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from redis.asyncio import Redis
 
+from holdfast.cancellation import cancel_until_ended
 from holdfast.events.deliveries import Deliveries, Limits
 from holdfast.events.group_commands import GroupCommands
 from holdfast.events.groups import group_status
@@ -106,9 +107,7 @@ class Subscription:
 
     async def _cancelled(self) -> None:
         """Return once nothing of the subscription runs."""
-        self._cancel()
-        if self._tasks:
-            await asyncio.wait([*self._tasks])
+        await cancel_until_ended(self._tasks)
         await self._setting.redis_patience.until_idle()
 
     async def _end(self, *, waits: bool) -> None:

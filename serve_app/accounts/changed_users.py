@@ -48,17 +48,11 @@ class ChangedUsers:
         """Whether the user changed something in the last 15 seconds, at this replica or another."""
         return self._now() < self._until.get(user_id, 0.0)
 
-    async def run(self) -> None:
-        """Tell the other replicas and hear from them, until cancelled.
+    async def keep_telling(self) -> None:
+        """Tell the other replicas what was noted here, until cancelled.
 
         A replica that is alone does so as well: Serve may start more at any time, and a replica is not told of them.
         """
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._keep_telling())
-            listening = keep_listening(self._redis, _CHANNEL, self._hear, reconnect_seconds=_RECONNECT_SECONDS)
-            tasks.create_task(listening)
-
-    async def _keep_telling(self) -> None:
         while True:
             await self._has_news.wait()
             self._has_news.clear()
@@ -69,6 +63,10 @@ class ChangedUsers:
             except REDIS_FAILURES:
                 logger.warning("changed_users_not_told", users=len(told))
                 await asyncio.sleep(_RECONNECT_SECONDS)
+
+    async def keep_hearing(self) -> None:
+        """Remember what other replicas tell, until cancelled."""
+        await keep_listening(self._redis, _CHANNEL, self._hear, reconnect_seconds=_RECONNECT_SECONDS)
 
     def _hear(self, told: bytes) -> None:
         # Whatever else somebody sends on the channel is no user.

@@ -10,13 +10,14 @@ from redis.asyncio import Redis
 
 from actors.domain.instants import Instant
 from actors.storage.revocations import RevocationRecords
+from holdfast.cancellation import cancel_until_ended
 from serve_app.accounts.channel import REDIS_FAILURES, keep_listening
 
 _log = structlog.get_logger()
 _CHANNEL = "holdfast:revocations"
 _POLL_SECONDS = 2.0
 _RECONNECT_SECONDS = 5.0
-_CANCEL_AGAIN_SECONDS = 0.1
+_STOP_SECONDS = 2.0
 # Replicas stamp with their own clocks, and a stamp is older than its insert: look back further than both can differ.
 _OVERLAP_MS = 120_000
 _REVOCATION = re.compile(rb"([0-9A-Za-z_-]{1,64}) ([0-9]{1,15})")
@@ -49,12 +50,7 @@ class Revocations:
 
     async def stop(self) -> None:
         """End the background work."""
-        pending = set(self._tasks)
-        while pending:
-            for task in pending:
-                task.cancel()
-            # While redis-py connects it can swallow a cancellation: one is not always enough.
-            _, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN_SECONDS)
+        await cancel_until_ended(self._tasks, _STOP_SECONDS)
 
     async def revoke(self, session_id: str, expires_at: Instant) -> None:
         """End the session for good: durable when this returns. Raises pymongo's ConnectionFailure."""

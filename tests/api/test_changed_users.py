@@ -8,6 +8,7 @@ import pytest
 from bson import ObjectId
 from redis.asyncio import Redis
 
+from holdfast.cancellation import cancel_until_ended
 from serve_app.accounts.changed_users import _MOST, REMEMBERED_SECONDS, ChangedUsers
 from tests.api.world import COOKIE_DOMAIN, Person, World
 from tests.support.eventually import eventually
@@ -65,7 +66,7 @@ async def test_change_is_remembered_for_longer_than_any_list_is_kept(redis: Redi
 
 async def test_replicas_tell_each_other_who_changed_something(redis: Redis) -> None:
     here, there = ChangedUsers(redis), ChangedUsers(redis)
-    jobs = [asyncio.create_task(replica.run()) for replica in (here, there)]
+    jobs = [asyncio.create_task(job) for job in (here.keep_telling(), here.keep_hearing(), there.keep_hearing())]
     users = [str(ObjectId()) for _ in range(50)]
 
     async def is_subscribed() -> bool:
@@ -78,9 +79,7 @@ async def test_replicas_tell_each_other_who_changed_something(redis: Redis) -> N
         here.note(user_id)
     await eventually(lambda: all(there.has_changed(user_id) for user_id in users), seconds=1.0)
     assert not there.has_changed("not-a-user")
-    for job in jobs:
-        job.cancel()
-    await asyncio.wait(jobs)
+    await cancel_until_ended(jobs, 5.0)
 
 
 async def test_replica_of_a_market_that_started_with_one_tells_those_that_serve_adds(
@@ -88,15 +87,14 @@ async def test_replica_of_a_market_that_started_with_one_tells_those_that_serve_
 ) -> None:
     assert world.services.settings.api_replicas == 1
     seller, added = await world.someone(), ChangedUsers(redis)
-    job = asyncio.create_task(added.run())
+    job = asyncio.create_task(added.keep_hearing())
 
     async def hears() -> bool:
         world.services.changed_users.note(seller.id)
         return added.has_changed(seller.id)
 
     await eventually(hears)
-    job.cancel()
-    await asyncio.wait([job])
+    await cancel_until_ended([job], 5.0)
 
 
 async def test_users_who_changed_something_are_remembered_within_bounds(redis: Redis) -> None:

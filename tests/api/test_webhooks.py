@@ -15,6 +15,7 @@ from actors.domain.purchase_commands import ResumePurchase
 from actors.domain.refusals import Refusal, Unavailable
 from actors.payments.webhook_events import HANDLED_EVENT_TYPES, OF_PAYMENTS, OF_SETTLED_MONEY
 from actors.stripe.webhooks import sign
+from holdfast.cancellation import cancel_until_ended
 from tests.api.examples import EXAMPLES
 from tests.api.fake_market import SLOW
 from tests.api.world import JSON, NOBODY, World, errors
@@ -58,8 +59,7 @@ async def handling(world: World) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        running.cancel()
-        await asyncio.wait([running])
+        await cancel_until_ended([running])
 
 
 async def refused(world: World, response: httpx.Response) -> None:

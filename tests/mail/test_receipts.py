@@ -17,6 +17,7 @@ from actors.mail.outbox import Outbox
 from actors.runtime.ports import RecordedEvent, StoreUnavailableError
 from actors.storage.database import Database
 from actors.supervision.duty import Duties, Duty
+from holdfast.cancellation import cancel_until_ended
 from holdfast.events import Event
 from tests.mail.conftest import NOW
 from tests.support.event_streams import NoHistory, an_event_stream
@@ -70,8 +71,7 @@ async def writing_receipts(redis: Redis, database: Database, handle: Handle | No
     try:
         yield
     finally:
-        running.cancel()
-        await asyncio.wait([running])
+        await cancel_until_ended([running])
         await consumer.close()
 
 

@@ -12,6 +12,7 @@ from actors.domain.ticket_commands import CancelOrder
 from actors.runtime.ports import StoreUnavailableError
 from cli.up.embedded_servers import Server, start_redis
 from config.settings import Settings
+from holdfast.cancellation import cancel_until_ended
 from holdfast.events import Event, connect
 from holdfast.events.partitions import PARTITIONS
 from tests.support.eventually import eventually
@@ -87,8 +88,7 @@ async def test_consumer_ends_with_exactly_the_journals_events_after_redis_was_aw
         journal = {event.id: event async for event in market.connections.history.since(0, range(PARTITIONS))}
         await eventually(lambda: {event.id for event in found} >= journal.keys(), CATCHES_UP_SECONDS)
         is_closing.set()
-        jobs[1].cancel()
-        await asyncio.wait(jobs)
+        await asyncio.gather(jobs[0], cancel_until_ended([jobs[1]]))
         assert {event.id for event in found} == journal.keys()
         handled: dict[str, int] = {}
         for event in found:

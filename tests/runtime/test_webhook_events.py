@@ -17,6 +17,7 @@ from actors.stripe.sandbox import Sandbox
 from actors.stripe.sandbox.sandbox import SETTLE_SECONDS
 from actors.stripe.webhooks import WebhookEvent, read_event, sign
 from config.settings import Settings
+from holdfast.cancellation import cancel_until_ended
 from tests.support.buying import DECLINED, VISA, WANTS_ACTION, an_order, money, order_now, recovered
 from tests.support.eventually import eventually
 from tests.support.examples import NOW, new_id
@@ -266,8 +267,7 @@ async def test_an_enqueued_webhook_event_is_handled_in_a_moment(market: LocalMar
     try:
         await eventually(is_complete)
     finally:
-        job.cancel()
-        await asyncio.wait([job])
+        await cancel_until_ended([job])
 
 
 # What comes too early

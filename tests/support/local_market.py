@@ -32,6 +32,7 @@ from actors.supervision.recovery import Recovery
 from actors.supervision.stalled_purchases import StalledPurchases
 from actors.tickets.entity import TicketEntity
 from config.settings import Settings
+from holdfast.cancellation import cancel_until_ended
 from holdfast.events.partitions import EPOCH_KEYS
 from tests.support.eventually import eventually
 
@@ -49,11 +50,8 @@ class RunningHost:
 
     async def kill(self) -> None:
         """Ends everything that runs for this host, also what still writes documents behind its replies."""
-        # A driver may lose a cancellation that arrives together with its answer, so it is repeated.
         while running := [task for task in asyncio.all_tasks() if self._has(task)]:
-            for task in running:
-                task.cancel()
-            await asyncio.wait(running, timeout=0.1)
+            await cancel_until_ended(running)
 
     def _has(self, task: asyncio.Task[Any]) -> bool:
         frame = getattr(task.get_coro(), "cr_frame", None)

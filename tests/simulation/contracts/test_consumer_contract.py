@@ -9,6 +9,7 @@ import pytest
 from actors.domain.ticket_events import OrderCreated
 from actors.runtime.ports import StoreUnavailableError
 from actors.supervision.duty import Duties, Duty
+from holdfast.cancellation import cancel_until_ended
 from holdfast.events import Event
 from holdfast.events.catalogue import OrderData
 from tests.simulation.contracts.examples import an_order, recorded
@@ -62,8 +63,7 @@ async def consuming(
     try:
         yield
     finally:
-        running.cancel()
-        await asyncio.wait([running])
+        await cancel_until_ended([running])
         await consumer.close()
 
 
