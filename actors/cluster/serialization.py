@@ -34,6 +34,7 @@ from actors.domain import (
     ticket_values,
 )
 from actors.runtime.host import Counters
+from actors.runtime.trace import Traced
 
 VERSION = 1
 # The version and the number of messages: so much every release can read of every other.
@@ -208,7 +209,7 @@ _MODULES = (
 )  # fmt: skip
 _CLASSES = [
     each
-    for each in (*chain.from_iterable(vars(module).values() for module in _MODULES), Heartbeat, Counters)
+    for each in (*chain.from_iterable(vars(module).values() for module in _MODULES), Heartbeat, Counters, Traced)
     if isinstance(each, type)
 ]
 _COMMANDS = frozenset(

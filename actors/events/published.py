@@ -52,6 +52,7 @@ def published_event(record: RecordedEvent, *, source: str, preceded_by: int | No
         partition_key=partition_key,
         data=orjson.dumps(data_of(event, entity_id), option=orjson.OPT_UTC_Z),
         preceded_by=preceded_by,
+        traceparent=record.traceparent,
     )
 
 

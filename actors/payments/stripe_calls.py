@@ -13,6 +13,7 @@ from actors.domain.refusals import Refusal, Unavailable
 from actors.runtime.host import Host
 from actors.runtime.ports import Clock
 from actors.runtime.retry import backoff
+from actors.runtime.trace import with_trace
 from actors.stripe import errors
 from actors.stripe.client import Stripe, is_confirmation_token
 from actors.stripe.resources import Dispute, Intent, Refund
@@ -57,7 +58,7 @@ class StripeCalls:
 
     async def tell(self, command: ChargeCommand) -> Charge:
         """The charge after the command, which is in the journal by then. Raises RefusedError."""
-        (reply,) = await self._charges.deliver([command], self._clock.now() + PATIENCE_MS)
+        (reply,) = await self._charges.deliver([with_trace(command)], self._clock.now() + PATIENCE_MS)
         if isinstance(reply, Charge):
             return reply
         raise RefusedError(reply)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from actors.domain.answers import PaymentAnswer
 from actors.domain.purchase_commands import PurchaseCommand
@@ -12,6 +13,7 @@ from actors.payments.refund_purchase import RefundSaga
 from actors.processes.base import HostActor
 from actors.processes.resources import Resources
 from actors.runtime.ports import Instant
+from actors.runtime.trace import Traced, handle_traced
 
 
 class OrderActor(HostActor):
@@ -35,13 +37,12 @@ class OrderActor(HostActor):
 
     async def handle(
         self,
-        messages: Sequence[PurchaseCommand],
+        messages: Sequence[PurchaseCommand | Traced],
         _deadline: Instant,
         *,
         redelivered: bool,
     ) -> list[PaymentAnswer | Refusal]:
         self.counters.deliveries += 1
         self.counters.messages += len(messages)
-        return list(
-            await asyncio.gather(*(self._commands.handle(message, redelivered=redelivered) for message in messages))
-        )
+        handle = partial(self._commands.handle, redelivered=redelivered)
+        return list(await asyncio.gather(*(handle_traced(message, handle) for message in messages)))

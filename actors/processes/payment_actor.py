@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from actors.domain.answers import ChargeAnswer
 from actors.domain.charge_commands import PaymentCommand
@@ -11,6 +12,7 @@ from actors.payments.charge_workflow import ChargeWorkflow
 from actors.processes.base import HostActor
 from actors.processes.resources import Resources
 from actors.runtime.ports import Instant
+from actors.runtime.trace import Traced, handle_traced
 
 
 class PaymentActor(HostActor):
@@ -30,10 +32,11 @@ class PaymentActor(HostActor):
 
     async def handle(
         self,
-        messages: Sequence[PaymentCommand],
+        messages: Sequence[PaymentCommand | Traced],
         deadline: Instant,
         *,
         redelivered: bool,  # noqa: ARG002 - steps are repeatable
     ) -> list[ChargeAnswer | Refusal]:
         """Charges go on when their caller has given up: what was begun at Stripe is to be known."""
-        return list(await asyncio.gather(*(self._payments.handle(message, deadline) for message in messages)))
+        handle = partial(self._payments.handle, deadline=deadline)
+        return list(await asyncio.gather(*(handle_traced(message, handle) for message in messages)))

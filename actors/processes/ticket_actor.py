@@ -14,6 +14,7 @@ from actors.processes.resources import Resources
 from actors.runtime.commit_relay import CommitRelay
 from actors.runtime.host import Host
 from actors.runtime.ports import Instant, StoreUnavailableError
+from actors.runtime.trace import Traced
 from actors.tickets.dedicated import DedicatedTickets
 from actors.tickets.entity import TicketEntity
 
@@ -53,7 +54,7 @@ class TicketActor(HostActor):
             connections.supervise(self._dedicated.run())
 
     async def handle(
-        self, messages: Sequence[TicketCommand], deadline: Instant, *, redelivered: bool
+        self, messages: Sequence[TicketCommand | Traced], deadline: Instant, *, redelivered: bool
     ) -> list[TicketAnswer | Refusal | Moved]:
         if self._has_ended:
             return [Moved()] * len(messages)

@@ -13,6 +13,7 @@ from actors.domain.refusals import Overloaded, Refusal, Unavailable
 from actors.runtime.batch_loader import answer_all
 from actors.runtime.ports import Answer_co, Clock, HostUnreachableError, Instant, Transport
 from actors.runtime.retry import backoff
+from actors.runtime.trace import with_trace
 
 FIRST_BACKOFF_SECONDS = 0.05
 
@@ -105,7 +106,7 @@ class _Channel(Generic[Answer_co]):
             return Overloaded()
         loop = asyncio.get_running_loop()
         reply: asyncio.Future[Answer_co | Refusal] = loop.create_future()
-        self._waiting.append(_Waiting(message, deadline, redelivered, reply))
+        self._waiting.append(_Waiting(with_trace(message), deadline, redelivered, reply))
         if self._in_flight < self._limits.in_flight and self._starting * self._limits.batch < len(self._waiting):
             # Not now but soon: what arrives in the same pass of the event loop goes along.
             self._starting += 1

@@ -33,6 +33,7 @@ from actors.runtime.replay import load
 from actors.runtime.replies import ReplySender
 from actors.runtime.retry import backoff, retry
 from actors.runtime.timers import Timers
+from actors.runtime.trace import Traced
 from actors.runtime.turn import Decider, Turn, existing
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 1.0
@@ -110,7 +111,7 @@ class Host(Generic[State, Command, Answer_co]):
             alarm.cancel()
 
     async def deliver(
-        self, commands: Sequence[Command], deadline: Instant, *, redelivered: bool = False
+        self, commands: Sequence[Command | Traced], deadline: Instant, *, redelivered: bool = False
     ) -> list[Answer_co | Refusal]:
         """The replies in order: what the entity answers, or a refusal, such as Overloaded and Unavailable.
 

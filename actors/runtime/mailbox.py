@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from actors.runtime.ports import Instant, Reply
+from actors.runtime.trace import message_of, traceparent_of
 
 
 class Batch:
@@ -30,21 +31,23 @@ class Envelope:
     """One message. Those of a timer have no batch, and nobody waits for them.
 
     `conflicts` counts how often it was decided on what turned out to be stale; `is_deferred` says that an earlier
-    message of its turn had one of its keys; `redelivered` says that it was sent before.
+    message of its turn had one of its keys; `redelivered` says that it was sent before; `traceparent` is the trace
+    context of the request that it is part of.
     """
 
-    __slots__ = ("batch", "command", "conflicts", "deadline", "is_deferred", "place", "redelivered")
+    __slots__ = ("batch", "command", "conflicts", "deadline", "is_deferred", "place", "redelivered", "traceparent")
 
     def __init__(
         self,
-        command: Any,  # noqa: ANN401 - any message
+        message: Any,  # noqa: ANN401 - any message
         deadline: Instant,
         batch: Batch | None = None,
         place: int = 0,
         *,
         redelivered: bool = False,
     ) -> None:
-        self.command = command
+        self.command = message_of(message)
+        self.traceparent = traceparent_of(message)
         self.deadline = deadline
         self.batch = batch
         self.place = place

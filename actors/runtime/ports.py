@@ -24,7 +24,7 @@ class RecordedEvent(Generic[Event_co]):
     """One event of one entity, such as `ticket:5f…`; versions of an entity have no gaps and start at 1.
 
     `commit` is the id of its commit, and `previous_commit` that of the commit with the version before: None for the
-    first version, and where it is not known.
+    first version, and where it is not known. `traceparent` is the W3C trace context of the request that caused it.
     """
 
     entity: str
@@ -33,6 +33,7 @@ class RecordedEvent(Generic[Event_co]):
     event: Event_co
     previous_commit: str | None = None
     commit: str | None = field(default=None, compare=False)
+    traceparent: str | None = None
 
     @property
     def key(self) -> str:

@@ -38,6 +38,15 @@ class Turn(Generic[State]):
     found: list[DocumentUpdate] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Stamp:
+    """What is recorded with an event besides what happened."""
+
+    at: Instant
+    commit: str
+    traceparent: str | None = None
+
+
 class Decider(Generic[State, Command]):
     """Decides the messages of a turn in memory, in their order. It neither reads nor writes anything else."""
 
@@ -66,12 +75,13 @@ class Decider(Generic[State, Command]):
         entity_id = entity.entity_id(command)
         now = max(turn.at, entity.updated_at(turn.states[entity_id]))
         records: list[RecordedEvent] = []
+        stamp = _Stamp(now, commit, envelope.traceparent)
         try:
             self._apply_due(turn, entity_id, now, commit)
             state = turn.states[entity_id]
             decided = entity.decide(state, command, now)
             for event in decided.events:
-                state = self._record(records, state, entity_id, now, event, commit)
+                state = self._record(records, state, entity_id, event, stamp)
             reply = decided.refusal or entity.reply(existing(state), command, decided)
             keys = self._keys(records)
         except Exception:  # noqa: BLE001 - the rule: one message's bug must not take the turn down
@@ -95,7 +105,7 @@ class Decider(Generic[State, Command]):
         state = turn.states[entity_id]
         records: list[RecordedEvent] = []
         for event in self._entity.expire_if_due(state, now):
-            state = self._record(records, state, entity_id, now, event, commit)
+            state = self._record(records, state, entity_id, event, _Stamp(now, commit))
         if records:
             self._accept(turn, entity_id, state, records, self._keys(records))
 
@@ -115,19 +125,14 @@ class Decider(Generic[State, Command]):
             turn.changed.add(entity_id)
             self._entity.on_decided(record.event)
 
-    def _record(  # noqa: PLR0913, PLR0917 - what an event is recorded with
-        self,
-        records: list[RecordedEvent],
-        state: State | None,
-        entity_id: str,
-        now: Instant,
-        event: object,
-        commit: str,
+    def _record(
+        self, records: list[RecordedEvent], state: State | None, entity_id: str, event: object, stamp: "_Stamp"
     ) -> State:
         """Adds the event to those of the next commit, and returns the state after it."""
         entity = self._entity
         key, version = f"{entity.kind}:{entity_id}", entity.version(state) + 1
-        records.append(RecordedEvent(key, version, now, event, entity.commit_of(state), commit))
+        previous = entity.commit_of(state)
+        records.append(RecordedEvent(key, version, stamp.at, event, previous, stamp.commit, stamp.traceparent))
         return entity.evolve(state, records[-1], entity_id)
 
     def _keys(self, records: Sequence[RecordedEvent]) -> list[str]:

@@ -172,6 +172,8 @@ def _event(record: RecordedEvent) -> Document:
     event = {"entity": record.entity, "version": record.version, "at": record.at, **encode_event(record.event)}
     if record.previous_commit is not None:
         event["after"] = record.previous_commit
+    if record.traceparent is not None:
+        event["trace"] = record.traceparent
     return event
 
 
@@ -185,4 +187,5 @@ def _commit(document: Document) -> Commit:
 
 def _record(event: Document, commit: str) -> RecordedEvent:
     read = decode_event_if_possible(event)
-    return RecordedEvent(event["entity"], event["version"], event["at"], read, event.get("after"), commit)
+    after, traceparent = event.get("after"), event.get("trace")
+    return RecordedEvent(event["entity"], event["version"], event["at"], read, after, commit, traceparent)

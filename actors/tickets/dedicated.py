@@ -24,6 +24,7 @@ from actors.runtime.host import Host
 from actors.runtime.placement import SharedPlacement
 from actors.runtime.ports import Clock, HostUnreachableError, Instant
 from actors.runtime.retry import retry
+from actors.runtime.trace import Traced, message_of
 from config.settings import Settings
 
 # Processes that are being started by one shared host. Each takes most of a core for 0.6 s.
@@ -68,13 +69,14 @@ class DedicatedTickets:
         self._has_wanted = asyncio.Event()
 
     async def deliver(
-        self, commands: Sequence[TicketCommand], deadline: Instant, *, redelivered: bool
+        self, messages: Sequence[TicketCommand | Traced], deadline: Instant, *, redelivered: bool
     ) -> list[TicketAnswer | Refusal | Moved]:
         """The replies in order, Moved for a ticket that has an actor of its own, unless `redelivered`."""
+        commands: list[TicketCommand] = [message_of(message) for message in messages]
         if redelivered:
             self._take_back(commands)
         stays = [command.ticket_id not in self._moved for command in commands]
-        replies = iter(await self._host.deliver(list(compress(commands, stays)), deadline, redelivered=redelivered))
+        replies = iter(await self._host.deliver(list(compress(messages, stays)), deadline, redelivered=redelivered))
         answers: list[TicketAnswer | Refusal | Moved] = [next(replies) if stay else Moved() for stay in stays]
         for command, answer in zip(commands, answers, strict=True):
             if isinstance(command, Reserve) and _is_held(answer):

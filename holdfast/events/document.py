@@ -34,7 +34,10 @@ ATTRIBUTES: Mapping[str, Mapping[str, Any]] = {
     },
     "partitionkey": {"type": "string", "description": "What the partition follows from: a ticket's id, or a user's."},
     "epoch": {"type": "string", "description": "The life of the stream: another one means that Redis lost events."},
-    "traceparent": {"type": "string", "description": "The W3C trace of what caused the event, if there is one."},
+    "traceparent": {
+        "type": "string",
+        "description": "The W3C trace context of the request that caused the event, if its client sent one.",
+    },
 }
 OPTIONAL = frozenset({"precededby", "epoch", "traceparent"})
 

@@ -5,10 +5,12 @@ import random
 from collections import Counter
 
 import pytest
+from redis.asyncio import Redis
 
 from benchmarks.support.running_market import RunningMarket
 from tests.cluster.conftest import People
 from tests.support.client import seconds_until
+from tests.support.event_streams import published_events
 
 PLACEMENTS = pytest.mark.parametrize(
     "market",
@@ -23,6 +25,7 @@ BUYERS = 200
 ROUNDS = 50
 # Its own process starts behind the answer.
 STARTED_SECONDS = 60.0
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 async def test_exactly_one_of_two_hundred_simultaneous_buyers_gets_the_ticket(people: People) -> None:
@@ -63,6 +66,25 @@ async def test_a_held_price_never_changes_while_prices_are_edited(people: People
         if reserved.status_code == 201:
             assert (await buyer.cancels(reserved.json()["id"])).status_code == 204
     assert sum(seen.values()) == ROUNDS
+
+
+async def test_trace_context_of_a_payment_is_on_its_events_of_every_actor(
+    market: RunningMarket, people: People
+) -> None:
+    seller, buyer = people(), people()
+    order_id = (await buyer.reserves((await seller.lists())["id"])).json()["id"]
+    assert (await buyer.pays(order_id, headers={"traceparent": TRACEPARENT})).status_code == 201
+    traces: dict[str, str | None] = {}
+    async with Redis.from_url(market.redis_url) as redis:
+
+        async def all_are_published() -> bool:
+            events = [event for event in await published_events(redis) if order_id.encode() in event.data]
+            traces.update({event.subject: event.traceparent for event in events})
+            return {"order.completed", "charge.completed"} <= traces.keys()
+
+        await seconds_until(all_are_published, 20)
+    assert traces.pop("order.created") is None
+    assert set(traces.values()) == {TRACEPARENT}, traces
 
 
 async def test_an_operator_can_tell_the_actors_apart(market: RunningMarket, people: People) -> None:

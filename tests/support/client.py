@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import httpx
@@ -42,8 +42,11 @@ class Person:
     async def cancels(self, order_id: str) -> httpx.Response:
         return await self._http.delete(f"/api/orders/{order_id}")
 
-    async def pays(self, order_id: str, method: str = "pm_card_visa") -> httpx.Response:
-        return await self._http.post("/api/payments", json={"orderId": order_id, "paymentMethod": method})
+    async def pays(
+        self, order_id: str, method: str = "pm_card_visa", headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        payment = {"orderId": order_id, "paymentMethod": method}
+        return await self._http.post("/api/payments", json=payment, headers=headers)
 
     async def leaves(self) -> None:
         await self._http.aclose()
