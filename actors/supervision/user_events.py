@@ -56,16 +56,18 @@ class UserEventRelay:
                 record = RecordedEvent(
                     f"user:{user.id}", version, user.created_at if version == 1 else user.updated_at, event
                 )
-                commit = Commit(self._writer, self._seq + 1, record.at, (record.key,), (record,))
-                self._seq += 1
-                await self._append(commit, record)
-                await self._stream.publish([record])
+                await self._stream.publish([await self._recorded(record)])
             await self._users.mark_relayed(user)
 
-    async def _append(self, commit: Commit, record: RecordedEvent) -> None:
+    async def _recorded(self, record: RecordedEvent) -> RecordedEvent:
+        """Return the event as it is in the journal, where an earlier round may have put it when the user was older."""
+        commit = Commit(self._writer, self._seq + 1, record.at, (record.key,), (record,))
+        self._seq += 1
         try:
             await self._journal.append(commit)
         except FencedError:
-            # An earlier round came this far. An election may still take its commit back while no majority has it.
-            if record.key not in await self._journal.existing_keys([record.key]):
+            earlier = await self._journal.commits_with_keys([record.key])
+            if not earlier:  # an election may still take that commit back while no majority has it
                 raise StoreUnavailableError("no majority has the commit of an earlier round yet") from None
+            (record,) = earlier[0].records
+        return record

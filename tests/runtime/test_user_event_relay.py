@@ -1,12 +1,12 @@
 """What changes about users is in the journal and in the stream, once each, whenever the sweep comes by."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import pytest
 from bson import ObjectId
 
 from actors.domain.account_events import UserCreated, UserUpdated
-from actors.runtime.ports import StoreUnavailableError
+from actors.runtime.ports import Commit, RecordedEvent, StoreUnavailableError
 from actors.storage.journal import MongoJournal
 from actors.storage.users import User, Users
 from actors.supervision.user_events import UserEventRelay
@@ -17,15 +17,18 @@ class Stream:
     """Keeps what is published; fails as often as it is told."""
 
     def __init__(self) -> None:
-        self.keys: list[str] = []
+        self.records: list[RecordedEvent] = []
         self.failures = 0
 
-    async def publish(self, records: object) -> None:
+    @property
+    def keys(self) -> list[str]:
+        return [record.key for record in self.records]
+
+    async def publish(self, records: Sequence[RecordedEvent]) -> None:
         if self.failures:
             self.failures -= 1
             raise StoreUnavailableError("away")
-        assert isinstance(records, list)
-        self.keys += [record.key for record in records]
+        self.records += records
 
 
 async def changed_user(market: LocalMarket) -> tuple[User, Users]:
@@ -67,13 +70,31 @@ async def test_a_user_event_relay_that_stopped_half_way_is_done_again(market: Lo
     assert len(await MongoJournal(market.connections.database).history(f"user:{user.id}")) == 2
 
 
+async def test_user_who_changes_between_two_relays_of_an_event_does_not_change_the_event(market: LocalMarket) -> None:
+    (user, users), stream = await changed_user(market), Stream()
+    sweeping = relay_of(market, stream)
+    await sweeping.relay()
+    assert await users.ban(user.id, 3_000)
+    stream.failures = 1
+    with pytest.raises(StoreUnavailableError):
+        await sweeping.relay()
+    assert await users.unban(user.id, 4_000)
+    await sweeping.relay()
+    assert [(record.version, record.at) for record in stream.records] == [
+        (1, 1_000),
+        (2, 2_000),
+        (3, 3_000),
+        (4, 4_000),
+    ]
+
+
 class PrimaryOnly(MongoJournal):
     """Has commits that no majority has yet: an insert finds their keys, and a question for them does not."""
 
     is_replicated = False
 
-    async def existing_keys(self, keys: Collection[str]) -> set[str]:
-        return await super().existing_keys(keys) if self.is_replicated else set()
+    async def commits_with_keys(self, keys: Collection[str]) -> list[Commit]:
+        return await super().commits_with_keys(keys) if self.is_replicated else []
 
 
 async def test_a_user_event_is_published_only_once_a_majority_has_the_commit_of_an_earlier_relay(
