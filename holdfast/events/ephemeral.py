@@ -1,7 +1,6 @@
 """A subscription that nobody remembers, as live pages have it: no group, no acknowledgements."""
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import AsyncIterator
 from types import TracebackType
@@ -128,17 +127,19 @@ class EphemeralSubscription:
         self._past = None
 
     async def _read(self) -> None:
-        await asyncio.sleep(self._rests_until - time.monotonic())
+        await asyncio.sleep(self._rests_until - asyncio.get_running_loop().time())
         before = dict(self._last_ids)
         found: Any = await self._patience(lambda: self._redis.xread(before, count=_PAGE, block=_WAIT_MS))  # type: ignore[arg-type]
-        if (not found or time.monotonic() - self._epochs_seen_at > _WAIT_MS / 1000) and await self._is_begun_anew():
+        if (
+            not found or asyncio.get_running_loop().time() - self._epochs_seen_at > _WAIT_MS / 1000
+        ) and await self._is_begun_anew():
             await self._skip()
             return
         full = {stream.decode() for stream, entries in found if len(entries) == _PAGE}
         if await self._is_trimmed(before, {stream.decode() for stream, _ in found}):
             await self._skip()
             return
-        now = time.monotonic()
+        now = asyncio.get_running_loop().time()
         self._caught_up_at.update((stream, now) for stream in STREAM_KEYS if stream not in full)
         if found and not full:
             self._rests_until = now + REST_SECONDS
@@ -167,12 +168,12 @@ class EphemeralSubscription:
             self._found.append(message)
 
     async def _is_begun_anew(self) -> bool:
-        self._epochs_seen_at = time.monotonic()
+        self._epochs_seen_at = asyncio.get_running_loop().time()
         return await self._epochs_now() != self._epochs
 
     async def _is_trimmed(self, before: dict[str, str], streams: set[str]) -> bool:
         """Return whether entries may have been removed before they were read."""
-        now = time.monotonic()
+        now = asyncio.get_running_loop().time()
         slow = [one for one in streams if now - self._caught_up_at.get(one, 0.0) > _CAUGHT_UP_SECONDS]
         for stream in slow:
             first: Any = await self._patience(lambda stream=stream: self._redis.xrange(stream, count=1))  # type: ignore[misc]
@@ -198,7 +199,7 @@ class EphemeralSubscription:
             self._last_ids[stream] = last[0][0].decode() if last else BEGINNING
             if last:
                 self._newest_ms = max(self._newest_ms, Event.of_fields(last[0][1]).time_ms)
-            self._caught_up_at[stream] = time.monotonic()
+            self._caught_up_at[stream] = asyncio.get_running_loop().time()
 
     async def _epochs_now(self) -> dict[str, bytes | None]:
         async def ask() -> list[bytes | None]:

@@ -171,6 +171,8 @@ class Intake:
                     malformed.append(name)
             if malformed:
                 await self._commands.ack(partition, stream, malformed)
+            if partition.trimmed:
+                await self.read_missed(partition)  # what is still there comes after what was trimmed
             self._window.take(len(rest))
             await self.read_gaps(rest)
         last_id = partition.last_ids[stream_key(partition.number)]

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Coroutine, Iterable
 from typing import Any
 
@@ -144,7 +143,7 @@ class Reader(Subscription):
                 continue
             last_ids = {stream: partition.last_ids[stream] for stream, partition in streams.items()}
             found = await self._wait_for_entries(last_ids)
-            if not found or time.monotonic() - self._epochs_seen_at > WAIT_MS / 1000:
+            if not found or asyncio.get_running_loop().time() - self._epochs_seen_at > WAIT_MS / 1000:
                 await self._look_for_new_epochs()
             if await self._read_streams([(streams[stream], stream) for stream in found]):
                 await asyncio.sleep(REST_SECONDS)
@@ -167,16 +166,20 @@ class Reader(Subscription):
         finally:
             entries.cancel()
             change.cancel()
+        now = asyncio.get_running_loop().time()
         for partition in self._partitions.values():
             stream = stream_key(partition.number)
             if stream in last_ids and stream not in found:
-                partition.caught_up_at = time.monotonic()
+                if now - partition.caught_up_at < _CAUGHT_UP_SECONDS:
+                    partition.caught_up_at = now
+                else:
+                    found.append(stream)  # only a read shows whether all that was in it was trimmed
         return found
 
     async def _look_for_new_epochs(self) -> None:
         """Streams that were begun anew may have lower ids, of which nothing would be heard."""
         partitions = [partition for partition in self._partitions.values() if partition.is_readable]
-        self._epochs_seen_at = time.monotonic()
+        self._epochs_seen_at = asyncio.get_running_loop().time()
         epochs = await self._commands.epochs([partition.number for partition in partitions])
         for partition, epoch in zip(partitions, epochs, strict=True):
             if partition.is_readable and partition.epoch != epoch:
@@ -189,7 +192,7 @@ class Reader(Subscription):
         if not streams:
             return False
         count = max(1, free // len(streams))
-        now = time.monotonic()
+        now = asyncio.get_running_loop().time()
         for partition, _ in streams:
             if now - partition.caught_up_at < _CAUGHT_UP_SECONDS:
                 partition.covered_id = ""
@@ -197,11 +200,12 @@ class Reader(Subscription):
             answers = await self._commands.read(streams, count)
         except (RedisError, OSError) as error:
             answers = [error] * len(streams)
+        for (partition, stream), answer in zip(streams, answers, strict=True):
+            if stream == stream_key(partition.number) and _is_all(answer, count):
+                partition.caught_up_at = now
         work = zip(streams, answers, strict=True)
         await asyncio.gather(*(self._take_in(partition, stream, answer) for (partition, stream), answer in work))
-        return all(
-            isinstance(answer, list) and answer[0] == b"entries" and len(answer[2]) < count for answer in answers
-        )
+        return all(_is_all(answer, count) for answer in answers)
 
     async def _take_in(self, partition: Partition, stream: str, answer: object) -> None:
         if not partition.is_open:
@@ -227,3 +231,8 @@ class Reader(Subscription):
                 # Redis may have given entries in an answer that was lost: they are pending, and nobody has them.
                 if not partition.is_busy:
                     self._while_busy(partition, self._prepare(partition))
+
+
+def _is_all(answer: object, count: int) -> bool:
+    """Return whether a stream that was asked for so many entries had no more."""
+    return isinstance(answer, list) and answer[0] == b"entries" and len(answer[2]) < count

@@ -2,7 +2,8 @@
 
 # KEYS: stream, lease, epoch key. ARGV: group, lease's value or nothing, client id, count, known epoch, id behind which
 # entries may be missing or nothing, id up to which the member knows what was delivered.
-# Answers the group's last delivered id, and the new entries.
+# Answers the group's last delivered id, and the new entries. Of a stream that is empty by now, its last id says whether
+# entries were in it.
 # A member that was stopped and has lost its lease must not take entries from its successor, so the step that reads
 # looks at the lease. If entries were delivered in an answer that never arrived, the member has to take them in first.
 READ = """
@@ -10,14 +11,13 @@ if ARGV[2] ~= '' and redis.call('GET', KEYS[2]) ~= ARGV[2] then return {'lost'} 
 local epoch = redis.call('GET', KEYS[3]) or ''
 if epoch ~= ARGV[5] then return {'epoch', epoch} end
 if ARGV[6] ~= '' then
-    local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
-    if first then
-        local ms, seq = string.match(first[1], '(%d+)-(%d+)')
+    local info = redis.pcall('XINFO', 'STREAM', KEYS[1])
+    if not info.err then
+        local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
+        local ms, seq = string.match(first and first[1] or info[8], '(%d+)-(%d+)')
         local known_ms, known_seq = string.match(ARGV[6], '(%d+)-(%d+)')
         ms, seq, known_ms, known_seq = tonumber(ms), tonumber(seq), tonumber(known_ms), tonumber(known_seq)
-        if ms > known_ms or (ms == known_ms and seq > known_seq) then
-            return {'trimmed', redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1][1]}
-        end
+        if ms > known_ms or (ms == known_ms and seq > known_seq) then return {'trimmed', info[8]} end
     end
 end
 local last_id = ''

@@ -145,6 +145,31 @@ async def test_trimmed_events_are_lost_without_the_look_at_the_first_entry(
             assert await nothing_comes(subscription)
 
 
+async def test_stream_that_was_trimmed_altogether_is_read_from_the_history(bus: Redis, publisher: Publisher) -> None:
+    async with connect(redis=bus, client_id="one", history=publisher) as client:
+        async with client.subscribe(">", durable="d") as subscription:
+            await publisher.tell("ticket:a", "ticket.created")
+            await take(subscription, 1)
+        await publisher.tell("ticket:a", "ticket.updated", "ticket.withdrawn")
+        await bus.xtrim(STREAM, maxlen=0, approximate=False)
+        async with client.subscribe(">", durable="d") as subscription:
+            assert ids(await take(subscription, 3)) == ["ticket:a:1", "ticket:a:2", "ticket:a:3"]
+
+
+async def test_what_is_still_pending_comes_after_what_was_trimmed_before_it(bus: Redis, publisher: Publisher) -> None:
+    async with connect(redis=bus, client_id="one", history=publisher) as client:
+        dead = await client.subscribe(">", durable="d", ack_wait=1)
+        await publisher.tell("ticket:a", "ticket.created", "ticket.updated")
+        await next_message(dead)
+        dead._cancel()
+        await trim_all_but_last(bus)
+    async with (
+        connect(redis=bus, client_id="two", history=publisher) as client,
+        client.subscribe(">", durable="d", ack_wait=1, queue_group="d") as subscription,
+    ):
+        assert ids(await take(subscription, 2)) == ["ticket:a:1", "ticket:a:2"]
+
+
 async def test_events_trimmed_while_pending_are_read_from_the_history(bus: Redis, publisher: Publisher) -> None:
     async with connect(redis=bus, client_id="one", history=publisher) as client:
         dead = await client.subscribe(">", durable="d", ack_wait=1)
