@@ -1,15 +1,12 @@
 """Our own consumers of the event stream: a durable subscription as a duty."""
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from redis.asyncio import Redis
 
-from actors.storage.database import Database
-from actors.storage.subscriptions import MongoPositions
-from holdfast.events import Client, Event, History, Message, Subscription, connect
+from holdfast.events import Client, Event, History, Message, Positions, Subscription, connect
 
 # Nothing of ours becomes a dead letter: events whose handling fails are handled again by the duty's next run.
 MAX_DELIVER = 1_000_000
@@ -24,7 +21,11 @@ Subscribe = Callable[[str, Sequence[str], Handle], Callable[[], Awaitable[None]]
 
 
 class Consumer:
-    """Hands the events of these subjects to `handle`, each at least once and those of an entity in order."""
+    """Hands the events of these subjects to `handle`, each at least once and those of an entity in order.
+
+    `life` is another one in each life of the process: the client id of the former one is in use until Redis takes it
+    for dead.
+    """
 
     def __init__(  # noqa: PLR0913 - what a subscription rests on
         self,
@@ -32,18 +33,15 @@ class Consumer:
         subjects: Sequence[str],
         handle: Handle,
         *,
+        life: str,
         redis: Redis,
-        database: Database,
+        positions: Positions,
         history: History,
     ) -> None:
         self._durable = durable
         self._subjects = subjects
         self._handle = handle
-        # Another one in each life of the process: the former one's is in use until Redis takes it for dead.
-        client_id = f"{durable}-{secrets.token_hex(8)}"
-        self._connecting = connect(
-            redis=redis, client_id=client_id, history=history, positions=MongoPositions(database)
-        )
+        self._connecting = connect(redis=redis, client_id=f"{durable}-{life}", history=history, positions=positions)
         self._client: Client | None = None
         self._subscription: Subscription | None = None
         self._in_hand: list[Message] = []

@@ -6,7 +6,7 @@ while nobody else may append, and is then open to all publishers.
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from actors.events.journal_history import JournalHistory
-from actors.events.redis_stream import PublishedEvents, RedisEventStream, being_filled
+from actors.events.redis_stream import RUN_ID, SERVER_KEYS, PublishedEvents, RedisEventStream, being_filled
 from actors.runtime.ports import Clock, Instant, StoreUnavailableError
 from actors.storage.event_stream import StreamState
 from holdfast.events.event import Event
@@ -25,7 +25,7 @@ from holdfast.events.stream_position import entry_id_of
 EVERY_SECONDS = 1.0
 TRIM_EVERY_MS = 60_000
 FILL_BATCH = 200
-# What another server may lack although none of its streams is behind our last look: what came after that look.
+# How far the clocks of the market's processes may be apart.
 LOOK_SLACK_MS = 10_000
 # The stream of before there were partitions.
 OLD_STREAM = "holdfast:events"
@@ -46,14 +46,21 @@ for k = 1, #KEYS / 2 do
     redis.call('SET', KEYS[k], ARGV[1])
 end
 """
-# KEYS: all epochs. ARGV: the epoch while it is being filled, and its name.
-_OPEN = """
-for _, key in ipairs(KEYS) do
-    if redis.call('GET', key) ~= ARGV[1] then return 0 end
+# KEYS: all epochs, then all servers. ARGV: what stands in each epoch, what is to stand there, and the server's run id.
+_OPEN = (
+    RUN_ID
+    + """
+if run_id ~= ARGV[3] then return 0 end
+for k = 1, #KEYS / 2 do
+    if redis.call('GET', KEYS[k]) ~= ARGV[1] then return 0 end
 end
-for _, key in ipairs(KEYS) do redis.call('SET', key, ARGV[2]) end
+for k = 1, #KEYS / 2 do
+    redis.call('SET', KEYS[k], ARGV[2])
+    redis.call('SET', KEYS[k + #KEYS / 2], run_id)
+end
 return 1
 """
+)
 
 logger = structlog.get_logger(__name__)
 
@@ -110,50 +117,64 @@ class EpochKeeper:
             raise StoreUnavailableError(type(error).__name__) from error
 
     async def _round(self) -> None:
-        before = self._state or await self._states.load()
-        now = self._clock.now()
+        # Asked first: what is behind these marks may have come into the streams after the look.
+        published = await self._history.published()
         look = await self._look()
+        before = self._state or await self._states.load()
+        if self._state is not None and not self._state.is_of(look.epochs):
+            before = await self._states.load()  # another Supervisor may have begun an epoch
+        now = self._clock.now()
         if before is not None and any(market_of(epoch) != market_of(before.epoch) for epoch in look.epochs if epoch):
             # Each would delete the other's streams, for ever.
             raise StoreUnavailableError("another market uses this Redis: give each its own database in REDIS_URL")
-        if before is None or look.epochs != {before.epoch} or went_back(before.last_ids, look.last_ids):
+        if before is None or not before.is_of(look.epochs) or went_back(before.last_ids, look.last_ids):
             if before is not None:
                 logger.warning("event_stream_lost", epoch=before.epoch)
             market = secrets.token_hex(4) if before is None else market_of(before.epoch)
-            await self._begin_epoch(market, look.run_id)
+            await self._begin_epoch(market, look.run_id, published)
             return
         if look.run_id != before.run_id:
-            logger.warning("event_stream_on_another_server", epoch=before.epoch)
-            since = before.looked_at - LOOK_SLACK_MS
-            await self._publish_since(since, RedisEventStream(self._redis, self._events, epoch=before.epoch))
+            await self._go_on(before, look.run_id)
         if (look.run_id, look.last_ids) != (before.run_id, before.last_ids) or self._state is None:
-            await self._save(StreamState(before.epoch, look.run_id, look.last_ids, now))
+            await self._save(StreamState(before.epoch, look.run_id, look.last_ids, now, published))
         if now - self._trimmed_at >= TRIM_EVERY_MS:
             await self._trim(now)
 
-    async def _begin_epoch(self, market: str, run_id: str) -> None:
+    async def _go_on(self, before: StreamState, run_id: str) -> None:
+        """Publish what another server may lack, and let others append to it."""
+        logger.warning("event_stream_on_another_server", epoch=before.epoch)
+        stream = RedisEventStream(self._redis, self._events, epoch=before.epoch, run_id=run_id)
+        await self._publish(self._history.unpublished(before.published, before.looked_at - LOOK_SLACK_MS), stream)
+        await self._open(before.epoch, before.epoch, run_id)
+
+    async def _begin_epoch(self, market: str, run_id: str, published: Mapping[str, int]) -> None:
         now = self._clock.now()
         epoch = f"{market}-{now:x}-{secrets.token_hex(4)}"
         logger.info("event_stream_epoch_begins", epoch=epoch)
         filling = being_filled(epoch)
         self._state = None
         await self._begin_script([*EPOCH_KEYS, *STREAM_KEYS], [filling])
-        stream = RedisEventStream(self._redis, self._events, max_bytes=self._max_bytes, epoch=filling)
-        count = await self._publish_since(now - self._retention_ms, stream)
+        stream = RedisEventStream(self._redis, self._events, max_bytes=self._max_bytes, epoch=filling, run_id=run_id)
+        count = await self._publish(self._history.since(now - self._retention_ms, range(PARTITIONS)), stream)
         await self._redis.unlink(OLD_STREAM)
         look = await self._look()
         # Saved before it is open: after a death in between the next look finds another epoch, and begins anew.
-        await self._save(StreamState(epoch, run_id, look.last_ids, now))
-        if not await self._open_script(EPOCH_KEYS, [filling, epoch]):
-            raise StoreUnavailableError("the event stream was lost again")
+        await self._save(StreamState(epoch, run_id, look.last_ids, now, published))
+        await self._open(filling, epoch, run_id)
         logger.info("event_stream_epoch_begun", epoch=epoch, events=count)
 
-    async def _publish_since(self, since: Instant, stream: RedisEventStream) -> int:
-        """Append what was committed since then, and return how many events that were."""
+    async def _open(self, found: str, epoch: str, run_id: str) -> None:
+        """Let others append, unless Redis is another one by now. Raises StoreUnavailableError."""
+        if not await self._open_script([*EPOCH_KEYS, *SERVER_KEYS], [found, epoch, run_id]):
+            raise StoreUnavailableError("the event stream was lost again")
+
+    @staticmethod
+    async def _publish(events: AsyncIterator[Event], stream: RedisEventStream) -> int:
+        """Append the events, and return how many they were."""
         count = 0
         batch: list[Event] = []
         try:
-            async for event in self._history.since(since, range(PARTITIONS)):
+            async for event in events:
                 batch.append(event)
                 if len(batch) >= FILL_BATCH:
                     await stream.append(batch)
@@ -184,10 +205,13 @@ class EpochKeeper:
     async def _trim(self, now: Instant) -> None:
         """By age, and by what Redis says of each stream's memory: events may grow faster than their average."""
         largest = self._max_bytes // PARTITIONS
-        for key in STREAM_KEYS:
-            await self._redis.xtrim(key, minid=now - self._retention_ms, approximate=True)
-            used = await self._redis.memory_usage(key) or 0
-            if used > largest:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for key in STREAM_KEYS:
+                pipeline.xtrim(key, minid=now - self._retention_ms, approximate=True)
+                pipeline.memory_usage(key)
+            answers = await pipeline.execute()
+        for key, used in zip(STREAM_KEYS, answers[1::2], strict=True):
+            if used is not None and used > largest:
                 length = await self._redis.xlen(key)
                 await self._redis.xtrim(key, maxlen=length * largest // used, approximate=True)
         self._trimmed_at = now

@@ -1,6 +1,7 @@
 """The servers that a process of the market is connected to: MongoDB, Redis, and Stripe or its sandbox."""
 
 import os
+import secrets
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from actors.storage.documents import MongoDocuments
 from actors.storage.entities import MongoEntities
 from actors.storage.event_stream import MongoStreamStates
 from actors.storage.journal import MongoJournal
+from actors.storage.subscriptions import MongoPositions
 from actors.storage.upgrades import DocumentUpgrade
 from actors.storage.user_flags import DelistedSellers, MongoChangedUsers, MongoPendingUserEvents
 from actors.storage.webhook_inbox import WebhookInbox
@@ -99,8 +101,19 @@ class ProductionResources(Resources):
         ]
 
     def _subscribe(self, durable: str, subjects: Sequence[str], handle: Handle) -> Callable[[], Awaitable[None]]:
-        consumer = Consumer(durable, subjects, handle, redis=self.redis, database=self.database, history=self.history)
-        return consumer.run_once
+        return self.consumer(durable, subjects, handle).run_once
+
+    def consumer(self, durable: str, subjects: Sequence[str], handle: Handle) -> Consumer:
+        """Hands events to `handle`, in this life of the process."""
+        return Consumer(
+            durable,
+            subjects,
+            handle,
+            life=secrets.token_hex(8),
+            redis=self.redis,
+            positions=MongoPositions(self.database),
+            history=self.history,
+        )
 
     def epoch_keeper(self, settings: Settings, *, max_bytes: int = MAX_BYTES) -> EpochKeeper:
         """What notices that Redis lost events, and publishes them again."""

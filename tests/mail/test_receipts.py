@@ -1,6 +1,7 @@
 """Sales and refunds reach the outbox through the event stream, each once, and across restarts."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,6 +17,7 @@ from actors.mail import receipts
 from actors.mail.outbox import Outbox
 from actors.runtime.ports import RecordedEvent, StoreUnavailableError
 from actors.storage.database import Database
+from actors.storage.subscriptions import MongoPositions
 from actors.supervision.duty import Duties, Duty
 from holdfast.cancellation import cancel_until_ended
 from holdfast.events import Event
@@ -63,8 +65,9 @@ async def writing_receipts(redis: Redis, database: Database, handle: Handle | No
         receipts.DURABLE,
         receipts.SUBJECTS,
         handle or own,
+        life=secrets.token_hex(8),
         redis=redis,
-        database=database,
+        positions=MongoPositions(database),
         history=NoHistory(),
     )
     running = asyncio.create_task(Duties([Duty("write_receipts", 0.0, consumer.run_once)], lambda: NOW).run())
