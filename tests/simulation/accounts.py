@@ -57,6 +57,9 @@ class Accounts:
     def may_buy(self, user_id: str) -> bool:
         return user_id not in self.barred | self.banned | self.closed
 
+    def changed_since(self, at: Instant) -> list[str]:
+        return [user.id for user in self.users.values() if user.updated_at >= at]
+
     def to_relay(self, most: int) -> list[PendingUser]:
         return [self.users[user_id] for user_id in self.pending][:most]
 

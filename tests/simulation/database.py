@@ -1,7 +1,7 @@
 """The database of a simulation: what MongoDB holds for us, with the promises that its fakes are held to."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,8 @@ from actors.domain.ticket import Ticket
 from actors.domain.ticket_values import Order
 from actors.payments.webhook_events import ReceivedWebhookEvent
 from actors.read_model.projections import FIRST_PROJECTION, charge_of, order_of, ticket_of, unpaid_hold_keys
-from actors.runtime.ports import Checkpoint, Commit, RecordedEvent
+from actors.runtime.ports import Checkpoint, Commit, RecordedEvent, version_key
+from actors.storage.event_stream import StreamState
 from tests.simulation.accounts import Accounts
 
 READERS: dict[str, Callable[[Document], Any]] = {"tickets": ticket_of, "orders": order_of, "charges": charge_of}
@@ -51,8 +52,9 @@ class Tables:
     webhook_events: dict[str, ReceivedWebhookEvent] = field(default_factory=dict)
     unhandled: dict[str, Instant] = field(default_factory=dict)
     accounts: Accounts = field(default_factory=Accounts)
-    # How far subscribers have read the stream.
-    positions: dict[str, int] = field(default_factory=dict)
+    # How far durables are, by partition, and how the streams were when they were looked at last.
+    positions: dict[str, dict[int, int]] = field(default_factory=dict)
+    stream_state: StreamState | None = None
     # On the primary alone, in the order in which they came: an election may take the last of them back.
     unconfirmed: dict[tuple[str, int], Commit] = field(default_factory=dict)
     keys_are_unique: bool = True
@@ -126,9 +128,14 @@ class Tables:
         return [self.commits[place] for place in places if place in self.commits]
 
     def history(self, entity: str, after: int, limit: int) -> list[RecordedEvent]:
-        records = (record for commit in self.commits.values() for record in commit.records)
-        wanted = (one for one in records if one.entity == entity and after < one.version <= after + limit)
-        return sorted(wanted, key=lambda one: one.version)
+        keys = [version_key(entity, version) for version in range(after + 1, after + 1 + limit)]
+        owners = [self.owners[key] for key in keys if key in self.owners]
+        found = {one.key: one for commit in owners for one in commit.records}
+        return [found[key] for key in keys if key in found]
+
+    def committed_at(self, writer: str, seq: int) -> Instant | None:
+        commit = self.commits.get((writer, seq))
+        return None if commit is None else commit.at
 
     def put(self, collection: str, document: Document) -> None:
         """Inserts, or replaces what is older."""
@@ -201,8 +208,18 @@ class Tables:
         if writer in self.checkpoints:
             self.last_checkpoints[writer] = self.checkpoints.pop(writer)
 
+    def writers_since(self, at: Instant) -> dict[str, int]:
+        everybody = (*self.checkpoints.values(), *self.last_checkpoints.values())
+        return {one.writer: one.applied for one in everybody if one.at >= at}
+
     def published_up_to(self, writers: Collection[str]) -> dict[str, int]:
         return {writer: self.checkpoints[writer].published for writer in writers if writer in self.checkpoints}
+
+    def keep_positions(self, durable: str, times: Mapping[int, int]) -> None:
+        self.positions.setdefault(durable, {}).update(times)
+
+    def keep_stream_state(self, state: StreamState) -> None:
+        self.stream_state = state
 
     def add_webhook_event(self, event: ReceivedWebhookEvent) -> None:
         """Raises DuplicateKeyError."""

@@ -7,6 +7,8 @@ from random import Random
 CALLS = (0.0005, 0.02)
 # Seconds by which the clocks of two primaries may differ.
 PRIMARIES_APART = 3.0
+# How many of the markets have a group of other people's consumers.
+GROUPS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,11 @@ class Faults:
     second_copy_every: float = 0.0
     lapse_every: float = 0.0
     election_every: float = 0.0
+    # Redis loses what it had; a stream loses its beginning; a member of a group dies or stops. With the last of them
+    # there is such a group.
+    redis_lost_every: float = 0.0
+    trim_every: float = 0.0
+    member_every: float = 0.0
     # Seconds that clocks of processes are off, at most, and how many seconds they lose or win in one.
     skew: float = 0.0
     drift: float = 0.0
@@ -78,6 +85,14 @@ def drawn(random: Random) -> Faults:
     faults = _with(faults, "election_every", random, 20.0, 120.0)
     faults = _with(faults, "late_replica", random, 0.005, 0.1)
     return _with(faults, "smtp_away_every", random, 40.0, 200.0)
+
+
+def with_losses(faults: Faults, random: Random) -> Faults:
+    """The faults of the event stream and of those who read it."""
+    for name in ("redis_lost_every", "trim_every"):
+        faults = _with(faults, name, random, 20.0, 120.0)
+    is_there = random.random() < GROUPS
+    return replace(faults, member_every=5.0 + 25.0 * random.random()) if is_there else faults
 
 
 def _with(faults: Faults, name: str, random: Random, low: float, high: float) -> Faults:

@@ -3,7 +3,7 @@
 The model of a ticket here is written down once more and does not ask actors/domain: a price, and who holds it.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -30,7 +30,6 @@ from actors.domain.ticket_events import (
     WaitingListClosed,
 )
 from actors.domain.ticket_values import CancelReason, Order
-from actors.events.published import is_published
 from actors.runtime.ports import Commit, RecordedEvent
 from tests.simulation.faults import PRIMARIES_APART
 from tests.simulation.history import History
@@ -91,9 +90,7 @@ class Invariants:
     ticket_writers: set[str] = field(default_factory=set)
     prices: dict[str, int] = field(default_factory=dict)
     fees: tuple[Decimal, ...] = (Decimal(0),)
-    published: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     committed: dict[str, int] = field(default_factory=Counter)
-    internal: set[tuple[str, int]] = field(default_factory=set)
     lines: Lines = field(default_factory=Lines)
     checks: Counter[str] = field(default_factory=Counter)
 
@@ -144,8 +141,6 @@ class Invariants:
             self._ticket_changed(entity_id, record)
         if isinstance(record.event, ChargeCreated):
             self._charge_created(record.event)
-        if not is_published(record):
-            self.internal.add((record.entity, record.version))
         self.history.add(record)
         self.world.note(type(record.event).__name__, record.entity)
 
@@ -277,7 +272,7 @@ class Invariants:
         if attempts[order.charge_id or ""] != hold.attempt:
             self._break(f"order {order.id} was sold by attempt {attempts[order.charge_id or '']}, not {hold.attempt}")
 
-    # Documents and the stream
+    # Documents
 
     def written(self, collection: str, entity: Any) -> None:  # noqa: ANN401 - a ticket, an order or a charge
         """Called in the instant in which a document is stored."""
@@ -289,21 +284,6 @@ class Invariants:
             self._break(f"the document of {entity.id} is ahead of the journal")
         elif versions[entity.version - 1] != entity:
             self._break(f"the document of {entity.id} is not version {entity.version} as the journal has it")
-
-    def added(self, record: RecordedEvent) -> None:
-        """Called in the instant in which an event is in the stream."""
-        self.checks["published"] += 1
-        known = self.published[record.entity]
-        if record.version > self.committed[record.entity]:
-            self._break(f"{record.key} was published before it was in the journal")
-        missing = [
-            version
-            for version in range(1, record.version)
-            if version not in known and (record.entity, version) not in self.internal
-        ]
-        if missing and record.version not in known:
-            self._break(f"{record.key} was published before version {missing[0]}")
-        known.add(record.version)
 
     @property
     def _now(self) -> int:

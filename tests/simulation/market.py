@@ -6,10 +6,15 @@ from random import Random
 from typing import Literal
 
 from pydantic import SecretStr
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from actors.cluster import names
 from actors.cluster.client import shared_names
-from actors.events.consumer import Handle
+from actors.events.consumer import Consumer, Handle
+from actors.events.epochs import EVERY_SECONDS as EPOCH_SECONDS
+from actors.events.epochs import EpochKeeper
+from actors.events.journal_history import JournalHistory
+from actors.events.redis_stream import MAX_BYTES, PublishedEvents, RedisEventStream
 from actors.mail import MailResources, duties
 from actors.mail.backends import NotSentError
 from actors.mail.templates import Message
@@ -21,12 +26,17 @@ from actors.stripe.client import connect
 from actors.stripe.sandbox import LedgerUnavailable, Sandbox, SandboxHTTPClient, WebhookDelivery
 from actors.supervision.duty import Duty
 from config.settings import Settings
+from holdfast.events import Event, Subjects
 from tests.simulation.actors import SimulatedRay
 from tests.simulation.api import Api
 from tests.simulation.database import Tables
+from tests.simulation.event_rules import EventRules
+from tests.simulation.event_stores import FakeChangedUsers, FakePositions, FakeStreamStates
 from tests.simulation.loop import Process
 from tests.simulation.mail import FakeEmailBackend, FakeEmailTokens, FakeMailQueries, FakeOutbox, Mails
-from tests.simulation.redis import FakeConsumer, FakeEventStream, Stream
+from tests.simulation.members import GROUP, SUBJECTS, Member
+from tests.simulation.redis_client import client_of
+from tests.simulation.redis_data import RedisData
 from tests.simulation.server import Server
 from tests.simulation.stores import (
     FakeCheckpoints,
@@ -60,13 +70,19 @@ class SimulatedMarket:
         self.mails = Mails()
         # Told of every mail that arrived: its id, its address, and what it says.
         self.when_mail_arrived: Callable[[str, str, Message], None] = lambda _id, _address, _letter: None
-        self.stream = Stream()
+        # Seconds between the true time and the clock of Redis.
+        self.redis_is_ahead = 0.0
+        self.redis_data = RedisData(lambda: int((world.now + self.redis_is_ahead) * 1000))
         self.ledger = WatchedLedger()
         self.database = Server(world, "database", StoreUnavailableError)
-        self.redis = Server(world, "redis", StoreUnavailableError)
+        self.redis = Server(world, "redis", RedisConnectionError)
         self.stripe = Server(world, "stripe", LedgerUnavailable)
         self.smtp = Server(world, "smtp", NotSentError)
         self.ray = SimulatedRay(world, settings, self.connect)
+        self.event_rules = EventRules(world, self.redis_data, settings.public_url)
+        self.redis_data.when_added = self.event_rules.added
+        self.redis_data.when_given = self.event_rules.given
+        self.members: list[Member] = []
         self.apis = [Api(self, number) for number in range(settings.api_replicas)]
         self.tables.when_inserted = self._replicate
         self._replicas = world.loop.process("replicas")
@@ -78,6 +94,13 @@ class SimulatedMarket:
             self.ray.create(name)
         for api in self.apis:
             api.start()
+        for member in self.members:
+            member.start()
+
+    def add_members(self, count: int) -> None:
+        """Other people's consumers, to be started with the rest."""
+        self.members = [Member(self, number) for number in range(count)]
+        self.event_rules.subscribed(GROUP, Subjects(SUBJECTS))
 
     def connect(self, world: World, process: Process) -> "SimulatedConnections":
         """What one process of it is connected to."""
@@ -111,6 +134,8 @@ class SimulatedMarket:
         self.ray.died(process)
         for api in self.apis:
             api.died(process)
+        for member in self.members:
+            member.died(process)
 
 
 class SimulatedConnections(Resources):
@@ -136,7 +161,14 @@ class SimulatedConnections(Resources):
         self.inbox = FakeInbox(database, tables)
         self.pending_user_events = FakePendingUserEvents(database, tables.accounts)
         self.delisting = FakeDelisting(database, tables)
-        self.stream = FakeEventStream(market.redis, market.stream, world.random)
+        self.redis = client_of(market.redis, market.redis_data)
+        self.positions = FakePositions(database, tables)
+        source = market.settings.public_url
+        self.history = JournalHistory(
+            self.journal, self.checkpoints, FakeChangedUsers(database, tables.accounts), source
+        )
+        self.published_events = PublishedEvents(self.history, source)
+        self.stream = RedisEventStream(self.redis, self.published_events)
 
     async def prepare(self) -> None:
         await self._market.database.call("create_indexes", lambda: None)
@@ -159,16 +191,38 @@ class SimulatedConnections(Resources):
         )
         return duties(mail, self.clock.now, public_url=settings.public_url)
 
+    def event_duties(self, settings: Settings) -> list[Duty]:
+        keeper = EpochKeeper(
+            self.redis,
+            FakeStreamStates(self._market.database, self._market.tables),
+            self.history,
+            self.published_events,
+            self.clock,
+            retention_ms=settings.event_retention_seconds * 1_000,
+            max_bytes=MAX_BYTES,
+        )
+        return [Duty("keep_event_stream", EPOCH_SECONDS, keeper.round)]
+
     def _subscribe(self, durable: str, subjects: Sequence[str], handle: Handle) -> Callable[[], Awaitable[None]]:
-        market = self._market
-        return FakeConsumer(
+        life = self._process.name.replace("#", "-")
+        rules = self._market.event_rules
+        rules.subscribed(durable, Subjects(subjects))
+
+        async def handle_and_tell(events: Sequence[Event]) -> None:
+            for event in events:
+                rules.begins(durable, event)
+            await handle(events)
+            for event in events:
+                rules.ends(durable, event)
+
+        return Consumer(
             durable,
             subjects,
-            handle,
-            redis=market.redis,
-            stream=market.stream,
-            database=market.database,
-            tables=market.tables,
+            handle_and_tell,
+            life=life,
+            redis=self.redis,
+            positions=self.positions,
+            history=self.history,
         ).run_once
 
     def end_process(self) -> None:

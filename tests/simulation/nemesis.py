@@ -7,14 +7,20 @@ from dataclasses import replace
 from actors.cluster import names
 from actors.stripe.sandbox.faults import FaultPlan
 from actors.stripe.sandbox.ledger_entry import Change
+from holdfast.events import reading
 from tests.simulation.faults import PRIMARIES_APART
 from tests.simulation.loop import Process
 from tests.simulation.market import SimulatedMarket
+from tests.simulation.redis_streams import NOTHING
 from tests.simulation.server import Server
 
 STOPPED = (0.5, 30.0)
 AWAY = (0.5, 20.0)
 ELECTION = (0.5, 12.0)
+# How old what Redis comes back with is, how long that takes, and how far apart the clocks of two servers are.
+LAG = (0.01, 30.0)
+FAILOVER = (0.01, 5.0)
+REDISES_APART = 30.0
 
 
 class Nemesis:
@@ -45,6 +51,9 @@ class Nemesis:
             (faults.second_copy_every, self._copy),
             (faults.lapse_every, self._lapse),
             (faults.election_every, self._elect),
+            (faults.redis_lost_every, self._lose_redis),
+            (faults.trim_every, self._trim),
+            (faults.member_every, self._disturb_member),
         ):
             if seconds:
                 every.setdefault(seconds, []).append(deed)
@@ -57,7 +66,7 @@ class Nemesis:
         for server in (self._market.database, self._market.redis, self._market.smtp):
             server.is_away = False
         self._market.ray.end_zombies()
-        for process in self._processes():
+        for process in (*self._processes(), *self._members()):
             process.go_on()
 
     async def _again(self, seconds: float, deed: Callable[[], Awaitable[None]]) -> None:
@@ -71,13 +80,18 @@ class Nemesis:
         actors = [slot.newest.process for slot in self._market.ray.slots.values() if slot.newest is not None]
         return actors + [api.process for api in self._market.apis]
 
+    def _members(self) -> list[Process]:
+        return [member.process for member in self._market.members]
+
     async def _kill(self) -> None:
         self._world.count("kill")
         self._world.kill(self._world.random.choice(self._processes()))
 
     async def _stop(self) -> None:
-        process = self._world.random.choice(self._processes())
         self._world.count("stop")
+        await self._stop_for_a_while(self._world.random.choice(self._processes()))
+
+    async def _stop_for_a_while(self, process: Process) -> None:
         self._world.note("stops", process.name)
         process.stop()
         await asyncio.sleep(self._world.seconds(*STOPPED))
@@ -110,6 +124,54 @@ class Nemesis:
         self._world.count("second_copy")
         self._world.note("gets a second copy", slot.name)
         self._market.ray.second_copy(slot)
+
+    async def _lose_redis(self) -> None:
+        """Emptied, killed without saving, or replaced by a replica that lags, with a clock of its own."""
+        market, world = self._market, self._world
+        world.count("redis_lost")
+        kind = world.random.choice(("is emptied", "begins empty", "is set back", "is another server"))
+        put_back = market.redis_data.flushall
+        if kind in {"is set back", "is another server"}:
+            put_back = market.redis_data.snapshot()
+            await asyncio.sleep(world.seconds(*LAG))
+        world.note(kind, "redis")
+        put_back()
+        if kind == "is emptied":
+            return
+        market.redis_data.run_id = world.new_id()
+        if kind == "is another server":
+            market.redis_is_ahead = REDISES_APART * (2 * world.random.random() - 1)
+        market.redis.is_away = True
+        await asyncio.sleep(world.seconds(*FAILOVER))
+        market.redis.is_away = False
+
+    async def _trim(self) -> None:
+        """A stream loses its beginning, also what a group has not read.
+
+        A group that has read nothing of a stream begins with what is there then.
+        """
+        durables = self._market.event_rules.durables
+        streams = [
+            (name, stream)
+            for name, stream in self._market.redis_data.streams.items()
+            if stream.ids and all(group in stream.groups and stream.groups[group].last > NOTHING for group in durables)
+        ]
+        if streams:
+            name, stream = self._world.random.choice(streams)
+            newest = stream.last
+            await asyncio.sleep(2 * reading._CAUGHT_UP_SECONDS)
+            old = stream.between(NOTHING, newest)
+            self._world.count("trim")
+            self._world.note("is trimmed", name)
+            stream.trim(self._world.random.randint(0, len(old)))
+
+    async def _disturb_member(self) -> None:
+        process = self._world.random.choice(self._members())
+        self._world.count("member")
+        if self._world.random.random() < 0.5:
+            self._world.kill(process)
+        else:
+            await self._stop_for_a_while(process)
 
     async def _lapse(self) -> None:
         """Money that was set aside is no longer to be had, as after seven days."""

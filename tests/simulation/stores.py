@@ -69,6 +69,10 @@ class FakeJournal:
         """Some events of one entity in order."""
         return await self._server.call("journal.history", lambda: self._tables.history(entity, after, limit))
 
+    async def committed_at(self, writer: str, seq: int) -> Instant | None:
+        """When the writer made this commit, None when there is none of this number."""
+        return await self._server.call("journal.committed_at", lambda: self._tables.committed_at(writer, seq))
+
 
 class FakeDocuments:
     """See runtime.ports.DocumentStore. What is lost on the way may have been written in part."""
@@ -108,6 +112,10 @@ class FakeCheckpoints:
 
     async def all(self) -> list[Checkpoint]:
         return await self._server.call("checkpoints.all", lambda: list(self._tables.checkpoints.values()))
+
+    async def writers_since(self, at: Instant) -> dict[str, int]:
+        """All writers that saved a checkpoint at this instant or later, each with the number of a commit of theirs."""
+        return await self._server.call("checkpoints.since", lambda: self._tables.writers_since(at))
 
 
 class FakeQueries:

@@ -16,7 +16,7 @@ T = TypeVar("T")
 Asked = set[tuple[str, str]]
 
 ROOT = Path(__file__).parents[2]
-OURS = tuple(f"{ROOT / folder}/" for folder in ("actors", "tests/simulation"))
+OURS = tuple(f"{ROOT / folder}/" for folder in ("actors", "holdfast", "tests/simulation"))
 NAMES = ("time", "monotonic", "process_time", "process_time", "thread_time")
 CLOCKS = {
     *(getattr(time, name) for name in NAMES),

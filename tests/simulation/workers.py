@@ -94,6 +94,7 @@ def at_most(seconds: float) -> Iterator[None]:
 def _prepare() -> None:
     # What the actors log is not for people here, and would cost a third of the time.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    logging.getLogger("holdfast.events").setLevel(logging.CRITICAL)
     # What was imported is not looked at again after every seed.
     gc.collect()
     gc.freeze()

@@ -1,14 +1,18 @@
 """What one process of the market is connected to, twice: real servers, and the fakes of a simulation."""
 
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from random import Random
+from time import time
 from typing import Protocol
 
+from redis.asyncio import Redis
+
 from actors.events.consumer import Consumer, Handle
-from actors.events.published import published_event
-from actors.events.redis_stream import RedisEventStream
+from actors.events.epochs import StreamStates
+from actors.events.journal_history import ChangedUsers, JournalHistory, Writers
+from actors.events.redis_stream import PublishedEvents, RedisEventStream
 from actors.mail.outbox import MailStore, Outbox
 from actors.mail.queries import StoredMailQueries
 from actors.mail.sender import MailQueries, TokenMaker
@@ -17,16 +21,21 @@ from actors.payments.webhook_events import ReceivedWebhookEvent
 from actors.processes.resources import EntityReads, Inbox
 from actors.processes.servers import ProductionResources
 from actors.runtime.ports import DocumentStore, EventStream, Instant, Journal, RecordedEvent
+from actors.storage.event_stream import MongoStreamStates
+from actors.storage.subscriptions import MongoPositions
+from actors.storage.user_flags import MongoChangedUsers
 from actors.storage.users import User, Users
 from actors.stripe.webhooks import WebhookEvent
 from actors.supervision.delisting import DelistingStore
 from actors.supervision.recovery import WriterCheckpoints
 from actors.supervision.user_events import PendingUserEvents
-from holdfast.events import Event
+from holdfast.events import Event, Positions
 from holdfast.events.partitions import EPOCH_KEYS
 from tests.simulation.database import Tables
+from tests.simulation.event_stores import FakeChangedUsers, FakePositions, FakeStreamStates
 from tests.simulation.mail import FakeEmailTokens, FakeMailQueries, FakeOutbox, Mails
-from tests.simulation.redis import FakeConsumer, FakeEventStream, Stream
+from tests.simulation.redis_client import client_of
+from tests.simulation.redis_data import RedisData
 from tests.simulation.server import Direct
 from tests.simulation.stores import (
     FakeCheckpoints,
@@ -50,6 +59,7 @@ COLLECTIONS = (
     "mails",
     "email_tokens",
     "subscriptions",
+    "event_stream",
 )
 
 
@@ -58,6 +68,13 @@ class WholeJournal(Journal, Protocol):
 
     async def history(self, entity: str, after: int = 0, limit: int = 200) -> list[RecordedEvent]:
         """Some events of one entity in order."""
+
+    async def committed_at(self, writer: str, seq: int) -> Instant | None:
+        """When the commit was made."""
+
+
+class WholeCheckpoints(WriterCheckpoints, Writers, Protocol):
+    """The checkpoints, as those see them who read the journal by time."""
 
 
 class WholeInbox(Inbox, Protocol):
@@ -93,7 +110,7 @@ class Parts(ABC):
 
     journal: WholeJournal
     documents: DocumentStore
-    checkpoints: WriterCheckpoints
+    checkpoints: WholeCheckpoints
     queries: EntityReads
     inbox: WholeInbox
     pending_users: PendingUserEvents
@@ -102,6 +119,10 @@ class Parts(ABC):
     tokens: TokenMaker
     mail_queries: MailQueries
     stream: EventStream
+    redis: Redis
+    positions: Positions
+    states: StreamStates
+    users: ChangedUsers
 
     @abstractmethod
     async def add_user(self, user_id: str, at: Instant) -> None:
@@ -131,9 +152,9 @@ class Parts(ABC):
     def consumer(self, durable: str, subjects: Sequence[str], handle: Handle) -> EventConsumer:
         """Somebody reads the stream."""
 
-    @abstractmethod
     async def entries(self) -> list[Event]:
         """Everything in the stream, in the order of publishing."""
+        return await published_events(self.redis)
 
     async def told(self, *entities: str) -> list[Told]:
         """What the stream has of these entities, in its order."""
@@ -153,7 +174,7 @@ class RealParts(Parts):
         self._users = Users(servers.database)
         self.journal = servers.journal  # type: ignore[assignment]  # MongoJournal, which has a history
         self.documents = servers.documents
-        self.checkpoints = servers.checkpoints
+        self.checkpoints = servers.checkpoints  # type: ignore[assignment]  # MongoCheckpoints, which knows all writers
         self.queries = servers.queries
         self.inbox = servers.inbox  # type: ignore[assignment]  # WebhookInbox, which takes webhook events
         self.pending_users = servers.pending_user_events
@@ -162,6 +183,10 @@ class RealParts(Parts):
         self.tokens = EmailTokens(servers.database)
         self.mail_queries = StoredMailQueries(servers.database)
         self.stream = servers.stream
+        self.redis = servers.redis
+        self.positions = MongoPositions(servers.database)
+        self.states = MongoStreamStates(servers.database)
+        self.users = MongoChangedUsers(servers.database)
 
     async def empty(self) -> None:
         await self._servers.redis.mset(dict.fromkeys(EPOCH_KEYS, "test"))
@@ -189,11 +214,7 @@ class RealParts(Parts):
         return await self._servers.database["email_tokens"].count_documents({})
 
     def consumer(self, durable: str, subjects: Sequence[str], handle: Handle) -> EventConsumer:
-        own = self._servers
-        return Consumer(durable, subjects, handle, redis=own.redis, database=own.database, history=own.history)
-
-    async def entries(self) -> list[Event]:
-        return await published_events(self._servers.redis)
+        return self._servers.consumer(durable, subjects, handle)
 
 
 class FakeParts(Parts):
@@ -202,7 +223,6 @@ class FakeParts(Parts):
     def __init__(self) -> None:
         self._tables = Tables()
         self._mails = Mails()
-        self._entries = Stream()
         server = Direct()
         self.journal = FakeJournal(server, self._tables)
         self.documents = FakeDocuments(server, self._tables)
@@ -214,7 +234,14 @@ class FakeParts(Parts):
         self.outbox = FakeOutbox(server, self._mails)
         self.tokens = FakeEmailTokens(server, self._mails)
         self.mail_queries = FakeMailQueries(server, self._tables)
-        self.stream = FakeEventStream(server, self._entries, Random(1))  # noqa: S311 - to have the same again
+        data = RedisData(lambda: int(time() * 1000))
+        data.mset(dict.fromkeys(EPOCH_KEYS, "test"))
+        self.redis = client_of(server, data)
+        self.positions = FakePositions(server, self._tables)
+        self.states = FakeStreamStates(server, self._tables)
+        self.users = FakeChangedUsers(server, self._tables.accounts)
+        self._history = JournalHistory(self.journal, self.checkpoints, self.users, "")
+        self.stream = RedisEventStream(self.redis, PublishedEvents(self._history, ""))
 
     async def add_user(self, user_id: str, at: Instant) -> None:
         self._tables.accounts.add(user_id, at)
@@ -235,10 +262,7 @@ class FakeParts(Parts):
         return len(self._mails.tokens)
 
     def consumer(self, durable: str, subjects: Sequence[str], handle: Handle) -> EventConsumer:
-        server, stream = Direct(), self._entries
-        return FakeConsumer(
-            durable, subjects, handle, redis=server, stream=stream, database=server, tables=self._tables
-        )
-
-    async def entries(self) -> list[Event]:
-        return [published_event(record, source="", preceded_by=None) for record in self._entries.entries]
+        return Consumer(
+            durable, subjects, handle, life=secrets.token_hex(8), redis=self.redis, positions=self.positions,
+            history=self._history,
+        )  # fmt: skip
