@@ -6,7 +6,7 @@ while nobody else may append, and is then open to all publishers.
 """
 
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -25,8 +25,6 @@ from holdfast.events.stream_position import entry_id_of
 EVERY_SECONDS = 1.0
 TRIM_EVERY_MS = 60_000
 FILL_BATCH = 200
-# How far the clocks of the market's processes may be apart.
-LOOK_SLACK_MS = 10_000
 # The stream of before there were partitions.
 OLD_STREAM = "holdfast:events"
 
@@ -39,25 +37,27 @@ for k = 1, #KEYS / 2 do
 end
 return found
 """
-# The same KEYS. ARGV: the new epoch, while it is being filled.
-_BEGIN = """
-for k = 1, #KEYS / 2 do
-    redis.call('DEL', KEYS[k + #KEYS / 2])
+# KEYS: all epochs, all streams, all servers. ARGV: the new epoch, while it is being filled.
+_BEGIN = (
+    RUN_ID
+    + """
+local count = #KEYS / 3
+for k = 1, count do
+    redis.call('DEL', KEYS[k + count])
     redis.call('SET', KEYS[k], ARGV[1])
+    redis.call('SET', KEYS[k + 2 * count], run_id)
 end
 """
-# KEYS: all epochs, then all servers. ARGV: what stands in each epoch, what is to stand there, and the server's run id.
+)
+# KEYS: all epochs, then all servers. ARGV: the epoch while it is being filled, and its name.
 _OPEN = (
     RUN_ID
     + """
-if run_id ~= ARGV[3] then return 0 end
-for k = 1, #KEYS / 2 do
-    if redis.call('GET', KEYS[k]) ~= ARGV[1] then return 0 end
+local count = #KEYS / 2
+for k = 1, count do
+    if redis.call('GET', KEYS[k]) ~= ARGV[1] or redis.call('GET', KEYS[k + count]) ~= run_id then return 0 end
 end
-for k = 1, #KEYS / 2 do
-    redis.call('SET', KEYS[k], ARGV[2])
-    redis.call('SET', KEYS[k + #KEYS / 2], run_id)
-end
+for k = 1, count do redis.call('SET', KEYS[k], ARGV[2]) end
 return 1
 """
 )
@@ -80,6 +80,17 @@ class _Look:
     epochs: frozenset[str]
     run_id: str
     last_ids: tuple[str, ...]
+
+    def lacks_something_of(self, before: StreamState) -> bool:
+        """Whether something may be gone since: of another server nobody knows."""
+        return (
+            self.epochs != {before.epoch}
+            or self.run_id != before.run_id
+            or any(
+                entry_id_of(last) > entry_id_of(found)
+                for last, found in zip(before.last_ids, self.last_ids, strict=True)
+            )
+        )
 
 
 class EpochKeeper:
@@ -117,64 +128,47 @@ class EpochKeeper:
             raise StoreUnavailableError(type(error).__name__) from error
 
     async def _round(self) -> None:
-        # Asked first: what is behind these marks may have come into the streams after the look.
-        published = await self._history.published()
         look = await self._look()
         before = self._state or await self._states.load()
-        if self._state is not None and not self._state.is_of(look.epochs):
+        if self._state is not None and look.lacks_something_of(self._state):
             before = await self._states.load()  # another Supervisor may have begun an epoch
         now = self._clock.now()
         if before is not None and any(market_of(epoch) != market_of(before.epoch) for epoch in look.epochs if epoch):
             # Each would delete the other's streams, for ever.
             raise StoreUnavailableError("another market uses this Redis: give each its own database in REDIS_URL")
-        if before is None or not before.is_of(look.epochs) or went_back(before.last_ids, look.last_ids):
+        if before is None or look.lacks_something_of(before):
             if before is not None:
                 logger.warning("event_stream_lost", epoch=before.epoch)
-            market = secrets.token_hex(4) if before is None else market_of(before.epoch)
-            await self._begin_epoch(market, look.run_id, published)
+            await self._begin_epoch(secrets.token_hex(4) if before is None else market_of(before.epoch))
             return
-        if look.run_id != before.run_id:
-            await self._go_on(before, look.run_id)
-        if (look.run_id, look.last_ids) != (before.run_id, before.last_ids) or self._state is None:
-            await self._save(StreamState(before.epoch, look.run_id, look.last_ids, now, published))
+        if look.last_ids != before.last_ids or self._state is None:
+            await self._save(StreamState(before.epoch, look.run_id, look.last_ids, now))
         if now - self._trimmed_at >= TRIM_EVERY_MS:
             await self._trim(now)
 
-    async def _go_on(self, before: StreamState, run_id: str) -> None:
-        """Publish what another server may lack, and let others append to it."""
-        logger.warning("event_stream_on_another_server", epoch=before.epoch)
-        stream = RedisEventStream(self._redis, self._events, epoch=before.epoch, run_id=run_id)
-        await self._publish(self._history.unpublished(before.published, before.looked_at - LOOK_SLACK_MS), stream)
-        await self._open(before.epoch, before.epoch, run_id)
-
-    async def _begin_epoch(self, market: str, run_id: str, published: Mapping[str, int]) -> None:
+    async def _begin_epoch(self, market: str) -> None:
         now = self._clock.now()
         epoch = f"{market}-{now:x}-{secrets.token_hex(4)}"
         logger.info("event_stream_epoch_begins", epoch=epoch)
         filling = being_filled(epoch)
         self._state = None
-        await self._begin_script([*EPOCH_KEYS, *STREAM_KEYS], [filling])
-        stream = RedisEventStream(self._redis, self._events, max_bytes=self._max_bytes, epoch=filling, run_id=run_id)
-        count = await self._publish(self._history.since(now - self._retention_ms, range(PARTITIONS)), stream)
+        await self._begin_script([*EPOCH_KEYS, *STREAM_KEYS, *SERVER_KEYS], [filling])
+        stream = RedisEventStream(self._redis, self._events, max_bytes=self._max_bytes, epoch=filling)
+        count = await self._publish_since(now - self._retention_ms, stream)
         await self._redis.unlink(OLD_STREAM)
         look = await self._look()
         # Saved before it is open: after a death in between the next look finds another epoch, and begins anew.
-        await self._save(StreamState(epoch, run_id, look.last_ids, now, published))
-        await self._open(filling, epoch, run_id)
+        await self._save(StreamState(epoch, look.run_id, look.last_ids, now))
+        if not await self._open_script([*EPOCH_KEYS, *SERVER_KEYS], [filling, epoch]):
+            raise StoreUnavailableError("the event stream was lost again")
         logger.info("event_stream_epoch_begun", epoch=epoch, events=count)
 
-    async def _open(self, found: str, epoch: str, run_id: str) -> None:
-        """Let others append, unless Redis is another one by now. Raises StoreUnavailableError."""
-        if not await self._open_script([*EPOCH_KEYS, *SERVER_KEYS], [found, epoch, run_id]):
-            raise StoreUnavailableError("the event stream was lost again")
-
-    @staticmethod
-    async def _publish(events: AsyncIterator[Event], stream: RedisEventStream) -> int:
-        """Append the events, and return how many they were."""
+    async def _publish_since(self, since: Instant, stream: RedisEventStream) -> int:
+        """Append what was committed since then, and return how many events that were."""
         count = 0
         batch: list[Event] = []
         try:
-            async for event in events:
+            async for event in self._history.since(since, range(PARTITIONS)):
                 batch.append(event)
                 if len(batch) >= FILL_BATCH:
                     await stream.append(batch)
@@ -220,8 +214,3 @@ class EpochKeeper:
 def market_of(epoch: str) -> str:
     """Return which market's epoch it is: the part that all of its epochs have in common."""
     return epoch.partition("-")[0]
-
-
-def went_back(before: Sequence[str], now: Sequence[str]) -> bool:
-    """Whether a stream's last entry id is lower than it was."""
-    return any(entry_id_of(last) > entry_id_of(found) for last, found in zip(before, now, strict=True))

@@ -1,13 +1,13 @@
 """Published events as the journal has them: for consumers that missed some, and to fill a stream anew."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Protocol
 
 from actors.events.published import is_published
 from actors.events.redis_stream import PublishedEvents
-from actors.runtime.ports import Checkpoint, Commit, Instant, RecordedEvent, StoreUnavailableError, parse_commit_id
+from actors.runtime.ports import Commit, Instant, RecordedEvent, StoreUnavailableError, parse_commit_id
 from holdfast.events.event import Event
 from holdfast.events.partitions import partition_of
 
@@ -15,8 +15,6 @@ PAGE = 200
 # A checkpoint is saved a second after a commit, and once an hour when there is none.
 CHECKPOINT_LAG_MS = 3_600_000
 VERSIONS_AT_ONCE = 100
-# A change of a user is published by the Supervisor, which may have been away so long.
-USERS_LAG_MS = 3_600_000
 
 
 class EventJournal(Protocol):
@@ -33,10 +31,7 @@ class EventJournal(Protocol):
 
 
 class Writers(Protocol):
-    """Who wrote to the journal. Both raise StoreUnavailableError."""
-
-    async def all(self) -> list[Checkpoint]:
-        """The checkpoints of those that are not known to have ended with everything published."""
+    """Who wrote to the journal. Raises StoreUnavailableError."""
 
     async def writers_since(self, at: Instant) -> dict[str, int]:
         """Those that may have committed at this instant or later, each with the number of a commit of theirs."""
@@ -87,30 +82,11 @@ class JournalHistory:
         Raises ConnectionError.
         """
         wanted = frozenset(partitions)
-        async for event in self._events_since(time_ms, {}):
-            if partition_of(event.partition_key) in wanted:
-                yield event
-
-    async def published(self) -> dict[str, int]:
-        """Return up to which commit each writer's events are published; of writers that ended all are.
-
-        Raises StoreUnavailableError.
-        """
-        return {one.writer: one.published for one in await self._writers.all()}
-
-    def unpublished(self, published: Mapping[str, int], time_ms: int) -> AsyncIterator[Event]:
-        """Yield the events that may not have been published yet at this instant, when `published` said this.
-
-        Those of writers that `published` does not name, and of users, are chosen by the time of their commit. Raises
-        ConnectionError.
-        """
-        return self._events_since(time_ms, published)
-
-    async def _events_since(self, at: Instant, published: Mapping[str, int]) -> AsyncIterator[Event]:
         try:
-            async for record in self._records_since(at, published):
+            async for record in self._records_since(time_ms):
                 for event in await self._events.of([record]):
-                    yield event
+                    if partition_of(event.partition_key) in wanted:
+                        yield event
         except StoreUnavailableError as error:
             raise ConnectionError(str(error)) from error
 
@@ -124,17 +100,15 @@ class JournalHistory:
             after = page[-1].version
         return records
 
-    async def _records_since(self, at: Instant, published: Mapping[str, int]) -> AsyncIterator[RecordedEvent]:
-        users_since = at - USERS_LAG_MS if published else at
-        async for user_id in self._users.changed_since(users_since):
+    async def _records_since(self, at: Instant) -> AsyncIterator[RecordedEvent]:
+        async for user_id in self._users.changed_since(at):
             for record in await self._journal.history(f"user:{user_id}"):
-                if record.at >= users_since:
+                if record.at >= at:
                     yield record
-        readers = {writer: _Reader(writer, seq + 1, seq) for writer, seq in published.items()}
+        readers = {}
         for writer, some_seq in (await self._writers.writers_since(at - CHECKPOINT_LAG_MS)).items():
-            if writer not in readers:
-                seq = await self._last_before(writer, some_seq, at)
-                readers[writer] = _Reader(writer, seq + 1, seq)
+            seq = await self._last_before(writer, some_seq, at)
+            readers[writer] = _Reader(writer, seq + 1, seq)
         ordered = _VersionOrder({reader.writer: reader.first_seq for reader in readers.values()})
         async for commit in self._merged(list(readers.values())):
             for record in commit.records:

@@ -2,8 +2,8 @@
 
 Appending and checking are one script. It appends nothing when the epoch is another than the publisher's, or when the
 stream lacks what the publisher wrote last: Redis lost something. Then the epoch is removed, so that nobody appends, and
-the Supervisor begins a new one (`epochs.py`). Nor does it append to a server that took over until the Supervisor has
-looked what that lacks: later events of an entity would come before those that were lost.
+the Supervisor begins a new one (`epochs.py`). It appends nothing either on another server than the epoch was begun on:
+nobody knows what that lacks, and later events of an entity would come before those that were lost.
 """
 
 from collections.abc import Sequence
@@ -29,16 +29,15 @@ SMALLEST_ENTRY_BYTES = 500
 _AVERAGE_OVER = 2_000
 KNOWN_CHARGES = 100_000
 
-# The server that an epoch is written on, beside the epoch of each partition: its run id, another after each start.
+# Beside the epoch of each partition the server on which it was begun: its run id, which is another after each start.
 SERVER_KEYS = tuple(f"holdfast:events:server:{{{partition:02d}}}" for partition in range(PARTITIONS))
 
 # The run id of the server that runs the script.
 RUN_ID = """
 local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 """
-# KEYS: for each partition its stream, its epoch and its server. ARGV: epoch, longest length, run id of the server or ''
-# for the one that is noted; then for each partition the id that was written last ('' for none) and the number of its
-# entries, each as its number of values and the values.
+# KEYS: for each partition its stream, epoch and server. ARGV: epoch, longest length; then for each partition the id
+# that was written last ('' for none) and the number of its entries, each as its number of values and the values.
 # Answers the ids that were written last, or why nothing was appended.
 _APPEND = (
     RUN_ID
@@ -56,11 +55,11 @@ local function lacks(stream, id)
     local info = redis.pcall('XINFO', 'STREAM', stream)
     return info.err ~= nil or is_before(info[8], id)
 end
-local at = 4
+local at = 3
 local places = {}
 for k = 1, #KEYS, 3 do
     if redis.call('GET', KEYS[k + 1]) ~= ARGV[1] then return {'EPOCH'} end
-    local server = ARGV[3] ~= '' and ARGV[3] or redis.call('GET', KEYS[k + 2])
+    local server = redis.call('GET', KEYS[k + 2])
     if server and server ~= run_id then return {'SERVER'} end
     if lacks(KEYS[k], ARGV[at]) then
         redis.call('DEL', KEYS[k + 1])
@@ -127,18 +126,11 @@ class PublishedEvents:
 class RedisEventStream:
     """The streams in Redis, of about `max_bytes` together. An event's `id` is the same however often it is published.
 
-    `epoch` is the one to write in, on the server `run_id`; without them the one that is there, as soon as it is
-    complete, on the server that is noted beside it.
+    `epoch` is the one to write in; without it the one that is there, as soon as it is complete.
     """
 
     def __init__(
-        self,
-        redis: Redis,
-        events: PublishedEvents,
-        *,
-        max_bytes: int = MAX_BYTES,
-        epoch: str | None = None,
-        run_id: str = "",
+        self, redis: Redis, events: PublishedEvents, *, max_bytes: int = MAX_BYTES, epoch: str | None = None
     ) -> None:
         self._redis = redis
         self._script = redis.register_script(_APPEND)
@@ -147,7 +139,6 @@ class RedisEventStream:
         self._average = float(SMALLEST_ENTRY_BYTES)
         self._fixed_epoch = epoch
         self._epoch = epoch
-        self._run_id = run_id
         self._last_ids = [""] * PARTITIONS
 
     async def publish(self, records: Sequence[RecordedEvent]) -> None:
@@ -179,7 +170,7 @@ class RedisEventStream:
         for event in events:
             parts.setdefault(partition_of(event.partition_key), []).append(event)
         keys: list[str] = []
-        values: list[str | bytes | int] = [epoch, 0, self._run_id]
+        values: list[str | bytes | int] = [epoch, 0]
         name = name_of(epoch)
         for partition, own in parts.items():
             keys += (STREAM_KEYS[partition], EPOCH_KEYS[partition], SERVER_KEYS[partition])
@@ -192,7 +183,7 @@ class RedisEventStream:
         answer: Any = await self._script(keys, values)
         word = answer[0].decode()
         if word == "SERVER":
-            raise StoreUnavailableError("the event stream is on a server that is not looked at yet")
+            raise StoreUnavailableError("the event stream is on another server")
         if word != "OK":
             self._epoch = self._fixed_epoch
             logger.warning("event_stream_epoch_over", reason=word.lower())

@@ -1,7 +1,6 @@
 """The event_stream collection: one document, how the streams in Redis were when they were looked at last."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
 from actors.runtime.ports import Instant
 from actors.storage.database import Database, despite_contention, reaching_the_database
@@ -11,20 +10,12 @@ _ID = "state"
 
 @dataclass(frozen=True, slots=True)
 class StreamState:
-    """The streams' epoch, their server's run id, and each partition's last entry id, at the instant `looked_at`.
-
-    `published` says up to which commit each writer's events were in the streams for certain.
-    """
+    """The streams' epoch, their server's run id, and each partition's last entry id, at the instant `looked_at`."""
 
     epoch: str
     run_id: str
     last_ids: tuple[str, ...]
     looked_at: Instant
-    published: Mapping[str, int] = field(default_factory=dict)
-
-    def is_of(self, epochs: Collection[str]) -> bool:
-        """Whether all streams are in its epoch, of those that stand there."""
-        return set(epochs) == {self.epoch}
 
 
 class MongoStreamStates:

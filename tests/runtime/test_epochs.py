@@ -183,14 +183,18 @@ async def test_without_that_check_the_event_stays_lost(
         assert 5 not in {event.version for event in await published_events(redis_of(market), entity)}
 
 
-async def test_another_server_gets_again_what_came_after_the_last_look(
+async def test_nobody_appends_to_another_server_before_an_epoch_is_begun_there(
     market: LocalMarket, keeper: EpochKeeper, own_redis: Server
 ) -> None:
     entity, epoch = await trade(market), await epoch_of(market)
     await restart(own_redis, market)
+    await held(market, entity.removeprefix("ticket:"))
+    with pytest.raises(StoreUnavailableError):
+        await market.connections.stream.publish([recorded(1)])
+    assert len(await published_events(redis_of(market), entity)) == 5
     await keeper.round()
-    assert await epoch_of(market) == epoch
-    assert len(await published_events(redis_of(market), entity)) == 10
+    assert await epoch_of(market) != epoch
+    assert {event.epoch for event in await reach(market, entity, 6)} == {await epoch_of(market)}
 
 
 async def test_nobody_appends_while_an_epoch_is_being_filled(market: LocalMarket, keeper: EpochKeeper) -> None:
