@@ -76,6 +76,20 @@ class EventRules:
         if event.preceded_by is not None and before not in told:
             self.world.breaks(f"{event.id} was published before version {event.preceded_by}")
 
+    def make_hole(self, stream: str, event: Event) -> None:
+        """Removes the event before this one if all consumers know the one before that, and nobody has read it yet."""
+        own = self.redis.streams[stream]
+        missing = self.committed.get(f"{event.entity}:{event.preceded_by}")
+        if missing is None or missing.preceded_by is None:
+            return
+        before = f"{event.entity}:{missing.preceded_by}".encode()
+        ids = {own.entries[entry_id][b"id"]: entry_id for entry_id in own.ids}
+        lasts = [own.groups[name].last for name in self.durables if name in own.groups]
+        hole, known = ids.get(missing.id.encode()), ids.get(before)
+        if hole and known and len(lasts) == len(self.durables) and all(known <= last < hole for last in lasts):
+            self.world.note("is removed", missing.id)
+            own.remove(hole)
+
     def given(self, stream: str, group: str, consumer: str) -> None:
         """Called in the instant in which Redis gives new entries of an ordered group to a member."""
         self.checks["given"] += 1

@@ -41,6 +41,10 @@ class Faults:
     redis_lost_every: float = 0.0
     trim_every: float = 0.0
     member_every: float = 0.0
+    # The same server loses what came last, or an entry as the next one of its entity is added. Of controls alone: only
+    # while nothing else goes wrong somebody is there who notices.
+    set_back_every: float = 0.0
+    hole: float = 0.0
     # Seconds that clocks of processes are off, at most, and how many seconds they lose or win in one.
     skew: float = 0.0
     drift: float = 0.0

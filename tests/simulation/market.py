@@ -37,6 +37,7 @@ from tests.simulation.mail import FakeEmailBackend, FakeEmailTokens, FakeMailQue
 from tests.simulation.members import GROUP, SUBJECTS, Member
 from tests.simulation.redis_client import client_of
 from tests.simulation.redis_data import RedisData
+from tests.simulation.redis_streams import Fields
 from tests.simulation.server import Server
 from tests.simulation.stores import (
     FakeCheckpoints,
@@ -80,7 +81,7 @@ class SimulatedMarket:
         self.smtp = Server(world, "smtp", NotSentError)
         self.ray = SimulatedRay(world, settings, self.connect)
         self.event_rules = EventRules(world, self.redis_data, settings.public_url)
-        self.redis_data.when_added = self.event_rules.added
+        self.redis_data.when_added = self._added
         self.redis_data.when_given = self.event_rules.given
         self.members: list[Member] = []
         self.apis = [Api(self, number) for number in range(settings.api_replicas)]
@@ -125,6 +126,11 @@ class SimulatedMarket:
             return
         seconds = world.seconds(*(LATE_REPLICA if is_late else REPLICATION))
         world.loop.call_later(seconds, self.tables.confirm, commit, context=self._replicas.context)
+
+    def _added(self, stream: str, fields: Fields) -> None:
+        self.event_rules.added(stream, fields)
+        if self.world.strikes("hole"):
+            self.event_rules.make_hole(stream, Event.of_fields(fields))
 
     def database_time(self) -> float:
         """What the primary says the time is, in seconds since 1970."""

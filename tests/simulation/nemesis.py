@@ -19,6 +19,7 @@ AWAY = (0.5, 20.0)
 ELECTION = (0.5, 12.0)
 # How old what Redis comes back with is, how long that takes, and how far apart the clocks of two servers are.
 LAG = (0.01, 30.0)
+DUMP = (2.0, 10.0)
 FAILOVER = (0.01, 5.0)
 REDISES_APART = 30.0
 
@@ -52,6 +53,7 @@ class Nemesis:
             (faults.lapse_every, self._lapse),
             (faults.election_every, self._elect),
             (faults.redis_lost_every, self._lose_redis),
+            (faults.set_back_every, self._set_back),
             (faults.trim_every, self._trim),
             (faults.member_every, self._disturb_member),
         ):
@@ -144,6 +146,14 @@ class Nemesis:
         market.redis.is_away = True
         await asyncio.sleep(world.seconds(*FAILOVER))
         market.redis.is_away = False
+
+    async def _set_back(self) -> None:
+        """As by somebody who puts a dump back without starting Redis again."""
+        put_back = self._market.redis_data.snapshot()
+        await asyncio.sleep(self._world.seconds(*DUMP))
+        self._world.count("set_back")
+        self._world.note("is put back", "redis")
+        put_back()
 
     async def _trim(self) -> None:
         """A stream loses its beginning, also what a group has not read.

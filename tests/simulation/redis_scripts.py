@@ -20,13 +20,13 @@ Arguments = Sequence[Any]
 
 
 def _append(data: RedisData, keys: Keys, arguments: Arguments) -> list[bytes]:
-    epoch, server, rest = as_bytes(arguments[0]), as_bytes(arguments[2]), iter(arguments[3:])
+    epoch, rest = as_bytes(arguments[0]), iter(arguments[2:])
     run_id = as_bytes(data.run_id)
     added: list[tuple[str, list[Fields]]] = []
     for stream, epoch_key, server_key in zip(keys[::3], keys[1::3], keys[2::3], strict=True):
         if data.epochs_are_compared and data.get(epoch_key) != epoch:
             return [b"EPOCH"]
-        if data.servers_are_compared and (server or data.get(server_key) or run_id) != run_id:
+        if data.servers_are_compared and (data.get(server_key) or run_id) != run_id:
             return [b"SERVER"]
         last_id, count = next(rest), int(next(rest))
         if data.last_ids_are_compared and _lacks(data.streams.get(stream), last_id):
@@ -60,18 +60,21 @@ def _look(data: RedisData, keys: Keys, _arguments: Arguments) -> list[list[bytes
 
 
 def _begin(data: RedisData, keys: Keys, arguments: Arguments) -> None:
-    half = len(keys) // 2
-    for epoch_key, stream in zip(keys[:half], keys[half:], strict=True):
+    count = len(keys) // 3
+    for stream in keys[count : 2 * count]:
         data.delete(stream)
+    for epoch_key, server_key in zip(keys[:count], keys[2 * count :], strict=True):
         data.set(epoch_key, arguments[0])
+        data.set(server_key, data.run_id)
 
 
 def _open(data: RedisData, keys: Keys, arguments: Arguments) -> int:
-    found, epoch, run_id = map(str, arguments)
-    half = len(keys) // 2
-    if run_id != data.run_id or any(data.get(key) != as_bytes(found) for key in keys[:half]):
+    (found, epoch), count = arguments, len(keys) // 2
+    wanted = [as_bytes(found)] * count + [as_bytes(data.run_id)] * count
+    if [data.get(key) for key in keys] != wanted:
         return 0
-    data.mset({**dict.fromkeys(keys[:half], epoch), **dict.fromkeys(keys[half:], run_id)})
+    for epoch_key in keys[:count]:
+        data.set(epoch_key, epoch)
     return 1
 
 

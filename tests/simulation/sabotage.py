@@ -46,6 +46,15 @@ from tests.simulation.sabotaged_duties import (
     without_respect_for_a_sale,
     without_the_sweep_of_delisting,
 )
+from tests.simulation.sabotaged_events import (
+    without_gaps_from_the_journal,
+    without_leases,
+    without_the_epoch,
+    without_the_last_id,
+    without_the_server,
+    without_the_window,
+    without_trimmed_events,
+)
 from tests.simulation.simulation import COMMANDS
 
 
@@ -305,6 +314,13 @@ UNLUCKY = replace(CALM, kill_every=3.0, crash_after=0.02)
 
 ELECTIONS = replace(COPIES, lost_answer=0.05, election_every=20.0, late_replica=0.3)
 
+LOSSES = replace(CALM, redis_lost_every=10.0, redis_away_every=30.0, kill_every=20.0)
+REPLACED = replace(COPIES, redis_lost_every=10.0, crash_after=0.01)
+MEMBERS = replace(CALM, member_every=5.0)
+SLOW_MEMBERS = replace(MEMBERS, slow=0.05)
+TRIMMED = replace(MEMBERS, trim_every=2.0, crash_before=0.03, crash_after=0.03)
+HOLES = replace(CALM, hole=1.0)
+
 CONTROLS = (
     Control("unique key fence", without_unique_keys, COPIES, 10),
     Control("fenced refusals", without_fenced_refusals, COPIES, 10),
@@ -337,6 +353,13 @@ CONTROLS = (
     Control("the order of the line", without_the_order_of_the_line, CALM, 40, commands=250),
     Control("a fee that stays as it was at the hold", without_a_fee_that_stays, UNLUCKY, 20),
     Control("fenced reads of tickets that move", without_fenced_reads, COPIES, 20, placement="dedicated"),
+    Control("the epoch in which events are appended", without_the_epoch, LOSSES, 10),
+    Control("the event that was written last", without_the_last_id, replace(CALM, set_back_every=5.0), 20),
+    Control("the server on which the epoch began", without_the_server, REPLACED, 20),
+    Control("publishing again what Redis lost", without_the_window, LOSSES, 10),
+    Control("leases of readers", without_leases, SLOW_MEMBERS, 10),
+    Control("gaps read from the journal", without_gaps_from_the_journal, HOLES, 20),
+    Control("trimmed events read from the journal", without_trimmed_events, TRIMMED, 20),
 )
 
 UNTOUCHED = Control("everything on", lambda _: nullcontext(), None, 0)

@@ -292,15 +292,15 @@ class Partition:
         self.keys = [key, f"{key}-epoch", f"{key}-server"]
 
     async def begin(self, epoch: str) -> None:
-        await run(self.redis, epochs._BEGIN, [self.keys[1], self.keys[0]], epoch)
+        await run(self.redis, epochs._BEGIN, [self.keys[1], self.keys[0], self.keys[2]], epoch)
 
-    async def open(self, found: str, epoch: str, run_id: str) -> int:
-        return int(await run(self.redis, epochs._OPEN, self.keys[1:], found, epoch, run_id))
+    async def open(self, found: str, epoch: str) -> int:
+        return int(await run(self.redis, epochs._OPEN, self.keys[1:], found, epoch))
 
-    async def append(self, epoch: str, last_id: str = "", *, numbers: Sequence[int] = (1,), run_id: str = "") -> Any:  # noqa: ANN401
+    async def append(self, epoch: str, last_id: str = "", *, numbers: Sequence[int] = (1,)) -> Any:  # noqa: ANN401
         entries = [value for number in numbers for value in (2, "number", number)]
         return await run(
-            self.redis, redis_stream._APPEND, self.keys, epoch, 1_000, run_id, last_id, len(numbers), *entries
+            self.redis, redis_stream._APPEND, self.keys, epoch, 1_000, last_id, len(numbers), *entries
         )  # fmt: skip
 
     async def look(self) -> list[bytes]:
@@ -350,21 +350,19 @@ async def test_publisher_whose_last_entry_was_trimmed_goes_on(partition: Partiti
     assert (await partition.append("e-1", last_id.decode()))[0] == b"OK"
 
 
-async def test_nothing_is_appended_to_another_server_than_was_noted(partition: Partition) -> None:
-    run_id = (await partition.redis.info("server"))["run_id"]
-    assert await partition.append("e-1", run_id="0" * 40) == [b"SERVER"]
-    assert (await partition.append("e-1", run_id=run_id))[0] == b"OK"
+async def test_nothing_is_appended_on_another_server_and_no_epoch_is_opened_there(partition: Partition) -> None:
     await partition.redis.set(partition.keys[2], "0" * 40)
     assert await partition.append("e-1") == [b"SERVER"]
-    assert await partition.open("e-1", "e-1", run_id) == 1
+    assert await partition.open("e-1", "e-2") == 0
+    await partition.redis.unlink(partition.keys[2])  # as of before it was noted
     assert (await partition.append("e-1"))[0] == b"OK"
+    await partition.begin("e-2")
+    assert (await partition.append("e-2"))[0] == b"OK"
 
 
-async def test_epoch_is_opened_once_on_the_server_that_was_looked_at(partition: Partition) -> None:
-    run_id = (await partition.redis.info("server"))["run_id"]
-    assert await partition.open("e-0", "e-2", run_id) == 0
-    assert await partition.open("e-1", "e-2", "0" * 40) == 0
+async def test_epoch_is_opened_once_where_it_was_begun(partition: Partition) -> None:
+    assert await partition.open("e-0", "e-2") == 0
     assert (await partition.look())[0] == b"e-1"
-    assert await partition.open("e-1", "e-2", run_id) == 1
-    assert await partition.open("e-1", "e-2", run_id) == 0
+    assert await partition.open("e-1", "e-2") == 1
+    assert await partition.open("e-1", "e-2") == 0
     assert (await partition.look())[0] == b"e-2"
