@@ -6,7 +6,7 @@ A new one is a `Duty` in `processes/supervisor.py`, or in `mail/__init__.py` if 
 import asyncio
 from asyncio import sleep
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import structlog
@@ -53,7 +53,8 @@ class Duties:
 
     def status(self) -> dict[str, dict[str, Any]]:
         """Return how each duty does, by name, in plain values."""
-        return {name: asdict(status) for name, status in self._status.items()}
+        names = [field.name for field in fields(DutyStatus)]
+        return {name: {one: getattr(status, one) for one in names} for name, status in self._status.items()}
 
     async def run(self) -> None:
         """Do everything, until cancelled. Raises what a duty raises that is a bug."""

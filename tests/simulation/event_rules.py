@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from actors.events.published import is_published, published_event
-from actors.runtime.ports import RecordedEvent
+from actors.runtime.ports import Commit, RecordedEvent
 from holdfast.events import Event
 from holdfast.events.keys import lease_key
 from holdfast.events.partitions import EPOCH_KEYS, STREAM_KEYS, partition_of
@@ -47,10 +47,12 @@ class EventRules:
             for event in self.committed.values():
                 self._expect(self.durables[durable], event)
 
-    def recorded(self, record: RecordedEvent) -> None:
-        """Called in the instant in which an event is in the journal."""
-        if not is_published(record):
-            return
+    def committed_to(self, commit: Commit) -> None:
+        """Called in the instant in which a commit is in the journal."""
+        for record in filter(is_published, commit.records):
+            self._recorded(record)
+
+    def _recorded(self, record: RecordedEvent) -> None:
         event = published_event(record, source=self.source, preceded_by=self._last.get(record.entity))
         self._last[record.entity] = record.version
         self.committed[event.id] = event

@@ -181,15 +181,20 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         """Ends what is left, so that nothing of it runs later, when memory is collected."""
         self._is_over = True
         self._timers.clear()
-        for process in self._everyone:
-            for task in process.unfinished():
-                task._log_destroy_pending = False  # type: ignore[attr-defined]
-                coroutine: Any = task.get_coro()
-                try:
-                    coroutine.close()
-                except (RuntimeError, ValueError, GeneratorExit):
-                    continue  # it awaited something on its way out
-            process.ready.clear()
+        # What somebody begins on the way out would begin on a loop of asyncio's own, which is kept for ever.
+        asyncio._set_running_loop(self)
+        try:
+            for process in self._everyone:
+                for task in process.unfinished():
+                    task._log_destroy_pending = False  # type: ignore[attr-defined]
+                    coroutine: Any = task.get_coro()
+                    try:
+                        process.call(coroutine.close)
+                    except (RuntimeError, ValueError, GeneratorExit):
+                        continue  # it awaited something on its way out
+                process.ready.clear()
+        finally:
+            asyncio._set_running_loop(None)
 
     # What asyncio asks of a loop
 
@@ -221,6 +226,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def create_task(  # type: ignore[override]  # generators are no coroutines here
         self, coro: Coroutine[Any, Any, T], *, name: str | None = None, context: Context | None = None
     ) -> asyncio.Task[T]:
+        if self._is_over:
+            coro.close()
+            return self.create_future()  # type: ignore[return-value]  # nobody waits for it
         task = asyncio.Task(coro, loop=self, name=name, context=context)
         (context[_PROCESS] if context else _PROCESS.get()).keep(task)
         return task

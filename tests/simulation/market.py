@@ -82,6 +82,7 @@ class SimulatedMarket:
         self.ray = SimulatedRay(world, settings, self.connect)
         self.event_rules = EventRules(world, self.redis_data, settings.public_url)
         self.redis_data.when_added = self._added
+        self.tables.when_committed = self.event_rules.committed_to
         self.redis_data.when_given = self.event_rules.given
         self.members: list[Member] = []
         self.apis = [Api(self, number) for number in range(settings.api_replicas)]

@@ -151,6 +151,22 @@ def test_an_error_is_reported_as_that_process() -> None:
     assert [(who, what) for _, who, what, _ in world.trace] == [("unlucky", "BROKEN")]
 
 
+def test_what_a_task_begins_on_its_way_out_does_not_begin_on_another_loop(loop: Loop) -> None:
+    begun: list[asyncio.AbstractEventLoop] = []
+
+    async def begins_at_the_end() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            begun.append(asyncio.get_running_loop())
+            await asyncio.create_task(asyncio.sleep(1))
+
+    loop.process("other").run(begins_at_the_end())
+    loop.do(asyncio.sleep(1))
+    loop.close()
+    assert begun == [loop]
+
+
 async def _first(seconds: float) -> float:
     async with asyncio.timeout(seconds):
         await asyncio.Event().wait()
