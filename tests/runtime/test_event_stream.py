@@ -15,6 +15,7 @@ from actors.domain.ticket import TicketAnswer
 from actors.domain.ticket_commands import CancelOrder
 from actors.domain.ticket_events import TicketCreated
 from actors.domain.ticket_values import TicketDetails
+from actors.events.redis_stream import SERVER_KEYS
 from actors.runtime.commit_relay import BACKLOG, BACKLOG_BYTES, CommitRelay
 from actors.runtime.ports import Checkpoint, Commit, DocumentUpdate, RecordedEvent, StoreUnavailableError
 from cli.up.embedded_servers import Server, start_redis
@@ -114,6 +115,7 @@ async def test_buying_goes_on_while_redis_is_away_and_its_events_follow(
         await asyncio.to_thread(own_redis.restart)
         # Connections of before the restart are closed when they are used next.
         await market.connections.redis.connection_pool.disconnect(inuse_connections=False)
+        await market.connections.epoch_keeper(settings).round()
         found = await published(market, ticket_id, count + 3)
     assert [event.version for event in found] == list(range(1, count + 4))
 
@@ -148,6 +150,8 @@ async def test_recovery_publishes_the_events_that_a_dead_host_did_not(
         await market.tickets.kill()
         market.tickets = market.start_tickets()
         await asyncio.to_thread(own_redis.restart)
+        # As if the epoch had begun here: a new one would have them from the journal.
+        await market.connections.redis.unlink(*SERVER_KEYS)
         await market.recovery().round(market.live, set())
         found = await published_events(market.connections.redis, f"ticket:{ticket_id}")
         assert len(found) == len(await records(market.connections.database)) == 2

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from actors.events.published import is_published, published_event
+from actors.events.redis_stream import SERVER_KEYS
 from actors.runtime.ports import Commit, RecordedEvent
 from holdfast.events import Event
 from holdfast.events.keys import lease_key
@@ -73,6 +74,8 @@ class EventRules:
         epoch = (self.redis.get(EPOCH_KEYS[number]) or b"").decode()
         if event.epoch != epoch.partition(":")[0]:
             self.world.breaks(f"{event.id} was published in the epoch {epoch} as if in {event.epoch}")
+        if self.redis.get(SERVER_KEYS[number]) != self.redis.run_id.encode():
+            self.world.breaks(f"{event.id} was published on a server on which no epoch began")
         told = self.redis.streams[stream].told
         before = f"{event.entity}:{event.preceded_by}".encode()
         if event.preceded_by is not None and before not in told:

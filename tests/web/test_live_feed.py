@@ -240,6 +240,7 @@ async def test_feed_goes_on_after_redis_was_away(settings: Settings, own_redis: 
             await asyncio.to_thread(own_redis.stop)
             await buyer.orders(ticket)
             await asyncio.to_thread(own_redis.restart)
+            await market.actors.connections.epoch_keeper(market.services.settings).round()
             assert "Being bought" in (await listener.next(seconds=10.0))[1]
 
 
