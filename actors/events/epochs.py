@@ -128,10 +128,11 @@ class EpochKeeper:
             raise StoreUnavailableError(type(error).__name__) from error
 
     async def _round(self) -> None:
-        look = await self._look()
         before = self._state or await self._states.load()
+        look = await self._look()
         if self._state is not None and look.lacks_something_of(self._state):
-            before = await self._states.load()  # another Supervisor may have begun an epoch
+            # Another Supervisor may have begun an epoch.
+            before, look = await self._states.load(), await self._look()
         now = self._clock.now()
         if before is not None and any(market_of(epoch) != market_of(before.epoch) for epoch in look.epochs if epoch):
             # Each would delete the other's streams, for ever.

@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 from holdfast.events.deliver import Deliver, entry_before, start_ms
 from holdfast.events.deliveries import Limits
 from holdfast.events.ephemeral import EphemeralSubscription
+from holdfast.events.group_commands import SINCE
 from holdfast.events.history import History
-from holdfast.events.intake import SINCE
 from holdfast.events.keys import checked_name
 from holdfast.events.leases import Leases
 from holdfast.events.ordered import OrderedSubscription

@@ -166,7 +166,9 @@ class Deliveries:
         answer = 1
         if entry.stream is not None:
             answer = await self._commands.ack(partition, entry.stream, [entry.entry_id])
-        if entry.closes_gap:
+        if entry.closes_gap and partition.has_later_gap(entry):
+            await self._commands.note_missed(partition.number, {entry.event.entity: entry.event.version})
+        elif entry.closes_gap:
             await self._commands.forget_missed(partition, entry.event.entity)
         if not partition.is_open:
             partition.marks.note(*partition.mark_of(entry.event))

@@ -14,6 +14,8 @@ from holdfast.events.partitions import epoch_key, stream_key
 from holdfast.events.patience import GroupMissingError, Patience
 
 BEGINNING = "0-0"
+# The field of what is missed that is no entity: the instant from which on all events are to be read from the history.
+SINCE = "since"
 DEAD_LETTERS = 100_000
 CONSUMER_IDLE_MS = 24 * 60 * 60 * 1000
 
@@ -31,12 +33,13 @@ class GroupCommands:
 
     async def make(self, partition: int, start: str) -> None:
         """Make the group for a partition, if there is none, so that it begins behind the entry `start`."""
-        for stream, begin in ((stream_key(partition), start), (replay_key(self.group, partition), BEGINNING)):
-            await self._patience(lambda stream=stream, begin=begin: self._make(stream, begin))  # type: ignore[misc]
+        keys = (stream_key(partition), missed_key(self.group, partition))
+        await self._eval(scripts.MAKE, keys, (self.group, start, SINCE))
+        await self._patience(lambda: self._make_for_replays(replay_key(self.group, partition)))
 
-    async def _make(self, stream: str, start: str) -> None:
+    async def _make_for_replays(self, stream: str) -> None:
         try:
-            await self.redis.xgroup_create(stream, self.group, start, mkstream=True)
+            await self.redis.xgroup_create(stream, self.group, BEGINNING, mkstream=True)
         except ResponseError as error:
             if "BUSYGROUP" not in str(error):
                 raise
@@ -126,6 +129,11 @@ class GroupCommands:
         """Keep what is to be read from the history, so that a successor reads it if this member dies before."""
         mapping: Any = missed
         await self._patience(lambda: self.redis.hset(missed_key(self.group, partition), mapping=mapping))
+
+    async def note_gap(self, partition: int, entity: str, version: int) -> None:
+        """Keep up to which version an entity has no gap, unless an earlier gap is noted that is not handled yet."""
+        key = missed_key(self.group, partition)
+        await self._patience(lambda: self.redis.hsetnx(key, entity, version))
 
     async def missed(self, partition: int) -> dict[str, int]:
         """Return what is to be read from the history."""

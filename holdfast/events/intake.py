@@ -6,14 +6,13 @@ from typing import Any
 
 from holdfast.events.deliveries import Deliveries
 from holdfast.events.event import Event, MalformedEventError
-from holdfast.events.group_commands import BEGINNING, GroupCommands
+from holdfast.events.group_commands import BEGINNING, SINCE, GroupCommands
 from holdfast.events.keys import replay_key
 from holdfast.events.partition import Entry, Partition
 from holdfast.events.partitions import stream_key
 from holdfast.events.subscription import Setting
 from holdfast.events.window import Window
 
-SINCE = "since"
 # Clocks of Redis and of the journal differ, and an event is published a little after its commit.
 SLACK_MS = 60_000
 
@@ -118,7 +117,7 @@ class Intake:
         last = None if entry.is_replay else partition.last(event)
         if not partition.is_open or history is None or last is None or (event.preceded_by or 0) <= last:
             return partition.is_open
-        await self._commands.note_missed(partition.number, {event.entity: last})
+        await self._commands.note_gap(partition.number, event.entity, last)
         missing = await self._patience(lambda: history.versions(event.entity, last, event.version))
         if partition.is_open:
             for one in missing:
@@ -146,7 +145,6 @@ class Intake:
         Raises GroupMissingError.
         """
         missed = await self._commands.missed(partition.number)
-        self._note_versions(partition, missed)
         known = {(entry.stream, entry.entry_id) for entry in partition.entries()}
         for stream in (stream_key(partition.number), replay_key(self._group, partition.number)):
             answer = await self._commands.take_over(partition, stream)
@@ -171,6 +169,7 @@ class Intake:
                     malformed.append(name)
             if malformed:
                 await self._commands.ack(partition, stream, malformed)
+            self._note_handled(partition, missed, [*partition.entries(), *rest])
             if partition.trimmed:
                 await self.read_missed(partition)  # what is still there comes after what was trimmed
             self._window.take(len(rest))
@@ -180,10 +179,15 @@ class Intake:
         return True
 
     @staticmethod
-    def _note_versions(partition: Partition, missed: Mapping[str, int]) -> None:
+    def _note_handled(partition: Partition, missed: Mapping[str, int], pending: Sequence[Entry]) -> None:
+        """Remember how far entities with gaps were handled: up to the gap, but for what is still pending before it."""
+        first: dict[str, int] = {}
+        for entry in pending:
+            if entry.stream is not None and not entry.is_replay:
+                first[entry.event.entity] = min(entry.event.version, first.get(entry.event.entity, entry.event.version))
         for entity, version in missed.items():
             if entity != SINCE:
-                partition.marks.note(entity, version)
+                partition.marks.note(entity, min(version, first.get(entity, version + 1) - 1))
 
     async def read_missed(self, partition: Partition) -> None:
         """Hand over what the streams do not have any more, before anything newer of the partition is read."""

@@ -173,6 +173,11 @@ class Partition:
             self.marks.note(event.entity, lane.seen)
         return None
 
+    def has_later_gap(self, entry: Entry) -> bool:
+        """Return whether another gap of the entity is closed behind this entry."""
+        lane = self._lanes.get(self._lane_of(entry))
+        return lane is not None and any(one.closes_gap for one in lane.entries if one is not entry)
+
     def mark_of(self, event: Event) -> tuple[str, int]:
         """Return what is remembered of a handled event: without order every one of them."""
         return (event.entity, event.version) if self.is_ordered else (event.id, event.version)

@@ -7,8 +7,8 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from holdfast.events.group_commands import BEGINNING
-from holdfast.events.intake import SINCE, SLACK_MS, Intake
+from holdfast.events.group_commands import BEGINNING, SINCE
+from holdfast.events.intake import SLACK_MS, Intake
 from holdfast.events.keys import replay_key
 from holdfast.events.leases import Leases
 from holdfast.events.partition import Partition

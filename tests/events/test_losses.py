@@ -59,6 +59,44 @@ async def test_missing_events_are_skipped_without_a_history(
         assert "no history" in caplog.text
 
 
+async def _dead_in_a_gap(bus: Redis, publisher: Publisher) -> None:
+    """A member dies that has version 2 in hand, and has noted that version 3 is missing before 4."""
+    async with connect(redis=bus, client_id="one", history=publisher) as client:
+        dead = await client.subscribe(">", durable="d", ack_wait=1)
+        await publisher.tell("ticket:a", "ticket.created")
+        await take(dead, 1)
+        await publisher.tell("ticket:a", "ticket.updated")
+        await next_message(dead)
+        publisher.make("ticket:a", "order.created")
+        await publisher.tell("ticket:a", "ticket.withdrawn")
+        await eventually(lambda: _is_there(bus, missed_key("d", partition_of("a"))))
+        dead._cancel()
+
+
+async def _is_there(bus: Redis, key: str) -> bool:
+    return bool(await bus.exists(key))
+
+
+async def test_what_was_in_hand_before_a_gap_is_handed_to_the_successor(bus: Redis, publisher: Publisher) -> None:
+    await _dead_in_a_gap(bus, publisher)
+    async with (
+        connect(redis=bus, client_id="two", history=publisher) as client,
+        client.subscribe(">", durable="d", queue_group="d", ack_wait=1) as subscription,
+    ):
+        assert [one.version for one in await take(subscription, 3)] == [2, 3, 4]
+        await eventually(lambda: _is_gone(bus, missed_key("d", partition_of("a"))))
+
+
+async def test_gap_of_a_group_that_was_lost_is_forgotten(bus: Redis, publisher: Publisher) -> None:
+    await _dead_in_a_gap(bus, publisher)
+    await publisher.begin_epoch("epoch-2")
+    async with (
+        connect(redis=bus, client_id="two", history=publisher) as client,
+        client.subscribe(">", durable="d", queue_group="d", deliver="all", ack_wait=1) as subscription,
+    ):
+        assert [one.version for one in await take(subscription, 4)] == [1, 2, 3, 4]
+
+
 async def test_versions_of_internal_events_are_no_gap(bus: Redis, publisher: Publisher) -> None:
     async with (
         connect(redis=bus, client_id="one", history=publisher) as client,

@@ -101,9 +101,16 @@ class RedisData:
     def hgetall(self, name: str) -> dict[bytes, bytes]:
         return dict(self.hashes.get(name, {}))
 
-    def hdel(self, name: str, key: Value) -> None:
+    def hsetnx(self, name: str, key: str, value: Value) -> int:
+        is_new = as_bytes(key) not in self.hashes.get(name, {})
+        if is_new:
+            self.hset(name, mapping={key: value})
+        return int(is_new)
+
+    def hdel(self, name: str, *keys: Value) -> None:
         kept = self.hashes.get(name, {})
-        kept.pop(as_bytes(key), None)
+        for key in keys:
+            kept.pop(as_bytes(key), None)
         if not kept:
             self.hashes.pop(name, None)
 

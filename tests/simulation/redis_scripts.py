@@ -82,6 +82,16 @@ def _holds(data: RedisData, key: str, value: str) -> bool:
     return not data.leases_are_compared or data.get(key) == as_bytes(value)
 
 
+def _make(data: RedisData, keys: Keys, arguments: Arguments) -> int:
+    group, start, kept = arguments
+    stream = data.streams.setdefault(keys[0], Stream())
+    if group in stream.groups:
+        return 0
+    data.xgroup_create(keys[0], group, start, mkstream=True)
+    data.hdel(keys[1], *(field for field in data.hgetall(keys[1]) if field != as_bytes(kept)))
+    return 1
+
+
 def _read(data: RedisData, keys: Keys, arguments: Arguments) -> list[Any]:
     (name, lease, epoch_key), (group, value, consumer, count, epoch, covered, last_id) = keys, arguments
     if value and not _holds(data, lease, value):
@@ -155,6 +165,7 @@ _SCRIPTS: Mapping[str, Callable[[RedisData, Keys, Arguments], Any]] = {
     epochs._LOOK: _look,
     epochs._BEGIN: _begin,
     epochs._OPEN: _open,
+    scripts.MAKE: _make,
     scripts.READ: _read,
     scripts.TAKE_OVER: _take_over,
     scripts.ACK: _ack,

@@ -82,6 +82,10 @@ async def test_hash_keeps_fields_until_the_owner_of_the_lease_forgets_one(redis:
     await run(redis, scripts.FORGET, [key, lease], "since", "another")
     await run(redis, scripts.FORGET, [key, lease], "ticket:1", "mine")
     assert await redis.hgetall(key) == {b"since": b"6"}
+    assert await redis.hsetnx(key, "ticket:2", 1) == 1
+    assert await redis.hsetnx(key, "ticket:2", 9) == 0
+    assert (await redis.hgetall(key))[b"ticket:2"] == b"1"
+    await redis.hdel(key, "ticket:2", "ticket:3")
     await run(redis, scripts.FORGET, [key, lease], "since", "mine")
     assert (await redis.hgetall(key), await redis.exists(key)) == ({}, 0)
 
@@ -163,6 +167,20 @@ async def test_group_is_made_once_where_it_begins(redis: Client, key: str) -> No
         await redis.xgroup_create(key, "all", "0-0", mkstream=True)
     found = {group["name"]: group["last-delivered-id"] for group in await redis.xinfo_groups(key)}
     assert found == {b"all": b"0-0", b"new": entry_id.encode()}
+
+
+async def test_group_is_made_by_the_script_once_and_forgets_the_gaps_of_a_former_life(redis: Client, key: str) -> None:
+    missed = f"{key}-missed"
+    await redis.hset(missed, mapping={"since": 5, "ticket:1": 7})
+    assert await run(redis, scripts.MAKE, [key, missed], "g", "0-0", "since") == 1
+    assert await redis.hgetall(missed) == {b"since": b"5"}
+    await redis.hset(missed, mapping={"ticket:1": 8})
+    (entry_id,) = await filled(redis, key, 1)
+    assert await run(redis, scripts.MAKE, [key, missed], "g", "$", "since") == 0
+    assert await redis.hgetall(missed) == {b"since": b"5", b"ticket:1": b"8"}
+    assert await run(redis, scripts.MAKE, [key, missed], "new", "$", "since") == 1
+    found = {group["name"]: group["last-delivered-id"] for group in await redis.xinfo_groups(key)}
+    assert found == {b"g": b"0-0", b"new": entry_id.encode()}
 
 
 # Members of groups
