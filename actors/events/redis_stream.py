@@ -9,6 +9,7 @@ nobody knows what that lacks, and later events of an entity would come before th
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import msgpack
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -37,7 +38,7 @@ RUN_ID = """
 local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 """
 # KEYS: for each partition its stream, epoch and server. ARGV: epoch, longest length; then for each partition the id
-# that was written last ('' for none) and the number of its entries, each as its number of values and the values.
+# that was written last ('' for none) and its entries as MessagePack: a list of lists of names and values by turns.
 # Answers the ids that were written last, or why nothing was appended.
 _APPEND = (
     RUN_ID
@@ -55,29 +56,20 @@ local function lacks(stream, id)
     local info = redis.pcall('XINFO', 'STREAM', stream)
     return info.err ~= nil or is_before(info[8], id)
 end
-local at = 3
-local places = {}
-for k = 1, #KEYS, 3 do
-    if redis.call('GET', KEYS[k + 1]) ~= ARGV[1] then return {'EPOCH'} end
-    local server = redis.call('GET', KEYS[k + 2])
+for p = 1, #KEYS / 3 do
+    local stream, epoch, server = KEYS[3 * p - 2], KEYS[3 * p - 1], redis.call('GET', KEYS[3 * p])
+    if redis.call('GET', epoch) ~= ARGV[1] then return {'EPOCH'} end
     if server and server ~= run_id then return {'SERVER'} end
-    if lacks(KEYS[k], ARGV[at]) then
-        redis.call('DEL', KEYS[k + 1])
+    if lacks(stream, ARGV[2 * p + 1]) then
+        redis.call('DEL', epoch)
         return {'LOST'}
     end
-    places[k] = at + 1
-    local entries = tonumber(ARGV[at + 1])
-    at = at + 2
-    for _ = 1, entries do at = at + 1 + tonumber(ARGV[at]) end
 end
 local ids = {'OK'}
-for k = 1, #KEYS, 3 do
-    local at = places[k] + 1
+for p = 1, #KEYS / 3 do
     local id
-    for _ = 1, tonumber(ARGV[places[k]]) do
-        local size = tonumber(ARGV[at])
-        id = redis.call('XADD', KEYS[k], 'MAXLEN', '~', ARGV[2], '*', unpack(ARGV, at + 1, at + size))
-        at = at + 1 + size
+    for _, entry in ipairs(cmsgpack.unpack(ARGV[2 * p + 2])) do
+        id = redis.call('XADD', KEYS[3 * p - 2], 'MAXLEN', '~', ARGV[2], '*', unpack(entry))
     end
     ids[#ids + 1] = id
 end
@@ -174,11 +166,11 @@ class RedisEventStream:
         name = name_of(epoch)
         for partition, own in parts.items():
             keys += (STREAM_KEYS[partition], EPOCH_KEYS[partition], SERVER_KEYS[partition])
-            values += (self._last_ids[partition], len(own))
-            for event in own:
-                fields = event.fields(name)
+            entries = [event.fields(name) for event in own]
+            for fields in entries:
                 self._average += (_bytes_of(fields) - self._average) / _AVERAGE_OVER
-                values += (len(fields), *fields)
+            # Packed, since redis-py takes 20 us for the values of an event one by one; as Redis's cmsgpack reads it.
+            values += (self._last_ids[partition], msgpack.packb(entries, use_bin_type=False))
         values[1] = max(1, int(self._largest_partition / self._average))
         answer: Any = await self._script(keys, values)
         word = answer[0].decode()

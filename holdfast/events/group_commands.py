@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from holdfast.events import scripts
+from holdfast.events.acknowledgements import Acknowledgements
 from holdfast.events.event import Event
 from holdfast.events.keys import dead_letters_key, lease_key, missed_key, replay_key
 from holdfast.events.partition import Entry, Partition
@@ -30,6 +31,7 @@ class GroupCommands:
         self.group = group
         self.client_id = client_id
         self._patience = patience
+        self._acknowledgements = Acknowledgements(redis, patience)
 
     async def make(self, partition: int, start: str) -> None:
         """Make the group for a partition, if there is none, so that it begins behind the entry `start`."""
@@ -96,8 +98,8 @@ class GroupCommands:
         """Acknowledge entries: 1 if done, 0 if another member has them by now, -1 if the lease is lost."""
         remove = "1" if stream == replay_key(self.group, partition.number) else "0"
         keys = (stream, lease_key(self.group, partition.number))
-        answer = await self._eval(scripts.ACK, keys, (self.group, partition.value, self.client_id, remove, *entry_ids))
-        return int(answer)
+        arguments = (self.group, partition.value, self.client_id, remove, *entry_ids)
+        return await self._acknowledgements.send(keys, arguments)
 
     async def count(self, stream: str, entry_ids: Sequence[str], deliveries: int) -> None:
         """Keep in Redis how often these entries were handed over, and begin their idle time anew."""

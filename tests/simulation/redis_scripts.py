@@ -4,9 +4,9 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
 from typing import Any
 
+import msgpack
 from redis.exceptions import ResponseError
 
 from actors.events import epochs, redis_stream
@@ -28,11 +28,11 @@ def _append(data: RedisData, keys: Keys, arguments: Arguments) -> list[bytes]:
             return [b"EPOCH"]
         if data.servers_are_compared and (data.get(server_key) or run_id) != run_id:
             return [b"SERVER"]
-        last_id, count = next(rest), int(next(rest))
+        last_id, entries = next(rest), msgpack.unpackb(next(rest), raw=True)
         if data.last_ids_are_compared and _lacks(data.streams.get(stream), last_id):
             data.delete(epoch_key)
             return [b"LOST"]
-        added.append((stream, [_fields(list(islice(rest, int(next(rest))))) for _ in range(count)]))
+        added.append((stream, [_fields(values) for values in entries]))
     return [b"OK", *(text_of([data.add(stream, fields) for fields in entries][-1]) for stream, entries in added)]
 
 
