@@ -146,10 +146,15 @@ class HostActor:
 
     async def _start(self) -> None:
         connections = self.system.connect(self.settings)
-        # Nobody commits before the keys are unique.
-        await connections.prepare()
-        await connections.clock.refresh()
-        await self.start(connections)
+        try:
+            # Nobody commits before the keys are unique.
+            await connections.prepare()
+            await connections.clock.refresh()
+            await self.start(connections)
+        except BaseException:
+            # The next try connects anew, and there is one each second while the database is away.
+            await connections.close()
+            raise
         connections.supervise(connections.clock.run())
         logger.info("actor_started", actor=self.name, writer=self.writer)
 

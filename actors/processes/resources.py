@@ -59,6 +59,9 @@ class Resources(ABC):
     async def prepare(self) -> None:
         """Sees to it that keys are unique before anybody commits. Raises StoreUnavailableError."""
 
+    async def close(self) -> None:  # noqa: B027 - there is nothing to close without servers
+        """Closes the connections; nothing can be done with them afterwards."""
+
     @abstractmethod
     def open_account(self, settings: Settings) -> "Account":
         """The account at Stripe to pay into."""

@@ -64,6 +64,11 @@ class ProductionResources(Resources):
         """Creates the indexes that are missing. Raises StoreUnavailableError."""
         await create_indexes(self.database)
 
+    async def close(self) -> None:
+        """Close the clients of MongoDB and Redis, and end the threads and tasks that look after their servers."""
+        await self.redis.aclose()
+        await self.client.close()
+
     def open_account(self, settings: Settings) -> "Account":
         """The real account with STRIPE_KEY, the sandbox's without."""
         from actors.processes.stripe_account import open_account  # noqa: PLC0415 - see resources.py

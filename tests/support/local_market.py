@@ -167,8 +167,7 @@ class LocalMarket:
         for running in self._all:
             await running.kill()
         await self.stripe.aclose()
-        await self.connections.redis.aclose()
-        await self.connections.client.close()
+        await self.connections.close()
 
 
 def _tell_if_it_broke(job: asyncio.Task[None]) -> None:
