@@ -60,8 +60,9 @@ def webhook_disabled(link: str) -> Message:
     """Return the news that a program of the owner hears nothing any more."""
     return Message(
         "A webhook endpoint was disabled",
-        "One of your webhook endpoints at Holdfast was disabled: it answered that it is gone, or every delivery failed "
-        f"for five days.\n\nWhat it answered, and how to enable it again:\n\n{link}\n",
+        "One of your webhook endpoints at Holdfast was disabled: it answered that it is gone, every delivery failed "
+        "for five days, or too many deliveries waited for it.\n\n"
+        f"What it answered, and how to enable it again:\n\n{link}\n",
     )
 
 

@@ -15,6 +15,7 @@ from actors.storage.database import Database
 from actors.storage.security_events import SecurityEventRecords, document_of
 from actors.storage.webhook_deliveries import WebhookDeliveries
 from actors.storage.webhook_endpoints import WebhookEndpoints
+from actors.webhooks.backlog import Backlog
 from actors.webhooks.dispatcher import Dispatcher
 from actors.webhooks.endpoint import DisabledReason, Endpoint
 from actors.webhooks.feed import REFRESH_MS, WebhookFeed
@@ -36,6 +37,7 @@ class DisabledNotices:
     async def tell(self, endpoint: Endpoint, reason: DisabledReason, at: Instant) -> None:
         """Put a mail into the outbox and keep a security event. Raises StoreUnavailableError."""
         event = WebhookEndpointDisabled(endpoint.owner_id, endpoint.id, reason.value)
+        logger.info("webhook_endpoint_disabled", endpoint=endpoint.id, reason=reason)
         logger.info("security", event_type=type(event).__name__, **asdict(event))
         await self._records.add([document_of(event, at)])
         await self._outbox.add([to_user(MailKind.WEBHOOK_DISABLED, endpoint.owner_id, at)])
@@ -65,4 +67,6 @@ class WebhookConsumer:
 
 def open_consumer(database: Database, clock: SharedClock, subscribe: Subscribe) -> WebhookConsumer:
     """Return what makes deliveries of events."""
-    return WebhookConsumer(WebhookFeed(WebhookEndpoints(database), WebhookDeliveries(database), clock.now), subscribe)
+    endpoints, deliveries = WebhookEndpoints(database), WebhookDeliveries(database)
+    backlog = Backlog(endpoints, deliveries, clock.now, DisabledNotices(database).tell)
+    return WebhookConsumer(WebhookFeed(endpoints, deliveries, backlog, clock.now), subscribe)

@@ -17,7 +17,7 @@ from bson import ObjectId
 from actors.domain.instants import Instant
 from actors.runtime.ports import StoreUnavailableError
 from actors.webhooks.delivery import Attempt, Delivery
-from actors.webhooks.endpoint import LONGEST_FAILING_MS, DisabledReason, Endpoint
+from actors.webhooks.endpoint import LONGEST_FAILING_MS, DisabledReason, Endpoint, OnDisabled
 from actors.webhooks.signing import signed_headers
 
 EVERY_SECONDS = 0.5
@@ -79,10 +79,6 @@ class Client(Protocol):
 
     async def post(self, url: str, body: bytes, headers: dict[str, str], now: Instant) -> Attempt:
         """Send it once and return what came of it."""
-
-
-# Tells whom it concerns that an endpoint was disabled. Raises StoreUnavailableError.
-OnDisabled = Callable[[Endpoint, DisabledReason, Instant], Awaitable[None]]
 
 
 class Dispatcher:
@@ -200,7 +196,6 @@ class Dispatcher:
         if values:
             await self._lanes.change(endpoint.id, values)
         if changed.disabled is not None:
-            logger.info("webhook_endpoint_disabled", endpoint=endpoint.id, reason=changed.disabled)
             await self._on_disabled(endpoint, changed.disabled, changed.disabled_at or now)
         return changed
 

@@ -1,5 +1,6 @@
 """An address that somebody registered, and what is sent there."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -11,6 +12,9 @@ from holdfast.events.subjects import Subjects
 ROTATION_MS = 86_400_000
 # One that only failed for this long is disabled (Standard Webhooks, "Disabling endpoints").
 LONGEST_FAILING_MS = 5 * 86_400_000
+# An outage of half an hour at ten events a second; 14 MB of usual deliveries, at most 400 MB. The embedded database
+# counts so many in a second (measured on a busy machine).
+MOST_WAITING = 20_000
 MOST_OF_USER = 10
 LONGEST_URL = 2_048
 
@@ -23,11 +27,12 @@ class Audience(StrEnum):
 
 
 class DisabledReason(StrEnum):
-    """Why nothing is sent: the owner said so, the receiver answered 410, or it only failed for days."""
+    """Why nothing is sent: the owner said so, it answered 410, it only failed for days, or too much waited for it."""
 
     OWNER = "owner"
     GONE = "gone"
     FAILING = "failing"
+    BACKLOG = "backlog"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +41,9 @@ class Endpoint:
 
     Only events since `since` are sent: what is published again from the journal is nothing new. `old_secret` signs too
     until `old_secret_until`. `failing_since` is the first failure after the last success. `paused_until` is what the
-    receiver asked for. `due_at` is when there is something to send, and `claim` names the dispatcher that has the lane
-    until `claimed_until`.
+    receiver asked for. `waited_when_enabled` is how many deliveries waited when it was last enabled again: they do not
+    count against MOST_WAITING. `due_at` is when there is something to send, and `claim` names the dispatcher that has
+    the lane until `claimed_until`.
     """
 
     id: str
@@ -55,6 +61,7 @@ class Endpoint:
     disabled_at: Instant | None = None
     failing_since: Instant | None = None
     paused_until: Instant | None = None
+    waited_when_enabled: int | None = None
     request: str | None = None
     due_at: Instant | None = None
     claim: str | None = None
@@ -69,6 +76,10 @@ class Endpoint:
     def wants(self, subject: str) -> bool:
         """Whether events of the subject, such as `order.created`, are subscribed to."""
         return self.disabled is None and _subjects(self.events).matches(subject)
+
+
+# Tells whom it concerns that an endpoint was disabled. Raises StoreUnavailableError.
+OnDisabled = Callable[[Endpoint, DisabledReason, Instant], Awaitable[None]]
 
 
 @lru_cache(maxsize=4_096)

@@ -1,6 +1,6 @@
 """What happens on the market becomes deliveries, one for each endpoint that subscribed to it."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
@@ -8,6 +8,7 @@ import orjson
 
 from actors.domain.instants import Instant
 from actors.runtime.bounded_dict import BoundedDict
+from actors.webhooks.backlog import Backlog
 from actors.webhooks.delivery import Delivery, new_delivery
 from actors.webhooks.endpoint import Audience, Endpoint
 from actors.webhooks.payloads import is_for_sellers, payload_of
@@ -42,9 +43,12 @@ class DeliveryInserts(Protocol):
 class WebhookFeed:
     """Handles batches of the event bus. An event that comes again adds nothing: a delivery's id follows from it."""
 
-    def __init__(self, endpoints: FeedReads, deliveries: DeliveryInserts, now: Callable[[], Instant]) -> None:
+    def __init__(
+        self, endpoints: FeedReads, deliveries: DeliveryInserts, backlog: Backlog, now: Callable[[], Instant]
+    ) -> None:
         self._endpoints = endpoints
         self._deliveries = deliveries
+        self._backlog = backlog
         self._now = now
         self._read_at: Instant | None = None
         self._of_market: list[Endpoint] = []
@@ -67,6 +71,7 @@ class WebhookFeed:
             for endpoint in self._interested(event)
             if endpoint.since <= event.time_ms and endpoint.wants(event.subject)
         ]
+        found = await self._admitted(found)
         now = self._now()
         await self._deliveries.add(
             [
@@ -81,6 +86,15 @@ class WebhookFeed:
     def _interested(self, event: Event) -> Sequence[Endpoint]:
         seller = self._sellers.get(_ticket_of(event)) if is_for_sellers(event.subject) else None
         return [*self._of_market, *self._of_seller.get(seller or "", ())]
+
+    async def _admitted(self, found: Sequence[tuple[Event, Endpoint]]) -> list[tuple[Event, Endpoint]]:
+        """Return what is for endpoints that have room for it; the others are disabled."""
+        numbers = Counter(endpoint.id for _, endpoint in found)
+        endpoints = {endpoint.id: endpoint for _, endpoint in found}
+        full = {key for key, number in numbers.items() if not await self._backlog.admits(endpoints[key], number)}
+        if full:
+            self._read_at = None
+        return [(event, endpoint) for event, endpoint in found if endpoint.id not in full]
 
     async def _refresh(self) -> None:
         now = self._now()

@@ -65,7 +65,7 @@ class EndpointChange(Body):
 
 
 class EndpointView(TypedDict):
-    """An endpoint. `disabledReason` is owner, gone (it answered 410) or failing (for five days)."""
+    """An endpoint. `disabledReason` is owner, gone (410), failing (for five days) or backlog (too much waited)."""
 
     id: str
     url: str

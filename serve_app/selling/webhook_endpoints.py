@@ -103,6 +103,9 @@ async def change(services: Services, user_id: str, endpoint_id: str, body: Endpo
         services.security_events.record(WebhookEndpointDisabled(user_id, endpoint.id, DisabledReason.OWNER.value))
     if body.enabled and endpoint.disabled is not None:
         changed = replace(changed, disabled=None, disabled_at=None, failing_since=None, paused_until=None, since=now)
+        # Otherwise the next event would find the limit reached again, before any of them is sent.
+        waited = await services.webhook_deliveries.waiting(endpoint.id)
+        changed = replace(changed, waited_when_enabled=waited or None)
     await _store(services, endpoint, changed)
     if body.enabled:
         await services.webhook_endpoints.wake([endpoint.id], now)
@@ -184,7 +187,7 @@ async def _store(services: Services, before: Endpoint, after: Endpoint) -> None:
     """Write what differs and nothing else: a dispatcher may write other fields of it at the same moment."""
     names = (
         "url", "events", "description", "since", "secret", "old_secret", "old_secret_until", "disabled", "disabled_at",
-        "failing_since", "paused_until",
+        "failing_since", "paused_until", "waited_when_enabled",
     )  # fmt: skip
     values: dict[str, Any] = {
         name: getattr(after, name) for name in names if getattr(after, name) != getattr(before, name)

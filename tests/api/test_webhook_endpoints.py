@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from actors.webhooks.delivery import Attempt
+from actors.webhooks.endpoint import DisabledReason
 from tests.api.webhook_examples import ALL, DELIVERIES, ENDPOINT, ONE, RETRY, ROTATE, registered, sent_test
 from tests.api.world import PASSWORD, World, errors, fields
 
@@ -117,6 +118,23 @@ async def test_disabled_endpoint_that_is_enabled_again_goes_on_with_what_waits(w
     assert enabled["enabled"]
     assert "disabledReason" not in enabled
     assert [due.id for due in await world.services.webhook_endpoints.due(world.clock(), 10)] == [endpoint["id"]]
+
+
+async def test_endpoint_that_too_much_waited_for_says_so_and_what_waits_does_not_count_once_it_is_enabled(
+    world: World,
+) -> None:
+    person = await world.someone()
+    endpoint = await registered(person)
+    for _ in range(2):
+        await sent_test(person, endpoint)
+    change = {"disabled": DisabledReason.BACKLOG, "disabled_at": world.clock()}
+    assert await world.services.webhook_endpoints.change(endpoint["id"], change)
+    address = ONE.format(endpoint_id=endpoint["id"])
+    assert (await person.http.get(address)).json()["disabledReason"] == "backlog"
+    assert (await person.http.patch(address, json={"enabled": True})).json()["enabled"]
+    enabled = await world.services.webhook_endpoints.by_id(endpoint["id"])
+    assert enabled is not None
+    assert enabled.waited_when_enabled == 2
 
 
 async def test_closed_account_leaves_no_endpoint(world: World) -> None:

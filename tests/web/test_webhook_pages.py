@@ -1,6 +1,9 @@
 """Webhooks on the pages: registering, the secret, what was answered, and the way out."""
 
+import pytest
+
 from actors.webhooks.delivery import Attempt
+from actors.webhooks.endpoint import DisabledReason
 from tests.api.webhook_examples import registered, sent_test
 from tests.api.world import World
 from tests.web.reading import leads_to, opens, sends, submits
@@ -60,6 +63,20 @@ async def test_page_shows_what_was_answered_and_sends_it_again(world: World) -> 
     assert leads_to(await submits(person, page, f"/deliveries/{sent['id']}")) == address
     assert leads_to(await submits(person, page, "/test")) == address
     assert len((await person.http.get(f"/api/webhook-endpoints/{endpoint['id']}/deliveries")).json()) == 2
+
+
+@pytest.mark.parametrize("reason", DisabledReason)
+async def test_page_says_why_an_endpoint_is_disabled_and_enables_it(world: World, reason: DisabledReason) -> None:
+    person = await world.someone()
+    endpoint = await registered(person)
+    change = {"disabled": reason, "disabled_at": world.clock()}
+    assert await world.services.webhook_endpoints.change(endpoint["id"], change)
+    address = f"{LIST}/{endpoint['id']}"
+    page = await opens(person, address)
+    told = {"owner": "You switched it off", "gone": "410", "failing": "five days", "backlog": "Too many deliveries"}
+    assert [one for one, text in told.items() if text in page.text.partition("Nothing is sent")[0]] == [reason.value]
+    await sends(person, address, enabled="yes")
+    assert "This endpoint is disabled" not in (await opens(person, address)).text
 
 
 async def test_endpoint_is_changed_disabled_rotated_and_deleted(world: World) -> None:

@@ -15,9 +15,11 @@ from actors.storage.database import Database, connect, database_of
 from actors.storage.users import User, Users
 from actors.storage.webhook_deliveries import WebhookDeliveries
 from actors.storage.webhook_endpoints import WebhookEndpoints
+from actors.webhooks.backlog import Backlog
 from actors.webhooks.delivery import Delivery, new_delivery
 from actors.webhooks.dispatcher import Dispatcher
 from actors.webhooks.endpoint import Audience, DisabledReason, Endpoint
+from actors.webhooks.feed import WebhookFeed
 from actors.webhooks.http_client import WebhookClient
 from actors.webhooks.payloads import payload
 from actors.webhooks.signing import new_secret
@@ -65,14 +67,18 @@ class Webhooks:
     dispatchers: list[Dispatcher] = field(default_factory=list)
 
     def dispatcher(self, **more: int) -> Dispatcher:
-        async def tell(endpoint: Endpoint, reason: DisabledReason, _at: Instant) -> None:
-            self.disabled.append((endpoint.id, reason))
-
         made = Dispatcher(
-            self.endpoints, self.deliveries, self.client, lambda: self.now, tell, jitter=lambda: 0.0, **more
+            self.endpoints, self.deliveries, self.client, lambda: self.now, self.tell, jitter=lambda: 0.0, **more
         )
         self.dispatchers.append(made)
         return made
+
+    def feed(self, **more: int) -> WebhookFeed:
+        backlog = Backlog(self.endpoints, self.deliveries, lambda: self.now, self.tell, **more)
+        return WebhookFeed(self.endpoints, self.deliveries, backlog, lambda: self.now)
+
+    async def tell(self, endpoint: Endpoint, reason: DisabledReason, _at: Instant) -> None:
+        self.disabled.append((endpoint.id, reason))
 
     async def owner(self, *, is_admin: bool = False) -> str:
         users = Users(self.database)

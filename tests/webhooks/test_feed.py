@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from actors.webhooks.endpoint import Audience, DisabledReason
-from actors.webhooks.feed import REFRESH_MS, WebhookFeed
+from actors.webhooks.feed import REFRESH_MS
 from actors.webhooks.payloads import LARGEST_PAYLOAD, payload_of
 from holdfast.events.event import Event
 from tests.webhooks.conftest import Webhooks
@@ -24,10 +24,6 @@ def event(subject: str, at: int, version: int = 1, entity: str = "ticket:t1", **
     )
 
 
-def feed_of(webhooks: Webhooks) -> WebhookFeed:
-    return WebhookFeed(webhooks.endpoints, webhooks.deliveries, lambda: webhooks.now)
-
-
 async def bodies(webhooks: Webhooks, endpoint_id: str) -> list[dict[str, Any]]:
     page = await webhooks.deliveries.of_endpoint(endpoint_id, 100)
     return [orjson.loads(delivery.body) for delivery in page.items]
@@ -38,7 +34,7 @@ async def test_seller_gets_events_of_their_own_tickets_and_of_the_buyer_the_id_o
     own = await webhooks.endpoint(URL, seller, "order.*")
     other = await webhooks.endpoint(URL, await webhooks.owner(), ">")
     order: dict[str, Any] = {**ORDER, "sellerId": seller, "maxPriceCents": 9_900, "stripeId": "pi_1"}
-    await feed_of(webhooks).handle([event("order.created", webhooks.now, **order)])
+    await webhooks.feed().handle([event("order.created", webhooks.now, **order)])
     (body,) = await bodies(webhooks, own.id)
     assert body["type"] == "order.created"
     assert body["timestamp"].startswith("2030-")
@@ -58,7 +54,7 @@ async def test_seller_gets_no_charges_no_users_and_nothing_of_who_waits(webhooks
         event("charge.completed", webhooks.now, 1, "charge:c1", **data),
         event("user.created", webhooks.now, 1, "user:u1", **data),
     ]
-    await feed_of(webhooks).handle(events)
+    await webhooks.feed().handle(events)
     assert [body["type"] for body in await bodies(webhooks, own.id)] == ["ticket.created"]
 
 
@@ -66,7 +62,7 @@ async def test_market_endpoint_gets_every_event(webhooks: Webhooks) -> None:
     market = await webhooks.endpoint(URL, market=True)
     subjects = ["charge.completed", "order.created", "ticket.created", "user.created", "waiting_list.joined"]
     events = [event(subject, webhooks.now, place) for place, subject in enumerate(subjects, 1)]
-    await feed_of(webhooks).handle(events)
+    await webhooks.feed().handle(events)
     assert sorted(body["type"] for body in await bodies(webhooks, market.id)) == subjects
 
 
@@ -74,14 +70,14 @@ async def test_seller_of_an_event_that_does_not_say_it_is_looked_up(webhooks: We
     seller = await webhooks.owner()
     own = await webhooks.endpoint(URL, seller, "ticket.*")
     await webhooks.database["tickets"].insert_one({"_id": "t1", "seller_id": seller})
-    await feed_of(webhooks).handle([event("ticket.withdrawn", webhooks.now, 5, ticketId="t1")])
+    await webhooks.feed().handle([event("ticket.withdrawn", webhooks.now, 5, ticketId="t1")])
     assert [body["type"] for body in await bodies(webhooks, own.id)] == ["ticket.withdrawn"]
 
 
 async def test_event_that_comes_twice_is_delivered_once(webhooks: Webhooks) -> None:
     market = await webhooks.endpoint(URL, market=True)
     made = event("order.created", webhooks.now, **ORDER)
-    feed = feed_of(webhooks)
+    feed = webhooks.feed()
     await feed.handle([made, made])
     await feed.handle([made.in_epoch("another")])
     assert len(await bodies(webhooks, market.id)) == 1
@@ -89,12 +85,12 @@ async def test_event_that_comes_twice_is_delivered_once(webhooks: Webhooks) -> N
 
 async def test_event_from_before_the_registration_is_not_sent(webhooks: Webhooks) -> None:
     market = await webhooks.endpoint(URL, market=True)
-    await feed_of(webhooks).handle([event("order.created", webhooks.now - 1), event("order.expired", webhooks.now, 2)])
+    await webhooks.feed().handle([event("order.created", webhooks.now - 1), event("order.expired", webhooks.now, 2)])
     assert [body["type"] for body in await bodies(webhooks, market.id)] == ["order.expired"]
 
 
 async def test_feed_learns_of_new_and_disabled_endpoints_within_two_seconds(webhooks: Webhooks) -> None:
-    feed = feed_of(webhooks)
+    feed = webhooks.feed()
     await feed.handle([])
     market = await webhooks.endpoint(URL, market=True)
     webhooks.now += REFRESH_MS
