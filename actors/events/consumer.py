@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from redis.asyncio import Redis
 
-from holdfast.events import Client, Event, History, Message, Positions, Subscription, connect
+from holdfast.events import Client, Deliver, Event, History, Message, Positions, Subscription, connect
 
 # Nothing of ours becomes a dead letter: events whose handling fails are handled again by the duty's next run.
 MAX_DELIVER = 1_000_000
@@ -16,8 +16,17 @@ BATCH = 64
 LINGER_SECONDS = 0.005
 
 Handle = Callable[[Sequence[Event]], Awaitable[None]]
+RunOnce = Callable[[], Awaitable[None]]
 # Given a durable's name, its subjects and what handles events: the way to wait for some and handle them.
-Subscribe = Callable[[str, Sequence[str], Handle], Callable[[], Awaitable[None]]]
+Subscribe = Callable[[str, Sequence[str], Handle], RunOnce]
+# The same, with where the durable begins; asked when it is new.
+BeginsAt = Callable[[], Deliver]
+SubscribeFrom = Callable[[str, Sequence[str], Handle, BeginsAt], RunOnce]
+
+
+def first_event() -> Deliver:
+    """Return the beginning of what is retained."""
+    return "all"
 
 
 class Consumer:
@@ -37,10 +46,12 @@ class Consumer:
         redis: Redis,
         positions: Positions,
         history: History,
+        begins_at: BeginsAt = first_event,
     ) -> None:
         self._durable = durable
         self._subjects = subjects
         self._handle = handle
+        self._begins_at = begins_at
         self._connecting = connect(redis=redis, client_id=f"{durable}-{life}", history=history, positions=positions)
         self._client: Client | None = None
         self._subscription: Subscription | None = None
@@ -73,5 +84,9 @@ class Consumer:
     async def _subscribe(self) -> Subscription:
         self._client = await self._connecting
         return await self._client.subscribe(
-            self._subjects, durable=self._durable, queue_group=self._durable, deliver="all", max_deliver=MAX_DELIVER
+            self._subjects,
+            durable=self._durable,
+            queue_group=self._durable,
+            deliver=self._begins_at(),
+            max_deliver=MAX_DELIVER,
         )

@@ -3,12 +3,12 @@
 import os
 import secrets
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from redis.asyncio import Redis
 
-from actors.events.consumer import Consumer, Handle
+from actors.events.consumer import BeginsAt, Consumer, Handle, RunOnce, first_event
 from actors.events.epochs import EVERY_SECONDS as EPOCH_SECONDS
 from actors.events.epochs import EpochKeeper
 from actors.events.journal_history import JournalHistory
@@ -105,10 +105,14 @@ class ProductionResources(Resources):
             Duty("dispatch_webhooks", EVERY_SECONDS, dispatcher.sweep),
         ]
 
-    def _subscribe(self, durable: str, subjects: Sequence[str], handle: Handle) -> Callable[[], Awaitable[None]]:
-        return self.consumer(durable, subjects, handle).run_once
+    def _subscribe(
+        self, durable: str, subjects: Sequence[str], handle: Handle, begins_at: BeginsAt = first_event
+    ) -> RunOnce:
+        return self.consumer(durable, subjects, handle, begins_at).run_once
 
-    def consumer(self, durable: str, subjects: Sequence[str], handle: Handle) -> Consumer:
+    def consumer(
+        self, durable: str, subjects: Sequence[str], handle: Handle, begins_at: BeginsAt = first_event
+    ) -> Consumer:
         """Hands events to `handle`, in this life of the process."""
         return Consumer(
             durable,
@@ -118,6 +122,7 @@ class ProductionResources(Resources):
             redis=self.redis,
             positions=MongoPositions(self.database),
             history=self.history,
+            begins_at=begins_at,
         )
 
     def epoch_keeper(self, settings: Settings, *, max_bytes: int = MAX_BYTES) -> EpochKeeper:

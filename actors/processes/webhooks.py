@@ -7,7 +7,7 @@ import structlog
 
 from actors.domain.account_events import WebhookEndpointDisabled
 from actors.domain.instants import Instant
-from actors.events.consumer import Subscribe
+from actors.events.consumer import SubscribeFrom
 from actors.mail.outbox import Outbox, to_user
 from actors.mail.templates import MailKind
 from actors.runtime.clock import SharedClock
@@ -53,9 +53,9 @@ def open_dispatcher(settings: Settings, database: Database, clock: SharedClock) 
 class WebhookConsumer:
     """Reads the event stream for webhooks, while there is an endpoint: a market without any pays nothing for them."""
 
-    def __init__(self, feed: WebhookFeed, subscribe: Subscribe) -> None:
+    def __init__(self, feed: WebhookFeed, subscribe: SubscribeFrom) -> None:
         self._feed = feed
-        self._run_once = subscribe(DURABLE, SUBJECTS, feed.handle)
+        self._run_once = subscribe(DURABLE, SUBJECTS, feed.handle, feed.begins_at)
 
     async def run_once(self) -> None:
         """Handle the events that there are, or wait for a while. Raises StoreUnavailableError."""
@@ -65,7 +65,7 @@ class WebhookConsumer:
             await asyncio.sleep(REFRESH_MS / 1_000)
 
 
-def open_consumer(database: Database, clock: SharedClock, subscribe: Subscribe) -> WebhookConsumer:
+def open_consumer(database: Database, clock: SharedClock, subscribe: SubscribeFrom) -> WebhookConsumer:
     """Return what makes deliveries of events."""
     endpoints, deliveries = WebhookEndpoints(database), WebhookDeliveries(database)
     backlog = Backlog(endpoints, deliveries, clock.now, DisabledNotices(database).tell)

@@ -12,6 +12,7 @@ from actors.webhooks.backlog import Backlog
 from actors.webhooks.delivery import Delivery, new_delivery
 from actors.webhooks.endpoint import Audience, Endpoint
 from actors.webhooks.payloads import is_for_sellers, payload_of
+from holdfast.events.deliver import Since
 from holdfast.events.event import Event
 
 # How long a registration may take until events are sent there. A thousand endpoints are read in some milliseconds.
@@ -59,6 +60,14 @@ class WebhookFeed:
         """Whether anybody is registered. Raises StoreUnavailableError."""
         await self._refresh()
         return bool(self._of_market or self._of_seller)
+
+    def begins_at(self) -> Since:
+        """Return where a subscription begins that nothing was read by yet: at the oldest registration of now.
+
+        Not at the time of the subscription: what was committed between the two is for the endpoint.
+        """
+        known = [*self._of_market, *(each for of_one in self._of_seller.values() for each in of_one)]
+        return Since(min((endpoint.since for endpoint in known), default=self._now()))
 
     async def handle(self, events: Sequence[Event]) -> None:
         """Store what is to be sent of these events, and wake its lanes. Raises StoreUnavailableError."""
