@@ -15,9 +15,9 @@ GROUP = "group"
 async def pending_entries(bus: Redis, count: int) -> list[str]:
     """Entries of a stream that were handed to a member of the group."""
     await bus.xgroup_create("stream", GROUP, "0", mkstream=True)
-    ids = [(await bus.xadd("stream", {"n": number})).decode() for number in range(count)]
+    ids: list[Any] = [await bus.xadd("stream", {"n": number}) for number in range(count)]
     await bus.xreadgroup(GROUP, "member", {"stream": ">"})
-    return ids
+    return [entry_id.decode() for entry_id in ids]
 
 
 def arguments(entry_id: str) -> tuple[str, ...]:
@@ -48,7 +48,7 @@ async def test_acknowledgement_of_a_lost_lease_is_told_so_and_the_others_are_don
     acknowledgements = Acknowledgements(bus, Patience("Redis"))
     lost = acknowledgements.send(("stream", "lease"), (GROUP, "a lease", "member", "0", ids[0]))
     done = acknowledgements.send(("stream", "lease"), arguments(ids[1]))
-    assert await asyncio.gather(lost, done) == [-1, 1]
+    assert list(await asyncio.gather(lost, done)) == [-1, 1]
     assert (await bus.xpending("stream", GROUP))["pending"] == 1
 
 
