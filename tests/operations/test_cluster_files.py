@@ -75,7 +75,7 @@ def test_replicas_with_the_same_settings_believe_the_key_of_haproxy() -> None:
 def test_ray_starts_with_those_settings_and_a_small_object_store(cluster: dict[str, Any], role: str) -> None:
     start = next(command for command in cluster[f"{role}_start_ray_commands"] if "ray start" in command)
 
-    assert start.startswith("set -a; . ~/ray.env; . ~/holdfast.env; set +a;")
+    assert start.startswith("set -a; . ~/ray.env; . ~/.holdfast/holdfast.env; set +a;")
     assert f"--object-store-memory={OBJECT_STORE_BYTES}" in start
 
 
