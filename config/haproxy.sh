@@ -62,6 +62,8 @@ away() {
     echo "    http-request set-var-fmt(txn.away) '{\"errors\":[{\"message\":\"The marketplace does not answer right now. Try again in a moment.\"}]}'"
     echo "    http-request set-var-fmt(txn.away) '$page' if wants_page !for_programs"
     echo "    http-request set-var(txn.wants_page) bool(true) if wants_page !for_programs"
+    # Serve's own 503 for a replica that keeps too many waiting is text: all answers of the marketplace have this header.
+    echo "    http-response return status 503 content-type application/json lf-string %[var(txn.away)] $headers hdr Retry-After 1 hdr X-Holdfast-Away 1 if { status 503 } !{ res.hdr(X-Content-Type-Options) -m found }"
     echo "    acl is_away res.hdr(X-Holdfast-Away) -m found"
     echo "    acl is_page var(txn.wants_page) -m bool"
     echo "    http-after-response set-status 503 if is_away"

@@ -1,3 +1,4 @@
+import math
 import os
 import re
 import subprocess
@@ -11,7 +12,7 @@ import yaml
 from jsonschema import ValidationError
 from pydantic import SecretStr
 from ray.autoscaler._private.util import prepare_config, validate_config
-from ray.serve.schema import ServeDeploySchema
+from ray.serve.schema import DeploymentSchema, ServeDeploySchema
 
 from config.ray_environment import OBJECT_STORE_BYTES, RAY_SETTINGS
 from config.settings import Settings
@@ -91,6 +92,21 @@ def test_serve_accepts_its_file_and_finds_the_applications_in_it() -> None:
         ("live", "/live", "serve_app.app:live_builder"),
         ("events", "/api/events", "serve_app.app:live_builder"),
     ]
+
+
+def test_every_deployment_bounds_its_queue_and_its_replicas_on_a_node_and_starts_new_ones_first() -> None:
+    deployments = [
+        each for application in parsed("config/serve.yaml")["applications"] for each in application["deployments"]
+    ]
+    # Serve ignores what it does not know.
+    assert {name for each in deployments for name in each} <= {*DeploymentSchema.model_fields}
+    for each in deployments:
+        assert 0 < each["max_queued_requests"] <= each["max_ongoing_requests"]
+        assert each["backpressure_config"] == {"status_code": 503, "retry_after_s": 1}
+        # With a node for each of the fewest replicas there is room for those that a deploy starts first.
+        fewest = each["num_replicas"] if "num_replicas" in each else each["autoscaling_config"]["min_replicas"]
+        started_first = math.ceil(fewest * each["max_surge_percent"] / 100)
+        assert 0 < started_first <= fewest * (each["max_replicas_per_node"] - 1)
 
 
 def test_replicas_are_renewed_with_every_release() -> None:

@@ -39,7 +39,9 @@ class Replica(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         content = json.dumps([(name.lower(), value) for name, value in self.headers.items()]).encode()
-        self.send_response(200)
+        self.send_response(503 if self.path.startswith("/unavailable") else 200)
+        if self.path == "/unavailable/marketplace":
+            self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         with suppress(ConnectionError):  # who asked is gone
@@ -103,6 +105,22 @@ def test_a_replica_that_breaks_off_is_the_same_503(ingress: RunningHAProxy) -> N
 
     assert_is_in_the_error_format(answer, 503)
     assert b"retry-after: 1" in answer.lower()
+
+
+def test_too_many_waiting_requests_are_a_503_in_the_error_format_though_serve_answers_text(
+    ingress: RunningHAProxy,
+) -> None:
+    answer = ingress.exchange(b"GET /unavailable/serve HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+
+    assert_is_in_the_error_format(answer, 503)
+    assert b"retry-after: 1" in answer.lower()
+
+
+def test_a_503_of_the_marketplace_itself_stays_as_it_is(ingress: RunningHAProxy) -> None:
+    answer = ingress.exchange(b"GET /unavailable/marketplace HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert ["host", "localhost"] in headers_at_the_replica(answer)
 
 
 def exchanged(running: RunningHAProxy, path: str, accept: str) -> httpx.Response:
