@@ -1,7 +1,4 @@
-"""The market's actors on the Ray cluster that this machine belongs to: `holdfast actors create` and `renew`.
-
-``serve deploy`` then adds the marketplace. ``holdfast up`` does both by itself.
-"""
+"""The market's actors on the Ray cluster that this machine belongs to: `holdfast actors renew`."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,19 +11,11 @@ from config import redis_server
 from config.settings import Settings
 
 
-def create(settings: Settings) -> None:
-    """Create the actors that are missing.
-
-    Raises UnsuitableRedisError, and ConnectionError when no Ray runs on this machine.
-    """
-    _connect(settings)
-    on_ray.start(settings)
-
-
 def renew(settings: Settings, say: Callable[[str], None]) -> None:
     """Renew all actors of a running market one by one, with the code and the settings of now.
 
-    See docs/operations.md, "Upgrading". Raises HostUnreachableError, and what `create` raises.
+    See docs/operations.md, "Upgrading". Raises HostUnreachableError, UnsuitableRedisError, and ConnectionError when no
+    Ray runs on this machine.
     """
     _connect(settings)
     asyncio.run(on_ray.renew(settings, say))

@@ -80,20 +80,9 @@ def check_history(file: Annotated[Path, typer.Argument(help="what `holdfast load
 
 
 @actors_app.command()
-def create() -> None:
-    """Create the actors that are missing; `serve deploy` then adds the marketplace."""
-    from cli import actors  # noqa: PLC0415 - Ray takes a second to import
-
-    try:
-        actors.create(load_settings())
-    except (UnsuitableRedisError, ConnectionError) as error:
-        fail(str(error), exit_code=2)
-
-
-@actors_app.command()
 def renew() -> None:
     """Renew all actors of a running market one by one, with the code and the settings of now."""
-    from cli import actors  # noqa: PLC0415 - as above
+    from cli import actors  # noqa: PLC0415 - Ray takes a second to import
 
     try:
         actors.renew(load_settings(), typer.echo)

@@ -12,6 +12,10 @@ from config.ingress_key import INGRESS_KEY
 from config.ports import MarketPorts
 from config.settings import Settings
 
+# What a node has on which actors may be. On a cluster the head has none of it (see cluster.yaml): with it the whole
+# market would be lost, and its control service and Serve's controller have other things to do.
+MARKET_RESOURCE, MARKET_CAPACITY = "market", 100
+
 OBJECT_STORE_BYTES = 200_000_000  # messages are small and travel inside the call: the store stays all but empty
 
 # Measured on 2 cores with Ray 2.60. cluster.yaml exports the same (a test compares them).

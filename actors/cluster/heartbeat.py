@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from actors.runtime.host import Counters
+from actors.runtime.ports import HostUnreachableError
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +27,21 @@ class Heartbeat:
     duties: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
+class ActorMissingError(HostUnreachableError):
+    """No actor has this name, and none that has it is being started: somebody has to create it."""
+
+
 class ActorDirectory(Protocol):
     """All actors, as whoever watches over them sees them. What fails raises HostUnreachableError."""
 
     async def ping(self, name: str) -> Heartbeat:
-        """The actor's sign of life; waits as long as there is none."""
+        """The actor's sign of life; waits as long as there is none. Raises ActorMissingError."""
 
     async def dedicated(self) -> set[str]:
         """The names of the tickets that have actors of their own."""
+
+    async def create(self, name: str) -> None:
+        """Creates the actor if there is none. Of those who create it at the same time one succeeds, for all."""
 
     async def start(self, name: str) -> None:
         """Creates the actor of a ticket if there is none, and returns when it has started."""

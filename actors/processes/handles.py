@@ -8,6 +8,7 @@ import ray
 from ray.actor import ActorHandle
 from ray.exceptions import RayError
 
+from actors.cluster.heartbeat import ActorMissingError
 from actors.processes.base import HostActor
 from actors.runtime.bounded_dict import BoundedDict
 from actors.runtime.ports import HostUnreachableError
@@ -38,15 +39,18 @@ class Handles:
         *words: Parameters.args,
         **named: Parameters.kwargs,
     ) -> Answer:
-        """What the method of this actor answers. Raises HostUnreachableError."""
+        """What the method of this actor answers. Raises HostUnreachableError, ActorMissingError if there is none."""
         try:
-            handle = self._handles.get(name)
-            if handle is None:
-                handle = await asyncio.to_thread(ray.get_actor, name, self._namespace)
-                self._handles[name] = handle
+            handle = self._handles.get(name) or await self._found(name)
             answer: Answer = await method_of(handle, method).remote(*words, **named)
         except (RayError, ValueError) as error:
-            # ValueError: no actor has this name, yet or any more.
             self._handles.pop(name, None)
             raise HostUnreachableError(name) from error
         return answer
+
+    async def _found(self, name: str) -> ActorHandle[Any]:
+        try:
+            self._handles[name] = await asyncio.to_thread(ray.get_actor, name, self._namespace)
+        except ValueError as error:
+            raise ActorMissingError(name) from error
+        return self._handles[name]

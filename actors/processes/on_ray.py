@@ -30,7 +30,7 @@ from actors.storage.clock import database_clock
 from actors.storage.database import Database
 from actors.supervision import renewal
 from actors.supervision.liveness import EVERY_SECONDS, watch
-from config import logs
+from config import logs, ray_environment
 from config.settings import Settings
 
 # The class of each kind of actor, imported only where one is created.
@@ -41,6 +41,8 @@ CLASSES = {
     names.SUPERVISOR: ("actors.processes.supervisor", "Supervisor"),
 }
 
+# Of the resource of a market's node, which has 100 of it: enough for more actors than it has memory for.
+MARKET_SHARE = 0.001
 DATABASE_RETRY_SECONDS = 1.0
 RENEWAL_SECONDS = 60.0
 LOOK_SECONDS = 0.02
@@ -63,20 +65,16 @@ def create(name: str, settings: Settings, **options: object) -> ActorHandle[Any]
         lifetime="detached",
         get_if_exists=True,
         num_cpus=0,
+        resources={ray_environment.MARKET_RESOURCE: MARKET_SHARE},
         # Restarted whenever it dies; its messages are not: the gateway repeats them, by their ids.
         max_restarts=-1,
         max_task_retries=0,
         max_concurrency=10_000,
         enable_task_events=False,
-        **options,
+        # One node after the other, so that a node that is lost takes few along.
+        **{"scheduling_strategy": "SPREAD", **options},
     ).remote(name, settings, RaySystem())
     return handle
-
-
-def start(settings: Settings) -> None:
-    """Creates all actors that the settings ask for; those that exist stay. Ray is to be connected."""
-    handles = [create(name, settings) for name in (*shared_names(settings), names.SUPERVISOR)]
-    ray.get([method_of(handle, HostActor.ping_packed).remote() for handle in handles])
 
 
 async def renew(settings: Settings, tell: Callable[[str], None]) -> None:
@@ -101,7 +99,8 @@ class RayRenewable:
     async def drain(self, name: str) -> None:
         """Has the actor answer what it has, while the program that takes its place is loaded."""
         module, _ = CLASSES[names.kind_of(name)]
-        loading: Any = ray.remote(load).options(num_cpus=0).remote(module)
+        here = {ray_environment.MARKET_RESOURCE: MARKET_SHARE}
+        loading: Any = ray.remote(load).options(num_cpus=0, resources=here).remote(module)
         # AttributeError: of a release that could not drain yet.
         with contextlib.suppress(HostUnreachableError, TimeoutError, AttributeError):
             await asyncio.wait_for(Handles(self._namespace).call(name, HostActor.drain), RENEWAL_SECONDS)
@@ -191,12 +190,16 @@ class RayActorDirectory:
             raise HostUnreachableError from error
         return {name for name in listed if names.is_dedicated(name)}
 
-    async def start(self, name: str) -> None:
-        """Creates the actor of a ticket if there is none, and returns when it has started."""
+    async def create(self, name: str) -> None:
+        """Creates the actor if there is none."""
         try:
             await asyncio.to_thread(create, name, self._settings)
         except (RayError, ValueError) as error:
             raise HostUnreachableError(name) from error
+
+    async def start(self, name: str) -> None:
+        """Creates the actor of a ticket if there is none, and returns when it has started."""
+        await self.create(name)
         await self.ready(name)
 
     async def ready(self, name: str) -> None:
@@ -257,7 +260,7 @@ class RaySystem:
 
 
 async def connect(settings: Settings, database: Database) -> ActorClient:
-    """The way to the actors for an API replica, which also watches over the Supervisor.
+    """The way to the actors for an API replica, which also watches over the Supervisor, and creates it if need be.
 
     Waits while the database is away: deadlines are on its clock.
     """

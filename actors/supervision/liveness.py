@@ -1,4 +1,4 @@
-"""Watching over actors: Ray restarts a process that died but does not notice one that hangs."""
+"""Watching over actors: Ray restarts a process that died, but none that hangs, and none that was ended for good."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
-from actors.cluster.heartbeat import ActorDirectory, Heartbeat
+from actors.cluster import names
+from actors.cluster.heartbeat import ActorDirectory, ActorMissingError, Heartbeat
 from actors.runtime.ports import HostUnreachableError
 
 EVERY_SECONDS = 1.0
@@ -18,12 +19,15 @@ LONGEST_SECONDS = 60.0
 # Ray starts a process that died by itself: that takes a second, and was seen to take twenty on a machine with ten times
 # more to do than it can. Killed meanwhile it would never be there.
 STARTING_SECONDS = 60.0
+# Ray's control service answers in milliseconds; while it is away nobody is to wait for it who watches over others. The
+# first time the program of the actor is loaded as well.
+CREATING_SECONDS = 5.0
 
 logger = structlog.get_logger(__name__)
 
 
 class LivenessMonitor:
-    """Knows when each actor last gave a sign of life, and has the silent ones replaced."""
+    """Knows when each actor last gave a sign of life, has the silent ones replaced and the missing ones created."""
 
     def __init__(self, directory: ActorDirectory) -> None:
         self.heartbeats: dict[str, Heartbeat] = {}
@@ -38,13 +42,19 @@ class LivenessMonitor:
         for known in (self.heartbeats, self._heard, self._gone, self._patience_seconds):
             for name in known.keys() - watched:
                 del known[name]
-        await asyncio.gather(*(self._listen(name) for name in sorted(watched)))
+        wanted = sorted(watched)
+        heard = await asyncio.gather(*(self._listen(name) for name in wanted))
+        await self._create([name for name, exists in zip(wanted, heard, strict=True) if not exists])
 
-    async def _listen(self, name: str) -> None:
+    async def _listen(self, name: str) -> bool:
+        """Whether an actor has this name, as far as is known."""
         now = asyncio.get_running_loop().time()
         heard, gone = self._heard.setdefault(name, now), self._gone.pop(name, now)
         try:
             self.heartbeats[name] = await asyncio.wait_for(self._directory.ping(name), EVERY_SECONDS)
+        except ActorMissingError:
+            self._heard[name] = now
+            return False
         except HostUnreachableError:
             # Nobody is there who could be silent: whoever comes is listened to from then on.
             self._heard[name], self._gone[name] = now, gone
@@ -60,6 +70,16 @@ class LivenessMonitor:
         else:
             self._heard[name] = asyncio.get_running_loop().time()
             self._patience_seconds.pop(name, None)
+        return True
+
+    async def _create(self, missing: Iterable[str]) -> None:
+        """One after the other, so that each node gets as many of a kind; the next round goes on where one fails."""
+        # A ticket's own actor that has gone is served by its shared host, which starts another if there is need.
+        shared = [name for name in missing if not names.is_dedicated(name)]
+        with contextlib.suppress(HostUnreachableError, TimeoutError):
+            for name in shared:
+                await asyncio.wait_for(self._directory.create(name), CREATING_SECONDS)
+                logger.info("actor_created", actor=name)
 
     async def _replace(self, name: str, why: str, seconds: float) -> None:
         logger.error(why, actor=name, seconds=seconds)

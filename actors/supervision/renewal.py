@@ -36,7 +36,7 @@ async def renew(actors: Renewable, wanted: Sequence[str], tell: Callable[[str], 
     A ticket with an actor of its own goes back to its shared host, and gets another actor when it is held again.
     """
     existing = set(await actors.existing())
-    for name in _in_order(existing | set(wanted)):
+    for name in _in_order(existing | set(wanted), wanted):
         await actors.drain(name)
         await actors.end(name)
         if name in wanted:
@@ -44,6 +44,14 @@ async def renew(actors: Renewable, wanted: Sequence[str], tell: Callable[[str], 
         tell(f"{name} {'renewed' if name in wanted else 'ended'}")
 
 
-def _in_order(every: Iterable[str]) -> list[str]:
-    """Shared hosts before the tickets with actors of their own, which they create."""
-    return sorted(every, key=lambda name: (KINDS.index(names.kind_of(name)), names.is_dedicated(name), name))
+def _in_order(every: Iterable[str], wanted: Collection[str]) -> list[str]:
+    """Shared hosts before the tickets with actors of their own, which they create.
+
+    Those that are not wanted any more come last: the Supervisor before would create them again.
+    """
+
+    def place(name: str) -> tuple[bool, int, bool, str]:
+        is_own = names.is_dedicated(name)
+        return name not in wanted and not is_own, KINDS.index(names.kind_of(name)), is_own, name
+
+    return sorted(every, key=place)

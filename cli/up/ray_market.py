@@ -39,6 +39,7 @@ def start_ray(settings: Settings, folder: Path) -> None:
         dashboard_port=settings.dashboard_port or None,
         # Logical: actors ask for fractions, and a small machine must not refuse them.
         num_cpus=max(os.cpu_count() or 1, 4),
+        resources={ray_environment.MARKET_RESOURCE: ray_environment.MARKET_CAPACITY},
         object_store_memory=ray_environment.OBJECT_STORE_BYTES,
         log_to_driver=False,
         logging_level=logging.WARNING,
@@ -50,10 +51,11 @@ def start_ray(settings: Settings, folder: Path) -> None:
 
 def start_market(settings: Settings) -> None:
     """Start the actors and the marketplace; return when it answers requests."""
-    # Serve's own processes take seconds to start and need nothing of the actors: both start at once.
+    # Serve's own processes take seconds to start and need nothing of the actors: both start at once. The replicas would
+    # create the Supervisor as well, which creates all others.
     with ThreadPoolExecutor(max_workers=1) as beside:
         ingress = beside.submit(_start_ingress, settings)
-        on_ray.start(settings)
+        on_ray.create(names.SUPERVISOR, settings)
         ingress.result()
     serve.run(app.build(settings), name="holdfast", route_prefix="/", logging_config=_QUIET)
 

@@ -61,9 +61,12 @@ async def two_nodes(settings: Settings) -> AsyncIterator[Any]:
     import ray  # noqa: PLC0415 - Ray reads its settings when it is imported
     from ray.cluster_utils import Cluster  # noqa: PLC0415
 
-    from actors.processes import on_ray  # noqa: PLC0415
-
-    node = {"num_cpus": 4, "object_store_memory": ray_environment.OBJECT_STORE_BYTES, "include_dashboard": False}
+    node = {
+        "num_cpus": 4,
+        "resources": {ray_environment.MARKET_RESOURCE: ray_environment.MARKET_CAPACITY},
+        "object_store_memory": ray_environment.OBJECT_STORE_BYTES,
+        "include_dashboard": False,
+    }
     nodes: Any = Cluster()
     try:
         nodes.add_node(**node)
@@ -73,7 +76,6 @@ async def two_nodes(settings: Settings) -> AsyncIterator[Any]:
         for node_id, actors in ((first_id, ON_THE_FIRST), (second.node_id, ON_THE_SECOND)):
             for name in actors:
                 await eventually(partial(_placed, name, node_id, settings), RECOVERY_SECONDS)
-        await asyncio.to_thread(on_ray.start, settings)
         yield lambda: nodes.remove_node(second, allow_graceful=False)
     finally:
         ray.shutdown()

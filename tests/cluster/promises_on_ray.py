@@ -65,6 +65,7 @@ def main() -> int:
         address="local",
         include_dashboard=False,
         num_cpus=4,
+        resources={ray_environment.MARKET_RESOURCE: ray_environment.MARKET_CAPACITY},
         object_store_memory=ray_environment.OBJECT_STORE_BYTES,
         log_to_driver=False,
         _temp_dir=str(ray_environment.runtime_folder(settings) / "ray"),

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.serve.schema import DeploymentSchema, ServeDeploySchema
 
-from config.ray_environment import OBJECT_STORE_BYTES, RAY_SETTINGS
+from config.ray_environment import MARKET_CAPACITY, MARKET_RESOURCE, OBJECT_STORE_BYTES, RAY_SETTINGS
 from config.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -78,6 +78,12 @@ def test_ray_starts_with_those_settings_and_a_small_object_store(cluster: dict[s
 
     assert start.startswith("set -a; . ~/ray.env; . ~/.holdfast/holdfast.env; set +a;")
     assert f"--object-store-memory={OBJECT_STORE_BYTES}" in start
+
+
+def test_workers_have_what_actors_ask_for_and_the_head_has_room_for_nobody(cluster: dict[str, Any]) -> None:
+    types = cluster["available_node_types"]
+    assert types["head"]["resources"] == {"CPU": 0}
+    assert types["worker"]["resources"][MARKET_RESOURCE] == MARKET_CAPACITY
 
 
 def test_the_cluster_installs_the_versions_that_were_tested(cluster: dict[str, Any]) -> None:

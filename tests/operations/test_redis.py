@@ -17,7 +17,7 @@ from tests.simulation.contracts.examples import recorded
 from tests.support.event_streams import an_event_stream, published_events
 from tests.support.redis_servers import redis_with
 
-STARTS = [[HOLDFAST, "up"], [HOLDFAST, "actors", "create"]]
+STARTS = [[HOLDFAST, "up"], [HOLDFAST, "actors", "renew"]]
 
 
 def warnings_about(url: str) -> list[Any]:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from actors.cluster.heartbeat import Heartbeat
+from actors.cluster.heartbeat import ActorMissingError, Heartbeat
 from actors.runtime.host import Counters
 from actors.runtime.ports import HostUnreachableError
 from actors.supervision.liveness import SILENT_SECONDS, STARTING_SECONDS, LivenessMonitor
@@ -20,11 +20,15 @@ class FakeActorDirectory:
     def __init__(self) -> None:
         self.error: type[Exception] | None = None
         self.replaced = 0
+        self.created: list[str] = []
 
     async def ping(self, name: str) -> Heartbeat:
         if self.error is not None:
             raise self.error(name)
         return Heartbeat(name, f"{name}-{self.replaced}", 1, "node", Counters())
+
+    async def create(self, name: str) -> None:
+        self.created.append(name)
 
     async def start(self, _name: str) -> None:
         raise AssertionError("nobody asked for it")
@@ -104,3 +108,21 @@ async def test_an_actor_that_never_sends_a_heartbeat_is_started_anew(
     directory.error = HostUnreachableError
     await later(STARTING_SECONDS + 2)
     assert directory.replaced == 1
+
+
+async def test_an_actor_that_was_ended_for_good_is_created_at_once(directory: FakeActorDirectory, later: Later) -> None:
+    await later(3)
+    directory.error = ActorMissingError
+    await later(1)
+    assert (directory.created, directory.replaced) == ([NAME], 0)
+    directory.error = None
+    await later(3)
+    assert directory.created == [NAME]
+
+
+async def test_a_tickets_own_actor_that_has_ended_is_not_created_by_whoever_watched_it(
+    directory: FakeActorDirectory,
+) -> None:
+    directory.error = ActorMissingError
+    await LivenessMonitor(directory).check(["ticket-a", NAME])
+    assert directory.created == [NAME]

@@ -36,6 +36,9 @@ class FakeDirectory:
     async def dedicated(self) -> set[str]:
         return set()
 
+    async def create(self, _name: str) -> None:
+        raise AssertionError("it is never missing")
+
     async def start(self, _name: str) -> None:
         raise AssertionError("nobody asked for it")
 

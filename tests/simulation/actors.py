@@ -9,7 +9,7 @@ from typing import Any
 
 from actors.cluster import names
 from actors.cluster.client import ActorClient
-from actors.cluster.heartbeat import Heartbeat
+from actors.cluster.heartbeat import ActorMissingError, Heartbeat
 from actors.processes.base import HostActor
 from actors.processes.order_actor import OrderActor
 from actors.processes.payment_actor import PaymentActor
@@ -209,7 +209,7 @@ class SimulatedTransport:
     async def _look_up(self, host: str) -> Slot:
         await asyncio.sleep(self._world.seconds(*LATENCY))
         if host not in self._ray.slots:
-            raise HostUnreachableError(host)
+            raise ActorMissingError(host)
         return self._ray.slots[host]
 
     def _send(self, slot: Slot, question: Callable[[HostActor], Any]) -> asyncio.Future[Any]:
@@ -266,6 +266,9 @@ class SimulatedActorDirectory:
 
     async def dedicated(self) -> set[str]:
         return {name for name in self._ray.slots if names.is_dedicated(name)}
+
+    async def create(self, name: str) -> None:
+        self._ray.create(name)
 
     async def start(self, name: str) -> None:
         slot = self._ray.create(name)

@@ -1,0 +1,158 @@
+"""``python -m tests.cluster.market_on_nodes``: a market on a head and two workers, of which only replicas are deployed.
+
+A program, since Ray is global to a process. The nodes are those of cluster.yaml, without HTTP. It prints what it found
+as one line of JSON; see test_market_on_nodes.py.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from actors.cluster import names
+from actors.cluster.client import shared_names
+from actors.cluster.heartbeat import ActorDirectory, Heartbeat
+from actors.runtime.ports import HostUnreachableError
+from config import ray_environment
+from config.settings import Settings, load
+from tests.support.eventually import eventually
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_SECONDS = 60.0
+AT_ONCE = 6
+# Where replicas are reached is not what this is about.
+WITHOUT_HTTP = {"RAY_SERVE_ENABLE_HA_PROXY": "0", "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0"}
+
+
+@contextmanager
+def nodes_of_the_cluster_file() -> Iterator[str]:
+    """Ray with the head and two workers of cluster.yaml; yields the id of the head."""
+    import ray  # noqa: PLC0415 - Ray reads its settings when it is imported
+    from ray.cluster_utils import Cluster  # noqa: PLC0415
+
+    types = yaml.safe_load((ROOT / "cluster.yaml").read_text())["available_node_types"]
+    nodes: Any = Cluster()
+    try:
+        started = []
+        for kind in ("head", "worker", "worker"):
+            resources = dict(types[kind]["resources"])
+            cpus, memory = resources.pop("CPU"), ray_environment.OBJECT_STORE_BYTES
+            started.append(nodes.add_node(num_cpus=cpus, resources=resources, object_store_memory=memory))
+        nodes.wait_for_nodes()
+        ray.init(address=nodes.address, log_to_driver=False)
+        yield started[0].node_id
+    finally:
+        ray.shutdown()
+        nodes.shutdown()
+
+
+class Observed:
+    """The market's actors as they are now."""
+
+    def __init__(self, settings: Settings, directory: ActorDirectory) -> None:
+        self.names = [*shared_names(settings), names.SUPERVISOR]
+        self.directory = directory
+        self._namespace = names.namespace(settings)
+
+    async def heartbeats(self) -> dict[str, Heartbeat]:
+        """The sign of life of each actor that gives one within a second."""
+        asked = (asyncio.wait_for(self.directory.ping(name), 1.0) for name in self.names)
+        heard = await asyncio.gather(*asked, return_exceptions=True)
+        strange = [one for one in heard if not isinstance(one, Heartbeat | HostUnreachableError | TimeoutError)]
+        assert not strange, strange
+        return {one.name: one for one in heard if isinstance(one, Heartbeat)}
+
+    async def seconds_until(self, is_so: Callable[[dict[str, Heartbeat]], bool]) -> float:
+        began = time.monotonic()
+
+        async def holds() -> bool:
+            return is_so(await self.heartbeats())
+
+        await eventually(holds, PATIENCE_SECONDS)
+        return time.monotonic() - began
+
+    async def seconds_until_all_are_there(self) -> float:
+        return await self.seconds_until(lambda heartbeats: len(heartbeats) == len(self.names))
+
+    async def seconds_until_back(self, name: str) -> float:
+        """End the actor so that Ray does not restart it; how long until there is another of its name."""
+        before = (await self.heartbeats())[name].writer
+        self.end_for_good(name)
+        return await self.seconds_until(lambda now: name in now and now[name].writer != before)
+
+    def end_for_good(self, name: str) -> None:
+        import ray  # noqa: PLC0415 - as above
+
+        ray.kill(ray.get_actor(name, self._namespace), no_restart=True)
+
+    async def create_at_once(self, name: str) -> None:
+        """End it for good, and have many create it while the replicas do."""
+        self.end_for_good(name)
+
+        async def has_gone() -> bool:
+            return name not in await self.heartbeats()
+
+        await eventually(has_gone, PATIENCE_SECONDS)
+        await asyncio.gather(*(self.directory.create(name) for _ in range(AT_ONCE)))
+        await self.seconds_until_all_are_there()
+
+
+def supervisors() -> list[int]:
+    """The processes of Supervisors on these nodes."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if process.cmdline()[0].startswith("ray::Supervisor"):
+                found.append(process.pid)
+        except (psutil.Error, IndexError):
+            continue
+    return found
+
+
+async def observe(settings: Settings, head: str) -> dict[str, Any]:
+    from ray import serve  # noqa: PLC0415 - as above
+
+    from actors.processes.on_ray import RayActorDirectory  # noqa: PLC0415
+    from serve_app import app  # noqa: PLC0415
+
+    serve.start(proxy_location="Disabled")
+    serve.run(app.build(settings), name="holdfast", route_prefix=None)
+    market = Observed(settings, RayActorDirectory(settings))
+    found: dict[str, Any] = {"seconds until all are there": await market.seconds_until_all_are_there()}
+    heartbeats = await market.heartbeats()
+    found["on the head"] = [name for name, one in heartbeats.items() if one.node_id == head]
+    tickets = [one.node_id for name, one in heartbeats.items() if names.kind_of(name) == names.TICKETS]
+    found["ticket actors of each node"] = sorted(tickets.count(node) for node in set(tickets))
+    found["actors of each node"] = sorted(Counter(one.node_id for one in heartbeats.values()).values())
+    found["supervisors"] = [len(supervisors())]
+    for name in (names.SUPERVISOR, "tickets-0"):
+        found[f"seconds until {name} is back"] = await market.seconds_until_back(name)
+    await market.create_at_once(names.SUPERVISOR)
+    found["supervisors"].append(len(supervisors()))
+    return found
+
+
+def main() -> int:
+    """Print what was found."""
+    with tempfile.TemporaryDirectory(prefix="hf-", dir="/tmp") as folder:
+        os.environ.update(ray_environment.RAY_SETTINGS | WITHOUT_HTTP)
+        os.environ["RAY_TMPDIR"] = folder
+        (Path(folder) / "ray").mkdir()
+        with nodes_of_the_cluster_file() as head:
+            found = asyncio.run(observe(load(), head))
+    sys.stdout.write(json.dumps(found) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

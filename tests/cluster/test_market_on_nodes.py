@@ -1,0 +1,60 @@
+"""A market of which only replicas are deployed makes itself whole, and keeps off the head."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from config import secret_file
+
+SECONDS = 240
+ROOT = Path(__file__).parents[2]
+TICKET_ACTORS = 4
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def found(mongodb_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("nodes")
+    token = folder / "ray.token"
+    secret_file.read_or_create(token)
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "HOLDFAST_"))}
+    environment = {
+        **inherited,
+        "RAY_AUTH_TOKEN_PATH": str(token),
+        "MONGODB_URL": mongodb_url.replace("/holdfast", f"/nodes{ObjectId()}"),
+        "REDIS_URL": redis_url,
+        "DATA_DIR": str(folder),
+        "TICKET_ACTORS": str(TICKET_ACTORS),
+        "API_REPLICAS": "2",
+    }
+    program = [sys.executable, "-m", "tests.cluster.market_on_nodes"]
+    ended = subprocess.run(
+        program, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=SECONDS
+    )
+    assert ended.returncode == 0, ended.stderr[-4_000:]
+    return dict(json.loads(ended.stdout.splitlines()[-1]))
+
+
+def test_replicas_create_the_supervisor_and_it_creates_all_other_actors(found: dict[str, Any]) -> None:
+    assert found["seconds until all are there"] < 30
+
+
+def test_no_actor_is_on_the_head_and_the_workers_share_them(found: dict[str, Any]) -> None:
+    assert found["on the head"] == []
+    assert found["ticket actors of each node"] == [TICKET_ACTORS // 2] * 2
+
+
+@pytest.mark.parametrize("name", ["supervisor", "tickets-0"])
+def test_an_actor_that_was_ended_for_good_is_back_within_ten_seconds(found: dict[str, Any], name: str) -> None:
+    assert found[f"seconds until {name} is back"] < 10
+
+
+def test_those_who_create_the_supervisor_at_the_same_time_end_with_one(found: dict[str, Any]) -> None:
+    assert found["supervisors"] == [1, 1]
