@@ -10,7 +10,7 @@
 # configuration changes it: a copy of the program, with other words in these two places and nowhere else, is what runs.
 # Where that copy cannot be made or run, the program as it is does.
 set -eu
-: "${HOLDFAST_INGRESS_KEY:?is what replicas believe HAProxy by: python -m config.ingress_key prints it}"
+: "${HOLDFAST_INGRESS_KEY:?is what replicas believe HAProxy by: python -m config.ingress prints it}"
 
 configuration=
 previous=

@@ -8,7 +8,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-from config.ingress_key import INGRESS_KEY
+from config.ingress import ingress_environment
 from config.ports import MarketPorts
 from config.settings import Settings
 
@@ -120,7 +120,7 @@ def ray_environment(settings: Settings, ports: MarketPorts) -> dict[str, str]:
         **RAY_SETTINGS,
         **_ingress(_haproxy()),
         **client_environment(settings),
-        INGRESS_KEY: settings.ingress_keys[0],
+        **ingress_environment(settings),
         # Ray's processes leave temporary files when they are ended by force; these go with the folder.
         "TMPDIR": str(temporary),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import os
 import secrets
 from decimal import Decimal
 from email.utils import parseaddr
@@ -15,6 +16,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config import secret_file, setting_errors
 from config.currencies import MARKET_CURRENCIES
+
+# Names the file with the settings; the default is .env. Actors and replicas read it at each of their starts.
+SETTINGS_FILE = "HOLDFAST_SETTINGS"
 
 
 class SettingsError(Exception):
@@ -268,8 +272,15 @@ def _in_environment(value: object) -> str:
 
 
 def load() -> Settings:
-    """Return the settings of the environment and ``.env``. Raises SettingsError with one line per mistake."""
+    """Return the settings of the environment, and of the file that HOLDFAST_SETTINGS names or ``.env``.
+
+    Raises SettingsError with one line per mistake.
+    """
+    named = os.environ.get(SETTINGS_FILE)
+    # Without its file a market would start on defaults: for development, and with imaginary money.
+    if named and not os.access(named, os.R_OK):
+        raise SettingsError((f"{SETTINGS_FILE} names a file that cannot be read: {named}",))
     try:
-        return Settings()
+        return Settings(_env_file=named) if named else Settings()
     except ValidationError as error:
         raise SettingsError(tuple(setting_errors.explain(error))) from None

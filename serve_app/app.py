@@ -18,7 +18,7 @@ from actors.runtime.ports import StoreUnavailableError
 from actors.runtime.retry import retry
 from actors.storage.database import connect, database_of
 from config import logs
-from config.settings import Settings
+from config.settings import SETTINGS_FILE, Settings, SettingsError, load
 from serve_app.api import create_api
 from serve_app.bootstrap import open_services
 from serve_app.http.error_responses import unavailable
@@ -35,9 +35,11 @@ _STREAMS_ALONE = 1_200
 class Api:
     """One replica: stateless but for what it remembers of sessions."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, live_streams: int | None = None) -> None:
         listen_at_own_address()
-        self._settings = settings
+        # Read here at every start, as actors do: what a replica is made with lies in Ray's control service in clear.
+        settings = load()
+        self._settings = settings.model_copy(update={"live_streams": live_streams or settings.live_streams})
         self._open = AsyncExitStack()
 
     async def __serve_build_asgi_app__(self) -> ASGIApp:
@@ -94,7 +96,7 @@ def behind_ray(api: FastAPI) -> FastAPI:
 
 
 def build(settings: Settings) -> Application:
-    """Return the application; each replica opens its own connections. Addresses of database and Redis must be set."""
+    """Return the application. Each replica reads the settings of its node and opens its own connections."""
     deployment = serve.deployment(
         num_replicas=settings.api_replicas,
         # A request mostly waits for an actor, and Serve's default of 5 would make buyers wait for each other.
@@ -107,7 +109,7 @@ def build(settings: Settings) -> Application:
         graceful_shutdown_wait_loop_s=0.5,
         ray_actor_options={"num_cpus": 0.1},
     )
-    return deployment(Api).bind(settings)
+    return deployment(Api).bind()
 
 
 def build_live(settings: Settings) -> Application:
@@ -126,23 +128,24 @@ def build_live(settings: Settings) -> Application:
         graceful_shutdown_timeout_s=1,
         ray_actor_options={"num_cpus": 0.1},
     )
-    streams = settings.live_streams or _STREAMS_ALONE
-    return deployment(Api).bind(settings.model_copy(update={"live_streams": streams}))
+    return deployment(Api).bind(live_streams=settings.live_streams or _STREAMS_ALONE)
 
 
 def live_builder(args: dict[str, str]) -> Application:
     """Return what serves streams for a Serve config file, as `app_builder` does the marketplace."""
-    return build_live(_settings_of(args))
+    return build_live(_settings_with(args))
 
 
 def app_builder(args: dict[str, str]) -> Application:
-    """Return the application for a Serve config file: settings of the environment, overridden by the file's `args`.
+    """Return the application for a Serve config file. `args` are a `release`: replicas are renewed when it changes.
 
-    `release` among these is no setting: replicas are renewed when it changes. Raises pydantic's ValidationError when
-    settings cannot be used.
+    Raises SettingsError when the settings of this node cannot be used, or stand in `args`.
     """
-    return build(_settings_of(args))
+    return build(_settings_with(args))
 
 
-def _settings_of(args: dict[str, str]) -> Settings:
-    return Settings.model_validate({name: value for name, value in args.items() if name != "release"})
+def _settings_with(args: dict[str, str]) -> Settings:
+    # Serve keeps and logs them, and actors would have others.
+    if misplaced := sorted(args.keys() - {"release"}):
+        raise SettingsError((f"{', '.join(misplaced)}: settings belong into the file that {SETTINGS_FILE} names",))
+    return load()

@@ -18,6 +18,9 @@ class ActorSystem(Protocol):
     def place(self) -> tuple[int, str, float]:
         """The process that this is, the id of its node, and when it started, in seconds since the epoch."""
 
+    def settings(self) -> Settings:
+        """The market's settings as they are now. Raises SettingsError."""
+
     def connect(self, settings: Settings) -> Resources:
         """The servers of the market."""
 

@@ -17,7 +17,6 @@ from actors.processes.resources import Resources
 from actors.runtime.host import Counters
 from actors.runtime.ports import HostUnreachableError, Instant, Reply, StoreUnavailableError
 from actors.runtime.retry import retry
-from config.settings import Settings
 
 START_AGAIN_SECONDS = 1.0
 
@@ -31,10 +30,12 @@ logger = structlog.get_logger(__name__)
 class HostActor:
     """An actor that others talk to by name. Subclasses say how they start and what they answer."""
 
-    def __init__(self, name: str, settings: Settings, system: ActorSystem) -> None:
+    def __init__(self, name: str, system: ActorSystem) -> None:
         self.name = name
-        self.settings = settings
         self.system = system
+        # Read here at every start, and never handed over: what an actor is created with lies in Ray's control service
+        # in clear, and stays what it was.
+        self.settings = system.settings()
         # A new incarnation is a new writer: nothing that an earlier one left half-done can be taken for ours.
         self.writer = f"{name}-{system.new_id()}"
         self.counters = Counters()

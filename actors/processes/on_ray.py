@@ -31,6 +31,7 @@ from actors.storage.database import Database
 from actors.supervision import renewal
 from actors.supervision.liveness import EVERY_SECONDS, watch
 from config import logs, ray_environment
+from config import settings as market_settings
 from config.settings import Settings
 
 # The class of each kind of actor, imported only where one is created.
@@ -73,7 +74,7 @@ def create(name: str, settings: Settings, **options: object) -> ActorHandle[Any]
         enable_task_events=False,
         # One node after the other, so that a node that is lost takes few along.
         **{"scheduling_strategy": "SPREAD", **options},
-    ).remote(name, settings, RaySystem())
+    ).remote(name, RaySystem())
     return handle
 
 
@@ -240,6 +241,10 @@ class RaySystem:
     def place(self) -> tuple[int, str, float]:
         """This process, its node, and when it started."""
         return os.getpid(), ray.get_runtime_context().get_node_id(), psutil.Process().create_time()
+
+    def settings(self) -> Settings:
+        """Those of this node: its environment, and the file that HOLDFAST_SETTINGS names there."""
+        return market_settings.load()
 
     def connect(self, settings: Settings) -> Resources:
         """The servers that the settings name. From here on this process writes its logs as all of them do."""

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 import structlog
@@ -20,7 +21,7 @@ from cli.up.restarter import Restarter
 from cli.up.start_checks import StartError, checked
 from config import ports, ray_environment, secret_file
 from config.ports import MarketPorts
-from config.settings import Settings
+from config.settings import SETTINGS_FILE, Settings
 
 _LOOK_SECONDS = 0.5
 _LOOKS_PER_SEARCH = 4  # a search through all processes takes 10 ms: every two seconds it costs half a percent of a core
@@ -72,9 +73,12 @@ class _Running:
         began = time.monotonic()
         environment = {
             **os.environ,
-            **self._settings.environment(),
+            **_settings_by_reference(),
+            # What this process goes by as long as it lives.
+            "HTTP_HOST": self._settings.http_host,
+            "HTTP_PORT": str(self._settings.http_port),
+            "DASHBOARD_PORT": str(self._settings.dashboard_port),
             "DATA_DIR": str(self._settings.data_dir.resolve()),
-            "JWT_KEY": ",".join(key.get_secret_value() for key in self._settings.session_keys),
             market_main.PORTS: str(self._ports.base),
         }
         secret_file.read_or_create(self._settings.data_dir / "ray.token")
@@ -166,6 +170,12 @@ class _Running:
             self._console.print(
                 "`holdfast seed`, in a second terminal (.venv/bin/holdfast), fills it with tickets to look at."
             )
+
+
+def _settings_by_reference() -> dict[str, str]:
+    """Return where every process of the market finds the file that this one read, whatever folder it is in."""
+    file = Path(os.environ.get(SETTINGS_FILE, ".env"))
+    return {SETTINGS_FILE: str(file.resolve())} if file.is_file() else {}
 
 
 @contextmanager

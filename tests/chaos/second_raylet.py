@@ -169,7 +169,8 @@ async def _violations(settings: Settings, servers: ProductionResources) -> list[
 def main() -> int:
     """Print the outcome. 1 when something is not as it is to be."""
     with tempfile.TemporaryDirectory(prefix="hf-", dir="/tmp") as folder, servers(Path(folder) / "data") as settings:
-        os.environ.update(ray_environment.RAY_SETTINGS)
+        # Where actors find their settings.
+        os.environ.update(ray_environment.RAY_SETTINGS | settings.environment())
         os.environ["RAY_TMPDIR"] = folder
         (Path(folder) / "ray").mkdir()
         os.environ["RAY_AUTH_TOKEN_PATH"] = str(settings.data_dir / "ray.token")

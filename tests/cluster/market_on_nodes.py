@@ -5,8 +5,10 @@ as one line of JSON; see test_market_on_nodes.py.
 """
 
 import asyncio
+import contextlib
 import json
 import os
+import re
 import sys
 import tempfile
 import time
@@ -14,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psutil
 import yaml
@@ -24,11 +26,13 @@ from actors.cluster.client import shared_names
 from actors.cluster.heartbeat import ActorDirectory, Heartbeat
 from actors.runtime.ports import HostUnreachableError
 from config import ray_environment
-from config.settings import Settings, load
+from config.settings import SETTINGS_FILE, Settings, load
 from tests.support.eventually import eventually
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60.0
+# Each secret of the market's settings begins with it. What begins with the other is told to Ray, to be found.
+SECRET, TOLD = "marked-secret-", "marked-not-secret-"
 AT_ONCE = 6
 # Where replicas are reached is not what this is about.
 WITHOUT_HTTP = {"RAY_SERVE_ENABLE_HA_PROXY": "0", "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0"}
@@ -47,7 +51,11 @@ def nodes_of_the_cluster_file() -> Iterator[str]:
         for kind in ("head", "worker", "worker"):
             resources = dict(types[kind]["resources"])
             cpus, memory = resources.pop("CPU"), ray_environment.OBJECT_STORE_BYTES
-            started.append(nodes.add_node(num_cpus=cpus, resources=resources, object_store_memory=memory))
+            # Ray tells about its actors through the dashboard.
+            node = nodes.add_node(
+                num_cpus=cpus, resources=resources, object_store_memory=memory, include_dashboard=kind == "head"
+            )
+            started.append(node)
         nodes.wait_for_nodes()
         ray.init(address=nodes.address, log_to_driver=False)
         yield started[0].node_id
@@ -90,6 +98,16 @@ class Observed:
         self.end_for_good(name)
         return await self.seconds_until(lambda now: name in now and now[name].writer != before)
 
+    async def hosts_known_after_a_change(self, name: str) -> int:
+        """Change a setting in the file that all read, have Ray restart the actor, and ask it."""
+        import ray  # noqa: PLC0415 - as above
+
+        add_setting(f"TICKET_ACTORS={len(self.names)}")
+        before = (await self.heartbeats())[name].writer
+        ray.kill(ray.get_actor(name, self._namespace), no_restart=False)
+        await self.seconds_until(lambda now: name in now and now[name].writer != before)
+        return (await self.heartbeats())[name].hosts[names.TICKETS]
+
     def end_for_good(self, name: str) -> None:
         import ray  # noqa: PLC0415 - as above
 
@@ -105,6 +123,45 @@ class Observed:
         await eventually(has_gone, PATIENCE_SECONDS)
         await asyncio.gather(*(self.directory.create(name) for _ in range(AT_ONCE)))
         await self.seconds_until_all_are_there()
+
+
+def add_setting(line: str) -> None:
+    with Path(os.environ[SETTINGS_FILE]).open("a") as file:
+        file.write(f"{line}\n")
+
+
+def memory_of(process: psutil.Process) -> Iterator[bytes]:
+    """All that the process has written in memory, in pieces of one mapping."""
+    maps = Path(f"/proc/{process.pid}/maps").read_text()
+    with Path(f"/proc/{process.pid}/mem").open("rb") as memory:
+        for first, end, rights in re.findall(r"^(\w+)-(\w+) (\S+)", maps, re.MULTILINE):
+            if rights.startswith("rw"):
+                with contextlib.suppress(OSError, ValueError, OverflowError):  # of the kernel
+                    memory.seek(int(first, 16))
+                    yield memory.read(int(end, 16) - int(first, 16))
+
+
+def known_to_ray() -> dict[str, list[str]]:
+    """What Ray's control service knows that begins with one of the marks: in its memory, and as it tells."""
+    import ray  # noqa: PLC0415 - as above
+    from ray._private import worker  # noqa: PLC0415
+    from ray.util.state import list_actors  # noqa: PLC0415
+
+    gcs: Any = cast("Any", worker.global_worker).gcs_client
+    gcs.internal_kv_put(b"told", TOLD.encode() + b"kept", overwrite=True, namespace=b"test")
+    stored = [
+        repr((key, gcs.internal_kv_get(key, space)))
+        for space in (b"", b"test", b"serve", b"fun", b"job", b"session", b"dashboard", b"runtime_env")
+        for key in gcs.internal_kv_keys(b"", space)
+    ]
+    listed = [repr(one) for one in list_actors(detail=True, limit=1_000)]
+    assert any(names.SUPERVISOR in one for one in listed)
+    (server,) = [one for one in psutil.Process().children(recursive=True) if one.name() == "gcs_server"]
+    marks = re.compile(rb"(?:" + SECRET.encode() + rb"|" + TOLD.encode() + rb")\w+")
+    in_memory = {found.decode() for piece in memory_of(server) for found in marks.findall(piece)}
+    told = {found.decode() for one in (*stored, *listed) for found in marks.findall(one.encode())}
+    assert ray.is_initialized()
+    return {"in memory": sorted(in_memory), "as told": sorted(told)}
 
 
 def supervisors() -> list[int]:
@@ -135,8 +192,10 @@ async def observe(settings: Settings, head: str) -> dict[str, Any]:
     found["ticket actors of each node"] = sorted(tickets.count(node) for node in set(tickets))
     found["actors of each node"] = sorted(Counter(one.node_id for one in heartbeats.values()).values())
     found["supervisors"] = [len(supervisors())]
+    found["marks known to Ray"] = await asyncio.to_thread(known_to_ray)
     for name in (names.SUPERVISOR, "tickets-0"):
         found[f"seconds until {name} is back"] = await market.seconds_until_back(name)
+    found["ticket actors that one knows of after a change"] = await market.hosts_known_after_a_change("orders-0")
     await market.create_at_once(names.SUPERVISOR)
     found["supervisors"].append(len(supervisors()))
     return found

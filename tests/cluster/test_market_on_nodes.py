@@ -11,12 +11,17 @@ import pytest
 from bson import ObjectId
 
 from config import secret_file
+from tests.cluster.market_on_nodes import SECRET, TOLD
 
 SECONDS = 240
 ROOT = Path(__file__).parents[2]
 TICKET_ACTORS = 4
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+
+def own_database(url: str) -> str:
+    return url.replace("/holdfast", f"/nodes{ObjectId()}")
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +33,21 @@ def found(mongodb_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFac
     environment = {
         **inherited,
         "RAY_AUTH_TOKEN_PATH": str(token),
-        "MONGODB_URL": mongodb_url.replace("/holdfast", f"/nodes{ObjectId()}"),
-        "REDIS_URL": redis_url,
-        "DATA_DIR": str(folder),
-        "TICKET_ACTORS": str(TICKET_ACTORS),
-        "API_REPLICAS": "2",
+        "HOLDFAST_SETTINGS": str(folder / "holdfast.env"),
     }
+    # Passwords that nobody asks for: those of the embedded servers are not marked.
+    mongodb, redis = (f"{url}{'&' if '?' in url else '?'}" for url in (own_database(mongodb_url), redis_url))
+    settings = {
+        "MONGODB_URL": f"{mongodb}appName={SECRET}mongodb",
+        "REDIS_URL": f"{redis}client_name={SECRET}redis",
+        "JWT_KEY": f"{SECRET}{'j' * 32}",
+        "STRIPE_WEBHOOK_SECRET": f"{SECRET}webhook",
+        "SMTP_URL": f"smtp://holdfast:{SECRET}smtp@127.0.0.1:9",
+        "DATA_DIR": folder,
+        "TICKET_ACTORS": TICKET_ACTORS,
+        "API_REPLICAS": 2,
+    }
+    (folder / "holdfast.env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
     program = [sys.executable, "-m", "tests.cluster.market_on_nodes"]
     ended = subprocess.run(
         program, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=SECONDS
@@ -58,3 +72,12 @@ def test_an_actor_that_was_ended_for_good_is_back_within_ten_seconds(found: dict
 
 def test_those_who_create_the_supervisor_at_the_same_time_end_with_one(found: dict[str, Any]) -> None:
     assert found["supervisors"] == [1, 1]
+
+
+def test_ray_keeps_no_secret_of_the_market(found: dict[str, Any]) -> None:
+    # It is found what somebody told Ray, so a secret would be as well.
+    assert found["marks known to Ray"] == {"in memory": [f"{TOLD}kept"], "as told": [f"{TOLD}kept"]}
+
+
+def test_an_actor_that_restarts_goes_by_a_changed_setting(found: dict[str, Any]) -> None:
+    assert found["ticket actors that one knows of after a change"] == TICKET_ACTORS + 3

@@ -3,28 +3,43 @@
 import asyncio
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from benchmarks.support.running_market import HOLDFAST, RunningMarket
+from benchmarks.support.running_market import HOLDFAST, RunningMarket, running_market
 from config.ray_environment import client_environment
 from config.settings import Settings
 from tests.cluster.conftest import People
 from tests.support.client import Person, seconds_until
 
-SETTINGS = {"max_holds_per_buyer": 10_000}
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 SECONDS = 120
 ROOT = Path(__file__).parents[2]
+FILE = "holdfast.env"
 TRADERS = 4
 RENEWED = ["tickets-0", "tickets-1", "payments-0", "orders-0", "supervisor"]
 
 
-async def renew(market: RunningMarket, **settings: str) -> str:
-    """Give the command, as an operator does on a node of a cluster, and return what it says."""
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMarket]:
+    """A market with a file of settings."""
+    folder = tmp_path_factory.mktemp("market")
+    write_settings(folder, ticket_actors=1)
+    with running_market(folder, holdfast_settings=str(folder / FILE), max_holds_per_buyer=10_000) as running:
+        yield running
+
+
+def write_settings(folder: Path, ticket_actors: int) -> None:
+    (folder / FILE).write_text(f"TICKET_ACTORS={ticket_actors}\n")
+
+
+async def renew(market: RunningMarket, ticket_actors: int) -> str:
+    """Change the setting and give the command, as an operator does on a node of a cluster. Return what it says."""
+    write_settings(market.folder, ticket_actors)
     environment = {
         **market.environment,
         "RAY_ADDRESS": (market.folder / "ray.address").read_text().strip(),
@@ -32,7 +47,6 @@ async def renew(market: RunningMarket, **settings: str) -> str:
         "MONGODB_URL": (market.folder / "database.address").read_text().strip(),
         "REDIS_URL": market.redis_url,
         "JWT_KEY": market.key,
-        **settings,
     }
     command = [str(HOLDFAST), "actors", "renew"]
     ended = await asyncio.to_thread(
@@ -68,7 +82,7 @@ async def test_all_actors_are_renewed_with_new_settings_under_load_without_a_fai
         for _ in range(TRADERS):
             trading.create_task(trade(people(), people(), statuses, done))
         try:
-            said = await renew(market, TICKET_ACTORS="2")
+            said = await renew(market, ticket_actors=2)
         finally:
             done.set()
     assert said.splitlines() == [f"{name} renewed" for name in RENEWED]
@@ -84,7 +98,7 @@ async def test_all_actors_are_renewed_with_new_settings_under_load_without_a_fai
     async def is_ready() -> bool:
         return await status_of_readiness(market) == 200
 
-    # Replicas keep the settings that Ray started with, so they know of one ticket actor.
+    # Replicas keep the settings that they started with, so they know of one ticket actor.
     await seconds_until(says_so, SECONDS)
-    await renew(market)
+    await renew(market, ticket_actors=1)
     await seconds_until(is_ready, SECONDS)

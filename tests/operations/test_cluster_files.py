@@ -5,7 +5,7 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -15,7 +15,7 @@ from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.serve.schema import DeploymentSchema, ServeDeploySchema
 
 from config.ray_environment import MARKET_CAPACITY, MARKET_RESOURCE, OBJECT_STORE_BYTES, RAY_SETTINGS
-from config.settings import Settings
+from config.settings import Settings, SettingsError
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,14 +52,14 @@ def test_every_node_of_a_cluster_gets_the_ray_settings_of_a_single_machine(clust
 def test_every_node_gives_haproxy_the_key_that_replicas_know_it_by(cluster: dict[str, Any], role: str) -> None:
     start = next(command for command in cluster[f"{role}_start_ray_commands"] if "ray start" in command)
 
-    assert "export HOLDFAST_INGRESS_KEY=$(cd ~/holdfast && ~/venv/bin/python -m config.ingress_key);" in start
-    assert start.index("HOLDFAST_INGRESS_KEY") < start.index("ray start")
+    told = "ingress=$(cd ~/holdfast && ~/venv/bin/python -m config.ingress) && export $ingress && "
+    assert f"{told}~/venv/bin/ray start" in start, "without settings that can be used Ray does not start"
 
 
 def test_replicas_with_the_same_settings_believe_the_key_of_haproxy() -> None:
     environment = {**os.environ, "JWT_KEY": "0123456789abcdef0123456789abcdef,fedcba9876543210fedcba9876543210"}
     printed = subprocess.run(
-        [sys.executable, "-m", "config.ingress_key"],
+        [sys.executable, "-m", "config.ingress"],
         env=environment,
         cwd=ROOT,
         check=True,
@@ -68,7 +68,7 @@ def test_replicas_with_the_same_settings_believe_the_key_of_haproxy() -> None:
     ).stdout.strip()
 
     believed = Settings(jwt_key=SecretStr(environment["JWT_KEY"])).ingress_keys
-    assert printed.strip() == believed[0]
+    assert dict(line.split("=") for line in printed.splitlines())["HOLDFAST_INGRESS_KEY"] == believed[0]
     assert len({*believed}) == 2
 
 
@@ -76,7 +76,7 @@ def test_replicas_with_the_same_settings_believe_the_key_of_haproxy() -> None:
 def test_ray_starts_with_those_settings_and_a_small_object_store(cluster: dict[str, Any], role: str) -> None:
     start = next(command for command in cluster[f"{role}_start_ray_commands"] if "ray start" in command)
 
-    assert start.startswith("set -a; . ~/ray.env; . ~/.holdfast/holdfast.env; set +a;")
+    assert start.startswith("set -a; . ~/ray.env; set +a;")
     assert f"--object-store-memory={OBJECT_STORE_BYTES}" in start
 
 
@@ -123,15 +123,23 @@ def test_replicas_are_renewed_with_every_release() -> None:
 def test_the_deployment_options_name_the_deployment_that_the_code_has() -> None:
     from serve_app.app import app_builder, live_builder  # noqa: PLC0415 - loads all of the application
 
-    args = {"release": "2", "mongodb_url": "mongodb://db/holdfast", "redis_url": "redis://redis"}
     applications = ServeDeploySchema.model_validate(parsed("config/serve.yaml")).applications
     for builder, application in zip((app_builder, live_builder, live_builder), applications, strict=True):
-        assert [each.name for each in application.deployments] == [builder(args)._bound_deployment.name]
+        assert [each.name for each in application.deployments] == [builder({"release": "2"})._bound_deployment.name]
 
 
-def test_settings_in_the_file_win_over_those_of_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replicas_are_made_without_settings_and_read_those_of_their_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    from serve_app.app import app_builder, live_builder  # noqa: PLC0415 - loads all of the application
+
+    monkeypatch.setenv("LIVE_STREAMS", "7")
+    api, live = (cast("Any", build({"release": "2"}))._bound_deployment for build in (app_builder, live_builder))
+    assert [*api.init_args, *api.init_kwargs.items()] == []
+    assert [*live.init_args, *live.init_kwargs.items()] == [("live_streams", 7)]
+
+
+def test_settings_among_the_arguments_of_an_application_are_refused_by_name_and_not_repeated() -> None:
     from serve_app.app import app_builder  # noqa: PLC0415 - loads all of the application
 
-    monkeypatch.setenv("TICKET_ACTORS", "1")
-    (settings,) = app_builder({"release": "2", "ticket_actors": "4"})._bound_deployment.init_args
-    assert settings.ticket_actors == 4
+    with pytest.raises(SettingsError, match="stripe_key: settings belong into the file") as refused:
+        app_builder({"release": "2", "stripe_key": "sk_live_secret"})
+    assert "sk_live_secret" not in str(refused.value)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 from ray.autoscaler._private.updater import NodeUpdater
@@ -15,11 +16,19 @@ from ray.autoscaler._private.util import prepare_config
 from ray.autoscaler.node_provider import NodeProvider
 
 from config.ray_environment import RAY_SETTINGS
+from config.settings import load
 
 ROOT = Path(__file__).parents[2]
 ADDRESS, HOME = "203.0.113.1", "/home/ubuntu"
 SECRET = "marked-secret-of-the-market"
-SETTINGS = {"HOLDFAST_ENV": "test", "JWT_KEY": "0123456789abcdef0123456789abcdef", "STRIPE_WEBHOOK_SECRET": SECRET}
+SETTINGS = {
+    "HOLDFAST_ENV": "test",
+    "JWT_KEY": "0123456789abcdef0123456789abcdef",
+    "STRIPE_WEBHOOK_SECRET": SECRET,
+    "MAIL_FROM": "Holdfast <tickets@example.com>",
+    "TRUSTED_PROXIES": "2",
+    "RATE_LIMITS": "off",
+}
 ROLES = ["head", "worker"]
 
 pytestmark = pytest.mark.skipif(shutil.which("rsync") is None, reason="rsync is not installed")
@@ -197,16 +206,39 @@ def test_no_secret_lies_in_the_source_that_is_copied(
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_ray_starts_with_every_setting_of_ray_and_of_the_market(node: Node, role: str) -> None:
+def test_ray_starts_with_its_settings_and_what_haproxy_is_told_and_without_the_secrets(node: Node, role: str) -> None:
     node.start(role)
 
     assert node.calls()[0] == "ray stop"
     environment = node.environment_of("ray start")
-    expected = {**RAY_SETTINGS, **SETTINGS, "HTTP_HOST": "0.0.0.0"}  # noqa: S104 - as the file says
+    haproxy = {"TRUSTED_PROXIES": "2", "RATE_LIMITS": "off", "HTTP_HOST": "0.0.0.0"}  # noqa: S104 - as the file says
+    expected = {**RAY_SETTINGS, **haproxy}
     assert {name: environment.get(name) for name in expected} == expected
     assert len(environment["HOLDFAST_INGRESS_KEY"]) == 64
     assert Path(environment["HOLDFAST_HAPROXY"]).exists()
     assert Path(environment["RAY_SERVE_HAPROXY_BINARY_PATH"]).exists()
+    assert not {SETTINGS["JWT_KEY"], SECRET} & {*environment.values()}
+
+
+@pytest.mark.parametrize("call", ["ray start", "serve deploy"])
+def test_what_ray_and_serve_start_reads_every_setting_of_the_file(
+    node: Node, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.start("head")
+    for name, value in node.environment_of(call).items():
+        if name not in {"HOME", "PATH", "PWD"}:
+            monkeypatch.setenv(name, value)
+
+    assert SETTINGS.items() <= load().environment().items()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_ray_does_not_start_on_settings_that_cannot_be_used(node: Node, role: str) -> None:
+    (node.home / ".holdfast" / "holdfast.env").unlink()
+
+    with pytest.raises(click.ClickException):
+        node.start(role)
+    assert node.calls() == ["ray stop"]
 
 
 def test_the_head_deploys_the_marketplace_after_ray_has_started(node: Node) -> None:
@@ -219,7 +251,6 @@ def test_the_head_deploys_the_marketplace_after_ray_has_started(node: Node) -> N
     assert started < deployed
     environment = node.environment_of("serve deploy")
     assert (Path(environment["PWD"]) / "config" / "serve.yaml").exists()
-    assert environment["JWT_KEY"] == SETTINGS["JWT_KEY"]
 
 
 @pytest.mark.parametrize("role", ROLES)

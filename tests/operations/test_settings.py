@@ -288,3 +288,23 @@ def test_secret_key_is_refused_where_pages_would_show_it(secret: str, lines_for:
     (line,) = lines_for(STRIPE_PUBLISHABLE_KEY=secret)
     assert line.startswith("STRIPE_PUBLISHABLE_KEY must be the publishable key (pk_...)")
     assert secret not in line
+
+
+def test_the_file_that_is_named_is_read_at_each_load_and_the_environment_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "holdfast.env"
+    file.write_text("TICKET_ACTORS=2\nORDER_ACTORS=2\nMAIL_FROM=Holdfast <tickets@example.com>\n")
+    monkeypatch.setenv("HOLDFAST_SETTINGS", str(file))
+    monkeypatch.setenv("ORDER_ACTORS", "5")
+    assert (load().ticket_actors, load().order_actors, load().mail_from) == (2, 5, "Holdfast <tickets@example.com>")
+
+    file.write_text("TICKET_ACTORS=3\n")
+    assert load().ticket_actors == 3
+
+
+def test_a_file_that_is_named_and_cannot_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOLDFAST_SETTINGS", str(tmp_path / "none.env"))
+
+    with pytest.raises(SettingsError, match="HOLDFAST_SETTINGS names a file that cannot be read"):
+        load()

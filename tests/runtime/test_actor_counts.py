@@ -35,6 +35,12 @@ class Answering:
 class System:
     """Enough of a process for a heartbeat."""
 
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def settings(self) -> Settings:
+        return self._settings
+
     def new_id(self) -> str:
         return "1"
 
@@ -49,7 +55,7 @@ class Supervised:
         self.settings = settings
 
     async def ping(self, name: str) -> Heartbeat:
-        actor = HostActor(name, self.settings, System())  # type: ignore[arg-type]
+        actor = HostActor(name, System(self.settings))  # type: ignore[arg-type]
         actor._started = asyncio.create_task(asyncio.sleep(0))
         return await actor.ping()
 

@@ -59,7 +59,7 @@ class Slow(HostActor):
     """Answers when it may."""
 
     def __init__(self) -> None:
-        super().__init__("tickets-0", Settings(), NoSystem())  # type: ignore[arg-type]
+        super().__init__("tickets-0", NoSystem())  # type: ignore[arg-type]
         self.may_answer = asyncio.Event()
 
     async def deliver(self, messages: Any, _deadline: int, *, redelivered: bool = False) -> list[Any]:  # noqa: ANN401, ARG002
@@ -68,6 +68,9 @@ class Slow(HostActor):
 
 
 class NoSystem:
+    def settings(self) -> Settings:
+        return Settings()
+
     def new_id(self) -> str:
         return "1"
 

@@ -163,9 +163,9 @@ class SimulatedRay:
         self._lives += 1
         process = self._world.loop.process(f"{slot.name}#{self._lives}")
         kind = names.kind_of(slot.name)
-        system = SimulatedSystem(self._world, self, process, self._lives)
         settings = self._settings.model_copy(update={"fee_percent": self.fees[self._lives % len(self.fees)]})
-        actor = process.call(CLASSES[kind], slot.name, settings, system)
+        system = SimulatedSystem(self._world, self, process, self._lives, settings)
+        actor = process.call(CLASSES[kind], slot.name, system)
         slot.newest = Incarnation(process, actor)
         process.call(self._world.note, "starts")
 
@@ -296,17 +296,21 @@ class SimulatedActorDirectory:
 class SimulatedSystem:
     """See system.System."""
 
-    def __init__(self, world: World, ray: SimulatedRay, process: Process, number: int) -> None:
+    def __init__(self, world: World, ray: SimulatedRay, process: Process, number: int, settings: Settings) -> None:
         self._world = world
         self._ray = ray
         self._process = process
         self._number = number
+        self._settings = settings
 
     def new_id(self) -> str:
         return self._world.new_id()
 
     def place(self) -> tuple[int, str, float]:
         return self._number, "node", 0.0
+
+    def settings(self) -> Settings:
+        return self._settings
 
     def connect(self, _settings: Settings) -> Resources:
         return self._ray.connect(self._world, self._process)

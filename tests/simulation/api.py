@@ -105,7 +105,7 @@ class Api:
 
     def _open(self) -> None:
         own = self.connections = self._market.connect(self._world, self.process)
-        system = SimulatedSystem(self._world, self._market.ray, self.process, 0)
+        system = SimulatedSystem(self._world, self._market.ray, self.process, 0, self._market.settings)
         self.actors = system.actors(self._market.settings, own.clock)
         self.webhook_events = WebhookEventHandler(own.inbox, own.queries, self.actors)
         self._world.loop.create_task(self._know_the_time())

@@ -9,7 +9,6 @@ from actors.processes.base import HostActor
 from actors.processes.order_actor import OrderActor
 from actors.processes.payment_actor import PaymentActor
 from actors.processes.ticket_actor import TicketActor
-from config.settings import Settings
 from tests.upgrades.sockets import SocketSystem, serve
 
 CLASSES: dict[str, type[HostActor]] = {
@@ -20,7 +19,7 @@ CLASSES: dict[str, type[HostActor]] = {
 
 
 async def run(name: str, folder: Path, socket: Path) -> None:
-    actor = CLASSES[names.kind_of(name)](name, Settings(), SocketSystem(folder))
+    actor = CLASSES[names.kind_of(name)](name, SocketSystem(folder))
     await serve(actor, socket)
 
 

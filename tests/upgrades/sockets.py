@@ -80,6 +80,9 @@ class SocketSystem:
     def place(self) -> tuple[int, str, float]:
         return os.getpid(), "here", 0.0
 
+    def settings(self) -> Settings:
+        return Settings()
+
     def connect(self, settings: Settings) -> Resources:
         logs.configure()
         return ProductionResources(settings)
