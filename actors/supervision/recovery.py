@@ -70,7 +70,7 @@ class Recovery:
         self._tickets = tickets
         self._clock = clock
         self._look_at: dict[str, Instant] = {}
-        self._known_writers: set[str] = set()
+        self._known: dict[str, str] = {}
         self._woken_until: Instant = 0
         self._woken_late: dict[str, Instant] = {}
 
@@ -80,7 +80,7 @@ class Recovery:
         Raises StoreUnavailableError; the next round begins where this one stopped.
         """
         await self._recover(set(live.values()), awaited)
-        await self._wake(set(live.values()))
+        await self._wake(live)
         await self._wake_overdue()
 
     async def _recover(self, live: AbstractSet[str], awaited: AbstractSet[str]) -> None:
@@ -100,10 +100,12 @@ class Recovery:
                 await self._checkpoints.remove(checkpoint.writer)
             self._look_at[checkpoint.writer] = now + LOOK_AGAIN_MS
 
-    async def _wake(self, live: AbstractSet[str]) -> None:
-        """Each hold is woken once in its last minute, and again when a host has lost its memory."""
+    async def _wake(self, live: Mapping[str, str]) -> None:
+        """Each hold is woken once in its last minute, and again when a host lost its memory or its tickets moved."""
         now = self._clock.now()
-        if not live <= self._known_writers:
+        # With one shared host less its tickets have owners that do not know of their holds.
+        fewer = any(not names.is_dedicated(name) for name in self._known.keys() - live.keys())
+        if fewer or not set(live.values()) <= set(self._known.values()):
             self._woken_until = 0
         until = now + WAKE_AHEAD_MS
         while True:
@@ -114,7 +116,7 @@ class Recovery:
                 break
             self._woken_until = orders[-1].expires_at
         self._woken_until = until
-        self._known_writers = set(live)
+        self._known = dict(live)
 
     async def _wake_overdue(self) -> None:
         now = self._clock.now()

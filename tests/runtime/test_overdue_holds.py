@@ -90,6 +90,37 @@ async def test_an_overdue_hold_is_not_activated_in_every_recovery_round(market: 
     assert len(asked.woken) == 2
 
 
+async def test_holds_of_a_shared_host_that_left_expire_in_time_at_their_new_host(market: LocalMarket) -> None:
+    recovery, stays = market.recovery(), market.tickets
+    (ticket_id,) = await listed(market)
+    leaves = market.tickets = market._start(TicketEntity(market.connections.queries), "tickets-1")
+    hold = await held(market, ticket_id, window=2_000)
+    both = {"tickets-0": stays.host.writer, "tickets-1": leaves.host.writer}
+    await recovery.round(both, set(both))
+    await leaves.kill()
+    market.tickets = stays
+    one_less = {"tickets-0": stays.host.writer}
+    await recovery.round(one_less, set(one_less))
+
+    async def is_over() -> bool:
+        order = (await market.connections.queries.orders([hold.order_id]))[hold.order_id]
+        return order.status is OrderStatus.CANCELLED
+
+    assert not await is_over()
+    await eventually(is_over, 3.0)
+
+
+async def test_an_end_of_a_tickets_own_actor_activates_no_other_holds_again(market: LocalMarket) -> None:
+    ticket = expect(TicketAnswer, await market.ask_ticket(ReadTicket((await listed(market))[0])))
+    own, asked = market.connections, Asked(ticket)
+    recovery = Recovery({}, own.journal, own.documents, own.stream, own.checkpoints, own.queries, asked, own.clock)
+    await held(market, (await listed(market))[0], window=30_000)
+    shared = {"tickets-0": "a"}
+    for live in ({**shared, "ticket-abc": "b"}, shared, shared):
+        await recovery.round(live, {*live, "payments-0"})
+    assert len(asked.woken) == 1
+
+
 async def test_an_overdue_hold_whose_host_does_not_answer_is_activated_again_in_the_next_recovery_round(
     market: LocalMarket,
 ) -> None:
