@@ -251,24 +251,9 @@ class Settings(BaseSettings):
             return SecretStr(secrets.token_hex(32))
         return SecretStr("whsec_" + _derived(self.session_keys[0], b"webhooks of the sandbox"))
 
-    def environment(self) -> dict[str, str]:
-        """Return these settings as environment variables, so that a child process loads the same ones."""
-        values = {name.upper(): value for name, value in self if value is not None}
-        return {name: _in_environment(value) for name, value in values.items()}
-
 
 def _derived(key: SecretStr, purpose: bytes) -> str:
     return hmac.new(key.get_secret_value().encode(), purpose, hashlib.sha256).hexdigest()
-
-
-def _in_environment(value: object) -> str:
-    match value:
-        case SecretStr():
-            return value.get_secret_value()
-        case bool():
-            return "on" if value else "off"
-        case _:
-            return str(value)
 
 
 def load() -> Settings:

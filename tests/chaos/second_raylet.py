@@ -28,7 +28,7 @@ from actors.processes.servers import ProductionResources
 from actors.storage.ledger_reader import reconcile
 from cli.up import embedded_servers
 from config import ray_environment, secret_file
-from config.settings import Settings
+from config.settings import Settings, load
 from tests.chaos.direct_probe import DirectProbe
 from tests.chaos.outcome import Outcome, hit
 from tests.chaos.records import Verb
@@ -46,10 +46,13 @@ LIMIT_SECONDS = 15.0
 @contextmanager
 def servers(folder: Path) -> Iterator[Settings]:
     """The settings of a market whose database and Redis run until the context ends."""
-    settings = Settings(data_dir=folder, ticket_actors=2, max_holds_per_buyer=10_000)
+    own = {"DATA_DIR": str(folder), "TICKET_ACTORS": "2", "MAX_HOLDS_PER_BUYER": "10000"}
+    settings = Settings(data_dir=folder)
     database, redis = embedded_servers.start_database(settings), embedded_servers.start_redis(settings)
+    # Where actors find them as well.
+    os.environ.update(own | {"MONGODB_URL": database.url, "REDIS_URL": redis.url})
     try:
-        yield settings.model_copy(update={"mongodb_url": database.url, "redis_url": redis.url})
+        yield load()
     finally:
         redis.stop()
         database.stop()
@@ -169,8 +172,7 @@ async def _violations(settings: Settings, servers: ProductionResources) -> list[
 def main() -> int:
     """Print the outcome. 1 when something is not as it is to be."""
     with tempfile.TemporaryDirectory(prefix="hf-", dir="/tmp") as folder, servers(Path(folder) / "data") as settings:
-        # Where actors find their settings.
-        os.environ.update(ray_environment.RAY_SETTINGS | settings.environment())
+        os.environ.update(ray_environment.RAY_SETTINGS)
         os.environ["RAY_TMPDIR"] = folder
         (Path(folder) / "ray").mkdir()
         os.environ["RAY_AUTH_TOKEN_PATH"] = str(settings.data_dir / "ray.token")

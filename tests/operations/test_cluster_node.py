@@ -229,7 +229,11 @@ def test_what_ray_and_serve_start_reads_every_setting_of_the_file(
         if name not in {"HOME", "PATH", "PWD"}:
             monkeypatch.setenv(name, value)
 
-    assert SETTINGS.items() <= load().environment().items()
+    read = load()
+    assert (read.holdfast_env, read.mail_from) == (SETTINGS["HOLDFAST_ENV"], SETTINGS["MAIL_FROM"])
+    assert read.session_keys[0].get_secret_value() == SETTINGS["JWT_KEY"]
+    assert read.webhook_secret.get_secret_value() == SECRET
+    assert (read.trusted_proxies, read.rate_limits) == (2, False)
 
 
 @pytest.mark.parametrize("role", ROLES)

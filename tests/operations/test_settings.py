@@ -178,17 +178,6 @@ def test_a_session_key_is_made_once_and_only_its_owner_can_read_it(tmp_path: Pat
     assert stat.S_IMODE((tmp_path / "jwt.key").stat().st_mode) == 0o600
 
 
-def test_a_child_process_loads_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (PRODUCTION | {"API_REPLICAS": "3"}).items():
-        monkeypatch.setenv(name, value)
-    original = load()
-
-    for name, value in original.environment().items():
-        monkeypatch.setenv(name, value)
-
-    assert load() == original
-
-
 def test_two_markets_share_no_port_and_no_path(tmp_path: Path) -> None:
     one = ray_environment(Settings(data_dir=tmp_path / "one"), MarketPorts(20_000))
     other = ray_environment(Settings(data_dir=tmp_path / "other"), MarketPorts(20_200))
