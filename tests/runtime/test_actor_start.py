@@ -16,7 +16,12 @@ from tests.support.examples import TICKET
 class System:
     """Connects to real servers, and counts how often."""
 
-    connected = 0
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.connected = 0
+
+    def settings(self) -> Settings:
+        return self._settings
 
     def new_id(self) -> str:
         return "1"
@@ -39,8 +44,8 @@ def open_clients() -> int:
 
 
 async def test_failed_starts_leave_no_client_of_the_database_open(market_settings: Settings) -> None:
-    system = System()
-    actor = Failing("tickets-0", market_settings, system)  # type: ignore[arg-type]
+    system = System(market_settings)
+    actor = Failing("tickets-0", system)  # type: ignore[arg-type]
     for _ in range(2):
         assert await actor.deliver([ReadTicket(TICKET)], 0) == [Unavailable()]
     await eventually(lambda: open_clients() == 0)
