@@ -20,6 +20,7 @@ from cli import failed_refunds
 from cli import status as reporting
 from cli import verify as reconciliation
 from cli.command_line import fail, load_settings
+from cli.data import command as data
 from cli.events.command import app as events_app
 from cli.history import command as history
 from cli.history.operations import HistoryError
@@ -49,6 +50,7 @@ actors_app = typer.Typer(no_args_is_help=True, help="The market's actors on the 
 app.add_typer(actors_app, name="actors")
 app.add_typer(journal_app, name="journal")
 app.add_typer(events_app, name="events")
+app.command()(data.rebuild)
 
 Email = Annotated[str, typer.Argument(help="the address that they sign in with")]
 

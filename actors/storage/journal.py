@@ -1,14 +1,14 @@
 """The journal collection: one immutable document for each turn, its keys unique across all of them."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import Any
 
 import bson
 import pymongo
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
-from pymongo import ASCENDING
+from pymongo import ASCENDING, DESCENDING
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DocumentTooLarge, DuplicateKeyError
 from pymongo.read_concern import ReadConcern
@@ -138,6 +138,18 @@ class MongoJournal:
         with reaching_the_database():
             return await self._commits.estimated_document_count()
 
+    async def newest(self) -> str | None:
+        """The id of the commit that came last, None when there is none. Raises StoreUnavailableError."""
+        with reaching_the_database():
+            found = await self._commits.find({}, {"_id": 1}).hint([("$natural", DESCENDING)]).limit(1).to_list()
+        return found[0]["_id"] if found else None
+
+    async def stored(self) -> AsyncIterator[bytes]:
+        """Yield all commits as they are stored, in the order in which they came. Raises StoreUnavailableError."""
+        with reaching_the_database():
+            async for document in self._as_bytes.find({}):
+                yield document.raw
+
     async def with_gaps(self, on_read: Callable[[int], None] = lambda _: None) -> set[str]:
         """The entities that lack a version between two that are there. Reads the whole journal, but of it names only.
 
@@ -157,6 +169,11 @@ class MongoJournal:
                 commits += 1
                 on_read(commits)
         return {entity for entity, count in versions.items() if count != last[entity] - first[entity] + 1}
+
+
+def records_of(commit: Document, takes: Callable[[str], bool]) -> list[RecordedEvent]:
+    """The events of a stored commit that are about the entities that `takes` says yes to."""
+    return [_record(event, commit["_id"]) for event in commit["events"] if takes(event["entity"])]
 
 
 def _document(commit: Commit) -> Document:
