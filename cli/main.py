@@ -50,7 +50,6 @@ actors_app = typer.Typer(no_args_is_help=True, help="The market's actors on the 
 app.add_typer(actors_app, name="actors")
 app.add_typer(journal_app, name="journal")
 app.add_typer(events_app, name="events")
-app.command()(data.rebuild)
 
 Email = Annotated[str, typer.Argument(help="the address that they sign in with")]
 
@@ -243,6 +242,10 @@ def _set_role(email: str, *, is_admin: bool, unverified: bool = False) -> None:
         fail(f"the role was not changed: {error}", exit_code=1)
     now = "is an administrator" if is_admin else "is no administrator"
     typer.echo(f"{email} {now}{'' if changed else ' already'}")
+
+
+for command in (data.backup, data.restore, data.rebuild, data.migrate):
+    app.command()(command)
 
 
 if __name__ == "__main__":

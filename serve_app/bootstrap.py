@@ -15,6 +15,7 @@ from actors.cluster.market import MarketClient
 from actors.mail.outbox import Outbox
 from actors.mail.tokens import EmailTokens
 from actors.payments.webhook_events import WebhookEventHandler
+from actors.processes.migration import migrate
 from actors.processes.stripe_account import open_sandbox
 from actors.runtime.clock import wall_clock
 from actors.runtime.ports import StoreUnavailableError
@@ -32,7 +33,6 @@ from actors.storage.server import server_of
 from actors.storage.sessions import SessionRecords
 from actors.storage.sitemap import Sitemap
 from actors.storage.tickets import Tickets
-from actors.storage.upgrades import convert_email_keys
 from actors.storage.user_flags import DelistedSellers
 from actors.storage.users import Users
 from actors.storage.webhook_deliveries import WebhookDeliveries
@@ -72,12 +72,12 @@ async def open_services(
 ) -> AsyncIterator[Services]:
     """Make what routes work with, on the database and the actors of its caller, and run its jobs.
 
-    Raises PyMongoError or StoreUnavailableError when the database does not answer. Redis may be away, but its address
-    must be set.
+    Raises PyMongoError or StoreUnavailableError when the database does not answer, and schema.UnusableDataError. Redis
+    may be away, but its address must be set.
     """
     if settings.redis_url is None:
         raise ValueError("REDIS_URL must be known by now")
-    await prepare(database)
+    await migrate(database)
     warn_of_missing_keys(settings)
     users, entities, inbox = Users(database), MongoEntities(database), WebhookInbox(database)
     queries = await _queries(database, entities)
@@ -124,18 +124,6 @@ async def open_services(
         reader = EventReader(redis, services.live, services.events)
         async with _running(services, webhook_events.run(), reader.run()):
             yield services
-
-
-async def prepare(database: Database) -> None:
-    """Create the indexes that are missing, and convert the keys of email addresses before anybody signs in.
-
-    Raises PyMongoError and StoreUnavailableError.
-    """
-    await Users(database).create_indexes()
-    await convert_email_keys(database)
-    of_access = (RevocationRecords, SessionRecords, AccessTokenRecords, EmailTokens, SecurityEventRecords)
-    for repository in (*of_access, Outbox, Reports, Favourites, WebhookEndpoints, WebhookDeliveries):
-        await repository(database).create_indexes()
 
 
 def lifetimes_of(settings: Settings) -> Lifetimes:

@@ -21,6 +21,7 @@ from actors.storage.documents import MongoDocuments
 from actors.storage.entities import MongoEntities
 from actors.storage.event_stream import MongoStreamStates
 from actors.storage.journal import MongoJournal
+from actors.storage.schema import check_schema
 from actors.storage.subscriptions import MongoPositions
 from actors.storage.upgrades import DocumentUpgrade
 from actors.storage.user_flags import DelistedSellers, MongoChangedUsers, MongoPendingUserEvents
@@ -61,7 +62,8 @@ class ProductionResources(Resources):
         self.delisting = DelistedSellers(self.database)
 
     async def prepare(self) -> None:
-        """Creates the indexes that are missing. Raises StoreUnavailableError."""
+        """Creates the indexes that are missing. Raises StoreUnavailableError, and schema.UnusableDataError."""
+        await check_schema(self.database)
         await create_indexes(self.database)
 
     async def close(self) -> None:

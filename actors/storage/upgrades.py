@@ -126,7 +126,8 @@ async def convert_email_keys(database: Database) -> None:
             if key != user["email_key"]:
                 converted += await _convert(database, user, key)
         await _note(database, "email_keys", {"rule": EMAIL_RULE})
-    logger.info("email_keys_converted", accounts=converted)
+    if converted:
+        logger.info("email_keys_converted", accounts=converted)
 
 
 async def _convert(database: Database, user: Document, key: str) -> int:

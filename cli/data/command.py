@@ -2,15 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 
 from actors.runtime.ports import StoreUnavailableError
+from actors.storage.backup_files import BackupError
 from actors.storage.rebuild import Rebuilt
+from actors.storage.schema import UnusableDataError
 from cli.command_line import fail, load_settings, silence_logs
-from cli.data import rebuilding
+from cli.data import results, work
 from cli.data.progress import progress
 from cli.status import NotRunningError
 from cli.up.data_dir import DataFolderInUseError
@@ -19,7 +22,37 @@ from cli.up.embedded_servers import ServerError
 AsJson = Annotated[bool, typer.Option("--json", help="for programs")]
 T = TypeVar("T")
 
-_FAILURES = (NotRunningError, DataFolderInUseError, ServerError)
+_FAILURES = (NotRunningError, DataFolderInUseError, ServerError, BackupError, UnusableDataError)
+
+
+def backup(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="a folder that is not there yet")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the journal and what cannot be made of it into a new folder, also while the market runs."""
+    settings = load_settings()
+    with progress() as on_progress:
+        done = _run(work.backup(settings, folder.absolute(), on_progress))
+    _say(results.timed_as_json(done), [results.timed_line(done, f"{folder}")], as_json=as_json)
+
+
+def restore(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="what `holdfast backup` wrote")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Fill an empty database from a backup; may be repeated if it was interrupted.
+
+    Exits with 1 when some documents could not be made of the journal, and names them.
+    """
+    settings = load_settings()
+    with progress() as on_progress:
+        done, rebuilt = _run(work.restore(settings, folder, on_progress))
+    found = {**results.timed_as_json(done), "rebuilt": results.rebuilt_as_json(rebuilt)}
+    lines = [*results.rebuilt_lines(rebuilt), results.timed_line(done, "restored")]
+    _say(found, [*lines, "now start the market, and compare it with Stripe: holdfast verify"], as_json=as_json)
+    _fail_if_incomplete(rebuilt)
 
 
 def rebuild(*, as_json: AsJson = False) -> None:
@@ -27,27 +60,38 @@ def rebuild(*, as_json: AsJson = False) -> None:
 
     Exits with 1 when something could not be made, and names it.
     """
+    settings = load_settings()
     with progress() as on_progress:
-        done = _run(rebuilding.rebuild(load_settings(), on_progress))
-    if as_json:
-        typer.echo(json.dumps(rebuilding.as_json(done)))
-    else:
-        _show(done)
+        done = _run(work.rebuild(settings, on_progress))
+    _say(results.rebuilt_as_json(done), results.rebuilt_lines(done), as_json=as_json)
+    _fail_if_incomplete(done)
+
+
+def migrate() -> None:
+    """Bring the database up to this release: indexes and stored data; may be repeated, and run beside a market."""
+    _run(work.migrate(load_settings()))
+    typer.echo("the database is up to date")
+
+
+def _say(found: dict[str, Any], lines: Sequence[str], *, as_json: bool) -> None:
+    typer.echo(json.dumps(found) if as_json else "\n".join(lines))
+
+
+def _fail_if_incomplete(done: Rebuilt) -> None:
     if done.left_out:
         raise typer.Exit(1)
 
 
-def _show(done: Rebuilt) -> None:
-    for line in rebuilding.lines_of(done):
-        typer.echo(line)
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
+def _run(task: Coroutine[Any, Any, T]) -> T:
     """Return what comes of it, or end the command with one line that says what is wrong."""
     silence_logs()
     try:
-        return asyncio.run(work)
+        return asyncio.run(task)
     except _FAILURES as error:
         fail(str(error))
     except StoreUnavailableError as error:
         fail(f"the database does not answer ({error}): start it, or set MONGODB_URL; then run this command again")
+    except OSError as error:
+        fail(f"{error.filename or 'a file'} cannot be written or read: {error.strerror}")
+    except KeyboardInterrupt:
+        fail("interrupted: run this command again")

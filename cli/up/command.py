@@ -1,5 +1,6 @@
 """``holdfast up``: starts everything that one market needs, watches it, and stops all of it."""
 
+import asyncio
 import itertools
 import os
 import shutil
@@ -13,6 +14,9 @@ from types import FrameType
 import structlog
 from rich.console import Console
 
+from actors.runtime.ports import StoreUnavailableError
+from actors.storage.schema import UnusableDataError
+from cli.data.work import prepare
 from cli.status import ADDRESS_FILE, DATABASE_FILE, REDIS_FILE
 from cli.up import data_dir, embedded_servers, market_main, process_tree
 from cli.up.haproxy import HAProxyMonitor
@@ -85,11 +89,13 @@ class _Running:
         if not ray_environment.has_haproxy():
             self._console.print("HAProxy is not here (Ray brings it on Linux only): requests go through Python, slowly")
         with self._console.status("starting the database"):
-            if self._settings.mongodb_url is None:
+            database_url = self._settings.mongodb_url
+            if database_url is None:
                 database = embedded_servers.start_database(self._settings, self._ports.database)
                 self._servers.append(Restarter(database))
-                environment["MONGODB_URL"] = database.url
+                environment["MONGODB_URL"] = database_url = database.url
                 secret_file.write(self._settings.data_dir / DATABASE_FILE, database.url)
+            _bring_up_to_date(database_url)
         with self._console.status("starting Redis"):
             if self._settings.redis_url is None:
                 redis = embedded_servers.start_redis(self._settings, self._ports.redis)
@@ -176,6 +182,16 @@ def _settings_by_reference() -> dict[str, str]:
     """Return where every process of the market finds the file that this one read, whatever folder it is in."""
     file = Path(os.environ.get(SETTINGS_FILE, ".env"))
     return {SETTINGS_FILE: str(file.resolve())} if file.is_file() else {}
+
+
+def _bring_up_to_date(url: str) -> None:
+    """Migrate the database before anything works on it. Raises StartError."""
+    try:
+        asyncio.run(prepare(url))
+    except UnusableDataError as error:
+        raise StartError(str(error)) from None
+    except StoreUnavailableError as error:
+        raise StartError(f"the database does not answer ({error}): start it, or correct MONGODB_URL") from None
 
 
 @contextmanager

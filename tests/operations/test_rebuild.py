@@ -193,9 +193,3 @@ async def test_a_rebuild_that_was_killed_is_begun_again(tmp_path: Path, market: 
 
 async def _has_documents(database: Database) -> bool:
     return await database["charges"].count_documents({}) > 0
-
-
-def test_without_a_database_it_says_in_one_line_what_to_set(tmp_path: Path) -> None:
-    done = run(tmp_path, "rebuild")
-    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert "MONGODB_URL" in done.stderr
