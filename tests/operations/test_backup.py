@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import bson
 import pytest
 from bson import ObjectId
+from typer.testing import CliRunner
 
 from actors.domain.purchase_commands import Pay
 from actors.processes.migration import create_all_indexes
@@ -30,7 +31,11 @@ from actors.storage.user_flags import MongoPendingUserEvents
 from actors.storage.users import User, Users
 from actors.supervision.user_events import UserEventRelay
 from benchmarks.support.running_market import HOLDFAST, RunningMarket
+from cli.data.market_database import market_database
+from cli.main import app
+from cli.status import NotRunningError
 from cli.up import data_dir
+from cli.up.data_dir import DataFolderInUseError
 from config.settings import Settings
 from holdfast.events.partitions import EPOCH_KEYS
 from tests.operations.test_commands import run
@@ -203,10 +208,11 @@ async def test_a_restore_that_was_killed_is_done_again_and_nobody_works_on_half_
     await eventually(lambda: _has_commits(target), seconds=30)
     killed.kill()
     await killed.wait()
-    for words in (("restore", str(other)), ("backup", "again"), ("up",)):
-        refused = await asyncio.to_thread(run, tmp_path, *words, MONGODB_URL=target_url)
-        assert (refused.returncode, refused.stderr.count("\n")) == (1, 1), refused.stderr
-        assert "unfinished" in refused.stderr
+    refused = await asyncio.to_thread(run, tmp_path, "up", MONGODB_URL=target_url)
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1), refused.stderr
+    assert "restore into this database is unfinished" in refused.stderr
+    with pytest.raises(BackupError, match="another backup"):
+        await Restore(target, other, checked_manifest(other)).begin()
     await command(tmp_path, "restore", str(folder), url=target_url)
     assert await raw(target) == before
     assert await everything(target, JOURNAL) == await everything(market.connections.database, JOURNAL)
@@ -370,12 +376,23 @@ def test_every_collection_is_in_a_backup_or_left_out_and_the_document_says_which
     assert {name for name, answer in told.items() if answer == "no"} == set(LEFT_OUT)
 
 
+def test_the_commands_of_the_document_are_those_that_there_are() -> None:
+    _, _, section = (ROOT / "docs/operations.md").read_text().partition("## Backup, restore, rebuild and migrate")
+    section, _, _ = section.partition("\n## ")
+    told = re.findall(r"^holdfast (\w+)( DIR)?$", section, re.MULTILINE)
+    assert sorted(name for name, _ in told) == ["backup", "migrate", "rebuild", "restore"]
+    for name, folder in told:
+        usage = CliRunner().invoke(app, [name, "--help"])
+        assert usage.exit_code == 0
+        assert ("DIR" in usage.output) is bool(folder)
+
+
 async def test_a_market_that_stands_still_is_backed_up_and_restored_in_its_folder(
     tmp_path: Path, market: LocalMarket
 ) -> None:
-    none = await asyncio.to_thread(run, tmp_path, "backup", "b")
-    assert (none.returncode, none.stderr.count("\n")) == (1, 1)
-    assert "there is no database" in none.stderr
+    settings = Settings(data_dir=tmp_path)
+    with pytest.raises(NotRunningError, match="there is no database"), market_database(settings):
+        pass
     await after_trading(market)
     folder = await backed_up(market, tmp_path)
     restored = await asyncio.to_thread(run, tmp_path, "restore", str(folder))
@@ -386,6 +403,9 @@ async def test_a_market_that_stands_still_is_backed_up_and_restored_in_its_folde
     first, second = (checked_manifest(one).collections for one in (folder, tmp_path / "again"))
     assert {**second, "upgrades": None} == {**first, "upgrades": None}
     assert data_dir.remembered(tmp_path) == {}
-    with data_dir.locked(tmp_path):
-        refused = await asyncio.to_thread(run, tmp_path, "restore", str(folder))
-    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    with (
+        data_dir.locked(tmp_path),
+        pytest.raises(DataFolderInUseError),
+        market_database(settings, is_new=True),
+    ):
+        pass
