@@ -73,6 +73,9 @@ class Backup:
         """Write the backup into a new folder. Raises BackupError, OSError and StoreUnavailableError."""
         draft = _draft_of(folder)
         manifest = await self._write_all(draft)
+        if not manifest.documents:
+            shutil.rmtree(draft)
+            raise BackupError("there is nothing in the database: set MONGODB_URL to that of the market")
         write_manifest(draft, manifest)
         draft.rename(folder)
         flush_to_disk(folder.parent)

@@ -11,9 +11,10 @@ from actors.storage.backup import Backup
 from actors.storage.backup_files import Manifest, checked_manifest
 from actors.storage.clock import database_clock
 from actors.storage.database import Database, connect, database_of
+from actors.storage.journal import MongoJournal
 from actors.storage.rebuild import Rebuild, Rebuilt
 from actors.storage.restore import Restore
-from actors.storage.schema import check_schema, refuse_newer
+from actors.storage.schema import UnusableDataError, check_schema, refuse_newer
 from cli.data.market_database import market_database
 from cli.data.progress import OnProgress
 from config.settings import Settings
@@ -41,9 +42,12 @@ class Timed:
 
 
 async def rebuild(settings: Settings, on_progress: OnProgress) -> Rebuilt:
-    """Rebuild the documents. Raises what `_opened` raises, and UnusableDataError."""
+    """Rebuild the documents. Raises what `_opened` raises, and UnusableDataError, also for an empty journal."""
     async with _opened(settings) as database:
         await check_schema(database)
+        if await MongoJournal(database).newest() is None:
+            # What the documents say may be all that is left.
+            raise UnusableDataError("the journal is empty: set MONGODB_URL to the market's database, or restore it")
         return await Rebuild(database).run(on_progress)
 
 

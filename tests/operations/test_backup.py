@@ -31,6 +31,7 @@ from actors.storage.user_flags import MongoPendingUserEvents
 from actors.storage.users import User, Users
 from actors.supervision.user_events import UserEventRelay
 from benchmarks.support.running_market import HOLDFAST, RunningMarket
+from cli.data import work
 from cli.data.market_database import market_database
 from cli.main import app
 from cli.status import NotRunningError
@@ -325,6 +326,12 @@ async def test_a_backup_is_whole_or_not_there(tmp_path: Path, market: LocalMarke
     refused = await asyncio.to_thread(run, tmp_path, "backup", "backup", MONGODB_URL=str(market.settings.mongodb_url))
     assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
     assert "is there already" in refused.stderr
+
+
+async def test_no_backup_is_made_of_an_empty_database(tmp_path: Path, target_url: str) -> None:
+    with pytest.raises(BackupError, match="there is nothing in the database"):
+        await work.backup(Settings(mongodb_url=target_url), tmp_path / "backup", lambda *_: None)
+    assert os.listdir(tmp_path) == []  # noqa: PTH208 - not asynchronous
 
 
 async def test_verify_finds_what_stripe_has_beyond_the_backup(

@@ -13,7 +13,9 @@ from actors.domain.ticket_commands import CancelOrder, EditTicket, JoinWaitingLi
 from actors.read_model.projections import PROJECTIONS
 from actors.storage.database import Database
 from actors.storage.rebuild import Rebuild
+from actors.storage.schema import UnusableDataError
 from benchmarks.support.running_market import HOLDFAST, RunningMarket
+from cli.data import work
 from tests.operations.test_commands import run
 from tests.simulation.contracts.examples import commit, recorded
 from tests.support.buying import DECLINED, VISA, an_order
@@ -193,3 +195,13 @@ async def test_a_rebuild_that_was_killed_is_begun_again(tmp_path: Path, market: 
 
 async def _has_documents(database: Database) -> bool:
     return await database["charges"].count_documents({}) > 0
+
+
+async def test_without_a_journal_no_document_is_removed(market: LocalMarket) -> None:
+    await listed(market)
+    database = market.connections.database
+    before = await raw(database)
+    await database["journal"].delete_many({})
+    with pytest.raises(UnusableDataError, match="the journal is empty"):
+        await work.rebuild(market.settings, lambda *_: None)
+    assert await raw(database) == before
