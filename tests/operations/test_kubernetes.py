@@ -14,7 +14,7 @@ _HEAD, _WORKERS = f"{_RAY}.headGroupSpec", f"{_RAY}.workerGroupSpecs.0"
 _HEAD_POD, _WORKER_POD = f"{_HEAD}.template.spec", f"{_WORKERS}.template.spec"
 _HEAD_CONTAINER, _WORKER_CONTAINER = f"{_HEAD_POD}.containers.0", f"{_WORKER_POD}.containers.0"
 _GONE = object()
-_GOES_ON = "export HOLDFAST_INGRESS_KEY=$(python -m config.ingress_key)"
+_GOES_ON = "export $(python -m config.ingress)"
 
 # Of each rule: what of the larger overlay is changed, so that the rule has to notice.
 MISTAKES: list[tuple[str, str, str, object]] = [
