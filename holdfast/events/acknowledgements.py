@@ -21,11 +21,6 @@ class _Batch:
     answers: list[asyncio.Future[int]] = field(default_factory=list)
     sending: asyncio.Task[None] | None = None
 
-    def give_up(self) -> None:
-        """Send no longer when nobody waits any more."""
-        if self.sending is not None and all(answer.done() for answer in self.answers):
-            self.sending.cancel()
-
 
 class Acknowledgements:
     """Those of one member."""
@@ -48,7 +43,14 @@ class Acknowledgements:
         try:
             return await answer
         finally:
-            batch.give_up()
+            self._give_up_if_nobody_waits(batch)
+
+    def _give_up_if_nobody_waits(self, batch: _Batch) -> None:
+        if batch.sending is not None and all(answer.done() for answer in batch.answers):
+            batch.sending.cancel()
+            # Nobody may join it any more.
+            if self._batch is batch:
+                self._batch = None
 
     async def _send(self, batch: _Batch) -> None:
         self._batch = None

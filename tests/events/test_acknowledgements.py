@@ -57,9 +57,23 @@ async def test_nothing_is_sent_any_more_when_nobody_waits() -> None:
         acknowledgements = Acknowledgements(away, Patience("Redis"))
         waiting = [asyncio.create_task(acknowledgements.send(("s", "l"), arguments("1-0"))) for _ in range(2)]
         await asyncio.sleep(0)
-        (sending,) = [task for task in asyncio.all_tasks() if task not in {*waiting, asyncio.current_task()}]
+        batch = acknowledgements._batch
+        assert batch is not None
+        assert batch.sending is not None
+        await asyncio.sleep(0.01)
         for each in waiting:
             each.cancel()
-        await asyncio.wait([*waiting, sending], timeout=5.0)
-        assert sending.cancelled()
+        await asyncio.wait([*waiting, batch.sending], timeout=5.0)
+        assert batch.sending.cancelled()
         assert all(each.cancelled() for each in waiting)
+
+
+async def test_acknowledgement_that_is_cancelled_at_once_takes_no_other_with_it(bus: Redis) -> None:
+    (entry_id,) = await pending_entries(bus, 1)
+    acknowledgements = Acknowledgements(bus, Patience("Redis"))
+    cancelled = asyncio.create_task(acknowledgements.send(("stream", "lease"), arguments(entry_id)))
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    await asyncio.wait([cancelled])
+    async with asyncio.timeout(5.0):
+        assert await acknowledgements.send(("stream", "lease"), arguments(entry_id)) == 1

@@ -44,17 +44,17 @@ def open_clients() -> int:
 
 
 async def test_failed_starts_leave_no_client_of_the_database_open(market_settings: Settings) -> None:
-    system = System(market_settings)
+    before, system = open_clients(), System(market_settings)
     actor = Failing("tickets-0", system)  # type: ignore[arg-type]
     for _ in range(2):
         assert await actor.deliver([ReadTicket(TICKET)], 0) == [Unavailable()]
-    await eventually(lambda: open_clients() == 0)
+    await eventually(lambda: open_clients() == before)
     assert system.connected == 2
 
 
 async def test_client_of_the_database_that_is_not_closed_is_counted(market_settings: Settings) -> None:
-    resources = ProductionResources(market_settings)
+    before, resources = open_clients(), ProductionResources(market_settings)
     await resources.prepare()
-    assert open_clients() == 1
+    assert open_clients() == before + 1
     await resources.close()
-    await eventually(lambda: open_clients() == 0)
+    await eventually(lambda: open_clients() == before)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import msgpack
 import pytest
 from redis.exceptions import ResponseError
 
@@ -316,10 +317,8 @@ class Partition:
         return int(await run(self.redis, epochs._OPEN, self.keys[1:], found, epoch))
 
     async def append(self, epoch: str, last_id: str = "", *, numbers: Sequence[int] = (1,)) -> Any:  # noqa: ANN401
-        entries = [value for number in numbers for value in (2, "number", number)]
-        return await run(
-            self.redis, redis_stream._APPEND, self.keys, epoch, 1_000, last_id, len(numbers), *entries
-        )  # fmt: skip
+        entries = msgpack.packb([["number", str(number)] for number in numbers], use_bin_type=False)
+        return await run(self.redis, redis_stream._APPEND, self.keys, epoch, 1_000, last_id, entries)
 
     async def look(self) -> list[bytes]:
         (found,) = await run(self.redis, epochs._LOOK, [self.keys[1], self.keys[0]])
