@@ -90,6 +90,8 @@ async def market(webhooks: Webhooks, redis_url: str) -> AsyncIterator[Market]:
         # Ids in the streams are times of Redis.
         webhooks.now = time.time_ns() // 1_000_000
         yield Market(webhooks, redis, await an_event_stream(redis))
+        # Others share this Redis, and find an epoch in it otherwise.
+        await redis.flushall()
 
 
 async def test_event_right_after_the_first_registration_is_sent_and_older_ones_are_not_read(market: Market) -> None:
