@@ -32,6 +32,8 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
     async with Redis.from_url(redis_url) as redis:
         await redis.flushall()
         yield redis
+        # Others share this Redis, and find an epoch in it otherwise.
+        await redis.flushall()
 
 
 def sale(number: int, reason: CancelReason | None = None, at: int = NOW) -> RecordedEvent:
