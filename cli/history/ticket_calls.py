@@ -47,6 +47,7 @@ CLOCK_SECONDS = 0.25
 MOST_VERSIONS = 5
 GOOD_CARD = "pm_card_visa"
 OK, CREATED, REFUSED, TOO_MANY = 200, 201, 400, 429
+_REDELIVERED_SECONDS = 0.5  # an actor that died is back after more than that
 
 
 def calls_of(
@@ -95,7 +96,7 @@ class _Calls:
             return
         if operation.kind is Kind.EDIT and operation.status == OK:
             yield from self._edited(operation)
-        elif operation.kind is Kind.JOIN and operation.status in (OK, CREATED):
+        elif operation.kind is Kind.JOIN and operation.is_certain:
             yield from self._joined(operation)
         else:
             yield self._asked(operation)
@@ -141,11 +142,11 @@ class _Calls:
         yield Call(*during, is_told, str(operation), only_looks=True)
 
     def _joined(self, operation: Operation) -> Iterator[Call[Ticket]]:
-        """Somebody who is in line from now on, and is told their place as it is then or a little later."""
+        """Somebody who is told their place in line, or is refused, also after a first try whose answer was lost."""
 
         def takes_effect(ticket: Ticket) -> Iterator[Ticket]:
             if not self._is_past(ticket, operation):
-                join = Join(operation.person, operation.arguments.get("maxPrice"))
+                (join,) = self._requests(operation)
                 yield from {after for after, answer in respond(ticket, join) if answer.status in (OK, CREATED)}
 
         def is_told(ticket: Ticket) -> Iterator[Ticket]:
@@ -153,9 +154,10 @@ class _Calls:
                 if answer.agrees_with(operation.status, operation.answer):
                     yield after
 
-        during = operation.invoked, operation.answered
-        yield Call(*during, takes_effect)
-        yield Call(*during, is_told, str(operation), only_looks=True)
+        is_in_line, during = operation.status in (OK, CREATED), (operation.invoked, operation.answered)
+        if is_in_line or operation.answered - operation.invoked >= _REDELIVERED_SECONDS:
+            yield Call(*during, takes_effect, required=is_in_line)
+        yield Call(*during, is_told, str(operation), only_looks=True) if is_in_line else self._asked(operation)
 
     def _requests(self, operation: Operation) -> Iterator[Request]:  # noqa: C901 - a row a kind
         arguments, order_id = operation.arguments, operation.order or ""

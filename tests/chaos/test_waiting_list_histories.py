@@ -4,7 +4,7 @@ import pytest
 
 from cli.history.operations import Kind
 from cli.history.sequential_model import offer_id
-from cli.history.texts import HELD_BY_YOU, LINE_CLOSED, NOT_HELD, PRICE_CHANGED, RESERVED
+from cli.history.texts import HELD_BY_YOU, LINE_CLOSED, NOT_HELD, PRICE_CHANGED, RESERVED, SOLD
 from tests.chaos.writing import TICKET, UNEXPLAINED, Told, rules
 
 
@@ -191,3 +191,21 @@ def test_a_request_to_wait_without_an_answer_may_have_been_heard() -> None:
     told.cancelled("bea", (6, 7), "order-1")
     told.read((8, 9), 20, "reserved", offer_id(TICKET, 5), 5)
     assert rules(told.history()) == []
+
+
+def sold_while_ann_joined(during: tuple[float, float]) -> Told:
+    """Ann is told that the ticket is sold, yet its version says that somebody joined before."""
+    told = Told()
+    told.held("bea", (2, 3), "order-1")
+    told.refused(Kind.JOIN, "ann", during, SOLD)
+    told.paid("bea", (4, 4.9), "order-1")
+    told.read((9, 10), 20, "sold", "order-1", 5)
+    return told
+
+
+def test_join_that_took_effect_before_its_actor_died_may_be_refused_when_it_is_sent_again() -> None:
+    assert rules(sold_while_ann_joined((3.9, 5)).history()) == []
+
+
+def test_refused_join_that_was_not_sent_again_has_no_effect() -> None:
+    assert rules(sold_while_ann_joined((4.7, 5)).history()) == UNEXPLAINED
