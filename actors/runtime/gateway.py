@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Generic
 
 from actors.domain.refusals import Overloaded, Refusal, Unavailable
-from actors.runtime.batch_loader import answer_all
 from actors.runtime.ports import Answer_co, Clock, HostUnreachableError, Instant, Transport
 from actors.runtime.retry import backoff
 from actors.runtime.trace import with_trace
+from holdfast.batch_loader import answer_all
 
 FIRST_BACKOFF_SECONDS = 0.05
 

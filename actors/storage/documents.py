@@ -8,7 +8,6 @@ from functools import partial
 from pymongo.errors import BulkWriteError
 
 from actors.domain.codec import Document
-from actors.runtime.batch_loader import BatchLoader
 from actors.runtime.ports import DocumentUpdate
 from actors.runtime.replay import latest_per_document
 from actors.storage.database import (
@@ -19,6 +18,7 @@ from actors.storage.database import (
     unknown_outcome,
 )
 from actors.storage.server import server_of
+from holdfast.batch_loader import BatchLoader
 
 # Replacements in one command, which carries them all and may have 16 MB: whoever recovers a dead writer brings tens
 # of thousands, and a ticket with a long description has some 100 KB.

@@ -13,9 +13,9 @@ from actors.domain.ticket import Ticket
 from actors.domain.ticket_events import TicketEvent, TicketUpdated, order_in
 from actors.domain.ticket_values import Order
 from actors.read_model.projections import charge_of, order_of, readable, ticket_of, unpaid_hold_keys
-from actors.runtime.batch_loader import BatchLoader
 from actors.storage.database import Database, reaching_the_database
 from actors.storage.journal import MongoJournal
+from holdfast.batch_loader import BatchLoader
 
 
 class MongoEntities:

@@ -8,9 +8,9 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
 from actors.domain.instants import Instant
-from actors.runtime.batch_loader import BatchLoader
 from actors.storage.database import despite_contention, ensure_indexes
 from actors.storage.page import Page
+from holdfast.batch_loader import BatchLoader
 
 Document = dict[str, Any]
 Key = tuple[str, str]

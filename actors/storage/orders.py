@@ -10,8 +10,8 @@ from pymongo.asynchronous.database import AsyncDatabase
 from actors.domain.instants import Instant
 from actors.domain.ticket_values import Order, OrderStatus
 from actors.read_model.projections import PROJECTIONS, order_of, readable
-from actors.runtime.batch_loader import BatchLoader
 from actors.storage.page import Page
+from holdfast.batch_loader import BatchLoader
 
 Document = dict[str, Any]
 

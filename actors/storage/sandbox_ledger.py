@@ -9,7 +9,6 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError, PyMongoError
 
 from actors.domain.codec import Document
-from actors.runtime.batch_loader import BatchLoader
 from actors.runtime.ports import StoreUnavailableError
 from actors.storage.database import duplicates_of, ensure_indexes, reaching_the_database
 from actors.stripe.sandbox.documents import (
@@ -25,6 +24,7 @@ from actors.stripe.sandbox.faults import FaultPlan
 from actors.stripe.sandbox.ledger import LedgerUnavailable, Span
 from actors.stripe.sandbox.ledger_entry import Change, CreatedObject, IdempotencyRecord, Kind, PendingWebhook
 from actors.stripe.sandbox.payment_intent import PaymentIntent
+from holdfast.batch_loader import BatchLoader
 
 # All ascending, though lists are read backwards: an index is read either way.
 INDEXES = (

@@ -7,9 +7,9 @@ from pymongo.errors import BulkWriteError
 
 from actors.domain.codec import Document
 from actors.payments.webhook_events import ReceivedWebhookEvent
-from actors.runtime.batch_loader import BatchLoader
 from actors.runtime.ports import Instant
 from actors.storage.database import Database, despite_contention, duplicates_of, reaching_the_database
+from holdfast.batch_loader import BatchLoader
 
 if TYPE_CHECKING:
     from actors.stripe.webhooks import WebhookEvent  # the whole SDK, see actors/processes/resources.py

@@ -6,13 +6,13 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from holdfast.batch_loader import BatchLoader
 from holdfast.events import scripts
-from holdfast.events.acknowledgements import Acknowledgements
 from holdfast.events.event import Event
 from holdfast.events.keys import dead_letters_key, lease_key, missed_key, replay_key
 from holdfast.events.partition import Entry, Partition
 from holdfast.events.partitions import epoch_key, stream_key
-from holdfast.events.patience import GroupMissingError, Patience
+from holdfast.events.patience import GroupMissingError, Patience, is_group_missing
 
 BEGINNING = "0-0"
 # The field of what is missed that is no entity: the instant from which on all events are to be read from the history.
@@ -31,7 +31,9 @@ class GroupCommands:
         self.group = group
         self.client_id = client_id
         self._patience = patience
-        self._acknowledgements = Acknowledgements(redis, patience)
+        # Each alone costs 0.1 ms of processor time, and a member acknowledges every event of its partitions, also those
+        # that nobody there has subscribed to.
+        self._acks: BatchLoader[tuple[Any, ...], Any] = BatchLoader(self._ack_together)
 
     async def make(self, partition: int, start: str) -> None:
         """Make the group for a partition, if there is none, so that it begins behind the entry `start`."""
@@ -98,8 +100,22 @@ class GroupCommands:
         """Acknowledge entries: 1 if done, 0 if another member has them by now, -1 if the lease is lost."""
         remove = "1" if stream == replay_key(self.group, partition.number) else "0"
         keys = (stream, lease_key(self.group, partition.number))
-        arguments = (self.group, partition.value, self.client_id, remove, *entry_ids)
-        return await self._acknowledgements.send(keys, arguments)
+        command = (len(keys), *keys, self.group, partition.value, self.client_id, remove, *entry_ids)
+        answer = await self._patience(lambda: self._acks(command))
+        if isinstance(answer, Exception):
+            raise GroupMissingError from answer
+        return int(answer)
+
+    async def _ack_together(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Return what the script ACK answers to each, or that its group is missing. Raises RedisError."""
+        pipe = self.redis.pipeline(transaction=False)
+        for command in commands:
+            pipe.eval(scripts.ACK, *command)
+        answers = await pipe.execute(raise_on_error=False)
+        for answer in answers:
+            if isinstance(answer, Exception) and not is_group_missing(answer):
+                raise answer
+        return answers
 
     async def count(self, stream: str, entry_ids: Sequence[str], deliveries: int) -> None:
         """Keep in Redis how often these entries were handed over, and begin their idle time anew."""

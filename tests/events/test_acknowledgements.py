@@ -6,22 +6,28 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from holdfast.events.acknowledgements import Acknowledgements
-from holdfast.events.patience import Patience
+from holdfast.events.group_commands import GroupCommands
+from holdfast.events.keys import lease_key
+from holdfast.events.partition import Partition
+from holdfast.events.patience import GroupMissingError, Patience
 
-GROUP = "group"
+GROUP, STREAM = "group", "stream"
+
+
+def commands_of(redis: Redis) -> GroupCommands:
+    return GroupCommands(redis, Patience("Redis"), GROUP, "member")
+
+
+def partition_with(lease: str = "") -> Partition:
+    return Partition(0, lease)
 
 
 async def pending_entries(bus: Redis, count: int) -> list[str]:
     """Entries of a stream that were handed to a member of the group."""
-    await bus.xgroup_create("stream", GROUP, "0", mkstream=True)
-    ids: list[Any] = [await bus.xadd("stream", {"n": number}) for number in range(count)]
-    await bus.xreadgroup(GROUP, "member", {"stream": ">"})
+    await bus.xgroup_create(STREAM, GROUP, "0", mkstream=True)
+    ids: list[Any] = [await bus.xadd(STREAM, {"n": number}) for number in range(count)]
+    await bus.xreadgroup(GROUP, "member", {STREAM: ">"})
     return [entry_id.decode() for entry_id in ids]
-
-
-def arguments(entry_id: str) -> tuple[str, ...]:
-    return (GROUP, "", "member", "0", entry_id)
 
 
 async def test_acknowledgements_of_one_moment_are_one_round_trip(bus: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,46 +40,61 @@ async def test_acknowledgements_of_one_moment_are_one_round_trip(bus: Redis, mon
         return made[-1]
 
     monkeypatch.setattr(bus, "pipeline", pipeline)
-    acknowledgements = Acknowledgements(bus, Patience("Redis"))
-    sent = (acknowledgements.send(("stream", "lease"), arguments(entry_id)) for entry_id in ids)
-    assert await asyncio.gather(*sent) == [1] * 20
+    commands, partition = commands_of(bus), partition_with()
+    assert await asyncio.gather(*(commands.ack(partition, STREAM, [entry_id]) for entry_id in ids)) == [1] * 20
     assert len(made) == 1
-    assert (await bus.xpending("stream", GROUP))["pending"] == 0
-    assert await acknowledgements.send(("stream", "lease"), arguments(ids[0])) == 1
+    assert (await bus.xpending(STREAM, GROUP))["pending"] == 0
+    assert await commands.ack(partition, STREAM, ids[:1]) == 1
     assert len(made) == 2
 
 
 async def test_acknowledgement_of_a_lost_lease_is_told_so_and_the_others_are_done(bus: Redis) -> None:
     ids = await pending_entries(bus, 2)
-    acknowledgements = Acknowledgements(bus, Patience("Redis"))
-    lost = acknowledgements.send(("stream", "lease"), (GROUP, "a lease", "member", "0", ids[0]))
-    done = acknowledgements.send(("stream", "lease"), arguments(ids[1]))
+    await bus.set(lease_key(GROUP, 0), "another's")
+    commands = commands_of(bus)
+    lost = commands.ack(partition_with("a lease"), STREAM, ids[:1])
+    done = commands.ack(partition_with("another's"), STREAM, ids[1:])
     assert list(await asyncio.gather(lost, done)) == [-1, 1]
-    assert (await bus.xpending("stream", GROUP))["pending"] == 1
+    assert (await bus.xpending(STREAM, GROUP))["pending"] == 1
 
 
-async def test_nothing_is_sent_any_more_when_nobody_waits() -> None:
+async def test_only_who_acknowledges_to_a_missing_group_hears_of_it(
+    bus: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (entry_id,) = await pending_entries(bus, 1)
+    # As a script answers that reads a stream of a group.
+    read = "return redis.call('XREADGROUP', 'GROUP', ARGV[1], 'member', 'STREAMS', KEYS[1], '0') and 1"
+    monkeypatch.setattr("holdfast.events.scripts.ACK", read)
+    commands, partition = commands_of(bus), partition_with()
+    await bus.xadd("without a group", {"n": 1})
+    missing = commands.ack(partition, "without a group", [entry_id])
+    done = commands.ack(partition, STREAM, [entry_id])
+    answers = await asyncio.gather(missing, done, return_exceptions=True)
+    assert isinstance(answers[0], GroupMissingError)
+    assert answers[1] == 1
+
+
+async def test_acknowledgements_are_sent_again_until_redis_answers_or_nobody_waits() -> None:
+    before = asyncio.all_tasks()
     async with Redis.from_url("redis://127.0.0.1:1/0") as away:
-        acknowledgements = Acknowledgements(away, Patience("Redis"))
-        waiting = [asyncio.create_task(acknowledgements.send(("s", "l"), arguments("1-0"))) for _ in range(2)]
-        await asyncio.sleep(0)
-        batch = acknowledgements._batch
-        assert batch is not None
-        assert batch.sending is not None
-        await asyncio.sleep(0.01)
+        commands, partition = commands_of(away), partition_with()
+        waiting = [asyncio.create_task(commands.ack(partition, STREAM, ["1-0"])) for _ in range(2)]
+        await asyncio.wait(waiting, timeout=0.2)
+        assert not any(each.done() for each in waiting)
         for each in waiting:
             each.cancel()
-        await asyncio.wait([*waiting, batch.sending], timeout=5.0)
-        assert batch.sending.cancelled()
-        assert all(each.cancelled() for each in waiting)
+        await asyncio.wait(waiting)
+        await commands._patience.until_idle()
+        await asyncio.sleep(0)
+    assert asyncio.all_tasks() <= before
 
 
 async def test_acknowledgement_that_is_cancelled_at_once_takes_no_other_with_it(bus: Redis) -> None:
-    (entry_id,) = await pending_entries(bus, 1)
-    acknowledgements = Acknowledgements(bus, Patience("Redis"))
-    cancelled = asyncio.create_task(acknowledgements.send(("stream", "lease"), arguments(entry_id)))
+    ids = await pending_entries(bus, 1)
+    commands, partition = commands_of(bus), partition_with()
+    cancelled = asyncio.create_task(commands.ack(partition, STREAM, ids))
     await asyncio.sleep(0)
     cancelled.cancel()
     await asyncio.wait([cancelled])
     async with asyncio.timeout(5.0):
-        assert await acknowledgements.send(("stream", "lease"), arguments(entry_id)) == 1
+        assert await commands.ack(partition, STREAM, ids) == 1

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from actors.runtime.batch_loader import LARGEST, BatchLoader
+from holdfast.batch_loader import LARGEST, BatchLoader
 
 
 class Oracle:
