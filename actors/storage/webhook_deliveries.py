@@ -62,7 +62,7 @@ class WebhookDeliveries:
         return found[0]["due_at"] if found else None
 
     async def waiting(self, endpoint_id: str) -> int:
-        """Return how many of the endpoint's deliveries are pending: in the embedded database, 40 µs each."""
+        """Return how many of the endpoint's deliveries are pending; it takes up to 40 µs for each."""
         with reaching_the_database():
             return await self._deliveries.count_documents(_pending(endpoint_id))
 

@@ -1,8 +1,10 @@
 """What kind of server the database is, is asked once, and decides how it is asked for the rest."""
 
+import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from pymongo import AsyncMongoClient, IndexModel
@@ -87,3 +89,17 @@ async def test_idle_connection_is_given_up_before_a_server_closes_it() -> None:
         idle_seconds = client.options.pool_options.max_idle_time_seconds
     assert idle_seconds is not None
     assert idle_seconds < SHORTEST_SERVER_TIMEOUT_SECONDS
+
+
+def test_only_the_adapter_names_the_embedded_database() -> None:
+    root = Path(__file__).parents[2]
+    names = re.compile(r"embedded (?:database|server)|secantus", re.IGNORECASE)
+    files = {
+        str(path.relative_to(root))
+        for folder in ("actors", "serve_app")
+        for path in (root / folder).rglob("*.py")
+        if names.search(path.read_text())
+    }
+    adapter = {file for file in files if file.startswith("actors/storage/embedded/")}
+    assert adapter
+    assert files - adapter == {"actors/storage/server.py"}
