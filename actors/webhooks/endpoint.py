@@ -12,8 +12,8 @@ from holdfast.events.subjects import Subjects
 ROTATION_MS = 86_400_000
 # One that only failed for this long is disabled (Standard Webhooks, "Disabling endpoints").
 LONGEST_FAILING_MS = 5 * 86_400_000
-# An outage of half an hour at ten events a second; 14 MB of usual deliveries, at most 400 MB. The slowest database that was
-# tried counts so many in a second (measured on a busy machine).
+# An outage of half an hour at ten events a second; 14 MB of usual deliveries, at most 400 MB. The slowest database that
+# was tried counts so many in a second (measured on a busy machine).
 MOST_WAITING = 20_000
 MOST_OF_USER = 10
 LONGEST_URL = 2_048
