@@ -1,6 +1,5 @@
 """G7 and G8: without JavaScript every link and form works: a whole sale, from signing up to the money going back."""
 
-import json
 import re
 
 import pytest
@@ -9,7 +8,6 @@ from playwright.async_api import Page, expect
 from tests.browser.conftest import Opens
 from tests.browser.market import Market
 from tests.browser.scene import FULL
-from tests.support.eventually import eventually
 
 PASSWORD = "a password for people without script"
 
@@ -81,24 +79,7 @@ async def test_reload_and_back_after_a_form_make_nothing_twice(market: Market, o
     assert response.request.method == "GET"
     await page.go_back(wait_until="commit")
     await expect(page).to_have_url(re.compile("/sell$"))
-    await _press_after_back(page, "List the ticket")
+    await page.get_by_role("button", name="List the ticket").click()
     await expect(page.get_by_role("main")).to_contain_text("Listed")
     await page.goto("/listings")
     await expect(page.get_by_role("link", name="Once")).to_have_count(1)
-
-
-async def _press_after_back(page: Page, button: str) -> None:
-    """Press a button of a page that Back brought. The browser may have kept it as it was left.
-
-    Playwright does not follow such pages (https://github.com/microsoft/playwright/pull/41872) and at times finds
-    nothing in them. So the browser is asked without it.
-    """
-    devtools = await page.context.new_cdp_session(page)
-    find = f"[...document.querySelectorAll('button')].find(one => one.textContent.includes({json.dumps(button)}))"
-
-    async def is_there() -> bool:
-        found = await devtools.send("Runtime.evaluate", {"expression": f"{find} != null"})
-        return bool(found["result"]["value"])
-
-    await eventually(is_there)
-    await devtools.send("Runtime.evaluate", {"expression": f"{find}.click()"})
