@@ -21,6 +21,13 @@ PRESSES_TWICE = """() => {
   }, 900), { once: true });
 }"""
 
+# The answer comes at once, and so does the way back to the page as the browser kept it: with its timers.
+PRESSED_AND_LEFT_AND_BACK = """() => {
+  addEventListener("submit", (event) => event.preventDefault());
+  document.querySelector("form[action$='/buy'] button").click();
+  dispatchEvent(new PageTransitionEvent("pageshow"));
+}"""
+
 
 async def test_pressed_button_says_what_it_does_and_a_second_press_does_nothing(market: Market, opens: Opens) -> None:
     seller, buyer = await market.member(), await market.member()
@@ -39,6 +46,17 @@ async def test_pressed_button_says_what_it_does_and_a_second_press_does_nothing(
     await expect(page.get_by_role("heading", level=1)).to_have_text("Pay for Slow")
     assert asked == ["POST"]
     assert await page.evaluate("sessionStorage.pressed") == "Holding it for you…, busy: true"
+
+
+async def test_button_that_was_pressed_says_again_what_it_does_after_back(market: Market, opens: Opens) -> None:
+    seller, buyer = await market.member(), await market.member()
+    ticket = await seller.lists(title="Back at once", price=12.5)
+    page = await opens("about:blank", buyer)
+    await page.clock.install()
+    await page.goto(f"/tickets/{ticket['id']}")
+    await page.evaluate(PRESSED_AND_LEFT_AND_BACK)
+    await page.clock.run_for(1_000)
+    await expect(page.get_by_role("button", name="Buy for $12.50")).not_to_have_attribute("aria-busy", "true")
 
 
 async def test_live_changes_of_a_ticket_shift_nothing_around_them(market: Market, opens: Opens) -> None:

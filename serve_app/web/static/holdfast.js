@@ -109,7 +109,7 @@ document.addEventListener("submit", (event) => {
   if (event.target.dataset.sent) return event.preventDefault();
   event.target.dataset.sent = "yes";
   const label = [...button.childNodes];
-  setTimeout(() => {
+  const busy = setTimeout(() => {
     button.setAttribute("aria-busy", "true");
     if (button.dataset.busy) button.textContent = button.dataset.busy;
   }, 400);
@@ -118,6 +118,7 @@ document.addEventListener("submit", (event) => {
   }, 8000);
   // Who stops loading, or comes back, can press again: what is sent twice is done once.
   const ready = () => {
+    clearTimeout(busy);
     clearTimeout(late);
     delete event.target.dataset.sent;
     button.removeAttribute("aria-busy");
