@@ -83,3 +83,26 @@ async def test_reload_and_back_after_a_form_make_nothing_twice(market: Market, o
     await expect(page.get_by_role("main")).to_contain_text("Listed")
     await page.goto("/listings")
     await expect(page.get_by_role("link", name="Once")).to_have_count(1)
+
+
+async def test_listing_sent_again_from_a_form_that_was_fetched_anew_makes_nothing_twice(
+    market: Market, opens: Opens
+) -> None:
+    page = await opens("/sell", await market.member())
+    await _lists_one_called(page, "Once more")
+    await page.go_back(wait_until="commit")
+    await expect(page).to_have_url(re.compile("/sell$"))
+    await page.reload()
+    await _lists_one_called(page, "Once more")
+    await page.get_by_role("link", name="Sell", exact=True).first.click()
+    await _lists_one_called(page, "Another")
+    await page.goto("/listings")
+    await expect(page.get_by_role("link", name="Once more")).to_have_count(1)
+    await expect(page.get_by_role("link", name="Another")).to_have_count(1)
+
+
+async def _lists_one_called(page: Page, title: str) -> None:
+    await page.get_by_label("Title").fill(title)
+    await page.get_by_label("Price in USD").fill("10")
+    await page.get_by_role("button", name="List the ticket").click()
+    await expect(page.get_by_role("main")).to_contain_text("Listed")

@@ -184,6 +184,13 @@ document.addEventListener("htmx:after:swap", () => {
   if (count) say(count.textContent);
 });
 
+// Back may fetch the form anew, with another key: its place in the history keeps the first.
+const key = document.querySelector("form[data-draft=new] [name=key]");
+if (key) {
+  key.value = history.state?.key ?? key.value;
+  history.replaceState({ ...history.state, key: key.value }, "");
+}
+
 // A draft of a form is kept in this tab until it is sent or its writer signs out.
 const draft = document.querySelector("form[data-draft]");
 if (draft) {
