@@ -16,10 +16,15 @@ from serve_app.services import Services
 
 async def order_views(services: Services, orders: Sequence[Order]) -> list[OrderView]:
     """Return what their buyer sees of the orders, with the state of their refunds, read together."""
-    if not any(map(_has_refund, orders)):
-        return [order_view(order, None) for order in orders]
-    refunds = await asyncio.gather(*(refund_of(services, order) for order in orders))
-    return [order_view(order, refund) for order, refund in zip(orders, refunds, strict=True)]
+    refunds = await refunds_of(services, orders)
+    return [order_view(order, refunds.get(order.id)) for order in orders]
+
+
+async def refunds_of(services: Services, orders: Sequence[Order]) -> dict[str, RefundStatus]:
+    """Return how the refunds of these orders stand, by order; those of which no money is to go back are left out."""
+    with_refund = [order for order in orders if _has_refund(order)]
+    refunds = await asyncio.gather(*(refund_of(services, order) for order in with_refund))
+    return {order.id: refund for order, refund in zip(with_refund, refunds, strict=True) if refund is not None}
 
 
 async def refund_of(services: Services, order: Order) -> RefundStatus | None:

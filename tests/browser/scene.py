@@ -3,9 +3,11 @@
 import time
 from dataclasses import dataclass, field
 
+from actors.domain.purchase_commands import ResumePurchase
 from tests.api.world import NOBODY, Person
 from tests.browser.market import Market
 from tests.support.eventually import eventually
+from tests.support.refunding import later
 
 FULL: dict[str, object] = {
     "title": "Hamlet",
@@ -68,6 +70,9 @@ async def set_the_scene(market: Market, card_market: Market) -> Scene:
         scene.ids[name], scene.ids[f"{name}_order"] = ticket["id"], order["id"]
     await _pay(ada, scene.ids["sold_order"], "visa")
     await _go_on_with_the_orders_of(bea, sam, scene.ids)
+    # The bank takes the money of this one's refund, and gives it back to us later.
+    await later(market.actors)
+    await market.actors.resume(ResumePurchase(scene.ids["unrefunded_order"], reconcile=True))
     scene.ids["waited"], scene.ids["offered_order"] = await _stand_in_line(bea, ada, sam)
     hostile = await sam.lists(**HOSTILE)
     scene.ids["hostile_order"] = (await bea.orders(hostile))["id"]

@@ -171,6 +171,17 @@ async def test_order_page_says_that_the_refund_is_done(world: World) -> None:
     assert "$12.50 went back to the card that you paid with" in page.text
 
 
+async def test_refund_that_the_bank_did_not_take_is_never_called_done(world: World) -> None:
+    seller, buyer, _, held = await world.held()
+    await buyer.pays(held)
+    await seller.http.post(f"/api/orders/{held['id']}/refund")
+    await world.market.fail_refund(held["id"])
+    for path in (f"/orders/{held['id']}", "/orders"):
+        page = await opens(buyer, path)
+        assert "Your bank did not take the money back" in page.text
+        assert "oney went back" not in page.text
+
+
 async def test_order_of_somebody_else_is_403_and_an_unknown_one_404(world: World) -> None:
     _, _, _, held = await world.held()
     stranger = await world.someone()

@@ -11,7 +11,7 @@ from serve_app.buying import orders, payments
 from serve_app.buying.orders import admit_buyer, cancel_order, is_held, present_order
 from serve_app.buying.payments import admit_payer, answer_bank_dialog, sandbox_of
 from serve_app.buying.permissions import own_order
-from serve_app.buying.refunds import refund_of
+from serve_app.buying.refunds import refund_of, refunds_of
 from serve_app.http.errors import CustomError, NotFoundError
 from serve_app.http.idempotency import identify
 from serve_app.http.paging import cursor_of
@@ -41,6 +41,7 @@ async def show_orders(request: Request) -> Response:
     context = {
         "open_orders": [order for order in page.items if is_held(order, now)],
         "other_orders": [order for order in page.items if not is_held(order, now)],
+        "refunds": await refunds_of(services, page.items),
         "next": f"/orders?cursor={cursor}" if cursor else None,
         "is_first": search.cursor is None,
     }
