@@ -16,11 +16,13 @@ from rich.table import Table
 from actors.runtime.ports import HostUnreachableError, StoreUnavailableError
 from actors.stripe.errors import StripeFailure
 from cli import admin as roles
+from cli import down as stopping
 from cli import failed_refunds
 from cli import status as reporting
 from cli import verify as reconciliation
 from cli.command_line import fail, load_settings
 from cli.data import command as data
+from cli.doctor.command import doctor
 from cli.events.command import app as events_app
 from cli.history import command as history
 from cli.history.operations import HistoryError
@@ -36,9 +38,7 @@ from cli.up.start_checks import StartError
 from config.ports import NoFreePortsError
 from config.redis_server import UnsuitableRedisError
 
-app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="Holdfast, a marketplace for tickets to live events."
-)
+app = typer.Typer(no_args_is_help=True, help="Holdfast, a marketplace for tickets to live events.")
 
 admin_app = typer.Typer(no_args_is_help=True, help="Roles of administrators, and what is to be paid by hand.")
 app.add_typer(admin_app, name="admin")
@@ -64,6 +64,19 @@ def up() -> None:
         run_market(settings, Console(highlight=False, soft_wrap=True))
     except _CANNOT_START as error:
         fail(str(error), exit_code=1)
+
+
+@app.command()
+def down() -> None:
+    """Stop the market on DATA_DIR, and what is left of one that was killed."""
+    console = Console(highlight=False, soft_wrap=True)
+    settings = load_settings()
+    try:
+        with console.status("stopping"):
+            was_there = stopping.stop(settings)
+    except (DataFolderInUseError, OSError) as error:
+        fail(str(error), exit_code=1)
+    console.print("stopped" if was_there else f"no market runs on {settings.data_dir}")
 
 
 @app.command()
@@ -244,7 +257,7 @@ def _set_role(email: str, *, is_admin: bool, unverified: bool = False) -> None:
     typer.echo(f"{email} {now}{'' if changed else ' already'}")
 
 
-for command in (data.backup, data.restore, data.rebuild, data.migrate):
+for command in (data.backup, data.restore, data.rebuild, data.migrate, doctor):
     app.command()(command)
 
 

@@ -1,5 +1,8 @@
 """Whether the Redis of REDIS_URL is one that the market can use: asked once, when the market starts."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import redis
 import structlog
 
@@ -13,7 +16,7 @@ class UnsuitableRedisError(Exception):
 
 
 def check(url: str) -> None:
-    """Warn of a Redis that forgets, and raise UnsuitableRedisError for a cluster.
+    """Warn of a Redis that forgets. Raises UnsuitableRedisError for a cluster.
 
     One that is away, or does not tell, is not held up: people can buy without it.
     """
@@ -23,13 +26,23 @@ def check(url: str) -> None:
     except (redis.RedisError, OSError) as error:
         log.warning("Redis was not asked what it is", error=type(error).__name__)
         return
+    for fault in faults(told):
+        log.warning("redis_forgets", fault=fault)
+
+
+def faults(told: Mapping[str, Any]) -> list[str]:
+    """Return what a Redis that tells this about itself would lose, each as one line that says what to do.
+
+    Raises UnsuitableRedisError for a cluster.
+    """
     if told.get("cluster_enabled"):
         raise UnsuitableRedisError(
             "REDIS_URL is a node of a Redis Cluster, which the market cannot use: set it to a single Redis"
         )
+    lines = []
     # Policies that begin with `volatile-` take what ends anyway: limits, and never the events.
-    policy = str(told.get("maxmemory_policy", ""))
-    if told.get("maxmemory") and policy.startswith("allkeys-"):
-        log.warning(
-            "Redis deletes events when its memory is full: set its maxmemory-policy to noeviction", policy=policy
-        )
+    if told.get("maxmemory") and str(told.get("maxmemory_policy", "")).startswith("allkeys-"):
+        lines.append("Redis deletes events when its memory is full: set its maxmemory-policy to noeviction")
+    if told.get("aof_enabled") == 0:
+        lines.append("a restart of Redis loses where consumers of events are: set its appendonly to yes")
+    return lines

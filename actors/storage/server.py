@@ -26,6 +26,9 @@ _UNTOLD = {13, 59}
 class MongoServer:
     """MongoDB, and every server that does as it does. All methods that ask it something raise PyMongoError."""
 
+    # Whether it is the kind that `holdfast up` brings along, which is not for money (docs/production.md).
+    is_embedded = False
+
     def catalogue(self, database: AsyncDatabase[Document], orders: Orders) -> Catalogue:
         """Return what reads lists of tickets."""
         return MongoCatalogue(database, orders)

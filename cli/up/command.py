@@ -17,8 +17,10 @@ from rich.console import Console
 from actors.runtime.ports import StoreUnavailableError
 from actors.storage.schema import UnusableDataError
 from cli.data.work import prepare
-from cli.status import ADDRESS_FILE, DATABASE_FILE, REDIS_FILE
-from cli.up import data_dir, embedded_servers, market_main, process_tree
+from cli.doctor import servers
+from cli.doctor.finding import Verdict
+from cli.status import DATABASE_FILE, REDIS_FILE
+from cli.up import data_dir, embedded_servers, leftovers, market_main, process_tree
 from cli.up.haproxy import HAProxyMonitor
 from cli.up.market_process import MarketChild
 from cli.up.restarter import Restarter
@@ -47,8 +49,10 @@ def up(settings: Settings, console: Console) -> None:
     with data_dir.locked(settings.data_dir), ports.reserve() as own_ports:
         process_tree.become_subreaper()
         marker, before = process_tree.new_marker(settings.data_dir)
-        _end_leftovers(settings, before)
+        leftovers.end(settings, before)
+        data_dir.remember(settings.data_dir, data_dir.UP, os.getpid())
         settings = checked(settings)
+        _warn_of_what_is_not_for_money(settings)
         running = _Running(settings, own_ports, process_tree.ProcessTree(marker), console)
         try:
             with _stop_requests():
@@ -128,14 +132,14 @@ class _Running:
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)  # it stops already, in bounded time
         with self._console.status("stopping"):
-            for note in (ADDRESS_FILE, DATABASE_FILE, REDIS_FILE):
-                (self._settings.data_dir / note).unlink(missing_ok=True)
+            leftovers.remove_addresses(self._settings)
             if self._market is not None:
                 self._market.stop()
             for watch in reversed(self._servers):
                 watch.child.stop()
             process_tree.end(self._family.left(), patience_seconds=3)
             self._clear_up()
+            data_dir.forget(self._settings.data_dir, data_dir.UP)
         self._console.print("stopped")
 
     def _clear_up(self) -> None:
@@ -178,6 +182,13 @@ class _Running:
             )
 
 
+def _warn_of_what_is_not_for_money(settings: Settings) -> None:
+    if settings.holdfast_env == "production":
+        for finding in servers.findings(settings):
+            if finding.verdict is not Verdict.OK:
+                log.warning("not_fit_for_production", subject=finding.subject, fault=finding.text)
+
+
 def _settings_by_reference() -> dict[str, str]:
     """Return where every process of the market finds the file that this one read, whatever folder it is in."""
     file = Path(os.environ.get(SETTINGS_FILE, ".env"))
@@ -202,13 +213,3 @@ def _stop_requests() -> Iterator[None]:
     for number in _SIGNALS:
         signal.signal(number, request)
     yield
-
-
-def _end_leftovers(settings: Settings, marker_before: str | None) -> None:
-    leftovers = set(data_dir.remembered(settings.data_dir).values())
-    if marker_before is not None:
-        leftovers.update(process_tree.marked(marker_before))
-    if leftovers:
-        log.warning("ending what an earlier market on this folder left running", processes=len(leftovers))
-        process_tree.end(leftovers, patience_seconds=8)
-    shutil.rmtree(ray_environment.runtime_folder(settings), ignore_errors=True)

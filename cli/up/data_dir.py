@@ -8,6 +8,9 @@ from pathlib import Path
 
 import psutil
 
+# What the process of `holdfast up` itself is remembered as.
+UP = "up"
+
 
 class DataFolderInUseError(Exception):
     """Another ``holdfast up`` runs on this folder."""

@@ -85,14 +85,18 @@ def new_marker(folder: Path) -> tuple[str, str | None]:
 
     Call it only while holding the folder's lock: what still carries the older marker is a leftover.
     """
-    note = folder / "market"
-    here = str(folder.resolve())
-    # The folder's own path is noted too: a copy of a folder must not end the market of the original.
-    market, _, path = note.read_text().strip().partition(" ") if note.exists() else ("", "", "")
-    before = market if path == here else None
+    before = last_marker(folder)
     os.environ[MARKER] = str(uuid.uuid4())
-    note.write_text(f"{os.environ[MARKER]} {here}\n")
+    (folder / "market").write_text(f"{os.environ[MARKER]} {folder.resolve()}\n")
     return os.environ[MARKER], before
+
+
+def last_marker(folder: Path) -> str | None:
+    """Return the marker of the last market that was started on the folder, None when there was none."""
+    note = folder / "market"
+    market, _, path = note.read_text().strip().partition(" ") if note.exists() else ("", "", "")
+    # The folder's own path is noted too: a copy of a folder must not end the market of the original.
+    return market if path == str(folder.resolve()) else None
 
 
 def _name(process: psutil.Process) -> str:

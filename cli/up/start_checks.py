@@ -21,15 +21,15 @@ def checked(settings: Settings) -> Settings:
     Raises StartError when there is none, a port is taken, no database answers at MONGODB_URL within 10 s, or the Redis
     of REDIS_URL is none that the market can use.
     """
-    hosts = _listening_addresses(settings)
+    hosts = listening_addresses(settings)
     if settings.mongodb_url is not None:
-        _refuse_silent_database(settings.mongodb_url)
+        refuse_silent_database(settings.mongodb_url)
     if settings.redis_url is not None:
         _refuse_unsuitable_redis(settings.redis_url)
     return settings.model_copy(update={"http_host": ",".join(hosts)})
 
 
-def _listening_addresses(settings: Settings) -> list[str]:
+def listening_addresses(settings: Settings) -> list[str]:
     """Return where the marketplace can listen. Raises StartError when that is nowhere, or a port is taken."""
     hosts = [host for host in settings.http_hosts if ports.has_address(host)]
     if missing := sorted(set(settings.http_hosts) - set(hosts) - {_IPV6_LOOPBACK}):
@@ -41,7 +41,8 @@ def _listening_addresses(settings: Settings) -> list[str]:
     return hosts
 
 
-def _refuse_silent_database(url: str) -> None:
+def refuse_silent_database(url: str) -> None:
+    """Raise StartError when no database answers there within 10 s, or refuses us."""
     try:
         with pymongo.MongoClient[dict[str, object]](url, serverSelectionTimeoutMS=_DATABASE_MS) as client:
             client.admin.command("ping")

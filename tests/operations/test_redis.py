@@ -17,6 +17,7 @@ from tests.simulation.contracts.examples import recorded
 from tests.support.event_streams import an_event_stream, published_events
 from tests.support.redis_servers import redis_with
 
+KEEPS = ("--appendonly", "yes")
 STARTS = [[HOLDFAST, "up"], [HOLDFAST, "actors", "renew"]]
 
 
@@ -50,14 +51,20 @@ def test_a_market_does_not_start_with_a_redis_cluster_and_says_so_in_one_line(
     [("allkeys-lru", True), ("allkeys-random", True), ("volatile-ttl", False), ("noeviction", False)],
 )
 def test_a_redis_that_deletes_events_to_make_room_is_warned_of(tmp_path: Path, policy: str, *, forgets: bool) -> None:
-    with redis_with(tmp_path, "--maxmemory", "100mb", "--maxmemory-policy", policy) as url:
+    with redis_with(tmp_path, *KEEPS, "--maxmemory", "100mb", "--maxmemory-policy", policy) as url:
         warnings = warnings_about(url)
-    assert [warning.get("policy") for warning in warnings] == ([policy] if forgets else [])
+    assert ["noeviction" in warning["fault"] for warning in warnings] == ([True] if forgets else [])
 
 
 def test_a_redis_with_memory_without_end_is_not_warned_of(tmp_path: Path) -> None:
-    with redis_with(tmp_path, "--maxmemory-policy", "allkeys-lru") as url:
+    with redis_with(tmp_path, *KEEPS, "--maxmemory-policy", "allkeys-lru") as url:
         assert warnings_about(url) == []
+
+
+def test_a_redis_that_keeps_nothing_over_a_restart_is_warned_of(tmp_path: Path) -> None:
+    with redis_with(tmp_path) as url:
+        (warning,) = warnings_about(url)
+    assert "appendonly" in warning["fault"]
 
 
 def test_a_redis_that_is_away_holds_nobody_up() -> None:
@@ -73,7 +80,7 @@ async def test_the_access_list_in_the_documents_is_enough(tmp_path: Path) -> Non
     found = USER.search((ROOT / "docs" / "databases.md").read_text())
     assert found
     line = f"{found[1]}secret {found[2]}".split()
-    with redis_with(tmp_path, "--user", *line) as url:
+    with redis_with(tmp_path, *KEEPS, "--user", *line) as url:
         own = url.replace("redis://", "redis://holdfast:secret@")
         assert warnings_about(own) == []
         async with Redis.from_url(own) as client:

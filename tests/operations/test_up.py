@@ -34,7 +34,7 @@ class Market:
         self.folder = folder
         self.temporary = temporary
         self.http_port = free_port()
-        self._environment = {
+        self.environment = {
             **os.environ,
             "DATA_DIR": str(folder),
             "HTTP_PORT": str(self.http_port),
@@ -47,7 +47,7 @@ class Market:
     def start(self) -> "subprocess.Popen[str]":
         self.process = subprocess.Popen(
             UP,
-            env=self._environment,
+            env=self.environment,
             cwd=self.folder.parent,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -74,6 +74,20 @@ class Market:
 
     def haproxy(self) -> psutil.Process | None:
         return next((process for process in self.members() if is_named(process, "haproxy")), None)
+
+
+def down(market: Market) -> str:
+    """Return what `holdfast down` says."""
+    done = subprocess.run(
+        [*UP[:2], "from cli.main import app; app(['down'])"],
+        env=market.environment,
+        cwd=market.folder.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=90,
+    )
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -221,12 +235,18 @@ def test_after_a_stop_nothing_is_left(market: Market) -> None:
     assert list(market.folder.glob("*.address")) == []
 
 
-def test_nothing_is_left_after_a_start_that_was_interrupted(market: Market) -> None:
+@pytest.mark.parametrize("is_killed", [False, True], ids=["running", "killed"])
+def test_nothing_is_left_after_a_start_that_holdfast_down_interrupted(market: Market, *, is_killed: bool) -> None:
     market.start()
     until(lambda: any(market.temporary.glob("hf-*/ray/session_latest/logs/raylet.out")), READY_SECONDS)
     members = market.members()
-    market.process.send_signal(signal.SIGTERM)
-    market.process.communicate(timeout=45)
+    if is_killed:
+        market.process.kill()
+        market.process.wait()
 
+    assert down(market).splitlines()[-1] == "stopped"
+    market.process.communicate(timeout=5)
     assert not [process for process in members if is_alive(process)]
     assert list(market.temporary.iterdir()) == []
+    assert list(market.folder.glob("*.address")) == []
+    assert down(market).startswith("no market runs on ")

@@ -19,6 +19,8 @@ from actors.storage.server import MongoServer
 class EmbeddedServer(MongoServer):
     """SecantusDB."""
 
+    is_embedded = True
+
     def catalogue(self, database: AsyncDatabase[Document], orders: Orders) -> Catalogue:
         """See MongoServer; `embedded/catalogue.py` says when this can go."""
         return EmbeddedCatalogue(database, orders)
