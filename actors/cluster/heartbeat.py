@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from actors.runtime.host import Counters
 from actors.runtime.ports import HostUnreachableError
+from actors.runtime.signals import Signals
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +14,8 @@ class Heartbeat:
 
     `started` is when its process did, in seconds since the epoch: after a death the same pid may be somebody else's.
     It is 0 where it is not known. `hosts` is how many shared actors of each kind it takes the market to have,
-    `duties` how its background work does (see supervision/duty.py).
+    `duties` how its background work does (see supervision/duty.py). `signals` tell of its host, None where it has none:
+    before it started, and in actors that host nothing. `refusals` counts its answers that are one, by class.
     """
 
     name: str
@@ -25,6 +27,8 @@ class Heartbeat:
     started: float = 0.0
     hosts: dict[str, int] = field(default_factory=dict)
     duties: dict[str, dict[str, Any]] = field(default_factory=dict)
+    signals: Signals | None = None
+    refusals: dict[str, int] = field(default_factory=dict)
 
 
 class ActorMissingError(HostUnreachableError):

@@ -34,6 +34,7 @@ from actors.domain import (
     ticket_values,
 )
 from actors.runtime.host import Counters
+from actors.runtime.signals import Signals
 from actors.runtime.trace import Traced
 
 VERSION = 1
@@ -209,7 +210,13 @@ _MODULES = (
 )  # fmt: skip
 _CLASSES = [
     each
-    for each in (*chain.from_iterable(vars(module).values() for module in _MODULES), Heartbeat, Counters, Traced)
+    for each in (
+        *chain.from_iterable(vars(module).values() for module in _MODULES),
+        Heartbeat,
+        Counters,
+        Signals,
+        Traced,
+    )
     if isinstance(each, type)
 ]
 _COMMANDS = frozenset(

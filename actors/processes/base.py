@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from itertools import repeat
 from typing import Any
 
@@ -11,12 +12,13 @@ import structlog
 from actors.cluster.client import host_names
 from actors.cluster.heartbeat import Heartbeat
 from actors.cluster.serialization import NotUnderstood, pack, unpack
-from actors.domain.refusals import Unavailable
+from actors.domain.refusals import Refusal, Unavailable
 from actors.processes.actor_system import ActorSystem
 from actors.processes.resources import Resources
 from actors.runtime.host import Counters
 from actors.runtime.ports import HostUnreachableError, Instant, Reply, StoreUnavailableError
 from actors.runtime.retry import retry
+from actors.runtime.signals import Signals
 
 START_AGAIN_SECONDS = 1.0
 
@@ -39,6 +41,9 @@ class HostActor:
         # A new incarnation is a new writer: nothing that an earlier one left half-done can be taken for ours.
         self.writer = f"{name}-{system.new_id()}"
         self.counters = Counters()
+        # What its host is like now, as soon as it has one.
+        self.signals: Callable[[], Signals | None] = lambda: None
+        self.refusals: Counter[type[Reply]] = Counter()
         self._started: asyncio.Task[None] | None = None
         self._draining = False
         self._delivering = 0
@@ -81,8 +86,10 @@ class HostActor:
 
     async def _deliver_packed(self, messages: Sequence[Any], deadline: Instant, *, redelivered: bool) -> bytes:
         understood = [message for message in messages if not isinstance(message, NotUnderstood)]
-        replies = iter(await self.deliver(understood, deadline, redelivered=redelivered))
-        return pack([self._no_answer_to(one) if isinstance(one, NotUnderstood) else next(replies) for one in messages])
+        answers = iter(await self.deliver(understood, deadline, redelivered=redelivered))
+        replies = [self._no_answer_to(one) if isinstance(one, NotUnderstood) else next(answers) for one in messages]
+        self.refusals.update(type(reply) for reply in replies if isinstance(reply, Refusal))
+        return pack(replies)
 
     async def drain(self) -> None:
         """Takes no more messages, and returns when those that it has are answered, or after 15 s.
@@ -111,7 +118,10 @@ class HostActor:
             self._begin()
         pid, node_id, started = self.system.place()
         idle, hosts = self.is_idle(), host_names(self.settings)
-        return Heartbeat(self.name, self.writer, pid, node_id, self.counters, idle, started, hosts, self.duty_status())
+        duties, refusals = self.duty_status(), {cls.__name__: count for cls, count in self.refusals.items()}
+        return Heartbeat(
+            self.name, self.writer, pid, node_id, self.counters, idle, started, hosts, duties, self.signals(), refusals
+        )
 
     async def ready(self) -> None:
         """Returns when the actor has started; it is tried again while the database is away."""

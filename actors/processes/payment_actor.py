@@ -24,7 +24,7 @@ class PaymentActor(HostActor):
         commit_relay = connections.commit_relay(writer=self.writer, host=self.name)
         entity = ChargeEntity(connections.queries)
         host = connections.host(entity, commit_relay, writer=self.writer)
-        self.counters = host.counters
+        self.counters, self.signals = host.counters, host.signals
         account = connections.open_account(self.settings)
         await account.prepare()
         self._payments = ChargeWorkflow(host, account.stripe, connections.clock)

@@ -42,7 +42,7 @@ class TicketActor(HostActor):
             fee=self.settings.fee_hundredths,
         )
         self._host = connections.host(entity, self._commit_relay, writer=self.writer, fence_reads=is_dedicated)
-        self.counters = self._host.counters
+        self.counters, self.signals = self._host.counters, self._host.signals
         self._spoken_to = asyncio.get_running_loop().time()
         connections.supervise(self._commit_relay.run(), self._host.run())
         if is_dedicated and not names.is_dedicated(self.name):

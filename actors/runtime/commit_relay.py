@@ -90,6 +90,16 @@ class CommitRelay:
         """Whether every commit is relayed, and the checkpoint says so."""
         return self._committed == self._saved.applied == self._saved.published
 
+    @property
+    def unapplied(self) -> int:
+        """How many commits are not in the documents yet."""
+        return self._committed - self.applied
+
+    @property
+    def unpublished(self) -> int:
+        """How many commits are not in the event stream yet."""
+        return self._committed - self._published
+
     async def leave(self) -> None:
         """Removes the checkpoint of a writer that is finished and commits no more. Raises StoreUnavailableError."""
         await self._checkpoints.remove(self._saved.writer)

@@ -72,6 +72,10 @@ class Entity(Protocol[State, Command, EntityEvent, Answer_co]):
     def updated_at(self, state: State | None) -> Instant:
         """The instant of the last event: time never goes backwards for an entity."""
 
+    def due_at(self, event: EntityEvent) -> Instant | None:
+        """When an event was due that time alone causes, None for every other."""
+        return None
+
     def unique_keys(self, event: EntityEvent) -> tuple[str, ...]:
         """Journal keys that the event owns besides its version."""
         return ()

@@ -19,6 +19,9 @@ class EntityCache(Generic[State, Command]):
         self._inherited: set[str] = set()
         self._states: BoundedDict[str, State] = BoundedDict(most, self._inherited.discard)
 
+    def __len__(self) -> int:
+        return len(self._states)
+
     def get(self, entity_id: str) -> State | None:
         """Return the entity as it is in memory, None when it is not."""
         return self._states.get(entity_id)

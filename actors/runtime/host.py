@@ -32,6 +32,7 @@ from actors.runtime.ports import (
 from actors.runtime.replay import load
 from actors.runtime.replies import ReplySender
 from actors.runtime.retry import backoff, retry
+from actors.runtime.signals import Signals, TurnMeter, loop_time
 from actors.runtime.timers import Timers
 from actors.runtime.trace import Traced
 from actors.runtime.turn import Decider, Turn, existing
@@ -94,6 +95,7 @@ class Host(Generic[State, Command, Answer_co]):
         self._decider = Decider(entity, fence_reads=fence_reads, on_failed=commit_relay.on_failed)
         flushes = self._limits.concurrent_flushes
         self._replies = ReplySender(entity, journal, commit_relay, self._cache, most_at_once=flushes)
+        self._meter = TurnMeter(entity.due_at)
         self._seq = 0
         # One text for all that it holds: every ticket in memory names the commit of its last event.
         self._next_commit = commit_id(writer, 1)
@@ -106,7 +108,10 @@ class Host(Generic[State, Command, Answer_co]):
         alarm = asyncio.create_task(self.timers.run(), name="timers")
         try:
             while True:
-                await self._turn(await self._mailbox.take(self._most))
+                envelopes = await self._mailbox.take(self._most)
+                self._meter.on_turn_begin(envelopes)
+                await self._turn(envelopes)
+                self._meter.on_turn_end()
         finally:
             alarm.cancel()
 
@@ -127,9 +132,10 @@ class Host(Generic[State, Command, Answer_co]):
             return [Unavailable()] * len(commands)
         if not self._mailbox.has_room(len(commands)):
             return [Overloaded()] * len(commands)
-        batch = Batch(len(commands))
+        batch, arrived = Batch(len(commands)), loop_time()
         self._mailbox.put(
-            Envelope(command, deadline, batch, place, redelivered=redelivered) for place, command in enumerate(commands)
+            Envelope(command, deadline, batch, place, arrived=arrived, redelivered=redelivered)
+            for place, command in enumerate(commands)
         )
         await batch.done
         return cast("list[Answer_co | Refusal]", batch.replies)
@@ -143,8 +149,19 @@ class Host(Generic[State, Command, Answer_co]):
         next_at = self.timers.next_at()
         return next_at is not None and next_at < self._clock.now() + milliseconds
 
+    def signals(self) -> Signals:
+        """What this host is like now, in some microseconds."""
+        return self._meter.signals(
+            self._mailbox,
+            entities=len(self._cache),
+            holds=self.timers.armed,
+            unapplied=self._commit_relay.unapplied,
+            unpublished=self._commit_relay.unpublished,
+        )
+
     def _fire(self, commands: Sequence[Command]) -> None:
-        self._mailbox.put(Envelope(command, deadline=0) for command in commands)
+        arrived = loop_time()
+        self._mailbox.put(Envelope(command, deadline=0, arrived=arrived) for command in commands)
 
     async def _turn(self, envelopes: list[Envelope]) -> None:
         self.counters.turns += 1
@@ -217,7 +234,9 @@ class Host(Generic[State, Command, Answer_co]):
 
     async def _commit(self, turn: Turn[State]) -> None:
         commit = Commit(self.writer, self._seq + 1, turn.at, tuple(turn.keys), tuple(turn.records))
+        asked = loop_time()
         size = await self._append_until_known(commit)
+        self._meter.on_committed(commit, asked)
         self._seq = commit.seq
         self._next_commit = commit_id(self.writer, commit.seq + 1)
         self.counters.commits += 1

@@ -32,23 +32,27 @@ class Envelope:
 
     `conflicts` counts how often it was decided on what turned out to be stale; `is_deferred` says that an earlier
     message of its turn had one of its keys; `redelivered` says that it was sent before; `traceparent` is the trace
-    context of the request that it is part of.
+    context of the request that it is part of. It `arrived` at that time of the event loop, in seconds.
     """
 
-    __slots__ = ("batch", "command", "conflicts", "deadline", "is_deferred", "place", "redelivered", "traceparent")
+    __slots__ = (
+        "arrived", "batch", "command", "conflicts", "deadline", "is_deferred", "place", "redelivered", "traceparent"
+    )  # fmt: skip
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - made in two places of the host
         self,
         message: Any,  # noqa: ANN401 - any message
         deadline: Instant,
         batch: Batch | None = None,
         place: int = 0,
         *,
+        arrived: float,
         redelivered: bool = False,
     ) -> None:
         self.command = message_of(message)
         self.traceparent = traceparent_of(message)
         self.deadline = deadline
+        self.arrived = arrived
         self.batch = batch
         self.place = place
         self.redelivered = redelivered
@@ -76,6 +80,10 @@ class Mailbox:
 
     def __len__(self) -> int:
         return len(self._envelopes)
+
+    def oldest(self) -> float | None:
+        """When the first message arrived, None without one."""
+        return self._envelopes[0].arrived if self._envelopes else None
 
     def has_room(self, count: int) -> bool:
         """Whether so many more messages may come in."""

@@ -28,6 +28,11 @@ class Timers:
     def __len__(self) -> int:
         return len(self._heap)
 
+    @property
+    def armed(self) -> int:
+        """How many will fire: those that were taken back do not count."""
+        return len(self._armed)
+
     def arm(self, at: Instant, command: Any) -> None:  # noqa: ANN401 - any message
         """Fires the command at `at`; arming it again for the same instant changes nothing."""
         if self._armed.get(command) == at:

@@ -28,7 +28,7 @@ from actors.domain.ticket_commands import (
     TicketCommand,
     WithdrawTicket,
 )
-from actors.domain.ticket_events import OrderCreated, TicketEvent, TicketUpdated, order_in
+from actors.domain.ticket_events import OrderCreated, OrderExpired, TicketEvent, TicketUpdated, order_in
 from actors.domain.ticket_values import Order
 from actors.domain.waiting_list import Line
 from actors.read_model.projections import order_update, ticket_updates
@@ -174,6 +174,9 @@ class TicketEntity(Entity[Ticket, TicketCommand, TicketEvent, TicketAnswer]):
 
     def updated_at(self, ticket: Ticket | None) -> Instant:
         return ticket.updated_at if ticket else 0
+
+    def due_at(self, event: TicketEvent) -> Instant | None:
+        return event.order.expires_at if isinstance(event, OrderExpired) else None
 
     def unique_keys(self, event: TicketEvent) -> tuple[str, ...]:
         match event:

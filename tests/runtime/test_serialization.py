@@ -23,6 +23,7 @@ from actors.domain.ticket import TicketAnswer
 from actors.domain.ticket_commands import CreateTicket, ReadTicket, Reserve, TicketCommand
 from actors.domain.ticket_values import CancelReason, Order, TicketDetails
 from actors.runtime.host import Counters
+from actors.runtime.signals import Signals
 from tests.support.examples import DETAILS, TICKET, creation, reservation, ticket_after
 
 HOLD = reservation(expected_price=4_250, max_holds=10)
@@ -69,7 +70,12 @@ def test_a_number_that_was_read_from_the_database_arrives_as_a_number() -> None:
 
 
 def test_a_heartbeat_arrives_as_it_was_sent() -> None:
-    heartbeat = Heartbeat("tickets-0", "tickets-0-1", 7, "node", Counters(messages=3), idle=True)
+    signals = Signals(mailbox_depth=2, events={"OrderCreated": 1}, turn=(1, 2, 3))
+    refusals = {"AlreadyReserved": 4}
+    counters = Counters(messages=3)
+    heartbeat = Heartbeat(
+        "tickets-0", "tickets-0-1", 7, "node", counters, idle=True, signals=signals, refusals=refusals
+    )
     assert unpack(pack([heartbeat])) == [heartbeat]
 
 
