@@ -53,6 +53,11 @@ class MarketPorts:
         return self.base + 5
 
     @property
+    def metrics(self) -> int:
+        """Where Ray's agent offers the metrics of this machine, the market's among them."""
+        return self.base + 6
+
+    @property
     def http_replicas(self) -> tuple[int, int]:
         """The first port and the one after the last at which Api replicas listen for HAProxy."""
         return self.base + 10, self.base + 150

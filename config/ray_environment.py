@@ -48,6 +48,9 @@ RAY_SETTINGS = {
     "FORWARDED_ALLOW_IPS": "",
 }
 
+# Of Ray's own settings, which are spelled as in its source.
+_HAS_METRICS = "RAY_enable_metrics_collection"
+
 _WITHOUT_HAPROXY = {
     "RAY_SERVE_ENABLE_HA_PROXY": "0",
     "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0",  # the throughput setting turns it on, and then nothing serves HTTP_PORT
@@ -70,6 +73,11 @@ def _haproxy() -> str | None:
         bundled = Path(package.origin).parent / "bin" / "haproxy"
         return str(bundled) if bundled.is_file() else None
     return shutil.which("haproxy")
+
+
+def has_metrics() -> bool:
+    """Return whether Ray hands on metrics: so unless RAY_enable_metrics_collection turns them off."""
+    return os.environ.get(_HAS_METRICS, "1").lower() not in {"0", "false"}
 
 
 def runtime_folder(settings: Settings) -> Path:

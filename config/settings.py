@@ -146,6 +146,7 @@ class Settings(BaseSettings):
     fee_percent: _Percent = Field(default=Decimal(0), ge=0, lt=100)
     resale_cap_percent: _Percent | None = Field(default=None, ge=1, le=10_000)
     rate_limits: bool = True
+    metrics: bool = True
     max_webhook_endpoints: int = Field(default=1_000, ge=0, le=100_000)
     webhook_local_receivers: bool = False
     # Unset: as many as a replica has room for.

@@ -8,6 +8,7 @@ from serve_app.http import error_responses
 from serve_app.http.fast_routes import StaticRouteDispatcher
 from serve_app.http.methods import Methods
 from serve_app.http.openapi import describe_credentials
+from serve_app.http.request_meter import RequestCounts, RequestMeter
 from serve_app.http.trace_context import TraceContext
 from serve_app.routes import (
     account,
@@ -43,6 +44,7 @@ def create_api(services: Services) -> FastAPI:
     if services.sandbox is not None:
         routers.append(sandbox.router)
     routers += page_routers()
+    counts = RequestCounts()
     api = FastAPI(
         title="Holdfast",
         summary="Tickets to live events: once you hold one, nobody can take it.",
@@ -51,6 +53,7 @@ def create_api(services: Services) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         middleware=[
+            Middleware(RequestMeter, counts=counts),
             Middleware(SecurityHeaders, https=services.settings.secure_cookies),
             Middleware(error_responses.ServerErrorMiddleware),
             Middleware(Methods),
@@ -62,6 +65,7 @@ def create_api(services: Services) -> FastAPI:
         ],
     )
     api.state.services = services
+    api.state.request_counts = counts
     error_responses.install(api)
     routers.append(documentation.router)
     for router in routers:

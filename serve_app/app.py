@@ -47,6 +47,7 @@ class Api:
         logs.configure()
         services = await self._open.enter_async_context(open_replica(self._settings))
         api = behind_ray(create_api(services))
+        on_ray.emit_metrics(self._settings, api.state.request_counts.samples)
 
         async def without_routes(scope: Scope, receive: Receive, send: Send) -> None:
             await api(scope, receive, send)

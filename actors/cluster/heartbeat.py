@@ -15,7 +15,8 @@ class Heartbeat:
     `started` is when its process did, in seconds since the epoch: after a death the same pid may be somebody else's.
     It is 0 where it is not known. `hosts` is how many shared actors of each kind it takes the market to have,
     `duties` how its background work does (see supervision/duty.py). `signals` tell of its host, None where it has none:
-    before it started, and in actors that host nothing. `refusals` counts its answers that are one, by class.
+    before it started, and in actors that host nothing. `refusals` counts its answers that are one, by class, and
+    `stripe_calls` its calls to Stripe, by whether they were answered.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Heartbeat:
     duties: dict[str, dict[str, Any]] = field(default_factory=dict)
     signals: Signals | None = None
     refusals: dict[str, int] = field(default_factory=dict)
+    stripe_calls: dict[str, int] = field(default_factory=dict)
 
 
 class ActorMissingError(HostUnreachableError):

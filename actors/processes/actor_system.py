@@ -4,6 +4,7 @@ from typing import Protocol
 
 from actors.cluster.client import ActorClient
 from actors.cluster.heartbeat import ActorDirectory
+from actors.metrics.emitter import Sink
 from actors.processes.resources import Resources
 from actors.runtime.ports import Clock
 from config.settings import Settings
@@ -29,6 +30,9 @@ class ActorSystem(Protocol):
 
     def directory(self, settings: Settings) -> ActorDirectory:
         """All actors, for whoever starts and watches them."""
+
+    def metrics(self, settings: Settings) -> Sink | None:
+        """What exports this process's metrics, None where nobody asked for any."""
 
     def end_actor(self) -> None:
         """Ends this actor for good; never returns."""

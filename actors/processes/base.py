@@ -120,8 +120,9 @@ class HostActor:
         idle, hosts = self.is_idle(), host_names(self.settings)
         duties, refusals = self.duty_status(), {cls.__name__: count for cls, count in self.refusals.items()}
         return Heartbeat(
-            self.name, self.writer, pid, node_id, self.counters, idle, started, hosts, duties, self.signals(), refusals
-        )
+            self.name, self.writer, pid, node_id, self.counters, idle, started, hosts, duties, self.signals(), refusals,
+            self.stripe_calls(),
+        )  # fmt: skip
 
     async def ready(self) -> None:
         """Returns when the actor has started; it is tried again while the database is away."""
@@ -137,6 +138,10 @@ class HostActor:
 
     def duty_status(self) -> dict[str, dict[str, Any]]:
         """How each duty does that this actor has."""
+        return {}
+
+    def stripe_calls(self) -> dict[str, int]:
+        """How many calls to Stripe were answered, and how many failed, where any are made."""
         return {}
 
     def is_idle(self) -> bool:

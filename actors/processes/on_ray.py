@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from itertools import repeat
 from typing import Any
@@ -20,8 +20,10 @@ from actors.cluster.client import ActorClient, shared_names
 from actors.cluster.heartbeat import Heartbeat
 from actors.cluster.serialization import NotUnderstood, pack, unpack
 from actors.domain.refusals import Unavailable
+from actors.metrics.emitter import Emitter, Sample
 from actors.processes.base import HostActor
 from actors.processes.handles import Handles, method_of
+from actors.processes.ray_metrics import RayMetrics
 from actors.processes.resources import Resources, supervise
 from actors.processes.servers import ProductionResources, end_process
 from actors.runtime.ports import Clock, HostUnreachableError, Instant, StoreUnavailableError
@@ -259,9 +261,20 @@ class RaySystem:
         """All actors."""
         return RayActorDirectory(settings)
 
+    def metrics(self, settings: Settings) -> RayMetrics | None:
+        """Ray's agents, unless METRICS or Ray's own setting turns them off."""
+        return RayMetrics() if settings.metrics and ray_environment.has_metrics() else None
+
     def end_actor(self) -> None:
         """Ends this actor for good."""
         ray.actor.exit_actor()  # type: ignore[no-untyped-call]
+
+
+def emit_metrics(settings: Settings, samples: Callable[[], Iterable[Sample]]) -> None:
+    """Hands on an API replica's metrics once a second, as long as this process runs."""
+    sink = RaySystem().metrics(settings)
+    if sink is not None:
+        supervise(end_process, Emitter(sink).run(samples))
 
 
 async def connect(settings: Settings, database: Database) -> ActorClient:

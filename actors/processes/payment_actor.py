@@ -13,6 +13,7 @@ from actors.processes.base import HostActor
 from actors.processes.resources import Resources
 from actors.runtime.ports import Instant
 from actors.runtime.trace import Traced, handle_traced
+from actors.stripe.call import calls
 
 
 class PaymentActor(HostActor):
@@ -29,6 +30,9 @@ class PaymentActor(HostActor):
         await account.prepare()
         self._payments = ChargeWorkflow(host, account.stripe, connections.clock)
         connections.supervise(commit_relay.run(), host.run(), *account.jobs())
+
+    def stripe_calls(self) -> dict[str, int]:
+        return dict(calls)
 
     async def handle(
         self,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
+from actors.metrics.servers import Servers
 from actors.payments import webhook_events
 from actors.payments.charge_entity import ChargeReads
 from actors.payments.participants import PurchaseReads
@@ -73,6 +74,10 @@ class Resources(ABC):
     def event_duties(self, _settings: Settings) -> list[Duty]:
         """What keeps the event stream whole: nothing where it cannot lose anything."""
         return []
+
+    def watched_servers(self) -> Servers | None:
+        """What metrics tell of the servers: nothing without any."""
+        return None
 
     def background_jobs(self, _settings: Settings) -> list[Coroutine[Any, Any, None]]:
         """What the Supervisor does once, beside its duties: nothing without servers."""

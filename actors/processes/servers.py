@@ -3,7 +3,7 @@
 import os
 import secrets
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from redis.asyncio import Redis
@@ -14,6 +14,7 @@ from actors.events.epochs import EpochKeeper
 from actors.events.journal_history import JournalHistory
 from actors.events.redis_stream import MAX_BYTES, PublishedEvents, RedisEventStream
 from actors.processes.resources import Resources
+from actors.processes.watched_servers import WatchedServers
 from actors.storage.checkpoints import MongoCheckpoints
 from actors.storage.clock import database_clock
 from actors.storage.database import connect, create_indexes, database_of
@@ -60,6 +61,7 @@ class ProductionResources(Resources):
         self.inbox = WebhookInbox(self.database)
         self.pending_user_events = MongoPendingUserEvents(self.database)
         self.delisting = DelistedSellers(self.database)
+        self._webhook_tries: Mapping[str, int] = {}
 
     async def prepare(self) -> None:
         """Creates the indexes that are missing. Raises StoreUnavailableError, and schema.UnusableDataError."""
@@ -101,6 +103,7 @@ class ProductionResources(Resources):
 
         consumer = open_consumer(self.database, self.clock, self._subscribe)
         dispatcher = open_dispatcher(settings, self.database, self.clock)
+        self._webhook_tries = dispatcher.tries
         return [
             Duty("keep_event_stream", EPOCH_SECONDS, self.epoch_keeper(settings).round),
             Duty("feed_webhooks", 0.0, consumer.run_once),
@@ -138,6 +141,10 @@ class ProductionResources(Resources):
             retention_ms=settings.event_retention_seconds * 1_000,
             max_bytes=max_bytes,
         )
+
+    def watched_servers(self) -> WatchedServers:
+        """The database, Redis, and what is read there."""
+        return WatchedServers(self.database, self.redis, self.clock.now, lambda: self._webhook_tries)
 
     def background_jobs(self, settings: Settings) -> list[Coroutine[Any, Any, None]]:
         """Documents of older releases are brought over."""

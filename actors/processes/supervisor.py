@@ -12,6 +12,10 @@ from actors.cluster import names
 from actors.cluster.client import shared_names
 from actors.cluster.heartbeat import ActorDirectory
 from actors.domain.refusals import Unavailable
+from actors.metrics.emitter import EVERY_SECONDS as EMIT_SECONDS
+from actors.metrics.emitter import Emitter
+from actors.metrics.servers import EVERY_SECONDS as WATCH_SECONDS
+from actors.metrics.supervisor import SupervisorMetrics
 from actors.payments.charge_entity import ChargeEntity
 from actors.payments.webhook_events import WebhookEventHandler
 from actors.processes.base import HostActor
@@ -70,10 +74,21 @@ class Supervisor(HostActor):
                 Duty("delist_sellers", DELISTING_SECONDS, delisting.sweep),
                 *own.mail_duties(self.settings),
                 *own.event_duties(self.settings),
+                *self._metric_duties(own),
             ],
             own.clock.now,
         )
         own.supervise(self._duties.run(), *own.background_jobs(self.settings))
+
+    def _metric_duties(self, own: Resources) -> list[Duty]:
+        sink, servers = self.system.metrics(self.settings), own.watched_servers()
+        if sink is None or servers is None:
+            return []
+        metrics = SupervisorMetrics(Emitter(sink), servers, self._monitor, self._recovery)
+        return [
+            Duty("emit_metrics", EMIT_SECONDS, metrics.emit),
+            Duty("watch_servers", WATCH_SECONDS, metrics.watch_servers),
+        ]
 
     def duty_status(self) -> dict[str, dict[str, Any]]:
         return self._duties.status() if self._duties is not None else {}

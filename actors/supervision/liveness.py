@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 import structlog
@@ -31,6 +32,9 @@ class LivenessMonitor:
 
     def __init__(self, directory: ActorDirectory) -> None:
         self.heartbeats: dict[str, Heartbeat] = {}
+        # Those who gave a sign of life in the last round, and how many were replaced, by the reason.
+        self.answering: set[str] = set()
+        self.replaced: Counter[str] = Counter()
         self._directory = directory
         self._heard: dict[str, float] = {}
         self._gone: dict[str, float] = {}
@@ -39,6 +43,7 @@ class LivenessMonitor:
     async def check(self, watched: Iterable[str]) -> None:
         """Listens to all of them once, for a second at most."""
         watched = set(watched)
+        self.answering &= watched
         for known in (self.heartbeats, self._heard, self._gone, self._patience_seconds):
             for name in known.keys() - watched:
                 del known[name]
@@ -53,15 +58,18 @@ class LivenessMonitor:
         try:
             self.heartbeats[name] = await asyncio.wait_for(self._directory.ping(name), EVERY_SECONDS)
         except ActorMissingError:
+            self.answering.discard(name)
             self._heard[name] = now
             return False
         except HostUnreachableError:
+            self.answering.discard(name)
             # Nobody is there who could be silent: whoever comes is listened to from then on.
             self._heard[name], self._gone[name] = now, gone
             if now - gone >= STARTING_SECONDS:
                 await self._replace(name, "actor_missing", STARTING_SECONDS)
                 self._gone[name] = now
         except TimeoutError:
+            self.answering.discard(name)
             patience_seconds = self._patience_seconds.get(name, SILENT_SECONDS)
             if now - heard >= patience_seconds:
                 await self._replace(name, "actor_silent", patience_seconds)
@@ -69,6 +77,7 @@ class LivenessMonitor:
                 self._patience_seconds[name] = min(patience_seconds * 2, LONGEST_SECONDS)
         else:
             self._heard[name] = asyncio.get_running_loop().time()
+            self.answering.add(name)
             self._patience_seconds.pop(name, None)
         return True
 
@@ -83,6 +92,7 @@ class LivenessMonitor:
 
     async def _replace(self, name: str, why: str, seconds: float) -> None:
         logger.error(why, actor=name, seconds=seconds)
+        self.replaced[why] += 1
         with contextlib.suppress(HostUnreachableError):
             await self._directory.replace(name, self.heartbeats.get(name))
 

@@ -69,6 +69,8 @@ class Recovery:
         self._store = store
         self._tickets = tickets
         self._clock = clock
+        # How many dead writers left something to relay, for metrics.
+        self.recovered = 0
         self._look_at: dict[str, Instant] = {}
         self._known: dict[str, str] = {}
         self._woken_until: Instant = 0
@@ -95,6 +97,7 @@ class Recovery:
             after = await recover(entity, self._journal, self._documents, self._publisher, checkpoint)
             if after != checkpoint:
                 await self._checkpoints.save(after)
+                self.recovered += 1
                 logger.info("writer_recovered", writer=checkpoint.writer, commits=after.applied - checkpoint.applied)
             elif checkpoint.at < now - DAY_MS:
                 await self._checkpoints.remove(checkpoint.writer)

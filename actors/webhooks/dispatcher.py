@@ -6,6 +6,7 @@ due.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from random import SystemRandom
@@ -102,6 +103,8 @@ class Dispatcher:
         self._on_disabled = on_disabled
         self._jitter = jitter
         self._most_lanes = most_lanes
+        # How many were `delivered` and how many `failed`, for metrics.
+        self.tries: Counter[str] = Counter()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._slow: set[str] = set()
         self._cleaned: Instant = 0
@@ -182,6 +185,7 @@ class Dispatcher:
         now = self._now()
         headers = signed_headers(delivery.event_id, delivery.body, endpoint.secrets_at(now), now)
         attempt = await self._client.post(endpoint.url, delivery.body, headers, now)
+        self.tries["delivered" if attempt.has_succeeded else "failed"] += 1
         await self._deliveries.store(delivery.after(attempt, self._jitter))
         if attempt.has_succeeded and attempt.duration_ms < SLOW_MS:
             self._slow.discard(endpoint.id)

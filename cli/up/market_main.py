@@ -28,7 +28,8 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     folder = ray_environment.runtime_folder(settings)
-    for name, value in ray_environment.ray_environment(settings, MarketPorts(int(os.environ[PORTS]))).items():
+    ports = MarketPorts(int(os.environ[PORTS]))
+    for name, value in ray_environment.ray_environment(settings, ports).items():
         if not name.startswith("RAY_") or name not in os.environ:  # an operator's own value for a Ray setting stands
             os.environ[name] = value
     from cli.up import ray_market  # noqa: PLC0415 - Ray reads its settings when it is imported
@@ -36,7 +37,7 @@ def main() -> int:
     stop = threading.Event()
     watchdog = Watchdog(on_parent_gone=stop.set)
     try:
-        ray_market.start_ray(settings, folder)
+        ray_market.start_ray(settings, folder, ports)
         # ray.init installed a handler of its own. Half-started, there is nothing to stop in order: Ray ends with us.
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
         ray_market.start_market(settings)

@@ -1,5 +1,6 @@
 """Ray, the actors and the marketplace. Import it only after Ray's settings are in the environment."""
 
+import json
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -16,9 +17,12 @@ from actors.cluster import names
 from actors.processes import on_ray
 from cli.status import ADDRESS_FILE
 from config import ray_environment
+from config.ports import MarketPorts
 from config.settings import Settings
 from serve_app import app
 
+# Where Prometheus finds it, as its `file_sd_configs` want it (deploy/monitoring/prometheus.yml).
+PROMETHEUS_FILE = "prometheus.json"
 LOOPBACK = "127.0.0.1"
 # GCS answers in under a millisecond; under full load 0.3 s was seen.
 _RAY_ANSWERS_SECONDS = 5.0
@@ -29,7 +33,7 @@ _QUIET = {"enable_access_log": False, "log_level": "WARNING"}
 log = structlog.get_logger()
 
 
-def start_ray(settings: Settings, folder: Path) -> None:
+def start_ray(settings: Settings, folder: Path, ports: MarketPorts) -> None:
     """Start Ray on this machine, with its sockets and logs in ``folder``. Raises what ``ray.init`` raises."""
     ray.init(
         address="local",
@@ -43,10 +47,13 @@ def start_ray(settings: Settings, folder: Path) -> None:
         object_store_memory=ray_environment.OBJECT_STORE_BYTES,
         log_to_driver=False,
         logging_level=logging.WARNING,
+        _metrics_export_port=ports.metrics,
         _temp_dir=str(folder / "ray"),
     )
     # Where `holdfast status` finds it.
     (settings.data_dir / ADDRESS_FILE).write_text(ray.get_runtime_context().gcs_address)
+    targets = [f"{LOOPBACK}:{port}" for port in (ports.metrics, ports.haproxy_metrics)]
+    (settings.data_dir / PROMETHEUS_FILE).write_text(json.dumps([{"targets": targets}]))
 
 
 def start_market(settings: Settings) -> None:

@@ -321,6 +321,9 @@ class SimulatedSystem:
     def directory(self, _settings: Settings) -> SimulatedActorDirectory:
         return SimulatedActorDirectory(self._world, self._ray)
 
+    def metrics(self, _settings: Settings) -> None:
+        return None
+
     def end_actor(self) -> None:
         slot = next(one for one in self._ray.slots.values() if one.has(self._process))
         if slot.newest is not None and slot.newest.process is self._process:

@@ -93,5 +93,8 @@ class SocketSystem:
     def directory(self, settings: Settings) -> ActorDirectory:
         raise NotImplementedError("nobody watches here")
 
+    def metrics(self, _settings: Settings) -> None:
+        return None
+
     def end_actor(self) -> None:
         os._exit(0)
