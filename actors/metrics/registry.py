@@ -105,7 +105,9 @@ REFUSALS = _counter("refusals", "messages", "Messages that were refused, by the 
 MESSAGES = _counter("messages", "messages", "Messages that reached actors", kind=_KINDS)
 TURNS = _counter("turns", "turns", "Turns of hosts: messages that were decided together", kind=_HOSTS)
 COMMITS = _counter("commits", "commits", "Commits in the journal", kind=_HOSTS)
-FENCED = _counter("fenced", "turns", "Turns that were decided again because their memory was stale", kind=_HOSTS)
+FENCED = _counter(
+    "fenced", "turns", "Turns that were decided again because their memory was stale", begins_at_zero=True, kind=_HOSTS
+)
 MAILBOX_WAIT = _counter(
     "mailbox_wait_seconds_bucket", "messages", "How long messages waited for their turn", kind=_HOSTS, le=_LE
 )

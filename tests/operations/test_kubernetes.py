@@ -99,27 +99,9 @@ MISTAKES: list[tuple[str, str, str, object]] = [
     ("streams_are_not_buffered", "Ingress holdfast", "metadata.annotations", {}),
     ("prometheus_finds_the_ports", "PodMonitor", "spec.podMetricsEndpoints.0.port", "metric"),
     ("prometheus_finds_the_ports", "PodMonitor", "spec.podMetricsEndpoints", [{"port": "dash-metrics"}]),
-    ("alerts_ask_what_ray_measures", "PrometheusRule", "spec.groups.0.rules", []),
-    (
-        "alerts_ask_what_ray_measures",
-        "PrometheusRule",
-        "spec.groups.0.rules.0.expr",
-        "sum(ray_serve_no_such_metric) < 1",
-    ),
-    ("alerts_ask_what_ray_measures", "PrometheusRule", "spec.groups.0.rules.0.expr", "sum(ray_node_mem_used < 1"),
-    (
-        "alerts_ask_what_ray_measures",
-        "PrometheusRule",
-        "spec.groups.0.rules.1.expr",
-        'rate(ray_serve_num_http_error_requests_total{status="500"}[5m]) > 1',
-    ),
-    (
-        "alerts_ask_what_ray_measures",
-        "PrometheusRule",
-        "spec.groups.0.rules.1.annotations.runbook",
-        "docs/kubernetes.md",
-    ),
-    ("alerts_ask_what_ray_measures", "PrometheusRule", "spec.groups.0.rules.2.for", _GONE),
+    ("alerts_are_those_of_every_prometheus", "PrometheusRule", "spec.groups.0.rules", []),
+    ("alerts_are_those_of_every_prometheus", "PrometheusRule", "spec.groups.0.rules.1.expr", "up < 1"),
+    ("alerts_are_those_of_every_prometheus", "PrometheusRule", "spec.groups.0.rules.2.for", _GONE),
 ]
 
 

@@ -1,14 +1,8 @@
 """Rules of the Kubernetes manifests about who reaches the market, and about what is watched."""
 
-import ast
-import re
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 from urllib.parse import urlsplit
 
-import promql_parser
-import ray
 import yaml
 
 from config.ray_environment import RAY_SETTINGS
@@ -26,8 +20,6 @@ _OPEN = {
 }
 _NEEDED = {53, 443, 465, 587, 6379, 27017}
 _METADATA = "169.254.0.0/16"  # where clouds answer whoever asks with the credentials of the machine
-_SUFFIXES = {"Counter": ("_total",), "Gauge": ("",), "Histogram": ("_bucket", "_sum", "_count")}
-_RAY = Path(ray.__file__).parent
 
 
 @rule
@@ -117,63 +109,7 @@ def prometheus_finds_the_ports(manifests: list[Manifest]) -> Iterator[str]:
 
 
 @rule
-def alerts_ask_what_ray_measures(manifests: list[Manifest]) -> Iterator[str]:
+def alerts_are_those_of_every_prometheus(manifests: list[Manifest]) -> Iterator[str]:
     (rules,) = of_kind(manifests, "PrometheusRule")
-    (group,) = rules["spec"]["groups"]
-    runbooks = _anchors((ROOT / "docs/kubernetes.md").read_text())
-    for each in group["rules"]:
-        if {*each} != {"alert", "expr", "for", "labels", "annotations"}:
-            yield f"{each['alert']}: has {sorted(each)}"
-        if each["annotations"].get("runbook") not in runbooks:
-            yield f"{each['alert']}: has no runbook"
-        try:
-            selectors = list(_selectors(promql_parser.parse(each["expr"])))
-        except ValueError as error:
-            yield f"{each['alert']}: {error}"
-            continue
-        for name, labels in selectors:
-            if name not in _metrics():
-                yield f"{each['alert']}: Ray has no {name}"
-            elif (known := _metrics()[name]) is not None and not labels <= known:
-                yield f"{each['alert']}: {name} has only the labels {sorted(known)}"
-    if not group["rules"]:
-        yield "nobody is called"
-
-
-def _anchors(page: str) -> set[str]:
-    return {f"docs/kubernetes.md#{title.lower()}" for title in re.findall(r"^#+ (\w+)$", page, re.MULTILINE)}
-
-
-def _selectors(expression: object) -> Iterator[tuple[str, set[str]]]:
-    """The metrics that an expression asks, and the labels by which it chooses among their series."""
-    if isinstance(expression, promql_parser.VectorSelector):
-        yield expression.name or "", {each.name for each in expression.matchers.matchers}
-    for name in ("lhs", "rhs", "expr", "vector_selector"):
-        if (part := getattr(expression, name, None)) is not None:
-            yield from _selectors(part)
-    for part in getattr(expression, "args", []):
-        yield from _selectors(part)
-
-
-@cache
-def _metrics() -> dict[str, set[str] | None]:
-    """The series that Ray's own source declares, with their labels where these stand beside them."""
-    found: dict[str, set[str] | None] = {}
-    files = [*(_RAY / "serve/_private").glob("*.py"), _RAY / "dashboard/modules/reporter/reporter_agent.py"]
-    calls = (node for file in files for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call))
-    for call in calls:
-        kind = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-        if kind in _SUFFIXES and call.args and (name := _text(call.args[0])) is not None:
-            labels = next((_texts(each.value) for each in call.keywords if each.arg == "tag_keys"), None)
-            found |= {f"ray_{name}{suffix}": labels for suffix in _SUFFIXES[kind]}
-    return found
-
-
-def _text(node: ast.expr) -> str | None:
-    if isinstance(node, ast.JoinedStr):  # serve_num_{protocol_name}_requests
-        return "".join(str(each.value) if isinstance(each, ast.Constant) else "http" for each in node.values)
-    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
-
-
-def _texts(node: ast.expr) -> set[str] | None:
-    return {_text(each) or "" for each in node.elts} if isinstance(node, ast.Tuple) else None
+    if rules["spec"]["groups"] != yaml.safe_load((ROOT / "deploy/monitoring/alerts.yml").read_text())["groups"]:
+        yield "the alerts are others than those of deploy/monitoring/alerts.yml: copy its groups"
