@@ -25,14 +25,20 @@ class HostMetrics:
         self._seen: dict[str, Heartbeat] = {}
         self._totals: Counter[tuple[Metric, tuple[str, ...]]] = Counter()
 
-    def samples(self, heartbeats: Mapping[str, Heartbeat], answering: Collection[str]) -> Iterator[Sample]:
-        """Yield everything about hosts. `answering` are the names of those that gave a sign of life just now."""
+    def samples(
+        self, heartbeats: Mapping[str, Heartbeat], watched: Collection[str], answering: Collection[str]
+    ) -> Iterator[Sample]:
+        """Yield everything about hosts.
+
+        `watched` are the names of all that there should be, also of those that were never heard, `answering` those that
+        gave a sign of life just now.
+        """
         self._count(heartbeats.values())
         for (metric, labels), count in self._totals.items():
             yield Sample(metric, count, labels)
         yield from _gauges(heartbeats.values())
         for kind in (names.TICKETS, names.ORDERS, names.PAYMENTS):
-            known = [name for name in heartbeats if names.kind_of(name) == kind]
+            known = [name for name in watched if names.kind_of(name) == kind]
             heard = sum(name in answering for name in known)
             yield Sample(registry.HOSTS, heard, (kind, "answering"))
             yield Sample(registry.HOSTS, len(known) - heard, (kind, "silent"))

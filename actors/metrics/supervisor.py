@@ -31,7 +31,7 @@ class SupervisorMetrics:
         self._state = await self._servers.state()
 
     def _samples(self) -> Iterator[Sample]:
-        yield from self._hosts.samples(self._monitor.heartbeats, self._monitor.answering)
+        yield from self._hosts.samples(self._monitor.heartbeats, self._monitor.watched, self._monitor.answering)
         for why, count in self._monitor.replaced.items():
             yield Sample(registry.REPLACED, count, (why,))
         yield Sample(registry.RECOVERED, self._recovery.recovered)

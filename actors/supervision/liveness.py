@@ -32,7 +32,8 @@ class LivenessMonitor:
 
     def __init__(self, directory: ActorDirectory) -> None:
         self.heartbeats: dict[str, Heartbeat] = {}
-        # Those who gave a sign of life in the last round, and how many were replaced, by the reason.
+        # Of those it watches over, who gave a sign of life in the last round; how many were replaced, by the reason.
+        self.watched: set[str] = set()
         self.answering: set[str] = set()
         self.replaced: Counter[str] = Counter()
         self._directory = directory
@@ -42,7 +43,7 @@ class LivenessMonitor:
 
     async def check(self, watched: Iterable[str]) -> None:
         """Listens to all of them once, for a second at most."""
-        watched = set(watched)
+        self.watched = watched = set(watched)
         self.answering &= watched
         for known in (self.heartbeats, self._heard, self._gone, self._patience_seconds):
             for name in known.keys() - watched:

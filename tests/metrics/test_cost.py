@@ -62,7 +62,7 @@ def test_handing_on_what_a_hundred_busy_hosts_did_takes_the_supervisor_little_of
             name: Heartbeat(name, name, 1, "node", Counters(turns=second, messages=second), signals=signals)
             for name in (f"tickets-{number}" for number in range(count))
         }
-        emitter.emit(hosts.samples(heard, heard.keys()))
+        emitter.emit(hosts.samples(heard, heard.keys(), heard.keys()))
 
     four, hundred = microseconds(lambda: emit(4), 20), microseconds(lambda: emit(100), 5)
     print(f"{four:.0f} us a second for 4 hosts, {hundred:.0f} us for 100")  # noqa: T201 - figures for docs/operations.md

@@ -34,7 +34,8 @@ class Market:
 
     def hears(self, *heartbeats: Heartbeat, silent: tuple[str, ...] = ()) -> None:
         by_name = {one.name: one for one in heartbeats}
-        self._emitter.emit(self._hosts.samples(by_name, by_name.keys() - set(silent)))
+        watched = by_name.keys() | set(silent)
+        self._emitter.emit(self._hosts.samples(by_name, watched, watched - set(silent)))
 
 
 @pytest.fixture
@@ -79,9 +80,10 @@ def test_values_of_shared_hosts_have_their_names(market: Market) -> None:
 
 
 def test_silent_hosts_are_told_from_those_that_answer(market: Market) -> None:
-    market.hears(heartbeat("tickets-0"), heartbeat("tickets-1"), silent=("tickets-1",))
+    market.hears(heartbeat("tickets-0"), heartbeat("tickets-1"), silent=("tickets-1", "payments-0"))
     assert market.sink.value(registry.HOSTS, kind="tickets", state="answering") == 1
     assert market.sink.value(registry.HOSTS, kind="tickets", state="silent") == 1
+    assert market.sink.value(registry.HOSTS, kind="payments", state="silent") == 1, "that was never heard"
 
 
 def test_a_thousand_restarts_of_tickets_with_actors_of_their_own_leave_as_many_series_as_one(market: Market) -> None:

@@ -126,3 +126,26 @@ async def test_a_tickets_own_actor_that_has_ended_is_not_created_by_whoever_watc
     directory.error = ActorMissingError
     await LivenessMonitor(directory).check(["ticket-a", NAME])
     assert directory.created == [NAME]
+
+
+async def test_a_monitor_knows_who_answered_in_the_last_round_and_how_many_it_replaced_for_what(
+    directory: FakeActorDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, monitor, passed = asyncio.get_running_loop(), LivenessMonitor(directory), 0.0
+    real = loop.time
+    monkeypatch.setattr(loop, "time", lambda: real() + passed)
+    await monitor.check([NAME])
+    assert (monitor.watched, monitor.answering) == ({NAME}, {NAME})
+    for error in (TimeoutError, HostUnreachableError, ActorMissingError):
+        directory.error = None
+        await monitor.check([NAME])
+        directory.error = error
+        await monitor.check([NAME])
+        assert (monitor.watched, monitor.answering) == ({NAME}, set())
+    directory.error = TimeoutError
+    passed += SILENT_SECONDS
+    await monitor.check([NAME])
+    assert dict(monitor.replaced) == {"actor_silent": 1}
+    directory.error = None
+    await monitor.check([])
+    assert monitor.answering == set()

@@ -42,6 +42,7 @@ async def test_delivery_is_signed_as_the_standard_says(webhooks: Webhooks) -> No
     stored = await webhooks.one(delivery)
     assert (stored.state, stored.tries, stored.due_at) == (DeliveryState.DELIVERED, 1, None)
     assert (stored.attempts[0].status, stored.attempts[0].body) == (200, "thanks")
+    assert dict(webhooks.dispatchers[-1].tries) == {"delivered": 1}
     assert (await webhooks.again(endpoint)).due_at is None
 
 
