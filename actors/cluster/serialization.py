@@ -35,7 +35,7 @@ from actors.domain import (
 )
 from actors.runtime.host import Counters
 from actors.runtime.signals import Signals
-from actors.runtime.trace import Traced
+from actors.runtime.trace import Traced, message_of, traceparent_of
 
 VERSION = 1
 # The version and the number of messages: so much every release can read of every other.
@@ -55,7 +55,11 @@ def pack(values: Sequence[Any]) -> bytes:
     packed.write(_HEADER.pack(VERSION, len(values)))
     pickler = pickle.Pickler(packed, pickle.HIGHEST_PROTOCOL)
     pickler.dispatch_table = _TELLERS
-    pickler.dump(values)
+    pickler.dump([message_of(value) for value in values])
+    # Behind the messages, where a release that knows nothing of them does not look.
+    traceparents = [traceparent_of(value) or "" for value in values]
+    if any(traceparents):
+        packed.write("\n".join(traceparents).encode())
     return packed.getvalue()
 
 
@@ -67,12 +71,23 @@ def unpack(packed: bytes) -> list[Any]:
     version, count = _HEADER.unpack_from(packed)
     if version != VERSION:
         return [NotUnderstood(f"version {version} of the wire")] * count
-    unpickler = _Unpickler(packed)
+    stream = io.BytesIO(memoryview(packed)[_HEADER.size :])
+    unpickler = _Unpickler(stream)
     try:
         values: list[Any] = list(unpickler.load())
     except pickle.UnpicklingError as error:
         return [NotUnderstood(str(error))] * count
-    return [_doubt_in(value) or value for value in values] if unpickler.doubts else values
+    if unpickler.doubts:
+        values = [_doubt_in(value) or value for value in values]
+    traceparents = stream.read().decode()
+    return _traced(values, traceparents.split("\n")) if traceparents else values
+
+
+def _traced(values: Sequence[Any], traceparents: Sequence[str]) -> list[Any]:
+    return [
+        Traced(value, traceparent) if traceparent and not isinstance(value, NotUnderstood) else value
+        for value, traceparent in zip(values, traceparents, strict=True)
+    ]
 
 
 def _doubt_in(value: Any) -> NotUnderstood | None:  # noqa: ANN401 - any part of a message
@@ -173,8 +188,8 @@ def _state(doubts: _Doubts, name: str, document: codec.Document) -> Any:  # noqa
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, packed: bytes) -> None:
-        super().__init__(io.BytesIO(memoryview(packed)[_HEADER.size :]))
+    def __init__(self, stream: io.BytesIO) -> None:
+        super().__init__(stream)
         self.doubts: _Doubts = []
 
     def find_class(self, _module: str, name: str) -> Callable[..., Any]:
@@ -210,13 +225,7 @@ _MODULES = (
 )  # fmt: skip
 _CLASSES = [
     each
-    for each in (
-        *chain.from_iterable(vars(module).values() for module in _MODULES),
-        Heartbeat,
-        Counters,
-        Signals,
-        Traced,
-    )
+    for each in (*chain.from_iterable(vars(module).values() for module in _MODULES), Heartbeat, Counters, Signals)
     if isinstance(each, type)
 ]
 _COMMANDS = frozenset(

@@ -126,17 +126,19 @@ class Sender:
         if mail.order_id is not None and sale is None:
             # An event may be published before its documents are written: by seconds, if their host died in between.
             return FIRST_LOOK_AGAIN_MS
+        about = {"mail": mail.id} if mail.order_id is None else {"mail": mail.id, "order": mail.order_id}
         letter = await self._letter(mail, recipient, sale, now)
         if letter is None:
             return None
         try:
             await self._post.send(mail.id, recipient.email, letter)
+            logger.info("mail_sent", kind=mail.kind, **about)
         except NotSentError as error:
-            logger.warning("mail_not_sent", mail=mail.id, error=str(error), tries=mail.tries + 1)
+            logger.warning("mail_not_sent", error=str(error), tries=mail.tries + 1, **about)
             return FIRST_RETRY_MS
         except Exception as error:  # noqa: BLE001 - one that cannot be written must not take the Supervisor down
             # Its text may be the address.
-            logger.error("mail_not_sent", mail=mail.id, error=type(error).__name__, tries=mail.tries + 1)
+            logger.error("mail_not_sent", error=type(error).__name__, tries=mail.tries + 1, **about)
             return FIRST_RETRY_MS
         return None
 

@@ -94,6 +94,9 @@ class ChargeEntity(Entity[Charge, ChargeCommand, ChargeEvent, Charge]):
     def document_updates(self, recorded: RecordedEvent[ChargeEvent], _charge: Charge) -> list[DocumentUpdate]:
         return charge_updates(recorded.event)
 
+    def log_facts(self, event: ChargeEvent) -> dict[str, str]:
+        return {"order": event.charge.order_id, "status": event.charge.status}
+
     def _is_anothers(self, charge: Charge) -> bool:
         """Whether the key of this attempt was used to pay another order."""
         return charge.request is not None and self._payers.get(charge.request, charge.order_id) != charge.order_id

@@ -50,7 +50,7 @@ class PurchaseRunner:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 outcome, is_own = await self._running.do(
-                    command.order_id, _request_of(command), lambda: self._dispatch(command)
+                    command.order_id, _request_of(command), lambda: self._run(command)
                 )
         except TimeoutError:
             return await self._outcome_so_far(command.order_id)
@@ -63,6 +63,12 @@ class PurchaseRunner:
                 async with asyncio.timeout(SHOW_SECONDS):
                     await self._order_now(outcome.order)
         return outcome if is_own else replace(outcome, fresh=False)
+
+    async def _run(self, command: PurchaseCommand) -> Outcome:
+        outcome = await self._dispatch(command)
+        charge = outcome.charge.status if isinstance(outcome, PaymentAnswer) else type(outcome).__name__
+        logger.info("purchase_step", command=type(command).__name__, outcome=charge)
+        return outcome
 
     async def _dispatch(self, command: PurchaseCommand) -> Outcome:
         order = await self._queries.order(command.order_id)

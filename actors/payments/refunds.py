@@ -36,7 +36,7 @@ class Refunds:
         Raises errors.StripeFailure when the outcome is not known.
         """
         if charge.stripe_refund_id is not None:
-            return await self._record(charge, await self._stripe_calls.retrieve_refund(charge.stripe_refund_id))
+            return await self._record(charge, await self._stripe_calls.retrieve_refund(charge, charge.stripe_refund_id))
         if charge.refunding:
             # Somebody began before us. A key is forgotten after a day, so Stripe is asked for its refunds, not trusted
             # to know the key (https://docs.stripe.com/api/idempotent_requests).
@@ -75,7 +75,7 @@ class Refunds:
             logger.error("charge_disputed", charge=charge.id, order=charge.order_id, status=charge.disputed)
         if charge.stripe_refund_id is not None:
             # Of this one and no other: an earlier refund that failed says nothing of the one that is on its way.
-            return await self._record(charge, await self._stripe_calls.retrieve_refund(charge.stripe_refund_id))
+            return await self._record(charge, await self._stripe_calls.retrieve_refund(charge, charge.stripe_refund_id))
         last = _completing(charge, await self._refunds_of(charge))
         return await self._record(charge, last) if last is not None else charge
 

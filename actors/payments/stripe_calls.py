@@ -3,7 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial
+from time import perf_counter
 from typing import TypeVar
+
+import structlog
 
 from actors.domain.charge import idempotency_key
 from actors.domain.charge_commands import ChargeCommand, ReadCharge, ScheduleRetry
@@ -17,6 +20,7 @@ from actors.runtime.trace import with_trace
 from actors.stripe import errors
 from actors.stripe.client import Stripe, is_confirmation_token
 from actors.stripe.resources import Dispute, Intent, Refund
+from config import logs
 
 # A message to a charge that lives in this very process, in ms.
 PATIENCE_MS = 10_000
@@ -30,6 +34,8 @@ LONGEST_REST_MS = 3_600_000
 PATIENT = (ChargeStep.CAPTURE, ChargeStep.VOID)
 
 T = TypeVar("T")
+
+logger = structlog.get_logger(__name__)
 
 
 class RefusedError(Exception):
@@ -60,6 +66,7 @@ class StripeCalls:
         """The charge after the command, which is in the journal by then. Raises RefusedError."""
         (reply,) = await self._charges.deliver([with_trace(command)], self._clock.now() + PATIENCE_MS)
         if isinstance(reply, Charge):
+            logs.bind(order=reply.order_id)
             return reply
         raise RefusedError(reply)
 
@@ -97,19 +104,19 @@ class StripeCalls:
 
     async def retrieve_intent(self, charge: Charge) -> Intent:
         """Return the charge's intent as Stripe has it now."""
-        return await self._stripe.retrieve(intent_id_of(charge))
+        return await _logged(charge, "retrieve_intent", self._stripe.retrieve(intent_id_of(charge)))
 
-    async def retrieve_refund(self, refund_id: str) -> Refund:
-        """Return the refund as Stripe has it now."""
-        return await self._stripe.retrieve_refund(refund_id)
+    async def retrieve_refund(self, charge: Charge, refund_id: str) -> Refund:
+        """Return the charge's refund as Stripe has it now."""
+        return await _logged(charge, "retrieve_refund", self._stripe.retrieve_refund(refund_id))
 
     async def refunds_of(self, charge: Charge) -> list[Refund]:
         """Return every refund of the charge's intent, also those that failed, the newest first."""
-        return await self._stripe.refunds_of(intent_id_of(charge))
+        return await _logged(charge, "list_refunds", self._stripe.refunds_of(intent_id_of(charge)))
 
     async def disputes_of(self, charge: Charge) -> list[Dispute]:
         """Return every dispute of the charge's intent, the newest first."""
-        return await self._stripe.disputes_of(intent_id_of(charge))
+        return await _logged(charge, "list_disputes", self._stripe.disputes_of(intent_id_of(charge)))
 
     async def _try(self, charge: Charge, step: ChargeStep, deadline: Instant, call: Callable[..., Awaitable[T]]) -> T:
         """Call Stripe until it answers, a few times and not beyond the deadline.
@@ -121,7 +128,7 @@ class StripeCalls:
             raise errors.OutcomeUnknown("tried_often")
         for attempt, pause_seconds in enumerate(backoff(FIRST_BACKOFF_SECONDS), 1):
             try:
-                return await call(idempotency_key=idempotency_key(charge, step))
+                return await _logged(charge, step, call(idempotency_key=idempotency_key(charge, step)))
             except errors.ServerFailed:
                 charge = await self.tell(ScheduleRetry(charge.id, step))
                 if step is ChargeStep.REFUND or self._is_last(attempt, pause_seconds, deadline):
@@ -135,6 +142,27 @@ class StripeCalls:
 
     def _is_last(self, attempt: int, pause_seconds: float, deadline: Instant) -> bool:
         return attempt >= TRIES or self._clock.now() + int(pause_seconds * 1000) >= deadline
+
+
+async def _logged(charge: Charge, step: str, call: Awaitable[T]) -> T:
+    """Return Stripe's answer. Log it with its number, by which Stripe shows it, or how the call failed.
+
+    The intent has the order in its metadata. It has nothing of the request: under one idempotency key Stripe takes the
+    same parameters only, and another request may repeat the call.
+    """
+    began = perf_counter()
+    said: dict[str, str | None] = {}
+    try:
+        answer = await call
+        said = {"stripe_request": getattr(answer, "request_id", None)}
+    except errors.StripeFailure as failure:
+        said = {"stripe_request": failure.request_id, "failure": type(failure).__name__, "code": failure.code}
+        raise
+    else:
+        return answer
+    finally:
+        milliseconds = round((perf_counter() - began) * 1_000, 1)
+        logger.info("stripe_called", step=step, charge=charge.id, ms=milliseconds, **said)
 
 
 def _rest_ms(tries: int) -> int:

@@ -124,9 +124,11 @@ class WebhookEventHandler:
         }
         answers = await asyncio.gather(*(self._market.resume(command) for command in resumes.values()))
         done |= {order_id for order_id, answer in zip(resumes, answers, strict=True) if _is_heard(answer)}
-        handled = [event.id for event in events if orders.get(event.id) in done]
+        handled = [event for event in events if orders.get(event.id) in done]
         if handled:
-            await self._inbox.mark_handled(handled)
+            await self._inbox.mark_handled([event.id for event in handled])
+        for event in handled:
+            logger.info("webhook_handled", stripe_event=event.id, type=event.type, order=orders[event.id])
 
     async def _orders_of(self, events: Sequence[ReceivedWebhookEvent]) -> dict[str, str]:
         """The order that each is about, by event: named in it, or known from the intent."""

@@ -28,6 +28,7 @@ from actors.processes.resources import Resources, supervise
 from actors.processes.servers import ProductionResources, end_process
 from actors.runtime.ports import Clock, HostUnreachableError, Instant, StoreUnavailableError
 from actors.runtime.retry import retry
+from actors.runtime.trace import requests_of
 from actors.storage.clock import database_clock
 from actors.storage.database import Database
 from actors.supervision import renewal
@@ -51,6 +52,8 @@ RENEWAL_SECONDS = 60.0
 LOOK_SECONDS = 0.02
 # When a process started is told by the machine's clock, which may be set meanwhile.
 SAME_START_SECONDS = 60.0
+# A call carries up to 500 messages; with so many named the line says enough.
+MOST_NAMED = 20
 
 logger = structlog.get_logger(__name__)
 
@@ -164,7 +167,9 @@ class RayTransport:
                 host, HostActor.deliver_packed, pack(messages), deadline, again=redelivered
             )
         except HostUnreachableError as error:
-            logger.warning("host_unreachable", host=host, error=type(error.__cause__).__name__)
+            cause = type(error.__cause__).__name__
+            requests = requests_of(messages)[:MOST_NAMED]
+            logger.warning("host_unreachable", host=host, error=cause, requests=requests)
             raise
         # The host is of a newer release: what it did is not known to us.
         return [Unavailable() if isinstance(reply, NotUnderstood) else reply for reply in unpack(packed)]
@@ -250,7 +255,7 @@ class RaySystem:
 
     def connect(self, settings: Settings) -> Resources:
         """The servers that the settings name. From here on this process writes its logs as all of them do."""
-        logs.configure()
+        logs.configure(settings.log_level)
         return ProductionResources(settings)
 
     def actors(self, settings: Settings, clock: Clock) -> ActorClient:

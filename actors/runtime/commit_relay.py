@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import islice, repeat
 from typing import Any
 
+from actors.runtime.mailbox import Envelope
 from actors.runtime.ports import (
     Checkpoint,
     CheckpointStore,
@@ -21,6 +22,8 @@ from actors.runtime.ports import (
 from actors.runtime.publisher import Publisher
 from actors.runtime.replay import latest_per_document
 from actors.runtime.retry import retry
+from actors.runtime.trace import log_context_of
+from config import logs
 
 # Documents that nobody waits for are left to quiet moments: a guarded replace costs the database 2 ms, ten times an
 # insert (measured with `holdfast up`). While the host is busy only a fiftieth of what waits is written every half
@@ -115,9 +118,10 @@ class CommitRelay:
             self._backlog_bytes += size
         self._fill.set()
 
-    def on_failed(self, command: Any) -> None:  # noqa: ANN401 - any message
+    def on_failed(self, envelope: Envelope) -> None:
         """Takes note of a message whose handling raised; called from the except clause."""
-        self._report("message_failed", type(command).__name__)
+        with logs.bound(**log_context_of(envelope.traceparent, envelope.command)):
+            self._report("message_failed", type(envelope.command).__name__)
 
     def enqueue(self, updates: Sequence[DocumentUpdate]) -> list[DocumentUpdate]:
         """Takes note of documents to be written, and returns those that a reply waits for."""

@@ -94,6 +94,10 @@ class Entity(Protocol[State, Command, EntityEvent, Answer_co]):
         """Told of every event as soon as it is decided, so that the rest of the turn is decided on it."""
         return
 
+    def log_facts(self, event: EntityEvent) -> dict[str, str]:
+        """What the log says of an event besides its type and its entity: ids and states, nothing that people wrote."""
+        return {}
+
     def on_turn_end(self, *, committed: bool) -> None:
         """Told whether what was decided since the last time came to be; what did not is to be taken back."""
         return

@@ -6,6 +6,7 @@ One call costs about a millisecond of CPU, one message a few microseconds, so me
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, Generic
 
@@ -111,7 +112,8 @@ class _Channel(Generic[Answer_co]):
             # Not now but soon: what arrives in the same pass of the event loop goes along.
             self._starting += 1
             self._in_flight += 1
-            call = loop.create_task(self._send_all())
+            # Not in the context of this message: the call carries those of others, and the messages that come after.
+            call = loop.create_task(self._send_all(), context=Context())
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
         return await reply

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, cast
 
 from actors.domain.refusals import Overloaded, Refusal, Unavailable
+from actors.runtime.commit_log import log_commit
 from actors.runtime.commit_relay import CommitRelay
 from actors.runtime.entity import Entity
 from actors.runtime.entity_cache import EntityCache
@@ -242,6 +243,7 @@ class Host(Generic[State, Command, Answer_co]):
         self.counters.commits += 1
         self.counters.events += len(turn.records)
         self._commit_relay.on_committed(commit, size)
+        log_commit(self._entity, commit)
 
     async def _append_until_known(self, commit: Commit) -> int:
         """Repeats the insert with the same id until its outcome is known; nothing is decided meanwhile.
@@ -283,7 +285,7 @@ class Host(Generic[State, Command, Answer_co]):
             self._mailbox.put_back(envelopes)
             return
         for envelope in envelopes:
-            self._commit_relay.on_failed(envelope.command)
+            self._commit_relay.on_failed(envelope)
             envelope.answer(Unavailable())
 
     def _fail_turn(self, turn: Turn[State]) -> None:

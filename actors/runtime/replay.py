@@ -8,6 +8,7 @@ from typing import Generic
 import structlog
 
 from actors.domain.codec import UnreadableEvent
+from actors.runtime.commit_log import log_commit
 from actors.runtime.entity import Entity
 from actors.runtime.ports import (
     Checkpoint,
@@ -113,6 +114,10 @@ async def recover(
         understood = await _apply(entity, journal, documents, commits)
         if applied == done:
             applied = understood
+            for commit in commits:
+                # It may have died before it logged them.
+                if commit.seq <= applied:
+                    log_commit(entity, commit, recovered=True)
         done = commits[-1].seq
     published = checkpoint.published
     while commits := await journal.after(checkpoint.writer, published, RECOVERY_BATCH):

@@ -1,13 +1,20 @@
-"""The W3C trace context of a request (https://www.w3.org/TR/trace-context/), from its header to its events."""
+"""Which request something is done for: its W3C trace context (https://www.w3.org/TR/trace-context/).
 
-from collections.abc import Awaitable, Callable
+It begins in the API replica, travels with every message, and is recorded with every event that the request causes. Its
+trace id is the request's id in the logs, so that there is one identity and one way that it travels.
+"""
+
+import random
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from config import logs
+
 T = TypeVar("T")
 
-# The `traceparent` of the request that is being handled, None where its client sent none.
+# The `traceparent` of the request that is being handled, None for what no request asked for.
 current: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
 
@@ -19,8 +26,26 @@ class Traced:
     traceparent: str
 
 
+def new_traceparent(trace_id: str | None = None) -> str:
+    """Return a trace context that begins here, of this trace id (32 hexadecimal digits) or a new one; not sampled."""
+    # Nobody is let in because of it, so it need not be secret.
+    parent = f"{random.getrandbits(64) or 1:016x}"
+    return f"00-{trace_id or f'{random.getrandbits(128) or 1:032x}'}-{parent}-00"
+
+
+def request_of(traceparent: str) -> str:
+    """Return the id of the request: the trace id."""
+    return traceparent[3:35]
+
+
+def requests_of(messages: Sequence[Any]) -> list[str]:
+    """Return the ids of the requests that the messages are part of, each once."""
+    found = (traceparent_of(message) for message in messages)
+    return list(dict.fromkeys(request_of(traceparent) for traceparent in found if traceparent is not None))
+
+
 def with_trace(message: Any) -> Any:  # noqa: ANN401 - any message
-    """Return the message as it travels: in a `Traced` where the request has a trace context."""
+    """Return the message as it travels: in a `Traced` where a request asks for it."""
     traceparent = current.get()
     return message if traceparent is None else Traced(message, traceparent)
 
@@ -35,7 +60,16 @@ def traceparent_of(message: Any) -> str | None:  # noqa: ANN401 - any message
     return message.traceparent if isinstance(message, Traced) else None
 
 
+def log_context_of(traceparent: str | None, message: Any) -> dict[str, str]:  # noqa: ANN401 - any message
+    """Return what lines about the message say besides: the request that it is part of, and the order that it names."""
+    request = {} if traceparent is None else {"request": request_of(traceparent)}
+    order_id = getattr(message, "order_id", None)
+    return request if order_id is None else {**request, "order": order_id}
+
+
 async def handle_traced(message: Any, handle: Callable[[Any], Awaitable[T]]) -> T:  # noqa: ANN401 - any message
     """Handle the message itself, with its trace context as the current one; to be called in a task of its own."""
-    current.set(traceparent_of(message))
-    return await handle(message_of(message))
+    traceparent, inner = traceparent_of(message), message_of(message)
+    current.set(traceparent)
+    logs.bind(**log_context_of(traceparent, inner))
+    return await handle(inner)

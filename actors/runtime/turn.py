@@ -51,7 +51,7 @@ class Decider(Generic[State, Command]):
     """Decides the messages of a turn in memory, in their order. It neither reads nor writes anything else."""
 
     def __init__(
-        self, entity: Entity[State, Command], *, fence_reads: bool, on_failed: Callable[[Command], None]
+        self, entity: Entity[State, Command], *, fence_reads: bool, on_failed: Callable[[Envelope], None]
     ) -> None:
         self._entity = entity
         self._fence_reads = fence_reads
@@ -85,7 +85,7 @@ class Decider(Generic[State, Command]):
             reply = decided.refusal or entity.reply(existing(state), command, decided)
             keys = self._keys(records)
         except Exception:  # noqa: BLE001 - the rule: one message's bug must not take the turn down
-            self._on_failed(command)
+            self._on_failed(envelope)
             envelope.answer(Unavailable())
             return
         if self._has_any(turn, keys):

@@ -12,7 +12,7 @@ class Intent:
 
     `status` is Stripe's: requires_payment_method, requires_confirmation, requires_action, processing,
     requires_capture, succeeded or canceled (https://docs.stripe.com/payments/paymentintents/lifecycle).
-    `created` is in seconds since 1970.
+    `created` is in seconds since 1970. `request_id` is the number of the answer, by which Stripe's dashboard shows it.
     """
 
     id: str
@@ -26,6 +26,7 @@ class Intent:
     client_secret: str | None = field(default=None, repr=False)
     metadata: Mapping[str, str] = field(default_factory=dict)
     created: int = 0
+    request_id: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Refund:
     currency: str
     intent_id: str | None = None
     failure_reason: str | None = None
+    request_id: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ def intent_of(answer: stripe.PaymentIntent) -> Intent:
         client_secret=answer.client_secret,
         metadata=answer.metadata.to_dict(),
         created=answer.created,
+        request_id=_request_of(answer),
     )
 
 
@@ -87,6 +90,7 @@ def refund_of(answer: stripe.Refund) -> Refund:
         intent_id=_id_of(answer.payment_intent),
         # Stripe leaves the field out of refunds that have not failed.
         failure_reason=getattr(answer, "failure_reason", None),
+        request_id=_request_of(answer),
     )
 
 
@@ -103,3 +107,8 @@ def dispute_of(answer: stripe.Dispute) -> Dispute:
 
 def _id_of(reference: str | stripe.Charge | stripe.PaymentIntent | None) -> str | None:
     return reference if reference is None or isinstance(reference, str) else reference.id
+
+
+def _request_of(answer: stripe.StripeObject) -> str | None:
+    """Return Stripe's number of the answer; parts of an answer, such as the entries of a list, have none."""
+    return answer.last_response.request_id if answer.last_response is not None else None

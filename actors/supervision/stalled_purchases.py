@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import structlog
+
 from actors.cluster.market import ResumeClient
 from actors.domain.instants import Instant
 from actors.domain.purchase_commands import ResumePurchase
@@ -29,6 +31,9 @@ GIVEN_UP_MS = 3_600_000
 # Stripe sends an event again for three days, and for a month when an operator asks it to.
 KEPT_MS = 35 * 24 * 3_600_000
 CLEANING_MS = 3_600_000
+
+
+logger = structlog.get_logger(__name__)
 
 
 class StalledPurchaseReads(Protocol):
@@ -105,6 +110,7 @@ class StalledPurchases:
             earlier = self._pauses.get(order)
             length_ms = min(earlier.length_ms * 2, LONGEST_PAUSE_MS) if earlier else STANDS_STILL_MS
             self._pauses[order] = _Pause(now + length_ms, length_ms)
+            logger.info("purchase_resumed", order=order)
         # Whatever comes of these, the next round looks again.
         await asyncio.gather(*(self._market.resume(ResumePurchase(order)) for order in due))
 

@@ -235,6 +235,13 @@ class TicketEntity(Entity[Ticket, TicketCommand, TicketEvent, TicketAnswer]):
                 return (("orders", ended.order_id),)  # whoever hears that it is over reads how it ended
         return ()
 
+    def log_facts(self, event: TicketEvent) -> dict[str, str]:
+        order = order_in(event)
+        if order is None:
+            return {}
+        reason = {} if order.cancel_reason is None else {"reason": order.cancel_reason}
+        return {"order": order.id, "status": order.status, **reason}
+
     def document_updates(self, recorded: RecordedEvent[TicketEvent], ticket: Ticket) -> list[DocumentUpdate]:
         return ticket_updates(recorded.event, ticket)
 

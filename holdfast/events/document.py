@@ -36,7 +36,7 @@ ATTRIBUTES: Mapping[str, Mapping[str, Any]] = {
     "epoch": {"type": "string", "description": "The life of the stream: another one means that Redis lost events."},
     "traceparent": {
         "type": "string",
-        "description": "The W3C trace context of the request that caused the event, if its client sent one.",
+        "description": "The W3C trace context of the request that caused the event; absent for what time alone caused.",
     },
 }
 OPTIONAL = frozenset({"precededby", "epoch", "traceparent"})

@@ -9,6 +9,7 @@ from actors.domain.money import to_major_units
 from actors.domain.refusals import NotOwner, OrderClosed, Refusal, RequestMismatch
 from actors.domain.ticket_commands import CancelOrder, ReadOrder, Reserve
 from actors.domain.ticket_values import Order
+from config import logs
 from serve_app.buying.permissions import own_order
 from serve_app.http.idempotency import Identity, identify
 from serve_app.http.refusal_errors import error_of
@@ -40,6 +41,8 @@ async def reserve(services: Services, buyer_id: str, body: OrderBody, identity: 
 
     Raises NotFoundError, TooManyRequestsError, and ConflictError: held, sold, withdrawn, begun, own, or another price.
     """
+    # Before it is known to exist: where the answer is lost, this is how the order is found.
+    logs.bind(order=identity.id)
     earlier = await services.queries.orders.by_id(identity.id) if identity.is_keyed else None
     if earlier is not None:
         if (earlier.buyer_id, earlier.request) != (buyer_id, identity.request):
@@ -62,6 +65,7 @@ async def reserve(services: Services, buyer_id: str, body: OrderBody, identity: 
     order = answer.order
     if order is None or order.buyer_id != buyer_id:
         raise error_of(NotOwner())
+    logs.bind(order=order.id)
     # A random id is new unless the caller held the ticket before; a derived one may come from a lost answer.
     return Reserved(order, order.id == identity.id and (answer.fresh or not identity.is_keyed))
 

@@ -2,6 +2,7 @@
 
 from actors.domain.ids import is_id
 from actors.domain.ticket_values import Order
+from config import logs
 from serve_app.http.errors import ForbiddenError, NotFoundError
 from serve_app.services import Services
 
@@ -42,6 +43,8 @@ async def traded_order(services: Services, order_id: str, user_id: str) -> Order
 
 
 async def _existing(services: Services, order_id: str) -> Order:
+    if is_id(order_id):
+        logs.bind(order=order_id)
     order = await services.queries.orders.by_id(order_id) if is_id(order_id) else None
     if order is None:
         raise NotFoundError("There is no such order.")

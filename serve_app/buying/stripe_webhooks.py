@@ -4,10 +4,12 @@ import time
 
 import structlog
 
+from actors.domain.ids import is_id
 from actors.domain.instants import Instant
 from actors.payments.webhook_events import HANDLED_EVENT_TYPES, WebhookEventHandler
 from actors.storage.webhook_inbox import WebhookInbox
 from actors.stripe.webhooks import BadWebhookError, read_event
+from config import logs
 from serve_app.http.errors import RequestValidationError
 
 _log = structlog.get_logger()
@@ -35,5 +37,8 @@ class StripeWebhooks:
         if event.type not in HANDLED_EVENT_TYPES:
             return
         received = await self._inbox.add(event, at)
+        if event.order_id is not None and is_id(event.order_id):
+            logs.bind(order=event.order_id)
+        _log.info("webhook_received", stripe_event=event.id, type=event.type, is_new=received is not None)
         if received is not None:
             self._webhook_events.enqueue(received)

@@ -1,6 +1,5 @@
 """Every error becomes `{"errors": [{"message", "field"?}]}` here, wherever it was raised."""
 
-import secrets
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
@@ -52,7 +51,7 @@ def install(api: FastAPI) -> None:
 class ServerErrorMiddleware:
     """Answers what nobody expected with 500. Logs where it came from, never its text: that may be input.
 
-    The answer has the id of the log line, so that whoever runs the market finds it: `X-Request-Id`.
+    Its `X-Request-ID` is in the line, so that whoever runs the market finds it.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -70,13 +69,11 @@ class ServerErrorMiddleware:
         try:
             await self._app(scope, receive, watch)
         except Exception as error:
-            request_id = secrets.token_hex(8)
-            _log.error("unexpected exception", request_id=request_id, **origin_of(error))
+            _log.error("unexpected exception", **origin_of(error))
             if started or scope["type"] != "http":
                 raise
             errors: list[ErrorEntry] = [{"message": _UNEXPECTED}]
-            headers = {"X-Request-Id": request_id}
-            response = answer(Request(scope), HTTPStatus.INTERNAL_SERVER_ERROR, errors, headers)
+            response = answer(Request(scope), HTTPStatus.INTERNAL_SERVER_ERROR, errors)
             await response(scope, receive, send)
 
 

@@ -29,8 +29,8 @@ class StaticRouteDispatcher:
             if isinstance(route, APIRoute) and not route.param_convertors:
                 _check(route)
         self._app = app
-        self._endpoints: dict[tuple[str, str], Endpoint] = {
-            (method, route.path): route.endpoint
+        self._routes: dict[tuple[str, str], APIRoute] = {
+            (method, route.path): route
             for route in routes
             if isinstance(route, APIRoute) and not route.param_convertors
             for method in route.methods or ()
@@ -38,13 +38,14 @@ class StaticRouteDispatcher:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, with the app's own error handlers."""
-        endpoint = self._endpoints.get((scope.get("method", ""), scope["path"])) if scope["type"] == "http" else None
-        if endpoint is None:
+        route = self._routes.get((scope.get("method", ""), scope["path"])) if scope["type"] == "http" else None
+        if route is None:
             await self._app(scope, receive, send)
             return
+        scope["route"] = route  # as the framework notes it
         request = Request(scope, receive, send)
         try:
-            response = await endpoint(request)
+            response: Response = await route.endpoint(request)
         except Exception as error:
             handler = _handler_of(error, request.app.exception_handlers)
             if handler is None:

@@ -6,6 +6,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
+from actors.runtime import trace
 from serve_app.http.errors import CustomError, ErrorEntry
 from serve_app.http.responses import json_response
 from serve_app.web.page import SignInNeededError, render, see_other
@@ -29,7 +30,7 @@ def answer(
     context = {
         "status": int(status),
         "messages": [entry["message"] for entry in errors],
-        "request_id": (headers or {}).get("X-Request-Id"),
+        "request_id": _request_id(),
         "retry_after": (headers or {}).get("Retry-After"),
     }
     return render(request, "error.html", context, status=status, headers=headers)
@@ -38,6 +39,11 @@ def answer(
 def wants_page(request: Request) -> bool:
     """Whether a person reads the answer: browsers say that they take HTML, programs do not."""
     return not request.url.path.startswith(_OF_PROGRAMS) and "text/html" in request.headers.get("accept", "")
+
+
+def _request_id() -> str | None:
+    traceparent = trace.current.get()
+    return None if traceparent is None else trace.request_of(traceparent)
 
 
 def _back_to(request: Request) -> str:

@@ -83,7 +83,8 @@ async def test_trace_context_of_a_payment_is_on_its_events_of_every_actor(
             return {"order.completed", "charge.completed"} <= traces.keys()
 
         await seconds_until(all_are_published, 20)
-    assert traces.pop("order.created") is None
+    # The hold was another request, which began a trace of its own.
+    assert traces.pop("order.created") not in {None, TRACEPARENT}
     assert set(traces.values()) == {TRACEPARENT}, traces
 
 

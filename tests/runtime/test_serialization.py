@@ -24,6 +24,7 @@ from actors.domain.ticket_commands import CreateTicket, ReadTicket, Reserve, Tic
 from actors.domain.ticket_values import CancelReason, Order, TicketDetails
 from actors.runtime.host import Counters
 from actors.runtime.signals import Signals
+from actors.runtime.trace import Traced, new_traceparent
 from tests.support.examples import DETAILS, TICKET, creation, reservation, ticket_after
 
 HOLD = reservation(expected_price=4_250, max_holds=10)
@@ -61,6 +62,19 @@ def test_a_message_of_every_type_arrives_as_it_was_sent(message: type[Any], data
     arrived = unpack(pack(sent))
     assert arrived == sent
     assert [type(each) for each in arrived] == [message, message]
+
+
+def test_each_message_arrives_with_the_trace_context_that_it_was_sent_with() -> None:
+    sent = [Traced(HOLD, new_traceparent()), ReadTicket(TICKET), Traced(ReadTicket(TICKET), new_traceparent())]
+    assert unpack(pack(sent)) == sent
+
+
+def test_trace_context_of_a_message_that_is_not_understood_goes_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = pack([Traced(HOLD, new_traceparent()), Traced(ReadTicket(TICKET), new_traceparent())])
+    monkeypatch.delitem(serialization._SCHEMAS, "Reserve")
+    strange, traced = unpack(packed)
+    assert strange == NotUnderstood("Reserve")
+    assert isinstance(traced, Traced)
 
 
 def test_a_number_that_was_read_from_the_database_arrives_as_a_number() -> None:

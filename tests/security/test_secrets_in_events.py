@@ -1,7 +1,7 @@
-"""No event has a password, a token, an address, a payment method or an idempotency key in it.
+"""No event and no line of a log has a password, a token, an address, a payment method or an idempotency key in it.
 
-Each secret that people send or are given has a mark that is nowhere else. After all that they can do, the streams are
-searched for the marks.
+Each secret that people send or are given has a mark that is nowhere else. After all that they can do, the streams and
+what was logged meanwhile are searched for the marks.
 """
 
 import re
@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 import redis
+import structlog
 from bson import ObjectId
 from pydantic import SecretStr
 
@@ -33,6 +34,7 @@ from holdfast.events.partitions import PARTITIONS, STREAM_KEYS
 from tests.api.world import JSON
 from tests.models.served_market import ServedMarket, served_market
 from tests.support.eventually import eventually
+from tests.support.log_lines import log_lines
 from tests.support.refunding import later
 
 # What the world may read; found in the streams, it shows that the search finds what is there.
@@ -40,6 +42,10 @@ TITLE = "zqxTITLEzqx"
 # As Stripe's ids, client secrets, JSON web tokens and addresses of mail begin or look, whoever made them.
 LOOKS_SECRET = re.compile(
     rb"(?:pm|pi|ch|re|seti|tok|ctoken|whsec|sk)_\w+|_secret_|\beyJ|[\w.]@\w|password|Bearer", re.IGNORECASE
+)
+# In a log words are joined by underscores, such as those of `purchase_step`, and what is about passwords may say so.
+LOOKS_SECRET_IN_A_LOG = re.compile(
+    rb"\b(?:pm|pi|ch|re|seti|tok|ctoken|whsec|sk)_\w+|_secret_|\beyJ|[\w.]@\w|Bearer", re.IGNORECASE
 )
 # Declined cards, and refunds that Stripe refuses.
 REFUSALS = {HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.CONFLICT}
@@ -262,6 +268,36 @@ def test_no_event_has_a_secret_in_it_whatever_people_do(market: ServedMarket, re
     assert TITLE.encode() in text, "the search finds what is there"
     assert kept.found_in(text) == set()
     assert LOOKS_SECRET.findall(text) == []
+
+
+def test_no_line_of_a_log_has_a_secret_or_what_people_wrote_in_it(market: ServedMarket, redis_server: Server) -> None:
+    with log_lines() as lines:
+        kept, _ = streams_after_everything(market, redis_server.url)
+    # Who reviews the market's security has to know which session: its number, which lets nobody in.
+    reviewed = b"\n".join(line for line in lines.text.splitlines() if b'"event":"security"' in line)
+    text = b"\n".join(line for line in lines.text.splitlines() if line not in reviewed)
+    logged = {line.get("type") or line["event"] for line in lines.all()}
+    assert logged >= {
+        "request_answered",
+        "stripe_called",
+        "purchase_step",
+        "OrderCreated",
+        "ChargeRefunded",
+        "security",
+    }
+    assert all("request" in line for line in lines.all("request_answered"))
+    assert (kept.found_in(text), kept.found_in(reviewed)) == (set(), {"session id"})
+    assert TITLE.encode() not in text
+    assert LOOKS_SECRET_IN_A_LOG.findall(lines.text) == []
+
+
+def test_payment_method_in_a_line_of_a_log_would_be_found() -> None:
+    kept = Secrets()
+    method = kept.keep("payment method", "pm_card_visa_once_17")
+    with log_lines() as lines:
+        structlog.get_logger().info("stripe_called", method=method)
+    assert kept.found_in(lines.text) == {"payment method"}
+    assert LOOKS_SECRET_IN_A_LOG.findall(lines.text) == [method.encode()]
 
 
 def test_payment_method_in_an_event_would_be_found(

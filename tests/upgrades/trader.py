@@ -17,6 +17,7 @@ from actors.cluster.market import MarketClient
 from actors.domain.purchase_commands import Pay
 from actors.domain.ticket_commands import CancelOrder, CreateTicket, ReadTicket, Reserve
 from actors.domain.ticket_values import TicketDetails
+from actors.runtime import trace
 from config.settings import Settings
 from tests.upgrades.sockets import SocketSystem
 
@@ -77,6 +78,8 @@ async def run(folder: Path) -> None:
     connections = system.connect(settings)
     await connections.clock.refresh()
     market = system.actors(settings, connections.clock)
+    # Each message is part of a request, as those of an API replica are.
+    trace.current.set(trace.new_traceparent())
     while line := await asyncio.to_thread(sys.stdin.readline):
         wanted = json.loads(line)
         ((what, of),) = wanted.items()

@@ -7,12 +7,12 @@ from datetime import datetime
 from xml.etree import ElementTree as ET
 
 import pytest
-from structlog.testing import capture_logs
 
 from actors.storage import sitemap
 from serve_app.http.timestamps import iso
 from serve_app.web.assets import ASSETS
 from tests.api.world import World
+from tests.support.log_lines import log_lines
 from tests.web.reading import opens
 
 
@@ -83,12 +83,12 @@ async def test_error_page_names_the_line_of_the_log_and_nothing_of_the_inside(wo
     async def broken() -> None:
         raise RuntimeError("a secret of the inside")
 
-    with capture_logs() as logs:
+    with log_lines() as lines:
         page = await opens(world.anyone(), "/broken")
-    (line,) = [entry for entry in logs if entry["event"] == "unexpected exception"]
+    (line,) = lines.all("unexpected exception")
     assert page.status == 500
-    assert line["request_id"] in page.text
-    assert page.response.headers["x-request-id"] == line["request_id"]
+    assert line["request"] in page.text
+    assert page.response.headers["x-request-id"] == line["request"]
     assert page.response.headers["cache-control"] == "no-store"
     assert "secret" not in page.html
 

@@ -1,0 +1,96 @@
+"""The identity of each request, which is on all that is done for it, and the line in the log that says how it ended.
+
+The id of a request is the trace id of its W3C trace context (https://www.w3.org/TR/trace-context/): the one that the
+client sends, or a new one.
+"""
+
+import re
+from http import HTTPStatus
+from time import perf_counter
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from actors.runtime import trace
+from config import logs
+from config.settings import LoggedRequests
+
+_TRACEPARENT, _REQUEST_ID = b"traceparent", b"x-request-id"
+# Version, trace id, parent id and flags; version ff and ids of zeros are none.
+_VALID_TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+# What proxies and clients make: UUIDs, numbers in hexadecimal, names with a few marks. Nothing that JSON escapes.
+_VALID_REQUEST_ID = re.compile(rb"[0-9A-Za-z._:/+=-]{1,128}")
+_TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+logger = structlog.get_logger(__name__)
+
+
+class RequestContext:
+    """Gives each request its trace context, takes a valid `X-Request-ID` over, and answers with one.
+
+    A valid `traceparent` is taken over; as the standard wants it, any other is passed over. Without one, an
+    `X-Request-ID` of 32 hexadecimal digits, with or without a UUID's hyphens, is the trace id. Any other is only in the
+    request's own line, as `client_request_id`. `log_requests` says which requests have a line.
+    """
+
+    def __init__(self, app: ASGIApp, log_requests: LoggedRequests) -> None:
+        self._app = app
+        self._log_requests = log_requests
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, with its trace context as the current one, and log how it was answered."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = perf_counter()
+        given = _valid(scope, _REQUEST_ID, _VALID_REQUEST_ID)
+        traceparent = _traceparent_of(scope) or trace.new_traceparent(_trace_id_of(given))
+        request_id = trace.request_of(traceparent)
+        header = (_REQUEST_ID, (given or request_id).encode())
+        status: int = HTTPStatus.INTERNAL_SERVER_ERROR
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), header]
+            await send(message)
+
+        current = trace.current.set(traceparent)
+        context = logs.bind(request=request_id)
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            if self._is_logged(scope["method"], status):
+                self._log(scope, status, began, given if given != request_id else None)
+            logs.unbind(context)
+            trace.current.reset(current)
+
+    def _is_logged(self, method: str, status: int) -> bool:
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or self._log_requests == "all":
+            return True
+        return self._log_requests == "changes" and method not in _SAFE_METHODS
+
+    def _log(self, scope: Scope, status: int, began: float, client_request_id: str | None) -> None:
+        report = logger.warning if status >= HTTPStatus.INTERNAL_SERVER_ERROR else logger.info
+        # Of an address that is none nothing is said: it is what somebody sent.
+        route = getattr(scope.get("route"), "path", None)
+        milliseconds = round((perf_counter() - began) * 1_000, 1)
+        given = {} if client_request_id is None else {"client_request_id": client_request_id}
+        report("request_answered", method=scope["method"], route=route, status=status, ms=milliseconds, **given)
+
+
+def _traceparent_of(scope: Scope) -> str | None:
+    return _valid(scope, _TRACEPARENT, _VALID_TRACEPARENT)
+
+
+def _valid(scope: Scope, name: bytes, valid: re.Pattern[bytes]) -> str | None:
+    """Return the header's value if it is there once and valid."""
+    found = [value for key, value in scope["headers"] if key == name]
+    return found[0].decode() if len(found) == 1 and valid.fullmatch(found[0]) else None
+
+
+def _trace_id_of(request_id: str | None) -> str | None:
+    trace_id = (request_id or "").replace("-", "").lower()
+    return trace_id if _TRACE_ID.fullmatch(trace_id) else None
