@@ -84,6 +84,7 @@ frontend() {
     away
     # Serve then starts no task to watch whether the client of each request is still there, a tenth of a replica's time.
     echo "    http-request set-header x-request-disconnect-disabled ?1"
+    request_id
     echo "    http-request set-header x-holdfast-ingress \"\${HOLDFAST_INGRESS_KEY}\""
     # HAProxy's buffer takes 64 KiB (config/ray_environment.py), so that the answer to more than 16 can be ours.
     echo "    http-request return $(answer 414 'The address of this request is too long.') if { url_len gt 8192 }"
@@ -92,6 +93,19 @@ frontend() {
     # Streams of events stay as they are, and so does what says no-transform (see docs/security.md, "Compression").
     echo "    compression algo gzip"
     echo "    compression type application/json text/html text/css text/javascript image/svg+xml"
+}
+
+# Serve answers with whatever X-Request-ID it is sent, and makes another one than replicas log if there is none. So what
+# is none goes no further, and the trace id that replicas log comes in as this header as well (see request_context.py).
+request_id() {
+    echo '    acl has_id req.fhdr(x-request-id) -m found'
+    echo "    acl is_id req.fhdr(x-request-id) -m reg '^[0-9A-Za-z._:/+=-]{1,128}\$'"
+    echo '    acl is_one_id req.fhdr_cnt(x-request-id) eq 1'
+    echo "    acl is_trace req.fhdr(traceparent) -m reg '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\$'"
+    echo '    acl is_one_trace req.fhdr_cnt(traceparent) eq 1'
+    echo '    http-request del-header x-request-id unless is_id is_one_id'
+    echo '    http-request set-header x-request-id %[req.fhdr(traceparent),field(2,-)] if is_trace is_one_trace !has_id'
+    echo '    http-request set-header x-request-id %[uuid,regsub(-,,g)] unless has_id'
 }
 
 # Behind another proxy all connections are that proxy's, and it has to share them out.

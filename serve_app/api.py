@@ -36,8 +36,11 @@ from serve_app.services import Services
 from serve_app.web.pages import page_routers
 
 
-def create_api(services: Services) -> FastAPI:
-    """Return the app over these services, which the caller opens and closes."""
+def create_api(services: Services, *, answers_request_ids: bool = True) -> FastAPI:
+    """Return the app over these services, which the caller opens and closes.
+
+    `answers_request_ids` unless the server answers with X-Request-ID by itself.
+    """
     of_accounts = (users, sessions, tokens, emails, account, admin)
     modules = (health, *of_accounts, tickets, waiting, orders, payments, events, webhooks, webhook_endpoints)
     routers = [routes.router for routes in modules]
@@ -53,7 +56,9 @@ def create_api(services: Services) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         middleware=[
-            Middleware(RequestContext, log_requests=services.settings.log_requests),
+            Middleware(
+                RequestContext, log_requests=services.settings.log_requests, answers_request_ids=answers_request_ids
+            ),
             Middleware(RequestMeter, counts=counts),
             Middleware(SecurityHeaders, https=services.settings.secure_cookies),
             Middleware(error_responses.ServerErrorMiddleware),

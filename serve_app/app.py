@@ -46,7 +46,7 @@ class Api:
         """Return the app over services that live as long as the replica. Waits while the database is away."""
         logs.configure(self._settings.log_level)
         services = await self._open.enter_async_context(open_replica(self._settings))
-        api = behind_ray(create_api(services))
+        api = behind_ray(create_api(services, answers_request_ids=False))  # Serve does
         on_ray.emit_metrics(self._settings, api.state.request_counts.samples)
 
         async def without_routes(scope: Scope, receive: Receive, send: Send) -> None:

@@ -13,6 +13,7 @@ from actors.mail import templates
 from actors.mail.backends import EmailBackend, NotSentError
 from actors.mail.outbox import KEPT_MS, Mail, MailStore
 from actors.mail.templates import MailKind, Message
+from config import logs
 
 PAGE = 50
 EVERY_SECONDS = 1.0
@@ -126,20 +127,24 @@ class Sender:
         if mail.order_id is not None and sale is None:
             # An event may be published before its documents are written: by seconds, if their host died in between.
             return FIRST_LOOK_AGAIN_MS
-        about = {"mail": mail.id} if mail.order_id is None else {"mail": mail.id, "order": mail.order_id}
         letter = await self._letter(mail, recipient, sale, now)
         if letter is None:
             return None
+        about = {} if mail.order_id is None else {"order": mail.order_id}
+        with logs.bound(mail=mail.id, **about):
+            return await self._hand_over(mail, recipient, letter)
+
+    async def _hand_over(self, mail: Mail, recipient: Recipient, letter: Message) -> int | None:
         try:
             await self._post.send(mail.id, recipient.email, letter)
-            logger.info("mail_sent", kind=mail.kind, **about)
         except NotSentError as error:
-            logger.warning("mail_not_sent", error=str(error), tries=mail.tries + 1, **about)
+            logger.warning("mail_not_sent", error=str(error), tries=mail.tries + 1)
             return FIRST_RETRY_MS
         except Exception as error:  # noqa: BLE001 - one that cannot be written must not take the Supervisor down
             # Its text may be the address.
-            logger.error("mail_not_sent", error=type(error).__name__, tries=mail.tries + 1, **about)
+            logger.error("mail_not_sent", error=type(error).__name__, tries=mail.tries + 1)
             return FIRST_RETRY_MS
+        logger.info("mail_sent", kind=mail.kind)
         return None
 
     async def _letter(  # noqa: PLR0911 - one for each kind

@@ -34,9 +34,10 @@ class RequestContext:
     request's own line, as `client_request_id`. `log_requests` says which requests have a line.
     """
 
-    def __init__(self, app: ASGIApp, log_requests: LoggedRequests) -> None:
+    def __init__(self, app: ASGIApp, log_requests: LoggedRequests, *, answers_request_ids: bool = True) -> None:
         self._app = app
         self._log_requests = log_requests
+        self._answers_request_ids = answers_request_ids
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, with its trace context as the current one, and log how it was answered."""
@@ -44,17 +45,17 @@ class RequestContext:
             await self._app(scope, receive, send)
             return
         began = perf_counter()
-        given = _valid(scope, _REQUEST_ID, _VALID_REQUEST_ID)
-        traceparent = _traceparent_of(scope) or trace.new_traceparent(_trace_id_of(given))
+        given, traceparent = _sent(scope)
+        traceparent = traceparent or trace.new_traceparent(_trace_id_of(given))
         request_id = trace.request_of(traceparent)
-        header = (_REQUEST_ID, (given or request_id).encode())
         status: int = HTTPStatus.INTERNAL_SERVER_ERROR
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), header]
+                if self._answers_request_ids:
+                    message["headers"] = [*message.get("headers", ()), (_REQUEST_ID, (given or request_id).encode())]
             await send(message)
 
         current = trace.current.set(traceparent)
@@ -81,16 +82,24 @@ class RequestContext:
         report("request_answered", method=scope["method"], route=route, status=status, ms=milliseconds, **given)
 
 
-def _traceparent_of(scope: Scope) -> str | None:
-    return _valid(scope, _TRACEPARENT, _VALID_TRACEPARENT)
+def _sent(scope: Scope) -> tuple[str | None, str | None]:
+    """Return the request id and the trace context that were sent, each None unless it is there once and valid."""
+    ids: list[bytes] = []
+    traceparents: list[bytes] = []
+    for name, value in scope["headers"]:
+        if name == _REQUEST_ID:
+            ids.append(value)
+        elif name == _TRACEPARENT:
+            traceparents.append(value)
+    return _only(ids, _VALID_REQUEST_ID), _only(traceparents, _VALID_TRACEPARENT)
 
 
-def _valid(scope: Scope, name: bytes, valid: re.Pattern[bytes]) -> str | None:
-    """Return the header's value if it is there once and valid."""
-    found = [value for key, value in scope["headers"] if key == name]
-    return found[0].decode() if len(found) == 1 and valid.fullmatch(found[0]) else None
+def _only(values: list[bytes], valid: re.Pattern[bytes]) -> str | None:
+    return values[0].decode() if len(values) == 1 and valid.fullmatch(values[0]) else None
 
 
 def _trace_id_of(request_id: str | None) -> str | None:
-    trace_id = (request_id or "").replace("-", "").lower()
+    if request_id is None:
+        return None
+    trace_id = request_id.replace("-", "").lower()
     return trace_id if _TRACE_ID.fullmatch(trace_id) else None

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -168,6 +169,42 @@ def test_page_of_haproxy_comes_as_soon_as_the_replica_stops(tmp_path: Path) -> N
 
     assert (page.status_code, page.headers["content-type"]) == (503, "text/html; charset=utf-8")
     assert (program.status_code, program.headers["content-type"]) == (503, "application/json")
+
+
+TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
+TRACEPARENT = f"traceparent: 00-{TRACE_ID}-00f067aa0ba902b7-01"
+
+
+def request_id_at_the_replica(running: RunningHAProxy, *headers: str) -> str:
+    lines = "".join(f"{header}\r\n" for header in headers)
+    answer = running.exchange(f"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{lines}\r\n".encode())
+    (value,) = [value for name, value in headers_at_the_replica(answer) if name == "x-request-id"]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ([], None),
+        (["X-Request-ID: checkout:17/a"], "checkout:17/a"),
+        (["X-Request-ID: " + "x" * 128], "x" * 128),
+        (["X-Request-ID: " + "x" * 129], None),
+        (["X-Request-ID: a b"], None),
+        (["X-Request-ID: a@example.com"], None),
+        (["X-Request-ID: first,second"], None),
+        (["X-Request-ID: first", "X-Request-ID: second"], None),
+        ([TRACEPARENT], TRACE_ID),
+        ([TRACEPARENT, "X-Request-ID: checkout:17/a"], "checkout:17/a"),
+        ([TRACEPARENT, "X-Request-ID: a b"], TRACE_ID),
+        ([TRACEPARENT.upper()], None),
+        ([TRACEPARENT, TRACEPARENT], None),
+    ],
+)
+def test_request_id_that_serve_answers_is_the_one_that_replicas_log(
+    ingress: RunningHAProxy, headers: list[str], expected: str | None
+) -> None:
+    found = request_id_at_the_replica(ingress, *headers)
+    assert found == expected if expected else re.fullmatch("[0-9a-f]{32}", found)
 
 
 @pytest.mark.parametrize("name", ["Cookie", "X-Anything"])

@@ -2,7 +2,6 @@
 
 import io
 import json
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -39,8 +38,7 @@ def log_lines() -> Iterator[LogLines]:
     before = structlog.get_config()
     lines = LogLines()
     structlog.configure(
-        processors=[logs.render],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=logs.logger_of_level("info"),
         logger_factory=structlog.BytesLoggerFactory(lines.file),
         cache_logger_on_first_use=False,
     )
