@@ -64,7 +64,8 @@ def configure(level: str = "info", file: BinaryIO | None = None) -> None:
     """Write lines of this level and above to the file, or to standard error. May be called again."""
     structlog.configure(
         wrapper_class=logger_of_level(level),
-        logger_factory=structlog.BytesLoggerFactory(file or sys.stderr.buffer),
+        # Without a buffer a line is one call of the system.
+        logger_factory=structlog.BytesLoggerFactory(file or open(sys.stderr.fileno(), "wb", 0, closefd=False)),  # noqa: SIM115
         cache_logger_on_first_use=True,
     )
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import importlib.util
 import os
 import secrets
 from decimal import Decimal
@@ -90,6 +91,19 @@ def _listening_addresses(text: str) -> str:
         raise ValueError("must be IP addresses of this machine, separated by commas: 0.0.0.0,:: are all") from None
 
 
+def _traced(address: str) -> str:
+    if not _has("opentelemetry.exporter.otlp.proto.http"):
+        raise ValueError("needs an exporter of spans: pip install 'holdfast[tracing]'")
+    return address
+
+
+def _has(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
 def _local_address(data: dict[str, Any]) -> str:
     return f"http://localhost:{data.get('http_port', 8000)}"
 
@@ -164,6 +178,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     # A line costs 5 us (measured), and most requests only read: a line for each is for those who ask for it.
     log_requests: LoggedRequests = "changes"
+    # As OpenTelemetry names them.
+    otel_exporter_otlp_endpoint: Annotated[_WebAddress, AfterValidator(_traced)] | None = None
+    otel_traces_sampler_arg: float = Field(default=0.01, ge=0, le=1)
 
     @model_validator(mode="after")
     def _refuse(self) -> Self:

@@ -14,6 +14,7 @@ from ray.serve import Application
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from actors.processes import on_ray
+from actors.runtime import spans
 from actors.runtime.ports import StoreUnavailableError
 from actors.runtime.retry import retry
 from actors.storage.database import connect, database_of
@@ -45,6 +46,8 @@ class Api:
     async def __serve_build_asgi_app__(self) -> ASGIApp:
         """Return the app over services that live as long as the replica. Waits while the database is away."""
         logs.configure(self._settings.log_level)
+        own = self._settings
+        spans.configure(own.otel_exporter_otlp_endpoint, own.otel_traces_sampler_arg, "holdfast-api")
         services = await self._open.enter_async_context(open_replica(self._settings))
         api = behind_ray(create_api(services, answers_request_ids=False))  # Serve does
         on_ray.emit_metrics(self._settings, api.state.request_counts.samples)

@@ -13,6 +13,7 @@ from actors.domain.charge_commands import ChargeCommand, ReadCharge, ScheduleRet
 from actors.domain.charge_values import Charge, ChargeStatus, ChargeStep
 from actors.domain.instants import Instant
 from actors.domain.refusals import Refusal, Unavailable
+from actors.runtime import spans
 from actors.runtime.host import Host
 from actors.runtime.ports import Clock
 from actors.runtime.retry import backoff
@@ -153,7 +154,10 @@ async def _logged(charge: Charge, step: str, call: Awaitable[T]) -> T:
     began = perf_counter()
     said: dict[str, str | None] = {}
     try:
-        answer = await call
+        with spans.within(
+            f"stripe {step}", "CLIENT", {"holdfast.order": charge.order_id, "holdfast.charge": charge.id}
+        ):
+            answer = await call
         said = {"stripe_request": getattr(answer, "request_id", None)}
     except errors.StripeFailure as failure:
         said = {"stripe_request": failure.request_id, "failure": type(failure).__name__, "code": failure.code}

@@ -26,6 +26,7 @@ from actors.processes.handles import Handles, method_of
 from actors.processes.ray_metrics import RayMetrics
 from actors.processes.resources import Resources, supervise
 from actors.processes.servers import ProductionResources, end_process
+from actors.runtime import spans
 from actors.runtime.ports import Clock, HostUnreachableError, Instant, StoreUnavailableError
 from actors.runtime.retry import retry
 from actors.runtime.trace import requests_of
@@ -256,6 +257,7 @@ class RaySystem:
     def connect(self, settings: Settings) -> Resources:
         """The servers that the settings name. From here on this process writes its logs as all of them do."""
         logs.configure(settings.log_level)
+        spans.configure(settings.otel_exporter_otlp_endpoint, settings.otel_traces_sampler_arg, "holdfast-actors")
         return ProductionResources(settings)
 
     def actors(self, settings: Settings, clock: Clock) -> ActorClient:

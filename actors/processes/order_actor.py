@@ -13,7 +13,8 @@ from actors.payments.refund_purchase import RefundSaga
 from actors.processes.base import HostActor
 from actors.processes.resources import Resources
 from actors.runtime.ports import Instant
-from actors.runtime.trace import Traced, handle_traced
+from actors.runtime.spans import handle_traced
+from actors.runtime.trace import Traced
 
 
 class OrderActor(HostActor):

@@ -12,7 +12,8 @@ from actors.payments.charge_workflow import ChargeWorkflow
 from actors.processes.base import HostActor
 from actors.processes.resources import Resources
 from actors.runtime.ports import Instant
-from actors.runtime.trace import Traced, handle_traced
+from actors.runtime.spans import handle_traced
+from actors.runtime.trace import Traced
 from actors.stripe.call import calls
 
 

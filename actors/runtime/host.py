@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, cast
 
 from actors.domain.refusals import Overloaded, Refusal, Unavailable
+from actors.runtime import spans
 from actors.runtime.commit_log import log_commit
 from actors.runtime.commit_relay import CommitRelay
 from actors.runtime.entity import Entity
@@ -111,7 +112,11 @@ class Host(Generic[State, Command, Answer_co]):
             while True:
                 envelopes = await self._mailbox.take(self._most)
                 self._meter.on_turn_begin(envelopes)
-                await self._turn(envelopes)
+                if spans.tracer is None:
+                    await self._turn(envelopes)
+                else:
+                    with spans.turn([envelope.span for envelope in envelopes], self.writer):
+                        await self._turn(envelopes)
                 self._meter.on_turn_end()
         finally:
             alarm.cancel()
@@ -236,7 +241,8 @@ class Host(Generic[State, Command, Answer_co]):
     async def _commit(self, turn: Turn[State]) -> None:
         commit = Commit(self.writer, self._seq + 1, turn.at, tuple(turn.keys), tuple(turn.records))
         asked = loop_time()
-        size = await self._append_until_known(commit)
+        with spans.within("commit", "CLIENT", {"holdfast.commit": commit.id, "holdfast.events": len(commit.records)}):
+            size = await self._append_until_known(commit)
         self._meter.on_committed(commit, asked)
         self._seq = commit.seq
         self._next_commit = commit_id(self.writer, commit.seq + 1)

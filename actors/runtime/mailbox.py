@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from actors.runtime import spans
 from actors.runtime.ports import Instant, Reply
 from actors.runtime.trace import message_of, traceparent_of
 
@@ -32,11 +33,13 @@ class Envelope:
 
     `conflicts` counts how often it was decided on what turned out to be stale; `is_deferred` says that an earlier
     message of its turn had one of its keys; `redelivered` says that it was sent before; `traceparent` is the trace
-    context of the request that it is part of. It `arrived` at that time of the event loop, in seconds.
+    context of the request that it is part of, and `span` the message's own, from here to its reply, if there is one.
+    It `arrived` at that time of the event loop, in seconds.
     """
 
     __slots__ = (
-        "arrived", "batch", "command", "conflicts", "deadline", "is_deferred", "place", "redelivered", "traceparent"
+        "arrived", "batch", "command", "conflicts", "deadline", "is_deferred", "place", "redelivered", "span",
+        "traceparent",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913 - made in two places of the host
@@ -58,6 +61,9 @@ class Envelope:
         self.redelivered = redelivered
         self.conflicts = 0
         self.is_deferred = False
+        self.span = (
+            None if spans.tracer is None else spans.begin(type(self.command).__name__, self.traceparent, "CONSUMER")
+        )
 
     @property
     def is_after_conflict(self) -> bool:
@@ -68,6 +74,9 @@ class Envelope:
         """Tells the caller, if there is one."""
         if self.batch is not None:
             self.batch.answer(self.place, reply)
+        if self.span is not None:
+            self.span.set_attribute("holdfast.reply", type(reply).__name__)
+            self.span.end()
 
 
 class Mailbox:

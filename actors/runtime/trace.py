@@ -5,14 +5,10 @@ trace id is the request's id in the logs, so that there is one identity and one 
 """
 
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-from config import logs
-
-T = TypeVar("T")
+from typing import Any
 
 # The `traceparent` of the request that is being handled, None for what no request asked for.
 current: ContextVar[str | None] = ContextVar("traceparent", default=None)
@@ -65,11 +61,3 @@ def log_context_of(traceparent: str | None, message: Any) -> dict[str, str]:  # 
     request = {} if traceparent is None else {"request": request_of(traceparent)}
     order_id = getattr(message, "order_id", None)
     return request if order_id is None else {**request, "order": order_id}
-
-
-async def handle_traced(message: Any, handle: Callable[[Any], Awaitable[T]]) -> T:  # noqa: ANN401 - any message
-    """Handle the message itself, with its trace context as the current one; to be called in a task of its own."""
-    traceparent, inner = traceparent_of(message), message_of(message)
-    current.set(traceparent)
-    logs.bind(**log_context_of(traceparent, inner))
-    return await handle(inner)

@@ -93,6 +93,8 @@ class Decider(Generic[State, Command]):
             return
         self._accept(turn, entity_id, state, records, keys)
         turn.replies.append((envelope, reply))
+        if envelope.span is not None:
+            envelope.span.set_attribute("holdfast.events", [type(record.event).__name__ for record in records])
         if not records and (self._fence_reads or not entity.is_read(command)):
             turn.unwritten.add(entity_id)
         if decided.refusal is not None and envelope.redelivered and not envelope.conflicts:

@@ -7,11 +7,12 @@ client sends, or a new one.
 import re
 from http import HTTPStatus
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from actors.runtime import trace
+from actors.runtime import spans, trace
 from config import logs
 from config.settings import LoggedRequests
 
@@ -22,6 +23,9 @@ _VALID_TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{
 _VALID_REQUEST_ID = re.compile(rb"[0-9A-Za-z._:/+=-]{1,128}")
 _TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
 
 logger = structlog.get_logger(__name__)
 
@@ -46,8 +50,12 @@ class RequestContext:
             return
         began = perf_counter()
         given, traceparent = _sent(scope)
+        is_new = traceparent is None
         traceparent = traceparent or trace.new_traceparent(_trace_id_of(given))
         request_id = trace.request_of(traceparent)
+        span = None if spans.tracer is None else spans.begin_request(traceparent, is_new=is_new)
+        if span is not None:
+            traceparent = spans.traceparent_of(span)
         status: int = HTTPStatus.INTERNAL_SERVER_ERROR
 
         async def send_with_id(message: Message) -> None:
@@ -65,6 +73,8 @@ class RequestContext:
         finally:
             if self._is_logged(scope["method"], status):
                 self._log(scope, status, began, given if given != request_id else None)
+            if span is not None:
+                _end(span, scope, status)
             logs.unbind(context)
             trace.current.reset(current)
 
@@ -75,11 +85,27 @@ class RequestContext:
 
     def _log(self, scope: Scope, status: int, began: float, client_request_id: str | None) -> None:
         report = logger.warning if status >= HTTPStatus.INTERNAL_SERVER_ERROR else logger.info
-        # Of an address that is none nothing is said: it is what somebody sent.
-        route = getattr(scope.get("route"), "path", None)
         milliseconds = round((perf_counter() - began) * 1_000, 1)
         given = {} if client_request_id is None else {"client_request_id": client_request_id}
-        report("request_answered", method=scope["method"], route=route, status=status, ms=milliseconds, **given)
+        report(
+            "request_answered", method=scope["method"], route=_route_of(scope), status=status, ms=milliseconds, **given
+        )
+
+
+def _end(span: "Span", scope: Scope, status: int) -> None:
+    """End the span of a request, under the names of OpenTelemetry's conventions for HTTP."""
+    route = _route_of(scope)
+    span.update_name(f"{scope['method']} {route}" if route else scope["method"])
+    span.set_attribute("http.request.method", scope["method"])
+    span.set_attribute("http.response.status_code", status)
+    if route:
+        span.set_attribute("http.route", route)
+    span.end()
+
+
+def _route_of(scope: Scope) -> str | None:
+    """Return the route, None for an address that is none: that is what somebody sent."""
+    return getattr(scope.get("route"), "path", None)
 
 
 def _sent(scope: Scope) -> tuple[str | None, str | None]:

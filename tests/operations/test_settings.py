@@ -1,3 +1,4 @@
+import importlib.util
 import stat
 from pathlib import Path
 
@@ -297,3 +298,16 @@ def test_a_file_that_is_named_and_cannot_be_read_is_refused(tmp_path: Path, monk
 
     with pytest.raises(SettingsError, match="HOLDFAST_SETTINGS names a file that cannot be read"):
         load()
+
+
+def test_collector_of_spans_is_refused_where_nothing_can_send_them(
+    lines_for: Complaints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collector = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
+    for name, value in collector.items():
+        monkeypatch.setenv(name, value)
+    assert load().otel_exporter_otlp_endpoint == "http://collector:4318"
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    (line,) = lines_for(**collector)
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" in line
+    assert "pip install 'holdfast[tracing]'" in line

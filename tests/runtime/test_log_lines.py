@@ -6,8 +6,9 @@ import pytest
 
 from actors.domain.purchase_commands import Pay
 from actors.payments.webhook_events import ReceivedWebhookEvent, WebhookEventHandler
+from actors.runtime.spans import handle_traced
 from actors.runtime.timers import Timers
-from actors.runtime.trace import Traced, current, handle_traced, new_traceparent, request_of
+from actors.runtime.trace import Traced, current, new_traceparent, request_of
 from actors.storage.webhook_inbox import WebhookInbox
 from actors.tickets.entity import TicketEntity
 from tests.support.eventually import eventually

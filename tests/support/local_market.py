@@ -27,6 +27,7 @@ from actors.processes.stripe_account import open_account
 from actors.runtime.commit_relay import CommitRelay
 from actors.runtime.entity import Entity
 from actors.runtime.host import Host
+from actors.runtime.trace import with_trace
 from actors.storage.webhook_inbox import WebhookInbox
 from actors.supervision.recovery import Recovery
 from actors.supervision.stalled_purchases import StalledPurchases
@@ -146,6 +147,8 @@ class LocalMarket:
         return answer  # type: ignore[no-any-return]
 
     async def ask_host(self, running: RunningHost, commands: Sequence[Any], *, redelivered: bool = False) -> list[Any]:
+        # As a gateway sends them.
+        commands = [with_trace(command) for command in commands]
         return await running.host.deliver(commands, self.connections.clock.now() + PATIENCE, redelivered=redelivered)
 
     async def ask_charge(self, command: PaymentCommand) -> ChargeAnswer | Refusal:
