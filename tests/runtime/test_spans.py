@@ -88,7 +88,7 @@ def sampled() -> str:
 def test_nothing_is_told_where_no_collector_is_named() -> None:
     spans.configure(None, 1.0, "tests")
     assert spans.tracer is None
-    assert Envelope(Traced(a_hold("1" * 24), sampled()), 0).span is None
+    assert Envelope(Traced(a_hold("1" * 24), sampled()), 0, arrived=0.0).span is None
 
 
 async def test_turn_is_linked_to_all_of_its_sampled_messages_and_says_how_they_were_decided(
