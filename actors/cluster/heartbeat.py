@@ -60,3 +60,9 @@ class ActorDirectory(Protocol):
 
     async def passivate(self, name: str) -> None:
         """Ends the actor if it is idle; it is not started again before somebody needs it."""
+
+    async def nodes(self) -> set[str]:
+        """The ids of the nodes that actors may be on; not of those that are being drained."""
+
+    async def move(self, name: str, node_id: str) -> None:
+        """Has the actor answer what it has, ends it, and starts another on this node, or elsewhere if it is lost."""

@@ -23,6 +23,7 @@ from actors.domain.refusals import Unavailable
 from actors.metrics.emitter import Emitter, Sample
 from actors.processes.base import HostActor
 from actors.processes.handles import Handles, method_of
+from actors.processes.nodes import SPREAD, Scheduling, market_nodes, on_node
 from actors.processes.ray_metrics import RayMetrics
 from actors.processes.resources import Resources, supervise
 from actors.processes.servers import ProductionResources, end_process
@@ -59,11 +60,8 @@ MOST_NAMED = 20
 logger = structlog.get_logger(__name__)
 
 
-def create(name: str, settings: Settings, **options: object) -> ActorHandle[Any]:
-    """The actor of this name, created if there is none. Blocks for a call to Ray's control service.
-
-    `options` are further ones of Ray's, such as a scheduling_strategy.
-    """
+def create(name: str, settings: Settings, scheduling: Scheduling = SPREAD) -> ActorHandle[Any]:
+    """The actor of this name, created if there is none. Blocks for a call to Ray's control service."""
     module, class_name = CLASSES[names.kind_of(name)]
     actor_class: Any = ray.remote(getattr(import_module(module), class_name))
     handle: ActorHandle[Any] = actor_class.options(
@@ -78,8 +76,7 @@ def create(name: str, settings: Settings, **options: object) -> ActorHandle[Any]
         max_task_retries=0,
         max_concurrency=10_000,
         enable_task_events=False,
-        # One node after the other, so that a node that is lost takes few along.
-        **{"scheduling_strategy": "SPREAD", **options},
+        scheduling_strategy=scheduling,
     ).remote(name, RaySystem())
     return handle
 
@@ -93,10 +90,11 @@ async def renew(settings: Settings, tell: Callable[[str], None]) -> None:
 
 
 class RayRenewable:
-    """See renewal.Renewable for what each method promises."""
+    """See renewal.Renewable for what each method promises. What begins does so where `scheduling` says."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, scheduling: Scheduling = SPREAD) -> None:
         self._settings = settings
+        self._scheduling = scheduling
         self._namespace = names.namespace(settings)
 
     async def existing(self) -> list[str]:
@@ -107,7 +105,8 @@ class RayRenewable:
         """Has the actor answer what it has, while the program that takes its place is loaded."""
         module, _ = CLASSES[names.kind_of(name)]
         here = {ray_environment.MARKET_RESOURCE: MARKET_SHARE}
-        loading: Any = ray.remote(load).options(num_cpus=0, resources=here).remote(module)
+        options = {"num_cpus": 0, "resources": here, "scheduling_strategy": self._scheduling}
+        loading: Any = ray.remote(load).options(**options).remote(module)
         # AttributeError: of a release that could not drain yet.
         with contextlib.suppress(HostUnreachableError, TimeoutError, AttributeError):
             await asyncio.wait_for(Handles(self._namespace).call(name, HostActor.drain), RENEWAL_SECONDS)
@@ -131,7 +130,7 @@ class RayRenewable:
 
     async def begin(self, name: str) -> None:
         """Creates the actor, and returns when it has started."""
-        handle = await asyncio.to_thread(create, name, self._settings)
+        handle = await asyncio.to_thread(create, name, self._settings, self._scheduling)
         try:
             await asyncio.wait_for(method_of(handle, HostActor.ready).remote(), RENEWAL_SECONDS)
         except (RayError, TimeoutError) as error:
@@ -183,6 +182,7 @@ class RayActorDirectory:
         self._settings = settings
         self._namespace = names.namespace(settings)
         self._handles = Handles(self._namespace)
+        self._moving: dict[str, Scheduling] = {}
 
     async def ping(self, name: str) -> Heartbeat:
         """The actor's sign of life."""
@@ -202,7 +202,7 @@ class RayActorDirectory:
     async def create(self, name: str) -> None:
         """Creates the actor if there is none."""
         try:
-            await asyncio.to_thread(create, name, self._settings)
+            await asyncio.to_thread(create, name, self._settings, self._moving.get(name, SPREAD))
         except (RayError, ValueError) as error:
             raise HostUnreachableError(name) from error
 
@@ -229,6 +229,24 @@ class RayActorDirectory:
         """
         with contextlib.suppress(HostUnreachableError, TimeoutError, AttributeError):
             await asyncio.wait_for(self._handles.call(name, HostActor.passivate), EVERY_SECONDS)
+
+    async def nodes(self) -> set[str]:
+        """The ids of the nodes that actors may be on."""
+        try:
+            return await asyncio.to_thread(market_nodes)
+        except RayError as error:
+            raise HostUnreachableError from error
+
+    async def move(self, name: str, node_id: str) -> None:
+        """Renews the actor on another node. Who finds it missing meanwhile creates it there as well."""
+        there = self._moving[name] = on_node(node_id)
+        actors = RayRenewable(self._settings, there)
+        try:
+            await actors.drain(name)
+            await actors.end(name)
+            await actors.begin(name)
+        finally:
+            del self._moving[name]
 
 
 def kill(heartbeat: Heartbeat) -> None:

@@ -26,6 +26,8 @@ from actors.supervision.delisting import Delisting
 from actors.supervision.duty import Duties, Duty
 from actors.supervision.liveness import EVERY_SECONDS, LivenessMonitor
 from actors.supervision.recovery import Recovery
+from actors.supervision.spreading import EVERY_SECONDS as SPREADING_SECONDS
+from actors.supervision.spreading import spread
 from actors.supervision.stalled_purchases import StalledPurchases
 from actors.supervision.user_events import UserEventRelay
 from actors.tickets.entity import TicketEntity
@@ -72,6 +74,7 @@ class Supervisor(HostActor):
                 # Apart from the rest: a slow answer of Stripe must not hold up a hold that is due.
                 Duty("resume_purchases", EVERY_SECONDS, stalled_purchases.round),
                 Duty("delist_sellers", DELISTING_SECONDS, delisting.sweep),
+                Duty("spread_actors", SPREADING_SECONDS, self._spread_actors),
                 *own.mail_duties(self.settings),
                 *own.event_duties(self.settings),
                 *self._metric_duties(own),
@@ -107,6 +110,9 @@ class Supervisor(HostActor):
         await self._monitor.check(self._shared() | self._dedicated)
         idle = [name for name, heartbeat in self._monitor.heartbeats.items() if heartbeat.idle]
         await asyncio.gather(*(self._directory.passivate(name) for name in idle))
+
+    async def _spread_actors(self) -> None:
+        await spread(self._directory, self._shared(), self._monitor.heartbeats)
 
     async def _recover_writers(self) -> None:
         live = {name: heartbeat.writer for name, heartbeat in self._monitor.heartbeats.items()}

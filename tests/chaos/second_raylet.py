@@ -91,12 +91,10 @@ async def _placed(name: str, node_id: str, settings: Settings) -> bool:
     Ray takes that for a wish, and passes over a node that has just joined and is not known to all yet.
     """
     import ray  # noqa: PLC0415 - as above
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415
 
-    from actors.processes import on_ray  # noqa: PLC0415
+    from actors.processes import nodes, on_ray  # noqa: PLC0415
 
-    there = NodeAffinitySchedulingStrategy(node_id, soft=True)
-    actor: Any = await asyncio.to_thread(on_ray.create, name, settings, scheduling_strategy=there)
+    actor: Any = await asyncio.to_thread(on_ray.create, name, settings, nodes.on_node(node_id))
     with contextlib.suppress(ray.exceptions.RayActorError):  # it is still the one that was sent away
         (heartbeat,) = unpack(await actor.ping_packed.remote())
         if heartbeat.node_id == node_id:

@@ -45,6 +45,12 @@ class FakeActorDirectory:
     async def passivate(self, _name: str) -> None:
         raise AssertionError("nobody is idle")
 
+    async def nodes(self) -> set[str]:
+        raise AssertionError("nobody asked for it")
+
+    async def move(self, _name: str, _node_id: str) -> None:
+        raise AssertionError("nobody asked for it")
+
 
 @pytest.fixture
 def directory() -> FakeActorDirectory:

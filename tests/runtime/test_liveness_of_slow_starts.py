@@ -51,6 +51,12 @@ class FakeDirectory:
     async def passivate(self, name: str) -> None:
         """Nobody is idle here."""
 
+    async def nodes(self) -> set[str]:
+        raise AssertionError("nobody asked for it")
+
+    async def move(self, _name: str, _node_id: str) -> None:
+        raise AssertionError("nobody asked for it")
+
 
 def watched(starts_within: float, seconds: int) -> tuple[FakeDirectory, LivenessMonitor]:
     """A watch of so many seconds over an actor that takes its time."""

@@ -22,6 +22,8 @@ from config.settings import Settings
 from tests.simulation.loop import Process
 from tests.simulation.world import World
 
+# All processes are on it.
+NODE = "node"
 CLASSES: dict[str, type[HostActor]] = {
     names.TICKETS: TicketActor,
     names.ORDERS: OrderActor,
@@ -292,6 +294,12 @@ class SimulatedActorDirectory:
         with contextlib.suppress(HostUnreachableError, TimeoutError):
             await asyncio.wait_for(self._transport.ask(name, end), EVERY_SECONDS)
 
+    async def nodes(self) -> set[str]:
+        return {NODE}
+
+    async def move(self, _name: str, _node_id: str) -> None:
+        raise AssertionError("there is one node")
+
 
 class SimulatedSystem:
     """See system.System."""
@@ -307,7 +315,7 @@ class SimulatedSystem:
         return self._world.new_id()
 
     def place(self) -> tuple[int, str, float]:
-        return self._number, "node", 0.0
+        return self._number, NODE, 0.0
 
     def settings(self) -> Settings:
         return self._settings
