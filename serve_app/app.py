@@ -24,6 +24,7 @@ from serve_app.api import create_api
 from serve_app.bootstrap import open_services
 from serve_app.http.error_responses import unavailable
 from serve_app.http.replica_port import listen_at_own_address
+from serve_app.http.replica_shutdown import on_shutdown
 from serve_app.services import Services
 
 _log = structlog.get_logger()
@@ -49,6 +50,7 @@ class Api:
         own = self._settings
         spans.configure(own.otel_exporter_otlp_endpoint, own.otel_traces_sampler_arg, "holdfast-api")
         services = await self._open.enter_async_context(open_replica(self._settings))
+        on_shutdown(services.end_streams)
         api = behind_ray(create_api(services, answers_request_ids=False))  # Serve does
         on_ray.emit_metrics(self._settings, api.state.request_counts.samples)
 

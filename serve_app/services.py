@@ -115,6 +115,11 @@ class Services:
         """Return where the request comes from, for limits."""
         return client_address(request, self.settings.trusted_proxies, self.ingress_keys)
 
+    def end_streams(self) -> None:
+        """End all open streams and open no more: pages and programs come back to another replica, with jitter."""
+        self.live.end_all()
+        self.events.end_all()
+
     async def trader(self, request: Request) -> Session:
         """Return the session of somebody who may sell and buy. Raises NotAuthorizedError and ForbiddenError.
 

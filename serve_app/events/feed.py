@@ -152,6 +152,12 @@ class EventFeed:
         if self._listeners.pop(listener, None) is not None:
             self._streams.give_back(listener.session.user_id, listener.address)
 
+    def end_all(self) -> None:
+        """End all streams, and open no more."""
+        self._streams.close()
+        for listener in self._listeners:
+            listener.end()
+
     def on_message(self, message: Message) -> None:
         """Tell the listeners of an event that the replica's reader found."""
         if message.partition is None or message.entry_id is None:

@@ -34,6 +34,10 @@ class OpenStreams:
         self._count += 1
         self._open.update(_keys(owner, address))
 
+    def close(self) -> None:
+        """Let nobody open another one."""
+        self._most = 0
+
     def give_back(self, owner: str | None, address: str) -> None:
         """Count one less."""
         self._count -= 1

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -11,9 +12,12 @@ import pytest
 from bson import ObjectId
 
 from benchmarks.support.running_market import running_market
+from benchmarks.support.session_cookies import cookie_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
+# Serve would wait for ten, and HAProxy for five.
+MOST_SECONDS = 3.0
 # Ray reads its settings when it is imported.
 DEPLOY = """
 from cli.status import attached
@@ -26,6 +30,17 @@ with attached(settings):
     from serve_app.app import build_live
 
     serve.run(build_live(settings.model_copy(update={"live_streams": None})), name="live", route_prefix="/live")
+"""
+
+END = """
+from cli.status import attached
+from config.settings import load
+
+with attached(load()):
+    from ray import serve
+
+    print("now", flush=True)
+    serve.delete("holdfast")
 """
 
 
@@ -44,3 +59,18 @@ async def test_streams_are_served_by_the_live_application_and_pages_by_the_marke
                 response = await streams.enter_async_context(http.stream("GET", path))
                 assert response.status_code == 200
                 assert response.headers["content-type"].startswith("text/event-stream")
+            # The marketplace's replica has one of a program, which is not to keep it from ending.
+            cookies = {"Cookie": cookie_for(market.key)[1]}
+            program = await streams.enter_async_context(http.stream("GET", "/api/events", headers=cookies))
+            assert program.status_code == 200
+            (replica,) = market.actors("ServeReplica:holdfast:Api")
+            ending = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", END, env=market.environment, cwd=market.folder, stdout=subprocess.PIPE
+            )
+            assert ending.stdout is not None
+            assert await ending.stdout.readline() == b"now\n"
+            began = time.monotonic()
+            await asyncio.to_thread(replica.wait, 30)
+            assert time.monotonic() - began < MOST_SECONDS
+            assert b"retry: " in await program.aread(), "it ended in order"
+            assert await ending.wait() == 0

@@ -268,6 +268,18 @@ async def test_stream_that_never_began_is_forgotten(market: Market) -> None:
     assert not feed._topics
 
 
+async def test_streams_end_at_once_when_their_replica_does_and_none_opens_there(market: Market) -> None:
+    seller = await market.member()
+    ticket = await seller.lists()
+    path = f"/live?view=cards&tickets={ticket['id']}.{ticket['version']}"
+    async with listening(await market.anyone(), ticket) as page, seller.http.stream("GET", "/api/events") as program:
+        market.services.end_streams()
+        assert (await page.next())[0] == "end"
+        async with asyncio.timeout(2):
+            assert "retry: " in (await program.aread()).decode(), "it is told how long to wait"
+    assert (await seller.http.get(path)).status_code == 503
+
+
 async def test_ticket_that_cannot_be_shown_keeps_nobody_from_hearing_of_others(
     market: Market, monkeypatch: pytest.MonkeyPatch
 ) -> None:

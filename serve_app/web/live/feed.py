@@ -175,6 +175,12 @@ class LiveFeed:
                 if not topic.viewers:
                     del self._topics[ticket_id]
 
+    def end_all(self) -> None:
+        """End all streams, and open no more."""
+        self._streams.close()
+        for viewer in self._viewers:
+            viewer.end()
+
     def topic(self, ticket_id: str) -> Topic:
         """Return what is known of a watched ticket."""
         return self._topics[ticket_id]
