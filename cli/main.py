@@ -27,9 +27,7 @@ from cli.events.command import app as events_app
 from cli.history import command as history
 from cli.history.operations import HistoryError
 from cli.journal.command import app as journal_app
-from cli.load import contention
-from cli.load import purchases as purchasing
-from cli.load.http_sessions import LoadError
+from cli.load.command import app as load_app
 from cli.seed import command as seeding
 from cli.up.command import up as run_market
 from cli.up.data_dir import DataFolderInUseError
@@ -50,6 +48,7 @@ actors_app = typer.Typer(no_args_is_help=True, help="The market's actors on the 
 app.add_typer(actors_app, name="actors")
 app.add_typer(journal_app, name="journal")
 app.add_typer(events_app, name="events")
+app.add_typer(load_app, name="load")
 
 Email = Annotated[str, typer.Argument(help="the address that they sign in with")]
 
@@ -80,7 +79,7 @@ def down() -> None:
 
 
 @app.command()
-def check_history(file: Annotated[Path, typer.Argument(help="what `holdfast load --history` wrote")]) -> None:
+def check_history(file: Annotated[Path, typer.Argument(help="what `holdfast load contend` wrote")]) -> None:
     """Check that what people were told can be explained by some order of their requests (linearizability)."""
     console = Console(highlight=False, soft_wrap=True)
     try:
@@ -126,39 +125,6 @@ def verify(*, as_json: Annotated[bool, typer.Option("--json", help="for programs
     else:
         reconciliation.show(found, Console(highlight=False))
     if found.violations:
-        raise typer.Exit(1)
-
-
-@app.command()
-def load(  # noqa: PLR0913 - options
-    *,
-    purchases: Annotated[int, typer.Option(min=1, max=1_000_000, help="how many to make")] = 200,
-    buyers: Annotated[int, typer.Option(min=1, max=500, help="how many buy at a time")] = 16,
-    faults: Annotated[float, typer.Option(min=0, max=1, help="how likely each of the sandbox's faults is")] = 0.0,
-    seed: Annotated[int, typer.Option(help="for the same faults and cards again")] = 1,
-    history: Annotated[
-        Path | None,
-        typer.Option(dir_okay=False, help="contend for few tickets instead, and write down everything here"),
-    ] = None,
-    seconds: Annotated[float, typer.Option(min=1, max=86_400, help="with --history: for how long")] = 30.0,
-    tickets: Annotated[int, typer.Option(min=1, max=1_000, help="with --history: how many are contended for")] = 6,
-) -> None:
-    """Buy tickets at the running market, with the sandbox failing on demand, and say what came of it."""
-    console = Console(highlight=False)
-    try:
-        settings = reporting.with_database(load_settings())
-        if history is None:
-            result = asyncio.run(purchasing.run(settings, purchasing.Plan(purchases, buyers, faults, seed)))
-            purchasing.show(result, console)
-            wrong = result.wrong
-        else:
-            plan = contention.Plan(history, seconds, tickets, buyers, faults, seed)
-            seen = asyncio.run(contention.run(settings, plan))
-            contention.show(seen, plan, console)
-            wrong = seen.wrong
-    except (reporting.NotRunningError, LoadError, OSError) as error:
-        fail(str(error), exit_code=1)
-    if wrong:
         raise typer.Exit(1)
 
 

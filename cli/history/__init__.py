@@ -1,1 +1,1 @@
-"""What people were told, as `holdfast load --history` wrote it down, and whether it can be explained."""
+"""What people were told, as `holdfast load contend` wrote it down, and whether it can be explained."""

@@ -1,4 +1,4 @@
-"""What people asked of the market and were told, as `holdfast load --history FILE` wrote it down."""
+"""What people asked of the market and were told, as `holdfast load contend FILE` wrote it down."""
 
 import json
 import math

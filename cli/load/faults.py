@@ -41,7 +41,11 @@ async def _set_faults(ledger: MongoLedger, faults: FaultPlan | None) -> None:
             await ledger.set_faults(faults)
         except LedgerUnavailable:
             if time.monotonic() > deadline:
-                wanted = "on" if faults else "off: run `holdfast load --faults 0.01 --purchases 1` to have that done"
+                wanted = (
+                    "on"
+                    if faults
+                    else "off: run `holdfast load purchases-under-faults --faults 0.01 --purchases 1` to have that done"
+                )
                 raise LoadError(f"the database does not answer, so the faults could not be turned {wanted}") from None
             await asyncio.sleep(PAUSE_SECONDS)
         else:

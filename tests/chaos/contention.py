@@ -43,7 +43,7 @@ async def under_contention(market: RunningMarket, strikes: Sequence[str] = STRIK
     file = market.folder / "history.jsonl"
     seconds = BETWEEN_SECONDS * (len(strikes) + 1)
     load = await asyncio.create_subprocess_exec(
-        HOLDFAST, "load", "--history", str(file), "--seconds", str(seconds), "--buyers", str(BUYERS),
+        HOLDFAST, "load", "contend", str(file), "--seconds", str(seconds), "--buyers", str(BUYERS),
         env=market.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     try:

@@ -9,7 +9,7 @@ import uvicorn
 
 from actors.tickets.entity import TicketEntity
 from cli.history.operations import History, read_history
-from cli.load import contention
+from cli.load.contention import contend
 from config.ports import free_port
 from config.settings import Settings
 from serve_app.api import create_api
@@ -46,5 +46,5 @@ async def contended(settings: Settings, behaviour: type[TicketEntity], file: Pat
     short = {"reservation_seconds": 1, "offer_seconds": 1}
     settings = settings.model_copy(update={"http_port": free_port(), "rate_limits": False} | short)
     async with served(settings, behaviour):
-        await contention.run(settings, contention.Plan(file, SECONDS, tickets, BUYERS, faults=0.0, seed=1))
+        await contend.run(settings, contend.Plan(file, SECONDS, tickets, BUYERS, faults=0.0, seed=1))
     return read_history(file)

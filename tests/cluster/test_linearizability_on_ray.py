@@ -49,11 +49,14 @@ def recorded(market: RunningMarket, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("history")
     chance = random.Random(11)  # noqa: S311 - whom to kill is no secret
     file, output = folder / "history.jsonl", folder / "load.txt"
-    options = {"--history": file, "--seconds": SECONDS, "--tickets": TICKETS, "--buyers": BUYERS}
+    options = {"--seconds": SECONDS, "--tickets": TICKETS, "--buyers": BUYERS}
     words = [str(word) for option in options.items() for word in option]
     with output.open("wb") as log:
         load = subprocess.Popen(
-            [HOLDFAST, "load", *words], env={**market.environment, "COLUMNS": "120"}, stdout=log, stderr=log
+            [HOLDFAST, "load", "contend", str(file), *words],
+            env={**market.environment, "COLUMNS": "120"},
+            stdout=log,
+            stderr=log,
         )
     deadline = time.monotonic() + LONGEST_LOAD_SECONDS
     killed: Counter[str] = Counter()

@@ -51,11 +51,14 @@ def test_purchases_under_faults_and_kills_end_with_every_cent_accounted_for(
     output = tmp_path / "load.txt"
     with output.open("wb") as log:
         load = subprocess.Popen(
-            [HOLDFAST, "load", "--purchases", str(PURCHASES), "--buyers", str(BUYERS), "--faults", str(FAULTS)],
+            [
+                HOLDFAST, "load", "purchases-under-faults",
+                "--purchases", str(PURCHASES), "--buyers", str(BUYERS), "--faults", str(FAULTS),
+            ],
             env={**market.environment, "COLUMNS": "120"},
             stdout=log,
             stderr=subprocess.STDOUT,
-        )
+        )  # fmt: skip
     deadline = time.monotonic() + LONGEST_LOAD_SECONDS
     try:
         next_kill = time.monotonic() + victims.uniform(*BETWEEN_KILLS_SECONDS)

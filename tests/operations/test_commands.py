@@ -26,9 +26,9 @@ def run(folder: Path, *words: str, **settings: str) -> subprocess.CompletedProce
     )
 
 
-@pytest.mark.parametrize("command", ["status", "verify", "load"])
+@pytest.mark.parametrize("command", ["status", "verify", "load purchases-under-faults"])
 def test_without_a_market_a_command_says_how_to_start_one(tmp_path: Path, command: str) -> None:
-    done = run(tmp_path, command)
+    done = run(tmp_path, *command.split())
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
@@ -79,7 +79,7 @@ def test_a_database_that_does_not_answer_is_reported_in_one_line(tmp_path: Path)
 
 
 def test_a_load_without_a_market_at_its_port_is_reported_in_one_line(tmp_path: Path) -> None:
-    done = run(tmp_path, "load", MONGODB_URL="mongodb://127.0.0.1:1/holdfast")
+    done = run(tmp_path, "load", "purchases-under-faults", MONGODB_URL="mongodb://127.0.0.1:1/holdfast")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "does not answer" in done.stderr
@@ -88,12 +88,12 @@ def test_a_load_without_a_market_at_its_port_is_reported_in_one_line(tmp_path: P
 @pytest.mark.parametrize(
     "words",
     [
-        ("load", "--faults", "2"),
-        ("load", "--purchases", "0"),
-        ("load", "--buyers", "x"),
-        ("load", "--history", "h.jsonl", "--seconds", "0"),
-        ("load", "--history", "h.jsonl", "--tickets", "0"),
-        ("load", "--history", "."),
+        ("load", "purchases-under-faults", "--faults", "2"),
+        ("load", "purchases-under-faults", "--purchases", "0"),
+        ("load", "purchases-under-faults", "--buyers", "x"),
+        ("load", "contend", "h.jsonl", "--seconds", "0"),
+        ("load", "contend", "h.jsonl", "--tickets", "0"),
+        ("load", "contend", "."),
     ],
 )
 def test_options_out_of_bounds_are_refused(tmp_path: Path, words: tuple[str, ...]) -> None:
@@ -101,16 +101,15 @@ def test_options_out_of_bounds_are_refused(tmp_path: Path, words: tuple[str, ...
 
 
 def test_a_history_that_cannot_be_written_is_reported_in_one_line(tmp_path: Path) -> None:
-    done = run(tmp_path, "load", "--history", "nowhere/h.jsonl", MONGODB_URL="mongodb://127.0.0.1:1/holdfast")
+    done = run(tmp_path, "load", "contend", "nowhere/h.jsonl", MONGODB_URL="mongodb://127.0.0.1:1/holdfast")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "nowhere/h.jsonl" in done.stderr
 
 
 def test_faults_are_refused_where_real_money_is_paid(tmp_path: Path) -> None:
-    done = run(
-        tmp_path, "load", "--faults", "0.1", MONGODB_URL="mongodb://127.0.0.1:1/holdfast", STRIPE_KEY="sk_test_example"
-    )
+    words = ("load", "purchases-under-faults", "--faults", "0.1")
+    done = run(tmp_path, *words, MONGODB_URL="mongodb://127.0.0.1:1/holdfast", STRIPE_KEY="sk_test_example")
     assert done.returncode == 1
     assert "unset STRIPE_KEY" in done.stderr
 

@@ -1,4 +1,4 @@
-"""``holdfast load``: buyers who list, hold and pay over HTTP, and check every answer."""
+"""``holdfast load purchases-under-faults``: buyers who list, hold and pay over HTTP, and check every answer."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""``holdfast load --history``: many people at few tickets, and everything that was asked and answered written down."""
+"""``holdfast load contend``: many people at few tickets, and everything that was asked and answered written down."""
 
 import asyncio
 import random
@@ -13,12 +13,12 @@ from rich.table import Table
 
 from cli.history.file import HistoryFile
 from cli.history.operations import Kind
-from cli.load.buyers import Buyer
+from cli.load.contention.buyers import Buyer
+from cli.load.contention.hot_tickets import TicketPool
+from cli.load.contention.recording_client import Person, RecordingClient, Seen
+from cli.load.contention.sellers import Seller
 from cli.load.faults import sandbox_faults
-from cli.load.hot_tickets import TicketPool
 from cli.load.http_sessions import session, signed_up
-from cli.load.recording_client import Person, RecordingClient, Seen
-from cli.load.sellers import Seller
 from config.settings import Settings
 
 SELLERS = 2

@@ -3,8 +3,8 @@
 import random
 
 from cli.history.operations import Kind
-from cli.load.hot_tickets import HotTicket, TicketPool
-from cli.load.recording_client import Call, RecordingClient, Response
+from cli.load.contention.hot_tickets import HotTicket, TicketPool
+from cli.load.contention.recording_client import Call, RecordingClient, Response
 
 TITLE = "Hot"
 PRICES = (20, 25, 30, 35.5)

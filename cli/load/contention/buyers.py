@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from cli.history.operations import Kind
-from cli.load.hot_tickets import HotTicket, TicketPool
-from cli.load.recording_client import Call, RecordingClient, Response
+from cli.load.contention.hot_tickets import HotTicket, TicketPool
+from cli.load.contention.recording_client import Call, RecordingClient, Response
 
 CARDS = ("pm_card_visa",) * 3 + ("pm_card_chargeDeclined",)
 OWN_LIST = 20
