@@ -1,24 +1,18 @@
 """The results: tables for the terminal, JSON for programs, and a plot."""
 
 import json
-import os
-import platform
-import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import psutil
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks import load
 from benchmarks.bench import Outcome, Plan
 from benchmarks.peers import cluster
+from cli.load.report.machine import machine
 
 PACKAGES = ("ray", "fastapi", "pymongo", "secantusdb", "asyncpg", "uvicorn", "uvloop")
 RESULTS = Path(__file__).parent / "results"
@@ -26,25 +20,17 @@ _WRONG_SHOWN = 10
 _TENTHS_BELOW = 100
 
 
-def machine() -> dict[str, Any]:
+def measured_on() -> dict[str, Any]:
     """What the figures were measured on."""
-    return {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": _commit(),
-        "architecture": platform.machine(),
-        "cores": os.cpu_count(),
-        "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
-        "python": platform.python_version(),
-        "load_average_at_the_end": os.getloadavg()[0],
-        "load_generator": load.generator(),
-        "versions": {**dict(_versions()), "postgresql": cluster.version()},
-    }
+    found = machine(PACKAGES)
+    versions = {**found["versions"], "postgresql": cluster.version()}
+    return {**found, "load_generator": load.generator(), "versions": versions}
 
 
 def as_json(plan: Plan, outcomes: Sequence[Outcome]) -> str:
     """Everything, each round included."""
     scenarios = {outcome.name: asdict(outcome) for outcome in outcomes}
-    return json.dumps({"machine": machine(), "plan": asdict(plan), "scenarios": scenarios}, indent=2)
+    return json.dumps({"machine": measured_on(), "plan": asdict(plan), "scenarios": scenarios}, indent=2)
 
 
 def show(console: Console, outcomes: Sequence[Outcome]) -> None:
@@ -95,15 +81,3 @@ def spoken(value: object) -> str:
             return ", ".join(f"{name} {spoken(each)}" for name, each in value.items()) or "-"
         case _:
             return str(value)
-
-
-def _versions() -> Iterator[tuple[str, str]]:
-    for name in PACKAGES:
-        with suppress(PackageNotFoundError):
-            yield name, version(name)
-
-
-def _commit() -> str:
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    said = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)  # noqa: S603
-    return said.stdout.strip() or "unknown"

@@ -7,8 +7,9 @@ from typing import TypeVar
 
 import uvloop
 
-from benchmarks.load.http_load import NAME, Connection
+from benchmarks.load.http_load import NAME
 from benchmarks.load.result import Result
+from cli.load.generator.connection import Connection, local
 
 Buyer = TypeVar("Buyer")
 Buys = Callable[[Connection, Buyer, Result], Awaitable[None]]
@@ -28,7 +29,7 @@ async def _run(port: int, buyers: Sequence[Buyer], connections: int, buys: Buys[
     began = time.perf_counter()
 
     async def serve() -> None:
-        connection = Connection(port)
+        connection = Connection(local(port))
         try:
             while time.perf_counter() - began < most_seconds and (buyer := next(waiting, None)) is not None:
                 await buys(connection, buyer, result)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from cli.load.generator.connection import encode
+
 ID_DIGITS = 24
 CREATED = 201
 OK = 200
@@ -44,12 +46,7 @@ def request(  # noqa: PLR0913 - all that a request can say
     method: str, path: str, *, cookie: str = "", body: bytes = b"", key: str = "", parts: tuple[str, ...] = ()
 ) -> Request:
     """A request as it goes over the wire."""
-    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n"
-    if cookie:
-        head += f"Cookie: {cookie}\r\n"
-    if body:
-        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-    return Request(head.encode() + b"\r\n" + body, key, parts)
+    return Request(encode(method, path, "localhost", cookie, body), key, parts)
 
 
 class Judge:

@@ -12,9 +12,9 @@ from benchmarks import cost
 from benchmarks.bench import Bench, MeasuredMarket, Outcome
 from benchmarks.load import buyers, http_load
 from benchmarks.load.exchange import CONFLICT, CREATED, ERROR_BODY, request
-from benchmarks.load.http_load import Connection
 from benchmarks.load.result import Result
 from benchmarks.support.session_cookies import cookie_for
+from cli.load.generator.connection import Connection
 
 CONNECTIONS = 128
 FRONT_ROWS = 100
@@ -87,7 +87,7 @@ async def _buy(connection: Connection, sale: Sale, person: tuple[str, str], resu
         body = json.dumps({"ticketId": ticket_id}).encode()
         began = time.perf_counter()
         result.sent += 1
-        status, answer = await connection.ask(request("POST", "/api/orders", cookie=cookie, body=body).raw)
+        status, answer, _ = await connection.ask(request("POST", "/api/orders", cookie=cookie, body=body).raw)
         took = time.perf_counter() - began
         sale.left.pop(ticket_id, None)
         if status == CREATED:

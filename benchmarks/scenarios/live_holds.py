@@ -12,8 +12,8 @@ from benchmarks import cost
 from benchmarks.bench import Bench, MeasuredMarket, Outcome
 from benchmarks.load import buyers
 from benchmarks.load.exchange import OK, request
-from benchmarks.load.http_load import Connection
 from benchmarks.load.result import Result, percentile
+from cli.load.generator.connection import Connection
 from cli.status import ADDRESS_FILE
 
 _REPOSITORY = Path(__file__).parents[2]
@@ -113,7 +113,7 @@ async def _read(connection: Connection, wanted: tuple[str, str], result: Result)
     ticket_id, wanted_status = wanted
     began = time.perf_counter()
     result.sent += 1
-    status, body = await connection.ask(request("GET", f"/api/tickets/{ticket_id}").raw)
+    status, body, _ = await connection.ask(request("GET", f"/api/tickets/{ticket_id}").raw)
     if status == OK and json.loads(body)["status"] == wanted_status:
         result.successes += 1
         result.took.append(time.perf_counter() - began)

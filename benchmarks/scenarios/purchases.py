@@ -9,9 +9,9 @@ from benchmarks.bench import Bench, MeasuredMarket, Outcome
 from benchmarks.comparison import middle
 from benchmarks.load import buyers, http_load
 from benchmarks.load.exchange import CREATED, OK, request
-from benchmarks.load.http_load import Connection
 from benchmarks.load.result import Result
 from benchmarks.support.session_cookies import cookie_for
+from cli.load.generator.connection import Connection
 
 CONNECTIONS = (16, 64)
 MOST_SECONDS = 60.0
@@ -79,12 +79,12 @@ async def _complaint(connection: Connection, wanted: tuple[str, str, str]) -> st
     status, charge = await _ask(connection, "/api/payments", cookie, payment)
     if status != CREATED or (charge["status"], charge["orderId"]) != ("completed", order["id"]):
         return f"order {order['id']} was paid: {status} {charge}"
-    status, body = await connection.ask(request("GET", f"/api/orders/{order['id']}", cookie=cookie).raw)
+    status, body, _ = await connection.ask(request("GET", f"/api/orders/{order['id']}", cookie=cookie).raw)
     if status != OK or json.loads(body)["status"] != "complete":
         return f"order {order['id']} was paid, and it reads {body[:200]!r}"
     return None
 
 
 async def _ask(connection: Connection, path: str, cookie: str, body: dict[str, str]) -> tuple[int, dict[str, Any]]:
-    status, answer = await connection.ask(request("POST", path, cookie=cookie, body=json.dumps(body).encode()).raw)
+    status, answer, _ = await connection.ask(request("POST", path, cookie=cookie, body=json.dumps(body).encode()).raw)
     return status, json.loads(answer)

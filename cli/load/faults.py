@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from actors.storage.database import connect, database_of
 from actors.storage.sandbox_ledger import MongoLedger
 from actors.stripe.sandbox import FaultPlan, LedgerUnavailable
-from cli.load.http_sessions import PATIENCE_SECONDS, PAUSE_SECONDS, LoadError
+from cli.load.errors import LoadError
+from cli.load.http_sessions import PATIENCE_SECONDS, PAUSE_SECONDS
 from config.settings import Settings
 
 

@@ -5,16 +5,13 @@ from http import HTTPStatus
 
 import aiohttp
 
+from cli.load.errors import LoadError
 from config.settings import Settings
 
 # A client repeats its request while the answer is not known, for as long as people have patience.
 PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.25
 MADE = (HTTPStatus.CREATED, HTTPStatus.OK)
-
-
-class LoadError(Exception):
-    """The load could not begin; the message says what to do."""
 
 
 def session(settings: Settings, seconds: float = 300.0) -> aiohttp.ClientSession:

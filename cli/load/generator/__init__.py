@@ -1,0 +1,1 @@
+"""What makes the load: timetable, connections, measured visits, and the counts that come of them."""

@@ -1,0 +1,153 @@
+"""The load itself: generators are begun, what they tell is added up, and a stop condition ends it early."""
+
+import signal
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Event
+
+from cli.load.conditions import Answers
+from cli.load.errors import LoadError
+from cli.load.fleet import Fleet
+from cli.load.generator.tally import Latencies, Outcome, PackedCell, Snapshot, Starts, Tally
+from cli.load.plan import Plan
+from cli.load.preparation import LIMITED
+
+# Stop conditions look at so many seconds, so that a market that was fast for an hour can break down now.
+WINDOW_SECONDS = 10
+# When most of the first answers are 429, the load measures nothing but the limit.
+_FIRST_ANSWERS = 20
+_TAKE_SECONDS = 0.25
+_WRONG_KEPT = 20
+
+
+@dataclass(slots=True)
+class Second:
+    """What all generators told of one second. Latencies stay packed: a load may have thousands of seconds."""
+
+    starts: Starts = field(default_factory=Starts)
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    latencies: list[bytes] = field(default_factory=list)
+    cpu_shares: dict[int, float] = field(default_factory=dict)
+    in_flight: int = 0
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Count what one generator told."""
+        for starts in snapshot.starts.values():
+            self.starts.add(starts)
+        for cell in snapshot.cells.values():
+            self.latencies.append(cell.corrected)
+            self.outcomes.update(_by_outcome(cell))
+        self.cpu_shares[snapshot.generator] = snapshot.cpu_share
+        self.in_flight += snapshot.in_flight
+
+
+@dataclass(slots=True)
+class Measurement:
+    """What came of a load, or of a load so far. `stopped` says which condition ended it early.
+
+    `began_at` is in seconds of the wall clock.
+    """
+
+    plan: Plan
+    place: str
+    began_at: float = 0.0
+    tally: Tally = field(default_factory=Tally)
+    seconds: dict[int, Second] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+    stopped: str | None = None
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Count what a generator told."""
+        self.tally.add(snapshot)
+        self.seconds.setdefault(snapshot.second, Second()).add(snapshot)
+        self.wrong.extend(snapshot.wrong[: _WRONG_KEPT - len(self.wrong)])
+
+    @property
+    def measured_stages(self) -> list[int]:
+        """The indexes of the stages that count."""
+        return [index for index, stage in enumerate(self.plan.model.stages) if stage.is_measured]
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether most of the answers are 429."""
+        outcomes = self.outcomes(range(len(self.plan.model.stages)))
+        return outcomes.total() >= _FIRST_ANSWERS and outcomes[Outcome.LIMITED] > outcomes.total() / 2
+
+    def outcomes(self, stages: Sequence[int]) -> Counter[Outcome]:
+        """Return how many answers there were of each kind."""
+        found: Counter[Outcome] = Counter()
+        for (stage, _), cell in self.tally.cells.items():
+            if stage in stages:
+                for (outcome, _reason), count in cell.outcomes.items():
+                    found[outcome] += count
+        return found
+
+    def starts(self, stages: Sequence[int]) -> Starts:
+        """Return how visits of these stages began."""
+        found = Starts()
+        for stage in stages:
+            found.add(self.tally.of_stage(stage))
+        return found
+
+    def answers(self, stages: Sequence[int]) -> Answers:
+        """Return what conditions look at, of these stages."""
+        latencies = Latencies()
+        for (stage, _), cell in self.tally.cells.items():
+            if stage in stages:
+                latencies.add(cell.corrected)
+        return Answers(latencies, self.outcomes(stages))
+
+
+def measure(plan: Plan, fleet: Fleet, on_news: Callable[[Measurement], None]) -> Measurement:
+    """Return what came of the load; Ctrl-C ends it early. Raises LoadError when it measured nothing."""
+    found = Measurement(plan, fleet.place)
+    recent: deque[Snapshot] = deque()
+    with _interruptible() as is_interrupted:
+        found.began_at = fleet.begin()
+        while not fleet.is_over:
+            told = fleet.take(_TAKE_SECONDS)
+            for snapshot in told:
+                found.add(snapshot)
+                recent.append(snapshot)
+                if snapshot.second > recent[0].second + WINDOW_SECONDS:
+                    recent.popleft()
+            if told and found.is_limited:
+                raise LoadError(LIMITED)
+            if found.stopped is None:
+                crossed = _first_that_holds(plan, recent) if told else None
+                found.stopped = "Ctrl-C" if is_interrupted.is_set() else crossed
+                if found.stopped is not None:
+                    fleet.stop()
+            on_news(found)
+    return found
+
+
+@contextmanager
+def _interruptible() -> Iterator[Event]:
+    """Give an event that Ctrl-C sets, instead of ending what is done: what was measured until then is told."""
+    is_interrupted = Event()
+    before = signal.signal(signal.SIGINT, lambda *_: is_interrupted.set())
+    try:
+        yield is_interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _first_that_holds(plan: Plan, recent: Sequence[Snapshot]) -> str | None:
+    """Return the first stop condition that holds of what is recent, without the ramp."""
+    if not plan.stop_if:
+        return None
+    measurement = Measurement(plan, "")
+    for snapshot in recent:
+        measurement.tally.add(snapshot)
+    answers = measurement.answers(measurement.measured_stages)
+    return next((each.text for each in plan.stop_if if each.holds(answers)), None)
+
+
+def _by_outcome(cell: PackedCell) -> Counter[Outcome]:
+    found: Counter[Outcome] = Counter()
+    for (outcome, _), count in cell.outcomes.items():
+        found[outcome] += count
+    return found
