@@ -1,7 +1,7 @@
 """The load itself: generators are begun, what they tell is added up, and a stop condition ends it early."""
 
 import signal
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -51,7 +51,7 @@ class Measurement:
     """
 
     plan: Plan
-    place: str
+    place: str = ""
     began_at: float = 0.0
     tally: Tally = field(default_factory=Tally)
     seconds: dict[int, Second] = field(default_factory=dict)
@@ -63,6 +63,11 @@ class Measurement:
         self.tally.add(snapshot)
         self.seconds.setdefault(snapshot.second, Second()).add(snapshot)
         self.wrong.extend(snapshot.wrong[: _WRONG_KEPT - len(self.wrong)])
+
+    @property
+    def last_second(self) -> int:
+        """The last second that was told of; 0 before."""
+        return max(self.seconds, default=0)
 
     @property
     def measured_stages(self) -> list[int]:
@@ -102,26 +107,30 @@ class Measurement:
 
 def measure(plan: Plan, fleet: Fleet, on_news: Callable[[Measurement], None]) -> Measurement:
     """Return what came of the load; Ctrl-C ends it early. Raises LoadError when it measured nothing."""
-    found = Measurement(plan, fleet.place)
-    recent: deque[Snapshot] = deque()
+    found = Measurement(plan)
+    looked_at = 0
     with _interruptible() as is_interrupted:
         found.began_at = fleet.begin()
+        found.place = fleet.place
         while not fleet.is_over:
-            told = fleet.take(_TAKE_SECONDS)
-            for snapshot in told:
+            for snapshot in fleet.take(_TAKE_SECONDS):
                 found.add(snapshot)
-                recent.append(snapshot)
-                if snapshot.second > recent[0].second + WINDOW_SECONDS:
-                    recent.popleft()
-            if told and found.is_limited:
+            if found.is_limited:
                 raise LoadError(LIMITED)
-            if found.stopped is None:
-                crossed = _first_that_holds(plan, recent) if told else None
-                found.stopped = "Ctrl-C" if is_interrupted.is_set() else crossed
-                if found.stopped is not None:
-                    fleet.stop()
+            if is_interrupted.is_set():
+                _stop(found, fleet, "Ctrl-C")
+            elif found.last_second > looked_at:
+                looked_at = found.last_second
+                _stop(found, fleet, _first_that_holds(found))
             on_news(found)
     return found
+
+
+def _stop(found: Measurement, fleet: Fleet, reason: str | None) -> None:
+    """Stop the load if there is a reason, and it was not stopped before."""
+    if reason is not None and found.stopped is None:
+        found.stopped = reason
+        fleet.stop()
 
 
 @contextmanager
@@ -135,15 +144,17 @@ def _interruptible() -> Iterator[Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def _first_that_holds(plan: Plan, recent: Sequence[Snapshot]) -> str | None:
-    """Return the first stop condition that holds of what is recent, without the ramp."""
-    if not plan.stop_if:
+def _first_that_holds(found: Measurement) -> str | None:
+    """Return the first stop condition that holds of the last seconds, without the ramp."""
+    if not found.plan.stop_if:
         return None
-    measurement = Measurement(plan, "")
-    for snapshot in recent:
-        measurement.tally.add(snapshot)
-    answers = measurement.answers(measurement.measured_stages)
-    return next((each.text for each in plan.stop_if if each.holds(answers)), None)
+    first = max(found.plan.model.ramp_seconds, found.last_second - WINDOW_SECONDS)
+    latencies, outcomes = Latencies(), Counter[Outcome]()
+    for each in (each for at, each in found.seconds.items() if at >= first):
+        outcomes.update(each.outcomes)
+        for packed in each.latencies:
+            latencies.add_packed(packed)
+    return next((each.text for each in found.plan.stop_if if each.holds(Answers(latencies, outcomes))), None)
 
 
 def _by_outcome(cell: PackedCell) -> Counter[Outcome]:

@@ -56,9 +56,8 @@ class Plan:
     @property
     def model_in_words(self) -> str:
         """The model, named for the output."""
-        model, duration = self.model, self.model.seconds
-        ramp = sum(stage.seconds for stage in model.stages if not stage.is_measured)
-        ends = f"for {duration - ramp:g} s after a ramp of {ramp:g} s"
+        model, ramp = self.model, self.model.ramp_seconds
+        ends = f"for {model.seconds - ramp:g} s after a ramp of {ramp:g} s"
         if model.users is not None:
             return f"closed: {model.users} users who think for {model.think_seconds:g} s on average, {ends}"
         rates = " then ".join(f"{stage.last_rate:g}" for stage in model.stages if stage.is_measured)

@@ -13,6 +13,7 @@ from cli.load.report.schema import REPORT
 from cli.load.summaries import SUMMARIES
 from cli.main import app
 from tests.load.support.server import Server, market, server
+from tests.operations.test_commands import run
 
 BRIEF = ("--ramp", "0s", "--duration", "500ms", "--buyers", "2")
 
@@ -45,6 +46,16 @@ def test_a_load_that_is_met_reports_and_exits_with_0(tmp_path: Path, small: Serv
     assert "set MONGODB_URL to have its books checked" in done.stdout
     assert "report.png" in done.stderr
     assert REPORT.validate_json((tmp_path / "r" / "report.json").read_bytes())["verdict"]["exitCode"] == done.exit_code
+
+
+def test_a_database_that_is_away_leaves_the_books_unverified(tmp_path: Path, small: Server) -> None:
+    done = run(
+        tmp_path, "load", "browse", "--rate", "50", *target(small), *BRIEF,
+        MONGODB_URL="mongodb://127.0.0.1:1/holdfast",
+    )  # fmt: skip
+    assert done.returncode in (0, 3), done.stderr
+    assert "not done: the ledgers could not be read" in done.stdout
+    assert "Traceback" not in done.stderr
 
 
 def test_with_json_the_output_is_the_report_alone(tmp_path: Path, small: Server) -> None:

@@ -11,7 +11,7 @@ class Fleet(Protocol):
 
     @property
     def place(self) -> str:
-        """Where they run, for the report."""
+        """Where they run, for the report; known once they have begun."""
         ...
 
     @property

@@ -5,6 +5,7 @@ import multiprocessing
 import signal
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -74,7 +75,8 @@ class ProcessFleet:
     def stop(self) -> None:
         """Have no visit begin any more."""
         for pipe in self._running:
-            pipe.send(None)
+            with suppress(BrokenPipeError):  # it is over already
+                pipe.send(None)
 
     def close(self) -> None:
         """End the processes."""

@@ -28,8 +28,9 @@ class LoadGenerator:
         self._told: list[Snapshot] = []
         self._generator = Generator(assignment, self._told.append)
 
-    async def ready(self) -> None:
-        """Answer: then it is there."""
+    async def ready(self) -> str:
+        """Return the id of the node, when it is there."""
+        return str(cast("Any", ray).get_runtime_context().get_node_id())
 
     async def run(self, began_at: float) -> None:
         """Make the load; see Generator.run."""
@@ -55,13 +56,15 @@ class RayFleet:
             actor.options(num_cpus=1, scheduling_strategy=strategy).remote(assignment)
             for assignment, strategy in zip(assignments, _strategies(len(assignments)), strict=True)
         ]
+        self._nodes: set[str] = set()
         self._runs: list[Any] = []
         self._has_rest = True
 
     @property
     def place(self) -> str:
         """Where they run."""
-        return "actors of the Ray cluster"
+        count = len(self._nodes)
+        return f"actors on {count} {'node' if count == 1 else 'nodes'} of the Ray cluster"
 
     @property
     def is_over(self) -> bool:
@@ -76,6 +79,7 @@ class RayFleet:
             raise LoadError(
                 f"the cluster has room for {len(there)} generators only: each takes a CPU; use fewer --generators"
             )
+        self._nodes = set(ray.get(there))
         began_at = time.time() + _AHEAD_SECONDS
         self._runs = [each.run.remote(began_at) for each in self._actors]
         return began_at

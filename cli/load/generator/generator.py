@@ -38,6 +38,11 @@ class Model:
         """How long new visits begin."""
         return sum(stage.seconds for stage in self.stages)
 
+    @property
+    def ramp_seconds(self) -> float:
+        """How long the load grows before it counts."""
+        return sum(stage.seconds for stage in self.stages if not stage.is_measured)
+
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
@@ -125,8 +130,7 @@ class Generator:
     async def _use(self, number: int, users: int) -> None:
         """Be one user: visit, think, and visit again. Users begin one after the other while the load ramps up."""
         stages, pauses = self._model.stages, random.Random(self._model.seed + number)  # noqa: S311 - no secret
-        ramp_seconds = 0.0 if stages[0].is_measured else stages[0].seconds
-        at = ramp_seconds * number / users
+        at = self._model.ramp_seconds * number / users
         connection = Connection(self._assignment.target)
         for visits_before in count():
             if await self._stopped_before(at) or (stage := stage_at(stages, at)) is None:

@@ -36,9 +36,8 @@ def generator_of(measurement: Measurement) -> GeneratorView:
 
 def _busiest(measurement: Measurement) -> float:
     """Return the mean share of a core that the busiest generator took."""
-    ramp = sum(stage.seconds for stage in measurement.plan.model.stages if not stage.is_measured)
-    end = measurement.plan.model.seconds
-    whole = [each for second, each in measurement.seconds.items() if ramp <= second and second + 1 <= end]
+    model = measurement.plan.model
+    whole = [each for at, each in measurement.seconds.items() if model.ramp_seconds <= at and at + 1 <= model.seconds]
     indexes = range(measurement.plan.generators)
     of_generators = ([second.cpu_shares.get(index, 0.0) for second in whole] for index in indexes)
     return max((sum(shares) / len(shares) for shares in of_generators if shares), default=0.0)
