@@ -1,19 +1,23 @@
 """`holdfast load SCENARIO` as one calls it: its output, its exit codes, and one line for each mistake."""
 
+import asyncio
 import json
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from benchmarks.support.running_market import HOLDFAST, RunningMarket
 from cli.load import command
 from cli.load.report.schema import REPORT
 from cli.load.summaries import SUMMARIES
 from cli.main import app
 from tests.load.support.server import Server, market, server
 from tests.operations.test_commands import run
+from tests.support.eventually import eventually
 
 BRIEF = ("--ramp", "0s", "--duration", "500ms", "--buyers", "2")
 
@@ -63,6 +67,25 @@ def test_with_json_the_output_is_the_report_alone(tmp_path: Path, small: Server)
     report = REPORT.validate_python(json.loads(done.stdout))
     assert (report["load"]["model"], report["load"]["users"]) == ("closed", 3)
     assert report["starts"]["started"] == report["all"]["answers"] > 3
+
+
+async def test_after_ctrl_c_there_is_a_report_of_what_was_measured(tmp_path: Path, small: Server) -> None:
+    words = ("load", "browse", "--rate", "100", "--ramp", "0s", "--duration", "1m", *target(small))
+    process = await asyncio.create_subprocess_exec(
+        HOLDFAST, *words, env=RunningMarket(tmp_path).environment, cwd=tmp_path,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        await eventually(lambda: len(small.asked) > 250, 60)
+        process.send_signal(signal.SIGINT)
+        output, errors = await asyncio.wait_for(process.communicate(), 60)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode in (1, 3), errors.decode()
+    assert "# Load test: browse" in output.decode()
+    assert process.returncode == 3 or "stopped: Ctrl-C" in output.decode()
 
 
 def test_wrong_answers_exit_with_1(tmp_path: Path) -> None:

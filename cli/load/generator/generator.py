@@ -133,7 +133,8 @@ class Generator:
         at = self._model.ramp_seconds * number / users
         connection = Connection(self._assignment.target)
         for visits_before in count():
-            if await self._stopped_before(at) or (stage := stage_at(stages, at)) is None:
+            stage = stage_at(stages, at)
+            if stage is None or await self._stopped_before(at):
                 break
             starts = self._counts.tally.of_stage(stage)
             starts.asked += 1

@@ -89,7 +89,8 @@ class Visit:
         content = b"" if body is None else orjson.dumps(body)
         raw = encode(method, path, self._host, person.cookie if person else "", content)
         sent = time.perf_counter()
-        intended, self._intended = self._intended or sent, None
+        intended = sent if self._intended is None else self._intended
+        self._intended = None
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 answer = await self._connection.ask(raw)
