@@ -223,7 +223,7 @@ def _set_role(email: str, *, is_admin: bool, unverified: bool = False) -> None:
     typer.echo(f"{email} {now}{'' if changed else ' already'}")
 
 
-for command in (data.backup, data.restore, data.rebuild, data.migrate, doctor):
+for command in (data.backup, data.restore, data.rebuild, data.archive, data.migrate, doctor):
     app.command()(command)
 
 

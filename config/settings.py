@@ -221,6 +221,11 @@ class Settings(BaseSettings):
         return self.stripe_key is None
 
     @property
+    def archive_dir(self) -> Path:
+        """Where archived commits are, unless a command is told another folder."""
+        return self.data_dir / "archive"
+
+    @property
     def reservation_window_ms(self) -> int:
         """How long a ticket is held for its buyer, in milliseconds."""
         return self.reservation_seconds * 1_000

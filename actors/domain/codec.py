@@ -43,12 +43,16 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class UnreadableEvent:
-    """Stands for an event that this release does not understand; `why` is for the log."""
+    """Stands for an event that this release does not understand; `why` is for the log.
+
+    Also for one of which the name alone is left, since the rest of it is in the file `archive`.
+    """
 
     name: str
     version: int
     data: Document
     why: str
+    archive: str | None = None
 
 
 def encode(value: Any) -> Document:  # noqa: ANN401 - any message
@@ -136,6 +140,17 @@ def decode_event_if_possible(document: Document) -> events.Event | UnreadableEve
     except UnreadableError as error:
         version = document.get("schema", FIRST_VERSION)
         return UnreadableEvent(document["type"], version, document["data"], str(error))
+
+
+def archived_event(document: Document, archive: str) -> UnreadableEvent:
+    """Return what stands for an event whose data is in the file `archive`."""
+    version = document.get("schema", FIRST_VERSION)
+    return UnreadableEvent(document["type"], version, {}, f"it is in the archive {archive}", archive)
+
+
+def archive_of(event: object) -> str | None:
+    """Return the archive file that has all of it but its name, None for an event that is not archived."""
+    return event.archive if isinstance(event, UnreadableEvent) else None
 
 
 def _event_document(name: str, version: int, data: Document) -> Document:

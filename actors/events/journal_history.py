@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Protocol
 
-from actors.events.published import is_published
+import structlog
+
+from actors.domain.codec import archive_of
+from actors.events.published import was_published
 from actors.events.redis_stream import PublishedEvents
 from actors.runtime.ports import Commit, Instant, RecordedEvent, StoreUnavailableError, parse_commit_id
 from holdfast.events.event import Event
@@ -15,6 +18,8 @@ PAGE = 200
 # A checkpoint is saved a second after a commit, and once an hour when there is none.
 CHECKPOINT_LAG_MS = 3_600_000
 VERSIONS_AT_ONCE = 100
+
+logger = structlog.get_logger(__name__)
 
 
 class EventJournal(Protocol):
@@ -66,12 +71,18 @@ class JournalHistory:
     async def last_published(self, entity: str, before: int) -> int | None:
         """Return the last version before this one that was published, None for none. Raises StoreUnavailableError."""
         records = await self._records(entity, 0, before)
-        return max((record.version for record in records if is_published(record)), default=None)
+        return max((record.version for record in records if was_published(record)), default=None)
 
     async def versions(self, entity: str, after: int, before: int) -> Sequence[Event]:
-        """Return the entity's published events with after < version < before, in order. Raises ConnectionError."""
+        """Return the entity's published events with after < version < before, in order, but for archived ones.
+
+        Raises ConnectionError.
+        """
         try:
-            return await self._events.of(await self._records(entity, after, before))
+            records = await self._records(entity, after, before)
+            if any(archive_of(record.event) for record in records):
+                logger.warning("events_archived", entity=entity, after=after, before=before)
+            return await self._events.of(records)
         except StoreUnavailableError as error:
             raise ConnectionError(str(error)) from error
 

@@ -12,7 +12,7 @@ import orjson
 from actors.domain.account_events import UserCreated, UserUpdated
 from actors.domain.charge_events import ChargeEvent
 from actors.domain.charge_values import Charge
-from actors.domain.codec import UnreadableEvent, event_name
+from actors.domain.codec import UnreadableEvent, archive_of, event_name
 from actors.domain.instants import Instant
 from actors.domain.ticket_events import OrderCreated, OrderEvent, TicketCreated, TicketUpdated, WaiterJoined, WaiterLeft
 from actors.domain.ticket_values import Order, TicketDetails
@@ -32,6 +32,11 @@ def is_published(record: RecordedEvent) -> bool:
     that a version is missing, and ask for it.
     """
     return not isinstance(record.event, UnreadableEvent) and event_name(record.event) in CATALOGUE
+
+
+def was_published(record: RecordedEvent) -> bool:
+    """Whether the world heard of it, also where its name alone is left because the rest is archived."""
+    return is_published(record) or (archive_of(record.event) is not None and event_name(record.event) in CATALOGUE)
 
 
 def published_event(record: RecordedEvent, *, source: str, preceded_by: int | None) -> Event:

@@ -239,7 +239,9 @@ class Host(Generic[State, Command, Answer_co]):
         turn.envelopes = [one for one in turn.envelopes if not self._decider.is_for(one, unreadable)]
 
     async def _commit(self, turn: Turn[State]) -> None:
-        commit = Commit(self.writer, self._seq + 1, turn.at, tuple(turn.keys), tuple(turn.records))
+        # Later than all that the turn was decided on: a backup goes by it.
+        at = max(turn.at, self._clock.now())
+        commit = Commit(self.writer, self._seq + 1, at, tuple(turn.keys), tuple(turn.records))
         asked = loop_time()
         with spans.within("commit", "CLIENT", {"holdfast.commit": commit.id, "holdfast.events": len(commit.records)}):
             size = await self._append_until_known(commit)

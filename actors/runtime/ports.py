@@ -53,7 +53,7 @@ class RecordedEvent(Generic[Event_co]):
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """One turn of one writer. `seq` counts a writer's commits from 1.
+    """One turn of one writer. `seq` counts a writer's commits from 1, and `at` is when it was written.
 
     `keys` are sorted, so that two inserts that share some never wait for each other.
     """

@@ -1,11 +1,18 @@
 """A backup: the journal up to one moment and what it does not say, while the market runs.
 
+That moment is a time: of what the actors did, the backup has all that was written before it and nothing else. It is
+over when the journal is read. So a commit of before it that comes to the journal later was not acknowledged yet, and
+nothing that rests on it was written before that time. The backup has each writer's first commits, each entity's first
+versions, and with a commit all that it rests on. In which order the database returns them does not matter.
+
 The folder gets its name when all is in it and on disk: what has that name is whole.
 """
 
+import asyncio
 import gzip
 import shutil
 from collections.abc import AsyncIterator, Callable
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +22,9 @@ from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from pymongo.asynchronous.collection import AsyncCollection
 
-from actors.runtime.ports import Clock
+from actors.domain.instants import Instant
+from actors.runtime.ports import Clock, commit_id, parse_commit_id
+from actors.storage.archive_files import ArchiveFile, files_of
 from actors.storage.backup_files import (
     FORMAT,
     BackupError,
@@ -27,11 +36,13 @@ from actors.storage.backup_files import (
     flush_to_disk,
     write_manifest,
 )
+from actors.storage.checkpoints import MongoCheckpoints
 from actors.storage.database import Database, reaching_the_database
-from actors.storage.journal import MongoJournal
-from actors.storage.schema import BREAKING, SCHEMA
+from actors.storage.journal import MongoJournal, is_of_a_user
+from actors.storage.schema import SCHEMA, breaking_of
 
 JOURNAL = "journal"
+ARCHIVES = "archives"
 USERS = "users"
 # Read before the journal is: of tickets and orders these know none that the journal does not.
 BEFORE_JOURNAL = (
@@ -48,11 +59,14 @@ BEFORE_JOURNAL = (
     "webhook_events",
     "subscriptions",
 )
-# Read after it, as it stands for Stripe: that may have more than we know, never less.
-AFTER_JOURNAL = ("sandbox_changes", "sandbox_plans")
+# Read after it: the files that commits of the journal point to, and what stands for Stripe, which may have more than
+# we know and never less.
+AFTER_JOURNAL = (ARCHIVES, "sandbox_changes", "sandbox_plans")
 # Derived from the journal, or of no use elsewhere: see docs/operations.md.
 LEFT_OUT = ("tickets", "orders", "charges", "cursors", "event_stream", "sessions", "email_tokens")
 
+# The actors go by the database's clock, and are not further apart than this.
+CLOCKS_APART_MS = 1_000
 # Clocks of replicas are not further apart than this.
 _CLOCKS = timedelta(hours=1)
 _COMPRESSION = 1
@@ -85,12 +99,14 @@ class Backup:
         began = self._clock.now()
         for name in BEFORE_JOURNAL:
             await self._write_file(draft, name, self._documents(name))
-        last = await MongoJournal(self._database).newest()
-        await self._write_file(draft, JOURNAL, self._commits_up_to(last))
+        # What was read until now tells of no commit of after this.
+        cut = self._clock.now() + CLOCKS_APART_MS
+        await self._write_file(draft, JOURNAL, self._commits_before(cut))
         await self._write_file(draft, USERS, self._who_came_meanwhile(draft, began))
         for name in AFTER_JOURNAL:
             await self._write_file(draft, name, self._documents(name))
-        return Manifest(FORMAT, SCHEMA, BREAKING, _iso(began), _iso(self._clock.now()), last, self._files)
+        breaking = await breaking_of(self._database)
+        return Manifest(FORMAT, SCHEMA, breaking, _iso(cut), _iso(self._clock.now()), self._files)
 
     async def _documents(self, name: str) -> AsyncIterator[bytes]:
         collection: AsyncCollection[Any] = self._database[name].with_options(CodecOptions(RawBSONDocument))
@@ -98,18 +114,23 @@ class Backup:
             async for document in collection.find({}):
                 yield document.raw
 
-    async def _commits_up_to(self, last: str | None) -> AsyncIterator[bytes]:
-        """The commits up to the one that was the last when it was asked for.
+    async def _commits_before(self, cut: Instant) -> AsyncIterator[bytes]:
+        """The commits of before this time. Raises BackupError if one of them is missing.
 
-        In the order in which they came, a commit comes after each that was acknowledged before it was begun. So what is
-        read is what the journal was at one moment, for all that anybody could know.
+        Those of users are all there: their time is that of a replica, and they rest on nothing but their user.
         """
-        if last is None:
-            return
+        await asyncio.sleep(max(0, cut + CLOCKS_APART_MS - self._clock.now()) / 1_000)
+        numbers = _Numbers()
         async for document in MongoJournal(self._database).stored():
-            yield document
-            if RawBSONDocument(document)["_id"] == last:
-                return
+            commit = RawBSONDocument(document)
+            if is_of_a_user(commit):
+                yield document
+            elif commit["at"] < cut:
+                numbers.add(commit["_id"])
+                yield document
+        missing = numbers.missing(await MongoCheckpoints(self._database).writers())
+        if missing is not None:
+            raise BackupError(f"commit {missing} was not found though its writer went on: take the backup again")
 
     async def _who_came_meanwhile(self, draft: Path, began: int) -> AsyncIterator[bytes]:
         """Users whom the journal may know and whom the first reading did not find.
@@ -138,6 +159,36 @@ class Backup:
                 self._on_progress(name, count, max(count, total))
         flush_to_disk(path)
         self._files[name] = BackupFile(count, path.stat().st_size, digest_of(path))
+
+
+class _Numbers:
+    """How many commits each writer has, and the number of its last one."""
+
+    def __init__(self) -> None:
+        self._writers: dict[str, tuple[int, int]] = {}
+
+    def add(self, commit: str) -> None:
+        writer, seq = parse_commit_id(commit)
+        count, last = self._writers.get(writer, (0, 0))
+        self._writers[writer] = (count + 1, max(last, seq))
+
+    def missing(self, hosts: AbstractSet[str]) -> str | None:
+        """Name the last commit of a host that lacks an earlier one. Hosts alone number theirs without gaps."""
+        return next(
+            (
+                commit_id(writer, last)
+                for writer, (count, last) in self._writers.items()
+                if count < last and writer in hosts
+            ),
+            None,
+        )
+
+
+def archives_in(folder: Path, manifest: Manifest) -> list[ArchiveFile]:
+    """Return the archive files that the backup's journal points to. Raises BackupError."""
+    if ARCHIVES not in manifest.collections:
+        return []  # of a release that had none
+    return files_of([bson.decode(document) for document in documents_in(folder / file_name(ARCHIVES))])
 
 
 def _draft_of(folder: Path) -> Path:

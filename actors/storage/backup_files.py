@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 
 _LENGTH_BYTES = 4
@@ -31,14 +31,13 @@ class BackupFile:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What is in a backup. `last_commit` is the journal's last one in it; for `schema` and `breaking` see schema.py."""
+    """What is in a backup: all commits of before `began_at`; for `schema` and `breaking` see schema.py."""
 
     format: int
     schema: int
     breaking: int
     began_at: str
     ended_at: str
-    last_commit: str | None
     collections: dict[str, BackupFile]
 
     @property
@@ -99,6 +98,7 @@ def checked_manifest(folder: Path) -> Manifest:
         found = json.loads((folder / MANIFEST).read_text())
         if found["format"] > FORMAT:
             raise BackupError(f"{folder} is a backup of a newer release (format {found['format']}): install that one")
+        found.pop("last_commit", None)  # format 1 was cut behind it
         found["collections"] = {name: BackupFile(**file) for name, file in found["collections"].items()}
         manifest = Manifest(**found)
     except (FileNotFoundError, NotADirectoryError):

@@ -6,13 +6,14 @@ from pymongo.asynchronous.collection import AsyncCollection
 
 from actors.domain.charge_events import ChargeCreated
 from actors.domain.charge_values import Charge
-from actors.domain.codec import Document
+from actors.domain.codec import Document, archive_of, event_name
 from actors.domain.instants import Instant
 from actors.domain.keys import edit_key, order_key, request_key
 from actors.domain.ticket import Ticket
 from actors.domain.ticket_events import TicketEvent, TicketUpdated, order_in
 from actors.domain.ticket_values import Order
 from actors.read_model.projections import charge_of, order_of, readable, ticket_of, unpaid_hold_keys
+from actors.runtime.ports import Commit, RecordedEvent
 from actors.storage.database import Database, reaching_the_database
 from actors.storage.journal import MongoJournal
 from holdfast.batch_loader import BatchLoader
@@ -89,26 +90,35 @@ class MongoEntities:
             if isinstance(record.event, TicketEvent)
             if (order := order_in(record.event)) is not None and order.id in ids
         }
-        for order_id, order in (await self.orders(known)).items():
-            if order.version >= known[order_id].version:
+        # Of an order whose beginning is archived the document alone is left.
+        taken = {key for commit in commits for key in commit.keys}
+        for order_id, order in (await self.orders([one for one in ids if order_key(one) in taken])).items():
+            if order_id not in known or order.version >= known[order_id].version:
                 known[order_id] = order
         return known
 
     async def edits_in_journal(self, ids: Collection[str]) -> dict[str, str]:
-        """The edits that took effect, each with the id of the ticket that it changed."""
+        """The edits that took effect, each with the id of the ticket that it changed.
+
+        Of an archived edit it is one of the tickets that were edited in its turn: all of them have ended.
+        """
         commits = await self._journal.commits_with_keys({edit_key(edit_id) for edit_id in ids})
-        return {
-            edit_id: record.entity_id
-            for commit in commits
-            for record in commit.records
-            if isinstance(record.event, TicketUpdated) and (edit_id := record.event.edit_id) and edit_id in ids
-        }
+        found: dict[str, str] = {}
+        for commit in commits:
+            archived = [edit_id for edit_id in ids if edit_key(edit_id) in commit.keys]
+            found |= {edit_id: one.entity_id for edit_id in archived for one in _archived(commit, "TicketUpdated")}
+            for record in commit.records:
+                if isinstance(record.event, TicketUpdated) and (edit_id := record.event.edit_id) and edit_id in ids:
+                    found[edit_id] = record.entity_id
+        return found
 
     async def orders_of_requests(self, requests: Collection[str]) -> dict[str, str]:
         """The order that each client's key was first used to pay."""
         commits = await self._journal.commits_with_keys({request_key(request) for request in requests})
         events = (record.event for commit in commits for record in commit.records)
         created = [event.charge for event in events if isinstance(event, ChargeCreated)]
+        archived = [record.entity_id for commit in commits for record in _archived(commit, "ChargeCreated")]
+        created += (await self.charges(archived)).values() if archived else ()
         return {charge.request: charge.order_id for charge in created if charge.request and charge.request in requests}
 
     async def charges_of(self, order_id: str) -> list[Charge]:
@@ -158,3 +168,8 @@ class MongoEntities:
             return await (
                 collection.find({field: instants}, {"order_id": 1}).sort(field, 1).skip(skip).limit(most).to_list()
             )
+
+
+def _archived(commit: Commit, name: str) -> list[RecordedEvent]:
+    """The events of this name of which no more than the name is left."""
+    return [one for one in commit.records if archive_of(one.event) and event_name(one.event) == name]

@@ -64,8 +64,8 @@ class Fold:
     def _fold(self, record: RecordedEvent) -> list[RecordedEvent]:
         """Return the events that could be folded: this one, and those that waited for it."""
         entity, kind = record.entity, self._kinds[record.kind]
-        if entity in self.left_out:
-            return []
+        if entity in self.left_out or record.version <= kind.version(self._states.get(entity)):
+            return []  # in the journal still, and in an archive: a run was killed in between
         waiting = self._waiting.setdefault(entity, {})
         waiting[record.version] = record
         folded = []

@@ -1,7 +1,7 @@
 """The journal collection: one immutable document for each turn, its keys unique across all of them."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import bson
@@ -13,7 +13,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DocumentTooLarge, DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
-from actors.domain.codec import Document, decode_event_if_possible, encode_event
+from actors.domain.codec import Document, archived_event, decode_event_if_possible, encode_event
 from actors.runtime.ports import (
     Commit,
     CommitTooLargeError,
@@ -37,6 +37,11 @@ HISTORY_BATCH = 200
 HISTORY_SECONDS = 2.0
 # Without a majority a linearizable read waits for ever, while callers want to know.
 FENCE_MS = 5_000
+# The field of a commit whose events are in an archive, with the name of the file. What is left of each of them is
+# whose it is, its version, its time and its name.
+ARCHIVED = "archive"
+_USER = "user:"
+_MOVED = ("data", "after", "trace")
 
 
 class MongoJournal:
@@ -122,16 +127,28 @@ class MongoJournal:
         """
         keys = [version_key(entity, version) for version in range(after + 1, after + 1 + limit)]
         own = {"$filter": {"input": "$events", "as": "event", "cond": {"$eq": ["$$event.entity", entity]}}}
-        steps: list[Document] = [{"$match": {"keys": {"$in": keys}}}, {"$project": {"events": own}}]
+        steps: list[Document] = [{"$match": {"keys": {"$in": keys}}}, {"$project": {"events": own, ARCHIVED: 1}}]
         with reaching_the_database(), pymongo.timeout(HISTORY_SECONDS):
             found = await (await self._commits.aggregate(steps)).to_list()
         records = [
-            _record(event, document["_id"])
+            _record(event, document["_id"], document.get(ARCHIVED))
             for document in found
             for event in document["events"]
             if after < event["version"] <= after + limit
         ]
         return sorted(records, key=lambda record: record.version)
+
+    async def archive(self, commits: Sequence[str], file: str) -> None:
+        """Leave of commits that are in an archive file their keys and what their events are called.
+
+        Raises StoreUnavailableError; may be repeated.
+        """
+        moved = {f"events.$[].{name}": "" for name in _MOVED}
+        with reaching_the_database():
+            # Of one that another run was faster with the first file counts.
+            ours = {"_id": {"$in": list(commits)}, ARCHIVED: {"$exists": False}}
+            change = {"$unset": moved, "$set": {ARCHIVED: file}}
+            await despite_contention(lambda: self._commits.update_many(ours, change))
 
     async def length(self) -> int:
         """About how many commits there are. Raises StoreUnavailableError."""
@@ -173,7 +190,19 @@ class MongoJournal:
 
 def records_of(commit: Document, takes: Callable[[str], bool]) -> list[RecordedEvent]:
     """The events of a stored commit that are about the entities that `takes` says yes to."""
-    return [_record(event, commit["_id"]) for event in commit["events"] if takes(event["entity"])]
+    archive = commit.get(ARCHIVED)
+    return [_record(event, commit["_id"], archive) for event in commit["events"] if takes(event["entity"])]
+
+
+def is_of_a_user(commit: Mapping[str, Any]) -> bool:
+    """Whether a stored commit is of the relay of users' events, which is no host: its numbers have gaps."""
+    return all(key.startswith(_USER) for key in commit["keys"])
+
+
+def archived_form(commit: Document, file: str) -> Document:
+    """What is left in the journal of a commit that is in this archive file."""
+    events = [{name: value for name, value in event.items() if name not in _MOVED} for event in commit["events"]]
+    return {**commit, "events": events, ARCHIVED: file}
 
 
 def _document(commit: Commit) -> Document:
@@ -197,12 +226,12 @@ def _event(record: RecordedEvent) -> Document:
 def _commit(document: Document) -> Commit:
     commit = document["_id"]
     events: Sequence[Document] = document["events"]
-    records = tuple(_record(event, commit) for event in events)
+    records = tuple(_record(event, commit, document.get(ARCHIVED)) for event in events)
     writer, seq = parse_commit_id(commit)
     return Commit(writer, seq, document["at"], tuple(document["keys"]), records)
 
 
-def _record(event: Document, commit: str) -> RecordedEvent:
-    read = decode_event_if_possible(event)
+def _record(event: Document, commit: str, archive: str | None) -> RecordedEvent:
+    read = decode_event_if_possible(event) if archive is None else archived_event(event, archive)
     after, traceparent = event.get("after"), event.get("trace")
     return RecordedEvent(event["entity"], event["version"], event["at"], read, after, commit, traceparent)

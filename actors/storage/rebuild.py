@@ -5,9 +5,10 @@ What is right already is only read. So a rebuild that was killed is simply begun
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import bson
@@ -21,11 +22,12 @@ from actors.read_model.projections import FIRST_PROJECTION, PROJECTIONS, ticket_
 from actors.runtime.entity import Entity
 from actors.runtime.ports import DocumentUpdate, version_key
 from actors.runtime.replay import latest_per_document, load
+from actors.storage.archive_files import ArchivedCommits
 from actors.storage.database import Database, despite_contention, duplicates_of, reaching_the_database, unknown_outcome
 from actors.storage.documents import MongoDocuments
 from actors.storage.entities import MongoEntities
 from actors.storage.fold import PLACES, Fold, FoldedDocument
-from actors.storage.journal import MongoJournal, records_of
+from actors.storage.journal import ARCHIVED, MongoJournal, records_of
 from actors.tickets.entity import TicketEntity
 
 # So many documents are in memory at once; for a larger market the journal is read more than once.
@@ -77,12 +79,14 @@ class _ChargesFromTheirBeginning(ChargeEntity):
 class Rebuild:
     """One rebuild of a database's documents."""
 
-    def __init__(self, database: Database, room: int = ROOM) -> None:
+    def __init__(self, database: Database, archive: ArchivedCommits | None = None, room: int = ROOM) -> None:
+        """`archive` has what the journal does not have any more; without it there must be nothing in `archives`."""
         queries = MongoEntities(database)
         kinds: list[Entity[Any, Any]] = [_TicketsFromTheirBeginning(queries), _ChargesFromTheirBeginning(queries)]
         self._kinds: Mapping[str, Entity[Any, Any]] = {kind.kind: kind for kind in kinds}
         self._database = database
         self._journal = MongoJournal(database)
+        self._archive = archive or ArchivedCommits(Path())
         self._room = room
         self._done = Rebuilt()
 
@@ -110,8 +114,8 @@ class Rebuild:
     async def _folded(self, first: int, on_progress: Callable[[str, int, int], None]) -> Fold:
         done, fold = self._done, Fold(self._kinds, first, self._room)
         began, commits, total = time.monotonic(), 0, await self._journal.length()
-        async for raw in self._journal.stored():
-            fold.add(records_of(bson.decode(raw), fold.takes))
+        async for commit in self._all_commits():
+            fold.add(records_of(commit, fold.takes))
             commits += 1
             on_progress("commits", commits, max(commits, total))
         fold.finish()
@@ -119,6 +123,15 @@ class Rebuild:
         done.commits += commits
         done.readings += 1
         return fold
+
+    async def _all_commits(self) -> AsyncIterator[Document]:
+        """The archived ones first, as they are older. Those of a run that was killed come twice."""
+        for raw in self._archive.documents():
+            yield bson.decode(raw)
+        async for raw in self._journal.stored():
+            commit = bson.decode(raw)
+            if ARCHIVED not in commit:
+                yield commit
 
     async def _write(self, expected: Sequence[FoldedDocument]) -> list[FoldedDocument]:
         """Write what is missing or wrong, and return those of which a later version is stored."""

@@ -14,11 +14,11 @@ from actors.storage.backup import JOURNAL, OnProgress
 from actors.storage.backup_files import MANIFEST, BackupError, Manifest, digest_of, documents_in, file_name
 from actors.storage.checkpoints import MongoCheckpoints
 from actors.storage.database import Database, despite_contention, duplicates_of, reaching_the_database
+from actors.storage.journal import is_of_a_user
 from actors.storage.schema import RESTORE_ID
 
 _PAGE = 500
 _PAGE_BYTES = 4 * 1024 * 1024
-_USER_KEY = "user:"
 
 
 class Restore:
@@ -92,9 +92,9 @@ class Restore:
 
 
 def _note_last(last: dict[str, tuple[int, Instant]], commits: Sequence[RawBSONDocument]) -> None:
-    """Note number and time of each host's last commit. The relay of users' events is none: its numbers have gaps."""
+    """Note number and time of each host's last commit."""
     for commit in commits:
-        if not all(key.startswith(_USER_KEY) for key in commit["keys"]):
+        if not is_of_a_user(commit):
             writer, seq = parse_commit_id(commit["_id"])
             last[writer] = max(last.get(writer, (0, 0)), (seq, commit["at"]))
 

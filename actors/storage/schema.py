@@ -6,9 +6,11 @@ The note is in the collection `upgrades`, beside that of a restore that is under
 from actors.storage.database import Database, despite_contention, reaching_the_database
 
 # Raised with every change of stored data that `holdfast migrate` makes.
-SCHEMA = 1
+SCHEMA = 2
 # Up to which of them a release has to know what changed; older ones are refused. The others only add.
 BREAKING = 1
+# The first release that knows archived commits. Older ones are refused from the first archive on.
+ARCHIVES = 2
 
 _ID = "schema"
 RESTORE_ID = "restore"
@@ -37,8 +39,23 @@ def refuse_newer(breaking: int, what: str) -> None:
         )
 
 
+async def breaking_of(database: Database) -> int:
+    """Return which schema a release has to know to work on the database. Raises StoreUnavailableError."""
+    with reaching_the_database():
+        return int((await database["upgrades"].find_one({"_id": _ID}) or {}).get("breaking", BREAKING))
+
+
 async def note_schema(database: Database) -> None:
     """Note that the data is of this release's shape, unless it is of a newer one's. Raises StoreUnavailableError."""
-    numbers = {"$max": {"schema": SCHEMA, "breaking": BREAKING}}
+    await _note(database, breaking=BREAKING)
+
+
+async def note_archives(database: Database) -> None:
+    """Note that there are archived commits. Raises StoreUnavailableError."""
+    await _note(database, breaking=ARCHIVES)
+
+
+async def _note(database: Database, *, breaking: int) -> None:
+    numbers = {"$max": {"schema": SCHEMA, "breaking": breaking}}
     with reaching_the_database():
         await despite_contention(lambda: database["upgrades"].update_one({"_id": _ID}, numbers, upsert=True))

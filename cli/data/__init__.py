@@ -1,1 +1,1 @@
-"""``holdfast backup``, ``restore``, ``rebuild`` and ``migrate``: the market's data as a whole."""
+"""``holdfast backup``, ``restore``, ``rebuild``, ``archive`` and ``migrate``: the market's data as a whole."""

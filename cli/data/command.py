@@ -1,8 +1,9 @@
-"""The commands ``holdfast backup``, ``restore``, ``rebuild`` and ``migrate``."""
+"""The commands ``holdfast backup``, ``restore``, ``rebuild``, ``archive`` and ``migrate``."""
 
 import asyncio
 import json
 from collections.abc import Coroutine, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -19,7 +20,14 @@ from cli.status import NotRunningError
 from cli.up.data_dir import DataFolderInUseError
 from cli.up.embedded_servers import ServerError
 
+# Refunds and disputes are about what is younger, and so are consumers of events that were away.
+YOUNGEST = timedelta(days=180)
+
 AsJson = Annotated[bool, typer.Option("--json", help="for programs")]
+FromArchive = Annotated[
+    Path | None,
+    typer.Option("--archive", metavar="DIR", help="where `holdfast archive` put its files [DATA_DIR/archive]"),
+]
 T = TypeVar("T")
 
 _FAILURES = (NotRunningError, DataFolderInUseError, ServerError, BackupError, UnusableDataError)
@@ -40,6 +48,7 @@ def backup(
 def restore(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="what `holdfast backup` wrote")],
     *,
+    archived: FromArchive = None,
     as_json: AsJson = False,
 ) -> None:
     """Fill an empty database from a backup; may be repeated if it was interrupted.
@@ -48,23 +57,47 @@ def restore(
     """
     settings = load_settings()
     with progress() as on_progress:
-        done, rebuilt = _run(work.restore(settings, folder, on_progress))
+        done, rebuilt = _run(work.restore(settings, folder, archived, on_progress))
     found = {**results.timed_as_json(done), "rebuilt": results.rebuilt_as_json(rebuilt)}
     lines = [*results.rebuilt_lines(rebuilt), results.timed_line(done, "restored")]
     _say(found, [*lines, "now start the market, and compare it with Stripe: holdfast verify"], as_json=as_json)
     _fail_if_incomplete(rebuilt)
 
 
-def rebuild(*, as_json: AsJson = False) -> None:
+def rebuild(*, archived: FromArchive = None, as_json: AsJson = False) -> None:
     """Make tickets, orders and charges anew from the journal, also while the market runs; may be repeated.
 
     Exits with 1 when something could not be made, and names it.
     """
     settings = load_settings()
     with progress() as on_progress:
-        done = _run(work.rebuild(settings, on_progress))
+        done = _run(work.rebuild(settings, archived, on_progress))
     _say(results.rebuilt_as_json(done), results.rebuilt_lines(done), as_json=as_json)
     _fail_if_incomplete(done)
+
+
+def archive(
+    *,
+    before: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d"], help="what ended before that day (UTC), at least 180 days ago")
+    ],
+    to: Annotated[Path | None, typer.Option(metavar="DIR", help="where to put the files [DATA_DIR/archive]")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say how much it would be")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Move what old commits say into files, and leave their keys in the journal; may be repeated if interrupted.
+
+    The market may run. Keep the files: `rebuild` and `restore` need them.
+    """
+    settings = load_settings()
+    day = before.replace(tzinfo=UTC)
+    if day > datetime.now(UTC) - YOUNGEST:
+        fail(f"--before {day:%Y-%m-%d} is less than {YOUNGEST.days} days ago: name an earlier day", exit_code=2)
+    folder = (to or settings.archive_dir).absolute()
+    with progress() as on_progress:
+        done = _run(work.archive(settings, int(day.timestamp() * 1_000), folder, on_progress, dry_run=dry_run))
+    found = results.archived_as_json(done, dry_run=dry_run)
+    _say(found, results.archived_lines(done, folder, dry_run=dry_run), as_json=as_json)
 
 
 def migrate() -> None:

@@ -6,8 +6,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from actors.domain.instants import Instant
 from actors.processes import migration
-from actors.storage.backup import Backup
+from actors.storage.archive import Archive, Archived
+from actors.storage.archive_files import ArchivedCommits, archived_commits
+from actors.storage.backup import Backup, archives_in
 from actors.storage.backup_files import Manifest, checked_manifest
 from actors.storage.clock import database_clock
 from actors.storage.database import Database, connect, database_of
@@ -41,14 +44,29 @@ class Timed:
         return self.manifest.documents / self.seconds
 
 
-async def rebuild(settings: Settings, on_progress: OnProgress) -> Rebuilt:
-    """Rebuild the documents. Raises what `_opened` raises, and UnusableDataError, also for an empty journal."""
+async def rebuild(settings: Settings, archive: Path | None, on_progress: OnProgress) -> Rebuilt:
+    """Rebuild the documents of the journal and of the archive in this folder.
+
+    Raises what `_opened` raises, BackupError, and UnusableDataError, also for an empty journal.
+    """
     async with _opened(settings) as database:
         await check_schema(database)
         if await MongoJournal(database).newest() is None:
             # What the documents say may be all that is left.
             raise UnusableDataError("the journal is empty: set MONGODB_URL to the market's database, or restore it")
-        return await Rebuild(database).run(on_progress)
+        archived = await archived_commits(database, archive or settings.archive_dir)
+        archived.check()
+        return await Rebuild(database, archived).run(on_progress)
+
+
+async def archive(
+    settings: Settings, before: Instant, folder: Path, on_progress: OnProgress, *, dry_run: bool
+) -> Archived:
+    """Archive what ended before that. Raises what `_opened` raises, BackupError, UnusableDataError and OSError."""
+    async with _opened(settings) as database:
+        await check_schema(database)
+        run = Archive(database, folder, before, on_progress)
+        return await run.run(dry_run=dry_run)
 
 
 async def backup(settings: Settings, folder: Path, on_progress: OnProgress) -> Timed:
@@ -62,18 +80,22 @@ async def backup(settings: Settings, folder: Path, on_progress: OnProgress) -> T
     return Timed(manifest, time.monotonic() - began)
 
 
-async def restore(settings: Settings, folder: Path, on_progress: OnProgress) -> tuple[Timed, Rebuilt]:
-    """Fill an empty database from a backup. Raises what `backup` raises."""
+async def restore(
+    settings: Settings, folder: Path, archive: Path | None, on_progress: OnProgress
+) -> tuple[Timed, Rebuilt]:
+    """Fill an empty database from a backup and the archive beside it. Raises what `backup` raises."""
     began = time.monotonic()
     manifest = checked_manifest(folder)
     refuse_newer(manifest.breaking, f"{folder} is a backup")
+    archived = ArchivedCommits(archive or settings.archive_dir, archives_in(folder, manifest))
+    archived.check()
     async with _opened(settings, is_new=True) as database:
         under_way = Restore(database, folder, manifest)
         await under_way.begin()
         # First: made of what is there, a unique index took the embedded database 15 times as long (measured).
         await migration.create_all_indexes(database)
         await under_way.load(on_progress)
-        rebuilt = await Rebuild(database).run(on_progress)
+        rebuilt = await Rebuild(database, archived).run(on_progress)
         await under_way.end()
         await migration.migrate(database)
     return Timed(manifest, time.monotonic() - began), rebuilt

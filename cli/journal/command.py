@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import orjson
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from actors.runtime.ports import StoreUnavailableError
+from actors.storage.backup_files import BackupError
 from cli.command_line import fail, load_settings, silence_logs
 from cli.journal import entries, tail
 from cli.market_redis import RedisUnusableError
@@ -47,11 +49,11 @@ def follow(
     def show(event: Event) -> None:
         typer.echo(orjson.dumps(event.structured()) if as_json else tail.line_of(event))
 
-    def on_gap() -> None:
-        typer.echo("events may be missing here: Redis lost some. --since shows them again", err=True)
+    def warn(line: str) -> None:
+        typer.echo(line, err=True)
 
     try:
-        asyncio.run(tail.follow(load_settings(), begin, show, on_gap))
+        asyncio.run(tail.follow(load_settings(), begin, show, warn))
     except (NotRunningError, RedisUnusableError) as error:
         fail(str(error))
     except StoreUnavailableError as error:
@@ -66,12 +68,16 @@ def show(
         str, typer.Argument(metavar="ID", help="of a ticket, an order (its ticket is shown), a charge or a user")
     ],
     *,
+    archive: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="where `holdfast archive` put its files [DATA_DIR/archive]")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show all events of one ticket, charge or user: time, entity, version, name, writer, and what it says."""
     try:
-        found = asyncio.run(entries.events_of(load_settings(), entity_id))
-    except (NotRunningError, LookupError) as error:
+        settings = load_settings()
+        found = asyncio.run(entries.events_of(settings, entity_id, archive or settings.archive_dir))
+    except (NotRunningError, LookupError, BackupError) as error:
         fail(str(error))
     except StoreUnavailableError as error:
         _fail_without_database(error)

@@ -1,16 +1,17 @@
 """``holdfast journal show`` and ``check``: one entity's events as committed, and the versions that are lost."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import orjson
 
-from actors.domain.codec import UnreadableEvent, event_name
-from actors.domain.keys import order_key
-from actors.domain.ticket_events import OrderEvent
+from actors.domain.codec import UnreadableEvent, archive_of, event_name
 from actors.events.published import data_of
 from actors.runtime.ports import RecordedEvent, parse_commit_id
-from actors.storage.database import connect, database_of
+from actors.storage.archive_files import ArchivedCommits
+from actors.storage.database import Database, connect, database_of
+from actors.storage.entities import MongoEntities
 from actors.storage.journal import MongoJournal
 from cli.status import with_database
 from config.settings import Settings
@@ -20,22 +21,27 @@ _KINDS = ("ticket", "charge", "user")
 _ORDER = "order"
 
 
-async def events_of(settings: Settings, entity_id: str) -> list[RecordedEvent]:
+async def events_of(settings: Settings, entity_id: str, archive: Path) -> list[RecordedEvent]:
     """Return all events of a ticket, a charge, a user, or of the ticket of an order; `entity_id` may name the kind.
 
-    Raises LookupError if the journal has none, NotRunningError and StoreUnavailableError.
+    What is archived is read from the files in this folder; of what is in none of them the name alone is known. Raises
+    LookupError if the journal has none, NotRunningError and StoreUnavailableError.
     """
-    kind, _, plain_id = entity_id.rpartition(":")
     async with connect(str(with_database(settings).mongodb_url)) as client:
-        journal = MongoJournal(database_of(client))
-        for candidate in _KINDS if not kind else (kind,):
-            entity = f"{candidate}:{plain_id}"
-            if candidate == _ORDER:
-                break
-            if found := await _history(journal, entity):
-                return found
-        if kind in {"", _ORDER} and (ticket := await _ticket_of(journal, plain_id)):
-            return await _history(journal, ticket)
+        return _with_archived(await _events_of(database_of(client), entity_id), archive)
+
+
+async def _events_of(database: Database, entity_id: str) -> list[RecordedEvent]:
+    kind, _, plain_id = entity_id.rpartition(":")
+    journal = MongoJournal(database)
+    for candidate in _KINDS if not kind else (kind,):
+        entity = f"{candidate}:{plain_id}"
+        if candidate == _ORDER:
+            break
+        if found := await _history(journal, entity):
+            return found
+    if kind in {"", _ORDER} and (order := (await MongoEntities(database).orders_in_journal([plain_id])).get(plain_id)):
+        return await _history(journal, f"ticket:{order.ticket_id}")
     raise LookupError(f"the journal has no ticket, order, charge or user {entity_id}")
 
 
@@ -46,17 +52,25 @@ async def _history(journal: MongoJournal, entity: str) -> list[RecordedEvent]:
     return found
 
 
-async def _ticket_of(journal: MongoJournal, order_id: str) -> str | None:
-    for commit in await journal.commits_with_keys([order_key(order_id)]):
-        for record in commit.records:
-            if isinstance(record.event, OrderEvent) and record.event.order.id == order_id:
-                return record.entity
-    return None
+def _with_archived(found: list[RecordedEvent], folder: Path) -> list[RecordedEvent]:
+    moved: dict[str, set[str]] = {}
+    for record in found:
+        if (file := archive_of(record.event)) and record.commit:
+            moved.setdefault(file, set()).add(record.commit)
+    archived = ArchivedCommits(folder)
+    there = {
+        record.version: record
+        for file, commits in moved.items()
+        if archived.has(file)
+        for record in archived.records(file, commits, found[0].entity)
+    }
+    return [there.get(record.version, record) for record in found]
 
 
 def as_json(record: RecordedEvent) -> dict[str, Any]:
     """Return the event for programs. Of its data no more than what may leave the market."""
     writer, commit = parse_commit_id(record.commit) if record.commit else (None, None)
+    archive = archive_of(record.event)
     return {
         "entity": record.entity,
         "version": record.version,
@@ -65,6 +79,7 @@ def as_json(record: RecordedEvent) -> dict[str, Any]:
         "writer": writer,
         "commit": commit,
         "data": orjson.loads(_public_data(record)),
+        **({"archive": archive} if archive else {}),
     }
 
 
@@ -75,9 +90,9 @@ def _public_data(record: RecordedEvent) -> bytes:
 
 
 def line_of(record: RecordedEvent) -> str:
-    """Return time, entity, version, name, writer with the number of its commit, and data."""
+    """Return time, entity, version, name, writer with the number of its commit, and data, or where that is."""
     shown = as_json(record)
-    data = orjson.dumps(shown["data"]).decode()
+    data = f"in the archive {shown['archive']}" if "archive" in shown else orjson.dumps(shown["data"]).decode()
     where = f"{shown['entity']}  {shown['version']}  {shown['name']}"
     return f"{shown['time']}  {where}  {shown['writer']}:{shown['commit']}  {data}"
 

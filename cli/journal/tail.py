@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 
 from actors.domain.instants import Instant
 from actors.events.journal_history import JournalHistory
+from actors.storage.archive_files import is_archived_since
 from actors.storage.checkpoints import MongoCheckpoints
 from actors.storage.database import connect, database_of, reaching_the_database
 from actors.storage.journal import MongoJournal
@@ -44,13 +45,14 @@ def instant_since(text: str) -> Instant:
 
 
 async def follow(
-    settings: Settings, since: Instant | None, show: Callable[[Event], None], on_gap: Callable[[], None]
+    settings: Settings, since: Instant | None, show: Callable[[Event], None], warn: Callable[[str], None]
 ) -> None:
     """Show each event once as it is published, for ever, and before that those committed `since`.
 
-    Raises NotRunningError, RedisUnusableError and StoreUnavailableError.
+    `warn` is told in a line when some are missing. Raises NotRunningError, RedisUnusableError and
+    StoreUnavailableError.
     """
-    async with open_redis(settings) as redis, _history(settings, since) as history:
+    async with open_redis(settings) as redis, _history(settings, since, warn) as history:
         deliver: events.Deliver = "new" if since is None else events.Since(since)
         async with (
             events.connect(redis=redis, client_id="journal-tail", history=history) as client,
@@ -58,7 +60,7 @@ async def follow(
         ):
             async for found in subscription:
                 if isinstance(found, events.Gap):
-                    on_gap()
+                    warn("events may be missing here: Redis lost some. --since shows them again")
                 else:
                     show(found.event)
 
@@ -69,7 +71,9 @@ def line_of(event: Event) -> str:
 
 
 @asynccontextmanager
-async def _history(settings: Settings, since: Instant | None) -> AsyncIterator[JournalHistory | None]:
+async def _history(
+    settings: Settings, since: Instant | None, warn: Callable[[str], None]
+) -> AsyncIterator[JournalHistory | None]:
     if since is None:
         yield None  # what comes now needs no database
         return
@@ -77,5 +81,7 @@ async def _history(settings: Settings, since: Instant | None) -> AsyncIterator[J
         database = database_of(client)
         with reaching_the_database():
             await database.command("ping")
+        if await is_archived_since(database, since):
+            warn("events that are archived are missing here: `holdfast journal show ID` has those of one ticket")
         users = MongoChangedUsers(database)
         yield JournalHistory(MongoJournal(database), MongoCheckpoints(database), users, settings.public_url)

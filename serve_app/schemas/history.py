@@ -4,7 +4,7 @@ from typing import Any, Literal, NotRequired, assert_never
 
 from typing_extensions import TypedDict
 
-from actors.domain.codec import event_name
+from actors.domain.codec import archive_of, event_name
 from actors.domain.money import to_major_units
 from actors.domain.ticket_events import (
     OrderEvent,
@@ -25,12 +25,16 @@ from serve_app.schemas.tickets import details_view
 
 
 class HistoryEntry(TypedDict):
-    """One event. `version` is the ticket's after it, without gaps from 1."""
+    """One event. `version` is the ticket's after it, without gaps from 1.
+
+    `archived` when the market has put its data away: then `data` is empty.
+    """
 
     type: str
     version: int
     at: str
     data: dict[str, Any]
+    archived: NotRequired[Literal[True]]
 
 
 class PastOrder(TypedDict):
@@ -50,12 +54,15 @@ class PastOrder(TypedDict):
 
 def history_entry(recorded: RecordedEvent) -> HistoryEntry:
     """Return the event with prices in major units and instants in ISO 8601."""
-    return {
+    entry: HistoryEntry = {
         "type": event_name(recorded.event),
         "version": recorded.version,
         "at": iso(recorded.at),
         "data": _data(recorded.event),
     }
+    if archive_of(recorded.event):
+        entry["archived"] = True
+    return entry
 
 
 def _data(event: object) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from actors.domain.account_events import TicketTakenDown
 from actors.domain.answers import PaymentAnswer
+from actors.domain.codec import archive_of, event_name
 from actors.domain.purchase_commands import RefundOrder
 from actors.domain.refusals import NotOwner, Refusal
 from actors.domain.ticket import Ticket
@@ -103,6 +104,13 @@ async def newest_history(services: Services, ticket: Ticket) -> tuple[Sequence[R
     """Return the ticket's last 200 events in order, and whether there are older ones. Raises StoreUnavailableError."""
     first = max(0, ticket.version - _NEWEST_EVENTS)
     return await read_history(services, ticket.id, first, _NEWEST_EVENTS), first > 0
+
+
+def past_name(recorded: RecordedEvent) -> str:
+    """Return the name of an event of a ticket's past: `Archived` where its data was put away, and "" where unknown."""
+    if archive_of(recorded.event):
+        return "Archived"
+    return event_name(recorded.event) if isinstance(recorded.event, TicketEvent) else ""
 
 
 def past_order(recorded: RecordedEvent) -> Order | None:

@@ -9,6 +9,7 @@ from actors.domain.answers import PaymentAnswer
 from actors.domain.charge import charge_id, refund_status
 from actors.domain.charge_commands import RecordPaidByHand
 from actors.domain.charge_values import Charge, ChargeStatus
+from actors.domain.codec import archived_event, encode_event
 from actors.domain.decision import DecisionContext
 from actors.domain.instants import Instant
 from actors.domain.purchase_commands import Pay, RefundOrder, ResolveRefund, ResumePurchase
@@ -115,6 +116,12 @@ class FakeMarket:
 
     async def history(self, entity: str, after: int, limit: int) -> list[RecordedEvent]:
         return self._recorded[entity][after : after + limit]
+
+    def archive(self, entity: str) -> None:
+        """Pretend that all that happened to it until now is archived."""
+        self._recorded[entity] = [
+            replace(one, event=archived_event(encode_event(one.event), "a-file")) for one in self._recorded[entity]
+        ]
 
     def settle(self, order_id: str, status: ChargeStatus) -> None:
         """Pretend that the charge of the order came to this."""

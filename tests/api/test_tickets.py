@@ -247,6 +247,17 @@ async def test_the_seller_sees_the_history_of_a_ticket_in_order(world: World) ->
     }  # fmt: skip
 
 
+async def test_an_archived_history_says_what_happened_when_and_that_the_rest_is_put_away(world: World) -> None:
+    seller, buyer, ticket, order = await world.held()
+    path = f"/api/tickets/{ticket['id']}/history"
+    before = (await seller.http.get(path)).json()
+    world.market.archive(f"ticket:{ticket['id']}")
+    await buyer.http.delete(f"/api/orders/{order['id']}")
+    *archived, newest = (await seller.http.get(path)).json()
+    assert archived == [{**entry, "data": {}, "archived": True} for entry in before]
+    assert (newest["type"], newest["data"]["orderId"], "archived" in newest) == ("OrderCancelled", order["id"], False)
+
+
 async def test_a_long_history_is_read_page_by_page(world: World) -> None:
     seller = await world.someone()
     ticket, another = await seller.lists(), await seller.lists()

@@ -142,8 +142,8 @@ async def test_a_backup_under_load_is_the_journal_at_one_moment(
 
 async def test_a_backup_that_lacks_a_commit_is_found_out(tmp_path: Path, market: LocalMarket, target: Database) -> None:
     class LosesACommit(Backup):
-        async def _commits_up_to(self, last: str | None) -> AsyncIterator[bytes]:
-            commits = [commit async for commit in super()._commits_up_to(last)]
+        async def _commits_before(self, cut: int) -> AsyncIterator[bytes]:
+            commits = [commit async for commit in super()._commits_before(cut)]
             for commit in (*commits[:1], *commits[2:]):
                 yield commit
 
@@ -183,10 +183,10 @@ async def test_people_who_sign_up_during_a_backup_are_in_it_and_are_announced_ag
     early, late = a_user(1, now), a_user(2, now)
 
     class BackupDuringSignUp(Backup):
-        async def _commits_up_to(self, last: str | None) -> AsyncIterator[bytes]:
+        async def _commits_before(self, cut: int) -> AsyncIterator[bytes]:
             await users.add(late)
             await UserEventRelay(MongoPendingUserEvents(own.database), own.journal, own.stream, writer="relay").relay()
-            async for commit in super()._commits_up_to(last):
+            async for commit in super()._commits_before(cut):
                 yield commit
 
     await users.add(early)
@@ -313,8 +313,8 @@ async def test_a_backup_is_whole_or_not_there(tmp_path: Path, market: LocalMarke
     own, folder = market.connections, tmp_path / "backup"
 
     class Dies(Backup):
-        async def _commits_up_to(self, last: str | None) -> AsyncIterator[bytes]:
-            async for commit in super()._commits_up_to(last):
+        async def _commits_before(self, cut: int) -> AsyncIterator[bytes]:
+            async for commit in super()._commits_before(cut):
                 yield commit
                 raise ZeroDivisionError
 
@@ -384,14 +384,16 @@ def test_every_collection_is_in_a_backup_or_left_out_and_the_document_says_which
 
 
 def test_the_commands_of_the_document_are_those_that_there_are() -> None:
-    _, _, section = (ROOT / "docs/operations.md").read_text().partition("## Backup, restore, rebuild and migrate")
+    _, _, section = (
+        (ROOT / "docs/operations.md").read_text().partition("## Backup, restore, rebuild, archive and migrate")
+    )
     section, _, _ = section.partition("\n## ")
-    told = re.findall(r"^holdfast (\w+)( DIR)?$", section, re.MULTILINE)
-    assert sorted(name for name, _ in told) == ["backup", "migrate", "rebuild", "restore"]
-    for name, folder in told:
-        usage = CliRunner().invoke(app, [name, "--help"])
+    told = re.findall(r"^holdfast (\w+)(.*)$", section, re.MULTILINE)
+    assert {name for name, _ in told} == {"archive", "backup", "migrate", "rebuild", "restore"}
+    for name, words in told:
+        usage = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "200"})
         assert usage.exit_code == 0
-        assert ("DIR" in usage.output) is bool(folder)
+        assert [word for word in re.findall(r"--[\w-]+|DIR", words) if word not in usage.output] == []
 
 
 async def test_a_market_that_stands_still_is_backed_up_and_restored_in_its_folder(

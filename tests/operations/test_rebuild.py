@@ -203,5 +203,5 @@ async def test_without_a_journal_no_document_is_removed(market: LocalMarket) -> 
     before = await raw(database)
     await database["journal"].delete_many({})
     with pytest.raises(UnusableDataError, match="the journal is empty"):
-        await work.rebuild(market.settings, lambda *_: None)
+        await work.rebuild(market.settings, None, lambda *_: None)
     assert await raw(database) == before

@@ -3,30 +3,18 @@
 from actors.domain.answers import PaymentAnswer
 from actors.domain.charge import refund_status
 from actors.domain.charge_events import ChargePaidByHand
-from actors.domain.purchase_commands import RefundOrder, ResolveRefund, ResumePurchase
+from actors.domain.purchase_commands import RefundOrder, ResolveRefund
 from actors.domain.refusals import NotFound, NothingToResolve, RefundFailed, RefundRefused
 from actors.domain.ticket import TicketAnswer
 from actors.domain.ticket_commands import CancelOrder, SuspendTicket
 from actors.domain.ticket_events import OrderCancelled, TicketWithdrawn
-from actors.domain.ticket_values import CancelReason, Order, RefundStatus, TicketStatus
-from tests.support.buying import an_order, money, order_now
+from actors.domain.ticket_values import CancelReason, RefundStatus, TicketStatus
+from tests.support.buying import an_order, money
 from tests.support.examples import new_id
 from tests.support.journal_checks import records
 from tests.support.local_market import LocalMarket
-from tests.support.refunding import a_sale, charge_of, later, refund_of, refunds_at_stripe
+from tests.support.refunding import DISPUTED, a_failed_refund, a_sale, charge_of, later, refund_of, refunds_at_stripe
 from tests.support.trading import as_it_is, expect
-
-FAILING_REFUND = "pm_card_refundFail"
-DISPUTED = "pm_card_createDispute"
-
-
-async def a_failed_refund(market: LocalMarket) -> Order:
-    """An order that is over, and whose money came back to us after it was refunded."""
-    order = await a_sale(market, FAILING_REFUND)
-    await market.refund(refund_of(order))
-    await later(market)
-    await market.resume(ResumePurchase(order.id, reconcile=True))
-    return await order_now(market, order)
 
 
 async def test_a_refund_that_failed_after_it_succeeded_is_not_answered_as_refunded(

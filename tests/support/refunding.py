@@ -4,7 +4,7 @@ import time
 
 from actors.domain.answers import PaymentAnswer
 from actors.domain.charge_values import Charge, ChargeStatus
-from actors.domain.purchase_commands import Pay, RefundOrder
+from actors.domain.purchase_commands import Pay, RefundOrder, ResumePurchase
 from actors.domain.ticket_values import CancelReason, Order, OrderStatus, TicketStatus
 from actors.stripe.sandbox.sandbox import SETTLE_SECONDS
 from tests.support.buying import VISA, an_order, intents_of, money, order_now
@@ -45,6 +45,15 @@ async def later(market: LocalMarket) -> None:
     assert sandbox is not None
     sandbox.now = lambda: time.time() + SETTLE_SECONDS + 1
     await sandbox.settle_due()
+
+
+async def a_failed_refund(market: LocalMarket) -> Order:
+    """An order that is over, and whose money came back to us after it was refunded."""
+    order = await a_sale(market, FAILING_REFUND)
+    await market.refund(refund_of(order))
+    await later(market)
+    await market.resume(ResumePurchase(order.id, reconcile=True))
+    return await order_now(market, order)
 
 
 async def is_given_back(market: LocalMarket, order: Order, *, refunds: int = 1) -> None:

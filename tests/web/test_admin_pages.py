@@ -70,6 +70,13 @@ async def test_ticket_without_a_reason_or_held_is_not_taken_down(world: World) -
     assert "The ticket was not taken down" in page.text
 
 
+async def test_history_names_the_archive_that_has_the_rest(world: World) -> None:
+    _, _, ticket, _ = await world.held()
+    world.market.archive(f"ticket:{ticket['id']}")
+    page = await opens(await world.admin(), f"/admin/tickets/{ticket['id']}")
+    assert page.text.count("in the archive a-file") == 2
+
+
 async def test_history_names_the_buyer_to_administrators(world: World) -> None:
     _, buyer, ticket, order = await world.held()
     page = await opens(await world.admin(), f"/admin/tickets/{ticket['id']}")

@@ -88,6 +88,15 @@ async def test_history_tells_what_happened_in_sentences_without_names(world: Wor
     assert buyer.id not in page.html
 
 
+async def test_an_archived_history_is_shown_without_its_details(world: World) -> None:
+    seller, buyer, ticket, order = await world.held()
+    world.market.archive(f"ticket:{ticket['id']}")
+    await buyer.http.delete(f"/api/orders/{order['id']}")
+    page = await opens(seller, f"/listings/{ticket['id']}")
+    assert page.text.count("Something happened whose details are in the archive.") == 2
+    assert "They let it go." in page.text
+
+
 def test_every_event_of_a_ticket_has_a_sentence() -> None:
     source, _, _ = _TEMPLATES.loader.get_source(_TEMPLATES, "listing.html")  # type: ignore[union-attr]
     assert [NAMES[event] for event in get_args(TicketEvent) if f'"{NAMES[event]}"' not in source] == []

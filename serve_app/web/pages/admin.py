@@ -165,7 +165,7 @@ async def _ticket_page(
     past, is_cut = await selling.newest_history(services, ticket)
     context = {
         "ticket": ticket,
-        "past": [(event_name(recorded.event), recorded.at, selling.past_order(recorded)) for recorded in past],
+        "past": [(event_name(recorded.event), recorded, selling.past_order(recorded)) for recorded in past],
         "is_cut": is_cut,
     }
     return _page(request, "admin-ticket.html", context, form, error)

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
-from actors.domain.codec import event_name
 from actors.domain.ticket import Ticket
 from actors.domain.ticket_values import TicketStatus
 from actors.storage.page import Page
@@ -141,7 +140,7 @@ async def _shown(request: Request, ticket_id: str, form: Form, error: CustomErro
         "ticket": ticket,
         "gets": seller_gets(ticket, services.settings),
         "form": form,
-        "past": [(event_name(recorded.event), recorded, selling.past_order(recorded)) for recorded in past],
+        "past": [(selling.past_name(recorded), recorded, selling.past_order(recorded)) for recorded in past],
         "is_cut": is_cut,
         "has_begun": starts_at is not None and starts_at <= visitor_of(request).now,
         "is_sold": ticket.status is TicketStatus.SOLD,

@@ -1,0 +1,294 @@
+"""`holdfast archive`: what ended long ago says less in the journal, and can still never happen again."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import bson
+import pytest
+from bson import ObjectId
+
+from actors.domain.answers import PaymentAnswer
+from actors.domain.codec import archive_of, event_name
+from actors.domain.purchase_commands import Pay
+from actors.domain.refusals import RequestMismatch
+from actors.domain.ticket import TicketAnswer
+from actors.domain.ticket_commands import EditTicket, ReadTicket, Reserve
+from actors.domain.ticket_values import TicketDetails
+from actors.events.published import was_published
+from actors.runtime.ports import Commit, FencedError
+from actors.storage import schema
+from actors.storage.archive import Archive
+from actors.storage.archive_files import ArchivedCommits, archived_commits
+from actors.storage.backup import Backup
+from actors.storage.backup_files import BackupError, documents_in
+from actors.storage.database import Database, connect, database_of
+from actors.storage.journal import MongoJournal
+from actors.storage.ledger_reader import reconcile
+from actors.storage.rebuild import Rebuild
+from actors.storage.schema import UnusableDataError, check_schema
+from tests.operations.archiving import DAY_MS, archived, everything_in, files_in, is_relayed, stubs, withdrawn
+from tests.operations.test_commands import run
+from tests.operations.test_rebuild import ALL, raw
+from tests.support.buying import DECLINED, VISA, an_order
+from tests.support.eventually import eventually
+from tests.support.examples import DETAILS
+from tests.support.local_market import LocalMarket
+from tests.support.refunding import PENDING_REFUND, a_failed_refund, a_sale, charge_of, is_given_back, refund_of
+from tests.support.trading import a_ticket, as_it_is, asked, expect, held, listed
+
+
+@pytest.fixture
+async def target(mongodb_url: str) -> AsyncIterator[Database]:
+    """An empty database."""
+    async with connect(urlsplit(mongodb_url)._replace(path=f"/t{ObjectId()}").geturl()) as client:
+        yield database_of(client)
+
+
+async def test_what_ended_moves_into_files_and_documents_are_still_made_of_it_byte_for_byte(
+    tmp_path: Path, market: LocalMarket
+) -> None:
+    database = market.connections.database
+    for _ in range(3):
+        await a_sale(market)
+    await withdrawn(market)
+    open_order = await an_order(market)
+    journal = await everything_in(database)
+    done = await archived(market, tmp_path / "archive")
+    moved = await stubs(database)
+    assert done.commits == len(moved) > 0
+    assert done.kept == len(journal) - len(moved) > 0
+    assert done.bytes_after < done.bytes_before / 2
+    assert sum(len(bson.encode(one)) for one in moved.values()) == done.bytes_after
+    kept = {one: commit for one, commit in (await everything_in(database)).items() if one not in moved}
+    assert kept.items() <= journal.items()
+    assert f"order:{open_order.id}" in {key for commit in kept.values() for key in commit["keys"]}
+    for name, commit in moved.items():
+        assert (commit["keys"], commit["at"]) == (journal[name]["keys"], journal[name]["at"])
+    files = [bson.decode(one) for path in files_in(tmp_path / "archive") for one in documents_in(path)]
+    assert {one["_id"]: one for one in files} == {name: journal[name] for name in moved}
+    before = await raw(database)
+    for collection in ALL:
+        await database[collection].delete_many({})
+    url = str(market.settings.mongodb_url)
+    for words in ((), ("--archive", "elsewhere")):
+        refused = await asyncio.to_thread(run, tmp_path, "rebuild", *words, MONGODB_URL=url, DATA_DIR="nowhere")
+        assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+        assert "name the folder of the archive with --archive" in refused.stderr
+    rebuilt = await asyncio.to_thread(run, tmp_path, "rebuild", "--archive", "archive", MONGODB_URL=url)
+    assert rebuilt.returncode == 0, rebuilt.stderr + rebuilt.stdout
+    assert await raw(database) == before
+    assert (await archived(market, tmp_path / "archive")).commits == 0
+
+
+async def test_what_happened_once_can_not_happen_again_after_its_commit_was_archived(
+    tmp_path: Path, market: LocalMarket
+) -> None:
+    own = market.connections
+    paid = await an_order(market)
+    await market.pay(Pay(paid.id, VISA, "a client's key"))
+    edited = await withdrawn(market, edit_id="an edit")
+    assert (await archived(market, tmp_path)).commits
+    for commit in [one.keys for one in await own.journal.commits_with_keys([f"order:{paid.id}"])]:
+        for key in commit:
+            with pytest.raises(FencedError):
+                await own.journal.append(Commit("another", 1, 1, (key,), ()))
+    # Another host, which remembers nothing.
+    market.tickets = market.start_tickets()
+    (ticket_id,) = await listed(market)
+    again = Reserve(ticket_id, paid.id, paid.buyer_id, 1_000)
+    for redelivered in (False, True):
+        answer = await asked(market, market.tickets, again, redelivered=redelivered)
+        assert isinstance(answer, RequestMismatch)
+        answer = await asked(market, market.tickets, replace(again, ticket_id=paid.ticket_id), redelivered=redelivered)
+        assert not expect(TicketAnswer, answer).fresh
+    ticket = await as_it_is(market, ticket_id)
+    repeat = EditTicket(ticket_id, ticket.seller_id, replace(DETAILS, price=7_000), "an edit")
+    await market.ask_ticket(repeat)
+    assert (await as_it_is(market, ticket_id)).details == DETAILS
+    order = await an_order(market)
+    assert isinstance(await market.pay(Pay(order.id, VISA, "a client's key")), RequestMismatch)
+    assert isinstance(await market.ask_ticket(ReadTicket(edited)), TicketAnswer)
+
+
+async def test_an_archived_purchase_is_shown_verified_and_refunded_as_before(
+    tmp_path: Path, market: LocalMarket
+) -> None:
+    own = market.connections
+    order = await a_sale(market)
+    before = await as_it_is(market, order.ticket_id)
+    history = await MongoJournal(own.database).history(f"ticket:{order.ticket_id}")
+    charge = await charge_of(market, order)
+    assert (await archived(market, tmp_path)).commits
+    market.tickets = market.start_tickets()
+    assert await as_it_is(market, order.ticket_id) == before
+    left = await MongoJournal(own.database).history(f"ticket:{order.ticket_id}")
+    assert [(one.version, one.at, event_name(one.event)) for one in left] == [
+        (one.version, one.at, event_name(one.event)) for one in history
+    ]
+    (file,) = {archive_of(one.event) for one in left}
+    assert [path.name for path in files_in(tmp_path)] == [f"{file}.bson.gz"]
+    assert not (await reconcile(own.database, market.stripe, own.clock, pause_seconds=0)).violations
+    assert expect(PaymentAnswer, await market.pay(Pay(order.id, VISA))).charge.id == charge.id
+    await market.refund(refund_of(order))
+    await is_given_back(market, order)
+    records = await MongoJournal(own.database).history(f"charge:{charge.id}")
+    assert [was_published(one) for one in records if archive_of(one.event)].count(True) == 3
+    assert await MongoJournal(own.database).with_gaps() == set()
+    await market.writes_everything()
+    documents = await raw(own.database)
+    await Rebuild(own.database, await archived_commits(own.database, tmp_path)).run()
+    assert await raw(own.database) == documents
+
+
+async def _available(market: LocalMarket) -> None:
+    await listed(market)
+
+
+async def _held(market: LocalMarket) -> None:
+    await held(market, (await listed(market))[0])
+
+
+async def _declined(market: LocalMarket) -> None:
+    order = await an_order(market)
+    await market.pay(Pay(order.id, DECLINED))
+
+
+async def _sold_for_an_event_to_come(market: LocalMarket) -> None:
+    start = market.connections.clock.now() + 2 * DAY_MS
+    creation = a_ticket(TicketDetails("Opera", 5_000, "usd", starts_at=start))
+    await market.ask_ticket(creation)
+    hold = await held(market, creation.ticket_id)
+    await market.pay(Pay(hold.order_id, VISA))
+
+
+async def _refund_on_its_way(market: LocalMarket) -> None:
+    await market.refund(refund_of(await a_sale(market, PENDING_REFUND)))
+
+
+async def _failed_refund(market: LocalMarket) -> None:
+    await a_failed_refund(market)
+
+
+@pytest.mark.parametrize(
+    "happens", [_available, _held, _declined, _sold_for_an_event_to_come, _refund_on_its_way, _failed_refund]
+)
+async def test_what_has_not_ended_keeps_its_ticket_in_the_journal(
+    tmp_path: Path,
+    market: LocalMarket,
+    happens: Any,  # noqa: ANN401 - one of the above
+) -> None:
+    await happens(market)
+    await archived(market, tmp_path)
+    kinds = {
+        key.partition(":")[0]
+        for commit in (await stubs(market.connections.database)).values()
+        for key in commit["keys"]
+    }
+    assert "ticket" not in kinds
+    assert "charge" not in kinds or happens in {_declined, _sold_for_an_event_to_come}
+
+
+async def test_what_a_document_or_the_stream_does_not_have_yet_stays_in_the_journal(
+    tmp_path: Path, market: LocalMarket
+) -> None:
+    own = market.connections
+    await withdrawn(market)
+    (ticket_id,) = [one["_id"] async for one in own.database["tickets"].find()]
+    await own.database["tickets"].update_one({"_id": ticket_id}, {"$set": {"version": 1}})
+    assert (await archived(market, tmp_path)).commits == 1
+    await own.database["tickets"].delete_one({"_id": ticket_id})
+    assert (await archived(market, tmp_path)).commits == 0
+    await Rebuild(own.database, await archived_commits(own.database, tmp_path)).run()
+    relayed = {"_id": market.tickets.host.writer}
+    await own.database["cursors"].update_one(relayed, {"$set": {"published": 2}})
+    await Archive(own.database, tmp_path, own.clock.now() + DAY_MS).run()
+    assert len(await stubs(own.database)) == 2
+
+
+async def test_a_backup_is_restored_with_the_archive_beside_it_and_not_without(
+    tmp_path: Path, market: LocalMarket, target: Database
+) -> None:
+    own = market.connections
+    for _ in range(2):
+        await a_sale(market)
+    await an_order(market)
+    await archived(market, tmp_path / "archive")
+    before, journal = await raw(own.database), await everything_in(own.database)
+    await Backup(own.database, own.clock).write(tmp_path / "backup")
+    url = urlsplit(str(market.settings.mongodb_url))._replace(path=f"/{target.name}").geturl()
+    (file,) = files_in(tmp_path / "archive")
+    content = file.read_bytes()
+    for damage, said in ((content[:-9], "damaged"), (None, "is not in")):
+        file.unlink() if damage is None else file.write_bytes(damage)
+        refused = await asyncio.to_thread(run, tmp_path, "restore", "backup", "--archive", "archive", MONGODB_URL=url)
+        assert (refused.returncode, refused.stderr.count("\n")) == (1, 1), refused.stderr
+        assert said in refused.stderr
+    assert await target.list_collection_names() == []
+    file.write_bytes(content)
+    done = await asyncio.to_thread(run, tmp_path, "restore", "backup", "--archive", "archive", MONGODB_URL=url)
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert (await raw(target), await everything_in(target)) == (before, journal)
+    with pytest.raises(FencedError):
+        await MongoJournal(target).append(Commit("another", 1, 1, (next(iter(journal.values()))["keys"][0],), ()))
+
+
+async def test_an_older_release_is_refused_from_the_first_archive_on(
+    tmp_path: Path, market: LocalMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = market.connections.database
+    await withdrawn(market)
+    monkeypatch.setattr(schema, "SCHEMA", schema.ARCHIVES - 1)
+    await check_schema(database)
+    await archived(market, tmp_path)
+    with pytest.raises(UnusableDataError, match="of a newer release"):
+        await check_schema(database)
+
+
+async def test_the_command_says_what_it_did_and_refuses_what_is_too_young(tmp_path: Path, market: LocalMarket) -> None:
+    url, database = str(market.settings.mongodb_url), market.connections.database
+    ticket_id = await withdrawn(market)
+    await market.writes_everything()
+    await eventually(lambda: is_relayed(market))
+    long_ago = {"at": 1_600_000_000_000}
+    await database["journal"].update_many({}, {"$set": long_ago})
+    for collection in ALL:
+        await database[collection].update_many({}, {"$set": {"updated_at": long_ago["at"]}})
+    young = await asyncio.to_thread(run, tmp_path, "archive", "--before", "2026-11-01", MONGODB_URL=url)
+    assert (young.returncode, young.stderr.count("\n")) == (2, 1)
+    assert "less than 180 days ago" in young.stderr
+    results = []
+    for words in (("--dry-run",), (), ()):
+        done = await asyncio.to_thread(
+            run, tmp_path, "archive", "--before", "2025-01-01", "--to", "a", "--json", *words, MONGODB_URL=url
+        )
+        assert done.returncode == 0, done.stderr
+        results.append(json.loads(done.stdout))
+        assert (tmp_path / "a").exists() is bool(results[-1]["files"] or len(results) > 1)
+    assert [(one["dryRun"], one["commits"], len(one["files"])) for one in results] == [
+        (True, 5, 0), (False, 5, 1), (False, 0, 0),
+    ]  # fmt: skip
+    for words, said in (((), f"in the archive {results[1]['files'][0]}"), (("--archive", "a"), '"priceCents":6000')):
+        shown = await asyncio.to_thread(run, tmp_path, "journal", "show", ticket_id, *words, MONGODB_URL=url)
+        assert shown.returncode == 0, shown.stderr
+        assert said in shown.stdout
+        assert shown.stdout.count("\n") == 5
+
+
+async def test_a_file_that_is_gone_or_damaged_is_named(tmp_path: Path, market: LocalMarket) -> None:
+    database = market.connections.database
+    await withdrawn(market)
+    await archived(market, tmp_path)
+    found = await archived_commits(database, tmp_path)
+    found.check()
+    (file,) = files_in(tmp_path)
+    assert (file.stat().st_mode & 0o777, len(found)) == (0o600, 5)
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(BackupError, match="damaged"):
+        found.check()
+    with pytest.raises(BackupError, match="is not in"):
+        ArchivedCommits(tmp_path / "elsewhere").records("gone", [], "ticket:1")
