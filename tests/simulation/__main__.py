@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -20,11 +21,8 @@ def main() -> int:
     options = _options()
     console = Console()
     if options.seed is not None:
-        return _replay(options.seed, options.commands, options.placement, console)
-    tasks = [
-        Task(seed, options.commands, pace=options.pace, placement=options.placement)
-        for seed in range(options.first, options.first + options.seeds)
-    ]
+        return _replay(_task(options.seed, options), console)
+    tasks = [_task(seed, options) for seed in range(options.first, options.first + options.seeds)]
     summary = Summary()
     with workers() as pool, Progress(console=console) as progress:
         for outcome in progress.track(pool.imap_unordered(run, tasks), total=len(tasks), description="seeds"):
@@ -40,12 +38,17 @@ def main() -> int:
     return 1 if summary.broken else 0
 
 
-def _replay(seed: int, commands: int, placement: Placement | None, console: Console) -> int:
+def _task(seed: int, options: argparse.Namespace) -> Task:
+    placement: Placement | None = options.placement
+    return Task(seed, options.commands, pace=options.pace, placement=placement, partitions=options.partitions)
+
+
+def _replay(task: Task, console: Console) -> int:
     with workers() as pool:
-        outcome = pool.apply(run, [Task(seed, commands, placement=placement, traced=True)])
+        outcome = pool.apply(run, [replace(task, traced=True)])
     for line in outcome.trace:
         print(line)  # noqa: T201 - for people, and for grep
-    console.print(f"seed {seed}, {outcome.steps:,} steps: {outcome.broken or 'no rule was broken'}", markup=False)
+    console.print(f"seed {task.seed}, {outcome.steps:,} steps: {outcome.broken or 'no rule was broken'}", markup=False)
     return 0 if outcome.broken is None else 1
 
 
@@ -67,6 +70,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--commands", type=int, default=COMMANDS, help="how many commands people give in each")
     parser.add_argument("--pace", type=float, help="seconds between two commands; otherwise the seed says")
     parser.add_argument("--placement", choices=("shared", "dedicated"), help="where tickets live; else the seed says")
+    parser.add_argument("--partitions", type=int, default=1, help="in how many databases the journal is")
     parser.add_argument("--seed", type=int, help="only this one, with its trace")
     parser.add_argument("--report", type=Path, help="where to write the figures, as JSON")
     return parser.parse_args()

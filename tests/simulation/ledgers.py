@@ -1,14 +1,17 @@
 """The ledgers of a simulation, for the check that `holdfast verify` makes."""
 
+from collections.abc import Sequence
+
 from actors.domain.ticket_events import OrderCreated
 from actors.payments.reconciliation import Ledgers
 from actors.stripe.resources import Dispute, Intent, Refund
-from tests.simulation.database import Tables
+from tests.simulation.partitions import Partition
 from tests.simulation.stripe import WatchedLedger
 
 
-def ledgers_of(tables: Tables, ledger: WatchedLedger) -> Ledgers:
+def ledgers_of(partitions: Sequence[Partition], ledger: WatchedLedger) -> Ledgers:
     """As actors.storage.ledger_reader reads them, without asking Stripe for page after page."""
+    tables = partitions[0].tables
     intents = ledger.all_intents
     return Ledgers(
         {one: stored.entity for one, stored in tables.documents["orders"].items()},
@@ -29,7 +32,8 @@ def ledgers_of(tables: Tables, ledger: WatchedLedger) -> Ledgers:
         ],
         {
             record.event.order.id: record.event.order.fee
-            for commit in tables.commits.values()
+            for partition in partitions
+            for commit in partition.tables.commits.values()
             for record in commit.records
             if isinstance(record.event, OrderCreated)
         },

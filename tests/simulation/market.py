@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from random import Random
 from typing import Literal
 
@@ -35,6 +36,7 @@ from tests.simulation.event_stores import FakeChangedUsers, FakePositions, FakeS
 from tests.simulation.loop import Process
 from tests.simulation.mail import FakeEmailBackend, FakeEmailTokens, FakeMailQueries, FakeOutbox, Mails
 from tests.simulation.members import GROUP, SUBJECTS, Member
+from tests.simulation.partitions import Partition, PartitionedCheckpoints, PartitionedJournal, PartitionedQueries
 from tests.simulation.redis_client import client_of
 from tests.simulation.redis_data import RedisData
 from tests.simulation.redis_streams import Fields
@@ -62,12 +64,16 @@ LATE_REPLICA = (0.05, 8.0)
 class SimulatedMarket:
     """Everything that a market consists of."""
 
-    def __init__(self, world: World, settings: Settings) -> None:
+    def __init__(self, world: World, settings: Settings, partitions: int = 1) -> None:
+        """Make it with its journal in so many databases; all else is in the first one."""
         self.world = world
         self.settings = settings
         # Seconds between the true time and the clock of whoever is the database's primary.
         self.primary_is_ahead = 0.0
-        self.tables = Tables()
+        servers = ["database", *(f"database {number}" for number in range(2, partitions + 1))]
+        self.databases = [Server(world, name, StoreUnavailableError) for name in servers]
+        self.partitions = [Partition(server, Tables()) for server in self.databases]
+        self.database, self.tables = self.databases[0], self.partitions[0].tables
         self.mails = Mails()
         # Told of every mail that arrived: its id, its address, and what it says.
         self.when_mail_arrived: Callable[[str, str, Message], None] = lambda _id, _address, _letter: None
@@ -75,18 +81,18 @@ class SimulatedMarket:
         self.redis_is_ahead = 0.0
         self.redis_data = RedisData(lambda: int((world.now + self.redis_is_ahead) * 1000))
         self.ledger = WatchedLedger()
-        self.database = Server(world, "database", StoreUnavailableError)
         self.redis = Server(world, "redis", RedisConnectionError)
         self.stripe = Server(world, "stripe", LedgerUnavailable)
         self.smtp = Server(world, "smtp", NotSentError)
         self.ray = SimulatedRay(world, settings, self.connect)
         self.event_rules = EventRules(world, self.redis_data, settings.public_url)
         self.redis_data.when_added = self._added
-        self.tables.when_committed = self.event_rules.committed_to
         self.redis_data.when_given = self.event_rules.given
         self.members: list[Member] = []
         self.apis = [Api(self, number) for number in range(settings.api_replicas)]
-        self.tables.when_inserted = self._replicate
+        for each in self.partitions:
+            each.tables.when_committed = self.event_rules.committed_to
+            each.tables.when_inserted = partial(self._replicate, each.tables)
         self._replicas = world.loop.process("replicas")
         world.when_died = self._died
 
@@ -118,15 +124,15 @@ class SimulatedMarket:
             random=numbers,
         )
 
-    def _replicate(self, commit: Commit) -> None:
+    def _replicate(self, tables: Tables, commit: Commit) -> None:
         """A majority gets it at once where no election can take it back, otherwise soon or late."""
         world = self.world
         is_late = world.strikes("late_replica")
         if not is_late and not world.faults.election_every:
-            self.tables.confirm(commit)
+            tables.confirm(commit)
             return
         seconds = world.seconds(*(LATE_REPLICA if is_late else REPLICATION))
-        world.loop.call_later(seconds, self.tables.confirm, commit, context=self._replicas.context)
+        world.loop.call_later(seconds, tables.confirm, commit, context=self._replicas.context)
 
     def _added(self, stream: str, fields: Fields) -> None:
         self.event_rules.added(stream, fields)
@@ -161,10 +167,16 @@ class SimulatedConnections(Resources):
             own=lambda: EPOCH + world.loop.time() + skew,
             monotonic=lambda: (world.loop.time() - started) * drift,
         )
-        self.journal = FakeJournal(database, tables)
+        self.journal: FakeJournal | PartitionedJournal
+        self.checkpoints: FakeCheckpoints | PartitionedCheckpoints
+        if len(market.partitions) == 1:
+            self.journal, self.checkpoints = market.partitions[0].journal, market.partitions[0].checkpoints
+            self.queries = FakeQueries(database, tables, self.journal)
+        else:
+            self.journal = PartitionedJournal(market.partitions)
+            self.checkpoints = PartitionedCheckpoints(market.partitions)
+            self.queries = PartitionedQueries(market.partitions[0], self.journal)
         self.documents = FakeDocuments(database, tables)
-        self.checkpoints = FakeCheckpoints(database, tables)
-        self.queries = FakeQueries(database, tables)
         self.inbox = FakeInbox(database, tables)
         self.pending_user_events = FakePendingUserEvents(database, tables.accounts)
         self.delisting = FakeDelisting(database, tables)
@@ -243,8 +255,11 @@ class SimulatedConnections(Resources):
         return await self._market.database.call("hello", self._market.database_time)
 
 
-def settings_of(random: Random, placement: Placement | None = None) -> Settings:
-    """A market drawn from a seed: small numbers, so that things meet. `placement` says where tickets live if given."""
+def settings_of(random: Random, placement: Placement | None = None, partitions: int = 1) -> Settings:
+    """A market drawn from a seed: small numbers, so that things meet. `placement` says where tickets live if given.
+
+    Each partition of the journal has hosts of its own.
+    """
     drawn = random.random() * (DEDICATED if placement == "dedicated" else 1.0)
     return Settings(
         _env_file=None,
@@ -260,8 +275,8 @@ def settings_of(random: Random, placement: Placement | None = None) -> Settings:
         max_holds_per_buyer=random.choice((2, 10)),
         ticket_placement=placement or ("dedicated" if drawn < DEDICATED else "shared"),
         dedicated_actors=1 if drawn < DEDICATED / 4 else 3 if drawn < DEDICATED / 2 else 100,
-        ticket_actors=random.choice((1, 2)),
+        ticket_actors=partitions * random.choice((1, 2)),
         order_actors=random.choice((1, 2)),
-        payment_actors=random.choice((1, 2)),
+        payment_actors=partitions * random.choice((1, 2)),
         api_replicas=random.choice((1, 2)),
     )

@@ -46,7 +46,7 @@ class Nemesis:
         for seconds, deed in (
             (faults.kill_every, self._kill),
             (faults.stop_every, self._stop),
-            (faults.database_away_every, lambda: self._take_away(self._market.database)),
+            (faults.database_away_every, lambda: self._take_away(self._market.databases[self._some_partition()])),
             (faults.redis_away_every, lambda: self._take_away(self._market.redis)),
             (faults.smtp_away_every, lambda: self._take_away(self._market.smtp)),
             (faults.second_copy_every, self._copy),
@@ -65,7 +65,7 @@ class Nemesis:
         """Puts everything right again."""
         self._world.calm_down()
         await self._market.ledger.set_faults(None)
-        for server in (self._market.database, self._market.redis, self._market.smtp):
+        for server in (*self._market.databases, self._market.redis, self._market.smtp):
             server.is_away = False
         self._market.ray.end_zombies()
         for process in (*self._processes(), *self._members()):
@@ -108,16 +108,22 @@ class Nemesis:
         server.is_away = False
         self._world.note("is back", server.name)
 
+    def _some_partition(self) -> int:
+        partitions = len(self._market.partitions)
+        return self._world.random.randrange(partitions) if partitions > 1 else 0
+
     async def _elect(self) -> None:
         """Another primary, with another clock; meanwhile nothing is answered."""
+        number = self._some_partition()
+        server, tables = self._market.databases[number], self._market.partitions[number].tables
         self._world.count("election")
         self._market.primary_is_ahead = PRIMARIES_APART * (self._world.random.random() - 0.5)
         # What no majority has is on the new primary up to some place, and nowhere after it.
-        self._market.tables.elect(self._world.random.randint(0, len(self._market.tables.unconfirmed)))
+        tables.elect(self._world.random.randint(0, len(tables.unconfirmed)))
         self._world.note("elects", f"a primary {self._market.primary_is_ahead:+.3f} s ahead")
-        self._market.database.is_away = True
+        server.is_away = True
         await asyncio.sleep(self._world.seconds(*ELECTION))
-        self._market.database.is_away = False
+        server.is_away = False
 
     async def _copy(self) -> None:
         """A second live copy of a host."""

@@ -55,6 +55,11 @@ from tests.simulation.sabotaged_events import (
     without_the_window,
     without_trimmed_events,
 )
+from tests.simulation.sabotaged_partitions import (
+    without_claims_before_commits,
+    without_claims_that_stay,
+    without_the_keys_own_partition,
+)
 from tests.simulation.simulation import COMMANDS
 
 
@@ -68,6 +73,7 @@ class Control:
     seeds: int
     commands: int = COMMANDS
     placement: Placement | None = None
+    partitions: int = 1
 
 
 @contextmanager
@@ -360,6 +366,9 @@ CONTROLS = (
     Control("leases of readers", without_leases, SLOW_MEMBERS, 10),
     Control("gaps read from the journal", without_gaps_from_the_journal, HOLES, 20),
     Control("trimmed events read from the journal", without_trimmed_events, TRIMMED, 20),
+    Control("a claim where its key says", without_the_keys_own_partition, CALM, 10, partitions=2),
+    Control("the claim before the commit", without_claims_before_commits, LOST, 20, partitions=2),
+    Control("a claim that stays its owner's", without_claims_that_stay, LOST, 20, commands=250, partitions=2),
 )
 
 UNTOUCHED = Control("everything on", lambda _: nullcontext(), None, 0)

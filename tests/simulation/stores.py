@@ -12,7 +12,15 @@ from actors.domain.keys import edit_key, order_key, request_key
 from actors.domain.ticket import Ticket
 from actors.domain.ticket_values import Order
 from actors.payments.webhook_events import ReceivedWebhookEvent
-from actors.runtime.ports import Checkpoint, Commit, DocumentUpdate, FencedError, RecordedEvent, StoreUnavailableError
+from actors.runtime.ports import (
+    Checkpoint,
+    Commit,
+    DocumentUpdate,
+    FencedError,
+    Journal,
+    RecordedEvent,
+    StoreUnavailableError,
+)
 from actors.stripe.webhooks import WebhookEvent
 from actors.supervision.user_events import PendingUser
 from tests.simulation.accounts import Accounts, clear
@@ -121,9 +129,10 @@ class FakeCheckpoints:
 class FakeQueries:
     """See resources.EntityReads."""
 
-    def __init__(self, server: Caller, tables: Tables) -> None:
+    def __init__(self, server: Caller, tables: Tables, journal: Journal) -> None:
         self._server = server
         self._tables = tables
+        self._journal = journal
 
     async def tickets(self, ids: Collection[str]) -> dict[str, Ticket]:
         return await self._server.call("tickets", lambda: self._tables.tickets(ids))
@@ -148,8 +157,7 @@ class FakeQueries:
         return await self._server.call("orders_due", lambda: self._tables.orders_due(after, before, most))
 
     async def orders_in_journal(self, ids: Collection[str]) -> dict[str, Order]:
-        keys = {order_key(order_id) for order_id in ids}
-        commits = await self._server.call("journal.owning", lambda: self._tables.commits_with_keys(keys))
+        commits = await self._journal.commits_with_keys({order_key(order_id) for order_id in ids})
         known: dict[str, Order] = {}
         for commit in commits:
             for record in commit.records:
@@ -162,14 +170,12 @@ class FakeQueries:
         return known
 
     async def edits_in_journal(self, ids: Collection[str]) -> dict[str, str]:
-        keys = {edit_key(edit_id) for edit_id in ids}
-        commits = await self._server.call("journal.owning", lambda: self._tables.commits_with_keys(keys))
+        commits = await self._journal.commits_with_keys({edit_key(edit_id) for edit_id in ids})
         edits = ((record.entity, getattr(record.event, "edit_id", "")) for one in commits for record in one.records)
         return {edit_id: entity.partition(":")[2] for entity, edit_id in edits if edit_id in ids}
 
     async def orders_of_requests(self, requests: Collection[str]) -> dict[str, str]:
-        keys = {request_key(request) for request in requests}
-        commits = await self._server.call("journal.owning", lambda: self._tables.commits_with_keys(keys))
+        commits = await self._journal.commits_with_keys({request_key(request) for request in requests})
         events = (record.event for commit in commits for record in commit.records)
         created = [event.charge for event in events if isinstance(event, ChargeCreated)]
         return {charge.request: charge.order_id for charge in created if charge.request and charge.request in requests}

@@ -38,6 +38,7 @@ class Task:
     spared: bool = False
     pace: float | None = None
     placement: Placement | None = None
+    partitions: int = 1
     traced: bool = False
 
 
@@ -69,6 +70,7 @@ def run(task: Task) -> Outcome:
                 sabotage=off,
                 pace=task.pace,
                 placement=task.placement or control.placement,
+                partitions=max(task.partitions, control.partitions),
                 traced=task.traced,
             )
     except EndlessError as endless:

@@ -227,7 +227,7 @@ class FakeParts(Parts):
         self.journal = FakeJournal(server, self._tables)
         self.documents = FakeDocuments(server, self._tables)
         self.checkpoints = FakeCheckpoints(server, self._tables)
-        self.queries = FakeQueries(server, self._tables)
+        self.queries = FakeQueries(server, self._tables, self.journal)
         self.inbox = FakeInbox(server, self._tables)
         self.pending_users = FakePendingUserEvents(server, self._tables.accounts)
         self.delisting = FakeDelisting(server, self._tables)
