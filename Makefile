@@ -9,10 +9,13 @@ LOCALSTRIPE := localstripe==1.15.10
 SEEDS ?= 1000
 FIRST ?= 0
 PEERS := .venv-peers/$(LOCALSTRIPE)
+# GPL-2, as above. It asks for a newer compiler than it needs.
+SECANTUS_MDB := 0.5.3-beta.196
+FAST_DATABASE := .fast-database/$(SECANTUS_MDB)
 BROWSER_TOOLS := .browser-tools/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast asserted browser simulate peers chaos lint format events bench profile clean
+.PHONY: help run test test-fast asserted browser simulate peers fast-database chaos lint format events bench profile clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -43,6 +46,9 @@ simulate: $(INSTALLED)  ## Simulate SEEDS=1000 markets in which things go wrong,
 peers: $(INSTALLED) $(PEERS)  ## Run the payments against localstripe, a Stripe of somebody else's
 	$(BIN)/pytest -m peer tests/peers $(ARGS)
 
+fast-database:  ## Build the fast database of the benchmarks, with cargo, some 6 minutes once; not for a market of yours
+	@command -v mongod || $(MAKE) --no-print-directory $(FAST_DATABASE)
+
 chaos: $(INSTALLED)  ## Kill and stop everything under load, some 20 minutes; NEMESES=TicketActor,database chooses
 	@NEMESES='$(NEMESES)' DURATION='$(DURATION)' $(BIN)/python -m tests.chaos
 	EVERY_CONTROL=1 $(BIN)/pytest tests/chaos/test_broken_markets.py
@@ -62,14 +68,14 @@ format: $(INSTALLED)  ## Put the code into shape
 events: $(INSTALLED)  ## Write docs/asyncapi.json and the tables of docs/events.md from the catalogue of events
 	$(BIN)/python -m holdfast.events.document docs
 
-bench: $(BENCH_INSTALLED)  ## Measure what one machine carries, beside its peers; ARGS='reservations --quick'
-	$(BIN)/python -m benchmarks $(ARGS)
+bench: $(BENCH_INSTALLED)  ## Measure what one machine carries, beside its peers; DATABASE=fast, ARGS='reservations --quick'
+	$(BIN)/python -m benchmarks $(if $(DATABASE),--database '$(DATABASE)') $(ARGS)
 
 profile: $(BENCH_INSTALLED)  ## Flame graphs of the processes that reserve; ARGS='--scenario purchases'
-	$(BIN)/python -m benchmarks.profile $(ARGS)
+	$(BIN)/python -m benchmarks.profile $(if $(DATABASE),--database '$(DATABASE)') $(ARGS)
 
 clean:  ## Remove everything that was made here, the market's data excepted
-	rm -rf .venv .venv-peers .browser-tools build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-peers .browser-tools .fast-database build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A half-made environment has no stamp and is made anew.
@@ -87,6 +93,11 @@ $(BENCH_INSTALLED): $(INSTALLED)
 $(PEERS): constraints.txt
 	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
 	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt '$(LOCALSTRIPE)'
+	@touch $@
+
+$(FAST_DATABASE):
+	@command -v cargo >/dev/null || { echo "Building the fast database needs Rust: https://rustup.rs"; exit 1; }
+	cargo install secantus-mdb --version $(SECANTUS_MDB) --ignore-rust-version --locked --root .fast-database
 	@touch $@
 
 # Without npm or the network the tests that need them are skipped, and say so.

@@ -19,6 +19,7 @@ from benchmarks.scenarios import (
     dedicated,
     flash_sale,
     hot_ticket,
+    journal,
     live_holds,
     live_pages,
     purchases,
@@ -26,6 +27,7 @@ from benchmarks.scenarios import (
     signins,
     size,
 )
+from benchmarks.support import databases
 
 SCENARIOS: dict[str, Scenario] = {
     "reservations": reservations.run,
@@ -38,6 +40,7 @@ SCENARIOS: dict[str, Scenario] = {
     "live_pages": live_pages.run,
     "signins": signins.run,
     "size": size.run,
+    "journal": journal.run,
 }
 CONNECTIONS = (8, 32, 64, 128, 256)
 
@@ -46,7 +49,9 @@ def main() -> int:
     """Measure what was asked for and print it. Returns 1 when any answer was wrong or `holdfast verify` complains."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     asked = _arguments()
-    plan = Plan(asked.rounds, tuple(asked.connections), asked.quick)
+    plan = Plan(asked.rounds, tuple(asked.connections), asked.quick, asked.database)
+    with databases.running_beside(plan.database) as server:
+        database = databases.described(server.url)
     console = Console(highlight=False)
     outcomes = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -54,10 +59,10 @@ def main() -> int:
         with Progress(*columns, console=console, transient=True) as progress:
             bench = Bench(plan, console, progress, progress.add_task(f"{name}: starting", total=None))
             outcomes.append(SCENARIOS[name](bench))
-        report.show(console, outcomes[-1:])
+        report.show(console, database, outcomes[-1:])
         # Written after each scenario, so that a run that is cut short leaves what it found.
         asked.out.mkdir(parents=True, exist_ok=True)
-        (asked.out / "results.json").write_text(report.as_json(plan, outcomes))
+        (asked.out / "results.json").write_text(report.as_json(plan, database, outcomes))
     for outcome in outcomes:
         if outcome.name == "reservations":
             plot.draw(outcome.summary, load.generator(), asked.out / "reservations.png")
@@ -70,11 +75,16 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="name", help=f"any of {', '.join(SCENARIOS)}; all by default")
     parser.add_argument("--rounds", type=_some, default=3, help="how often each is measured (%(default)s)")
     parser.add_argument("--connections", type=_some, nargs="+", default=CONNECTIONS, help="for reservations")
+    parser.add_argument("--database", help="fast, embedded, or a URL; fast by default where it is there")
     parser.add_argument("--out", type=Path, default=report.RESULTS, help="folder of the results")
     parser.add_argument("--quick", action="store_true", help="to try it out: too little to mean anything")
     asked = parser.parse_args()
     if unknown := set(asked.names) - set(SCENARIOS):
         parser.error(f"there is no {', '.join(sorted(unknown))}: choose from {', '.join(SCENARIOS)}")
+    try:
+        asked.database = databases.chosen(asked.database)
+    except ValueError as error:
+        parser.error(str(error))
     return asked
 
 

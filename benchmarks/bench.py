@@ -18,6 +18,7 @@ from rich.progress import Progress, TaskID
 from benchmarks import load, seeding
 from benchmarks.load.exchange import CREATED, Expected, Request, request
 from benchmarks.load.result import Result
+from benchmarks.support import databases
 from benchmarks.support.running_market import HOLDFAST, RunningMarket, running_market
 from benchmarks.support.session_cookies import cookie_for
 
@@ -34,7 +35,10 @@ TICKETS_PER_BUYER = 8
 
 @dataclass(slots=True)
 class Outcome:
-    """What a scenario found: one row for each measurement, their medians, what was wrong, and what to know about it."""
+    """What a scenario found: one row for each measurement, their medians, what was wrong, and what to know about it.
+
+    `judge` is who looked at the books in the end; `verified` when it found nothing.
+    """
 
     name: str
     title: str
@@ -43,6 +47,7 @@ class Outcome:
     costs: list[dict[str, Any]] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     verified: bool = False
+    judge: str = "holdfast verify"
     notes: list[str] = field(default_factory=list)
 
     def heard(self, who: str, result: Result) -> None:
@@ -52,11 +57,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much to measure. `quick` is for trying a scenario out: its figures mean nothing."""
+    """How much to measure, and on which database (`support.databases`).
+
+    `quick` is for trying a scenario out: its figures mean nothing.
+    """
 
     rounds: int
     connections: tuple[int, ...]
     quick: bool
+    database: str = databases.EMBEDDED
 
     def much(self, count: int, of_quick: int) -> int:
         """How many, or how few when it has to be quick."""
@@ -85,9 +94,10 @@ class Bench:
         """A new market that is stopped at the end."""
         with (
             tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder,
-            running_market(Path(folder), **settings) as market,
+            databases.running(self.plan.database) as server,
+            running_market(Path(folder), **({"mongodb_url": server.url} if server else {}), **settings) as market,
         ):
-            yield MeasuredMarket(market)
+            yield MeasuredMarket(market, server)
 
 
 Scenario = Callable[[Bench], Outcome]
@@ -98,6 +108,7 @@ class MeasuredMarket:
     """A running market, and what scenarios ask of it over HTTP."""
 
     running: RunningMarket
+    server: databases.Server | None = None
 
     @property
     def port(self) -> int:
@@ -107,6 +118,8 @@ class MeasuredMarket:
     @property
     def database_url(self) -> str:
         """Where its database answers."""
+        if self.server is not None:
+            return self.server.url
         return (self.running.folder / "database.address").read_text().strip()
 
     @contextmanager

@@ -11,12 +11,13 @@ from typing import Any
 import psutil
 
 from benchmarks.bench import MeasuredMarket
+from benchmarks.support import databases
 
 _OPERATIONS = ("insert", "query", "update", "delete", "getmore")
 _PROGRAMS = {
     "haproxy": "HAProxy",
-    "mongod": "database",
     "secantusd-py": "database",
+    **dict.fromkeys(databases.PROGRAMS, "database"),
     "redis-server": "Redis",
 }
 # Behind its answers the market writes documents: it is quiet when it takes less than this of a core.
@@ -57,9 +58,10 @@ def role_of(command: list[str]) -> str:
 
 
 def processes(market: MeasuredMarket) -> list[tuple[psutil.Process, str]]:
-    """The market's processes and their roles."""
+    """The market's processes and their roles; its database's unless that runs elsewhere."""
     found = []
-    for process in market.running.process_tree():
+    own = [market.server.process] if market.server is not None and market.server.process is not None else []
+    for process in (*market.running.process_tree(), *own):
         try:
             found.append((process, role_of(process.cmdline())))
         except psutil.Error:

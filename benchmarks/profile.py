@@ -20,6 +20,7 @@ from benchmarks.bench import RESERVED, Bench, MeasuredMarket, Outcome, Plan
 from benchmarks.load import buyers
 from benchmarks.load.result import Result
 from benchmarks.scenarios import purchases
+from benchmarks.support import databases
 
 ROLES = {
     "reservations": ("Api replica", "TicketActor"),
@@ -40,11 +41,16 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--seconds", type=int, default=15, help="how long to record (%(default)s)")
     parser.add_argument("--out", type=Path, default=report.RESULTS, help="folder of the results")
+    parser.add_argument("--database", help="fast, embedded, or a URL; fast by default where it is there")
     asked = parser.parse_args()
+    try:
+        asked.database = databases.chosen(asked.database)
+    except ValueError as error:
+        parser.error(str(error))
     console = Console(highlight=False)
     asked.out.mkdir(parents=True, exist_ok=True)
     outcome = Outcome("profile", asked.scenario)
-    plan = Plan(rounds=1, connections=(asked.connections,), quick=False)
+    plan = Plan(1, (asked.connections,), quick=False, database=asked.database)
     with Progress(console=console, transient=True) as progress:
         bench = Bench(plan, console, progress, progress.add_task("starting", total=3))
         with bench.market() as market:

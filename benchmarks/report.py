@@ -20,20 +20,21 @@ _WRONG_SHOWN = 10
 _TENTHS_BELOW = 100
 
 
-def measured_on() -> dict[str, Any]:
-    """What the figures were measured on."""
+def measured_on(database: str) -> dict[str, Any]:
+    """What the figures were measured on; `database` is what its server says it is."""
     found = machine(PACKAGES)
     versions = {**found["versions"], "postgresql": cluster.version()}
-    return {**found, "load_generator": load.generator(), "versions": versions}
+    return {**found, "load_generator": load.generator(), "database": database, "versions": versions}
 
 
-def as_json(plan: Plan, outcomes: Sequence[Outcome]) -> str:
+def as_json(plan: Plan, database: str, outcomes: Sequence[Outcome]) -> str:
     """Everything, each round included."""
     scenarios = {outcome.name: asdict(outcome) for outcome in outcomes}
-    return json.dumps({"machine": measured_on(), "plan": asdict(plan), "scenarios": scenarios}, indent=2)
+    plans = {**asdict(plan), "database": database}
+    return json.dumps({"machine": measured_on(database), "plan": plans, "scenarios": scenarios}, indent=2)
 
 
-def show(console: Console, outcomes: Sequence[Outcome]) -> None:
+def show(console: Console, database: str, outcomes: Sequence[Outcome]) -> None:
     """Print a table for each scenario, what it found wrong, and what to know."""
     for outcome in outcomes:
         console.print(table_of(f"{outcome.name}: {outcome.title}", outcome.summary))
@@ -44,8 +45,8 @@ def show(console: Console, outcomes: Sequence[Outcome]) -> None:
         for complaint in outcome.wrong[:_WRONG_SHOWN]:
             console.print(f"  [red]wrong:[/red] {complaint}")
         books = "found nothing" if outcome.verified else "[red]complains[/red]"
-        console.print(f"  {len(outcome.wrong)} wrong; holdfast verify {books}\n")
-    console.print(f"load from {load.generator()}, unless a scenario says otherwise")
+        console.print(f"  {len(outcome.wrong)} wrong; {outcome.judge} {books}\n")
+    console.print(f"on {database}; load from {load.generator()}, unless a scenario says otherwise")
 
 
 def table_of(title: str, lines: Sequence[Mapping[str, Any]]) -> Table:

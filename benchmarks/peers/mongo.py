@@ -1,4 +1,4 @@
-"""The peer on our own embedded database: FastAPI and MongoDB, the ticket taken with a compare-and-set.
+"""The peer on the market's kind of database: FastAPI and MongoDB, the ticket taken with a compare-and-set.
 
 Built by `build` for uvicorn; PEER_DATABASE and PEER_KEY say where its database is and what signs
 sessions. Without transactions the order follows the ticket, as such shops do it.

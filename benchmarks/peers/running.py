@@ -4,7 +4,6 @@ import asyncio
 import os
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from abc import ABC, abstractmethod
@@ -18,9 +17,8 @@ import asyncpg
 import pymongo
 
 from benchmarks.peers import cluster, postgres
-from cli.up import embedded_servers
+from benchmarks.support import databases
 from config.ports import free_port
-from config.settings import Settings
 
 TITLE, PRICE, CURRENCY, SELLER = "Benchmark", 2_500, "usd", "5" * 24
 _REPOSITORY = Path(__file__).parents[2]
@@ -136,7 +134,7 @@ class PostgresPeer(Peer):
 
 
 class MongoPeer(Peer):
-    """FastAPI and the embedded database."""
+    """FastAPI and a database of the market's kind."""
 
     name, program, share = "MongoDB", "benchmarks.peers.mongo:build", 0.15
 
@@ -167,18 +165,18 @@ class MongoPeer(Peer):
 
 
 @contextmanager
-def running_peers(key: str) -> Iterator[list[Peer]]:
-    """The peers that this machine can run, with one process each; they end with the context."""
+def running_peers(key: str, database: str) -> Iterator[list[Peer]]:
+    """The peers that this machine can run, with one process each; they end with the context.
+
+    The one on MongoDB runs on a server of its own of the same kind as the market's `database`.
+    """
     with ExitStack() as ending:
         peers: list[Peer] = []
         if cluster.programs() is not None:
             shop = PostgresPeer(ending.enter_context(cluster.temporary_cluster()), key)
             shop.create_tables()
             peers.append(shop)
-        folder = ending.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-mongo-"))
-        database = embedded_servers.start_database(Settings(data_dir=Path(folder)))
-        ending.callback(database.stop)
-        other = MongoPeer(database.url, key)
+        other = MongoPeer(ending.enter_context(databases.running_beside(database)).url, key)
         other.create_indexes()
         peers.append(other)
         for peer in peers:

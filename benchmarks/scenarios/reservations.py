@@ -27,7 +27,7 @@ def run(bench: Bench) -> Outcome:
     """Ours, each peer, the empty endpoint, and again, at each number of connections."""
     outcome = Outcome("reservations", "POST /api/orders on distinct tickets")
     tickets = bench.plan.much(4_000, 300)
-    with bench.market() as market, running_peers(market.running.key) as peers:
+    with bench.market() as market, running_peers(market.running.key, bench.plan.database) as peers:
         if cluster.programs() is None:
             outcome.notes.append("PostgreSQL is not installed: that peer is left out")
         subjects = [OURS, *(peer.name for peer in peers), EMPTY]

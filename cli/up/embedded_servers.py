@@ -106,7 +106,7 @@ def start_database(settings: Settings, port: int | None = None) -> Server:
             "--storage-path", str(folder),
             "--host", "127.0.0.1",
             "--port", str(port),
-            "--cache-size", f"{_cache_bytes() >> 20}M",
+            "--cache-size", f"{cache_bytes() >> 20}M",
             "--log-level", "WARNING",
             # Without it an acknowledged commit can be lost with the machine's power.
             "--sync-on-commit",
@@ -192,7 +192,7 @@ def _log(data_dir: Path, name: str) -> Path:
     return data_dir / "logs" / f"{name}.log"
 
 
-def _cache_bytes() -> int:
+def cache_bytes() -> int:
     """How much of its data the database may keep in memory: a quarter of the machine, within bounds.
 
     With 512 MB it had read 26 GB of its own files by the time that it had 450,000 tickets (measured).

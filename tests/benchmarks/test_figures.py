@@ -124,14 +124,19 @@ def test_the_costs_of_rounds_become_one_line() -> None:
 
 def test_the_report_says_what_was_wrong_and_what_reconciliation_found() -> None:
     said = io.StringIO()
-    report.show(Console(file=said, width=120), [outcome(wrong=["a lie"], verified=False, notes=["mind this"])])
-    for words in ("900", "1.5", "PostgreSQL", "a lie", "mind this", "1 wrong", "complains"):
+    report.show(
+        Console(file=said, width=120), "Database 1.0", [outcome(wrong=["a lie"], verified=False, notes=["mind this"])]
+    )
+    for words in ("Database 1.0", "900", "1.5", "PostgreSQL", "a lie", "mind this", "1 wrong", "complains"):
         assert words in said.getvalue()
 
 
 def test_the_json_has_every_round_the_machine_and_the_generator() -> None:
-    written = json.loads(report.as_json(Plan(3, (8, 64), quick=False), [outcome()]))
+    written = json.loads(
+        report.as_json(Plan(3, (8, 64), quick=False, database="mongodb://u:secret@h"), "Database 1.0", [outcome()])
+    )
     assert written["scenarios"]["reservations"]["rows"][0]["per_second"] == 900.0
+    assert (written["machine"]["database"], "secret" in json.dumps(written)) == ("Database 1.0", False)
     assert {"cores", "python", "load_generator", "versions", "commit"} <= written["machine"].keys()
 
 
