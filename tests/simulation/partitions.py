@@ -15,7 +15,7 @@ does so once. To everybody else the key is used, also when the commit that it wa
 import asyncio
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 from unittest.mock import patch
@@ -96,13 +96,17 @@ def is_claim(writer: str) -> bool:
     return writer.startswith(CLAIM)
 
 
-def claim_of(key: str, owner: str, at: Instant) -> Commit:
-    """A claim: a commit without events, whose name says whose it is, so that the same one again is ours."""
-    return Commit(f"{CLAIM}{key}={owner}", 1, at, (f"{CLAIM}{key}",), ())
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A key that is no version of the entity whose event wants it, and whose it is to be."""
+
+    key: str
+    owner: str
+    entity: str
 
 
-def _claims_in(commit: Commit) -> Iterator[tuple[str, str]]:
-    """The keys that are no version of an entity, each with its owner. Raises ValueError for one of an unknown kind."""
+def wanted_in(commit: Commit) -> Iterator[Wanted]:
+    """Raises ValueError for a key of an unknown kind."""
     keys = set(commit.keys) - {record.key for record in commit.records}
     for record in commit.records:
         match record.event:
@@ -117,9 +121,14 @@ def _claims_in(commit: Commit) -> Iterator[tuple[str, str]]:
                 continue
         if key in keys:
             keys.remove(key)
-            yield key, owner
+            yield Wanted(key, owner, record.entity)
     if keys:
         raise ValueError(f"nobody knows whose keys these are: {keys}")
+
+
+def claim_of(wanted: Wanted, at: Instant) -> Commit:
+    """A claim: a commit without events, whose name says whose it is, so that the same one again is ours."""
+    return Commit(f"{CLAIM}{wanted.key}={wanted.owner}", 1, at, (f"{CLAIM}{wanted.key}",), ())
 
 
 class PartitionedJournal:
@@ -132,7 +141,7 @@ class PartitionedJournal:
     async def append(self, commit: Commit) -> int:
         home = self._home_of(commit)
         await self._claim(commit, home)
-        return await self._journals[home].append(commit)
+        return await self._commit(commit, home)
 
     async def _claim(self, commit: Commit, home: int) -> None:
         """Raises FencedError when a key is another's, StoreUnavailableError when that is not known.
@@ -140,12 +149,21 @@ class PartitionedJournal:
         Either leaves claims behind, which is harmless: their owners decide again, or nobody does.
         """
         claims = (
-            self._journals[partition_of_claim(key, home, self._count)].append(claim_of(key, owner, commit.at))
-            for key, owner in _claims_in(commit)
+            self._journals[partition_of_claim(one.key, home, self._count)].append(claim_of(one, commit.at))
+            for one in wanted_in(commit)
         )
         for outcome in await asyncio.gather(*claims, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome
+
+    async def _commit(self, commit: Commit, home: int) -> int:
+        """The entity's own partition sees to it that it uses what it claimed once.
+
+        Not if the owner is more than one entity: the attempts to pay an order share its key, in different partitions.
+        """
+        shared = {one.key for one in wanted_in(commit) if one.owner != one.entity}
+        keys = tuple(key for key in commit.keys if key not in shared)
+        return await self._journals[home].append(replace(commit, keys=keys))
 
     def _home_of(self, commit: Commit) -> int:
         homes = {partition_of_entity(record.entity, self._count) for record in commit.records}

@@ -20,7 +20,7 @@ def without_claims_before_commits(_: SimulatedMarket) -> AbstractContextManager[
 
     async def commit_first(journal: PartitionedJournal, commit: Commit) -> int:
         home = journal._home_of(commit)
-        size = await journal._journals[home].append(commit)
+        size = await journal._commit(commit, home)
         await journal._claim(commit, home)
         return size
 
@@ -35,7 +35,7 @@ def without_claims_that_stay(_: SimulatedMarket) -> AbstractContextManager[Any]:
         try:
             await claim(journal, commit, home)
         except FencedError:
-            claimed = [key for key, _ in partitions._claims_in(commit)]
+            claimed = [one.key for one in partitions.wanted_in(commit)]
             if await journal.existing_keys(claimed):
                 raise
 

@@ -112,10 +112,12 @@ async def test_a_payments_key_is_its_orders_in_whichever_partition_an_attempt_is
     await journal._claim(dying, partition_of_entity(first, TWO))
     queries = PartitionedQueries(partitions[0], journal)
     assert await queries.orders_of_requests(["key", "another"]) == {"key": ORDER.id}
-    await journal.append(committing(second, ChargeCreated(charges[1]), request_key("key")))
+    for charge, entity in zip(charges, (first, second), strict=True):
+        await journal.append(committing(entity, ChargeCreated(charge), request_key("key")))
+    assert await journal.existing_keys([request_key("key")]) == set()
     others = replace(a_charge(order_id="another order"), request="key")
     with pytest.raises(FencedError):
-        await journal.append(committing(first, ChargeCreated(others), request_key("key")))
+        await journal.append(committing(first, ChargeCreated(others), request_key("key"), version=2, seq=2))
 
 
 async def test_a_host_of_one_partition_commits_nothing_to_another(journal: PartitionedJournal) -> None:
