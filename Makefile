@@ -7,6 +7,8 @@ BENCH_INSTALLED := .venv/installed-bench
 # GPL-3, so it is run and never imported, from an environment of its own.
 LOCALSTRIPE := localstripe==1.15.10
 SEEDS ?= 1000
+# What `make test DATABASE=...` runs on another server than the embedded one.
+ON_A_DATABASE := $(if $(DATABASE),tests/simulation/contracts tests/runtime tests/cluster)
 FIRST ?= 0
 PEERS := .venv-peers/$(LOCALSTRIPE)
 # GPL-2, as above. It asks for a newer compiler than it needs.
@@ -18,17 +20,18 @@ BROWSER_TOOLS := .browser-tools/installed
 .PHONY: help run test test-fast asserted browser simulate peers fast-database chaos lint format events bench profile clean
 
 help:  ## Show what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 run: $(INSTALLED)  ## Start a market with everything it needs; Ctrl-C stops it
 	@exec $(BIN)/holdfast up
 
 # Those that start a browser or a whole market have the machine to themselves, the others share it. Exit status 5: nothing
 # to run.
-test: $(INSTALLED) $(BROWSER_TOOLS)  ## Run every test
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile -m 'not cluster and not browser and not peer' $(ARGS) || [ $$? -eq 5 ]
-	$(BIN)/pytest -m 'browser and not cluster' $(ARGS) || [ $$? -eq 5 ]
-	$(BIN)/pytest -m 'cluster and not peer' $(ARGS) || [ $$? -eq 5 ]
+test: export HOLDFAST_TEST_DATABASE := $(DATABASE)
+test: $(INSTALLED) $(BROWSER_TOOLS)  ## Run every test; with DATABASE=fast or a URL those that ask a database, on that one
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile -m 'not cluster and not browser and not peer' $(ON_A_DATABASE) $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/pytest -m 'browser and not cluster' $(ON_A_DATABASE) $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/pytest -m 'cluster and not peer' $(ON_A_DATABASE) $(ARGS) || [ $$? -eq 5 ]
 
 test-fast: $(INSTALLED)  ## Run the tests that take seconds
 	$(BIN)/pytest -m 'not slow and not cluster and not browser and not peer' $(ARGS)
@@ -46,7 +49,7 @@ simulate: $(INSTALLED)  ## Simulate SEEDS=1000 markets in which things go wrong,
 peers: $(INSTALLED) $(PEERS)  ## Run the payments against localstripe, a Stripe of somebody else's
 	$(BIN)/pytest -m peer tests/peers $(ARGS)
 
-fast-database:  ## Build the fast database of the benchmarks, with cargo, some 6 minutes once; not for a market of yours
+fast-database:  ## Build the fast database of `make bench` with cargo, some 6 minutes once
 	@command -v mongod || $(MAKE) --no-print-directory $(FAST_DATABASE)
 
 chaos: $(INSTALLED)  ## Kill and stop everything under load, some 20 minutes; NEMESES=TicketActor,database chooses

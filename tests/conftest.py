@@ -8,6 +8,7 @@ import pytest
 from cli.up.embedded_servers import start_database, start_redis
 from config import ports
 from config.settings import Settings
+from tests.support import database_choice
 from tests.support.counting import HOSTILE_REQUESTS
 
 _NO_SKIPS = "HOLDFAST_NO_SKIPS"
@@ -58,6 +59,10 @@ def _skipped(config: pytest.Config) -> int:
 @pytest.fixture(scope="session")
 def mongodb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a database that lives as long as the test run. Use a database name of your own in it."""
+    with database_choice.another_server() as url:
+        if url is not None:
+            yield url
+            return
     server = start_database(Settings(data_dir=tmp_path_factory.mktemp("database")))
     yield server.url
     server.stop()

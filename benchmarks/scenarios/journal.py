@@ -26,7 +26,9 @@ LEAD_SECONDS = 0.5
 
 def run(bench: Bench) -> Outcome:
     """In each round every size of a commit by every number of writers, on one server that starts empty."""
-    outcome = Outcome("journal", "commits of reservations, inserted as a TicketActor does", judge="its own look")
+    outcome = Outcome(
+        "journal", "commits of reservations as a TicketActor inserts them; CPU for each commit", judge="its own look"
+    )
     cases = [(events, writers, False) for events in SIZES for writers in WRITERS]
     cases += [(events, writers, True) for events, writers in CLAIMED]
     bench.expect(bench.plan.rounds * len(cases))
@@ -43,7 +45,7 @@ def run(bench: Bench) -> Outcome:
                 written = pool.map(write, jobs, chunksize=1)
                 figures = _figures(written, databases.cpu_seconds(server) - cpu)
                 _check(outcome, written, asyncio.run(_length(server.url)) - before)
-                case = {"events_a_commit": events, "writers": writers, "claims_first": claims}
+                case = {"events_a_commit": events, "writers": writers, "claims": "first" if claims else "none"}
                 outcome.rows.append({**case, "round": number, **figures})
     outcome.verified = not outcome.wrong
     outcome.summary = [_median(outcome.rows, *case) for case in cases]
@@ -77,8 +79,8 @@ def _figures(written: list[Written], database_cpu: float) -> dict[str, float]:
         "events_per_second": events / elapsed,
         "p50_ms": percentile(took, 0.5),
         "p99_ms": percentile(took, 0.99),
-        "database_cpu_ms_a_commit": database_cpu * 1_000 / max(commits, 1),
-        "writer_cpu_ms_a_commit": sum(one.cpu for one in written) * 1_000 / max(commits, 1),
+        "database_cpu_ms": database_cpu * 1_000 / max(commits, 1),
+        "writer_cpu_ms": sum(one.cpu for one in written) * 1_000 / max(commits, 1),
     }
 
 
@@ -91,7 +93,7 @@ def _check(outcome: Outcome, written: list[Written], grown: int) -> None:
 
 
 def _median(rows: list[dict[str, Any]], events: int, writers: int, claims: bool) -> dict[str, Any]:  # noqa: FBT001 - a case
-    case = {"events_a_commit": events, "writers": writers, "claims_first": claims}
+    case = {"events_a_commit": events, "writers": writers, "claims": "first" if claims else "none"}
     found = [row for row in rows if case.items() <= row.items()]
     names = [name for name in found[0] if name not in case and name != "round"]
     return {**case, **{name: median(row[name] for row in found) for name in names}}

@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.support import databases
 from benchmarks.support.running_market import RunningMarket, running_market
+from tests.support import database_choice
 from tests.support.client import Person
 
 People = Callable[[], Person]
@@ -14,8 +16,11 @@ def market(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """A market with the settings that the module asks for in SETTINGS, or that a parameter gives."""
     settings: dict[str, str | int] = {**getattr(request.module, "SETTINGS", {}), **getattr(request, "param", {})}
     folder: Path = tmp_path_factory.mktemp("market")
-    with running_market(folder, **settings) as running:
-        yield running
+    with databases.running(database_choice.choice()) as server:
+        if server is not None:
+            settings["mongodb_url"] = server.url
+        with running_market(folder, **settings) as running:
+            yield running
 
 
 @pytest.fixture
