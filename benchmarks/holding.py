@@ -18,7 +18,7 @@ from actors.cluster.market import MarketClient
 from actors.domain.ticket import TicketAnswer
 from actors.domain.ticket_commands import Reserve
 from actors.storage.database import connect, database_of
-from cli.status import ADDRESS_FILE, with_database
+from cli.running_market import ADDRESS_FILE, with_database
 from config import logs, ray_environment
 from config.settings import Settings, load
 

@@ -7,7 +7,7 @@ from pymongo.errors import PyMongoError
 from actors.runtime.clock import wall_clock
 from actors.runtime.ports import StoreUnavailableError
 from actors.storage.database import connect, database_of
-from cli.status import NotRunningError, with_database
+from cli.running_market import NotRunningError, with_database
 from config.settings import Settings
 from serve_app.accounts import roles
 from serve_app.accounts.roles import NoSuchUserError, UnverifiedError

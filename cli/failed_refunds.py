@@ -13,7 +13,7 @@ from actors.domain.refusals import NotFound, NothingToResolve, Refusal
 from actors.runtime.clock import wall_clock
 from actors.storage.database import connect, database_of
 from actors.storage.failed_refunds import FailedRefund, FailedRefunds
-from cli.status import NotRunningError, attached, with_database
+from cli.running_market import NotRunningError, attached, with_database
 from config.settings import Settings
 from serve_app.http.paging import LARGEST_LIMIT
 from serve_app.http.timestamps import iso

@@ -2,23 +2,19 @@
 
 import asyncio
 import json
-import time
-from collections.abc import Mapping, Sequence
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from pymongo.errors import PyMongoError
 from rich.console import Console
-from rich.table import Table
 
 from actors.runtime.ports import HostUnreachableError, StoreUnavailableError
 from actors.stripe.errors import StripeFailure
 from cli import admin as roles
 from cli import down as stopping
 from cli import failed_refunds
-from cli import status as reporting
 from cli import verify as reconciliation
 from cli.command_line import fail, load_settings
 from cli.data import command as data
@@ -28,7 +24,9 @@ from cli.history import command as history
 from cli.history.operations import HistoryError
 from cli.journal.command import app as journal_app
 from cli.load.command import app as load_app
+from cli.running_market import NotRunningError, with_database
 from cli.seed import command as seeding
+from cli.status.command import status
 from cli.up.command import up as run_market
 from cli.up.data_dir import DataFolderInUseError
 from cli.up.embedded_servers import ServerError
@@ -115,8 +113,8 @@ def version() -> None:
 def verify(*, as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
     """Compare the orders with what Stripe has, to the cent. Exits with 1 when a rule does not hold."""
     try:
-        found = asyncio.run(reconciliation.report(reporting.with_database(load_settings())))
-    except reporting.NotRunningError as error:
+        found = asyncio.run(reconciliation.report(with_database(load_settings())))
+    except NotRunningError as error:
         fail(str(error), exit_code=1)
     except (StoreUnavailableError, StripeFailure) as error:
         fail(f"the ledgers could not be read: {error}", exit_code=1)
@@ -140,42 +138,10 @@ def seed(
     """Fill the running market with plausible tickets, people and sales, to try things out."""
     try:
         made = seeding.run(load_settings(), seeding.Plan(tickets, people, sales, number, more))
-    except (seeding.SeedError, reporting.NotRunningError, PyMongoError, StoreUnavailableError) as error:
+    except (seeding.SeedError, NotRunningError, PyMongoError, StoreUnavailableError) as error:
         fail(f"not seeded: {error}", exit_code=1)
     typer.echo(f"{made.tickets:,} tickets listed in {made.listing_seconds:.1f} s, {made.sales:,} sold")
     typer.echo(f"sign in as {made.email}, or any other of the {people}, with the password {made.password}")
-
-
-@app.command()
-def status(*, as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
-    """Show what each actor of the running market did so far, and how its background work does."""
-    try:
-        heartbeats = reporting.heartbeats(load_settings())
-    except reporting.NotRunningError as error:
-        fail(str(error), exit_code=1)
-    if as_json:
-        typer.echo(json.dumps(heartbeats))
-        return
-    table = Table("actor", "process", *heartbeats[0]["counters"])
-    for heartbeat in heartbeats:
-        table.add_row(
-            heartbeat["name"], str(heartbeat["pid"]), *(f"{count:,}" for count in heartbeat["counters"].values())
-        )
-    console = Console()
-    console.print(table)
-    console.print(_duty_table(heartbeats))
-
-
-def _duty_table(heartbeats: Sequence[Mapping[str, Any]]) -> Table:
-    """How the background work does. Times are those of this machine's clock."""
-    table = Table("duty", "every", "last run", "runs", "failures", "last failure")
-    for name, status in ((name, status) for beat in heartbeats for name, status in beat["duties"].items()):
-        last_run_at = status["last_run_at"]
-        seconds_ago = "never" if last_run_at is None else f"{max(0.0, time.time() - last_run_at / 1_000):.0f} s ago"
-        period = f"{status['every_seconds']:g} s" if status["every_seconds"] else "at once"
-        counts = (f"{status['runs']:,}", f"{status['failures']:,}")
-        table.add_row(name, period, seconds_ago, *counts, status["last_failure"] or "")
-    return table
 
 
 @admin_app.command()
@@ -223,7 +189,7 @@ def _set_role(email: str, *, is_admin: bool, unverified: bool = False) -> None:
     typer.echo(f"{email} {now}{'' if changed else ' already'}")
 
 
-for command in (data.backup, data.restore, data.rebuild, data.archive, data.migrate, doctor):
+for command in (status, data.backup, data.restore, data.rebuild, data.archive, data.migrate, doctor):
     app.command()(command)
 
 

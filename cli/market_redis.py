@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
-from cli.status import with_redis
+from cli.running_market import with_redis
 from config.settings import Settings
 
 _SECONDS = 5.0

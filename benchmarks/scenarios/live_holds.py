@@ -14,7 +14,7 @@ from benchmarks.load import buyers
 from benchmarks.load.exchange import OK, request
 from benchmarks.load.result import Result, percentile
 from cli.load.generator.connection import Connection
-from cli.status import ADDRESS_FILE
+from cli.running_market import ADDRESS_FILE
 
 _REPOSITORY = Path(__file__).parents[2]
 LONG_MS = 7_200_000

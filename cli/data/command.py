@@ -16,7 +16,7 @@ from actors.storage.schema import UnusableDataError
 from cli.command_line import fail, load_settings, silence_logs
 from cli.data import results, work
 from cli.data.progress import progress
-from cli.status import NotRunningError
+from cli.running_market import NotRunningError
 from cli.up.data_dir import DataFolderInUseError
 from cli.up.embedded_servers import ServerError
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cli.status import NotRunningError, with_database
+from cli.running_market import NotRunningError, with_database
 from cli.up import data_dir, process_tree
 from cli.up.data_dir import DataFolderInUseError
 from cli.up.embedded_servers import start_database

@@ -11,7 +11,7 @@ from rich.console import Console
 from cli.command_line import silence_logs
 from cli.doctor import machine, servers
 from cli.doctor.finding import Finding, Verdict
-from cli.status import NotRunningError, with_database, with_redis
+from cli.running_market import NotRunningError, with_database, with_redis
 from cli.up import data_dir
 from config import settings as configuration
 from config.settings import Settings

@@ -11,7 +11,7 @@ from cli.command_line import fail, load_settings, silence_logs
 from cli.events import dead
 from cli.events import groups as reading
 from cli.market_redis import RedisUnusableError
-from cli.status import NotRunningError
+from cli.running_market import NotRunningError
 from holdfast.events import GroupStatus
 
 app = typer.Typer(no_args_is_help=True, help="The groups that read the event stream, and what they could not handle.")

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from cli.command_line import fail, load_settings
 from cli.events.groups import NoSuchGroupError, checked_group
 from cli.market_redis import RedisUnusableError, open_redis
-from cli.status import NotRunningError
+from cli.running_market import NotRunningError
 from holdfast.events import dead_letters
 from holdfast.events.dead_letters import DeadLetter
 

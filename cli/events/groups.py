@@ -1,11 +1,10 @@
 """How the groups stand, for ``holdfast events``."""
 
-from typing import Any
-
 from redis.asyncio import Redis
 from rich.table import Table
 
 from cli.market_redis import open_redis
+from cli.status.document import GroupLag
 from config.settings import Settings
 from holdfast.events import GroupStatus, dead_letters, groups
 from holdfast.events.keys import checked_name
@@ -43,15 +42,15 @@ def _no_group(group: str) -> str:
     return f"there is no group {group}: `holdfast events groups` lists those that are there"
 
 
-def as_json(status: GroupStatus) -> dict[str, Any]:
+def as_json(status: GroupStatus) -> GroupLag:
     """Return it for programs."""
-    return {
-        "group": status.group,
-        "members": list(status.members),
-        "pending": status.pending,
-        "ageSeconds": status.age_seconds,
-        "deadLetters": status.dead_letters,
-    }
+    return GroupLag(
+        group=status.group,
+        members=list(status.members),
+        pending=status.pending,
+        ageSeconds=status.age_seconds,
+        deadLetters=status.dead_letters,
+    )
 
 
 def table(found: list[GroupStatus]) -> Table:

@@ -15,7 +15,7 @@ from actors.storage.backup_files import BackupError
 from cli.command_line import fail, load_settings, silence_logs
 from cli.journal import entries, tail
 from cli.market_redis import RedisUnusableError
-from cli.status import NotRunningError
+from cli.running_market import NotRunningError
 from holdfast.events.event import Event
 
 app = typer.Typer(

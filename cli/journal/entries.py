@@ -13,7 +13,7 @@ from actors.storage.archive_files import ArchivedCommits
 from actors.storage.database import Database, connect, database_of
 from actors.storage.entities import MongoEntities
 from actors.storage.journal import MongoJournal
-from cli.status import with_database
+from cli.running_market import with_database
 from config.settings import Settings
 from serve_app.http.timestamps import iso
 

@@ -17,7 +17,7 @@ from actors.storage.database import connect, database_of, reaching_the_database
 from actors.storage.journal import MongoJournal
 from actors.storage.user_flags import MongoChangedUsers
 from cli.market_redis import open_redis
-from cli.status import with_database
+from cli.running_market import with_database
 from config.settings import Settings
 from holdfast import events
 from holdfast.events.event import Event

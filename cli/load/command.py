@@ -13,7 +13,7 @@ from cli.load import purchases_under_faults as purchasing
 from cli.load.contention import contend as contention
 from cli.load.errors import LoadError
 from cli.load.summaries import SUMMARIES
-from cli.status import NotRunningError, with_database
+from cli.running_market import NotRunningError, with_database
 
 app = typer.Typer(no_args_is_help=True, help="Load on a running market: measured, or to look for wrong answers.")
 

@@ -26,7 +26,7 @@ from cli.load.report.text import markdown
 from cli.load.report.verdict import Exit
 from cli.load.scenarios import SCENARIOS
 from cli.load.summaries import SUMMARIES
-from cli.status import NotRunningError, with_database
+from cli.running_market import NotRunningError, with_database
 from config.settings import Settings
 
 

@@ -18,8 +18,8 @@ from actors.runtime.clock import wall_clock
 from actors.storage.clock import database_clock
 from actors.storage.database import Database, connect, database_of
 from actors.storage.users import User, Users
+from cli.running_market import attached, with_database
 from cli.seed.plausible import plausible_ticket
-from cli.status import attached, with_database
 from config.settings import Settings
 from serve_app.accounts.password_hashes import Argon2Cost, Passwords
 

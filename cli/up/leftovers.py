@@ -4,7 +4,7 @@ import shutil
 
 import structlog
 
-from cli.status import ADDRESS_FILE, DATABASE_FILE, REDIS_FILE
+from cli.running_market import ADDRESS_FILE, DATABASE_FILE, REDIS_FILE
 from cli.up import data_dir, process_tree
 from config import ray_environment
 from config.settings import Settings

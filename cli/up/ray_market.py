@@ -15,7 +15,7 @@ from ray._private import worker
 
 from actors.cluster import names
 from actors.processes import on_ray
-from cli.status import ADDRESS_FILE
+from cli.running_market import ADDRESS_FILE
 from config import ray_environment
 from config.ports import MarketPorts
 from config.settings import Settings

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 MOST_SECONDS = 3.0
 # Ray reads its settings when it is imported.
 DEPLOY = """
-from cli.status import attached
+from cli.running_market import attached
 from config.settings import load
 
 settings = load()
@@ -33,7 +33,7 @@ with attached(settings):
 """
 
 END = """
-from cli.status import attached
+from cli.running_market import attached
 from config.settings import load
 
 with attached(load()):

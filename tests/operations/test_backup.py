@@ -34,7 +34,7 @@ from benchmarks.support.running_market import HOLDFAST, RunningMarket
 from cli.data import work
 from cli.data.market_database import market_database
 from cli.main import app
-from cli.status import NotRunningError
+from cli.running_market import NotRunningError
 from cli.up import data_dir
 from cli.up.data_dir import DataFolderInUseError
 from config.settings import Settings

@@ -9,7 +9,7 @@ from typing import Any, cast
 from cli.load.fleet import Fleet
 from cli.load.fleet.processes import ProcessFleet
 from cli.load.generator.generator import Assignment
-from cli.status import ADDRESS_FILE
+from cli.running_market import ADDRESS_FILE
 from config import ray_environment
 from config.settings import Settings
 

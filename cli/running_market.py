@@ -1,10 +1,10 @@
-"""``holdfast status``: what the actors of a running market did so far, asked of them through Ray."""
+"""Where the running market's database, Redis and Ray are, for commands that ask them."""
 
 import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import dataclass
 from typing import Any, cast
 
 from config import ray_environment
@@ -13,10 +13,20 @@ from config.settings import Settings
 ADDRESS_FILE = "ray.address"
 DATABASE_FILE = "database.address"
 REDIS_FILE = "redis.address"
+# What Ray calls the cluster that this machine is a node of.
+THIS_CLUSTER = "auto"
 
 
 class NotRunningError(Exception):
     """No market runs on this data folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class RayAddress:
+    """Where Ray is, and what a program has to have in its environment to be let in."""
+
+    address: str
+    environment: dict[str, str]
 
 
 def with_database(settings: Settings) -> Settings:
@@ -39,11 +49,28 @@ def with_redis(settings: Settings) -> Settings:
     return settings.model_copy(update={"redis_url": _noted(settings, REDIS_FILE)})
 
 
+def ray_of(settings: Settings, address: str | None = None) -> RayAddress:
+    """Return where the market's Ray is: at this address, beside the market on DATA_DIR, or on this node's cluster.
+
+    On a cluster the environment says how Ray is used. Raises NotRunningError when no market runs on DATA_DIR and the
+    database is embedded, so that there is no cluster.
+    """
+    if address is None and (settings.data_dir / ADDRESS_FILE).exists():
+        return RayAddress(_noted(settings, ADDRESS_FILE), ray_environment.client_environment(settings))
+    if address is None and settings.mongodb_url is None:
+        raise _not_running(settings)
+    return RayAddress(address or THIS_CLUSTER, {})
+
+
 def _noted(settings: Settings, file: str) -> str:
     note = settings.data_dir / file
     if not note.exists():
-        raise NotRunningError(f"no market runs on {settings.data_dir}: start one with `holdfast up`")
+        raise _not_running(settings)
     return note.read_text().strip()
+
+
+def _not_running(settings: Settings) -> NotRunningError:
+    return NotRunningError(f"no market runs on {settings.data_dir}: start one with `holdfast up`")
 
 
 @contextmanager
@@ -64,23 +91,3 @@ def attached(settings: Settings) -> Iterator[None]:
         yield
     finally:
         cast("Any", ray).shutdown()
-
-
-def heartbeats(settings: Settings) -> list[dict[str, Any]]:
-    """Return the sign of life of every actor: name, writer, pid, node, counters.
-
-    Raises NotRunningError when no market runs on DATA_DIR.
-    """
-    with attached(settings):
-        import ray  # noqa: PLC0415 - as above
-
-        from actors.cluster import names  # noqa: PLC0415 - as above
-        from actors.cluster.heartbeat import Heartbeat  # noqa: PLC0415 - takes long to import
-        from actors.cluster.serialization import unpack  # noqa: PLC0415 - as above
-
-        namespace = names.namespace(settings)
-        listed = cast("Any", ray.util.list_named_actors(all_namespaces=True))
-        handles = [ray.get_actor(each["name"], namespace) for each in listed if each["namespace"] == namespace]
-        answers: list[bytes] = ray.get([cast("Any", handle).ping_packed.remote() for handle in handles], timeout=10)
-        found = [heartbeat for packed in answers for heartbeat in unpack(packed) if isinstance(heartbeat, Heartbeat)]
-        return sorted((asdict(heartbeat) for heartbeat in found), key=lambda heartbeat: str(heartbeat["name"]))
