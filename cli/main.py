@@ -27,6 +27,7 @@ from cli.load.command import app as load_app
 from cli.running_market import NotRunningError, with_database
 from cli.seed import command as seeding
 from cli.status.command import status
+from cli.top.command import top
 from cli.up.command import up as run_market
 from cli.up.data_dir import DataFolderInUseError
 from cli.up.embedded_servers import ServerError
@@ -189,7 +190,7 @@ def _set_role(email: str, *, is_admin: bool, unverified: bool = False) -> None:
     typer.echo(f"{email} {now}{'' if changed else ' already'}")
 
 
-for command in (status, data.backup, data.restore, data.rebuild, data.archive, data.migrate, doctor):
+for command in (status, top, data.backup, data.restore, data.rebuild, data.archive, data.migrate, doctor):
     app.command()(command)
 
 
