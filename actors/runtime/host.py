@@ -97,7 +97,7 @@ class Host(Generic[State, Command, Answer_co]):
         self._decider = Decider(entity, fence_reads=fence_reads, on_failed=commit_relay.on_failed)
         flushes = self._limits.concurrent_flushes
         self._replies = ReplySender(entity, journal, commit_relay, self._cache, most_at_once=flushes)
-        self._meter = TurnMeter(entity.due_at)
+        self._meter = TurnMeter(entity.entity_id, entity.due_at)
         self._seq = 0
         # One text for all that it holds: every ticket in memory names the commit of its last event.
         self._next_commit = commit_id(writer, 1)

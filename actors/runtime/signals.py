@@ -14,6 +14,7 @@ from operator import attrgetter
 from typing import Any
 
 from actors.domain.stored_events import NAMES
+from actors.runtime.hottest import Hottest
 from actors.runtime.mailbox import Envelope, Mailbox
 from actors.runtime.ports import Commit, Instant
 
@@ -22,7 +23,7 @@ BUCKET_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 # After so many seconds of doing nothing a host that was always busy is 37 % busy.
 BUSY_SECONDS = 2.0
 
-_arrived = attrgetter("arrived")
+_arrived, _command = attrgetter("arrived"), attrgetter("command")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,10 @@ class Signals:
 
     The tuples count durations since the host started, cumulatively: the first number those of at most
     `BUCKET_SECONDS[0]`, the last one all. A message that is decided again has waited again, since it came.
+    `turn_seconds` and `commit_seconds` are the sums of two of them.
+
+    `message_rate` is how many messages came a second lately, and `hottest` how many of them at least were for each of
+    the entities that most are for, by id (see hottest.py).
     """
 
     mailbox_depth: int = 0
@@ -50,6 +55,10 @@ class Signals:
     turn: tuple[int, ...] = ()
     commit: tuple[int, ...] = ()
     expiry_late: tuple[int, ...] = ()
+    turn_seconds: float = 0.0
+    commit_seconds: float = 0.0
+    message_rate: float = 0.0
+    hottest: dict[str, float] = field(default_factory=dict)
 
 
 class Buckets:
@@ -57,10 +66,12 @@ class Buckets:
 
     def __init__(self) -> None:
         self._counts = [0] * (len(BUCKET_SECONDS) + 1)
+        self.sum_seconds = 0.0
 
     def add(self, seconds: float, count: int = 1) -> None:
         """Count so many of this length."""
         self._counts[bisect_left(BUCKET_SECONDS, seconds)] += count
+        self.sum_seconds += seconds * count
 
     def cumulative(self) -> tuple[int, ...]:
         """Return how many are at most as long as each bucket, and how many there are."""
@@ -84,9 +95,14 @@ class BusyShare:
 
 
 class TurnMeter:
-    """Measures the turns of one host. `due_at` says when an event was due that time alone causes, None for others."""
+    """Measures the turns of one host.
 
-    def __init__(self, due_at: Callable[[Any], Instant | None]) -> None:
+    `entity_id` says whom a message is for, and `due_at` when an event was due that time alone causes, None for others.
+    """
+
+    def __init__(self, entity_id: Callable[[Any], str], due_at: Callable[[Any], Instant | None]) -> None:
+        self.hottest = Hottest()
+        self._entity_id = entity_id
         self.busy = BusyShare()
         self.events: Counter[type[Any]] = Counter()
         self.mailbox_wait, self.turn, self.commit, self.expiry_late = Buckets(), Buckets(), Buckets(), Buckets()
@@ -99,6 +115,7 @@ class TurnMeter:
         self.busy.turn(self._began, is_busy=True)
         for arrived, together in groupby(envelopes, _arrived):
             self.mailbox_wait.add(self._began - arrived, sum(1 for _ in together))
+        self.hottest.add(self._began, Counter(map(self._entity_id, map(_command, envelopes))))
 
     def on_turn_end(self) -> None:
         """Take note that the turn is over."""
@@ -118,6 +135,7 @@ class TurnMeter:
     def signals(self, mailbox: Mailbox, **counts: int) -> Signals:
         """Return all of it, with what waits in the mailbox, and what others count."""
         at, oldest = loop_time(), mailbox.oldest()
+        message_rate, hottest = self.hottest.rates(at)
         return Signals(
             mailbox_depth=len(mailbox),
             oldest_wait_seconds=0.0 if oldest is None else at - oldest,
@@ -127,6 +145,10 @@ class TurnMeter:
             turn=self.turn.cumulative(),
             commit=self.commit.cumulative(),
             expiry_late=self.expiry_late.cumulative(),
+            turn_seconds=self.turn.sum_seconds,
+            commit_seconds=self.commit.sum_seconds,
+            message_rate=message_rate,
+            hottest=dict(hottest),
             **counts,
         )
 
