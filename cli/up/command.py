@@ -17,15 +17,10 @@ from rich.console import Console
 from actors.runtime.ports import StoreUnavailableError
 from actors.storage.schema import UnusableDataError
 from cli.data.work import prepare
-<<<<<<< HEAD
 from cli.doctor import servers
 from cli.doctor.finding import Verdict
 from cli.running_market import DATABASE_FILE, REDIS_FILE
 from cli.up import data_dir, embedded_servers, leftovers, market_main, process_tree
-=======
-from cli.running_market import ADDRESS_FILE, DATABASE_FILE, REDIS_FILE
-from cli.up import data_dir, embedded_servers, market_main, process_tree
->>>>>>> f3a14f2 (Say with holdfast status how the whole market is, and which part of it is away or silent)
 from cli.up.haproxy import HAProxyMonitor
 from cli.up.market_process import MarketChild
 from cli.up.restarter import Restarter

@@ -12,7 +12,7 @@ from actors.runtime.host import Counters
 from actors.runtime.mailbox import Envelope
 from actors.runtime.ports import Commit, RecordedEvent
 from actors.runtime.signals import BUCKET_SECONDS, Signals, TurnMeter
-from tests.support.examples import creation, order_of, reservation, ticket_after
+from tests.support.examples import TICKET, creation, order_of, reservation, ticket_after
 
 MESSAGES = 100
 # A reservation takes its processes some 500 us (docs/performance.md): this is 0.4 % of one. Measured: 0.2 us.
@@ -33,7 +33,7 @@ def microseconds(do: Callable[[], object], times: int) -> float:
 
 
 async def test_counting_a_turn_costs_a_fraction_of_what_a_message_does() -> None:
-    meter = TurnMeter(lambda _: None)
+    meter = TurnMeter(lambda _: TICKET, lambda _: None)
     envelopes = [Envelope(None, deadline=0, arrived=float(number // 10)) for number in range(MESSAGES)]
     event = OrderCreated(order_of(ticket_after(creation(), reservation())))
     records = tuple(RecordedEvent("ticket:1", number, 0, event) for number in range(MESSAGES))
