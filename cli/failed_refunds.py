@@ -5,14 +5,17 @@ import asyncio
 from pymongo.errors import PyMongoError
 from rich.console import Console
 
+from actors.cluster.members import Members
 from actors.domain.answers import PaymentAnswer
 from actors.domain.instants import Instant
 from actors.domain.money import format_amount
 from actors.domain.purchase_commands import ResolveRefund
 from actors.domain.refusals import NotFound, NothingToResolve, Refusal
 from actors.runtime.clock import wall_clock
+from actors.runtime.ports import StoreUnavailableError
 from actors.storage.database import connect, database_of
 from actors.storage.failed_refunds import FailedRefund, FailedRefunds
+from actors.storage.journal import MongoJournal
 from cli.running_market import NotRunningError, attached, with_database
 from config.settings import Settings
 from serve_app.http.paging import LARGEST_LIMIT
@@ -27,7 +30,7 @@ class NotResolvedError(Exception):
 
 
 # What keeps the list from being read or an entry from being closed, each with one line that says why.
-FAILURES = (NotRunningError, NotResolvedError, PyMongoError)
+FAILURES = (NotRunningError, NotResolvedError, PyMongoError, StoreUnavailableError)
 
 
 def listed(settings: Settings) -> list[FailedRefund]:
@@ -79,10 +82,12 @@ def resolve(settings: Settings, order_id: str) -> None:
 
 
 async def _resolved(settings: Settings, order_id: str) -> PaymentAnswer | Refusal:
-    from actors.cluster.client import ActorClient  # noqa: PLC0415 - as above
-    from actors.processes.on_ray import RayTransport  # noqa: PLC0415 - imports Ray, which reads its settings then
+    from actors.processes import on_ray  # noqa: PLC0415 - imports Ray, which reads its settings then
 
-    return await ActorClient(settings, RayTransport(settings), _WallClock()).refund(ResolveRefund(order_id, OPERATOR))
+    async with connect(str(with_database(settings).mongodb_url)) as client:
+        members = Members(MongoJournal(database_of(client)))
+        await members.refresh()
+        return await on_ray.client(settings, members, _WallClock()).refund(ResolveRefund(order_id, OPERATOR))
 
 
 class _WallClock:

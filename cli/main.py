@@ -24,6 +24,7 @@ from cli.history import command as history
 from cli.history.operations import HistoryError
 from cli.journal.command import app as journal_app
 from cli.load.command import app as load_app
+from cli.members import command as members
 from cli.running_market import NotRunningError, with_database
 from cli.seed import command as seeding
 from cli.status.command import status
@@ -190,7 +191,10 @@ def _set_role(email: str, *, is_admin: bool, unverified: bool = False) -> None:
     typer.echo(f"{email} {now}{'' if changed else ' already'}")
 
 
-for command in (status, top, data.backup, data.restore, data.rebuild, data.archive, data.migrate, doctor):
+for command in (
+    status, top, members.scale, members.pin, members.unpin, data.backup, data.restore, data.rebuild, data.archive,
+    data.migrate, doctor,
+):  # fmt: skip
     app.command()(command)
 
 

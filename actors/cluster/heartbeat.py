@@ -13,7 +13,7 @@ class Heartbeat:
     """Who an actor is, where it runs, what it did, and whether it may be ended.
 
     `started` is when its process did, in seconds since the epoch: after a death the same pid may be somebody else's.
-    It is 0 where it is not known. `hosts` is how many shared actors of each kind it takes the market to have,
+    It is 0 where it is not known. `membership` is the newest version of the membership that it knows,
     `duties` how its background work does (see supervision/duty.py). `signals` tell of its host, None where it has none:
     before it started, and in actors that host nothing. `refusals` counts its answers that are one, by class, and
     `stripe_calls` its calls to Stripe, by whether they were answered.
@@ -26,7 +26,7 @@ class Heartbeat:
     counters: Counters
     idle: bool = False
     started: float = 0.0
-    hosts: dict[str, int] = field(default_factory=dict)
+    membership: int = 0
     duties: dict[str, dict[str, Any]] = field(default_factory=dict)
     signals: Signals | None = None
     refusals: dict[str, int] = field(default_factory=dict)
@@ -43,8 +43,8 @@ class ActorDirectory(Protocol):
     async def ping(self, name: str) -> Heartbeat:
         """The actor's sign of life; waits as long as there is none. Raises ActorMissingError."""
 
-    async def dedicated(self) -> set[str]:
-        """The names of the tickets that have actors of their own."""
+    async def existing(self) -> set[str]:
+        """The names of all actors that there are."""
 
     async def create(self, name: str) -> None:
         """Creates the actor if there is none. Of those who create it at the same time one succeeds, for all."""
@@ -66,3 +66,6 @@ class ActorDirectory(Protocol):
 
     async def move(self, name: str, node_id: str) -> None:
         """Has the actor answer what it has, ends it, and starts another on this node, or elsewhere if it is lost."""
+
+    async def end(self, name: str) -> None:
+        """Ends the actor for good, whatever it does."""

@@ -51,6 +51,11 @@ class RecordPaidByHand:
 PaymentCommand: TypeAlias = Authorise | Capture | ReverseCharge | Reconcile | ReadCharge | RecordPaidByHand
 
 
+def charge_id_of(command: PaymentCommand) -> str:
+    """Return the id of the charge that the command is for."""
+    return command.charge.id if isinstance(command, Authorise) else command.charge_id
+
+
 @dataclass(frozen=True, slots=True)
 class OpenCharge:
     charge: Charge

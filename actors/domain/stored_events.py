@@ -8,7 +8,7 @@ the data of the next version of that of the one before. A release reads the vers
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from actors.domain import account_events, charge_events, ticket_events
+from actors.domain import account_events, charge_events, membership, ticket_events
 
 FIRST_VERSION = 1
 
@@ -44,6 +44,7 @@ EVENT_TYPES: Mapping[str, type[Any]] = {
     "ChargeRefundFailed": charge_events.ChargeRefundFailed,
     "ChargePaidByHand": charge_events.ChargePaidByHand,
     "ChargeDisputed": charge_events.ChargeDisputed,
+    "MembershipChanged": membership.MembershipChanged,
     "UserCreated": account_events.UserCreated,
     "UserUpdated": account_events.UserUpdated,
     "SignedIn": account_events.SignedIn,

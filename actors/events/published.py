@@ -4,6 +4,7 @@ No password, token, address, payment method or idempotency key is among them.
 """
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from actors.domain.charge_events import ChargeEvent
 from actors.domain.charge_values import Charge
 from actors.domain.codec import UnreadableEvent, archive_of, event_name
 from actors.domain.instants import Instant
+from actors.domain.membership import MembershipChanged
 from actors.domain.ticket_events import OrderCreated, OrderEvent, TicketCreated, TicketUpdated, WaiterJoined, WaiterLeft
 from actors.domain.ticket_values import Order, TicketDetails
 from actors.runtime.ports import RecordedEvent
@@ -81,6 +83,8 @@ def data_of(event: Any, entity_id: str) -> Mapping[str, Any]:  # noqa: ANN401 - 
             return _charge(charge)
         case UserCreated(user_id=user_id) | UserUpdated(user_id=user_id):
             return {"userId": user_id}
+        case MembershipChanged(hosts=hosts, by=by, reason=reason):
+            return {"by": by, "reason": reason, **asdict(hosts)}
     of_ticket: dict[str, Any] = {"ticketId": entity_id}
     match event:
         case TicketCreated(seller_id=seller_id, details=details):

@@ -29,6 +29,7 @@ from actors.domain.charge_commands import (
     RecordVoided,
     ReverseCharge,
     ScheduleRetry,
+    charge_id_of,
 )
 from actors.domain.charge_values import Charge, ChargeStatus, ChargeStep
 from actors.domain.instants import Instant
@@ -70,7 +71,7 @@ class ChargeWorkflow:
         """
         if isinstance(command, ReadCharge):
             return await self._read(command.charge_id)  # also while a step waits for Stripe
-        charge_id = command.charge.id if isinstance(command, Authorise) else command.charge_id
+        charge_id = charge_id_of(command)
         # Two steps of one charge at the same time would race at Stripe; across processes the journal decides.
         async with self._locks.setdefault(charge_id, asyncio.Lock()):
             try:

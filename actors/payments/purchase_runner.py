@@ -40,6 +40,11 @@ class PurchaseRunner:
         self._refunds = refunds
         self._running: SingleFlight[Outcome] = SingleFlight(_report_stopped)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a purchase is under way, whose client may have been answered long ago."""
+        return self._running.is_busy
+
     async def handle(self, command: PurchaseCommand, *, redelivered: bool = False) -> Outcome:
         """Return how the payment stands, `fresh` only for the caller that made it, or why there is nothing to pay.
 

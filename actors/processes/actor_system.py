@@ -6,7 +6,6 @@ from actors.cluster.client import ActorClient
 from actors.cluster.heartbeat import ActorDirectory
 from actors.metrics.emitter import Sink
 from actors.processes.resources import Resources
-from actors.runtime.ports import Clock
 from config.settings import Settings
 
 
@@ -25,7 +24,7 @@ class ActorSystem(Protocol):
     def connect(self, settings: Settings) -> Resources:
         """The servers of the market."""
 
-    def actors(self, settings: Settings, clock: Clock) -> ActorClient:
+    def actors(self, settings: Settings, connections: Resources) -> ActorClient:
         """The way to the other actors."""
 
     def directory(self, settings: Settings) -> ActorDirectory:

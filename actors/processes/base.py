@@ -3,22 +3,26 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import repeat
 from typing import Any
 
 import structlog
 
-from actors.cluster.client import host_names
 from actors.cluster.heartbeat import Heartbeat
+from actors.cluster.members import Members
 from actors.cluster.serialization import NotUnderstood, pack, unpack
+from actors.domain.answers import Moved
 from actors.domain.refusals import Refusal, Unavailable
 from actors.processes.actor_system import ActorSystem
 from actors.processes.resources import Resources
 from actors.runtime.host import Counters
+from actors.runtime.ownership import Ownership
 from actors.runtime.ports import HostUnreachableError, Instant, Reply, StoreUnavailableError
 from actors.runtime.retry import retry
 from actors.runtime.signals import Signals
+from actors.runtime.spans import handle_traced
+from actors.runtime.trace import message_of
 
 START_AGAIN_SECONDS = 1.0
 
@@ -45,6 +49,8 @@ class HostActor:
         self.signals: Callable[[], Signals | None] = lambda: None
         self.refusals: Counter[type[Reply]] = Counter()
         self._started: asyncio.Task[None] | None = None
+        self._members: Members | None = None
+        self._has_ended = False
         self._draining = False
         self._delivering = 0
         self._answered = asyncio.Event()
@@ -59,13 +65,23 @@ class HostActor:
     ) -> Sequence[Reply]:
         """One reply for each message, in order; Unavailable for all while the actor cannot start.
 
-        `redelivered` when they were sent before and may have taken effect.
+        `redelivered` when they were sent before and may have taken effect. Raises HostUnreachableError while draining.
         """
+        if self._has_ended:
+            return [Moved()] * len(messages)
+        if self._draining:
+            raise HostUnreachableError(self.name)
+        self._delivering += 1
+        self._answered.clear()
         try:
             await self._start_once()
+            return await self.handle(messages, deadline, redelivered=redelivered)
         except StoreUnavailableError:
             return [Unavailable()] * len(messages)
-        return await self.handle(messages, deadline, redelivered=redelivered)
+        finally:
+            self._delivering -= 1
+            if not self._delivering:
+                self._answered.set()
 
     async def deliver_packed(self, packed: bytes, deadline: Instant, *, again: bool = False) -> bytes:
         """As `deliver`, with messages and replies as `serialization.pack` has them.
@@ -73,20 +89,9 @@ class HostActor:
         What another release asks and this one does not understand is Unavailable by itself. `again` is
         `redelivered` by the name that every release knows.
         """
-        if self._draining:
-            raise HostUnreachableError(self.name)
-        self._delivering += 1
-        self._answered.clear()
-        try:
-            return await self._deliver_packed(unpack(packed), deadline, redelivered=again)
-        finally:
-            self._delivering -= 1
-            if not self._delivering:
-                self._answered.set()
-
-    async def _deliver_packed(self, messages: Sequence[Any], deadline: Instant, *, redelivered: bool) -> bytes:
+        messages = unpack(packed)
         understood = [message for message in messages if not isinstance(message, NotUnderstood)]
-        answers = iter(await self.deliver(understood, deadline, redelivered=redelivered))
+        answers = iter(await self.deliver(understood, deadline, redelivered=again))
         replies = [self._no_answer_to(one) if isinstance(one, NotUnderstood) else next(answers) for one in messages]
         self.refusals.update(type(reply) for reply in replies if isinstance(reply, Refusal))
         return pack(replies)
@@ -117,11 +122,11 @@ class HostActor:
         if self._started is None:
             self._begin()
         pid, node_id, started = self.system.place()
-        idle, hosts = self.is_idle(), host_names(self.settings)
+        idle, version = self.is_idle(), self._members.version if self._members else 0
         duties, refusals = self.duty_status(), {cls.__name__: count for cls, count in self.refusals.items()}
         return Heartbeat(
-            self.name, self.writer, pid, node_id, self.counters, idle, started, hosts, duties, self.signals(), refusals,
-            self.stripe_calls(),
+            self.name, self.writer, pid, node_id, self.counters, idle, started, version, duties, self.signals(),
+            refusals, self.stripe_calls(),
         )  # fmt: skip
 
     async def ready(self) -> None:
@@ -144,12 +149,46 @@ class HostActor:
         """How many calls to Stripe were answered, and how many failed, where any are made."""
         return {}
 
+    async def handle_own(
+        self,
+        ownership: Ownership,
+        messages: Sequence[Any],
+        entity_id_of: Callable[[Any], str],
+        handle: Callable[[Any], Awaitable[Reply]],
+    ) -> list[Any]:
+        """The replies of `handle` to what is this actor's to answer, side by side. Raises StoreUnavailableError."""
+        share = await ownership.confirm()
+
+        async def answer(message: Any) -> Any:  # noqa: ANN401 - any message
+            is_own = share.accepts(entity_id_of(message_of(message)))
+            return await handle_traced(message, handle) if is_own else Moved()
+
+        return list(await asyncio.gather(*map(answer, messages)))
+
     def is_idle(self) -> bool:
-        """Whether the actor may be ended without anyone missing it."""
-        return False
+        """Whether the actor may be ended without anyone missing it.
+
+        It is when it is no member any more, and everything that it began is over.
+        """
+        has_left = self._members is not None and self._members.has_left(self.name)
+        return has_left and not self._delivering and self.is_finished()
+
+    def is_finished(self) -> bool:
+        """Whether nothing is under way but messages that wait for their answers."""
+        return True
+
+    async def leave(self) -> None:
+        """Says that nobody has to look after this writer. Raises StoreUnavailableError."""
 
     async def passivate(self) -> None:
-        """Ends the actor if it is idle."""
+        """Ends the actor for good if it is idle."""
+        if not self.is_idle():
+            return
+        self._has_ended = True
+        # Nobody needs to look after a writer that left nothing; the Supervisor does if this fails.
+        with contextlib.suppress(StoreUnavailableError):
+            await self.leave()
+        self.system.end_actor()
 
     async def _start_once(self) -> None:
         started = self._started or self._begin()
@@ -166,12 +205,13 @@ class HostActor:
             # Nobody commits before the keys are unique.
             await connections.prepare()
             await connections.clock.refresh()
+            self._members = connections.members
             await self.start(connections)
         except BaseException:
             # The next try connects anew, and there is one each second while the database is away.
             await connections.close()
             raise
-        connections.supervise(connections.clock.run())
+        connections.supervise(connections.clock.run(), connections.members.run())
         logger.info("actor_started", actor=self.name, writer=self.writer)
 
     def _start_again_if_it_failed(self, started: asyncio.Task[None]) -> None:

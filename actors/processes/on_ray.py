@@ -16,8 +16,9 @@ from ray.actor import ActorHandle
 from ray.exceptions import RayError
 
 from actors.cluster import names
-from actors.cluster.client import ActorClient, shared_names
+from actors.cluster.client import ActorClient
 from actors.cluster.heartbeat import Heartbeat
+from actors.cluster.members import Members
 from actors.cluster.serialization import NotUnderstood, pack, unpack
 from actors.domain.refusals import Unavailable
 from actors.metrics.emitter import Emitter, Sample
@@ -31,8 +32,10 @@ from actors.runtime import spans
 from actors.runtime.ports import Clock, HostUnreachableError, Instant, StoreUnavailableError
 from actors.runtime.retry import retry
 from actors.runtime.trace import requests_of
+from actors.storage import database as storage
 from actors.storage.clock import database_clock
-from actors.storage.database import Database
+from actors.storage.database import Database, database_of
+from actors.storage.journal import MongoJournal
 from actors.supervision import renewal
 from actors.supervision.liveness import EVERY_SECONDS, watch
 from config import logs, ray_environment
@@ -50,6 +53,7 @@ CLASSES = {
 # Of the resource of a market's node, which has 100 of it: enough for more actors than it has memory for.
 MARKET_SHARE = 0.001
 DATABASE_RETRY_SECONDS = 1.0
+MEMBERSHIP_RETRY_SECONDS = 0.1
 RENEWAL_SECONDS = 60.0
 LOOK_SECONDS = 0.02
 # When a process started is told by the machine's clock, which may be set meanwhile.
@@ -84,9 +88,12 @@ def create(name: str, settings: Settings, scheduling: Scheduling = SPREAD) -> Ac
 async def renew(settings: Settings, tell: Callable[[str], None]) -> None:
     """Renews all actors with these settings and the code of now, one by one. Ray is to be connected.
 
-    Raises HostUnreachableError when one does not end or start; those before it are renewed.
+    Raises HostUnreachableError when one does not end or start, those before it being renewed, and
+    StoreUnavailableError when it is not known who is to be there.
     """
-    await renewal.renew(RayRenewable(settings), (*shared_names(settings), names.SUPERVISOR), tell)
+    async with storage.connect(settings.mongodb_url or "") as client:
+        known = await Members(MongoJournal(database_of(client))).refresh()
+    await renewal.renew(RayRenewable(settings), (*known.membership.names, names.SUPERVISOR), tell)
 
 
 class RayRenewable:
@@ -191,13 +198,12 @@ class RayActorDirectory:
             raise HostUnreachableError(name)
         return heartbeat
 
-    async def dedicated(self) -> set[str]:
-        """The names of the tickets that have actors of their own."""
+    async def existing(self) -> set[str]:
+        """The names of all actors that there are."""
         try:
-            listed = await asyncio.to_thread(named_actors, self._namespace)
+            return set(await asyncio.to_thread(named_actors, self._namespace))
         except RayError as error:
             raise HostUnreachableError from error
-        return {name for name in listed if names.is_dedicated(name)}
 
     async def create(self, name: str) -> None:
         """Creates the actor if there is none."""
@@ -248,6 +254,14 @@ class RayActorDirectory:
         finally:
             del self._moving[name]
 
+    async def end(self, name: str) -> None:
+        """Kills the actor, and has Ray start no other."""
+        try:
+            with contextlib.suppress(ValueError):  # no actor has this name any more
+                ray.kill(await asyncio.to_thread(ray.get_actor, name, self._namespace))
+        except RayError as error:
+            raise HostUnreachableError(name) from error
+
 
 def kill(heartbeat: Heartbeat) -> None:
     """Ends the process that gave this sign of life, unless it has gone and its number is somebody else's."""
@@ -278,9 +292,9 @@ class RaySystem:
         spans.configure(settings.otel_exporter_otlp_endpoint, settings.otel_traces_sampler_arg, "holdfast-actors")
         return ProductionResources(settings)
 
-    def actors(self, settings: Settings, clock: Clock) -> ActorClient:
+    def actors(self, settings: Settings, connections: Resources) -> ActorClient:
         """The way to the other actors."""
-        return ActorClient(settings, RayTransport(settings), clock)
+        return client(settings, connections.members, connections.clock)
 
     def directory(self, settings: Settings) -> RayActorDirectory:
         """All actors."""
@@ -302,14 +316,20 @@ def emit_metrics(settings: Settings, samples: Callable[[], Iterable[Sample]]) ->
         supervise(end_process, Emitter(sink).run(samples))
 
 
+def client(settings: Settings, members: Members, clock: Clock) -> ActorClient:
+    """The way to the actors, for whoever knows the membership."""
+    is_dedicated = settings.ticket_placement == "dedicated"
+    return ActorClient(members, RayTransport(settings), clock, is_dedicated=is_dedicated)
+
+
 async def connect(settings: Settings, database: Database) -> ActorClient:
     """The way to the actors for an API replica, which also watches over the Supervisor, and creates it if need be.
 
-    Waits while the database is away: deadlines are on its clock.
+    Waits while the database is away, since deadlines are on its clock, and until the Supervisor has begun.
     """
-    system, clock = RaySystem(), database_clock(database)
+    clock, members = database_clock(database), Members(MongoJournal(database))
     await retry(clock.refresh, StoreUnavailableError, repeat(DATABASE_RETRY_SECONDS))
-    actors = system.actors(settings, clock)
-    watching = watch(system.directory(settings), [names.SUPERVISOR], actors.compare_hosts)
-    supervise(end_process, clock.run(), watching)
-    return actors
+    supervise(end_process, clock.run(), watch(RayActorDirectory(settings), [names.SUPERVISOR]))
+    await retry(members.refresh, StoreUnavailableError, repeat(MEMBERSHIP_RETRY_SECONDS))
+    supervise(end_process, members.run())
+    return client(settings, members, clock)

@@ -1,10 +1,9 @@
 """OrderActor: runs one purchase at a time per order."""
 
-import asyncio
 from collections.abc import Sequence
 from functools import partial
 
-from actors.domain.answers import PaymentAnswer
+from actors.domain.answers import Moved, PaymentAnswer
 from actors.domain.purchase_commands import PurchaseCommand
 from actors.domain.refusals import Refusal
 from actors.payments.purchase import PurchaseSaga
@@ -12,8 +11,8 @@ from actors.payments.purchase_runner import PurchaseRunner
 from actors.payments.refund_purchase import RefundSaga
 from actors.processes.base import HostActor
 from actors.processes.resources import Resources
+from actors.runtime.ownership import Ownership
 from actors.runtime.ports import Instant
-from actors.runtime.spans import handle_traced
 from actors.runtime.trace import Traced
 
 
@@ -21,10 +20,11 @@ class OrderActor(HostActor):
     """Carries purchases through tickets and charges. Has no journal of its own: those two have."""
 
     _commands: PurchaseRunner
+    _ownership: Ownership
 
     async def start(self, connections: Resources) -> None:
         queries, clock = connections.queries, connections.clock
-        actors = self.system.actors(self.settings, clock)
+        actors = self.system.actors(self.settings, connections)
         refunds = RefundSaga(actors, queries)
         purchases = PurchaseSaga(
             actors,
@@ -35,6 +35,7 @@ class OrderActor(HostActor):
             max_attempts=self.settings.payment_attempts,
         )
         self._commands = PurchaseRunner(actors, queries, purchases, refunds)
+        self._ownership = connections.members.ownership(self.name)
 
     async def handle(
         self,
@@ -42,8 +43,11 @@ class OrderActor(HostActor):
         _deadline: Instant,
         *,
         redelivered: bool,
-    ) -> list[PaymentAnswer | Refusal]:
+    ) -> list[PaymentAnswer | Refusal | Moved]:
         self.counters.deliveries += 1
         self.counters.messages += len(messages)
         handle = partial(self._commands.handle, redelivered=redelivered)
-        return list(await asyncio.gather(*(handle_traced(message, handle) for message in messages)))
+        return await self.handle_own(self._ownership, messages, lambda command: str(command.order_id), handle)
+
+    def is_finished(self) -> bool:
+        return not self._commands.is_busy

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
+from actors.cluster.members import Members
 from actors.metrics.servers import Servers
 from actors.payments import webhook_events
 from actors.payments.charge_entity import ChargeReads
@@ -16,6 +17,7 @@ from actors.runtime.clock import SharedClock
 from actors.runtime.commit_relay import CommitRelay
 from actors.runtime.entity import Entity
 from actors.runtime.host import Host
+from actors.runtime.ownership import Ownership
 from actors.runtime.ports import Answer_co, Command, DocumentStore, EventStream, Journal, State
 from actors.supervision import stalled_purchases
 from actors.supervision.delisting import DelistingStore
@@ -47,6 +49,7 @@ class Resources(ABC):
     """To be made inside of the process's event loop; nothing is sent yet."""
 
     clock: SharedClock
+    members: Members
     journal: Journal
     documents: DocumentStore
     checkpoints: WriterCheckpoints
@@ -110,10 +113,10 @@ class Resources(ABC):
         commit_relay: CommitRelay,
         *,
         writer: str,
-        fence_reads: bool = False,
+        ownership: Ownership | None = None,
     ) -> Host[State, Command, Answer_co]:
-        """A host of this writer; `fence_reads` when another host may have the same entities in memory."""
-        return Host(entity, self.journal, self.clock, commit_relay, writer=writer, fence_reads=fence_reads)
+        """A host of this writer; without an `ownership` it is the only one."""
+        return Host(entity, self.journal, self.clock, commit_relay, writer=writer, ownership=ownership)
 
     def supervise(self, *jobs: Coroutine[Any, Any, None]) -> list[asyncio.Task[None]]:
         """Runs jobs that never end, as long as this process."""

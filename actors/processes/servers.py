@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis.asyncio import Redis
 
+from actors.cluster.members import Members
 from actors.events.consumer import BeginsAt, Consumer, Handle, RunOnce, first_event
 from actors.events.epochs import EVERY_SECONDS as EPOCH_SECONDS
 from actors.events.epochs import EpochKeeper
@@ -50,6 +51,7 @@ class ProductionResources(Resources):
         )
         self.clock = database_clock(self.database)
         self.journal = MongoJournal(self.database)
+        self.members = Members(self.journal)
         self.documents = MongoDocuments(self.database)
         self.checkpoints = MongoCheckpoints(self.database)
         self.queries = MongoEntities(self.database)

@@ -9,8 +9,9 @@ from typing import Any
 import structlog
 
 from actors.cluster import names
-from actors.cluster.client import shared_names
 from actors.cluster.heartbeat import ActorDirectory
+from actors.cluster.members import Members
+from actors.cluster.membership import of_settings
 from actors.domain.refusals import Unavailable
 from actors.metrics.emitter import EVERY_SECONDS as EMIT_SECONDS
 from actors.metrics.emitter import Emitter
@@ -26,6 +27,7 @@ from actors.supervision.delisting import Delisting
 from actors.supervision.duty import Duties, Duty
 from actors.supervision.liveness import EVERY_SECONDS, LivenessMonitor
 from actors.supervision.recovery import Recovery
+from actors.supervision.scaling import Leavers, Scaling
 from actors.supervision.spreading import EVERY_SECONDS as SPREADING_SECONDS
 from actors.supervision.spreading import spread
 from actors.supervision.stalled_purchases import StalledPurchases
@@ -41,13 +43,22 @@ class Supervisor(HostActor):
     _directory: ActorDirectory
     _monitor: LivenessMonitor
     _recovery: Recovery
+    _own_members: Members
+    _leavers: Leavers
     _duties: Duties | None = None
-    _dedicated: AbstractSet[str] = frozenset()
+    _existing: AbstractSet[str] = frozenset()
 
     async def start(self, connections: Resources) -> None:
+        self._own_members = connections.members
+        scaling = Scaling(
+            connections.members, connections.journal, connections.clock, self.system.new_id, by=names.SUPERVISOR
+        )
+        await scaling.establish(of_settings(self.settings))
+        await connections.members.refresh()
         self._directory = self.system.directory(self.settings)
         self._monitor = LivenessMonitor(self._directory)
-        actors = self.system.actors(self.settings, connections.clock)
+        self._leavers = Leavers(self._directory, connections.members.monotonic)
+        actors = self.system.actors(self.settings, connections)
         self._recovery = Recovery(
             {
                 names.TICKETS: TicketEntity(connections.queries),
@@ -70,6 +81,7 @@ class Supervisor(HostActor):
             [
                 Duty("monitor_actors", EVERY_SECONDS, self._monitor_actors),
                 Duty("recover_writers", EVERY_SECONDS, self._recover_writers),
+                Duty("settle_membership", EVERY_SECONDS, scaling.settle),
                 Duty("relay_user_events", EVERY_SECONDS, user_events.relay),
                 # Apart from the rest: a slow answer of Stripe must not hold up a hold that is due.
                 Duty("resume_purchases", EVERY_SECONDS, stalled_purchases.round),
@@ -100,23 +112,30 @@ class Supervisor(HostActor):
         """Nobody asks the Supervisor for anything."""
         return [Unavailable()] * len(messages)
 
-    def _shared(self) -> set[str]:
-        return set(shared_names(self.settings))
+    def _wanted(self) -> set[str]:
+        known = self._own_members.known
+        return set(known.membership.names) if known is not None else set()
 
     async def _monitor_actors(self) -> None:
+        wanted = self._wanted()
         # While Ray does not say who is there those are watched that were.
         with contextlib.suppress(HostUnreachableError):
-            self._dedicated = await self._directory.dedicated()
-        await self._monitor.check(self._shared() | self._dedicated)
+            self._existing = await self._directory.existing() - {names.SUPERVISOR}
+        await self._monitor.check(wanted | self._existing, wanted)
         idle = [name for name, heartbeat in self._monitor.heartbeats.items() if heartbeat.idle]
         await asyncio.gather(*(self._directory.passivate(name) for name in idle))
+        await self._leavers.end({name for name in self._existing - wanted if not self._is_own(name)})
+
+    def _is_own(self, name: str) -> bool:
+        """Whether the actor is a ticket's that has one while it is in use."""
+        return names.is_dedicated(name) and self.settings.ticket_placement == "dedicated"
 
     async def _spread_actors(self) -> None:
-        await spread(self._directory, self._shared(), self._monitor.heartbeats)
+        await spread(self._directory, self._wanted(), self._monitor.heartbeats)
 
     async def _recover_writers(self) -> None:
         live = {name: heartbeat.writer for name, heartbeat in self._monitor.heartbeats.items()}
-        awaited = self._shared() - live.keys()
+        awaited = self._wanted() - live.keys()
         # An actor that has not answered yet will have nothing to wake; the next round finds it.
         if not awaited:
-            await self._recovery.round(live, awaited)
+            await self._recovery.round(live, awaited, self._own_members.generation)

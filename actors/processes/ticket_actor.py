@@ -1,7 +1,6 @@
 """TicketActor: the single place where anything happens to a ticket."""
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 
 from actors.cluster import names
@@ -13,7 +12,8 @@ from actors.processes.base import HostActor
 from actors.processes.resources import Resources
 from actors.runtime.commit_relay import CommitRelay
 from actors.runtime.host import Host
-from actors.runtime.ports import Instant, StoreUnavailableError
+from actors.runtime.ownership import Everything
+from actors.runtime.ports import Instant
 from actors.runtime.trace import Traced
 from actors.tickets.dedicated import DedicatedTickets
 from actors.tickets.entity import TicketEntity
@@ -29,51 +29,46 @@ class TicketActor(HostActor):
     _commit_relay: CommitRelay
     _dedicated: DedicatedTickets | None = None
     _spoken_to: float = 0.0
-    _has_ended: bool = False
 
     async def start(self, connections: Resources) -> None:
         self._commit_relay = connections.commit_relay(writer=self.writer, host=self.name)
         # With tickets in processes of their own another host may have the same one in memory: reads are checked too.
         is_dedicated = self.settings.ticket_placement == "dedicated"
+        ownership = Everything(exclusive=False) if is_dedicated else connections.members.ownership(self.name)
         entity = TicketEntity(
             connections.queries,
             offer_window_ms=self.settings.offer_window_ms,
             verified_only=self.settings.require_verified_email,
             fee=self.settings.fee_hundredths,
         )
-        self._host = connections.host(entity, self._commit_relay, writer=self.writer, fence_reads=is_dedicated)
+        self._host = connections.host(entity, self._commit_relay, writer=self.writer, ownership=ownership)
         self.counters, self.signals = self._host.counters, self._host.signals
         self._spoken_to = asyncio.get_running_loop().time()
         connections.supervise(self._commit_relay.run(), self._host.run())
         if is_dedicated and not names.is_dedicated(self.name):
             directory = self.system.directory(self.settings)
-            actors = self.system.actors(self.settings, connections.clock)
-            self._dedicated = DedicatedTickets(
-                self.name, self.settings, self._host, directory, actors, connections.clock
-            )
+            actors = self.system.actors(self.settings, connections)
+            most = self.settings.dedicated_actors
+            self._dedicated = DedicatedTickets(self.name, most, self._host, directory, actors, connections.clock)
             connections.supervise(self._dedicated.run())
 
     async def handle(
         self, messages: Sequence[TicketCommand | Traced], deadline: Instant, *, redelivered: bool
     ) -> list[TicketAnswer | Refusal | Moved]:
-        if self._has_ended:
-            return [Moved()] * len(messages)
         self._spoken_to = asyncio.get_running_loop().time()
         return list(await (self._dedicated or self._host).deliver(messages, deadline, redelivered=redelivered))
 
     def is_idle(self) -> bool:
-        if not names.is_dedicated(self.name) or not self._spoken_to:
+        if not names.is_dedicated(self.name):
+            return super().is_idle()
+        if not self._spoken_to or self._members is None or self._members.is_pinned(self.name):
             return False
         quiet_for = asyncio.get_running_loop().time() - self._spoken_to
         has_timer = self._host.has_timer_within(int(IDLE_SECONDS * 1000))
-        return quiet_for >= IDLE_SECONDS and not has_timer and self._commit_relay.is_finished
+        return super().is_idle() or (quiet_for >= IDLE_SECONDS and not has_timer and self.is_finished())
 
-    async def passivate(self) -> None:
-        """Ends this process if it is idle: its ticket is served by its shared host again."""
-        if not self.is_idle():
-            return
-        self._has_ended = True
-        # Nobody needs to look after a writer that left nothing; the Supervisor does if this fails.
-        with contextlib.suppress(StoreUnavailableError):
-            await self._commit_relay.leave()
-        self.system.end_actor()
+    def is_finished(self) -> bool:
+        return self._commit_relay.is_finished
+
+    async def leave(self) -> None:
+        await self._commit_relay.leave()

@@ -102,6 +102,10 @@ class Entity(Protocol[State, Command, EntityEvent, Answer_co]):
         """Told whether what was decided since the last time came to be; what did not is to be taken back."""
         return
 
+    def on_shares_changed(self) -> None:
+        """Told that entities came from other hosts, or went there; what was counted over several may be off."""
+        return
+
     def timer(self, state: State) -> tuple[Instant, Command] | None:
         """When this entity wants to be woken, and by which command."""
         return None

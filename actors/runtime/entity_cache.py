@@ -1,6 +1,6 @@
 """The entities that a host has in memory, the one that was used longest ago first, and when each is to be woken."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Generic
 
 from actors.runtime.bounded_dict import BoundedDict
@@ -18,13 +18,25 @@ class EntityCache(Generic[State, Command]):
         # Read from their documents, which may tell of others that their writer did not come to write.
         self._inherited: set[str] = set()
         self._states: BoundedDict[str, State] = BoundedDict(most, self._inherited.discard)
+        # What was in memory when entities moved last, and was not asked for since.
+        self._doubted: set[str] = set()
+        self._has_moved: Callable[[str], bool] = lambda _: False
 
     def __len__(self) -> int:
         return len(self._states)
 
     def get(self, entity_id: str) -> State | None:
         """Return the entity as it is in memory, None when it is not."""
+        if entity_id in self._doubted:
+            self._doubted.discard(entity_id)
+            if self._has_moved(entity_id):
+                self.evict([entity_id])
         return self._states.get(entity_id)
+
+    def doubt(self, has_moved: Callable[[str], bool]) -> None:
+        """Drop what has moved, each when it is asked for: to ask of all at once would hold up every message."""
+        self.evict(self._doubted)
+        self._doubted, self._has_moved = set(self._states), has_moved
 
     def inherit(self, loaded: Mapping[str, State | None]) -> None:
         """Remember which of the entities tell of other documents, which a writer that died may not have written."""
@@ -46,6 +58,7 @@ class EntityCache(Generic[State, Command]):
                 continue
             before = self._states.get(entity_id)
             self._states[entity_id] = state
+            self._doubted.discard(entity_id)
             self._set_timer(before, state)
 
     def evict(self, entity_ids: Iterable[str]) -> None:

@@ -21,10 +21,7 @@ FIRST_BACKOFF_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class ChannelLimits:
-    """Bounds of one channel: calls in flight, messages a call, messages waiting, seconds between two tries of a call.
-
-    `retries` says whether a host that cannot be reached is tried until the deadline, or given up at once.
-    """
+    """Bounds of one channel: calls in flight, messages a call, messages waiting, seconds between tries of a call."""
 
     # While one call is under way the next one fills up. With two, calls are half as full, and two cores carry a third
     # fewer reservations at 64 connections (measured).
@@ -33,13 +30,10 @@ class ChannelLimits:
     waiting: int = 10_000
     # A host is back a second and a half after its death, and a try costs 2 ms, so tries are frequent.
     longest_backoff_seconds: float = 0.1
-    retries: bool = True
 
 
 # A payment takes as long as Stripe takes, so each travels alone and none waits for another's answer.
 ONE_BY_ONE = ChannelLimits(in_flight=256, batch=1, longest_backoff_seconds=0.5)
-# Where somebody else can answer as well, nobody waits for a host to come back.
-NO_RETRIES = ChannelLimits(retries=False)
 
 
 @dataclass(slots=True)
@@ -61,22 +55,33 @@ class _Waiting(Generic[Answer_co]):
 class Gateway(Generic[Answer_co]):
     """Asks hosts. Asking again is safe, so what has an unknown outcome is sent again until the deadline."""
 
-    def __init__(self, transport: Transport, clock: Clock, limits: ChannelLimits | None = None) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        clock: Clock,
+        limits: ChannelLimits | None = None,
+        *,
+        retries: Callable[[str], bool] = lambda _host: True,
+    ) -> None:
+        """`retries` says whether a host that cannot be reached is tried again; where others answer it is not."""
         self.counters = GatewayCounters()
         self._transport = transport
         self._clock = clock
         self._limits = limits or ChannelLimits()
+        self._retries = retries
         self._channels: dict[str, _Channel[Answer_co]] = {}
 
     async def ask(self, host: str, message: Any, timeout_ms: int, *, redelivered: bool = False) -> Answer_co | Refusal:  # noqa: ANN401
         """The host's reply within `timeout_ms`; Overloaded or Unavailable when there is none.
 
         `redelivered` when the message was sent before, to this host or another, and may have taken effect. Raises
-        HostUnreachableError only where the limits say not to retry.
+        HostUnreachableError only for a host that is not to be tried again.
         """
         channel = self._channels.get(host)
         if channel is None:
-            channel = _Channel(host, self._limits, self._transport, self._clock, self.counters, self._channels.pop)
+            channel = _Channel(
+                host, self._limits, self._transport, self._clock, self.counters, self._channels.pop, self._retries
+            )
             self._channels[host] = channel
         return await channel.ask(message, self._clock.now() + timeout_ms, redelivered=redelivered)
 
@@ -90,6 +95,7 @@ class _Channel(Generic[Answer_co]):
         clock: Clock,
         counters: GatewayCounters,
         when_empty: Callable[[str], object],
+        retries: Callable[[str], bool],
     ) -> None:
         self._host = host
         self._limits = limits
@@ -97,6 +103,7 @@ class _Channel(Generic[Answer_co]):
         self._clock = clock
         self._counters = counters
         self._when_empty = when_empty
+        self._retries = retries
         self._waiting: deque[_Waiting[Answer_co]] = deque()
         self._calls: set[asyncio.Task[None]] = set()
         self._in_flight = 0
@@ -152,10 +159,10 @@ class _Channel(Generic[Answer_co]):
                 async with asyncio.timeout(left):
                     return await self._transport.call(self._host, messages, deadline, redelivered=redelivered)
             except (HostUnreachableError, TimeoutError) as error:
-                if not self._limits.retries:
+                if not self._retries(self._host):
                     raise HostUnreachableError(self._host) from error
                 redelivered = True
                 await asyncio.sleep(min(next(pauses), max(left, 0)))
-        if not self._limits.retries:
+        if not self._retries(self._host):
             raise HostUnreachableError(self._host)
         return [Unavailable()] * len(batch)

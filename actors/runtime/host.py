@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Generic, cast
 
+from actors.domain.answers import Moved
 from actors.domain.refusals import Overloaded, Refusal, Unavailable
 from actors.runtime import spans
 from actors.runtime.commit_log import log_commit
@@ -17,6 +18,7 @@ from actors.runtime.commit_relay import CommitRelay
 from actors.runtime.entity import Entity
 from actors.runtime.entity_cache import EntityCache
 from actors.runtime.mailbox import Batch, Envelope, Mailbox
+from actors.runtime.ownership import Everything, Ownership, Share
 from actors.runtime.ports import (
     Answer_co,
     Clock,
@@ -82,8 +84,9 @@ class Host(Generic[State, Command, Answer_co]):
         *,
         writer: str,
         limits: Limits | None = None,
-        fence_reads: bool = False,
+        ownership: Ownership | None = None,
     ) -> None:
+        """Without an `ownership` the host takes all messages, and is the only one that does."""
         self.writer = writer
         self.counters = Counters()
         self.timers = Timers(clock, self._fire)
@@ -94,7 +97,9 @@ class Host(Generic[State, Command, Answer_co]):
         self._limits = limits or Limits()
         self._mailbox = Mailbox(self._limits.mailbox)
         self._cache = EntityCache(entity, self.timers, self._limits.cached_entities)
-        self._decider = Decider(entity, fence_reads=fence_reads, on_failed=commit_relay.on_failed)
+        self._ownership = ownership or Everything()
+        self._generation = 0
+        self._decider = Decider(entity, on_failed=commit_relay.on_failed)
         flushes = self._limits.concurrent_flushes
         self._replies = ReplySender(entity, journal, commit_relay, self._cache, most_at_once=flushes)
         self._meter = TurnMeter(entity.entity_id, entity.due_at)
@@ -171,7 +176,14 @@ class Host(Generic[State, Command, Answer_co]):
 
     async def _turn(self, envelopes: list[Envelope]) -> None:
         self.counters.turns += 1
-        turn: Turn[State] = Turn(self._drop_late(envelopes), self._clock.now())
+        envelopes = self._drop_late(envelopes)
+        try:
+            share = await self._ownership.confirm()
+        except StoreUnavailableError:
+            self._fail(envelopes)
+            return
+        self._take_note_of(share)
+        turn: Turn[State] = Turn(self._accepted(envelopes, share), self._clock.now(), share)
         try:
             await self._load(turn)
             self._decider.decide_all(turn, self._next_commit)
@@ -188,7 +200,7 @@ class Host(Generic[State, Command, Answer_co]):
             self._split(turn)
             return
         except StoreUnavailableError:
-            self._fail_turn(turn)
+            self._fail(turn.envelopes)
             return
         self._entity.on_turn_end(committed=True)
         self._most = min(self._most * 2, self._limits.turn)
@@ -211,6 +223,23 @@ class Host(Generic[State, Command, Answer_co]):
             else:
                 envelope.answer(Unavailable())
         return in_time
+
+    def _take_note_of(self, share: Share) -> None:
+        if share.generation != self._generation:
+            self._generation = share.generation
+            self._entity.on_shares_changed()
+        if share.has_moved is not None:
+            self._cache.doubt(share.has_moved)
+
+    def _accepted(self, envelopes: list[Envelope], share: Share) -> list[Envelope]:
+        """The messages for what this host owns; who sent the others is to ask the owner. Timers just end."""
+        accepted: list[Envelope] = []
+        for envelope in envelopes:
+            if share.accepts(self._entity.entity_id(envelope.command)):
+                accepted.append(envelope)
+            else:
+                envelope.answer(Moved())
+        return accepted
 
     async def _load(self, turn: Turn[State]) -> None:
         entity = self._entity
@@ -296,12 +325,12 @@ class Host(Generic[State, Command, Answer_co]):
             self._commit_relay.on_failed(envelope)
             envelope.answer(Unavailable())
 
-    def _fail_turn(self, turn: Turn[State]) -> None:
-        self._evict(turn.envelopes)
-        for envelope in turn.envelopes:
+    def _fail(self, envelopes: Sequence[Envelope]) -> None:
+        self._evict(envelopes)
+        for envelope in envelopes:
             envelope.answer(Unavailable())
         again_at = self._clock.now() + self._limits.retry_after_ms
-        for envelope in turn.envelopes:
+        for envelope in envelopes:
             if envelope.batch is None:
                 self.timers.arm(again_at, envelope.command)
 

@@ -24,6 +24,11 @@ class SingleFlight(Generic[Result]):
         self._report = report
         self._running: dict[str, _Running[Result]] = {}
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether any work runs."""
+        return bool(self._running)
+
     def request_of(self, key: str) -> object:
         """Return the request that runs for the key, None when none does."""
         running = self._running.get(key)

@@ -12,6 +12,7 @@ from typing import Generic
 from actors.domain.refusals import Unavailable
 from actors.runtime.entity import Entity
 from actors.runtime.mailbox import Envelope
+from actors.runtime.ownership import Share
 from actors.runtime.ports import Command, DocumentUpdate, Instant, RecordedEvent, Reply, State
 
 
@@ -19,6 +20,7 @@ from actors.runtime.ports import Command, DocumentUpdate, Instant, RecordedEvent
 class Turn(Generic[State]):
     """What is asked, the states before and after, and what is to be committed and answered.
 
+    `share` is what the host owns, as it knew when the turn began.
     `unwritten` are the entities of messages that are answered from memory alone, `refused` the keys of commands that
     were refused though they may have taken effect when they were sent before. Messages for `closed` entities wait for
     the next turn. `found` are documents of versions that were in the journal only.
@@ -26,6 +28,7 @@ class Turn(Generic[State]):
 
     envelopes: list[Envelope]
     at: Instant
+    share: Share
     states: dict[str, State | None] = field(default_factory=dict)
     records: list[RecordedEvent] = field(default_factory=list)
     keys: dict[str, None] = field(default_factory=dict)
@@ -50,11 +53,8 @@ class _Stamp:
 class Decider(Generic[State, Command]):
     """Decides the messages of a turn in memory, in their order. It neither reads nor writes anything else."""
 
-    def __init__(
-        self, entity: Entity[State, Command], *, fence_reads: bool, on_failed: Callable[[Envelope], None]
-    ) -> None:
+    def __init__(self, entity: Entity[State, Command], *, on_failed: Callable[[Envelope], None]) -> None:
         self._entity = entity
-        self._fence_reads = fence_reads
         self._on_failed = on_failed
 
     def decide_all(self, turn: Turn[State], commit: str) -> None:
@@ -95,7 +95,7 @@ class Decider(Generic[State, Command]):
         turn.replies.append((envelope, reply))
         if envelope.span is not None:
             envelope.span.set_attribute("holdfast.events", [type(record.event).__name__ for record in records])
-        if not records and (self._fence_reads or not entity.is_read(command)):
+        if not records and not (entity.is_read(command) and turn.share.is_exclusive(entity_id)):
             turn.unwritten.add(entity_id)
         if decided.refusal is not None and envelope.redelivered and not envelope.conflicts:
             key = entity.unique_key_of(command)

@@ -3,11 +3,10 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import structlog
 
-from actors.cluster import names
 from actors.cluster.heartbeat import ActorDirectory, ActorMissingError, Heartbeat
 from actors.runtime.ports import HostUnreachableError
 
@@ -41,16 +40,20 @@ class LivenessMonitor:
         self._gone: dict[str, float] = {}
         self._patience_seconds: dict[str, float] = {}
 
-    async def check(self, watched: Iterable[str]) -> None:
-        """Listens to all of them once, for a second at most."""
+    async def check(self, watched: Iterable[str], wanted: Iterable[str] | None = None) -> None:
+        """Listens to all of them once, for a second at most, and creates those that are `wanted` and missing.
+
+        Without it all are wanted.
+        """
         self.watched = watched = set(watched)
         self.answering &= watched
+        created = watched if wanted is None else set(wanted)
         for known in (self.heartbeats, self._heard, self._gone, self._patience_seconds):
             for name in known.keys() - watched:
                 del known[name]
-        wanted = sorted(watched)
-        heard = await asyncio.gather(*(self._listen(name) for name in wanted))
-        await self._create([name for name, exists in zip(wanted, heard, strict=True) if not exists])
+        asked = sorted(watched)
+        heard = await asyncio.gather(*(self._listen(name) for name in asked))
+        await self._create([name for name, exists in zip(asked, heard, strict=True) if not exists and name in created])
 
     async def _listen(self, name: str) -> bool:
         """Whether an actor has this name, as far as is known."""
@@ -84,10 +87,8 @@ class LivenessMonitor:
 
     async def _create(self, missing: Iterable[str]) -> None:
         """One after the other, so that each node gets as many of a kind; the next round goes on where one fails."""
-        # A ticket's own actor that has gone is served by its shared host, which starts another if there is need.
-        shared = [name for name in missing if not names.is_dedicated(name)]
         with contextlib.suppress(HostUnreachableError, TimeoutError):
-            for name in shared:
+            for name in missing:
                 await asyncio.wait_for(self._directory.create(name), CREATING_SECONDS)
                 logger.info("actor_created", actor=name)
 
@@ -98,11 +99,9 @@ class LivenessMonitor:
             await self._directory.replace(name, self.heartbeats.get(name))
 
 
-async def watch(directory: ActorDirectory, watched: list[str], heard: Callable[[Heartbeat], None]) -> None:
-    """Watches over these actors until cancelled. `heard` is told the last heartbeat of each, again and again."""
+async def watch(directory: ActorDirectory, watched: list[str]) -> None:
+    """Watches over these actors until cancelled, and creates those that are missing."""
     own = LivenessMonitor(directory)
     while True:
         await own.check(watched)
-        for heartbeat in own.heartbeats.values():
-            heard(heartbeat)
         await asyncio.sleep(EVERY_SECONDS)

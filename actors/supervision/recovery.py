@@ -73,16 +73,19 @@ class Recovery:
         self.recovered = 0
         self._look_at: dict[str, Instant] = {}
         self._known: dict[str, str] = {}
+        self._generation = 0
         self._woken_until: Instant = 0
         self._woken_late: dict[str, Instant] = {}
 
-    async def round(self, live: Mapping[str, str], awaited: AbstractSet[str]) -> None:
+    async def round(self, live: Mapping[str, str], awaited: AbstractSet[str], generation: int = 0) -> None:
         """`live` says which writer each host is now, `awaited` are hosts that have not said so yet.
+
+        Another `generation` says that tickets have other owners than before, see Members.generation.
 
         Raises StoreUnavailableError; the next round begins where this one stopped.
         """
         await self._recover(set(live.values()), awaited)
-        await self._wake(live)
+        await self._wake(live, generation)
         await self._wake_overdue()
 
     async def _recover(self, live: AbstractSet[str], awaited: AbstractSet[str]) -> None:
@@ -103,12 +106,11 @@ class Recovery:
                 await self._checkpoints.remove(checkpoint.writer)
             self._look_at[checkpoint.writer] = now + LOOK_AGAIN_MS
 
-    async def _wake(self, live: Mapping[str, str]) -> None:
+    async def _wake(self, live: Mapping[str, str], generation: int) -> None:
         """Each hold is woken once in its last minute, and again when a host lost its memory or its tickets moved."""
         now = self._clock.now()
-        # With one shared host less its tickets have owners that do not know of their holds.
-        fewer = any(not names.is_dedicated(name) for name in self._known.keys() - live.keys())
-        if fewer or not set(live.values()) <= set(self._known.values()):
+        # New owners do not know of the holds of their tickets.
+        if generation != self._generation or not set(live.values()) <= set(self._known.values()):
             self._woken_until = 0
         until = now + WAKE_AHEAD_MS
         while True:
@@ -119,7 +121,7 @@ class Recovery:
                 break
             self._woken_until = orders[-1].expires_at
         self._woken_until = until
-        self._known = dict(live)
+        self._known, self._generation = dict(live), generation
 
     async def _wake_overdue(self) -> None:
         now = self._clock.now()

@@ -14,6 +14,7 @@ from itertools import compress, repeat
 import structlog
 
 from actors.cluster import names
+from actors.cluster.client import ActorClient
 from actors.cluster.heartbeat import ActorDirectory
 from actors.cluster.market import TicketClient
 from actors.domain.answers import Moved
@@ -21,11 +22,10 @@ from actors.domain.refusals import Refusal
 from actors.domain.ticket import Ticket, TicketAnswer
 from actors.domain.ticket_commands import ActivateTicket, ReadTicket, Reserve, TicketCommand
 from actors.runtime.host import Host
-from actors.runtime.placement import SharedPlacement
+from actors.runtime.placement import host_of
 from actors.runtime.ports import Clock, HostUnreachableError, Instant
 from actors.runtime.retry import retry
 from actors.runtime.trace import Traced, message_of
-from config.settings import Settings
 
 # Processes that are being started by one shared host. Each takes most of a core for 0.6 s.
 STARTS_AT_A_TIME = 2
@@ -45,20 +45,19 @@ class DedicatedTickets:
     def __init__(  # noqa: PLR0913, PLR0917 - the seams of the design
         self,
         name: str,
-        settings: Settings,
+        most: int,
         host: Host[Ticket, TicketCommand, TicketAnswer],
         directory: ActorDirectory,
-        tickets: TicketClient,
+        actors: ActorClient,
         clock: Clock,
     ) -> None:
-        """`name` is that of the shared host, which has its share of the actors that the settings allow."""
+        """`name` is that of the shared host, which has its share of `most` actors."""
         self._name = name
-        self._placement = SharedPlacement({names.TICKETS: settings.ticket_actors})
-        hosts = self._placement.names(names.TICKETS)
-        self._share = (settings.dedicated_actors + len(hosts) - 1 - hosts.index(name)) // len(hosts)
+        self._most = most
+        self._members = actors.members
         self._host = host
         self._directory = directory
-        self._tickets = tickets
+        self._tickets: TicketClient = actors
         self._clock = clock
         self._moved: set[str] = set()
         # Whether an actor may be created for it, or only found.
@@ -67,6 +66,11 @@ class DedicatedTickets:
         self._existed: set[str] = set()
         self._existed_at = float("-inf")
         self._has_wanted = asyncio.Event()
+
+    @property
+    def _share(self) -> int:
+        hosts = self._members.names(names.TICKETS)
+        return (self._most + len(hosts) - 1 - hosts.index(self._name)) // len(hosts) if self._name in hosts else 0
 
     async def deliver(
         self, messages: Sequence[TicketCommand | Traced], deadline: Instant, *, redelivered: bool
@@ -147,8 +151,10 @@ class DedicatedTickets:
         """The tickets of this host that have actors, whoever started them, as of so many seconds ago at most."""
         now = asyncio.get_running_loop().time()
         if now - self._existed_at >= max_age_seconds:
-            ids = {names.ticket_of(name) for name in await self._directory.dedicated()}
-            self._existed = {one for one in ids if self._placement.host_of(names.TICKETS, one) == self._name}
+            dedicated = filter(names.is_dedicated, await self._directory.existing())
+            ids = map(names.ticket_of, dedicated)
+            hosts = self._members.names(names.TICKETS)
+            self._existed = {one for one in ids if hosts and host_of(hosts, one) == self._name}
             self._existed_at = now
         return self._existed
 

@@ -213,6 +213,10 @@ class TicketEntity(Entity[Ticket, TicketCommand, TicketEvent, TicketAnswer]):
     def on_turn_end(self, *, committed: bool) -> None:
         self._holds.on_turn_end(committed=committed)
 
+    def on_shares_changed(self) -> None:
+        # The tickets that a buyer holds may be in other hosts now, and others here: all is learned anew.
+        self._holds = OpenHolds()
+
     def timer(self, ticket: Ticket) -> tuple[Instant, TicketCommand] | None:
         if ticket.order is None or not ticket.order.is_open:
             return None

@@ -11,12 +11,14 @@ from bson import ObjectId
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from actors.cluster.market import MarketClient
+from actors.cluster.members import Members
 from actors.domain.purchase_commands import Pay
 from actors.domain.refusals import Overloaded, Refusal, Unavailable
 from actors.domain.ticket_commands import CreateTicket, Reserve
 from actors.runtime.clock import wall_clock
 from actors.storage.clock import database_clock
 from actors.storage.database import Database, connect, database_of
+from actors.storage.journal import MongoJournal
 from actors.storage.users import User, Users
 from cli.running_market import attached, with_database
 from cli.seed.plausible import plausible_ticket
@@ -72,13 +74,15 @@ def run(settings: Settings, plan: Plan) -> Seeded:
 
 
 async def _seed(settings: Settings, plan: Plan) -> Seeded:
-    from actors.processes.on_ray import RaySystem  # noqa: PLC0415 - Ray reads its settings when it is imported
+    from actors.processes import on_ray  # noqa: PLC0415 - Ray reads its settings when it is imported
 
     async with connect(str(settings.mongodb_url)) as client:
         database = database_of(client)
         clock = database_clock(database)
         await clock.refresh()
-        market = RaySystem().actors(settings, clock)
+        members = Members(MongoJournal(database))
+        await members.refresh()
+        market = on_ray.client(settings, members, clock)
         return await seed(market, database, settings, plan)
 
 

@@ -8,18 +8,20 @@ from typing import Any, Protocol
 
 from bson import ObjectId
 
-from actors.cluster import names
 from actors.cluster.client import ActorClient
 from actors.domain.ticket import TicketAnswer
 from actors.domain.ticket_commands import CreateTicket, Reserve
 from actors.domain.ticket_values import Order
-from actors.runtime.placement import SharedPlacement
+from actors.runtime.placement import host_of
 from tests.chaos.judgement import is_trouble
 from tests.chaos.records import Answer, Verb
 from tests.support.examples import DETAILS, WINDOW
 
 EVERY_SECONDS = 0.05
 STEADY_SECONDS = 2.0
+
+
+HOSTS = ("tickets-0", "tickets-1")
 
 
 class StoredOrders(Protocol):
@@ -36,7 +38,6 @@ class DirectProbe:
         self._pending: set[float] = set()
         self._actors = actors
         self._host = host
-        self._placement = SharedPlacement({names.TICKETS: 2})
 
     @asynccontextmanager
     async def asking(self) -> AsyncIterator[None]:
@@ -96,7 +97,7 @@ class DirectProbe:
             self.orders[reserve.order_id] = reserve
 
     def _new_ticket(self) -> str:
-        while self._placement.host_of(names.TICKETS, ticket_id := str(ObjectId())) != self._host:
+        while host_of(HOSTS, ticket_id := str(ObjectId())) != self._host:
             pass
         return ticket_id
 

@@ -111,7 +111,7 @@ async def lose_it(settings: Settings) -> tuple[Outcome, dict[str, bool]]:
     async with two_nodes(settings) as end_the_second:
         servers = ProductionResources(settings)
         await servers.clock.refresh()
-        actors, directory = system.actors(settings, servers.clock), system.directory(settings)
+        actors, directory = system.actors(settings, servers), system.directory(settings)
         lost = {name: await directory.ping(name) for name in ON_THE_SECOND}
         assert all(heartbeat.node_id != system.place()[1] for heartbeat in lost.values())
         outcome, orders = await _struck(actors, servers, end_the_second)

@@ -22,8 +22,8 @@ import psutil
 import yaml
 
 from actors.cluster import names
-from actors.cluster.client import shared_names
 from actors.cluster.heartbeat import ActorDirectory, Heartbeat
+from actors.cluster.membership import all_names, of_settings
 from actors.runtime.ports import HostUnreachableError
 from config import ray_environment
 from config.settings import SETTINGS_FILE, Settings, load
@@ -68,7 +68,7 @@ class Observed:
     """The market's actors as they are now."""
 
     def __init__(self, settings: Settings, directory: ActorDirectory) -> None:
-        self.names = [*shared_names(settings), names.SUPERVISOR]
+        self.names = [*all_names(of_settings(settings)), names.SUPERVISOR]
         self.directory = directory
         self._namespace = names.namespace(settings)
 
@@ -98,15 +98,17 @@ class Observed:
         self.end_for_good(name)
         return await self.seconds_until(lambda now: name in now and now[name].writer != before)
 
-    async def hosts_known_after_a_change(self, name: str) -> int:
-        """Change a setting in the file that all read, have Ray restart the actor, and ask it."""
+    async def members_after_another_setting(self, name: str) -> tuple[int, list[str]]:
+        """Change a setting in the file that all read, have Ray restart the actor; its membership, and who is there."""
         import ray  # noqa: PLC0415 - as above
 
         add_setting(f"TICKET_ACTORS={len(self.names)}")
         before = (await self.heartbeats())[name].writer
         ray.kill(ray.get_actor(name, self._namespace), no_restart=False)
         await self.seconds_until(lambda now: name in now and now[name].writer != before)
-        return (await self.heartbeats())[name].hosts[names.TICKETS]
+        await self.seconds_until(lambda now: name in now and now[name].membership > 0)
+        existing = await self.directory.existing()
+        return (await self.heartbeats())[name].membership, sorted(existing - {names.SUPERVISOR})
 
     def end_for_good(self, name: str) -> None:
         import ray  # noqa: PLC0415 - as above
@@ -195,7 +197,7 @@ async def observe(settings: Settings, head: str) -> dict[str, Any]:
     found["marks known to Ray"] = await asyncio.to_thread(known_to_ray)
     for name in (names.SUPERVISOR, "tickets-0"):
         found[f"seconds until {name} is back"] = await market.seconds_until_back(name)
-    found["ticket actors that one knows of after a change"] = await market.hosts_known_after_a_change("orders-0")
+    found["members after another setting"] = await market.members_after_another_setting("orders-0")
     await market.create_at_once(names.SUPERVISOR)
     found["supervisors"].append(len(supervisors()))
     return found

@@ -14,11 +14,12 @@ from typing import Any, cast
 import ray
 from bson import ObjectId
 
-from actors.cluster.client import shared_names
 from actors.cluster.heartbeat import ActorDirectory, Heartbeat
+from actors.cluster.membership import all_names, of_settings
 from actors.processes import on_ray
 from actors.processes.servers import ProductionResources
 from actors.runtime.ports import Clock, Transport
+from actors.supervision.scaling import Scaling
 from config import ray_environment
 from config.settings import Settings
 from tests.simulation.contracts.transport import PROMISES
@@ -59,6 +60,15 @@ async def hold_all(settings: Settings) -> bool:
     return kept
 
 
+async def begin(settings: Settings) -> None:
+    """Do what a Supervisor does first."""
+    own = ProductionResources(settings)
+    await Scaling(own.members, own.journal, own.clock, lambda: str(ObjectId()), by="test").establish(
+        of_settings(settings)
+    )
+    await own.close()
+
+
 def main() -> int:
     settings = Settings()
     ray.init(
@@ -71,8 +81,9 @@ def main() -> int:
         _temp_dir=str(ray_environment.runtime_folder(settings) / "ray"),
     )
     try:
+        asyncio.run(begin(settings))
         # The actors that the promises speak of; without a Supervisor nobody but Ray brings them back.
-        handles = [on_ray.create(name, settings) for name in shared_names(settings)]
+        handles = [on_ray.create(name, settings) for name in all_names(of_settings(settings))]
         ray.get([handle.ping_packed.remote() for handle in handles])
         return 0 if asyncio.run(hold_all(settings)) else 1
     finally:

@@ -30,6 +30,8 @@ SECONDS = 25
 TICKETS = 8
 BUYERS = 12
 ACTORS = ("TicketActor", "OrderActor", "PaymentActor")
+# After so many seconds there are so many ticket actors.
+CHANGES = ((4.0, 3), (14.0, 1))
 BETWEEN_KILLS_SECONDS = (2.0, 5.0)
 LONGEST_LOAD_SECONDS = 150
 CHECK_SECONDS = 60
@@ -45,7 +47,7 @@ class Recorded:
 
 @pytest.fixture(scope="module")
 def recorded(market: RunningMarket, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
-    """A contended load, with an actor killed every few seconds."""
+    """A contended load, with an actor killed every few seconds, while ticket actors come and go."""
     folder = tmp_path_factory.mktemp("history")
     chance = random.Random(11)  # noqa: S311 - whom to kill is no secret
     file, output = folder / "history.jsonl", folder / "load.txt"
@@ -60,6 +62,7 @@ def recorded(market: RunningMarket, tmp_path_factory: pytest.TempPathFactory) ->
         )
     deadline = time.monotonic() + LONGEST_LOAD_SECONDS
     killed: Counter[str] = Counter()
+    began, changes, scaling = time.monotonic(), list(CHANGES), list[subprocess.Popen[bytes]]()
     try:
         next_kill = time.monotonic() + BETWEEN_KILLS_SECONDS[0]
         while load.poll() is None:
@@ -67,10 +70,15 @@ def recorded(market: RunningMarket, tmp_path_factory: pytest.TempPathFactory) ->
             if time.monotonic() >= next_kill and (title := kill_one(market, chance, *ACTORS)) is not None:
                 killed[title.removeprefix("ray::").partition(".")[0]] += 1
                 next_kill = time.monotonic() + chance.uniform(*BETWEEN_KILLS_SECONDS)
+            if changes and time.monotonic() - began >= changes[0][0]:
+                number = changes.pop(0)[1]
+                words = ["scale", "--ticket-actors", str(number), "--at-once", "--no-wait"]
+                scaling.append(subprocess.Popen([HOLDFAST, *words], env=market.environment))
             time.sleep(0.1)
     finally:
         load.kill()
         load.wait()
+    assert [command.wait(CHECK_SECONDS) for command in scaling] == [0] * len(CHANGES)
     assert load.returncode == 0, output.read_text()
     return Recorded(read_history(file), killed)
 

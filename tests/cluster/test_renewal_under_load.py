@@ -1,12 +1,13 @@
-"""`holdfast actors renew` renews every actor of a market under load, and nobody notices."""
+"""`holdfast actors renew` and `holdfast scale` renew, add and end actors of a market under load; nobody notices."""
 
 import asyncio
+import json
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import httpx
 import pytest
 
 from benchmarks.support.running_market import HOLDFAST, RunningMarket, running_market
@@ -21,25 +22,25 @@ SECONDS = 120
 ROOT = Path(__file__).parents[2]
 FILE = "holdfast.env"
 TRADERS = 4
-RENEWED = ["tickets-0", "tickets-1", "payments-0", "orders-0", "supervisor"]
+MANY_TRADERS = 32
+RENEWED = ["tickets-0", "payments-0", "orders-0", "supervisor"]
 
 
 @pytest.fixture(scope="module")
 def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMarket]:
     """A market with a file of settings."""
     folder = tmp_path_factory.mktemp("market")
-    write_settings(folder, ticket_actors=1)
+    write_settings(folder)
     with running_market(folder, holdfast_settings=str(folder / FILE), max_holds_per_buyer=10_000) as running:
         yield running
 
 
-def write_settings(folder: Path, ticket_actors: int) -> None:
-    (folder / FILE).write_text(f"TICKET_ACTORS={ticket_actors}\n")
+def write_settings(folder: Path) -> None:
+    (folder / FILE).write_text("PAYMENT_ATTEMPTS=2\n")
 
 
-async def renew(market: RunningMarket, ticket_actors: int) -> str:
-    """Change the setting and give the command, as an operator does on a node of a cluster. Return what it says."""
-    write_settings(market.folder, ticket_actors)
+async def renew(market: RunningMarket) -> str:
+    """Give the command, as an operator does on a node of a cluster. Return what it says."""
     environment = {
         **market.environment,
         "RAY_ADDRESS": (market.folder / "ray.address").read_text().strip(),
@@ -67,9 +68,19 @@ async def trade(seller: Person, buyer: Person, statuses: Counter[tuple[str, int]
             statuses["pay", (await buyer.pays(held.json()["id"])).status_code] += 1
 
 
-async def status_of_readiness(market: RunningMarket) -> int:
-    async with httpx.AsyncClient() as http:
-        return (await http.get(f"{market.url}/readyz")).status_code
+def begin(market: RunningMarket, *words: str) -> "subprocess.Popen[str]":
+    """Give a command of `holdfast`."""
+    environment = {**market.environment, "COLUMNS": "120"}
+    return subprocess.Popen(
+        [HOLDFAST, *words], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    )
+
+
+async def scale(market: RunningMarket, *words: str) -> dict[str, Any]:
+    command = begin(market, "scale", *words, "--at-once", "--json")
+    said, told = await asyncio.to_thread(command.communicate, timeout=SECONDS)
+    assert command.returncode == 0, told
+    return dict(json.loads(said))
 
 
 async def test_all_actors_are_renewed_with_new_settings_under_load_without_a_failed_request(
@@ -82,7 +93,7 @@ async def test_all_actors_are_renewed_with_new_settings_under_load_without_a_fai
         for _ in range(TRADERS):
             trading.create_task(trade(people(), people(), statuses, done))
         try:
-            said = await renew(market, ticket_actors=2)
+            said = await renew(market)
         finally:
             done.set()
     assert said.splitlines() == [f"{name} renewed" for name in RENEWED]
@@ -92,13 +103,45 @@ async def test_all_actors_are_renewed_with_new_settings_under_load_without_a_fai
     assert set(statuses) == {("reserve", 201), ("read", 200), ("pay", 201)}, statuses
     assert statuses["pay", 201] > TRADERS, "there was to be load"
 
-    async def says_so() -> bool:
-        return await status_of_readiness(market) == 503
 
-    async def is_ready() -> bool:
-        return await status_of_readiness(market) == 200
+async def test_actors_come_and_go_under_load_without_a_failed_request_also_when_some_are_killed(
+    market: RunningMarket, people: People
+) -> None:
+    statuses: Counter[tuple[str, int]] = Counter()
+    done = asyncio.Event()
+    async with asyncio.TaskGroup() as trading:
+        for _ in range(MANY_TRADERS):
+            trading.create_task(trade(people(), people(), statuses, done))
+        try:
+            more = await scale(market, "--ticket-actors", "4", "--order-actors", "2", "--payment-actors", "2")
+            at_once = statuses.total()
+            fewer = asyncio.create_task(scale(market, "--ticket-actors", "2", "--order-actors", "1"))
+            await seconds_until(lambda: is_leaving(market), SECONDS)
+            for victim in (*market.actors("Supervisor"), *market.actors("TicketActor")[-1:]):
+                victim.kill()
+            less = await fewer
+        finally:
+            done.set()
+    assert (more["changed"], less["changed"]) == (True, True)
+    assert (len(more["tickets"]), len(less["tickets"]), less["version"]) == (4, 2, more["version"] + 1)
+    members = {*less["tickets"], *less["orders"], *less["payments"], "supervisor"}
+    assert {one["name"] for one in market.status()} == members
+    assert {status for _, status in statuses} <= {200, 201}, statuses
+    assert statuses.total() > at_once > MANY_TRADERS, "there was to be load"
 
-    # Replicas keep the settings that they started with, so they know of one ticket actor.
-    await seconds_until(says_so, SECONDS)
-    await renew(market, ticket_actors=1)
-    await seconds_until(is_ready, SECONDS)
+
+async def is_leaving(market: RunningMarket) -> bool:
+    """Whether the next version is in force: then actors are on their way out."""
+    shown = begin(market, "journal", "show", "market:membership", "--json")
+    said, _ = await asyncio.to_thread(shown.communicate, timeout=SECONDS)
+    return bool(json.loads(said)[-1]["data"]["reason"].startswith("scale --ticket-actors 2"))
+
+
+async def test_of_two_operators_at_the_same_time_one_is_refused_with_the_version_in_force(
+    market: RunningMarket,
+) -> None:
+    commands = [begin(market, "scale", "--ticket-actors", number, "--at-once", "--no-wait") for number in ("1", "3")]
+    ended = [await asyncio.to_thread(command.communicate, timeout=SECONDS) for command in commands]
+    codes = [command.returncode for command in commands]
+    assert sorted(codes) == [0, 1], ended
+    assert "is in force" in ended[codes.index(1)][1]

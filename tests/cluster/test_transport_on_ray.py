@@ -33,6 +33,8 @@ def environment(mongodb_url: str, redis_url: str, tmp_path: Path) -> Iterator[di
         "MONGODB_URL": mongodb_url,
         "REDIS_URL": redis_url,
         "DATA_DIR": str(tmp_path),
+        # A message may go to any host: none says that another one owns its ticket.
+        "TICKET_PLACEMENT": "dedicated",
     }
     shutil.rmtree(ray_environment.runtime_folder(Settings(data_dir=tmp_path)))
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from actors.domain.refusals import Overloaded, Unavailable
-from actors.runtime.gateway import NO_RETRIES, ONE_BY_ONE, ChannelLimits, Gateway
+from actors.runtime.gateway import ONE_BY_ONE, ChannelLimits, Gateway
 from actors.runtime.ports import HostUnreachableError, Instant
 from tests.support.eventually import eventually
 
@@ -211,7 +211,7 @@ async def test_a_redelivered_message_does_not_travel_with_the_others() -> None:
 
 async def test_without_retries_all_waiting_callers_hear_at_once_that_the_host_is_unreachable() -> None:
     transport = FakeTransport(unreachable=1)
-    ask = asking(Gateway(transport, SystemClock(), NO_RETRIES))
+    ask = asking(Gateway(transport, SystemClock(), retries=lambda _host: False))
     answers = await asyncio.gather(*(ask(number) for number in range(3)), return_exceptions=True)
     assert {type(answer) for answer in answers} == {HostUnreachableError}
     assert transport.calls == [[0, 1, 2]]
@@ -220,7 +220,7 @@ async def test_without_retries_all_waiting_callers_hear_at_once_that_the_host_is
 
 async def test_without_retries_a_silent_host_counts_as_unreachable() -> None:
     transport = FakeTransport(is_open=False)
-    gateway = Gateway(transport, SystemClock(), NO_RETRIES)
+    gateway = Gateway(transport, SystemClock(), retries=lambda _host: False)
     tasks = [asyncio.create_task(gateway.ask(HOST, "first", 100))]
     await eventually(lambda: bool(transport.calls))
     tasks.append(asyncio.create_task(gateway.ask(HOST, "behind it", 50)))
@@ -234,7 +234,7 @@ async def test_without_retries_a_silent_host_counts_as_unreachable() -> None:
 
 @pytest.mark.parametrize("unreachable", [0, 1])
 async def test_nothing_is_kept_of_hosts_that_nobody_waits_for(unreachable: int) -> None:
-    gateway = Gateway(FakeTransport(unreachable=unreachable), SystemClock(), NO_RETRIES)
+    gateway = Gateway(FakeTransport(unreachable=unreachable), SystemClock(), retries=lambda _host: False)
     asks = (gateway.ask(f"ticket-{number}", number, PATIENCE) for number in range(100))
     await asyncio.gather(*asks, return_exceptions=True)
     assert gateway._channels == {}

@@ -39,7 +39,10 @@ class FakeActorDirectory:
     async def replace(self, _name: str, _heartbeat: Heartbeat | None) -> None:
         self.replaced += 1
 
-    async def dedicated(self) -> set[str]:
+    async def end(self, _name: str) -> None:
+        raise AssertionError("nobody leaves")
+
+    async def existing(self) -> set[str]:
         return set()
 
     async def passivate(self, _name: str) -> None:
@@ -130,7 +133,7 @@ async def test_a_tickets_own_actor_that_has_ended_is_not_created_by_whoever_watc
     directory: FakeActorDirectory,
 ) -> None:
     directory.error = ActorMissingError
-    await LivenessMonitor(directory).check(["ticket-a", NAME])
+    await LivenessMonitor(directory).check(["ticket-a", NAME], wanted=[NAME])
     assert directory.created == [NAME]
 
 

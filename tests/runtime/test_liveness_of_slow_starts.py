@@ -33,7 +33,10 @@ class FakeDirectory:
             raise TimeoutError
         return Heartbeat(name, "writer", 1, "node", Counters())
 
-    async def dedicated(self) -> set[str]:
+    async def end(self, _name: str) -> None:
+        raise AssertionError("nobody leaves")
+
+    async def existing(self) -> set[str]:
         return set()
 
     async def create(self, _name: str) -> None:

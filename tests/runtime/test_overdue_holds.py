@@ -100,7 +100,7 @@ async def test_holds_of_a_shared_host_that_left_expire_in_time_at_their_new_host
     await leaves.kill()
     market.tickets = stays
     one_less = {"tickets-0": stays.host.writer}
-    await recovery.round(one_less, set(one_less))
+    await recovery.round(one_less, set(one_less), generation=1)
 
     async def is_over() -> bool:
         order = (await market.connections.queries.orders([hold.order_id]))[hold.order_id]

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from actors.cluster import names
-from actors.runtime.placement import SharedPlacement
+from actors.runtime.placement import host_of
 from config.settings import Settings
 from tests.support.examples import new_id
 
@@ -13,23 +13,18 @@ IDS = [new_id() for _ in range(5_000)]
 
 
 def placed(hosts: int) -> dict[str, str]:
-    placement = SharedPlacement({"tickets": hosts})
-    return {entity_id: placement.host_of("tickets", entity_id) for entity_id in IDS}
+    names_of_hosts = tuple(f"tickets-{number}" for number in range(hosts))
+    return {entity_id: host_of(names_of_hosts, entity_id) for entity_id in IDS}
 
 
 def test_one_host_has_everything() -> None:
     assert set(placed(1).values()) == {"tickets-0"}
 
 
-def test_hosts_are_named_by_kind_and_number() -> None:
-    placement = SharedPlacement({"tickets": 2, "orders": 1})
-    assert placement.names("tickets") == ("tickets-0", "tickets-1")
-    assert placement.host_of("orders", IDS[0]) == "orders-0"
-
-
 def test_every_process_of_every_release_finds_the_same_host() -> None:
-    placement = SharedPlacement({"tickets": 4})
-    homes = [placement.host_of("tickets", f"{number:024x}") for number in range(8)]
+    hosts = tuple(f"tickets-{number}" for number in range(4))
+    homes = [host_of(hosts, f"{number:024x}") for number in range(8)]
+    assert homes == [host_of(hosts[::-1], f"{number:024x}") for number in range(8)]
     assert homes == [f"tickets-{number}" for number in (0, 3, 0, 1, 3, 1, 2, 3)]
 
 

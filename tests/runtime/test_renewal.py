@@ -1,6 +1,7 @@
 """Actors are renewed one by one, who understands messages before who sends them, and answer what they have first."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -62,9 +63,12 @@ class Slow(HostActor):
         super().__init__("tickets-0", NoSystem())  # type: ignore[arg-type]
         self.may_answer = asyncio.Event()
 
-    async def deliver(self, messages: Any, _deadline: int, *, redelivered: bool = False) -> list[Any]:  # noqa: ANN401, ARG002
+    async def handle(self, messages: Sequence[Any], _deadline: int, *, redelivered: bool) -> list[Any]:  # noqa: ARG002
         await self.may_answer.wait()
         return [NotFound() for _ in messages]
+
+    async def _start(self) -> None:
+        """Without servers."""
 
 
 class NoSystem:

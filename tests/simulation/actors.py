@@ -16,7 +16,7 @@ from actors.processes.payment_actor import PaymentActor
 from actors.processes.resources import Resources
 from actors.processes.supervisor import Supervisor
 from actors.processes.ticket_actor import TicketActor
-from actors.runtime.ports import Clock, HostUnreachableError, Instant, Reply
+from actors.runtime.ports import HostUnreachableError, Instant, Reply
 from actors.supervision.liveness import EVERY_SECONDS
 from config.settings import Settings
 from tests.simulation.loop import Process
@@ -266,8 +266,8 @@ class SimulatedActorDirectory:
         heartbeat: Heartbeat = await self._transport.ask(name, lambda actor: actor.ping())
         return heartbeat
 
-    async def dedicated(self) -> set[str]:
-        return {name for name in self._ray.slots if names.is_dedicated(name)}
+    async def existing(self) -> set[str]:
+        return set(self._ray.slots)
 
     async def create(self, name: str) -> None:
         self._ray.create(name)
@@ -287,12 +287,12 @@ class SimulatedActorDirectory:
             self._ray.replace(self._ray.slots[name])
 
     async def passivate(self, name: str) -> None:
-        async def end(actor: HostActor) -> None:
-            if isinstance(actor, TicketActor):
-                await actor.passivate()
-
         with contextlib.suppress(HostUnreachableError, TimeoutError):
-            await asyncio.wait_for(self._transport.ask(name, end), EVERY_SECONDS)
+            await asyncio.wait_for(self._transport.ask(name, lambda actor: actor.passivate()), EVERY_SECONDS)
+
+    async def end(self, name: str) -> None:
+        if name in self._ray.slots:
+            self._ray.passivate(self._ray.slots[name])
 
     async def nodes(self) -> set[str]:
         return {NODE}
@@ -323,8 +323,10 @@ class SimulatedSystem:
     def connect(self, _settings: Settings) -> Resources:
         return self._ray.connect(self._world, self._process)
 
-    def actors(self, settings: Settings, clock: Clock) -> ActorClient:
-        return ActorClient(settings, SimulatedTransport(self._world, self._ray), clock)
+    def actors(self, settings: Settings, connections: Resources) -> ActorClient:
+        is_dedicated = settings.ticket_placement == "dedicated"
+        transport = SimulatedTransport(self._world, self._ray)
+        return ActorClient(connections.members, transport, connections.clock, is_dedicated=is_dedicated)
 
     def directory(self, _settings: Settings) -> SimulatedActorDirectory:
         return SimulatedActorDirectory(self._world, self._ray)

@@ -106,17 +106,18 @@ class Api:
     def _open(self) -> None:
         own = self.connections = self._market.connect(self._world, self.process)
         system = SimulatedSystem(self._world, self._market.ray, self.process, 0, self._market.settings)
-        self.actors = system.actors(self._market.settings, own.clock)
+        self.actors = system.actors(self._market.settings, own)
         self.webhook_events = WebhookEventHandler(own.inbox, own.queries, self.actors)
         self._world.loop.create_task(self._know_the_time())
-        watching = watch(system.directory(self._market.settings), [names.SUPERVISOR], self.actors.compare_hosts)
-        own.supervise(own.clock.run(), watching, self.webhook_events.run())
+        watching = watch(system.directory(self._market.settings), [names.SUPERVISOR])
+        own.supervise(own.clock.run(), own.members.run(), watching, self.webhook_events.run())
 
     async def _know_the_time(self) -> None:
         """As cluster.connect: a replica serves when it knows the database's time."""
         while True:
             try:
                 await self.connections.clock.refresh()
+                await self.connections.members.refresh()
             except StoreUnavailableError:
                 await asyncio.sleep(1.0)
             else:

@@ -7,6 +7,11 @@ from random import Random
 CALLS = (0.0005, 0.02)
 # Seconds by which the clocks of two primaries may differ.
 PRIMARIES_APART = 3.0
+# How many of the markets change their members, and in how many of these everybody lives who may be asked.
+CHANGED = 0.4
+GENTLE = 0.5
+# The faults after which another process may have the name of one that lives on, or commits of one that died come late.
+REPLACING = frozenset({"crash_before", "crash_after", "slow", "kill_every", "second_copy_every", "zombies"})
 # How many of the markets have a group of other people's consumers.
 GROUPS = 0.2
 
@@ -48,6 +53,9 @@ class Faults:
     # Seconds that clocks of processes are off, at most, and how many seconds they lose or win in one.
     skew: float = 0.0
     drift: float = 0.0
+    # An operator changes the members; processes cannot read for a while who the members are.
+    change_every: float = 0.0
+    blind_every: float = 0.0
     # How often whoever is replaced lives on, and how often a message still finds it.
     zombies: float = 0.0
     to_zombies: float = 0.3
@@ -97,6 +105,29 @@ def with_losses(faults: Faults, random: Random) -> Faults:
         faults = _with(faults, name, random, 20.0, 120.0)
     is_there = random.random() < GROUPS
     return replace(faults, member_every=5.0 + 25.0 * random.random()) if is_there else faults
+
+
+def with_changes(faults: Faults, random: Random) -> Faults:
+    """The faults of those who do not know that the membership changed, in some of the markets without most others."""
+    if random.random() >= CHANGED:
+        return faults
+    if random.random() < GENTLE:
+        kept = (
+            "stop_every",
+            "message_late",
+            "message_dropped",
+            "message_duplicated",
+            "answer_dropped",
+            "skew",
+            "drift",
+        )
+        faults = replace(CALM, **{name: getattr(faults, name) for name in kept})
+    return replace(faults, change_every=_between(random, 5.0, 40.0), blind_every=_between(random, 5.0, 60.0))
+
+
+def _between(random: Random, low: float, high: float) -> float:
+    between: float = low * (high / low) ** random.random()
+    return between
 
 
 def _with(faults: Faults, name: str, random: Random, low: float, high: float) -> Faults:

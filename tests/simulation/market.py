@@ -1,7 +1,7 @@
 """The market of one simulation: its servers, and the actors as they are in production on top of them."""
 
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 from random import Random
 from typing import Literal
@@ -10,7 +10,8 @@ from pydantic import SecretStr
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from actors.cluster import names
-from actors.cluster.client import shared_names
+from actors.cluster.members import Members
+from actors.cluster.membership import all_names, of_settings
 from actors.events.consumer import Consumer, Handle
 from actors.events.epochs import EVERY_SECONDS as EPOCH_SECONDS
 from actors.events.epochs import EpochKeeper
@@ -70,6 +71,8 @@ class SimulatedMarket:
         self.settings = settings
         # Seconds between the true time and the clock of whoever is the database's primary.
         self.primary_is_ahead = 0.0
+        # By the name of a process, until when it cannot read the membership.
+        self.blind_until: dict[str, float] = {}
         servers = ["database", *(f"database {number}" for number in range(2, partitions + 1))]
         self.databases = [Server(world, name, StoreUnavailableError) for name in servers]
         self.partitions = [Partition(server, Tables()) for server in self.databases]
@@ -98,7 +101,7 @@ class SimulatedMarket:
 
     def start(self) -> None:
         """Creates the actors and the replicas."""
-        for name in (*shared_names(self.settings), names.SUPERVISOR):
+        for name in (*all_names(of_settings(self.settings)), names.SUPERVISOR):
             self.ray.create(name)
         for api in self.apis:
             api.start()
@@ -151,6 +154,20 @@ class SimulatedMarket:
             member.died(process)
 
 
+class _Readable(FakeJournal):
+    """The journal, as long as the process is not blind."""
+
+    def __init__(self, market: SimulatedMarket, process: Process) -> None:
+        super().__init__(market.database, market.tables)
+        self._market = market
+        self._process = process
+
+    async def existing_keys(self, keys: Collection[str]) -> set[str]:
+        if self._market.world.loop.time() < self._market.blind_until.get(self._process.name, 0.0):
+            raise StoreUnavailableError("blind")
+        return await super().existing_keys(keys)
+
+
 class SimulatedConnections(Resources):
     """See Connections. Each process has a clock of its own, which is off and runs too fast or too slow."""
 
@@ -162,11 +179,11 @@ class SimulatedConnections(Resources):
         skew = world.faults.skew * (2 * world.random.random() - 1)
         drift = 1 + world.faults.drift * (2 * world.random.random() - 1)
         started = world.loop.time()
-        self.clock = SharedClock(
-            self._ask_the_time,
-            own=lambda: EPOCH + world.loop.time() + skew,
-            monotonic=lambda: (world.loop.time() - started) * drift,
-        )
+
+        def monotonic() -> float:
+            return (world.loop.time() - started) * drift
+
+        self.clock = SharedClock(self._ask_the_time, own=lambda: EPOCH + world.loop.time() + skew, monotonic=monotonic)
         self.journal: FakeJournal | PartitionedJournal
         self.checkpoints: FakeCheckpoints | PartitionedCheckpoints
         if len(market.partitions) == 1:
@@ -176,6 +193,7 @@ class SimulatedConnections(Resources):
             self.journal = PartitionedJournal(market.partitions)
             self.checkpoints = PartitionedCheckpoints(market.partitions)
             self.queries = PartitionedQueries(market.partitions[0], self.journal)
+        self.members = Members(_Readable(market, process), monotonic)
         self.documents = FakeDocuments(database, tables)
         self.inbox = FakeInbox(database, tables)
         self.pending_user_events = FakePendingUserEvents(database, tables.accounts)

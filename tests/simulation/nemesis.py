@@ -11,10 +11,12 @@ from holdfast.events import reading
 from tests.simulation.faults import PRIMARIES_APART
 from tests.simulation.loop import Process
 from tests.simulation.market import SimulatedMarket
+from tests.simulation.operator import Operator
 from tests.simulation.redis_streams import NOTHING
 from tests.simulation.server import Server
 
-STOPPED = (0.5, 30.0)
+STOPPED = (0.5, 60.0)
+BLIND = (2.0, 60.0)
 AWAY = (0.5, 20.0)
 ELECTION = (0.5, 12.0)
 # How old what Redis comes back with is, how long that takes, and how far apart the clocks of two servers are.
@@ -31,6 +33,7 @@ class Nemesis:
         self._market = market
         self._world = market.world
         self.lapsed: Callable[[str], None] = lambda _: None
+        self._operator = Operator(market)
 
     async def run(self) -> None:
         """Every kind of fault by itself, for as long as the world is not calm."""
@@ -56,6 +59,8 @@ class Nemesis:
             (faults.set_back_every, self._set_back),
             (faults.trim_every, self._trim),
             (faults.member_every, self._disturb_member),
+            (faults.change_every, self._change_members),
+            (faults.blind_every, self._blind),
         ):
             if seconds:
                 every.setdefault(seconds, []).append(deed)
@@ -68,6 +73,7 @@ class Nemesis:
         for server in (*self._market.databases, self._market.redis, self._market.smtp):
             server.is_away = False
         self._market.ray.end_zombies()
+        self._market.blind_until.clear()
         for process in (*self._processes(), *self._members()):
             process.go_on()
 
@@ -188,6 +194,19 @@ class Nemesis:
             self._world.kill(process)
         else:
             await self._stop_for_a_while(process)
+
+    async def _change_members(self) -> None:
+        self._world.count("change")
+        self._operator.begin_a_change()
+
+    async def _blind(self) -> None:
+        """Some processes cannot read the membership, and several at a time: a caller and its host, for instance."""
+        random = self._world.random
+        self._world.count("blind")
+        blind = [process.name for process in self._processes() if random.random() < 0.5]
+        until = self._world.loop.time() + self._world.seconds(*BLIND)
+        self._market.blind_until.update(dict.fromkeys(blind, until))
+        self._world.note("cannot read the membership", ", ".join(sorted(blind)))
 
     async def _lapse(self) -> None:
         """Money that was set aside is no longer to be had, as after seven days."""

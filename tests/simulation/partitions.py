@@ -21,13 +21,12 @@ from typing import Any
 from unittest.mock import patch
 from zlib import crc32
 
-from actors.cluster import names
+from actors.cluster import membership, names
 from actors.domain.charge_events import ChargeCreated
 from actors.domain.instants import Instant
 from actors.domain.keys import edit_key, order_key, request_key
 from actors.domain.ticket_events import OrderCreated, TicketUpdated
 from actors.runtime import placement
-from actors.runtime.placement import SharedPlacement
 from actors.runtime.ports import Checkpoint, Commit, RecordedEvent
 from tests.simulation.database import Tables
 from tests.simulation.stores import Caller, FakeCheckpoints, FakeJournal, FakeQueries
@@ -82,13 +81,12 @@ def partition_of_claim(key: str, _home: int, partitions: int) -> int:
 def routed(partitions: int) -> AbstractContextManager[Any]:
     """Messages go to the hosts of their entity's partition, of which each has as many."""
 
-    def host_of(shared: SharedPlacement, kind: str, entity_id: str) -> str:
-        hosts = shared.names(kind)
-        if kind in _SPREAD:
+    def host_of(hosts: tuple[str, ...], entity_id: str) -> str:
+        if names.kind_of(hosts[0]) in _SPREAD:
             hosts = hosts[partition_of(entity_id, partitions) :: partitions]
-        return placement._heaviest(hosts, entity_id)
+        return placement.host_of(hosts, entity_id)
 
-    return patch.object(SharedPlacement, "host_of", host_of)
+    return patch.object(membership, "host_of", host_of)
 
 
 def is_claim(writer: str) -> bool:

@@ -33,15 +33,15 @@ class Replies:
     """Compares answers with what truly happened between the question and the answer."""
 
     def __init__(
-        self, invariants: Invariants, tables: Tables, ledger: WatchedLedger, *, reads_are_fenced: bool = False
+        self, invariants: Invariants, tables: Tables, ledger: WatchedLedger, *, reads_are_exact: bool = False
     ) -> None:
-        """`reads_are_fenced` where reads by id are never old, as tickets move while everything goes well."""
+        """`reads_are_exact` where reads by id are never old, also while everything goes wrong."""
         self._invariants = invariants
         self._history = invariants.history
         self._tables = tables
         self._ledger = ledger
         self._world = invariants.world
-        self._reads_are_fenced = reads_are_fenced
+        self._reads_are_exact = reads_are_exact
 
     def asked(self, ticket_id: str) -> Asked:
         """To be called in the instant of the question."""
@@ -85,7 +85,7 @@ class Replies:
     def _may_be_old(self, command: TicketCommand, answer: TicketAnswer) -> bool:
         """Reads are answered from memory, which is behind while a host is being replaced."""
         if isinstance(command, ReadTicket):
-            return not self._reads_are_fenced and self._may_be_replaced
+            return not self._reads_are_exact and self._may_be_replaced
         # What changed something is answered with what it changed, however late.
         return answer.fresh
 

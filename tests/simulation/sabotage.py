@@ -25,12 +25,12 @@ from actors.domain.ticket_values import CancelReason, Order, TicketStatus
 from actors.payments import stripe_calls
 from actors.payments.charge_entity import ChargeEntity
 from actors.payments.purchase import PurchaseSaga
-from actors.processes.resources import Resources
 from actors.runtime.clock import SharedClock
 from actors.runtime.commit_relay import CommitRelay
-from actors.runtime.entity import Entity, EntityDecision
+from actors.runtime.entity import EntityDecision
 from actors.runtime.host import Host
 from actors.runtime.mailbox import Envelope
+from actors.runtime.ownership import Everything
 from actors.runtime.ports import Commit
 from actors.runtime.publisher import Publisher
 from actors.runtime.replies import Replies, ReplySender
@@ -54,6 +54,13 @@ from tests.simulation.sabotaged_events import (
     without_the_server,
     without_the_window,
     without_trimmed_events,
+)
+from tests.simulation.sabotaged_members import (
+    without_doubt_of_memory,
+    without_fenced_moves,
+    without_fresh_knowledge,
+    without_inherited_documents,
+    without_time_for_others_to_know,
 )
 from tests.simulation.sabotaged_partitions import (
     without_claims_before_commits,
@@ -246,20 +253,7 @@ def without_others_events(_: SimulatedMarket) -> AbstractContextManager[Any]:
 
 def without_fenced_reads(_: SimulatedMarket) -> AbstractContextManager[Any]:
     """A host answers reads from memory also where another may have the ticket."""
-    make = Resources.host
-
-    def careless(
-        own: Resources,
-        entity: Entity[Any, Any],
-        commit_relay: CommitRelay,
-        *,
-        writer: str,
-        fence_reads: bool = False,
-    ) -> Host[Any, Any]:
-        del fence_reads
-        return make(own, entity, commit_relay, writer=writer)
-
-    return patch.object(Resources, "host", careless)
+    return patch.object(Everything, "is_exclusive", lambda _share, _entity_id: True)
 
 
 def without_withdrawal_on_release(_: SimulatedMarket) -> AbstractContextManager[Any]:
@@ -320,6 +314,9 @@ UNLUCKY = replace(CALM, kill_every=3.0, crash_after=0.02)
 
 ELECTIONS = replace(COPIES, lost_answer=0.05, election_every=20.0, late_replica=0.3)
 
+CHANGES = replace(CALM, change_every=15.0, blind_every=10.0)
+SLOW_CHANGES = replace(CALM, change_every=10.0, slow=0.1, kill_every=20.0)
+
 LOSSES = replace(CALM, redis_lost_every=10.0, redis_away_every=30.0, kill_every=20.0)
 REPLACED = replace(COPIES, redis_lost_every=10.0, crash_after=0.01)
 MEMBERS = replace(CALM, member_every=5.0)
@@ -359,6 +356,11 @@ CONTROLS = (
     Control("the order of the line", without_the_order_of_the_line, CALM, 40, commands=250),
     Control("a fee that stays as it was at the hold", without_a_fee_that_stays, UNLUCKY, 20),
     Control("fenced reads of tickets that move", without_fenced_reads, COPIES, 20, placement="dedicated"),
+    Control("fresh knowledge of who the members are", without_fresh_knowledge, CHANGES, 20, commands=400),
+    Control("fenced reads while tickets move", without_fenced_moves, CHANGES, 20, commands=400),
+    Control("doubt of memory of what moved", without_doubt_of_memory, CHANGES, 20, commands=400),
+    Control("time for others to know", without_time_for_others_to_know, CHANGES, 20, commands=400),
+    Control("documents of an earlier owner", without_inherited_documents, SLOW_CHANGES, 20, commands=400),
     Control("the epoch in which events are appended", without_the_epoch, LOSSES, 10),
     Control("the event that was written last", without_the_last_id, replace(CALM, set_back_every=5.0), 20),
     Control("the server on which the epoch began", without_the_server, REPLACED, 20),

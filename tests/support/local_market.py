@@ -27,6 +27,7 @@ from actors.processes.stripe_account import open_account
 from actors.runtime.commit_relay import CommitRelay
 from actors.runtime.entity import Entity
 from actors.runtime.host import Host
+from actors.runtime.ownership import Everything
 from actors.runtime.trace import with_trace
 from actors.storage.webhook_inbox import WebhookInbox
 from actors.supervision.recovery import Recovery
@@ -111,7 +112,9 @@ class LocalMarket:
     def _start(self, entity: Entity[Any, Any], name: str, *, fence_reads: bool = False) -> RunningHost:
         writer = f"{name}-{ObjectId()}"
         commit_relay = self.connections.commit_relay(writer=writer, host=name)
-        host = self.connections.host(entity, commit_relay, writer=writer, fence_reads=fence_reads)
+        host = self.connections.host(
+            entity, commit_relay, writer=writer, ownership=Everything(exclusive=not fence_reads)
+        )
         running = RunningHost(
             host, commit_relay, [asyncio.create_task(host.run()), asyncio.create_task(commit_relay.run())]
         )

@@ -17,7 +17,7 @@ from actors.domain.refusals import Unavailable
 from actors.processes.base import HostActor
 from actors.processes.resources import Resources
 from actors.processes.servers import ProductionResources
-from actors.runtime.ports import Clock, HostUnreachableError, Instant, Reply
+from actors.runtime.ports import HostUnreachableError, Instant, Reply
 from config import logs
 from config.settings import Settings
 
@@ -87,8 +87,8 @@ class SocketSystem:
         logs.configure()
         return ProductionResources(settings)
 
-    def actors(self, settings: Settings, clock: Clock) -> ActorClient:
-        return ActorClient(settings, SocketTransport(self._folder), clock)
+    def actors(self, _settings: Settings, connections: Resources) -> ActorClient:
+        return ActorClient(connections.members, SocketTransport(self._folder), connections.clock)
 
     def directory(self, settings: Settings) -> ActorDirectory:
         raise NotImplementedError("nobody watches here")

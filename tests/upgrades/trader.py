@@ -77,7 +77,7 @@ async def run(folder: Path) -> None:
     settings, system = Settings(), SocketSystem(folder)
     connections = system.connect(settings)
     await connections.clock.refresh()
-    market = system.actors(settings, connections.clock)
+    market = system.actors(settings, connections)
     # Each message is part of a request, as those of an API replica are.
     trace.current.set(trace.new_traceparent())
     while line := await asyncio.to_thread(sys.stdin.readline):

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from actors.cluster import names
-from actors.cluster.client import shared_names
 from actors.cluster.heartbeat import ActorDirectory, Heartbeat
+from actors.cluster.membership import all_names, of_settings
 from actors.domain.refusals import NotFound
 from actors.domain.ticket import TicketAnswer
 from actors.domain.ticket_commands import CreateTicket, ReadTicket
@@ -92,7 +92,7 @@ async def a_heartbeat_says_who_answers_and_is_the_same_while_it_lives(cluster: C
     assert (first.name, first.idle) == (HOST, False)
     assert first.writer.startswith(f"{HOST}-")
     assert (again.writer, again.pid, again.node_id) == (first.writer, first.pid, first.node_id)
-    others = [await cluster.directory.ping(name) for name in shared_names(cluster.settings)]
+    others = [await cluster.directory.ping(name) for name in all_names(of_settings(cluster.settings))]
     assert (
         len({heartbeat.writer for heartbeat in others}) == len({heartbeat.pid for heartbeat in others}) == len(others)
     )
@@ -159,12 +159,12 @@ async def a_tickets_own_actor_is_there_only_when_it_was_started(cluster: Cluster
         pass
     else:
         raise AssertionError("asking started an actor")
-    assert own not in await cluster.directory.dedicated()
+    assert own not in await cluster.directory.existing()
     for _ in range(2):
         await cluster.directory.start(own)
     (reply,) = await _call(cluster, transport, own, [listing])
     assert reply.ticket.id == listing.ticket_id
-    assert own in await cluster.directory.dedicated()
+    assert own in await cluster.directory.existing()
     heartbeat = await cluster.directory.ping(own)
     # Somebody has just spoken to it, so it stays.
     await cluster.directory.passivate(own)

@@ -1,0 +1,1 @@
+"""``holdfast scale``, ``pin`` and ``unpin``: which actors share the ids of a running market."""

@@ -1,0 +1,163 @@
+"""The commands ``holdfast scale``, ``pin`` and ``unpin``."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from actors.cluster import names
+from actors.domain.ids import is_id
+from actors.domain.membership import Hosts
+from actors.runtime.ports import StoreUnavailableError
+from actors.supervision.scaling import OutdatedError
+from cli.command_line import fail, load_settings, silence_logs
+from cli.members import changes
+from cli.members.changes import Market, NotChangedError, NotOverError, Plan
+from cli.members.reaching import reached
+from cli.running_market import NotRunningError, with_database
+from config.settings import Settings
+
+_MOST = 1_024
+_NOT_OVER = 3
+
+Wanted = Callable[[Market, Hosts], Awaitable[Hosts]]
+Number = Annotated[int | None, typer.Option(min=1, max=_MOST, help="how many there are to be")]
+Wait = Annotated[bool, typer.Option(help="return when everybody goes by it; 3 when that takes too long")]
+AtOnce = Annotated[bool, typer.Option("--at-once", help="in one step: for a market that nobody uses at the moment")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="say what would be done, and do nothing")]
+AsJson = Annotated[bool, typer.Option("--json", help="for programs")]
+Ticket = Annotated[str, typer.Argument(metavar="TICKET", help="the id of a ticket")]
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What somebody wants, how the journal is to call it, and how it is to be done."""
+
+    wanted: Wanted
+    reason: str
+    wait: bool
+    at_once: bool
+    dry_run: bool
+
+
+def scale(  # noqa: PLR0913 - options
+    *,
+    ticket_actors: Number = None,
+    order_actors: Number = None,
+    payment_actors: Number = None,
+    wait: Wait = True,
+    at_once: AtOnce = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Have more or fewer actors of a running market, without a failed request.
+
+    In steps of twice or half as many, seven seconds apart. Exits with 1 when somebody else changed them first.
+    """
+    sizes = {names.TICKETS: ticket_actors, names.ORDERS: order_actors, names.PAYMENTS: payment_actors}
+    given = {kind: size for kind, size in sizes.items() if size is not None}
+    if not given:
+        fail("say how many: --ticket-actors, --order-actors or --payment-actors", exit_code=2)
+    reason = "scale " + " ".join(f"--{kind.removesuffix('s')}-actors {size}" for kind, size in given.items())
+
+    async def wanted(_market: Market, hosts: Hosts) -> Hosts:
+        return changes.with_sizes(hosts, sizes)
+
+    _carry_out(_Change(wanted, reason, wait, at_once, dry_run), as_json=as_json)
+
+
+def pin(ticket: Ticket, *, wait: Wait = True, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """Give a ticket that many want an actor of its own, so that others do not wait behind it."""
+    _check_id(ticket)
+
+    async def wanted(market: Market, hosts: Hosts) -> Hosts:
+        return await changes.with_pin(market, hosts, ticket)
+
+    _carry_out(_Change(wanted, f"pin {ticket}", wait, at_once=True, dry_run=dry_run), as_json=as_json)
+
+
+def unpin(ticket: Ticket, *, wait: Wait = True, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """Have a ticket live in a shared actor again."""
+    _check_id(ticket)
+
+    async def wanted(_market: Market, hosts: Hosts) -> Hosts:
+        return changes.without_pin(hosts, ticket)
+
+    _carry_out(_Change(wanted, f"unpin {ticket}", wait, at_once=True, dry_run=dry_run), as_json=as_json)
+
+
+def _check_id(ticket: str) -> None:
+    if not is_id(ticket):
+        fail("TICKET is an id of 24 hexadecimal digits", exit_code=2)
+
+
+def _carry_out(change: _Change, *, as_json: bool) -> None:
+    silence_logs()
+    settings = load_settings()
+    if change.reason.startswith("pin") and settings.ticket_placement == "dedicated":
+        fail("with TICKET_PLACEMENT=dedicated every ticket that is held has an actor of its own", exit_code=2)
+    try:
+        with reached(settings):
+            settings = with_database(settings)
+            found = asyncio.run(_carried_out(settings, change))
+    except NotOverError as error:
+        fail(str(error), exit_code=_NOT_OVER)
+    except (NotRunningError, NotChangedError, OutdatedError) as error:
+        fail(f"not changed: {error}", exit_code=1)
+    except StoreUnavailableError as error:
+        fail(f"whether it was changed is not known, the database did not answer ({error}): repeat the command")
+    typer.echo(json.dumps(found) if as_json else _line(found))
+
+
+async def _carried_out(settings: Settings, change: _Change) -> dict[str, Any]:
+    from actors.processes.on_ray import RayActorDirectory  # noqa: PLC0415 - Ray reads its settings when it is imported
+
+    directory = RayActorDirectory(settings)
+    async with changes.market_of(settings) as market:
+        before = (await market.members.refresh()).membership
+        plan = await changes.plan(market, await change.wanted(market, before.hosts), at_once=change.at_once)
+        _tell(_outlook(plan))
+        version = before.version
+        is_changed = bool(plan.steps) and not change.dry_run
+        if is_changed:
+            made = await changes.carry_out(market, directory, plan, change.reason, _tell)
+            version = made.version
+            if change.wait:
+                await changes.wait(directory, made, _tell)
+    return _as_json(plan, version, is_changed=is_changed)
+
+
+def _tell(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def _outlook(plan: Plan) -> str:
+    if not plan.steps:
+        return "nothing is to be changed"
+    return (
+        f"{plan.moving:.0%} of the tickets move, in {len(plan.steps)} step{'s' * (len(plan.steps) > 1)}; "
+        f"the database loads them anew in {plan.loading_ms / 1_000:.1f} s of its time at most"
+    )
+
+
+def _as_json(plan: Plan, version: int, *, is_changed: bool) -> dict[str, Any]:
+    hosts = plan.hosts
+    return {
+        "changed": is_changed,
+        "version": version,
+        "tickets": list(hosts.tickets),
+        "orders": list(hosts.orders),
+        "payments": list(hosts.payments),
+        "pinned": list(hosts.pinned),
+        "steps": len(plan.steps),
+        "moving": plan.moving,
+        "loadingSeconds": plan.loading_ms / 1_000,
+    }
+
+
+def _line(found: dict[str, Any]) -> str:
+    numbers = ", ".join(f"{len(found[kind])} {kind}" for kind in ("tickets", "orders", "payments", "pinned"))
+    return f"version {found['version']}: {numbers}{'' if found['changed'] else ' (would be, nothing was changed)'}"

@@ -1,0 +1,69 @@
+"""What `holdfast scale` and `pin` do without a market: steps, and one line for each mistake."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from actors.cluster.membership import MOST_PINNED, all_names, of_settings, resized
+from actors.domain.membership import Hosts
+from cli.main import app
+from cli.members.changes import NotChangedError, steps_to, without_pin
+from config.settings import Settings
+
+ONE = of_settings(Settings())
+
+
+def sizes(steps: tuple[Hosts, ...]) -> list[int]:
+    return [len(hosts.tickets) for hosts in steps]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "steps"),
+    [
+        (1, 8, [2, 4, 8]),
+        (8, 2, [4, 2]),
+        (1, 2, [2]),
+        (3, 5, [5]),
+        (2, 100, [4, 8, 16, 32, 64, 100]),
+        (9, 1, [5, 3, 2, 1]),
+    ],
+)
+def test_each_step_has_at_most_twice_as_many_actors_or_half(before: int, after: int, steps: list[int]) -> None:
+    begin = resized(ONE, {"tickets": before})
+    end = resized(begin, {"tickets": after})
+    taken = steps_to(begin, end)
+    assert sizes(taken) == steps
+    assert taken[-1] == end
+
+
+def test_kinds_of_actors_change_in_the_same_steps() -> None:
+    end = resized(ONE, {"tickets": 4, "orders": 2})
+    assert [len(all_names(hosts)) for hosts in steps_to(ONE, end)] == [2 + 2 + 1, 4 + 2 + 1]
+
+
+def test_a_ticket_that_is_not_pinned_cannot_be_unpinned() -> None:
+    with pytest.raises(NotChangedError, match="not pinned"):
+        without_pin(ONE, "0" * 24)
+    assert MOST_PINNED == 100
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["scale"], "say how many"),
+        (["pin", "12"], "24 hexadecimal digits"),
+        (["unpin", "TICKET"], "24 hexadecimal digits"),
+        (["scale", "--ticket-actors", "0"], "--ticket-actors"),
+    ],
+)
+def test_a_command_that_cannot_be_meant_ends_with_2_and_says_why(words: list[str], line: str) -> None:
+    ended = CliRunner().invoke(app, words)
+    assert ended.exit_code == 2
+    assert line in ended.stderr
+
+
+def test_without_a_market_there_is_nothing_to_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    ended = CliRunner().invoke(app, ["scale", "--ticket-actors", "2"])
+    assert (ended.exit_code, "no market runs" in ended.stderr) == (1, True)
