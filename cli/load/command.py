@@ -66,8 +66,10 @@ def measured(  # noqa: PLR0913 - options
         code = measured_load.run(settings, plan, url, output, is_own_market=not target)
     except PlanError as error:
         fail(str(error), exit_code=2)
-    except (LoadError, OSError) as error:
+    except LoadError as error:
         fail(str(error))
+    except OSError as error:
+        fail(f"{error.filename or 'a file'} cannot be written: {error.strerror}")
     if code:
         raise typer.Exit(code)
 

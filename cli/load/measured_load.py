@@ -45,6 +45,8 @@ def run(settings: Settings, plan: Plan, url: str, output: Output, *, is_own_mark
 
     With `is_own_market` the market is the one of the settings, so its database can be asked afterwards.
     """
+    if output.folder is not None:
+        output.folder.mkdir(parents=True, exist_ok=True)  # before the load, which nobody wants to repeat for that
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print(f"{plan.scenario}: {SUMMARIES[plan.scenario]}\n{plan.model_in_words}", markup=False)
     with _progress(console) as on_progress:

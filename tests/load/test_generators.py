@@ -44,8 +44,8 @@ def test_a_server_that_stands_still_shows_in_the_corrected_latency(stalled: Meas
     latencies = stalled.answers([0]).latencies
     assert latencies.count == 1_200
     assert STALL_SECONDS * 0.9 < latencies.percentile(99) < STALL_SECONDS + 5
-    # Half of all came while it stood still, or waited behind those.
-    assert latencies.percentile(60) > 0.5
+    # Half of all came while it stood still, or waited behind those, and half of these for more than a second.
+    assert latencies.percentile(75) > STALL_SECONDS / 4
 
 
 def test_without_the_correction_the_standstill_is_not_seen(stalled: Measurement) -> None:
@@ -96,7 +96,7 @@ async def test_users_of_a_closed_model_wait_for_their_answer_and_think() -> None
 
 async def test_visits_that_found_no_connection_until_the_end_are_dropped_and_the_load_was_not_met() -> None:
     with server() as small:
-        small.stand_still(1.5)
+        small.stand_still(2.5)
         found = await generated(small.port, rate=100.0, duration="1s", arrivals="constant", connections=2)
     starts = found.starts([0])
     assert (starts.asked, starts.started, starts.dropped) == (100, 2, 98)

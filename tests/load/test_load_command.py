@@ -44,12 +44,15 @@ def test_every_scenario_is_a_command_with_help(tmp_path: Path) -> None:
 
 
 def test_a_load_that_is_met_reports_and_exits_with_0(tmp_path: Path, small: Server) -> None:
-    done = load(tmp_path, "browse", "--rate", "50", "--report", str(tmp_path / "r"), *target(small), *BRIEF)
+    done = load(tmp_path, "browse", "--rate", "50", "--report", str(tmp_path / "new" / "r"), *target(small), *BRIEF)
     assert done.exit_code in (0, 3), done.output  # 3 on a machine so busy that the generator was late
     assert "open: 50 arrivals a second" in done.stdout
     assert "set MONGODB_URL to have its books checked" in done.stdout
     assert "report.png" in done.stderr
-    assert REPORT.validate_json((tmp_path / "r" / "report.json").read_bytes())["verdict"]["exitCode"] == done.exit_code
+    assert (
+        REPORT.validate_json((tmp_path / "new" / "r" / "report.json").read_bytes())["verdict"]["exitCode"]
+        == done.exit_code
+    )
 
 
 def test_a_database_that_is_away_leaves_the_books_unverified(tmp_path: Path, small: Server) -> None:
@@ -142,6 +145,14 @@ def test_a_market_that_cannot_be_loaded_says_what_to_do(tmp_path: Path, status: 
         done = load(tmp_path, "reserve", "--rate", "5", *target(closed))
     assert done.exit_code == 1
     assert said in done.stderr
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_the_load(tmp_path: Path, small: Server) -> None:
+    (tmp_path / "file").touch()
+    done = load(tmp_path, "browse", "--rate", "5", *target(small), "--report", str(tmp_path / "file" / "r"))
+    assert done.exit_code == 1
+    assert done.stderr == f"{tmp_path / 'file' / 'r'} cannot be written: Not a directory\n"
+    assert small.asked == []
 
 
 def test_a_market_that_is_away_is_said_in_a_line(tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def test_a_report_is_compared_with_one_of_the_same_load_only(tmp_path: Path) -> 
 
 
 def test_the_files_are_json_text_and_a_picture(tmp_path: Path) -> None:
-    written = files.write(a_report(), markdown(a_report()), tmp_path / "new" / "folder")
+    written = files.write(a_report(), markdown(a_report()), tmp_path)
     assert [file.name for file in written] == ["report.json", "report.md", "report.png"]
     as_json, as_text, picture = written
     jsonschema.validate(json.loads(as_json.read_text()), json_schema())

@@ -16,7 +16,6 @@ def can_draw() -> bool:
 
 def write(report: Report, text: str, folder: Path) -> list[Path]:
     """Write report.json, report.md and, where it can be drawn, report.png; return them. Raises OSError."""
-    folder.mkdir(parents=True, exist_ok=True)
     as_json, as_text, picture = (folder / f"report.{ending}" for ending in ("json", "md", "png"))
     as_json.write_text(json.dumps(report, indent=2) + "\n")
     as_text.write_text(f"{text}\n![over time](report.png)\n" if can_draw() else text)
