@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -14,8 +15,10 @@ from cli.load.generator.visit import Person
 from cli.load.scenarios import Scenario
 from cli.load.scenarios.stock import ARTISTS, PRICE, Stock
 
-_AT_A_TIME = 16
-_CREATED, _FORBIDDEN, _LIMITED = 201, 403, 429
+# The market hashes one password after the other, and says 429 with a short Retry-After when many wait for that.
+_SIGNING_UP_AT_A_TIME, _LISTING_AT_A_TIME = 4, 16
+_SHORT_SECONDS, _PATIENCE_SECONDS = 5, 60.0
+_CREATED, _FORBIDDEN, _LIMITED, _UNAVAILABLE = 201, 403, 429, 503
 LIMITED = "the market limits how often one address may ask (429): restart the market under test with RATE_LIMITS=off"
 
 Done = TypeVar("Done")
@@ -39,10 +42,10 @@ class Prepared:
 
 async def prepare(target: Target, scenario: Scenario, tickets: int, buyers: int, on_progress: OnProgress) -> Prepared:
     """Sign people up and list tickets. Raises LoadError, which says what to do."""
-    seller, *others = await _each(
-        range(buyers + 1 if scenario.needs_buyers else 1), lambda _, by: _sign_up(by), target, ("people", on_progress)
-    )
-    listed = await _each(range(tickets), lambda number, by: _list(by, seller, number), target, ("tickets", on_progress))
+    people = range(buyers + 1 if scenario.needs_buyers else 1)
+    signing_up, listing = _Work(target, _SIGNING_UP_AT_A_TIME, "people"), _Work(target, _LISTING_AT_A_TIME, "tickets")
+    seller, *others = await signing_up.each(people, lambda _, client: _sign_up(client), on_progress)
+    listed = await listing.each(range(tickets), lambda number, client: _list(client, seller, number), on_progress)
     return Prepared(seller, others, listed)
 
 
@@ -55,10 +58,12 @@ class _Client:
 
     async def post(self, path: str, body: dict[str, Any], cookie: str = "") -> tuple[Answer, dict[str, Any]]:
         """Return the answer and its JSON. Raises LoadError unless something came into being."""
-        try:
-            answer = await self.connection.ask(encode("POST", path, self._host, cookie, orjson.dumps(body)))
-        except (OSError, asyncio.IncompleteReadError, ValueError) as error:
-            raise LoadError(f"the market at {self._host} does not answer ({type(error).__name__}): is it up?") from None
+        raw = encode("POST", path, self._host, cookie, orjson.dumps(body))
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        answer = await self._asked(raw)
+        while (pause := _busy_seconds(answer)) and time.monotonic() < deadline:
+            await asyncio.sleep(pause)
+            answer = await self._asked(raw)
         if answer.status == _LIMITED:
             raise LoadError(LIMITED)
         if answer.status == _FORBIDDEN:
@@ -66,6 +71,18 @@ class _Client:
         if answer.status != _CREATED:
             raise LoadError(f"POST {path} was answered with {answer.status}: is this a market of Holdfast's?")
         return answer, orjson.loads(answer.body)
+
+    async def _asked(self, raw: bytes) -> Answer:
+        try:
+            return await self.connection.ask(raw)
+        except (OSError, asyncio.IncompleteReadError, ValueError) as error:
+            raise LoadError(f"the market at {self._host} does not answer ({type(error).__name__}): is it up?") from None
+
+
+def _busy_seconds(answer: Answer) -> int:
+    """Return how long a market that is busy wants to be left alone; 0 if that is not what it says."""
+    seconds = answer.retry_after_seconds or 0
+    return seconds if answer.status in (_LIMITED, _UNAVAILABLE) and seconds <= _SHORT_SECONDS else 0
 
 
 async def _sign_up(client: _Client) -> Person:
@@ -82,27 +99,34 @@ async def _list(client: _Client, seller: Person, number: int) -> str:
     return str(ticket["id"])
 
 
-async def _each(
-    numbers: range, do: Callable[[int, _Client], Awaitable[Done]], target: Target, progress: tuple[str, OnProgress]
-) -> list[Done]:
-    """Return what came of each number, some at a time, in any order."""
-    done: list[Done] = []
-    waiting = iter(numbers)
-    name, on_progress = progress
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is done so many at a time."""
 
-    async def work() -> None:
-        client = _Client(target)
+    target: Target
+    at_a_time: int
+    name: str
+
+    async def each(
+        self, numbers: range, do: Callable[[int, _Client], Awaitable[Done]], on_progress: OnProgress
+    ) -> list[Done]:
+        """Return what came of each number, in any order."""
+        done: list[Done] = []
+        waiting = iter(numbers)
+
+        async def work() -> None:
+            client = _Client(self.target)
+            try:
+                for number in waiting:
+                    done.append(await do(number, client))
+                    on_progress(self.name, len(done), len(numbers))
+            finally:
+                client.connection.close()
+
         try:
-            for number in waiting:
-                done.append(await do(number, client))
-                on_progress(name, len(done), len(numbers))
-        finally:
-            client.connection.close()
-
-    workers = [asyncio.create_task(work()) for _ in range(_AT_A_TIME)]
-    try:
-        await asyncio.gather(*workers)
-    finally:
-        for each in workers:
-            each.cancel()
-    return done
+            async with asyncio.TaskGroup() as workers:
+                for _ in range(self.at_a_time):
+                    workers.create_task(work())
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        return done

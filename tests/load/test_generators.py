@@ -15,7 +15,7 @@ from cli.load.report.schema import VerificationView
 from cli.load.report.verdict import Exit, generator_of, verdict_of
 from cli.load.scenarios import SCENARIOS
 from tests.load.support.plans import assignments, generated, measured, plan
-from tests.load.support.server import Server, server
+from tests.load.support.server import Server, market, server
 
 STALL_SECONDS = 2.0
 AGREES: VerificationView = {"state": "agrees", "detail": ""}
@@ -150,6 +150,14 @@ async def test_a_market_is_prepared_over_http() -> None:
     assert found.buyers[0].cookie == "session=x"
     assert Counter(small.asked) == {("POST", "/api/users/signup"): 6, ("POST", "/api/tickets"): 30}
     assert told[-1] == ("tickets", 30, 30)
+
+
+async def test_a_market_that_is_busy_for_a_moment_is_asked_again() -> None:
+    answers = iter([(429, ""), (503, "")])
+    with server(lambda *asked: next(answers, None) or market(*asked), retry_after=1) as small:
+        found = await prepare(local(small.port), SCENARIOS["browse"], 1, 0, lambda *_: None)
+    assert len(found.tickets) == 1
+    assert Counter(small.asked) == {("POST", "/api/users/signup"): 3, ("POST", "/api/tickets"): 1}
 
 
 @pytest.mark.parametrize(

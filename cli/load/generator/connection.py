@@ -13,15 +13,27 @@ from urllib.parse import urlsplit
 
 _HEAD_END = b"\r\n\r\n"
 _COOKIE = re.compile(rb"\r\nset-cookie: *([^;\r\n]+)", re.IGNORECASE)
+_RETRY_AFTER = re.compile(rb"\r\nretry-after: *([0-9]+)\r\n", re.IGNORECASE)
 _WITHOUT_BODY = frozenset((204, 304))
 
 
 class Answer(NamedTuple):
-    """An answer, with the cookies that it sets, such as `session=…`."""
+    """An answer, with its headers as they came."""
 
     status: int
     body: bytes
-    cookies: tuple[str, ...] = ()
+    head: bytes = b""
+
+    @property
+    def cookies(self) -> tuple[str, ...]:
+        """The cookies that it sets, such as `session=…`."""
+        return tuple(each.decode() for each in _COOKIE.findall(self.head))
+
+    @property
+    def retry_after_seconds(self) -> int | None:
+        """How long to wait before asking again, None where it does not say so."""
+        found = _RETRY_AFTER.search(self.head)
+        return int(found[1]) if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +114,13 @@ async def _answer(reader: asyncio.StreamReader) -> Answer:
     head = await reader.readuntil(_HEAD_END)
     status = int(head[9:12])
     lowered = head.lower()
-    cookies = tuple(each.decode() for each in _COOKIE.findall(head)) if b"set-cookie" in lowered else ()
     start = lowered.find(b"content-length:")
     if start >= 0:
         length = int(lowered[start + 15 : lowered.index(b"\r\n", start)])
-        return Answer(status, await reader.readexactly(length), cookies)
+        return Answer(status, await reader.readexactly(length), head)
     if status not in _WITHOUT_BODY and b"\r\ntransfer-encoding: chunked" in lowered:
-        return Answer(status, await _chunks(reader), cookies)
-    return Answer(status, b"", cookies)
+        return Answer(status, await _chunks(reader), head)
+    return Answer(status, b"", head)
 
 
 async def _chunks(reader: asyncio.StreamReader) -> bytes:

@@ -98,7 +98,7 @@ class Visit:
             self._connection.close()
             self._count(operation, intended, sent, (Outcome.UNKNOWN, _without_answer(error)))
             return None
-        if person is not None and answer.cookies:
+        if person is not None:
             person.keep(answer.cookies)
         outcome, reason, found = _judged(answer, refusals, check)
         if outcome is Outcome.WRONG:

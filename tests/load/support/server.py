@@ -25,10 +25,11 @@ def market(method: str, path: str, body: str) -> tuple[int, str]:
 class Server:
     """A server on a port of its own, and what it was asked."""
 
-    def __init__(self, answers: Answers) -> None:
+    def __init__(self, answers: Answers, retry_after: int) -> None:
         self.port = 0
         self.asked: list[tuple[str, str]] = []
         self._answers = answers
+        self._retry_after = retry_after
         self._goes_on: asyncio.Event | None = None
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
@@ -64,7 +65,8 @@ class Server:
                     await self._goes_on.wait()
                 self.asked.append((method, path))
                 status, content = self._answers(method, path, body)
-                lines = (f"HTTP/1.1 {status} X", "Set-Cookie: session=x; Path=/", f"Content-Length: {len(content)}")
+                headers = {"Set-Cookie": "session=x", "Retry-After": self._retry_after, "Content-Length": len(content)}
+                lines = (f"HTTP/1.1 {status} X", *(f"{name}: {value}" for name, value in headers.items()))
                 writer.write("\r\n".join((*lines, "", content)).encode())
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass  # the client left, or the test is over
@@ -79,9 +81,9 @@ class Server:
 
 
 @contextmanager
-def server(answers: Answers = market) -> Iterator[Server]:
+def server(answers: Answers = market, retry_after: int = 3_600) -> Iterator[Server]:
     ports: queue.SimpleQueue[int] = queue.SimpleQueue()
-    serving = Server(answers)
+    serving = Server(answers, retry_after)
     thread = threading.Thread(target=serving.run, args=(ports,))
     thread.start()
     try:
