@@ -31,7 +31,7 @@ BRIEF = {
 LAST = {"hot": "cancel", "flash-sale": "read order", "browse": "page", "mixed": "page", "purchase": "read order"}
 # Of what people want at the same time somebody is refused.
 CONTENDED = {"hot", "flash-sale"}
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 240
 
 
 async def typed(market: RunningMarket, folder: Path, line: str) -> tuple[int, str, str]:
