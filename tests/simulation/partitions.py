@@ -14,10 +14,9 @@ does so once. To everybody else the key is used, also when the commit that it wa
 
 import asyncio
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any
 from unittest.mock import patch
 from zlib import crc32
 
@@ -28,6 +27,7 @@ from actors.domain.keys import edit_key, order_key, request_key
 from actors.domain.ticket_events import OrderCreated, TicketUpdated
 from actors.runtime import placement
 from actors.runtime.ports import Checkpoint, Commit, RecordedEvent
+from actors.tickets import dedicated
 from tests.simulation.database import Tables
 from tests.simulation.stores import Caller, FakeCheckpoints, FakeJournal, FakeQueries
 
@@ -78,15 +78,18 @@ def partition_of_claim(key: str, _home: int, partitions: int) -> int:
     return partition_of(key, partitions)
 
 
-def routed(partitions: int) -> AbstractContextManager[Any]:
+@contextmanager
+def routed(partitions: int) -> Iterator[None]:
     """Messages go to the hosts of their entity's partition, of which each has as many."""
 
     def host_of(hosts: tuple[str, ...], entity_id: str) -> str:
         if names.kind_of(hosts[0]) in _SPREAD:
-            hosts = hosts[partition_of(entity_id, partitions) :: partitions]
+            own = partition_of(entity_id, partitions)
+            hosts = tuple(host for host in hosts if partition_of_writer(f"{host}-", partitions) == own)
         return placement.host_of(hosts, entity_id)
 
-    return patch.object(membership, "host_of", host_of)
+    with patch.object(membership, "host_of", host_of), patch.object(dedicated, "host_of", host_of):
+        yield
 
 
 def is_claim(writer: str) -> bool:
