@@ -58,6 +58,5 @@ class Hottest:
         seconds = now - self._began
         if not self._began:
             return 0.0, {}
-        inherited = self._inherited
-        rates = {one: count / seconds for one, count in self._counts.items()}
+        rates = {one: (count - self._inherited.get(one, 0)) / seconds for one, count in self._counts.items()}
         return self._total / seconds, rates
