@@ -57,8 +57,11 @@ class HostActor:
         self._answered.set()
 
     def __repr__(self) -> str:
-        """What the Ray dashboard and the logs show."""
-        return self.name
+        """What the Ray dashboard shows: class and writer, whose name begins with the actor's own.
+
+        Ray asks once, when the actor has started, so it holds nothing that changes.
+        """
+        return f"{type(self).__name__}({self.writer})"
 
     async def deliver(
         self, messages: Sequence[Any], deadline: Instant, *, redelivered: bool = False

@@ -166,6 +166,14 @@ def known_to_ray() -> dict[str, list[str]]:
     return {"in memory": sorted(in_memory), "as told": sorted(told)}
 
 
+def shown_by_ray() -> dict[str, str]:
+    """What the dashboard calls each living actor with a name."""
+    from ray.util.state import list_actors  # noqa: PLC0415 - as above
+
+    living = list_actors(filters=[("state", "=", "ALIVE")], detail=True, limit=1_000)
+    return {one.name: one.repr_name or one.class_name for one in living if one.name}
+
+
 def supervisors() -> list[int]:
     """The processes of Supervisors on these nodes."""
     found = []
@@ -194,6 +202,12 @@ async def observe(settings: Settings, head: str) -> dict[str, Any]:
     found["ticket actors of each node"] = sorted(tickets.count(node) for node in set(tickets))
     found["actors of each node"] = sorted(Counter(one.node_id for one in heartbeats.values()).values())
     found["supervisors"] = [len(supervisors())]
+    writers = {one.name: one.writer for one in heartbeats.values()}
+    shown = await asyncio.to_thread(shown_by_ray)
+    found["shown with their writers"] = sorted(
+        title.partition("(")[0] for name, title in shown.items() if f"({writers.get(name)})" in title
+    )
+    found["replicas as shown"] = sorted({title for name, title in shown.items() if "#Api#" in name})
     found["marks known to Ray"] = await asyncio.to_thread(known_to_ray)
     for name in (names.SUPERVISOR, "tickets-0"):
         found[f"seconds until {name} is back"] = await market.seconds_until_back(name)

@@ -74,6 +74,17 @@ def test_those_who_create_the_supervisor_at_the_same_time_end_with_one(found: di
     assert found["supervisors"] == [1, 1]
 
 
+def test_the_dashboard_shows_of_each_actor_its_class_and_its_writer(found: dict[str, Any]) -> None:
+    tickets = ["TicketActor"] * TICKET_ACTORS
+    assert found["shown with their writers"] == ["OrderActor", "PaymentActor", "Supervisor", *tickets]
+
+
+def test_the_dashboard_shows_of_a_replica_its_application_and_deployment(found: dict[str, Any]) -> None:
+    (shown,) = found["replicas as shown"]
+    assert "holdfast" in shown
+    assert "Api" in shown
+
+
 def test_ray_keeps_no_secret_of_the_market(found: dict[str, Any]) -> None:
     # It is found what somebody told Ray, so a secret would be as well.
     assert found["marks known to Ray"] == {"in memory": [f"{TOLD}kept"], "as told": [f"{TOLD}kept"]}
