@@ -19,7 +19,7 @@ from actors.runtime.mailbox import Envelope, Mailbox
 from actors.runtime.ports import Commit, Instant
 
 # The upper ends of the buckets that durations are counted in; one more has what is longer.
-BUCKET_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+BUCKET_SECONDS = (0.005, 0.01, 0.025, 0.1, 0.25, 0.5, 1.0, 5.0)
 # After so many seconds of doing nothing a host that was always busy is 37 % busy.
 BUSY_SECONDS = 2.0
 
