@@ -7,10 +7,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
+import typer
 import yaml
 
 from actors.metrics.registry import METRICS
+from cli.main import app
 from tests.support import promql
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +27,9 @@ EXPRESSIONS = {
     **{f"{panel['title']}, {target['refId']}": target["expr"] for panel in PANELS for target in panel["targets"]},
 }
 RUNBOOKS = (ROOT / "docs/runbooks.md").read_text()
+BLOCKS = re.findall(r"```sh\n(.*?)```", RUNBOOKS, re.DOTALL)
+# Run against a market in tests/cluster/test_metrics.py.
+COMMANDS = sorted({line for block in BLOCKS for line in block.splitlines()})
 
 PROMTOOL = shutil.which("promtool")
 needs_promtool = pytest.mark.skipif(PROMTOOL is None, reason="needs promtool, of Debian's package prometheus")
@@ -111,6 +117,15 @@ def test_every_alert_has_a_runbook_with_the_same_questions_and_no_runbook_is_lef
     for title, text in zip(titles, re.split(r"^## Holdfast\w+$", RUNBOOKS, flags=re.MULTILINE)[1:], strict=True):
         asked = re.findall(r"^\*\*([\w ]+)\.\*\*", text, re.MULTILINE)
         assert asked == ["What it means", "What users notice", "Look at", "Do"], title
+
+
+@pytest.mark.parametrize("words", [line.split() for line in COMMANDS if line.startswith("holdfast ")], ids=" ".join)
+def test_a_command_of_a_runbook_is_one_of_holdfast_with_all_that_it_needs(words: list[str]) -> None:
+    command: Any = typer.main.get_command(app)
+    _, *rest = words
+    while isinstance(command, click.Group):
+        command = command.commands[rest.pop(0)]
+    assert command.make_context(command.name, rest).command is command
 
 
 def test_panels_have_places_of_their_own() -> None:
