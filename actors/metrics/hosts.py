@@ -42,6 +42,7 @@ class HostMetrics:
             heard = sum(name in answering for name in known)
             yield Sample(registry.HOSTS, heard, (kind, "answering"))
             yield Sample(registry.HOSTS, len(known) - heard, (kind, "silent"))
+        yield Sample(registry.MEMBERSHIP, max((one.membership for one in heartbeats.values()), default=0))
         yield Sample(registry.DEDICATED_ACTORS, sum(names.is_dedicated(name) for name in heartbeats))
 
     def _count(self, heartbeats: Iterable[Heartbeat]) -> None:

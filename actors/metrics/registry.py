@@ -139,6 +139,7 @@ REPLACED = _counter(
     begins_at_zero=True, why=frozenset({"actor_silent", "actor_missing"}),
 )  # fmt: skip
 RECOVERED = _counter("recovered_writers", "writers", "Dead writers whose commits were relayed", begins_at_zero=True)
+MEMBERSHIP = _gauge("membership_version", "version", "The newest version of the membership that an actor knows")
 DEDICATED_ACTORS = _gauge("dedicated_actors", "actors", "Tickets with an actor of their own")
 STRIPE_CALLS = _counter(
     "stripe_calls", "calls", "Calls to Stripe; a declined card is answered", begins_at_zero=True,

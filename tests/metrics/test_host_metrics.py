@@ -79,6 +79,11 @@ def test_values_of_shared_hosts_have_their_names(market: Market) -> None:
     assert market.sink.value(registry.BUSY_SHARE, kind="tickets", host="tickets-1") == 0.5
 
 
+def test_membership_is_the_newest_that_any_actor_knows(market: Market) -> None:
+    market.hears(replace(heartbeat("tickets-0"), membership=3), replace(heartbeat("tickets-1"), membership=4))
+    assert market.sink.value(registry.MEMBERSHIP) == 4
+
+
 def test_silent_hosts_are_told_from_those_that_answer(market: Market) -> None:
     market.hears(heartbeat("tickets-0"), heartbeat("tickets-1"), silent=("tickets-1", "payments-0"))
     assert market.sink.value(registry.HOSTS, kind="tickets", state="answering") == 1
