@@ -88,7 +88,7 @@ async def once_the_database_answers(
 
 
 def _is_waiting(error: Exception) -> None:
-    _log.warning("waiting for the database", exception=type(error).__name__)
+    _log.warning("waiting_for_the_database", exception=type(error).__name__)
 
 
 def behind_ray(api: FastAPI) -> FastAPI:

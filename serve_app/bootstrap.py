@@ -138,9 +138,9 @@ def warn_of_missing_keys(settings: Settings) -> None:
     if settings.sandbox_payments:
         return
     if settings.stripe_webhook_secret is None:
-        _log.warning("STRIPE_WEBHOOK_SECRET is not set: Stripe's webhooks are refused, payments settle more slowly")
+        _log.warning("setting_missing", setting="STRIPE_WEBHOOK_SECRET", hint="until then payments settle more slowly")
     if settings.stripe_publishable_key is None:
-        _log.warning("STRIPE_PUBLISHABLE_KEY is not set: pages take no cards, only the API takes payments")
+        _log.warning("setting_missing", setting="STRIPE_PUBLISHABLE_KEY", hint="until then pages take no cards")
 
 
 async def _queries(database: Database, entities: MongoEntities) -> Queries:

@@ -19,4 +19,4 @@ def log_commit(entity: Entity[State, Command], commit: Commit, **facts: object) 
         line.update(entity.log_facts(record.event), writer=commit.writer, **facts)
         if record.traceparent is not None:
             line["request"] = request_of(record.traceparent)
-        logger.info("committed", **line)
+        logger.info("event_committed", **line)

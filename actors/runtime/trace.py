@@ -25,8 +25,8 @@ class Traced:
 def new_traceparent(trace_id: str | None = None) -> str:
     """Return a trace context that begins here, of this trace id (32 hexadecimal digits) or a new one; not sampled."""
     # Nobody is let in because of it, so it need not be secret.
-    parent = f"{random.getrandbits(64) or 1:016x}"
-    return f"00-{trace_id or f'{random.getrandbits(128) or 1:032x}'}-{parent}-00"
+    digits = f"{random.getrandbits(192):048x}"
+    return f"00-{trace_id or digits[:32]}-{digits[32:]}-00"
 
 
 def request_of(traceparent: str) -> str:

@@ -59,7 +59,7 @@ class Revocations:
         try:
             await self._redis.publish(_CHANNEL, f"{session_id} {expires_at}")
         except REDIS_FAILURES:
-            _log.warning("revocation is not broadcast; replicas see it at their next look")
+            _log.warning("revocation_not_broadcast")
 
     async def refresh(self) -> None:
         """Learn what is new and forget sessions that are over anyway. Raises pymongo's ConnectionFailure."""
@@ -78,13 +78,13 @@ class Revocations:
             try:
                 await self.refresh()
             except PyMongoError:
-                _log.warning("revocations could not be read; trying again")
+                _log.warning("revocations_not_read")
 
     def _hear(self, told: bytes) -> None:
         """Learn of one revocation. Others may write to the channel: what none of us says changes nothing."""
         match = _REVOCATION.fullmatch(told)
         if match is None:
-            _log.warning("a message on the channel of revocations was not ours")
+            _log.warning("revocation_not_understood")
             return
         latest = self._clock() + self._lifetime_ms + _OVERLAP_MS
         self._ends[match[1].decode()] = min(int(match[2]), latest)

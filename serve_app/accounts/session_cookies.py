@@ -140,7 +140,7 @@ class Sessions:
         try:
             renewed = self._renewed_before(session, now) or await self._renewed(session, now)
         except PyMongoError:
-            _log.warning("a session could not be renewed: the database does not answer")
+            _log.warning("session_not_renewed")
             if now >= session.expires_at:
                 request.scope[_SCOPE] = _Unknown.UNKNOWN
             return None
@@ -185,7 +185,7 @@ class Sessions:
             try:
                 await self._records.drop_ended(self._clock())
             except PyMongoError:
-                _log.warning("sessions that ended stay until the next look: the database does not answer")
+                _log.warning("ended_sessions_wait_for_the_database")
             await asyncio.sleep(_CLEANING_SECONDS)
 
     async def _end(self, session_ids: list[str]) -> None:

@@ -32,7 +32,7 @@ class StripeWebhooks:
             # The machine's clock, as Stripe's signature is about real time.
             event = read_event(raw, signature, self._secret, time.time())
         except BadWebhookError as error:
-            _log.warning("webhook refused", reason=str(error))
+            _log.warning("webhook_refused", reason=str(error))
             raise RequestValidationError({"": f"{error}."}) from None
         if event.type not in HANDLED_EVENT_TYPES:
             return

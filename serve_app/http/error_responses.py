@@ -69,7 +69,7 @@ class ServerErrorMiddleware:
         try:
             await self._app(scope, receive, watch)
         except Exception as error:
-            _log.error("unexpected exception", **origin_of(error))
+            _log.error("unexpected_exception", **origin_of(error))
             if started or scope["type"] != "http":
                 raise
             errors: list[ErrorEntry] = [{"message": _UNEXPECTED}]
@@ -79,7 +79,7 @@ class ServerErrorMiddleware:
 
 async def unavailable(request: Request, error: Exception) -> Response:
     """Answer 503 where something in front of us failed before anything was asked of the market."""
-    _log.warning("the request did not arrive", exception=type(error).__name__)
+    _log.warning("request_not_arrived", exception=type(error).__name__)
     return response_of(request, ServiceUnavailableError())
 
 
@@ -105,7 +105,7 @@ async def _disconnected(_request: Request, _error: Exception) -> Response:
 
 
 async def _database_away(request: Request, error: Exception) -> Response:
-    _log.warning("database does not answer", exception=failure_of(error))
+    _log.warning("database_does_not_answer", exception=failure_of(error))
     return response_of(request, DatabaseConnectionError())
 
 
@@ -115,5 +115,5 @@ async def _unexpected(_request: Request, error: Exception) -> Response:
 
 
 async def _redis_away(request: Request, error: Exception) -> Response:
-    _log.warning("redis does not answer", exception=type(error).__name__)
+    _log.warning("redis_does_not_answer", exception=type(error).__name__)
     return response_of(request, ServiceUnavailableError())

@@ -205,7 +205,7 @@ class RateLimits:
         try:
             return await _hit(self._shared, limit, who, cost)
         except (RedisError, OSError, TimeoutError):
-            _log.warning("redis does not answer; limits are counted by each replica for itself")
+            _log.warning("limits_counted_in_memory")
             return await _hit(self._own, limit, who, cost)
 
 

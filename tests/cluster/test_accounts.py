@@ -127,7 +127,7 @@ def found(market: RunningMarket, word: str) -> list[dict[str, Any]]:
 def step_of(line: dict[str, Any]) -> str:
     if line["event"] == "request_answered":
         return f"{line['method']} {line['route']} {line['status']}"
-    return str(line.get("step") or (line.get("type") if line["event"] == "committed" else line["event"]))
+    return str(line.get("step") or (line.get("type") if line["event"] == "event_committed" else line["event"]))
 
 
 def a_purchase_with_a_retry_and_the_banks_question(buyer: httpx.Client, ticket_id: str) -> tuple[str, str, str]:

@@ -270,7 +270,7 @@ def _warned_of(settings: Settings) -> set[str]:
     with structlog.testing.capture_logs() as logged:
         warn_of_missing_keys(settings)
     assert all(line["log_level"] == "warning" for line in logged)
-    return {line["event"].split()[0] for line in logged}
+    return {line["setting"] for line in logged}
 
 
 @pytest.mark.parametrize("secret", ["sk_live_0123456789", "rk_live_0123456789"])

@@ -29,7 +29,7 @@ async def test_each_line_of_a_turn_has_the_request_and_the_order_of_its_own_mess
     holds = [a_hold(ticket_id) for ticket_id in await listed(market, 3)]
     with log_lines() as lines:
         await market.ask_host(market.tickets, [Traced(holds[0], ONE), holds[1], Traced(holds[2], OTHER)])
-    committed = lines.all("committed")
+    committed = lines.all("event_committed")
     assert [(line["type"], line["order"], line["ticket"], line["status"]) for line in committed] == [
         ("OrderCreated", hold.order_id, hold.ticket_id, "created") for hold in holds
     ]
@@ -111,7 +111,7 @@ async def test_writer_that_died_has_its_events_logged_by_who_recovers_them(marke
     await eventually(lambda: market.tickets.host.writer != dead.host.writer)
     with log_lines() as lines:
         await market.recovery().round(market.live, set())
-    (line,) = [line for line in lines.all("committed") if line.get("order") == hold.order_id]
+    (line,) = [line for line in lines.all("event_committed") if line.get("order") == hold.order_id]
     assert (line["recovered"], line["request"]) == (True, request_of(ONE))
 
 

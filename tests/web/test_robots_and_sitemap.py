@@ -85,7 +85,7 @@ async def test_error_page_names_the_line_of_the_log_and_nothing_of_the_inside(wo
 
     with log_lines() as lines:
         page = await opens(world.anyone(), "/broken")
-    (line,) = lines.all("unexpected exception")
+    (line,) = lines.all("unexpected_exception")
     assert page.status == 500
     assert line["request"] in page.text
     assert page.response.headers["x-request-id"] == line["request"]
