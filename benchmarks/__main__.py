@@ -66,7 +66,9 @@ def main() -> int:
     for outcome in outcomes:
         if outcome.name == "reservations":
             plot.draw(outcome.summary, load.generator(), asked.out / "reservations.png")
-    console.print(f"results and plot are in {asked.out}")
+        if outcome.name == "journal":
+            plot.draw_journal(outcome.summary, database, asked.out / "journal.png")
+    console.print(f"results and plots are in {asked.out}")
     return 1 if any(outcome.wrong or not outcome.verified for outcome in outcomes) else 0
 
 

@@ -140,9 +140,13 @@ def test_the_json_has_every_round_the_machine_and_the_generator() -> None:
     assert {"cores", "python", "load_generator", "versions", "commit"} <= written["machine"].keys()
 
 
-def test_the_plot_is_a_picture(tmp_path: Path) -> None:
+def test_the_plots_are_pictures(tmp_path: Path) -> None:
     plot.draw(outcome().summary, "wrk", tmp_path / "plot.png")
-    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+    sizes = [{"events_a_commit": size, "writers": 1, "claims": "none"} for size in (1, 64)]
+    figures = {"events_per_second": 1_000.0, "database_cpu_ms": 2.5}
+    plot.draw_journal([size | figures for size in sizes], "Database 1.0", tmp_path / "journal.png")
+    for name in ("plot.png", "journal.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
 
 
 def test_figures_are_spoken_with_three_digits_or_whole() -> None:
