@@ -11,6 +11,7 @@ from pymongo.errors import PyMongoError
 from rich.console import Console
 
 from actors.runtime.ports import HostUnreachableError, StoreUnavailableError
+from actors.storage.schema import UnusableDataError
 from actors.stripe.errors import StripeFailure
 from cli import admin as roles
 from cli import down as stopping
@@ -116,7 +117,7 @@ def verify(*, as_json: Annotated[bool, typer.Option("--json", help="for programs
     """Compare the orders with what Stripe has, to the cent. Exits with 1 when a rule does not hold."""
     try:
         found = asyncio.run(reconciliation.report(with_database(load_settings())))
-    except NotRunningError as error:
+    except (NotRunningError, UnusableDataError) as error:
         fail(str(error), exit_code=1)
     except (StoreUnavailableError, StripeFailure) as error:
         fail(f"the ledgers could not be read: {error}", exit_code=1)

@@ -11,6 +11,7 @@ from actors.processes.stripe_account import open_account
 from actors.storage.clock import database_clock
 from actors.storage.database import connect, database_of
 from actors.storage.ledger_reader import reconcile
+from actors.storage.schema import check_schema
 from config.settings import Settings
 
 _SHOWN = 20
@@ -19,10 +20,12 @@ _SHOWN = 20
 async def report(settings: Settings) -> ReconciliationReport:
     """Return what was found. The database's address must be set.
 
-    Raises StoreUnavailableError when the database does not answer, and errors.StripeFailure when Stripe does not.
+    Raises StoreUnavailableError when the database does not answer, schema.UnusableDataError when it is of a newer
+    release, and errors.StripeFailure when Stripe does not answer.
     """
     async with connect(str(settings.mongodb_url)) as client:
         database = database_of(client)
+        await check_schema(database)
         account = open_account(settings, database)
         clock = database_clock(database)
         await clock.refresh()

@@ -28,6 +28,8 @@ from actors.storage.schema import note_archives
 # A file is made in memory, before it is compressed.
 FILE_BYTES = 64 * 1024 * 1024
 PAGE = 500
+# In one statement; the embedded database takes twice as long for each of 500 (measured).
+MOVED_AT_ONCE = 100
 
 # What has to be known of a document to say whether it has ended.
 _FIELDS = (
@@ -109,8 +111,8 @@ class Archive:
             await despite_contention(lambda: archives.replace_one(same, file.as_document(), upsert=True))
         await note_archives(self._database)
         ids = [RawBSONDocument(commit)["_id"] for commit in commits]
-        for first in range(0, len(ids), PAGE):
-            await MongoJournal(self._database).archive(ids[first : first + PAGE], file.name)
+        for first in range(0, len(ids), MOVED_AT_ONCE):
+            await MongoJournal(self._database).archive(ids[first : first + MOVED_AT_ONCE], file.name)
         self._done.files.append(file.name)
 
     async def _ended(self) -> AsyncIterator[bytes]:

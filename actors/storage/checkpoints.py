@@ -47,8 +47,3 @@ class MongoCheckpoints:
             for field in ("at", "ended_at"):
                 found += await self._cursors.find({field: {"$gte": at}}, {"applied": 1}).to_list()
         return {document["_id"]: document["applied"] for document in found}
-
-    async def writers(self) -> set[str]:
-        """All writers that there ever were."""
-        with reaching_the_database():
-            return {document["_id"] async for document in self._cursors.find({}, {"_id": 1})}

@@ -34,6 +34,7 @@ TOO_LARGE = 10334
 # A turn may have 11 MB: so many bytes are enough at once, though they may be one commit's.
 PAGE_BYTES = 8 * 1024 * 1024
 HISTORY_BATCH = 200
+COUNTED_AT_ONCE = 1_000
 HISTORY_SECONDS = 2.0
 # Without a majority a linearizable read waits for ever, while callers want to know.
 FENCE_MS = 5_000
@@ -154,6 +155,16 @@ class MongoJournal:
         """About how many commits there are. Raises StoreUnavailableError."""
         with reaching_the_database():
             return await self._commits.estimated_document_count()
+
+    async def count_of(self, writer: str, last: int) -> int:
+        """How many of the writer's first `last` commits there are. Raises StoreUnavailableError."""
+        count = 0
+        with reaching_the_database():
+            server = await server_of(self._commits.database)
+            for seq in range(0, last, COUNTED_AT_ONCE):
+                ids = server.commits_after(writer, seq, min(COUNTED_AT_ONCE, last - seq))
+                count += await self._commits.count_documents({"_id": ids})
+        return count
 
     async def newest(self) -> str | None:
         """The id of the commit that came last, None when there is none. Raises StoreUnavailableError."""

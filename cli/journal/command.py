@@ -12,6 +12,7 @@ from rich.progress import Progress
 
 from actors.runtime.ports import StoreUnavailableError
 from actors.storage.backup_files import BackupError
+from actors.storage.schema import UnusableDataError
 from cli.command_line import fail, load_settings, silence_logs
 from cli.journal import entries, tail
 from cli.market_redis import RedisUnusableError
@@ -77,7 +78,7 @@ def show(
     try:
         settings = load_settings()
         found = asyncio.run(entries.events_of(settings, entity_id, archive or settings.archive_dir))
-    except (NotRunningError, LookupError, BackupError) as error:
+    except (NotRunningError, LookupError, BackupError, UnusableDataError) as error:
         fail(str(error))
     except StoreUnavailableError as error:
         _fail_without_database(error)
@@ -104,7 +105,7 @@ def check(*, as_json: AsJson = False) -> None:
 
         try:
             found = asyncio.run(entries.gaps(load_settings(), on_read))
-        except NotRunningError as error:
+        except (NotRunningError, UnusableDataError) as error:
             fail(str(error))
         except StoreUnavailableError as error:
             _fail_without_database(error)

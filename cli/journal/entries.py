@@ -1,6 +1,7 @@
 """``holdfast journal show`` and ``check``: one entity's events as committed, and the versions that are lost."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from actors.storage.archive_files import ArchivedCommits
 from actors.storage.database import Database, connect, database_of
 from actors.storage.entities import MongoEntities
 from actors.storage.journal import MongoJournal
+from actors.storage.schema import check_schema
 from cli.running_market import with_database
 from config.settings import Settings
 from serve_app.http.timestamps import iso
@@ -25,10 +27,10 @@ async def events_of(settings: Settings, entity_id: str, archive: Path) -> list[R
     """Return all events of a ticket, a charge, a user, or of the ticket of an order; `entity_id` may name the kind.
 
     What is archived is read from the files in this folder; of what is in none of them the name alone is known. Raises
-    LookupError if the journal has none, NotRunningError and StoreUnavailableError.
+    LookupError if the journal has none, and what `gaps` raises.
     """
-    async with connect(str(with_database(settings).mongodb_url)) as client:
-        return _with_archived(await _events_of(database_of(client), entity_id), archive)
+    async with _database(settings) as database:
+        return _with_archived(await _events_of(database, entity_id), archive)
 
 
 async def _events_of(database: Database, entity_id: str) -> list[RecordedEvent]:
@@ -100,9 +102,17 @@ def line_of(record: RecordedEvent) -> str:
 async def gaps(settings: Settings, on_read: Callable[[int, int], None]) -> list[str]:
     """Return the entities that lack a version, in order; `on_read` is told how many commits of about how many.
 
-    Raises NotRunningError and StoreUnavailableError.
+    Raises NotRunningError, StoreUnavailableError, and schema.UnusableDataError for a database of a newer release.
     """
-    async with connect(str(with_database(settings).mongodb_url)) as client:
-        journal = MongoJournal(database_of(client))
+    async with _database(settings) as database:
+        journal = MongoJournal(database)
         total = await journal.length()
         return sorted(await journal.with_gaps(lambda done: on_read(done, total)))
+
+
+@asynccontextmanager
+async def _database(settings: Settings) -> AsyncIterator[Database]:
+    async with connect(str(with_database(settings).mongodb_url)) as client:
+        database = database_of(client)
+        await check_schema(database)
+        yield database

@@ -1,16 +1,13 @@
 """`holdfast archive`: what ended long ago says less in the journal, and can still never happen again."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import bson
 import pytest
-from bson import ObjectId
+from structlog.testing import capture_logs
 
 from actors.domain.answers import PaymentAnswer
 from actors.domain.codec import archive_of, event_name
@@ -21,32 +18,21 @@ from actors.domain.ticket_commands import EditTicket, ReadTicket, Reserve
 from actors.domain.ticket_values import TicketDetails
 from actors.events.published import was_published
 from actors.runtime.ports import Commit, FencedError
-from actors.storage import schema
 from actors.storage.archive import Archive
-from actors.storage.archive_files import ArchivedCommits, archived_commits
-from actors.storage.backup import Backup
-from actors.storage.backup_files import BackupError, documents_in
-from actors.storage.database import Database, connect, database_of
+from actors.storage.archive_files import archived_commits
+from actors.storage.backup_files import documents_in
 from actors.storage.journal import MongoJournal
 from actors.storage.ledger_reader import reconcile
 from actors.storage.rebuild import Rebuild
-from actors.storage.schema import UnusableDataError, check_schema
-from tests.operations.archiving import DAY_MS, archived, everything_in, files_in, is_relayed, stubs, withdrawn
+from cli.journal import tail
+from tests.operations.archiving import DAY_MS, archived, everything_in, files_in, stubs, withdrawn
 from tests.operations.test_commands import run
 from tests.operations.test_rebuild import ALL, raw
 from tests.support.buying import DECLINED, VISA, an_order
-from tests.support.eventually import eventually
 from tests.support.examples import DETAILS
 from tests.support.local_market import LocalMarket
 from tests.support.refunding import PENDING_REFUND, a_failed_refund, a_sale, charge_of, is_given_back, refund_of
 from tests.support.trading import a_ticket, as_it_is, asked, expect, held, listed
-
-
-@pytest.fixture
-async def target(mongodb_url: str) -> AsyncIterator[Database]:
-    """An empty database."""
-    async with connect(urlsplit(mongodb_url)._replace(path=f"/t{ObjectId()}").geturl()) as client:
-        yield database_of(client)
 
 
 async def test_what_ended_moves_into_files_and_documents_are_still_made_of_it_byte_for_byte(
@@ -145,6 +131,20 @@ async def test_an_archived_purchase_is_shown_verified_and_refunded_as_before(
     assert await raw(own.database) == documents
 
 
+async def test_readers_of_old_events_are_told_that_some_are_archived(tmp_path: Path, market: LocalMarket) -> None:
+    own, entity = market.connections, f"ticket:{await withdrawn(market)}"
+    lines: list[str] = []
+    async with tail._history(market.settings, own.clock.now() - DAY_MS, lines.append):
+        assert lines == []
+    assert len(await own.history.versions(entity, 0, 100)) == 5
+    await archived(market, tmp_path)
+    async with tail._history(market.settings, own.clock.now() - DAY_MS, lines.append):
+        assert ["archived" in line for line in lines] == [True]
+    with capture_logs() as logs:
+        assert await own.history.versions(entity, 0, 100) == []
+    assert [line["entity"] for line in logs if line["event"] == "events_archived"] == [entity]
+
+
 async def _available(market: LocalMarket) -> None:
     await listed(market)
 
@@ -208,87 +208,3 @@ async def test_what_a_document_or_the_stream_does_not_have_yet_stays_in_the_jour
     await own.database["cursors"].update_one(relayed, {"$set": {"published": 2}})
     await Archive(own.database, tmp_path, own.clock.now() + DAY_MS).run()
     assert len(await stubs(own.database)) == 2
-
-
-async def test_a_backup_is_restored_with_the_archive_beside_it_and_not_without(
-    tmp_path: Path, market: LocalMarket, target: Database
-) -> None:
-    own = market.connections
-    for _ in range(2):
-        await a_sale(market)
-    await an_order(market)
-    await archived(market, tmp_path / "archive")
-    before, journal = await raw(own.database), await everything_in(own.database)
-    await Backup(own.database, own.clock).write(tmp_path / "backup")
-    url = urlsplit(str(market.settings.mongodb_url))._replace(path=f"/{target.name}").geturl()
-    (file,) = files_in(tmp_path / "archive")
-    content = file.read_bytes()
-    for damage, said in ((content[:-9], "damaged"), (None, "is not in")):
-        file.unlink() if damage is None else file.write_bytes(damage)
-        refused = await asyncio.to_thread(run, tmp_path, "restore", "backup", "--archive", "archive", MONGODB_URL=url)
-        assert (refused.returncode, refused.stderr.count("\n")) == (1, 1), refused.stderr
-        assert said in refused.stderr
-    assert await target.list_collection_names() == []
-    file.write_bytes(content)
-    done = await asyncio.to_thread(run, tmp_path, "restore", "backup", "--archive", "archive", MONGODB_URL=url)
-    assert done.returncode == 0, done.stderr + done.stdout
-    assert (await raw(target), await everything_in(target)) == (before, journal)
-    with pytest.raises(FencedError):
-        await MongoJournal(target).append(Commit("another", 1, 1, (next(iter(journal.values()))["keys"][0],), ()))
-
-
-async def test_an_older_release_is_refused_from_the_first_archive_on(
-    tmp_path: Path, market: LocalMarket, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    database = market.connections.database
-    await withdrawn(market)
-    monkeypatch.setattr(schema, "SCHEMA", schema.ARCHIVES - 1)
-    await check_schema(database)
-    await archived(market, tmp_path)
-    with pytest.raises(UnusableDataError, match="of a newer release"):
-        await check_schema(database)
-
-
-async def test_the_command_says_what_it_did_and_refuses_what_is_too_young(tmp_path: Path, market: LocalMarket) -> None:
-    url, database = str(market.settings.mongodb_url), market.connections.database
-    ticket_id = await withdrawn(market)
-    await market.writes_everything()
-    await eventually(lambda: is_relayed(market))
-    long_ago = {"at": 1_600_000_000_000}
-    await database["journal"].update_many({}, {"$set": long_ago})
-    for collection in ALL:
-        await database[collection].update_many({}, {"$set": {"updated_at": long_ago["at"]}})
-    young = await asyncio.to_thread(run, tmp_path, "archive", "--before", "2026-11-01", MONGODB_URL=url)
-    assert (young.returncode, young.stderr.count("\n")) == (2, 1)
-    assert "less than 180 days ago" in young.stderr
-    results = []
-    for words in (("--dry-run",), (), ()):
-        done = await asyncio.to_thread(
-            run, tmp_path, "archive", "--before", "2025-01-01", "--to", "a", "--json", *words, MONGODB_URL=url
-        )
-        assert done.returncode == 0, done.stderr
-        results.append(json.loads(done.stdout))
-        assert (tmp_path / "a").exists() is bool(results[-1]["files"] or len(results) > 1)
-    assert [(one["dryRun"], one["commits"], len(one["files"])) for one in results] == [
-        (True, 5, 0), (False, 5, 1), (False, 0, 0),
-    ]  # fmt: skip
-    for words, said in (((), f"in the archive {results[1]['files'][0]}"), (("--archive", "a"), '"priceCents":6000')):
-        shown = await asyncio.to_thread(run, tmp_path, "journal", "show", ticket_id, *words, MONGODB_URL=url)
-        assert shown.returncode == 0, shown.stderr
-        assert said in shown.stdout
-        assert shown.stdout.count("\n") == 5
-
-
-async def test_a_file_that_is_gone_or_damaged_is_named(tmp_path: Path, market: LocalMarket) -> None:
-    database = market.connections.database
-    await withdrawn(market)
-    await archived(market, tmp_path)
-    found = await archived_commits(database, tmp_path)
-    found.check()
-    (file,) = files_in(tmp_path)
-    assert (file.stat().st_mode & 0o777, len(found)) == (0o600, 5)
-    file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(BackupError, match="damaged"):
-        found.check()
-    with pytest.raises(BackupError, match="is not in"):
-        ArchivedCommits(tmp_path / "elsewhere").records("gone", [], "ticket:1")

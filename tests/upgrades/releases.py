@@ -45,7 +45,7 @@ GIFT = "somebody"
 
 
 def with_gifts(into: Path) -> Path:
-    """Return a tree whose orders say for whom they are, and whose documents of orders are derived anew."""
+    """Return a tree whose orders say for whom they are, whose documents are derived anew, and whose schema is newer."""
     values = into / "actors/domain/ticket_values.py"
     _copy_today(into)
     lines = values.read_text().splitlines()
@@ -55,6 +55,16 @@ def with_gifts(into: Path) -> Path:
     lines.insert(last, f'    gift_for: str | None = "{GIFT}"')
     values.write_text("\n".join(lines) + "\n")
     _raise(into / "actors/read_model/projections.py", r'(?<="orders": )\d+')
+    _raise(into / "actors/storage/schema.py", r"(?<=^SCHEMA = )\d+")
+    return into
+
+
+def with_a_breaking_schema(into: Path) -> Path:
+    """Return a tree that changes the database so that today's release has to stop."""
+    _copy_today(into)
+    schema = into / "actors/storage/schema.py"
+    _raise(schema, r"(?<=^SCHEMA = )\d+")
+    schema.write_text(re.sub(r"^BREAKING = \d+", "BREAKING = SCHEMA", schema.read_text(), flags=re.MULTILINE))
     return into
 
 
@@ -105,6 +115,12 @@ class Release:
     async def trader(self) -> Process:
         return await self._start("trader", str(self.folder))
 
+    async def migrate(self) -> tuple[int, str]:
+        """Bring the database up to this release, and return the exit code and what was said."""
+        migrating = (await self._start("migrate", stderr=asyncio.subprocess.PIPE)).running
+        _, said = await migrating.communicate()
+        return await migrating.wait(), said.decode()
+
     async def begin(self, name: str) -> Process:
         """Start an actor, and have all messages for this name go to it."""
         socket = self.folder / f"{name}.{os.urandom(3).hex()}"
@@ -118,7 +134,7 @@ class Release:
         link.rename(self.folder / name)
         return process
 
-    async def _start(self, program: str, *arguments: str) -> Process:
+    async def _start(self, program: str, *arguments: str, stderr: int | None = None) -> Process:
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")},
             "PYTHONPATH": str(self.tree),
@@ -129,5 +145,7 @@ class Release:
         command = [sys.executable, "-m", f"tests.upgrades.{program}", *arguments]
         pipe = asyncio.subprocess.PIPE
         return Process(
-            await asyncio.create_subprocess_exec(*command, env=environment, cwd=self.tree, stdin=pipe, stdout=pipe)
+            await asyncio.create_subprocess_exec(
+                *command, env=environment, cwd=self.tree, stdin=pipe, stdout=pipe, stderr=stderr
+            )
         )

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from actors.storage.database import connect, database_of
 from actors.storage.ledger_reader import reconcile
+from actors.storage.schema import UnusableDataError, check_schema
 from config.settings import Settings
 from tests.support import journal_checks
 from tests.support.buying import Ahead
@@ -27,6 +28,7 @@ from tests.upgrades.releases import (
     Release,
     previous_release,
     that_nobody_understands,
+    with_a_breaking_schema,
     with_gifts,
 )
 
@@ -120,6 +122,7 @@ async def test_order_fields_added_by_a_newer_release_are_kept_by_todays(
     settings: Settings, folder: Path, tmp_path: Path
 ) -> None:
     today, tomorrow = (Release(tree, folder, settings) for tree in (HERE, with_gifts(tmp_path)))
+    assert await tomorrow.migrate() == (0, "")
     async with side_by_side(today, tomorrow) as market:
         held = await market.hold()
         await market.renew(tomorrow, "tickets-0")
@@ -130,6 +133,19 @@ async def test_order_fields_added_by_a_newer_release_are_kept_by_todays(
     await nothing_is_wrong(settings, orders=2 * 2 * TICKETS)
     ours = {order_id for orders in held_by_tomorrow for order_id in orders.values()}
     assert {order_id for order_id, gifts in (await gifts_by_order(settings)).items() if gifts == {GIFT}} >= ours
+
+
+async def test_a_database_that_a_breaking_release_migrated_is_refused_by_todays_with_one_line(
+    settings: Settings, folder: Path, tmp_path: Path
+) -> None:
+    today, breaking = (Release(tree, folder, settings) for tree in (HERE, with_a_breaking_schema(tmp_path)))
+    assert await breaking.migrate() == (0, "")
+    refused, said = await today.migrate()
+    assert (refused, said.count("\n")) == (1, 1)
+    assert "the database is of a newer release" in said
+    async with connect(str(settings.mongodb_url)) as client:
+        with pytest.raises(UnusableDataError):
+            await check_schema(database_of(client))
 
 
 async def gifts_by_order(settings: Settings) -> dict[str, set[str | None]]:
