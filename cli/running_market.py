@@ -75,18 +75,21 @@ def _not_running(settings: Settings) -> NotRunningError:
 
 @contextmanager
 def attached(settings: Settings) -> Iterator[None]:
-    """Connect this process to the Ray of the running market.
+    """Connect this process to the Ray of the market on DATA_DIR, or of the cluster that this machine is a node of.
 
-    Raises NotRunningError when no market runs on DATA_DIR.
+    Raises NotRunningError.
     """
-    address = _noted(settings, ADDRESS_FILE)
-    os.environ.update(ray_environment.client_environment(settings))
+    place = ray_of(settings)
+    os.environ.update(place.environment)
     import ray  # noqa: PLC0415 - Ray reads its settings when it is imported
 
     from actors.cluster import names  # noqa: PLC0415 - as above
 
     namespace = names.namespace(settings)
-    ray.init(address=address, namespace=namespace, log_to_driver=False, logging_level=logging.ERROR)
+    try:
+        ray.init(address=place.address, namespace=namespace, log_to_driver=False, logging_level=logging.ERROR)
+    except ConnectionError as error:
+        raise NotRunningError("no Ray runs here: give this command on a node of the market's cluster") from error
     try:
         yield
     finally:

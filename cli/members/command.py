@@ -16,8 +16,7 @@ from actors.supervision.scaling import OutdatedError
 from cli.command_line import fail, load_settings, silence_logs
 from cli.members import changes
 from cli.members.changes import Market, NotChangedError, NotOverError, Plan
-from cli.members.reaching import reached
-from cli.running_market import NotRunningError, with_database
+from cli.running_market import NotRunningError, attached, with_database
 from config.settings import Settings
 
 _MOST = 1_024
@@ -100,7 +99,7 @@ def _carry_out(change: _Change, *, as_json: bool) -> None:
     if change.reason.startswith("pin") and settings.ticket_placement == "dedicated":
         fail("with TICKET_PLACEMENT=dedicated every ticket that is held has an actor of its own", exit_code=2)
     try:
-        with reached(settings):
+        with attached(settings):
             settings = with_database(settings)
             found = asyncio.run(_carried_out(settings, change))
     except NotOverError as error:

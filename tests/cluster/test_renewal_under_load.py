@@ -125,7 +125,11 @@ async def test_actors_come_and_go_under_load_without_a_failed_request_also_when_
     assert (more["changed"], less["changed"]) == (True, True)
     assert (len(more["tickets"]), len(less["tickets"]), less["version"]) == (4, 2, more["version"] + 1)
     members = {*less["tickets"], *less["orders"], *less["payments"], "supervisor"}
-    assert {one["name"] for one in market.status()} == members
+
+    async def nobody_else_is_there() -> bool:
+        return {one["name"] for one in await asyncio.to_thread(market.status)} == members
+
+    await seconds_until(nobody_else_is_there, SECONDS)
     assert {status for _, status in statuses} <= {200, 201}, statuses
     assert statuses.total() > at_once > MANY_TRADERS, "there was to be load"
 
