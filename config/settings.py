@@ -171,6 +171,8 @@ class Settings(BaseSettings):
     # Each is a process of 50 MB (measured).
     dedicated_actors: int = Field(default=100, ge=0, le=10_000)
     ticket_actors: int = Field(default=1, ge=1, le=1_024)
+    # Unset: as many as there are, until somebody scales.
+    max_ticket_actors: int | None = Field(default=None, ge=1, le=1_024)
     order_actors: int = Field(default=1, ge=1, le=1_024)
     payment_actors: int = Field(default=1, ge=1, le=1_024)
     api_replicas: int = Field(default=1, ge=1, le=1_024)

@@ -22,15 +22,18 @@ from actors.payments.webhook_events import WebhookEventHandler
 from actors.processes.base import HostActor
 from actors.processes.resources import Resources
 from actors.runtime.ports import HostUnreachableError, Instant, Reply
+from actors.supervision.autoscaler import Autoscaler
 from actors.supervision.delisting import EVERY_SECONDS as DELISTING_SECONDS
 from actors.supervision.delisting import Delisting
 from actors.supervision.duty import Duties, Duty
 from actors.supervision.liveness import EVERY_SECONDS, LivenessMonitor
 from actors.supervision.recovery import Recovery
 from actors.supervision.scaling import Leavers, Scaling
+from actors.supervision.scaling_policy import Bounds
 from actors.supervision.spreading import EVERY_SECONDS as SPREADING_SECONDS
 from actors.supervision.spreading import spread
 from actors.supervision.stalled_purchases import StalledPurchases
+from actors.supervision.ticket_scaling import TicketScaling
 from actors.supervision.user_events import UserEventRelay
 from actors.tickets.entity import TicketEntity
 
@@ -87,6 +90,7 @@ class Supervisor(HostActor):
                 Duty("resume_purchases", EVERY_SECONDS, stalled_purchases.round),
                 Duty("delist_sellers", DELISTING_SECONDS, delisting.sweep),
                 Duty("spread_actors", SPREADING_SECONDS, self._spread_actors),
+                *self._scaling_duties(scaling),
                 *own.mail_duties(self.settings),
                 *own.event_duties(self.settings),
                 *self._metric_duties(own),
@@ -104,6 +108,15 @@ class Supervisor(HostActor):
             Duty("emit_metrics", EMIT_SECONDS, metrics.emit),
             Duty("watch_servers", WATCH_SECONDS, metrics.watch_servers),
         ]
+
+    def _scaling_duties(self, scaling: Scaling) -> list[Duty]:
+        """None unless it is asked for; where every ticket that is held has an actor, there is nothing to scale."""
+        most = self.settings.max_ticket_actors
+        if most is None or self.settings.ticket_placement == "dedicated":
+            return []
+        changes = TicketScaling(self._own_members, scaling, self._directory.start)
+        autoscaler = Autoscaler(lambda: self._monitor.heartbeats, changes, Bounds(1, most))
+        return [Duty("scale_tickets", EVERY_SECONDS, autoscaler.round)]
 
     def duty_status(self) -> dict[str, dict[str, Any]]:
         return self._duties.status() if self._duties is not None else {}

@@ -28,7 +28,10 @@ from actors.domain.membership import Hosts, MembershipChanged
 from actors.domain.refusals import NotFound, Unavailable
 from actors.domain.ticket_commands import ReadTicket
 from actors.runtime.ports import HostUnreachableError, Instant, Reply, StoreUnavailableError
+from actors.supervision.autoscaler import Resize, TicketHosts
+from actors.supervision.hot_tickets_policy import Pin, Unpin
 from actors.supervision.scaling import APART_SECONDS, SETTLED_SECONDS, OutdatedError, Scaling
+from actors.supervision.ticket_scaling import TicketScaling
 from config.settings import Settings
 from tests.simulation.database import Tables
 from tests.simulation.server import Direct
@@ -347,6 +350,27 @@ async def test_a_market_begins_once_whoever_else_begins_it(journal: Journal) -> 
     process = Process(journal)
     await scaling(journal, process.members, "another").establish(TWO)
     assert (await process.members.refresh()).membership.hosts == ONE
+
+
+async def test_the_automatic_scaling_changes_the_membership_and_knows_what_it_pinned_itself(journal: Journal) -> None:
+    process = Process(journal)
+    await process.members.refresh()
+    changes = TicketScaling(process.members, scaling(journal, process.members, "supervisor"), started)
+    for change in (Resize(2), Pin(MOVES)):
+        await changes.apply(change, "busy")
+        await process.pass_seconds(APART_SECONDS)
+    assert changes.current() == TicketHosts(TWO.tickets, frozenset({MOVES}), frozenset({MOVES}))
+    await changes.apply(Unpin(MOVES), "no longer hot")
+    assert changes.current() == TicketHosts(TWO.tickets)
+
+
+async def test_the_automatic_scaling_gives_way_to_an_operator(journal: Journal) -> None:
+    process = Process(journal)
+    await process.members.refresh()
+    changes = TicketScaling(process.members, scaling(journal, process.members, "supervisor"), started)
+    await journal.has(GROWN)
+    await changes.apply(Resize(4), "busy")
+    assert changes.current().shared == TWO.tickets
 
 
 def test_a_settled_change_has_the_same_hosts() -> None:

@@ -229,8 +229,11 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         if self._is_over:
             coro.close()
             return self.create_future()  # type: ignore[return-value]  # nobody waits for it
+        if context is not None and _PROCESS not in context:
+            # One that the program made anew: the task runs where it was begun all the same.
+            context.run(_PROCESS.set, _PROCESS.get())
         task = asyncio.Task(coro, loop=self, name=name, context=context)
-        (context[_PROCESS] if context else _PROCESS.get()).keep(task)
+        (_PROCESS.get() if context is None else context[_PROCESS]).keep(task)
         return task
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:

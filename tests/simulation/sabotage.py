@@ -56,11 +56,8 @@ from tests.simulation.sabotaged_events import (
     without_trimmed_events,
 )
 from tests.simulation.sabotaged_members import (
-    without_doubt_of_memory,
     without_fenced_moves,
     without_fresh_knowledge,
-    without_inherited_documents,
-    without_time_for_others_to_know,
 )
 from tests.simulation.sabotaged_partitions import (
     without_claims_before_commits,
@@ -315,7 +312,6 @@ UNLUCKY = replace(CALM, kill_every=3.0, crash_after=0.02)
 ELECTIONS = replace(COPIES, lost_answer=0.05, election_every=20.0, late_replica=0.3)
 
 CHANGES = replace(CALM, change_every=15.0, blind_every=10.0)
-SLOW_CHANGES = replace(CALM, change_every=10.0, slow=0.1, kill_every=20.0)
 
 LOSSES = replace(CALM, redis_lost_every=10.0, redis_away_every=30.0, kill_every=20.0)
 REPLACED = replace(COPIES, redis_lost_every=10.0, crash_after=0.01)
@@ -358,9 +354,6 @@ CONTROLS = (
     Control("fenced reads of tickets that move", without_fenced_reads, COPIES, 20, placement="dedicated"),
     Control("fresh knowledge of who the members are", without_fresh_knowledge, CHANGES, 20, commands=400),
     Control("fenced reads while tickets move", without_fenced_moves, CHANGES, 20, commands=400),
-    Control("doubt of memory of what moved", without_doubt_of_memory, CHANGES, 20, commands=400),
-    Control("time for others to know", without_time_for_others_to_know, CHANGES, 20, commands=400),
-    Control("documents of an earlier owner", without_inherited_documents, SLOW_CHANGES, 20, commands=400),
     Control("the epoch in which events are appended", without_the_epoch, LOSSES, 10),
     Control("the event that was written last", without_the_last_id, replace(CALM, set_back_every=5.0), 20),
     Control("the server on which the epoch began", without_the_server, REPLACED, 20),

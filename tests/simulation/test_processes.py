@@ -3,6 +3,7 @@
 import asyncio
 import gc
 from collections.abc import Callable, Coroutine, Iterator
+from contextvars import Context
 from typing import Any
 
 import pytest
@@ -199,3 +200,24 @@ def test_a_timeout_ends_what_takes_too_long(loop: Loop) -> None:
     with pytest.raises(TimeoutError):
         loop.do(_first(7.0))
     assert loop.time() == 7.0
+
+
+def test_a_task_in_a_context_of_its_own_runs_where_it_was_begun_whoever_wakes_it(loop: Loop) -> None:
+    beginner, waker, signal = loop.process("beginner"), loop.process("waker"), asyncio.Event()
+    seen: list[str] = []
+
+    async def say_where() -> None:
+        await signal.wait()
+        seen.append(current_process().name)
+
+    async def begin() -> None:
+        await loop.create_task(say_where(), context=Context())
+
+    async def wake() -> None:
+        begun = beginner.run(begin())
+        await asyncio.sleep(1)
+        waker.call(signal.set)
+        await begun
+
+    loop.do(wake())
+    assert seen == ["beginner"]
