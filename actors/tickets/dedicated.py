@@ -23,7 +23,7 @@ from actors.domain.ticket import Ticket, TicketAnswer
 from actors.domain.ticket_commands import ActivateTicket, ReadTicket, Reserve, TicketCommand
 from actors.runtime.host import Host
 from actors.runtime.placement import host_of
-from actors.runtime.ports import Clock, HostUnreachableError, Instant
+from actors.runtime.ports import Clock, HostUnreachableError, Instant, StoreUnavailableError
 from actors.runtime.retry import retry
 from actors.runtime.trace import Traced, message_of
 
@@ -32,6 +32,7 @@ STARTS_AT_A_TIME = 2
 START_SECONDS = 30.0
 # How long it takes until a start that failed is tried again.
 RETRY_SECONDS = 5.0
+MEMBERS_SECONDS = 0.1
 # With as many actors as are allowed, Ray is not asked for each reservation whether one has ended.
 LISTED_SECONDS = 1.0
 READ_TIMEOUT_MS = 5_000
@@ -107,6 +108,8 @@ class DedicatedTickets:
             self._has_wanted.set()
 
     async def _adopt(self) -> None:
+        # Whose they are depends on who the members are, which a new market does not know at once.
+        await retry(self._members.fresh, StoreUnavailableError, repeat(MEMBERS_SECONDS))
         for ticket_id in await retry(self._existing, HostUnreachableError, repeat(RETRY_SECONDS)):
             self._want(ticket_id, may_create=False)
 
