@@ -25,12 +25,12 @@ help:  ## Show what can be made
 run: $(INSTALLED)  ## Start a market with everything it needs; Ctrl-C stops it
 	@exec $(BIN)/holdfast up
 
-# Those that start a browser or a whole market have the machine to themselves, the others share it. Exit status 5: nothing
-# to run.
+# Those that start a whole market have the machine to themselves, those that start a browser share it with one other, all
+# others share it. Exit status 5: nothing to run.
 test: export HOLDFAST_TEST_DATABASE := $(DATABASE)
 test: $(INSTALLED) $(BROWSER_TOOLS)  ## Run every test; with DATABASE=fast or a URL those that ask a database, on that one
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile -m 'not cluster and not browser and not peer' $(ON_A_DATABASE) $(ARGS) || [ $$? -eq 5 ]
-	$(BIN)/pytest -m 'browser and not cluster' $(ON_A_DATABASE) $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/pytest -n 2 --dist worksteal -m 'browser and not cluster' $(ON_A_DATABASE) $(ARGS) || [ $$? -eq 5 ]
 	$(BIN)/pytest -m 'cluster and not peer' $(ON_A_DATABASE) $(ARGS) || [ $$? -eq 5 ]
 
 test-fast: $(INSTALLED)  ## Run the tests that take seconds
