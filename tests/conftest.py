@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from cli.up.embedded_servers import start_database, start_redis
 from config import ports
@@ -54,6 +55,14 @@ def _skipped(config: pytest.Config) -> int:
     if os.environ.get(_NO_SKIPS) != "1" or not isinstance(reporter, pytest.TerminalReporter):
         return 0
     return len(reporter.getreports("skipped"))
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """Commands that a test runs in this process silence the logs, in which later tests look for lines."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ from actors.storage.schema import note_archives
 # A file is made in memory, before it is compressed.
 FILE_BYTES = 64 * 1024 * 1024
 PAGE = 500
-# In one statement; the embedded database takes twice as long for each of 500 (measured).
+# In one statement. Of 500 each took twice as long (measured).
 MOVED_AT_ONCE = 100
 
 # What has to be known of a document to say whether it has ended.

@@ -157,6 +157,9 @@ CATALOGUE: Mapping[str, EventType] = {
 }
 # What the journal calls OrderCreated as well.
 OFFERED = EventType("order.offered", OrderData, "The waiting list offers the ticket to a buyer, and holds it so long.")
-# Steps between the market and Stripe, of no meaning to anyone else. They count as versions of their charge.
-UNPUBLISHED = frozenset({"ChargeTried", "ChargeIntentCreated", "ChargeIntentCancelled", "ChargeRefunding"})
+# Steps between the market and Stripe, of no meaning to anyone else, which count as versions of their charge; and who is
+# a member of the market.
+UNPUBLISHED = frozenset(
+    {"ChargeTried", "ChargeIntentCreated", "ChargeIntentCancelled", "ChargeRefunding", "MembershipChanged"}
+)
 BY_TYPE: Mapping[str, EventType] = {each.type: each for each in (*CATALOGUE.values(), OFFERED)}

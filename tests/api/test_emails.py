@@ -99,6 +99,8 @@ async def test_asking_for_a_reset_does_not_tell_whether_there_is_an_account(worl
     unknown = await world.anyone().http.post(RESET, json={"email": f"not-{member.email}"})
     assert known.status_code == unknown.status_code == 202
     assert known.content == unknown.content
+    for answer in (known, unknown):
+        del answer.headers["X-Request-ID"]
     assert known.headers == unknown.headers
     mails = [mail async for mail in world.database["mails"].find({"kind": "password-reset"})]
     assert {mail["user_id"] for mail in mails} == {member.id, None}

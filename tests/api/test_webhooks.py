@@ -146,7 +146,7 @@ async def test_a_signed_webhook_that_is_no_event_is_refused(world: World, raw: b
 async def test_a_refused_webhook_is_logged_with_its_rule_and_nothing_of_its_content(world: World) -> None:
     with structlog.testing.capture_logs() as logs:
         await posts(world, MARK.encode(), f"t=1,v1={MARK}")
-    assert [log["event"] for log in logs] == ["webhook_refused"]
+    assert [log["event"] for log in logs] == ["webhook_refused", "request_answered"]
     assert logs[0]["reason"]
     assert MARK not in repr(logs)
 

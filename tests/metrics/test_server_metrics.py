@@ -7,6 +7,7 @@ from actors.metrics.emitter import Emitter
 from actors.metrics.servers import ServerState
 from actors.processes import webhooks
 from actors.processes.servers import ProductionResources
+from actors.storage.schema import SCHEMA
 from config.ports import free_port
 from config.settings import Settings
 from holdfast.events import GroupStatus
@@ -26,7 +27,7 @@ async def test_a_market_whose_servers_answer_is_up_and_has_nothing_to_do(market:
     sink = seen(await market.connections.watched_servers().state())
     assert sink.value(registry.DATABASE_UP) == sink.value(registry.REDIS_UP) == 1
     assert sink.value(registry.OLDEST_UNSETTLED) == sink.value(registry.STUCK_PURCHASES) == 0
-    assert sink.value(registry.BUILD_INFO, version=registry.VERSION, schema="1") == 1
+    assert sink.value(registry.BUILD_INFO, version=registry.VERSION, schema=str(SCHEMA)) == 1
 
 
 async def test_a_purchase_that_stands_still_shows_how_long_it_does(market: LocalMarket) -> None:
