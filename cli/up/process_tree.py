@@ -4,6 +4,7 @@ import ctypes
 import os
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import psutil
 
 MARKER = "HOLDFAST_MARKET"
+_LOOK_SECONDS = 0.05
 
 
 class ProcessTree:
@@ -74,10 +76,20 @@ def end(processes: Iterable[psutil.Process], patience_seconds: float) -> None:
     remaining = list(processes)
     for process in remaining:
         _signal(process.terminate)
-    _, remaining = psutil.wait_procs(remaining, timeout=patience_seconds)
-    for process in remaining:
+    for process in _outlasting(remaining, patience_seconds):
         _signal(process.kill)
-    psutil.wait_procs(remaining, timeout=2)
+    _outlasting(remaining, 2)
+
+
+def _outlasting(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Wait for the processes to end, and return those that did not. Zombies did: it is for their parents to notice."""
+    deadline = time.monotonic() + seconds
+    while True:
+        _, remaining = psutil.wait_procs(processes, timeout=0)
+        processes = [process for process in remaining if _alive(process)]
+        if not processes or time.monotonic() > deadline:
+            return processes
+        time.sleep(_LOOK_SECONDS)
 
 
 def new_marker(folder: Path) -> tuple[str, str | None]:
