@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from importlib import import_module
 from itertools import repeat
 from typing import Any
@@ -19,6 +20,7 @@ from actors.cluster import names
 from actors.cluster.client import ActorClient
 from actors.cluster.heartbeat import Heartbeat
 from actors.cluster.members import Members
+from actors.cluster.membership import of_settings
 from actors.cluster.serialization import NotUnderstood, pack, unpack
 from actors.domain.refusals import Unavailable
 from actors.metrics.emitter import Emitter, Sample
@@ -38,6 +40,7 @@ from actors.storage.database import Database, database_of
 from actors.storage.journal import MongoJournal
 from actors.supervision import renewal
 from actors.supervision.liveness import EVERY_SECONDS, watch
+from actors.supervision.scaling import Scaling
 from config import logs, ray_environment
 from config import settings as market_settings
 from config.settings import Settings
@@ -92,8 +95,17 @@ async def renew(settings: Settings, tell: Callable[[str], None]) -> None:
     StoreUnavailableError when it is not known who is to be there.
     """
     async with storage.connect(settings.mongodb_url or "") as client:
-        known = await Members(MongoJournal(database_of(client))).refresh()
+        known = await (await _members(settings, database_of(client), "holdfast actors renew")).refresh()
     await renewal.renew(RayRenewable(settings), (*known.membership.names, names.SUPERVISOR), tell)
+
+
+async def _members(settings: Settings, database: Database, by: str) -> Members:
+    """The membership, begun by the settings if nobody did: earlier releases have none. Raises StoreUnavailableError."""
+    clock, journal = database_clock(database), MongoJournal(database)
+    members = Members(journal)
+    await clock.refresh()
+    await Scaling(members, journal, clock, RaySystem().new_id, by=by).establish(of_settings(settings))
+    return members
 
 
 class RayRenewable:
@@ -325,10 +337,12 @@ def client(settings: Settings, members: Members, clock: Clock) -> ActorClient:
 async def connect(settings: Settings, database: Database) -> ActorClient:
     """The way to the actors for an API replica, which also watches over the Supervisor, and creates it if need be.
 
-    Waits while the database is away, since deadlines are on its clock, and until the Supervisor has begun.
+    Waits while the database is away, since deadlines are on its clock.
     """
-    clock, members = database_clock(database), Members(MongoJournal(database))
+    clock = database_clock(database)
     await retry(clock.refresh, StoreUnavailableError, repeat(DATABASE_RETRY_SECONDS))
+    begun = partial(_members, settings, database, "an API replica")
+    members = await retry(begun, StoreUnavailableError, repeat(DATABASE_RETRY_SECONDS))
     supervise(end_process, clock.run(), watch(RayActorDirectory(settings), [names.SUPERVISOR]))
     await retry(members.refresh, StoreUnavailableError, repeat(MEMBERSHIP_RETRY_SECONDS))
     supervise(end_process, members.run())

@@ -14,10 +14,12 @@ from pathlib import Path
 from bson import ObjectId
 
 from actors.cluster.market import MarketClient
+from actors.cluster.membership import of_settings
 from actors.domain.purchase_commands import Pay
 from actors.domain.ticket_commands import CancelOrder, CreateTicket, ReadTicket, Reserve
 from actors.domain.ticket_values import TicketDetails
 from actors.runtime import trace
+from actors.supervision.scaling import Scaling
 from config.settings import Settings
 from tests.upgrades.sockets import SocketSystem
 
@@ -77,6 +79,9 @@ async def run(folder: Path) -> None:
     settings, system = Settings(), SocketSystem(folder)
     connections = system.connect(settings)
     await connections.clock.refresh()
+    # As a replica does.
+    members, journal, clock = connections.members, connections.journal, connections.clock
+    await Scaling(members, journal, clock, system.new_id, by="trader").establish(of_settings(settings))
     market = system.actors(settings, connections)
     # Each message is part of a request, as those of an API replica are.
     trace.current.set(trace.new_traceparent())
