@@ -31,7 +31,7 @@ test: export HOLDFAST_TEST_DATABASE := $(DATABASE)
 test: $(INSTALLED) $(BROWSER_TOOLS)  ## Run every test; with DATABASE=fast or a URL those that ask a database, on that one
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile -m 'not cluster and not browser and not peer' $(ON_A_DATABASE) $(ARGS) || [ $$? -eq 5 ]
 	$(BIN)/pytest -n 2 --dist worksteal -m 'browser and not cluster' $(ON_A_DATABASE) $(ARGS) || [ $$? -eq 5 ]
-	$(BIN)/pytest -m 'cluster and not peer' $(ON_A_DATABASE) $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/pytest -m 'cluster and not peer and not long' $(ON_A_DATABASE) $(ARGS) || [ $$? -eq 5 ]
 
 test-fast: $(INSTALLED)  ## Run the tests that take seconds
 	$(BIN)/pytest -m 'not slow and not cluster and not browser and not peer' $(ARGS)
@@ -56,6 +56,7 @@ chaos: $(INSTALLED)  ## Kill and stop everything under load, some 20 minutes; NE
 	@NEMESES='$(NEMESES)' DURATION='$(DURATION)' $(BIN)/python -m tests.chaos
 	EVERY_CONTROL=1 $(BIN)/pytest tests/chaos/test_broken_markets.py
 	PURCHASES=2000 $(BIN)/pytest tests/cluster/test_payments_under_faults.py
+	$(BIN)/pytest -m long
 
 lint: $(INSTALLED)  ## Check style, types, layers and what bandit knows of security
 	$(BIN)/ruff format --check .

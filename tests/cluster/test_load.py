@@ -15,7 +15,7 @@ from benchmarks.support.running_market import HOLDFAST, RunningMarket
 from cli.load.report.schema import REPORT, Report
 from cli.load.summaries import SUMMARIES
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.long]
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "load.md"
 EXAMPLE = r"<!-- run by tests/cluster/test_load.py -->\n```sh\n(.*?)```.*?```sh\n(.*?)```"

@@ -10,7 +10,7 @@ import pytest
 
 from config import secret_file
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.long]
 
 ROOT = Path(__file__).parents[2]
 
