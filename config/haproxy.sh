@@ -102,9 +102,10 @@ request_id() {
     echo "    acl is_id req.fhdr(x-request-id) -m reg '^[0-9A-Za-z._:/+=-]{1,128}\$'"
     echo '    acl is_one_id req.fhdr_cnt(x-request-id) eq 1'
     echo "    acl is_trace req.fhdr(traceparent) -m reg '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\$'"
+    echo "    acl is_no_trace req.fhdr(traceparent) -m sub -- '-00000000000000000000000000000000-'"
     echo '    acl is_one_trace req.fhdr_cnt(traceparent) eq 1'
     echo '    http-request del-header x-request-id unless is_id is_one_id'
-    echo '    http-request set-header x-request-id %[req.fhdr(traceparent),field(2,-)] if is_trace is_one_trace !has_id'
+    echo '    http-request set-header x-request-id %[req.fhdr(traceparent),field(2,-)] if is_trace is_one_trace !is_no_trace !has_id'
     echo '    http-request set-header x-request-id %[uuid,regsub(-,,g)] unless has_id'
 }
 

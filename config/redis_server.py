@@ -24,7 +24,7 @@ def check(url: str) -> None:
         with redis.Redis.from_url(url, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS) as client:
             told = client.info()
     except (redis.RedisError, OSError) as error:
-        log.warning("Redis was not asked what it is", error=type(error).__name__)
+        log.warning("redis_not_asked", error=type(error).__name__)
         return
     for fault in faults(told):
         log.warning("redis_forgets", fault=fault)

@@ -9,7 +9,7 @@ from serve_app.http.fast_routes import StaticRouteDispatcher
 from serve_app.http.methods import Methods
 from serve_app.http.openapi import describe_credentials
 from serve_app.http.request_context import RequestContext
-from serve_app.http.request_meter import RequestCounts, RequestMeter
+from serve_app.http.request_counts import RequestCounts
 from serve_app.routes import (
     account,
     admin,
@@ -57,9 +57,11 @@ def create_api(services: Services, *, answers_request_ids: bool = True) -> FastA
         redirect_slashes=False,
         middleware=[
             Middleware(
-                RequestContext, log_requests=services.settings.log_requests, answers_request_ids=answers_request_ids
+                RequestContext,
+                log_requests=services.settings.log_requests,
+                counts=counts,
+                answers_request_ids=answers_request_ids,
             ),
-            Middleware(RequestMeter, counts=counts),
             Middleware(SecurityHeaders, https=services.settings.secure_cookies),
             Middleware(error_responses.ServerErrorMiddleware),
             Middleware(Methods),

@@ -14,7 +14,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from actors.events.published import is_gapless, is_published, published_event
+from actors.events.published import is_gapless, is_published, published_event, was_published
 from actors.runtime.bounded_dict import BoundedDict
 from actors.runtime.ports import RecordedEvent, StoreUnavailableError
 from holdfast.events.event import Event
@@ -110,7 +110,7 @@ class PublishedEvents:
         seen, preceded_by = self._charges.get(record.entity, (0, None))
         if seen != record.version - 1:
             preceded_by = await self._history.last_published(record.entity, record.version)
-        last = record.version if is_published(record) else preceded_by
+        last = record.version if was_published(record) else preceded_by
         self._charges[record.entity] = (record.version, last)
         return preceded_by
 

@@ -45,13 +45,13 @@ class WatchedServers:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 now = self._now()
-                oldest = await self._unsettled.oldest()
+                oldest_seconds = await self._unsettled.oldest_seconds(now)
                 stuck = await self._unsettled.orders_before(now - STUCK_MS, MOST_COUNTED)
                 with reaching_the_database():
                     failed = await self._failed_refunds.page(MOST_REFUNDS_COUNTED)
         except (StoreUnavailableError, TimeoutError):
             return None
-        return Money(max(0, now - (oldest or now)) / 1000, stuck, len(failed.items))
+        return Money(oldest_seconds, stuck, len(failed.items))
 
     async def _groups(self) -> list[GroupStatus] | None:
         try:

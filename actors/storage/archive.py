@@ -59,7 +59,7 @@ class Archived:
 
 
 class Archive:
-    """One run. The market may run, and others of these."""
+    """One run. The market may run, and others of these into other folders."""
 
     def __init__(
         self,

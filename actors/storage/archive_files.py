@@ -54,10 +54,6 @@ class ArchivedCommits:
             if digest_of(path) != file.sha256:
                 raise BackupError(f"{path} is damaged, its SHA-256 is not the one of `archives`: take another copy")
 
-    def __len__(self) -> int:
-        """About how many commits there are: those of a run that was killed may be in two files."""
-        return sum(file.commits for file in self._files.values())
-
     def documents(self) -> Iterator[bytes]:
         """Yield all commits as they were stored. Raises BackupError where a file is missing or damaged."""
         for name in self._files:
@@ -96,9 +92,9 @@ async def is_archived_since(database: Database, at: Instant) -> bool:
 
 
 def files_of(documents: Sequence[Document]) -> list[ArchiveFile]:
-    """Return the files that documents of `archives` tell of, in the order of their names."""
+    """Return the files that documents of `archives` tell of, the oldest first."""
     found = [ArchiveFile(one["_id"], one["commits"], one["until"], one["size"], one["sha256"]) for one in documents]
-    return sorted(found, key=lambda file: file.name)
+    return sorted(found, key=lambda file: (file.until, file.name))
 
 
 def write_archive(folder: Path, commits: Sequence[bytes]) -> ArchiveFile:

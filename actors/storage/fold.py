@@ -61,6 +61,10 @@ class Fold:
         self.left_out |= self._waiting.keys()
         self._keep(lambda entity: entity not in self.left_out)
 
+    def states_of(self, kind: str) -> dict[str, Any]:
+        """Return the entities of this kind that have documents here, as they were folded, by id."""
+        return {name.partition(":")[2]: state for name, state in self._states.items() if name.startswith(f"{kind}:")}
+
     def _fold(self, record: RecordedEvent) -> list[RecordedEvent]:
         """Return the events that could be folded: this one, and those that waited for it."""
         entity, kind = record.entity, self._kinds[record.kind]

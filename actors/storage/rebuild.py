@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mappi
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import bson
@@ -62,18 +63,24 @@ class Rebuilt:
         return self.commits / self.reading_seconds if self.reading_seconds else 0.0
 
 
-class _TicketsFromTheirBeginning(TicketEntity):
-    """Tickets that are folded from their first event, whatever their documents say."""
+class _FromTheFold:
+    """Entities that go on from how they were folded, whatever their documents say; others begin with their first event.
 
-    async def load(self, ids: Collection[str]) -> dict[str, Any]:  # noqa: ARG002
-        return {}
+    What is archived is in the fold, and not in the journal any more.
+    """
+
+    folded: Mapping[str, Any] = MappingProxyType({})
+
+    async def load(self, ids: Collection[str]) -> dict[str, Any]:
+        return {entity_id: self.folded[entity_id] for entity_id in ids if entity_id in self.folded}
 
 
-class _ChargesFromTheirBeginning(ChargeEntity):
-    """The same of charges."""
+class _Tickets(_FromTheFold, TicketEntity):
+    """Tickets as above."""
 
-    async def load(self, ids: Collection[str]) -> dict[str, Any]:  # noqa: ARG002
-        return {}
+
+class _Charges(_FromTheFold, ChargeEntity):
+    """Charges as above."""
 
 
 class Rebuild:
@@ -82,11 +89,11 @@ class Rebuild:
     def __init__(self, database: Database, archive: ArchivedCommits | None = None, room: int = ROOM) -> None:
         """`archive` has what the journal does not have any more; without it there must be nothing in `archives`."""
         queries = MongoEntities(database)
-        kinds: list[Entity[Any, Any]] = [_TicketsFromTheirBeginning(queries), _ChargesFromTheirBeginning(queries)]
-        self._kinds: Mapping[str, Entity[Any, Any]] = {kind.kind: kind for kind in kinds}
+        self._folded_kinds: Sequence[_Tickets | _Charges] = (_Tickets(queries), _Charges(queries))
+        self._kinds: Mapping[str, Entity[Any, Any]] = {kind.kind: kind for kind in self._folded_kinds}
         self._database = database
         self._journal = MongoJournal(database)
-        self._archive = archive or ArchivedCommits(Path())
+        self._archive = ArchivedCommits(Path()) if archive is None else archive
         self._room = room
         self._done = Rebuilt()
 
@@ -99,6 +106,8 @@ class Rebuild:
         while first < PLACES:
             fold = await self._folded(first, on_progress)
             first = fold.end
+            for kind in self._folded_kinds:
+                kind.folded = fold.states_of(kind.kind)
             ahead: list[FoldedDocument] = []
             written = 0
             for page in _pages(sorted(fold.documents), PAGE):
@@ -125,7 +134,7 @@ class Rebuild:
         return fold
 
     async def _all_commits(self) -> AsyncIterator[Document]:
-        """The archived ones first, as they are older. Those of a run that was killed come twice."""
+        """The archived ones first, the oldest file before the others. Those of a run that was killed come twice."""
         for raw in self._archive.documents():
             yield bson.decode(raw)
         async for raw in self._journal.stored():
@@ -167,14 +176,17 @@ class Rebuild:
             expected = [one for entity in entities for one in by_entity[entity]]
             # Read before the journal is: a document is never of a later version than the journal then has.
             stored = await self._stored(expected)
-            now = await self._from_the_beginning(entities)
+            now = await self._since_the_fold(entities)
             for one in expected:
                 place = (one.update.collection, one.update.id)
-                if place in now and place in stored and _is_wrong(stored[place], now[place]):
-                    await self._replace(place[0], [(stored[place], now[place].document())])
+                if one.entity in self._done.left_out or place not in stored:
+                    continue
+                update = now.get(place, one.update)
+                if _is_wrong(stored[place], update):
+                    await self._replace(place[0], [(stored[place], update.document())])
 
-    async def _from_the_beginning(self, entities: Sequence[str]) -> dict[Place, DocumentUpdate]:
-        """What the documents of these entities have to be, with their tickets as they are now."""
+    async def _since_the_fold(self, entities: Sequence[str]) -> dict[Place, DocumentUpdate]:
+        """What the documents have to be that changed since these entities were folded, and tickets as they are now."""
         found: dict[Place, DocumentUpdate] = {}
         for name, kind in self._kinds.items():
             ids = {entity.partition(":")[2] for entity in entities if entity.startswith(f"{name}:")}
@@ -196,7 +208,7 @@ class Rebuild:
         """Write what can be folded after all: a version may have come into view after a later one."""
         documents = MongoDocuments(self._database)
         for entities in _pages(sorted(left_out), ENTITIES_AT_ONCE):
-            await documents.write(list((await self._from_the_beginning(entities)).values()))
+            await documents.write(list((await self._since_the_fold(entities)).values()))
 
     async def _remove_unknown(self, collection: str) -> None:
         """Remove documents whose beginning is not in the journal."""

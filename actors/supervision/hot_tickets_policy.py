@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
+from actors.cluster.membership import MOST_PINNED
 from actors.supervision.load import HostLoad
 
 # More than this share of the messages of a host that is busier than this, for so long.
@@ -16,8 +17,6 @@ HOT_SECONDS = 5.0
 # Below so many messages a second for so long, it goes back.
 COLD_RATE = 10.0
 COLD_SECONDS = 60.0
-# Each is a process of 50 MB.
-MOST_PINNED = 100
 PAUSE_SECONDS = 10.0
 
 

@@ -17,7 +17,7 @@ from actors.storage.database import Database, connect, database_of
 from actors.storage.journal import MongoJournal
 from actors.storage.rebuild import Rebuild, Rebuilt
 from actors.storage.restore import Restore
-from actors.storage.schema import UnusableDataError, check_schema, refuse_newer
+from actors.storage.schema import UnusableDataError, check_schema, note_archives, refuse_newer
 from cli.data.market_database import market_database
 from cli.data.progress import OnProgress
 from config.settings import Settings
@@ -95,6 +95,8 @@ async def restore(
         # First: made of what is there, a unique index took the embedded database 15 times as long (measured).
         await migration.create_all_indexes(database)
         await under_way.load(on_progress)
+        if archives_in(folder, manifest):  # they may have come while the backup was made, after the note of the schema
+            await note_archives(database)
         rebuilt = await Rebuild(database, archived).run(on_progress)
         await under_way.end()
         await migration.migrate(database)

@@ -57,8 +57,7 @@ class MarketDatabase:
 
 async def _unsettled(database: Database) -> UnsettledPurchases:
     unsettled, now = Unsettled(database), wall_clock()
-    oldest = await unsettled.oldest()
     return UnsettledPurchases(
         orders=await unsettled.orders_before(now + 1, _MOST_COUNTED),
-        oldestSeconds=max(0, now - (oldest or now)) / 1_000,
+        oldestSeconds=await unsettled.oldest_seconds(now),
     )

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import psutil
 
+from cli.up import process_tree
+
 # What the process of `holdfast up` itself is remembered as.
 UP = "up"
 
@@ -58,7 +60,7 @@ def remembered(folder: Path) -> dict[str, psutil.Process]:
         try:
             note = json.loads(noted.read_text())
             process = psutil.Process(note["pid"])
-            if abs(process.create_time() - note["started"]) < 1:
+            if abs(process.create_time() - note["started"]) < 1 and process_tree.is_alive(process):
                 running[noted.stem] = process
         except (ValueError, KeyError, psutil.NoSuchProcess):
             continue  # a torn note, or a process that is gone

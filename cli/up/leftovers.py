@@ -1,7 +1,9 @@
 """What a market that was killed left running and lying about."""
 
 import shutil
+from pathlib import Path
 
+import psutil
 import structlog
 
 from cli.running_market import ADDRESS_FILE, DATABASE_FILE, REDIS_FILE
@@ -10,6 +12,7 @@ from config import ray_environment
 from config.settings import Settings
 
 _PATIENCE_SECONDS = 8
+_LOOKS = 5
 
 log = structlog.get_logger()
 
@@ -19,15 +22,22 @@ def end(settings: Settings, marker: str | None) -> int:
 
     `marker` is that of the earlier market, as far as it is known. Call it only while holding the folder's lock.
     """
-    folder = settings.data_dir
-    processes = set(data_dir.remembered(folder).values())
-    if marker is not None:
-        processes.update(process_tree.marked(marker))
-    if processes:
+    ended = 0
+    # Again, as one that is about to end may have started another: Ray's nodes start theirs one after the other.
+    for _ in range(_LOOKS):
+        processes = _left(settings.data_dir, marker)
+        if not processes:
+            break
         log.warning("ending what an earlier market on this folder left running", processes=len(processes))
         process_tree.end(processes, _PATIENCE_SECONDS)
+        ended += len(processes)
     shutil.rmtree(ray_environment.runtime_folder(settings), ignore_errors=True)
-    return len(processes)
+    return ended
+
+
+def _left(folder: Path, marker: str | None) -> set[psutil.Process]:
+    marked = process_tree.marked(marker) if marker is not None else ()
+    return {process for process in (*data_dir.remembered(folder).values(), *marked) if process_tree.is_alive(process)}
 
 
 def remove_addresses(settings: Settings) -> None:

@@ -44,7 +44,7 @@ class ProcessTree:
     def left(self) -> list[psutil.Process]:
         """Return every process of this market that still runs, apart from this one."""
         self.look()
-        return [process for process in {*self._seen, *marked(self.market)} if _alive(process)]
+        return [process for process in {*self._seen, *marked(self.market)} if is_alive(process)]
 
     def _bury(self, process: psutil.Process) -> None:
         # Those that began as children of this process are waited for by whoever started them.
@@ -82,11 +82,11 @@ def end(processes: Iterable[psutil.Process], patience_seconds: float) -> None:
 
 
 def _outlasting(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """Wait for the processes to end, and return those that did not. Zombies did: it is for their parents to notice."""
+    """Wait for the processes to end, and return those that did not."""
     deadline = time.monotonic() + seconds
     while True:
         _, remaining = psutil.wait_procs(processes, timeout=0)
-        processes = [process for process in remaining if _alive(process)]
+        processes = [process for process in remaining if is_alive(process)]
         if not processes or time.monotonic() > deadline:
             return processes
         time.sleep(_LOOK_SECONDS)
@@ -118,7 +118,8 @@ def _name(process: psutil.Process) -> str:
         return ""
 
 
-def _alive(process: psutil.Process) -> bool:
+def is_alive(process: psutil.Process) -> bool:
+    """Return whether the process runs; a zombie does not, it is for its parent to notice."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:

@@ -43,9 +43,10 @@ async def traded_order(services: Services, order_id: str, user_id: str) -> Order
 
 
 async def _existing(services: Services, order_id: str) -> Order:
+    order = None
     if is_id(order_id):
         logs.bind(order=order_id)
-    order = await services.queries.orders.by_id(order_id) if is_id(order_id) else None
+        order = await services.queries.orders.by_id(order_id)
     if order is None:
         raise NotFoundError("There is no such order.")
     return order

@@ -31,7 +31,11 @@ class Methods:
         """Pass the request on unless it is OPTIONS."""
         method = scope.get("method")
         if method == "HEAD":
-            await self._app({**scope, "method": "GET"}, receive, _without_body(send))
+            inner = {**scope, "method": "GET"}
+            try:
+                await self._app(inner, receive, _without_body(send))
+            finally:
+                scope["route"] = inner.get("route")  # which the router found, for whoever says it
         elif method == "OPTIONS" and (methods := allowed_methods(scope["app"].state.routes, scope["path"])):
             allow = Response(status_code=HTTPStatus.NO_CONTENT, headers={"Allow": ", ".join(methods)})
             await allow(scope, receive, send)

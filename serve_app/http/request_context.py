@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from actors.runtime import spans, trace
 from config import logs
 from config.settings import LoggedRequests
+from serve_app.http.request_counts import RequestCounts
 
 _TRACEPARENT, _REQUEST_ID = b"traceparent", b"x-request-id"
 # Version, trace id, parent id and flags; version ff and ids of zeros are none.
@@ -35,12 +36,16 @@ class RequestContext:
 
     A valid `traceparent` is taken over; as the standard wants it, any other is passed over. Without one, an
     `X-Request-ID` of 32 hexadecimal digits, with or without a UUID's hyphens, is the trace id. Any other is only in the
-    request's own line, as `client_request_id`. `log_requests` says which requests have a line.
+    request's own line, as `client_request_id`. `log_requests` says which requests have a line; all are counted in
+    `counts`, as failed where there is no answer.
     """
 
-    def __init__(self, app: ASGIApp, log_requests: LoggedRequests, *, answers_request_ids: bool = True) -> None:
+    def __init__(
+        self, app: ASGIApp, log_requests: LoggedRequests, counts: RequestCounts, *, answers_request_ids: bool = True
+    ) -> None:
         self._app = app
         self._log_requests = log_requests
+        self._counts = counts
         self._answers_request_ids = answers_request_ids
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,8 +76,10 @@ class RequestContext:
         try:
             await self._app(scope, receive, send_with_id)
         finally:
+            seconds = perf_counter() - began
+            self._counts.add(scope["method"], scope["path"], status, seconds)
             if self._is_logged(scope["method"], status):
-                self._log(scope, status, began, given if given != request_id else None)
+                self._log(scope, status, seconds, given if given != request_id else None)
             if span is not None:
                 _end(span, scope, status)
             logs.unbind(context)
@@ -83,9 +90,9 @@ class RequestContext:
             return True
         return self._log_requests == "changes" and method not in _SAFE_METHODS
 
-    def _log(self, scope: Scope, status: int, began: float, client_request_id: str | None) -> None:
+    def _log(self, scope: Scope, status: int, seconds: float, client_request_id: str | None) -> None:
         report = logger.warning if status >= HTTPStatus.INTERNAL_SERVER_ERROR else logger.info
-        milliseconds = round((perf_counter() - began) * 1_000, 1)
+        milliseconds = round(seconds * 1_000, 1)
         given = {} if client_request_id is None else {"client_request_id": client_request_id}
         report(
             "request_answered", method=scope["method"], route=_route_of(scope), status=status, ms=milliseconds, **given

@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from actors.runtime import trace
 from config.settings import LoggedRequests
 from serve_app.http.request_context import RequestContext
+from serve_app.http.request_counts import RequestCounts
 from tests.api.world import World
 from tests.support.log_lines import LogLines, log_lines
 
@@ -29,7 +30,7 @@ async def tells_its_trace(scope: Scope, receive: Receive, send: Send) -> None:
 async def ask(
     headers: list[tuple[str, str]], method: str = "POST", log_requests: LoggedRequests = "changes"
 ) -> httpx.Response:
-    transport = httpx.ASGITransport(RequestContext(tells_its_trace, log_requests))
+    transport = httpx.ASGITransport(RequestContext(tells_its_trace, log_requests, RequestCounts()))
     async with httpx.AsyncClient(transport=transport, base_url="http://market") as client:
         return await client.request(method, "/", headers=headers)
 

@@ -131,6 +131,28 @@ async def test_an_archived_purchase_is_shown_verified_and_refunded_as_before(
     assert await raw(own.database) == documents
 
 
+async def test_an_archived_sale_that_is_refunded_during_a_rebuild_is_rebuilt_as_it_is_then(
+    tmp_path: Path, market: LocalMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = market.connections.database
+    order = await a_sale(market)
+    await archived(market, tmp_path)
+    real_fold, right = Rebuild._folded, {}
+
+    async def fold_and_then_refund(self: Rebuild, first: int, on_progress: Any) -> Any:  # noqa: ANN401 - as there
+        fold = await real_fold(self, first, on_progress)
+        await market.refund(refund_of(order))
+        await market.writes_everything()
+        right.update(await raw(database))
+        await database["orders"].update_one({"_id": order.id}, {"$set": {"version": 99}})
+        return fold
+
+    monkeypatch.setattr(Rebuild, "_folded", fold_and_then_refund)
+    done = await Rebuild(database, await archived_commits(database, tmp_path)).run()
+    assert done.left_out == set()
+    assert await raw(database) == right
+
+
 async def test_readers_of_old_events_are_told_that_some_are_archived(tmp_path: Path, market: LocalMarket) -> None:
     own, entity = market.connections, f"ticket:{await withdrawn(market)}"
     lines: list[str] = []

@@ -110,7 +110,7 @@ async def test_a_file_that_is_gone_or_damaged_is_named(tmp_path: Path, market: L
     found = await archived_commits(database, tmp_path)
     found.check()
     (file,) = files_in(tmp_path)
-    assert (file.stat().st_mode & 0o777, len(found)) == (0o600, 5)
+    assert (file.stat().st_mode & 0o777, len(list(found.documents()))) == (0o600, 5)
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(BackupError, match="damaged"):
         found.check()

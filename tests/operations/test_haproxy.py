@@ -197,6 +197,7 @@ def request_id_at_the_replica(running: RunningHAProxy, *headers: str) -> str:
         ([TRACEPARENT, "X-Request-ID: checkout:17/a"], "checkout:17/a"),
         ([TRACEPARENT, "X-Request-ID: a b"], TRACE_ID),
         ([TRACEPARENT.upper()], None),
+        ([TRACEPARENT.replace(TRACE_ID, "0" * 32)], None),
         ([TRACEPARENT, TRACEPARENT], None),
     ],
 )
@@ -204,6 +205,7 @@ def test_request_id_that_serve_answers_is_the_one_that_replicas_log(
     ingress: RunningHAProxy, headers: list[str], expected: str | None
 ) -> None:
     found = request_id_at_the_replica(ingress, *headers)
+    assert found != "0" * 32
     assert found == expected if expected else re.fullmatch("[0-9a-f]{32}", found)
 
 

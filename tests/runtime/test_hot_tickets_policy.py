@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping
 
+from actors.cluster.membership import MOST_PINNED
 from actors.supervision.hot_tickets_policy import (
     HOT_SECONDS,
-    MOST_PINNED,
     PAUSE_SECONDS,
     HotSeen,
     Pin,

@@ -10,7 +10,8 @@ from starlette.types import Receive, Scope, Send
 
 from actors.metrics import registry
 from actors.metrics.emitter import Emitter
-from serve_app.http.request_meter import STREAMS, RequestCounts, RequestMeter, route_of
+from serve_app.http.request_context import RequestContext
+from serve_app.http.request_counts import STREAMS, RequestCounts, route_of
 from tests.api.world import World
 from tests.metrics.recorded import Recorded
 from tests.support.examples import new_id
@@ -22,7 +23,7 @@ def seen(counts: RequestCounts) -> Recorded:
     return sink
 
 
-async def ask(app: RequestMeter, method: str, path: str) -> None:
+async def ask(app: RequestContext, method: str, path: str) -> None:
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://market") as client:
         await client.request(method, path)
@@ -37,7 +38,7 @@ async def test_an_answer_is_counted_by_its_status(status: int, outcome: str) -> 
         await PlainTextResponse("", status)(scope, receive, send)
 
     counts = RequestCounts()
-    await ask(RequestMeter(answer, counts), "POST", "/api/orders")
+    await ask(RequestContext(answer, "errors", counts), "POST", "/api/orders")
     assert seen(counts).value(registry.REQUESTS, route="POST /api/orders", outcome=outcome) == 1
     assert seen(counts).value(registry.REQUEST_SECONDS, route="POST /api/orders", le="+Inf") == 1
 
@@ -47,7 +48,7 @@ async def test_a_request_whose_handler_breaks_has_failed() -> None:
         raise ZeroDivisionError
 
     counts = RequestCounts()
-    await ask(RequestMeter(breaks, counts), "GET", "/api/tickets")
+    await ask(RequestContext(breaks, "errors", counts), "GET", "/api/tickets")
     assert seen(counts).value(registry.REQUESTS, route="GET /api/tickets", outcome="failed") == 1
 
 
@@ -81,7 +82,7 @@ async def test_streams_are_routes_of_the_app_and_are_not_counted(world: World) -
 
     counts = RequestCounts()
     for path in STREAMS:
-        await ask(RequestMeter(answer, counts), "GET", path)
+        await ask(RequestContext(answer, "errors", counts), "GET", path)
     assert not seen(counts).series
 
 

@@ -1,12 +1,9 @@
 """Counts answers and how long they took, for metrics: two additions a request, read once a second."""
 
-import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 from itertools import accumulate
-
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actors.metrics.emitter import Sample, bucket_samples
 from actors.metrics.registry import (
@@ -37,7 +34,9 @@ class RequestCounts:
         self._durations: dict[str, list[int]] = {}
 
     def add(self, method: str, path: str, status: int, seconds: float) -> None:
-        """Count an answer."""
+        """Count an answer, unless it is a stream."""
+        if path in STREAMS:
+            return
         route = route_of(method, path)
         self._outcomes[route, _OWN_OUTCOMES.get(status) or _OUTCOMES[status // 100]] += 1
         durations = self._durations.get(route)
@@ -59,29 +58,3 @@ def route_of(method: str, path: str) -> str:
     if route is not None:
         return route
     return OTHER if path.startswith("/api") or path in PROBES else PAGES
-
-
-class RequestMeter:
-    """Passes every request on and counts its answer; one that ends without an answer has failed."""
-
-    def __init__(self, app: ASGIApp, counts: RequestCounts) -> None:
-        self._app = app
-        self._counts = counts
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on."""
-        if scope["type"] != "http" or scope["path"] in STREAMS:
-            await self._app(scope, receive, send)
-            return
-        status, began = 500, time.monotonic()
-
-        async def note(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, note)
-        finally:
-            self._counts.add(scope["method"], scope["path"], status, time.monotonic() - began)
