@@ -20,6 +20,7 @@ from cli import verify as reconciliation
 from cli.command_line import fail, load_settings
 from cli.data import command as data
 from cli.doctor.command import doctor
+from cli.drain import drain
 from cli.events.command import app as events_app
 from cli.history import command as history
 from cli.history.operations import HistoryError
@@ -193,8 +194,8 @@ def _set_role(email: str, *, is_admin: bool, unverified: bool = False) -> None:
 
 
 for command in (
-    status, top, members.scale, members.pin, members.unpin, data.backup, data.restore, data.rebuild, data.archive,
-    data.migrate, doctor,
+    status, top, members.scale, members.pin, members.unpin, drain, data.backup, data.restore, data.rebuild,
+    data.archive, data.migrate, doctor,
 ):  # fmt: skip
     app.command()(command)
 

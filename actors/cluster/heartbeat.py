@@ -64,6 +64,9 @@ class ActorDirectory(Protocol):
     async def nodes(self) -> set[str]:
         """The ids of the nodes that actors may be on; not of those that are being drained."""
 
+    async def draining(self) -> set[str]:
+        """The ids of the nodes that are being drained: what is on them has to leave."""
+
     async def move(self, name: str, node_id: str) -> None:
         """Has the actor answer what it has, ends it, and starts another on this node, or elsewhere if it is lost."""
 

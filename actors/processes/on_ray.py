@@ -26,7 +26,7 @@ from actors.domain.refusals import Unavailable
 from actors.metrics.emitter import Emitter, Sample
 from actors.processes.base import HostActor
 from actors.processes.handles import Handles, method_of
-from actors.processes.nodes import SPREAD, Scheduling, market_nodes, on_node
+from actors.processes.nodes import SPREAD, Scheduling, draining_nodes, market_nodes, on_node
 from actors.processes.ray_metrics import RayMetrics
 from actors.processes.resources import Resources, supervise
 from actors.processes.servers import ProductionResources, end_process
@@ -252,6 +252,13 @@ class RayActorDirectory:
         """The ids of the nodes that actors may be on."""
         try:
             return await asyncio.to_thread(market_nodes)
+        except RayError as error:
+            raise HostUnreachableError from error
+
+    async def draining(self) -> set[str]:
+        """The ids of the nodes that Ray drains."""
+        try:
+            return await asyncio.to_thread(draining_nodes)
         except RayError as error:
             raise HostUnreachableError from error
 

@@ -30,8 +30,8 @@ from actors.supervision.liveness import EVERY_SECONDS, LivenessMonitor
 from actors.supervision.recovery import Recovery
 from actors.supervision.scaling import Leavers, Scaling
 from actors.supervision.scaling_policy import Bounds
-from actors.supervision.spreading import EVERY_SECONDS as SPREADING_SECONDS
-from actors.supervision.spreading import spread
+from actors.supervision.spreading import EVERY_SECONDS as PLACING_SECONDS
+from actors.supervision.spreading import SPREAD_SECONDS, leave, spread
 from actors.supervision.stalled_purchases import StalledPurchases
 from actors.supervision.ticket_scaling import TicketScaling
 from actors.supervision.user_events import UserEventRelay
@@ -50,6 +50,7 @@ class Supervisor(HostActor):
     _leavers: Leavers
     _duties: Duties | None = None
     _existing: AbstractSet[str] = frozenset()
+    _spread_at = 0.0
 
     async def start(self, connections: Resources) -> None:
         self._own_members = connections.members
@@ -89,7 +90,7 @@ class Supervisor(HostActor):
                 # Apart from the rest: a slow answer of Stripe must not hold up a hold that is due.
                 Duty("resume_purchases", EVERY_SECONDS, stalled_purchases.round),
                 Duty("delist_sellers", DELISTING_SECONDS, delisting.sweep),
-                Duty("spread_actors", SPREADING_SECONDS, self._spread_actors),
+                Duty("place_actors", PLACING_SECONDS, self._place_actors),
                 *self._scaling_duties(scaling),
                 *own.mail_duties(self.settings),
                 *own.event_duties(self.settings),
@@ -143,8 +144,17 @@ class Supervisor(HostActor):
         """Whether the actor is a ticket's that has one while it is in use."""
         return names.is_dedicated(name) and self.settings.ticket_placement == "dedicated"
 
-    async def _spread_actors(self) -> None:
-        await spread(self._directory, self._wanted(), self._monitor.heartbeats)
+    async def _place_actors(self) -> None:
+        """Off the nodes that are being drained, itself last; and evenly, once a minute."""
+        _, own_node, _ = self.system.place()
+        placed = {name: heartbeat.node_id for name, heartbeat in self._monitor.heartbeats.items()}
+        await leave(self._directory, placed)
+        if own_node in await self._directory.draining() and await self._directory.nodes():
+            await self._directory.end(names.SUPERVISOR)  # a replica creates it elsewhere
+        now = asyncio.get_running_loop().time()
+        if now - self._spread_at >= SPREAD_SECONDS:
+            self._spread_at = now
+            await spread(self._directory, self._wanted(), self._monitor.heartbeats)
 
     async def _recover_writers(self) -> None:
         live = {name: heartbeat.writer for name, heartbeat in self._monitor.heartbeats.items()}

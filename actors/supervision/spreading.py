@@ -1,6 +1,7 @@
 """Spreading shared actors over the nodes again: Ray chooses a node when an actor starts, and moves none later.
 
-So after a node was lost the others have all actors, and a node that joins would have none.
+So after a node was lost the others have all actors, a node that joins would have none, and one that is drained, which
+starts no actor any more, would keep its own to the end.
 """
 
 from collections import Counter
@@ -13,7 +14,9 @@ import structlog
 from actors.cluster import names
 from actors.cluster.heartbeat import Heartbeat
 
-EVERY_SECONDS = 60.0
+# How often the Supervisor looks for nodes that are being drained, and how often it spreads the actors.
+EVERY_SECONDS = 2.0
+SPREAD_SECONDS = 60.0
 # A node that has one more than another cannot be helped.
 UNEVEN = 2
 
@@ -24,10 +27,40 @@ class Nodes(Protocol):
     """The part of heartbeat.ActorDirectory that is about nodes."""
 
     async def nodes(self) -> set[str]:
-        """The ids of the nodes that actors may be on."""
+        """The ids of the nodes that actors may be on; not of those that are being drained."""
+
+    async def draining(self) -> set[str]:
+        """The ids of the nodes that are being drained."""
 
     async def move(self, name: str, node_id: str) -> None:
         """Has the actor end, and starts another on this node."""
+
+
+async def leave(directory: Nodes, placed: Mapping[str, str]) -> None:
+    """Move all actors off the nodes that are being drained, one after the other; `placed` says where each is now.
+
+    Raises HostUnreachableError when one does not end or start.
+    """
+    draining = await directory.draining()
+    if not draining & {*placed.values()}:
+        return
+    for name, node in departures(placed, await directory.nodes(), draining):
+        await directory.move(name, node)
+        logger.info("actor_moved", actor=name, node=node, reason="its node is being drained")
+
+
+def departures(placed: Mapping[str, str], nodes: Collection[str], draining: Collection[str]) -> list[tuple[str, str]]:
+    """Return which actor leaves a draining node for which node, in order: each goes to the emptiest.
+
+    With no other node they stay, until Ray ends the node.
+    """
+    on = {node: [*placed.values()].count(node) for node in sorted(nodes)}
+    found: list[tuple[str, str]] = []
+    for name in sorted(name for name, node in placed.items() if node in draining and on):
+        emptiest = min(on, key=lambda node: on[node])
+        on[emptiest] += 1
+        found.append((name, emptiest))
+    return found
 
 
 async def spread(directory: Nodes, shared: AbstractSet[str], heartbeats: Mapping[str, Heartbeat]) -> None:
@@ -41,7 +74,7 @@ async def spread(directory: Nodes, shared: AbstractSet[str], heartbeats: Mapping
     placed = {name: heartbeats[name].node_id for name in shared}
     for name, node in moves(placed, await directory.nodes()):
         await directory.move(name, node)
-        logger.info("actor_moved", actor=name, node=node)
+        logger.info("actor_moved", actor=name, node=node, reason="another node had two more")
 
 
 def moves(placed: Mapping[str, str], nodes: Collection[str]) -> list[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """``python -m tests.cluster.market_on_nodes``: a market on a head and two workers, of which only replicas are deployed.
 
-A program, since Ray is global to a process. The nodes are those of cluster.yaml, without HTTP. It prints what it found
-as one line of JSON; see test_market_on_nodes.py.
+A program, since Ray is global to a process. The nodes are those of cluster.yaml; HTTP is that of Serve's own proxy on
+the head, as all are on one machine. It prints what it found as one line of JSON; see test_market_on_nodes.py.
 """
 
 import asyncio
@@ -26,7 +26,9 @@ from actors.cluster.heartbeat import ActorDirectory, Heartbeat
 from actors.cluster.membership import all_names, of_settings
 from actors.runtime.ports import HostUnreachableError
 from config import ray_environment
+from config.ports import free_port
 from config.settings import SETTINGS_FILE, Settings, load
+from tests.cluster.nodes_that_go import Reachable, drained, lost
 from tests.support.eventually import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -34,34 +36,58 @@ PATIENCE_SECONDS = 60.0
 # Each secret of the market's settings begins with it. What begins with the other is told to Ray, to be found.
 SECRET, TOLD = "marked-secret-", "marked-not-secret-"
 AT_ONCE = 6
-# Where replicas are reached is not what this is about.
-WITHOUT_HTTP = {"RAY_SERVE_ENABLE_HA_PROXY": "0", "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0"}
+# Each node would have an HAProxy of its own, with ports of its own.
+WITHOUT_HAPROXY = {"RAY_SERVE_ENABLE_HA_PROXY": "0", "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0"}
+
+
+class Nodes:
+    """Nodes of cluster.yaml, all on this machine."""
+
+    def __init__(self, cluster: Any) -> None:  # noqa: ANN401 - Ray's Cluster has no types
+        self._cluster = cluster
+        self._types = yaml.safe_load((ROOT / "cluster.yaml").read_text())["available_node_types"]
+        self.started: list[Any] = []
+
+    @property
+    def address(self) -> str:
+        return str(self._cluster.address)
+
+    @property
+    def head(self) -> str:
+        return str(self.started[0].node_id)
+
+    def add(self, kind: str) -> None:
+        """Start a node of this kind, and wait until all know it."""
+        resources = dict(self._types[kind]["resources"])
+        cpus, memory = resources.pop("CPU"), ray_environment.OBJECT_STORE_BYTES
+        # Ray tells about its actors through the dashboard.
+        node = self._cluster.add_node(
+            num_cpus=cpus, resources=resources, object_store_memory=memory, include_dashboard=kind == "head"
+        )
+        self.started.append(node)
+
+    def end(self, number: int) -> None:
+        """End a node as a loss of power does."""
+        self._cluster.remove_node(self.started[number], allow_graceful=False)
 
 
 @contextmanager
-def nodes_of_the_cluster_file() -> Iterator[str]:
-    """Ray with the head and two workers of cluster.yaml; yields the id of the head."""
+def nodes_of_the_cluster_file() -> Iterator[Nodes]:
+    """Ray with the head and two workers of cluster.yaml."""
     import ray  # noqa: PLC0415 - Ray reads its settings when it is imported
     from ray.cluster_utils import Cluster  # noqa: PLC0415
 
-    types = yaml.safe_load((ROOT / "cluster.yaml").read_text())["available_node_types"]
-    nodes: Any = Cluster()
+    cluster: Any = Cluster()
+    nodes = Nodes(cluster)
     try:
-        started = []
         for kind in ("head", "worker", "worker"):
-            resources = dict(types[kind]["resources"])
-            cpus, memory = resources.pop("CPU"), ray_environment.OBJECT_STORE_BYTES
-            # Ray tells about its actors through the dashboard.
-            node = nodes.add_node(
-                num_cpus=cpus, resources=resources, object_store_memory=memory, include_dashboard=kind == "head"
-            )
-            started.append(node)
-        nodes.wait_for_nodes()
-        ray.init(address=nodes.address, log_to_driver=False)
-        yield started[0].node_id
+            nodes.add(kind)
+        cluster.wait_for_nodes()
+        ray.init(address=cluster.address, log_to_driver=False)
+        yield nodes
     finally:
         ray.shutdown()
-        nodes.shutdown()
+        cluster.shutdown()
 
 
 class Observed:
@@ -186,18 +212,19 @@ def supervisors() -> list[int]:
     return found
 
 
-async def observe(settings: Settings, head: str) -> dict[str, Any]:
+async def observe(settings: Settings, nodes: Nodes) -> dict[str, Any]:
     from ray import serve  # noqa: PLC0415 - as above
 
     from actors.processes.on_ray import RayActorDirectory  # noqa: PLC0415
     from serve_app import app  # noqa: PLC0415
 
-    serve.start(proxy_location="Disabled")
-    serve.run(app.build(settings), name="holdfast", route_prefix=None)
+    port = free_port()
+    serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
+    serve.run(app.build(settings), name="holdfast", route_prefix="/")
     market = Observed(settings, RayActorDirectory(settings))
     found: dict[str, Any] = {"seconds until all are there": await market.seconds_until_all_are_there()}
     heartbeats = await market.heartbeats()
-    found["on the head"] = [name for name, one in heartbeats.items() if one.node_id == head]
+    found["on the head"] = [name for name, one in heartbeats.items() if one.node_id == nodes.head]
     tickets = [one.node_id for name, one in heartbeats.items() if names.kind_of(name) == names.TICKETS]
     found["ticket actors of each node"] = sorted(tickets.count(node) for node in set(tickets))
     found["actors of each node"] = sorted(Counter(one.node_id for one in heartbeats.values()).values())
@@ -214,17 +241,24 @@ async def observe(settings: Settings, head: str) -> dict[str, Any]:
     found["members after another setting"] = await market.members_after_another_setting("orders-0")
     await market.create_at_once(names.SUPERVISOR)
     found["supervisors"].append(len(supervisors()))
+    assert settings.jwt_key is not None
+    address = Reachable(f"http://127.0.0.1:{port}", settings.jwt_key.get_secret_value())
+    nodes.add("worker")
+    found["drained"] = await drained(address, nodes.started[1].node_id, nodes.address)
+    await market.seconds_until_all_are_there()
+    on_it = [name for name, one in (await market.heartbeats()).items() if one.node_id == nodes.started[2].node_id]
+    found["lost"] = await lost(address, lambda: nodes.end(2), market.seconds_until_all_are_there) | {"on it": on_it}
     return found
 
 
 def main() -> int:
     """Print what was found."""
     with tempfile.TemporaryDirectory(prefix="hf-", dir="/tmp") as folder:
-        os.environ.update(ray_environment.RAY_SETTINGS | WITHOUT_HTTP)
+        os.environ.update(ray_environment.RAY_SETTINGS | WITHOUT_HAPROXY)
         os.environ["RAY_TMPDIR"] = folder
         (Path(folder) / "ray").mkdir()
-        with nodes_of_the_cluster_file() as head:
-            found = asyncio.run(observe(load(), head))
+        with nodes_of_the_cluster_file() as nodes:
+            found = asyncio.run(observe(load(), nodes))
     sys.stdout.write(json.dumps(found) + "\n")
     return 0
 

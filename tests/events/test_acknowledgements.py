@@ -74,7 +74,12 @@ async def test_only_who_acknowledges_to_a_missing_group_hears_of_it(
     assert answers[1] == 1
 
 
-async def test_acknowledgements_are_sent_again_until_redis_answers_or_nobody_waits() -> None:
+def test_acknowledgements_are_sent_again_until_redis_answers_or_nobody_waits() -> None:
+    # On an event loop of its own, where no other test has tasks.
+    asyncio.run(_nothing_is_left_of_acknowledgements_that_nobody_waits_for())
+
+
+async def _nothing_is_left_of_acknowledgements_that_nobody_waits_for() -> None:
     before = asyncio.all_tasks()
     async with Redis.from_url("redis://127.0.0.1:1/0") as away:
         commands, partition = commands_of(away), partition_with()

@@ -51,6 +51,9 @@ class FakeActorDirectory:
     async def nodes(self) -> set[str]:
         raise AssertionError("nobody asked for it")
 
+    async def draining(self) -> set[str]:
+        return set()
+
     async def move(self, _name: str, _node_id: str) -> None:
         raise AssertionError("nobody asked for it")
 

@@ -57,6 +57,9 @@ class FakeDirectory:
     async def nodes(self) -> set[str]:
         raise AssertionError("nobody asked for it")
 
+    async def draining(self) -> set[str]:
+        return set()
+
     async def move(self, _name: str, _node_id: str) -> None:
         raise AssertionError("nobody asked for it")
 

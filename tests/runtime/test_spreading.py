@@ -8,7 +8,7 @@ import pytest
 from actors.cluster.heartbeat import Heartbeat
 from actors.runtime.host import Counters
 from actors.runtime.ports import HostUnreachableError
-from actors.supervision.spreading import moves, spread
+from actors.supervision.spreading import leave, moves, spread
 
 SHARED = ("tickets-0", "tickets-1", "tickets-2", "tickets-3", "orders-0", "payments-0")
 
@@ -16,13 +16,17 @@ SHARED = ("tickets-0", "tickets-1", "tickets-2", "tickets-3", "orders-0", "payme
 class FakeDirectory:
     """Actors that are where they are said to be, and go where they are told."""
 
-    def __init__(self, nodes: Collection[str]) -> None:
+    def __init__(self, nodes: Collection[str], draining: Collection[str] = ()) -> None:
         self.moved: list[tuple[str, str]] = []
         self.error: type[Exception] | None = None
         self._nodes = set(nodes)
+        self._draining = set(draining)
 
     async def nodes(self) -> set[str]:
         return self._nodes
+
+    async def draining(self) -> set[str]:
+        return self._draining
 
     async def move(self, name: str, node_id: str) -> None:
         if self.error is not None:
@@ -79,3 +83,20 @@ def test_no_node_has_two_more_than_another_afterwards_and_no_actor_moves_twice(a
     assert max(now.values()) - min(now.values()) <= 1
     assert len({name for name, _ in moved}) == len(moved)
     assert moves(placed | dict(moved), all_nodes) == []
+
+
+async def test_all_actors_leave_a_node_that_is_being_drained_each_for_the_emptiest() -> None:
+    directory = FakeDirectory({"b", "c"}, draining={"a"})
+    await leave(directory, {"orders-0": "a", "payments-0": "a", "tickets-0": "a", "tickets-1": "b", "tickets-2": "c"})
+    assert directory.moved == [("orders-0", "b"), ("payments-0", "c"), ("tickets-0", "b")]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "draining"),
+    [({"a", "b"}, set()), ({"b"}, {"c"}), (set(), {"a"})],
+    ids=["none is drained", "nothing is on it", "there is no other"],
+)
+async def test_nobody_leaves(nodes: set[str], draining: set[str]) -> None:
+    directory = FakeDirectory(nodes, draining)
+    await leave(directory, {"tickets-0": "a", "tickets-1": "b"})
+    assert directory.moved == []

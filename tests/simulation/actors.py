@@ -297,6 +297,9 @@ class SimulatedActorDirectory:
     async def nodes(self) -> set[str]:
         return {NODE}
 
+    async def draining(self) -> set[str]:
+        return set()
+
     async def move(self, _name: str, _node_id: str) -> None:
         raise AssertionError("there is one node")
 

@@ -3,27 +3,39 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
-from benchmarks.support.running_market import RunningMarket
 from benchmarks.support.session_cookies import cookie_for
+
+
+class Reachable(Protocol):
+    """Where a market answers, and the key of its sessions."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def key(self) -> str: ...
 
 
 class Person:
     """Somebody who is signed in. Every method returns the response as it came."""
 
-    def __init__(self, market: RunningMarket) -> None:
+    def __init__(self, market: Reachable) -> None:
         self.id, cookie = cookie_for(market.key)
         # HAProxy closes idle connections when it takes over a configuration, so a connection that broke before any
         # answer is made anew, as browsers do.
         transport = httpx.AsyncHTTPTransport(retries=2)
         self._http = httpx.AsyncClient(base_url=market.url, headers={"Cookie": cookie}, timeout=30, transport=transport)
 
+    async def posts_ticket(self, price: float = 20, **details: Any) -> httpx.Response:  # noqa: ANN401 - any field
+        return await self._http.post("/api/tickets", json={"title": "Hamlet", "price": price, **details})
+
     async def lists(self, price: float = 20, **details: Any) -> dict[str, Any]:  # noqa: ANN401 - any field
         """List a ticket, and return it."""
-        answer = await self._http.post("/api/tickets", json={"title": "Hamlet", "price": price, **details})
+        answer = await self.posts_ticket(price, **details)
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
 

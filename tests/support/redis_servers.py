@@ -10,15 +10,19 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from cli.up.embedded_servers import _redis_server
-from config.ports import free_port
+from config.ports import free_port, is_free
 
 TRIES, PAUSE_SECONDS = 200, 0.05
+BUS = 10_000
 
 
 @contextmanager
 def redis_with(folder: Path, *options: str) -> Iterator[str]:
     """The address of a Redis with these options, which keeps nothing; `folder` is where it works."""
     port = free_port()
+    # Of a cluster each has a second port, which must not be one that Linux hands out (see config/ports.py) either.
+    while "--cluster-enabled" in options and not (port + BUS < 32_768 and is_free(port + BUS)):
+        port = free_port()
     command = [_redis_server(), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
     server = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL)
     try:

@@ -1,0 +1,118 @@
+"""People trade with a market on several nodes while one is drained, and while one is lost."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from tests.support.client import Person
+
+TRADERS = 8
+COMMAND_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Reachable:
+    """Where the market answers, and the key of its sessions."""
+
+    url: str
+    key: str
+
+
+@dataclass(slots=True)
+class Trade:
+    """What people were answered, and how long there was no good answer at most, in seconds."""
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    longest_gap: float = 0.0
+    last_good: float = field(default_factory=time.monotonic)
+
+    async def note(self, asked: Awaitable[httpx.Response]) -> httpx.Response | None:
+        """Wait for the answer and count it."""
+        try:
+            answer = await asked
+        except httpx.HTTPError as error:
+            self.statuses[type(error).__name__] += 1
+            return None
+        self.statuses[str(answer.status_code)] += 1
+        if answer.is_success:
+            self.longest_gap = max(self.longest_gap, time.monotonic() - self.last_good)
+            self.last_good = time.monotonic()
+        return answer
+
+    @property
+    def succeeded(self) -> int:
+        """How many answers were good."""
+        return sum(count for status, count in self.statuses.items() if status.startswith("2"))
+
+    def as_json(self) -> dict[str, Any]:
+        return {"statuses": dict(self.statuses), "longest gap": round(self.longest_gap, 1)}
+
+
+async def _trades(market: Reachable, trade: Trade) -> None:
+    """List, read, hold and give back tickets without end."""
+    seller, buyer = Person(market), Person(market)
+    try:
+        while True:
+            listed = await trade.note(seller.posts_ticket())
+            if listed is None or not listed.is_success:
+                continue
+            ticket_id = listed.json()["id"]
+            await trade.note(buyer.reads_ticket(ticket_id))
+            held = await trade.note(buyer.reserves(ticket_id))
+            if held is not None and held.is_success:
+                await trade.note(buyer.cancels(held.json()["id"]))
+    finally:
+        await seller.leaves()
+        await buyer.leaves()
+
+
+@asynccontextmanager
+async def trading(market: Reachable) -> AsyncIterator[Trade]:
+    """Have people trade for as long as the context lasts."""
+    trade = Trade()
+    tasks = [asyncio.create_task(_trades(market, trade)) for _ in range(TRADERS)]
+    try:
+        yield trade
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    strange = [one for one in ended if not isinstance(one, asyncio.CancelledError)]
+    assert not strange, strange
+
+
+async def drained(market: Reachable, node_id: str, address: str) -> dict[str, Any]:
+    """Give `holdfast drain` under load, as an operator does; what it said, and what people were answered."""
+    async with trading(market) as trade:
+        command = [sys.executable, "-c", "from cli.main import app; app()", "drain", node_id[:12], "--json"]
+        ended = await asyncio.to_thread(
+            subprocess.run,
+            command,
+            env={**os.environ, "RAY_ADDRESS": address},
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+    said = json.loads(ended.stdout) if ended.stdout else {}
+    return {"code": ended.returncode, "told": ended.stderr[-2_000:], **said, **trade.as_json()}
+
+
+async def lost(
+    market: Reachable, end_node: Callable[[], object], is_whole: Callable[[], Awaitable[float]]
+) -> dict[str, Any]:
+    """End a node under load, and wait until the market is whole again; what people were answered."""
+    async with trading(market) as trade:
+        await asyncio.to_thread(end_node)
+        seconds = await is_whole()
+    return {"seconds until whole": round(seconds, 1), **trade.as_json()}
