@@ -11,7 +11,7 @@ from cli.history.operations import History, Kind, Operation
 from tests.chaos.invented import PRICES, invented
 
 STEPS = 60
-LIES = 200
+LIES = 60
 
 
 @settings(max_examples=150, deadline=None)
