@@ -10,12 +10,12 @@ import typer
 from pymongo.errors import PyMongoError
 from rich.console import Console
 
-from actors.runtime.ports import HostUnreachableError, StoreUnavailableError
+from actors.runtime.ports import StoreUnavailableError
 from actors.storage.schema import UnusableDataError
 from actors.stripe.errors import StripeFailure
 from cli import admin as roles
 from cli import down as stopping
-from cli import failed_refunds
+from cli import failed_refunds, renewal
 from cli import verify as reconciliation
 from cli.command_line import fail, load_settings
 from cli.data import command as data
@@ -36,7 +36,6 @@ from cli.up.data_dir import DataFolderInUseError
 from cli.up.embedded_servers import ServerError
 from cli.up.start_checks import StartError
 from config.ports import NoFreePortsError
-from config.redis_server import UnsuitableRedisError
 
 app = typer.Typer(no_args_is_help=True, help="Holdfast, a marketplace for tickets to live events.")
 
@@ -92,19 +91,6 @@ def check_history(file: Annotated[Path, typer.Argument(help="what `holdfast load
         fail(str(error), exit_code=2)
     if not is_explained:
         raise typer.Exit(1)
-
-
-@actors_app.command()
-def renew() -> None:
-    """Renew all actors of a running market one by one, with the code and the settings of now."""
-    from cli import actors  # noqa: PLC0415 - Ray takes a second to import
-
-    try:
-        actors.renew(load_settings(), typer.echo)
-    except (UnsuitableRedisError, ConnectionError) as error:
-        fail(str(error), exit_code=2)
-    except HostUnreachableError as error:
-        fail(f"{error}: see its log, then repeat this command", exit_code=1)
 
 
 @app.command()
@@ -194,10 +180,11 @@ def _set_role(email: str, *, is_admin: bool, unverified: bool = False) -> None:
 
 
 for command in (
-    status, top, members.scale, members.pin, members.unpin, drain, data.backup, data.restore, data.rebuild,
-    data.archive, data.migrate, doctor,
+    status, top, members.scale, members.pin, members.unpin, drain, renewal.reload, data.backup, data.restore,
+    data.rebuild, data.archive, data.migrate, doctor,
 ):  # fmt: skip
     app.command()(command)
+actors_app.command()(renewal.renew)
 
 
 if __name__ == "__main__":

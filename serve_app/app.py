@@ -107,6 +107,8 @@ def build(settings: Settings) -> Application:
         num_replicas=settings.api_replicas,
         # A request mostly waits for an actor, and Serve's default of 5 would make buyers wait for each other.
         max_ongoing_requests=2_000,
+        # Those that are renewed end when the new ones answer.
+        max_surge_percent=100,
         # A dead replica is noticed within a second, one that hangs after three checks: with Serve's defaults of 10 and
         # 30 s a hanging one was replaced after 108 s (measured).
         health_check_period_s=1,

@@ -19,16 +19,13 @@ from cli.running_market import ADDRESS_FILE
 from config import ray_environment
 from config.ports import MarketPorts
 from config.settings import Settings
-from serve_app import app
+from serve_app import replicas
 
 # Where Prometheus finds it, as its `file_sd_configs` want it (deploy/monitoring/prometheus.yml).
 PROMETHEUS_FILE = "prometheus.json"
 LOOPBACK = "127.0.0.1"
 # GCS answers in under a millisecond; under full load 0.3 s was seen.
 _RAY_ANSWERS_SECONDS = 5.0
-
-# Each line of it would cost a request a write. Without the level Serve makes each all the same, and drops it.
-_QUIET = {"enable_access_log": False, "log_level": "WARNING"}
 
 log = structlog.get_logger()
 
@@ -64,7 +61,7 @@ def start_market(settings: Settings) -> None:
         ingress = beside.submit(_start_ingress, settings)
         on_ray.create(names.SUPERVISOR, settings)
         ingress.result()
-    serve.run(app.build(settings), name="holdfast", route_prefix="/", logging_config=_QUIET)
+    replicas.deploy(settings)
 
 
 def reason(error: Exception) -> str:
@@ -110,5 +107,5 @@ def _start_ingress(settings: Settings) -> None:
     host = LOOPBACK if ray_environment.has_haproxy() else settings.http_hosts[0]
     serve.start(
         http_options={"host": host, "port": settings.http_port},
-        logging_config=_QUIET,
+        logging_config=replicas.QUIET,
     )

@@ -136,12 +136,13 @@ async def test_line_of_a_request_names_its_route_and_not_what_was_sent(world: Wo
     assert b"sesame" not in lines.text
 
 
-async def test_failure_on_our_side_has_a_line_whatever_was_asked(world: World) -> None:
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_failure_on_our_side_has_a_line_whatever_was_asked(world: World, method: str) -> None:
     @world.api.get("/broken")
     async def broken() -> None:
         raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE)
 
     with log_lines() as lines:
-        await world.anyone().http.get("/broken")
+        await world.anyone().http.request(method, "/broken")
     line = answered(lines)
-    assert (line["level"], line["method"], line["route"], line["status"]) == ("warning", "GET", "/broken", 503)
+    assert (line["level"], line["method"], line["route"], line["status"]) == ("warning", method, "/broken", 503)

@@ -28,7 +28,7 @@ from actors.runtime.ports import HostUnreachableError
 from config import ray_environment
 from config.ports import free_port
 from config.settings import SETTINGS_FILE, Settings, load
-from tests.cluster.nodes_that_go import Reachable, drained, lost
+from tests.cluster.nodes_that_go import Reachable, given, lost
 from tests.support.eventually import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -212,15 +212,24 @@ def supervisors() -> list[int]:
     return found
 
 
+def deploy_the_marketplace() -> None:
+    """As `serve deploy config/serve.yaml` does, without the applications that serve streams alone."""
+    from ray.serve.context import _get_global_client  # noqa: PLC0415 - as above
+    from ray.serve.schema import ServeDeploySchema  # noqa: PLC0415
+
+    marketplace, *_ = yaml.safe_load((ROOT / "config/serve.yaml").read_text())["applications"]
+    client: Any = _get_global_client()
+    client.deploy_apps(ServeDeploySchema.model_validate({"applications": [marketplace]}), _blocking=True)
+
+
 async def observe(settings: Settings, nodes: Nodes) -> dict[str, Any]:
     from ray import serve  # noqa: PLC0415 - as above
 
     from actors.processes.on_ray import RayActorDirectory  # noqa: PLC0415
-    from serve_app import app  # noqa: PLC0415
 
     port = free_port()
     serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
-    serve.run(app.build(settings), name="holdfast", route_prefix="/")
+    deploy_the_marketplace()
     market = Observed(settings, RayActorDirectory(settings))
     found: dict[str, Any] = {"seconds until all are there": await market.seconds_until_all_are_there()}
     heartbeats = await market.heartbeats()
@@ -244,7 +253,8 @@ async def observe(settings: Settings, nodes: Nodes) -> dict[str, Any]:
     assert settings.jwt_key is not None
     address = Reachable(f"http://127.0.0.1:{port}", settings.jwt_key.get_secret_value())
     nodes.add("worker")
-    found["drained"] = await drained(address, nodes.started[1].node_id, nodes.address)
+    found["reloaded"] = await given(address, nodes.address, "reload")
+    found["drained"] = await given(address, nodes.address, "drain", nodes.started[1].node_id[:12], "--json")
     await market.seconds_until_all_are_there()
     on_it = [name for name, one in (await market.heartbeats()).items() if one.node_id == nodes.started[2].node_id]
     found["lost"] = await lost(address, lambda: nodes.end(2), market.seconds_until_all_are_there) | {"on it": on_it}

@@ -1,7 +1,6 @@
-"""People trade with a market on several nodes while one is drained, and while one is lost."""
+"""People trade with a market on several nodes while an operator gives a command, and while a node is lost."""
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
@@ -91,21 +90,20 @@ async def trading(market: Reachable) -> AsyncIterator[Trade]:
     assert not strange, strange
 
 
-async def drained(market: Reachable, node_id: str, address: str) -> dict[str, Any]:
-    """Give `holdfast drain` under load, as an operator does; what it said, and what people were answered."""
+async def given(market: Reachable, address: str, *words: str) -> dict[str, Any]:
+    """Give a command of `holdfast` under load, as an operator does; what it said, and what people were answered."""
     async with trading(market) as trade:
-        command = [sys.executable, "-c", "from cli.main import app; app()", "drain", node_id[:12], "--json"]
         ended = await asyncio.to_thread(
             subprocess.run,
-            command,
+            [sys.executable, "-c", "from cli.main import app; app()", *words],
             env={**os.environ, "RAY_ADDRESS": address},
             capture_output=True,
             text=True,
             timeout=COMMAND_SECONDS,
             check=False,
         )
-    said = json.loads(ended.stdout) if ended.stdout else {}
-    return {"code": ended.returncode, "told": ended.stderr[-2_000:], **said, **trade.as_json()}
+    told = ended.stderr[-2_000:]
+    return {"code": ended.returncode, "said": ended.stdout.splitlines(), "told": told, **trade.as_json()}
 
 
 async def lost(

@@ -1,29 +1,38 @@
-"""`holdfast actors renew` and `holdfast scale` renew, add and end actors of a market under load; nobody notices."""
+"""`holdfast actors renew`, `reload` and `scale` renew, add and end what a market under load runs on; nobody notices."""
 
 import asyncio
 import json
+import secrets
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.support.running_market import HOLDFAST, RunningMarket, running_market
-from config.ray_environment import client_environment
-from config.settings import Settings
 from tests.cluster.conftest import People
 from tests.support.client import Person, seconds_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 SECONDS = 120
+
 ROOT = Path(__file__).parents[2]
 FILE = "holdfast.env"
 TRADERS = 4
 MANY_TRADERS = 32
 RENEWED = ["tickets-0", "payments-0", "orders-0", "supervisor"]
+
+
+@dataclass(frozen=True, slots=True)
+class SignedWith:
+    """A market of which somebody knows another key."""
+
+    url: str
+    key: str
 
 
 @pytest.fixture(scope="module")
@@ -39,22 +48,12 @@ def write_settings(folder: Path) -> None:
     (folder / FILE).write_text("PAYMENT_ATTEMPTS=2\n")
 
 
-async def renew(market: RunningMarket) -> str:
-    """Give the command, as an operator does on a node of a cluster. Return what it says."""
-    environment = {
-        **market.environment,
-        "RAY_ADDRESS": (market.folder / "ray.address").read_text().strip(),
-        **client_environment(Settings(data_dir=market.folder)),
-        "MONGODB_URL": (market.folder / "database.address").read_text().strip(),
-        "REDIS_URL": market.redis_url,
-        "JWT_KEY": market.key,
-    }
-    command = [str(HOLDFAST), "actors", "renew"]
-    ended = await asyncio.to_thread(
-        subprocess.run, command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False
-    )
-    assert ended.returncode == 0, ended.stderr[-4_000:]
-    return str(ended.stdout)
+async def renew(market: RunningMarket, *words: str) -> str:
+    """Give the command, as an operator does. Return what it says."""
+    command = begin(market, *words)
+    said, told = await asyncio.to_thread(command.communicate, timeout=SECONDS)
+    assert command.returncode == 0, told[-4_000:]
+    return said
 
 
 async def trade(seller: Person, buyer: Person, statuses: Counter[tuple[str, int]], done: asyncio.Event) -> None:
@@ -93,7 +92,7 @@ async def test_all_actors_are_renewed_with_new_settings_under_load_without_a_fai
         for _ in range(TRADERS):
             trading.create_task(trade(people(), people(), statuses, done))
         try:
-            said = await renew(market)
+            said = await renew(market, "actors", "renew")
         finally:
             done.set()
     assert said.splitlines() == [f"{name} renewed" for name in RENEWED]
@@ -102,6 +101,34 @@ async def test_all_actors_are_renewed_with_new_settings_under_load_without_a_fai
     assert {name for name in before if before[name] == after[name]} == set()
     assert set(statuses) == {("reserve", 201), ("read", 200), ("pay", 201)}, statuses
     assert statuses["pay", 201] > TRADERS, "there was to be load"
+
+
+async def test_a_key_is_rotated_under_load_without_a_failed_request(market: RunningMarket, people: People) -> None:
+    old, new = market.key, secrets.token_hex(32)
+    replicas = {replica.pid for replica in market.actors("ServeReplica:holdfast:Api")}
+    newcomer = Person(SignedWith(market.url, new))
+    assert (await newcomer.posts_ticket()).status_code == 401
+    statuses: Counter[tuple[str, int]] = Counter()
+    done = asyncio.Event()
+    async with asyncio.TaskGroup() as trading:
+        for _ in range(TRADERS):
+            trading.create_task(trade(people(), people(), statuses, done))
+        try:
+            (market.folder / FILE).write_text(f"JWT_KEY={new},{old}\n")
+            said = await renew(market, "reload")
+            before = statuses.total()
+            await seconds_until(lambda: has_more(statuses, before + 10 * TRADERS), SECONDS)
+        finally:
+            done.set()
+    assert said.splitlines() == [*(f"{name} renewed" for name in RENEWED), "replicas of holdfast renewed"]
+    assert set(statuses) == {("reserve", 201), ("read", 200), ("pay", 201)}, statuses
+    assert (await newcomer.posts_ticket()).status_code == 201
+    assert not replicas & {replica.pid for replica in market.actors("ServeReplica:holdfast:Api")}
+    await newcomer.leaves()
+
+
+async def has_more(statuses: Counter[tuple[str, int]], than: int) -> bool:
+    return statuses.total() > than
 
 
 async def test_actors_come_and_go_under_load_without_a_failed_request_also_when_some_are_killed(

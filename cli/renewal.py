@@ -1,0 +1,52 @@
+"""``holdfast actors renew`` and ``holdfast reload``: a running market with the code and the settings of now."""
+
+import asyncio
+
+import typer
+
+from actors.runtime.ports import HostUnreachableError, StoreUnavailableError
+from cli.command_line import fail, load_settings
+from cli.running_market import NotRunningError, attached, with_database
+from config import redis_server
+from config.redis_server import UnsuitableRedisError
+from config.settings import Settings
+
+_WITHOUT_MARKET = 2
+
+
+def renew() -> None:
+    """Renew all actors of a running market one by one, with the code and the settings of now."""
+    _carry_out(are_replicas_renewed=False)
+
+
+def reload() -> None:
+    """Bring changed settings, such as a new key, to all actors and replicas of a running market.
+
+    No request fails. Change the file of settings on all nodes first; variables of the environment stay what they were.
+    """
+    _carry_out(are_replicas_renewed=True)
+
+
+def _carry_out(*, are_replicas_renewed: bool) -> None:
+    settings = load_settings()
+    try:
+        if settings.redis_url is not None:
+            redis_server.check(settings.redis_url)
+        with attached(settings):
+            _renew(with_database(settings), are_replicas_renewed=are_replicas_renewed)
+    except (UnsuitableRedisError, NotRunningError) as error:
+        fail(str(error), _WITHOUT_MARKET)
+    except HostUnreachableError as error:
+        fail(f"{error}: see its log, then repeat this command")
+    except StoreUnavailableError as error:
+        fail(f"the database did not say who the actors are ({error}): repeat this command")
+
+
+def _renew(settings: Settings, *, are_replicas_renewed: bool) -> None:
+    from actors.processes import on_ray  # noqa: PLC0415 - Ray reads its settings when it is imported
+
+    asyncio.run(on_ray.renew(settings, typer.echo))
+    if are_replicas_renewed:
+        from serve_app import replicas  # noqa: PLC0415 - as above
+
+        replicas.renew(settings, typer.echo)
