@@ -1,5 +1,6 @@
 """The description of the API is true: there is an example for every route and every status that it promises."""
 
+import re
 from typing import Any
 
 import jsonschema
