@@ -21,7 +21,7 @@ def stop(settings: Settings) -> bool:
         return False
     running = data_dir.remembered(folder).get(data_dir.UP)
     if running is not None:
-        with contextlib.suppress(psutil.NoSuchProcess):
+        with contextlib.suppress(psutil.Error):
             running.resume()  # one that was stopped (Ctrl-Z) would hear nothing
         process_tree.end([running], _PATIENCE_SECONDS)
     with data_dir.locked(folder):

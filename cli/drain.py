@@ -55,7 +55,8 @@ def drain(node: Name, *, force: Force = False, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps({"node": done.node_id, "left": list(done.left), "seconds": round(done.seconds, 1)}))
     if done.left:
-        fail(f"{done.node_id} is being drained, and still has {', '.join(done.left)}", exit_code=_NOT_OVER)
+        left = ", ".join(done.left)
+        fail(f"{done.node_id} is being drained, and still has {left}: give the command again", exit_code=_NOT_OVER)
     if not as_json:
         typer.echo(f"{done.node_id} is empty after {done.seconds:.0f} s, and can be stopped (`ray stop` on it)")
 
@@ -100,7 +101,7 @@ def chosen(wanted: str, known: "Sequence[Node]") -> "Node":
 def check(node: "Node", known: "Sequence[Node]", *, is_forced: bool) -> None:
     """Refuse a node that has no part of the market, and its last one unless that is wanted. Raises NotDrainedError."""
     if not node.has_market:
-        raise NotDrainedError("no actor is on this node: it is the head, which cannot be drained")
+        raise NotDrainedError("this node has no part of the market, so there is nothing to drain")
     others = [one for one in known if one.has_market and not one.is_draining and one != node]
     if not others and not is_forced:
         raise NotDrainedError("this is the last node of the market: start another first, or stop it with --force")

@@ -16,6 +16,7 @@ from actors.runtime.ports import StoreUnavailableError
 from actors.storage.database import connect, database_of
 from actors.storage.failed_refunds import FailedRefund, FailedRefunds
 from actors.storage.journal import MongoJournal
+from actors.storage.schema import UnusableDataError, check_schema
 from cli.running_market import NotRunningError, attached, with_database
 from config.settings import Settings
 from serve_app.http.paging import LARGEST_LIMIT
@@ -30,17 +31,22 @@ class NotResolvedError(Exception):
 
 
 # What keeps the list from being read or an entry from being closed, each with one line that says why.
-FAILURES = (NotRunningError, NotResolvedError, PyMongoError, StoreUnavailableError)
+FAILURES = (NotRunningError, NotResolvedError, PyMongoError, StoreUnavailableError, UnusableDataError)
 
 
 def listed(settings: Settings) -> list[FailedRefund]:
-    """Return all that is to be paid by hand, the longest due first. Raises NotRunningError and PyMongoError."""
+    """Return all that is to be paid by hand, the longest due first.
+
+    Raises NotRunningError, PyMongoError, and UnusableDataError, as while a backup is being restored.
+    """
     return asyncio.run(_listed(with_database(settings)))
 
 
 async def _listed(settings: Settings) -> list[FailedRefund]:
     async with connect(str(settings.mongodb_url)) as client:
-        refunds = FailedRefunds(database_of(client))
+        database = database_of(client)
+        await check_schema(database)
+        refunds = FailedRefunds(database)
         found: list[FailedRefund] = []
         after = None
         while True:

@@ -175,8 +175,10 @@ def _set_role(email: str, *, is_admin: bool, unverified: bool = False) -> None:
         changed = roles.set_role(load_settings(), email, is_admin=is_admin, unverified=unverified)
     except roles.FAILURES as error:
         fail(f"the role was not changed: {error}", exit_code=1)
-    now = "is an administrator" if is_admin else "is no administrator"
-    typer.echo(f"{email} {now}{'' if changed else ' already'}")
+    if is_admin:
+        typer.echo(f"{email} {'is' if changed else 'was'} an administrator{' now' if changed else ' already'}")
+    else:
+        typer.echo(f"{email} {'is no longer' if changed else 'was not'} an administrator")
 
 
 for command in (

@@ -11,8 +11,6 @@ from config import redis_server
 from config.redis_server import UnsuitableRedisError
 from config.settings import Settings
 
-_WITHOUT_MARKET = 2
-
 
 def renew() -> None:
     """Renew all actors of a running market one by one, with the code and the settings of now."""
@@ -35,7 +33,7 @@ def _carry_out(*, are_replicas_renewed: bool) -> None:
         with attached(settings):
             _renew(with_database(settings), are_replicas_renewed=are_replicas_renewed)
     except (UnsuitableRedisError, NotRunningError) as error:
-        fail(str(error), _WITHOUT_MARKET)
+        fail(str(error))
     except HostUnreachableError as error:
         fail(f"{error}: see its log, then repeat this command")
     except StoreUnavailableError as error:
@@ -44,9 +42,9 @@ def _carry_out(*, are_replicas_renewed: bool) -> None:
 
 def _renew(settings: Settings, *, are_replicas_renewed: bool) -> None:
     from actors.processes import on_ray  # noqa: PLC0415 - Ray reads its settings when it is imported
+    from serve_app import replicas  # noqa: PLC0415 - as above
 
+    deployed = replicas.deployed() if are_replicas_renewed else {}
     asyncio.run(on_ray.renew(settings, typer.echo))
     if are_replicas_renewed:
-        from serve_app import replicas  # noqa: PLC0415 - as above
-
-        replicas.renew(settings, typer.echo)
+        replicas.renew(settings, deployed, typer.echo)

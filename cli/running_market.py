@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ DATABASE_FILE = "database.address"
 REDIS_FILE = "redis.address"
 # What Ray calls the cluster that this machine is a node of.
 THIS_CLUSTER = "auto"
+_CONNECT_SECONDS = 1.0
 
 
 class NotRunningError(Exception):
@@ -27,6 +29,17 @@ class RayAddress:
 
     address: str
     environment: dict[str, str]
+
+    def answers(self) -> bool:
+        """Return whether anybody listens there, which Ray itself takes minutes to find out. Blocks for a second."""
+        if self.address == THIS_CLUSTER:
+            return True
+        host, _, port = self.address.rpartition(":")
+        try:
+            with socket.create_connection((host, int(port)), _CONNECT_SECONDS):
+                return True
+        except (OSError, ValueError):
+            return False
 
 
 def with_database(settings: Settings) -> Settings:
@@ -80,6 +93,8 @@ def attached(settings: Settings) -> Iterator[None]:
     Raises NotRunningError.
     """
     place = ray_of(settings)
+    if not place.answers():
+        raise _not_running(settings)
     os.environ.update(place.environment)
     import ray  # noqa: PLC0415 - Ray reads its settings when it is imported
 

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pymongo.errors import PyMongoError
+from pymongo.uri_parser import parse_uri
 
 from config import secret_file, setting_errors
 from config.currencies import MARKET_CURRENCIES
@@ -41,9 +43,27 @@ def _address(*schemes: str) -> AfterValidator:
 
 
 def _address_of(value: str, *schemes: str) -> str:
-    address = urlsplit(value)
-    if address.scheme not in schemes or not address.netloc:
+    try:
+        address = urlsplit(value)
+        is_one = address.scheme in schemes and bool(address.netloc) and (address.port or True)
+    except ValueError:  # whose text would repeat a part of the password
+        raise ValueError("has no valid host and port: write / @ : ? # of a password as %2F %40 %3A %3F %23") from None
+    if not is_one:
         raise ValueError(f"must be an address that starts with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+    return value.rstrip("/")
+
+
+def _mongodb(value: str) -> str:
+    # With several hosts, which only MongoDB's own parser understands. Its texts may repeat a part of the password.
+    if not value.startswith(("mongodb://", "mongodb+srv://")):
+        raise ValueError("must be an address that starts with mongodb:// or mongodb+srv://")
+    try:
+        if value.startswith("mongodb://"):  # the other one asks a name server
+            parse_uri(value)
+    except (PyMongoError, ValueError):
+        raise ValueError(
+            "MongoDB does not understand it: write / @ : ? # of a password as %2F %40 %3A %3F %23"
+        ) from None
     return value.rstrip("/")
 
 
@@ -128,7 +148,7 @@ class Settings(BaseSettings):
     dashboard_port: int = Field(default=8265, ge=0, le=65535)
     data_dir: Path = Path(".holdfast")
     # The addresses can hold passwords, so they stay out of the representation.
-    mongodb_url: Annotated[str, _address("mongodb", "mongodb+srv")] | None = Field(default=None, repr=False)
+    mongodb_url: Annotated[str, AfterValidator(_mongodb)] | None = Field(default=None, repr=False)
     redis_url: Annotated[str, _address("redis", "rediss")] | None = Field(default=None, repr=False)
     jwt_key: Annotated[SecretStr, AfterValidator(_long_enough_to_sign)] | None = None
     stripe_key: SecretStr | None = None

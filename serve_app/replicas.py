@@ -1,12 +1,13 @@
 """The replicas of a running market, which Serve renews when what they are deployed with changes."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ray import serve
 from ray.serve.context import _get_global_client
-from ray.serve.schema import ServeDeploySchema
+from ray.serve.exceptions import RayServeException
+from ray.serve.schema import ApplicationStatus, ServeDeploySchema
 
 from actors.runtime.ports import HostUnreachableError
 from config.settings import Settings
@@ -15,6 +16,12 @@ from serve_app import app
 NAME = "holdfast"
 # Each line of it would cost a request a write. Without the level Serve makes each all the same, and drops it.
 QUIET = {"enable_access_log": False, "log_level": "WARNING"}
+# A rollout of sixteen replicas, four at a time, each of which may take ten seconds to end.
+ROLLOUT_SECONDS = 300
+LOOK_SECONDS = 0.5
+
+# What Serve says of each application, by name.
+Deployed = Mapping[str, Mapping[str, Any]]
 
 
 def deploy(settings: Settings) -> None:
@@ -22,27 +29,64 @@ def deploy(settings: Settings) -> None:
     serve.run(app.build(settings), name=NAME, route_prefix="/", logging_config=QUIET)
 
 
-def renew(settings: Settings, tell: Callable[[str], None]) -> None:
+def deployed() -> Deployed:
+    """Return the applications that Serve runs. Raises HostUnreachableError when it runs none."""
+    try:
+        client: Any = _get_global_client()
+        found: Deployed = client.get_serve_details()["applications"]
+    except RayServeException:
+        found = {}
+    if not found:
+        raise HostUnreachableError("Serve runs no replicas on this cluster")
+    return found
+
+
+def renew(settings: Settings, found: Deployed, tell: Callable[[str], None]) -> None:
     """Renew all replicas: the new ones answer before the old ones end. `tell` is given a line about each application.
 
-    What was deployed from a file is deployed again as it was, with another release. Raises HostUnreachableError when
-    new replicas do not start; the old ones go on then.
+    What was deployed from a file is deployed again as it was, with another release. There are as many as there were.
+    Raises HostUnreachableError when new replicas do not start; the old ones go on then.
     """
-    client: Any = _get_global_client()
-    found: dict[str, Any] = client.get_serve_details()["applications"]
     from_files = [one["deployed_app_config"] for one in found.values() if one.get("deployed_app_config")]
     try:
         if from_files:
-            renewed = {"applications": [_with_another_release(one) for one in from_files]}
-            client.deploy_apps(ServeDeploySchema.model_validate(renewed), _blocking=True)
+            renewed = [one["name"] for one in from_files if _has_release(one)]
+            _deploy_from_files(
+                [_with_another_release(one) if _has_release(one) else one for one in from_files], renewed
+            )
         else:
-            deploy(settings)
-    except (RuntimeError, TimeoutError) as error:
+            renewed = [NAME]
+            (api,) = found[NAME]["deployments"].values()
+            deploy(settings.model_copy(update={"api_replicas": api["deployment_config"]["num_replicas"]}))
+    except TimeoutError as error:
+        raise HostUnreachableError(f"after {ROLLOUT_SECONDS} s not all replicas are new") from error
+    except RuntimeError as error:
         raise HostUnreachableError("a replica did not start") from error
-    for name in found:
+    for name in renewed:
         tell(f"replicas of {name} renewed")
 
 
-def _with_another_release(application: dict[str, Any]) -> dict[str, Any]:
+def _deploy_from_files(applications: list[Mapping[str, Any]], renewed: list[str]) -> None:
+    client: Any = _get_global_client()
+    client.deploy_apps(ServeDeploySchema.model_validate({"applications": applications}))
+    deadline = time.monotonic() + ROLLOUT_SECONDS
+    while waiting := [name for name in renewed if not _is_running(name)]:
+        if time.monotonic() > deadline:
+            raise TimeoutError(waiting)
+        time.sleep(LOOK_SECONDS)
+
+
+def _is_running(name: str) -> bool:
+    status = serve.status().applications[name].status
+    if status == ApplicationStatus.DEPLOY_FAILED:
+        raise RuntimeError(name)
+    return status == ApplicationStatus.RUNNING
+
+
+def _has_release(application: Mapping[str, Any]) -> bool:
+    return "release" in application.get("args", {})
+
+
+def _with_another_release(application: Mapping[str, Any]) -> Mapping[str, Any]:
     release = str(application["args"]["release"]).partition("+")[0]
     return {**application, "args": {**application["args"], "release": f"{release}+{time.time_ns()}"}}

@@ -141,9 +141,12 @@ class Members:
 
     @property
     def generation(self) -> int:
-        """Another number says that callers ask other owners than before."""
+        """Another number says that callers ask other owners than before, or that earlier owners wake nothing more."""
         known = self._known
-        return 2 * known.membership.version + self._new_owners_are_asked(known) if known else 0
+        if known is None:
+            return 0
+        has_left = self.monotonic() - known.seen_at >= LEAVES_SECONDS
+        return 3 * known.membership.version + self._new_owners_are_asked(known) + has_left
 
     def has_left(self, name: str) -> bool:
         """Whether the actor belongs to an earlier membership only, and takes no messages any more."""

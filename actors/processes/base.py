@@ -28,7 +28,8 @@ START_AGAIN_SECONDS = 1.0
 
 # A purchase answers after 12 s at the latest (see purchase_runner.ANSWER_SECONDS).
 DRAIN_SECONDS = 15.0
-END_SECONDS = 30.0
+# Whoever has an actor drain ends it within a moment.
+END_SECONDS = 10.0
 
 logger = structlog.get_logger(__name__)
 
@@ -52,6 +53,7 @@ class HostActor:
         self._members: Members | None = None
         self._has_ended = False
         self._draining = False
+        self._draining_ends: asyncio.TimerHandle | None = None
         self._delivering = 0
         self._answered = asyncio.Event()
         self._answered.set()
@@ -105,7 +107,10 @@ class HostActor:
         It is to be ended then. When nobody does, whoever wanted to having died, it takes messages again.
         """
         self._draining = True
-        asyncio.get_running_loop().call_later(DRAIN_SECONDS + END_SECONDS, self._take_messages_again)
+        if self._draining_ends is not None:
+            self._draining_ends.cancel()
+        again_after = DRAIN_SECONDS + END_SECONDS
+        self._draining_ends = asyncio.get_running_loop().call_later(again_after, self._take_messages_again)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._answered.wait(), DRAIN_SECONDS)
 

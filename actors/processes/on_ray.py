@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from itertools import repeat
 from typing import Any
@@ -69,23 +69,32 @@ logger = structlog.get_logger(__name__)
 
 def create(name: str, settings: Settings, scheduling: Scheduling = SPREAD) -> ActorHandle[Any]:
     """The actor of this name, created if there is none. Blocks for a call to Ray's control service."""
-    module, class_name = CLASSES[names.kind_of(name)]
-    actor_class: Any = ray.remote(getattr(import_module(module), class_name))
-    handle: ActorHandle[Any] = actor_class.options(
-        name=name,
-        namespace=names.namespace(settings),
-        lifetime="detached",
-        get_if_exists=True,
-        num_cpus=0,
-        resources={ray_environment.MARKET_RESOURCE: MARKET_SHARE},
-        # Restarted whenever it dies; its messages are not: the gateway repeats them, by their ids.
-        max_restarts=-1,
-        max_task_retries=0,
-        max_concurrency=10_000,
-        enable_task_events=False,
-        scheduling_strategy=scheduling,
-    ).remote(name, RaySystem())
+    handle: ActorHandle[Any] = (
+        _class_of(names.kind_of(name))
+        .options(
+            name=name,
+            namespace=names.namespace(settings),
+            lifetime="detached",
+            get_if_exists=True,
+            num_cpus=0,
+            resources={ray_environment.MARKET_RESOURCE: MARKET_SHARE},
+            # Restarted whenever it dies; its messages are not: the gateway repeats them, by their ids.
+            max_restarts=-1,
+            max_task_retries=0,
+            max_concurrency=10_000,
+            enable_task_events=False,
+            scheduling_strategy=scheduling,
+        )
+        .remote(name, RaySystem())
+    )
     return handle
+
+
+@cache
+def _class_of(kind: str) -> Any:  # noqa: ANN401 - as Ray has it
+    """The class for Ray, made once: of each one that is made Ray keeps 30 KB for good, here and where it is stored."""
+    module, class_name = CLASSES[kind]
+    return ray.remote(getattr(import_module(module), class_name))
 
 
 async def renew(settings: Settings, tell: Callable[[str], None]) -> None:
@@ -115,44 +124,55 @@ class RayRenewable:
         self._settings = settings
         self._scheduling = scheduling
         self._namespace = names.namespace(settings)
+        self._drained: dict[str, ActorHandle[Any] | None] = {}
 
     async def existing(self) -> list[str]:
         """The names of all actors."""
         return await asyncio.to_thread(named_actors, self._namespace)
 
-    async def drain(self, name: str) -> None:
-        """Has the actor answer what it has, while the program that takes its place is loaded."""
-        module, _ = CLASSES[names.kind_of(name)]
-        here = {ray_environment.MARKET_RESOURCE: MARKET_SHARE}
-        options = {"num_cpus": 0, "resources": here, "scheduling_strategy": self._scheduling}
-        loading: Any = ray.remote(load).options(**options).remote(module)
+    async def drain(self, name: str) -> bool:
+        """Has the actor answer what it has, once the program that takes its place is loaded; whether there is one.
+
+        Raises HostUnreachableError when that program cannot be loaded: the actor goes on then.
+        """
+        await self._load(name)
+        drained = self._drained[name] = await asyncio.to_thread(self._found, name)
         # AttributeError: of a release that could not drain yet.
         with contextlib.suppress(HostUnreachableError, TimeoutError, AttributeError):
             await asyncio.wait_for(Handles(self._namespace).call(name, HostActor.drain), RENEWAL_SECONDS)
-        await loading
+        return drained is not None
+
+    async def _load(self, name: str) -> None:
+        module, _ = CLASSES[names.kind_of(name)]
+        here = {ray_environment.MARKET_RESOURCE: MARKET_SHARE}
+        loading = _loader().options(num_cpus=0, resources=here, scheduling_strategy=self._scheduling).remote(module)
+        try:
+            await asyncio.wait_for(loading, RENEWAL_SECONDS)
+        except (RayError, TimeoutError) as error:
+            raise HostUnreachableError(f"the program of {name} cannot be loaded") from error
 
     async def end(self, name: str) -> None:
-        """Kills it: it has nothing to do any more. Returns when it has gone, though another of its name may be there.
+        """Kills what was drained: it has nothing to do any more. Returns when it has gone. Raises HostUnreachableError.
 
-        The shared host of a ticket that many want creates the next one at once. Raises HostUnreachableError.
+        Another of its name may be there by then, or was before: whoever else ended it has created that.
         """
-        ended = await asyncio.to_thread(self._found, name)
-        if ended is None:
+        drained = self._drained.pop(name, None)
+        if drained is None or await asyncio.to_thread(self._found, name) != drained:
             return
         try:
-            ray.kill(ended)
+            ray.kill(drained)
             async with asyncio.timeout(RENEWAL_SECONDS):
-                while await asyncio.to_thread(self._found, name) == ended:  # noqa: ASYNC110 - Ray tells nobody
+                while await asyncio.to_thread(self._found, name) == drained:  # noqa: ASYNC110 - Ray tells nobody
                     await asyncio.sleep(LOOK_SECONDS)
         except (RayError, TimeoutError) as error:
             raise HostUnreachableError(f"{name} did not end") from error
 
     async def begin(self, name: str) -> None:
-        """Creates the actor, and returns when it has started."""
-        handle = await asyncio.to_thread(create, name, self._settings, self._scheduling)
+        """Creates the actor if there is none by now, and returns when it has started. Raises HostUnreachableError."""
         try:
+            handle = await asyncio.to_thread(create, name, self._settings, self._scheduling)
             await asyncio.wait_for(method_of(handle, HostActor.ready).remote(), RENEWAL_SECONDS)
-        except (RayError, TimeoutError) as error:
+        except (RayError, ValueError, TimeoutError) as error:
             raise HostUnreachableError(f"{name} did not start") from error
 
     def _found(self, name: str) -> ActorHandle[Any] | None:
@@ -160,6 +180,13 @@ class RayRenewable:
             return ray.get_actor(name, self._namespace)
         except ValueError:
             return None  # no actor has this name
+        except RayError as error:
+            raise HostUnreachableError(f"Ray does not say where {name} is") from error
+
+
+@cache
+def _loader() -> Any:  # noqa: ANN401 - as Ray has it
+    return ray.remote(load)
 
 
 def load(module: str) -> None:
@@ -263,13 +290,13 @@ class RayActorDirectory:
             raise HostUnreachableError from error
 
     async def move(self, name: str, node_id: str) -> None:
-        """Renews the actor on another node. Who finds it missing meanwhile creates it there as well."""
+        """Renews the actor, if it is there, on another node. Who finds it missing meanwhile creates it there too."""
         there = self._moving[name] = on_node(node_id)
         actors = RayRenewable(self._settings, there)
         try:
-            await actors.drain(name)
-            await actors.end(name)
-            await actors.begin(name)
+            if await actors.drain(name):
+                await actors.end(name)
+                await actors.begin(name)
         finally:
             del self._moving[name]
 

@@ -21,7 +21,7 @@ from actors.payments.charge_entity import ChargeEntity
 from actors.payments.webhook_events import WebhookEventHandler
 from actors.processes.base import HostActor
 from actors.processes.resources import Resources
-from actors.runtime.ports import HostUnreachableError, Instant, Reply
+from actors.runtime.ports import HostUnreachableError, Instant, Reply, StoreUnavailableError
 from actors.supervision.autoscaler import Autoscaler
 from actors.supervision.delisting import EVERY_SECONDS as DELISTING_SECONDS
 from actors.supervision.delisting import Delisting
@@ -136,9 +136,17 @@ class Supervisor(HostActor):
         with contextlib.suppress(HostUnreachableError):
             self._existing = await self._directory.existing() - {names.SUPERVISOR}
         await self._monitor.check(wanted | self._existing, wanted)
-        idle = [name for name, heartbeat in self._monitor.heartbeats.items() if heartbeat.idle]
+        with contextlib.suppress(StoreUnavailableError):
+            await self._end_who_is_not_needed()
+
+    async def _end_who_is_not_needed(self) -> None:
+        """By fresh knowledge alone: one that was just made a member must not end. Raises StoreUnavailableError."""
+        members = (await self._own_members.fresh()).membership
+        wanted = set(members.names)
+        idle = [name for name, heartbeat in self._monitor.heartbeats.items() if heartbeat.idle and name not in wanted]
         await asyncio.gather(*(self._directory.passivate(name) for name in idle))
-        await self._leavers.end({name for name in self._existing - wanted if not self._is_own(name)})
+        others = {name for name in self._existing - wanted if not self._is_own(name)}
+        await self._leavers.end({name for name in others if members.has_left(name)}, others)
 
     def _is_own(self, name: str) -> bool:
         """Whether the actor is a ticket's that has one while it is in use."""
@@ -147,10 +155,10 @@ class Supervisor(HostActor):
     async def _place_actors(self) -> None:
         """Off the nodes that are being drained, itself last; and evenly, once a minute."""
         _, own_node, _ = self.system.place()
-        placed = {name: heartbeat.node_id for name, heartbeat in self._monitor.heartbeats.items()}
-        await leave(self._directory, placed)
+        await leave(self._directory, self._monitor.heartbeats)
         if own_node in await self._directory.draining() and await self._directory.nodes():
             await self._directory.end(names.SUPERVISOR)  # a replica creates it elsewhere
+            return
         now = asyncio.get_running_loop().time()
         if now - self._spread_at >= SPREAD_SECONDS:
             self._spread_at = now

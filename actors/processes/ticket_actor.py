@@ -65,10 +65,11 @@ class TicketActor(HostActor):
             return False
         quiet_for = asyncio.get_running_loop().time() - self._spoken_to
         has_timer = self._host.has_timer_within(int(IDLE_SECONDS * 1000))
-        return super().is_idle() or (quiet_for >= IDLE_SECONDS and not has_timer and self.is_finished())
+        is_quiet = quiet_for >= IDLE_SECONDS and not has_timer and not self._delivering
+        return super().is_idle() or (is_quiet and self.is_finished())
 
     def is_finished(self) -> bool:
-        return self._commit_relay.is_finished
+        return not self._host.is_busy and self._commit_relay.is_finished
 
     async def leave(self) -> None:
         await self._commit_relay.leave()

@@ -107,6 +107,7 @@ class Host(Generic[State, Command, Answer_co]):
         # One text for all that it holds: every ticket in memory names the commit of its last event.
         self._next_commit = commit_id(writer, 1)
         self._store_away = False
+        self._is_in_turn = False
         self._most = self._limits.turn
 
     async def run(self) -> None:
@@ -116,6 +117,7 @@ class Host(Generic[State, Command, Answer_co]):
         try:
             while True:
                 envelopes = await self._mailbox.take(self._most)
+                self._is_in_turn = True
                 self._meter.on_turn_begin(envelopes)
                 if spans.tracer is None:
                     await self._turn(envelopes)
@@ -123,6 +125,7 @@ class Host(Generic[State, Command, Answer_co]):
                     with spans.turn([envelope.span for envelope in envelopes], self.writer):
                         await self._turn(envelopes)
                 self._meter.on_turn_end()
+                self._is_in_turn = False
         finally:
             alarm.cancel()
 
@@ -159,6 +162,11 @@ class Host(Generic[State, Command, Answer_co]):
         """Whether a timer is due in that time."""
         next_at = self.timers.next_at()
         return next_at is not None and next_at < self._clock.now() + milliseconds
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether messages wait or are being decided, those of timers as well."""
+        return self._is_in_turn or len(self._mailbox) > 0
 
     def signals(self) -> Signals:
         """What this host is like now, in some microseconds."""

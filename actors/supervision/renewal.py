@@ -20,11 +20,14 @@ class Renewable(Protocol):
     async def existing(self) -> Collection[str]:
         """Return the names of all actors."""
 
-    async def drain(self, name: str) -> None:
-        """Have the actor answer what it has and take nothing more; one that is gone or hangs counts as drained."""
+    async def drain(self, name: str) -> bool:
+        """Have the actor answer what it has and take nothing more, and return whether there is one.
+
+        One that hangs counts as drained. Raises HostUnreachableError when none could take its place.
+        """
 
     async def end(self, name: str) -> None:
-        """End the actor for good, and return when it has gone. Raises HostUnreachableError when it does not go."""
+        """End what was drained for good, and return when it has gone. Raises HostUnreachableError if it does not go."""
 
     async def begin(self, name: str) -> None:
         """Create the actor, and return when it has started."""

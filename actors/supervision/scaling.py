@@ -60,13 +60,13 @@ class Scaling:
         StoreUnavailableError when it is not known whether the change was made.
         """
         before = known.membership
-        for name in membership.all_names(hosts):
-            if name not in before.names:
-                await start(name)
-        if before.previous:
-            await asyncio.sleep(max(0.0, known.seen_at + APART_SECONDS - self._members.monotonic()))
         if len(before.previous) >= MOST_PREVIOUS:
             raise OutdatedError(f"version {before.version} followed too many others: wait for two minutes")
+        if before.previous:
+            await asyncio.sleep(max(0.0, known.seen_at + APART_SECONDS - self._members.monotonic()))
+        new = [name for name in membership.all_names(hosts) if name not in before.names]
+        for name in (*new, *filter(before.has_left, new)):  # who comes back may have ended, as it had left
+            await start(name)
         return await self._append(before.version, membership.changed(before, hosts, by=self._by, reason=reason))
 
     async def settle(self) -> None:
@@ -97,22 +97,26 @@ class Scaling:
 
 
 class Leavers:
-    """Ends the actors that are no members any more, when they are idle; one that does not come to that after a minute.
+    """Ends the actors that are no members any more, and did not come to an end by themselves within a minute.
 
-    What it did not relay, the Supervisor recovers as after a death.
+    What one did not relay, the Supervisor recovers as after a death. Others that are no members have ten minutes: an
+    operator may have started them for a change that is not made yet.
     """
 
     PATIENCE_SECONDS = 60.0
+    STRAYS_PATIENCE_SECONDS = 600.0
 
     def __init__(self, directory: ActorDirectory, monotonic: Callable[[], float]) -> None:
         self._directory = directory
         self._monotonic = monotonic
         self._since: dict[str, float] = {}
 
-    async def end(self, leaving: set[str]) -> None:
-        """End those of the actors that have been leaving for too long. Raises HostUnreachableError."""
+    async def end(self, leaving: set[str], strays: set[str]) -> None:
+        """End those that have been leaving, or strays, for too long. Raises HostUnreachableError."""
         now = self._monotonic()
-        self._since = {name: self._since.get(name, now) for name in leaving}
-        for name in [name for name, since in self._since.items() if now - since >= self.PATIENCE_SECONDS]:
-            logger.warning("actor_ended", actor=name, seconds=self.PATIENCE_SECONDS)
-            await self._directory.end(name)
+        self._since = {name: self._since.get(name, now) for name in leaving | strays}
+        for name, since in self._since.items():
+            patience_seconds = self.PATIENCE_SECONDS if name in leaving else self.STRAYS_PATIENCE_SECONDS
+            if now - since >= patience_seconds:
+                logger.warning("actor_ended", actor=name, seconds=patience_seconds)
+                await self._directory.end(name)

@@ -36,16 +36,18 @@ class Nodes(Protocol):
         """Has the actor end, and starts another on this node."""
 
 
-async def leave(directory: Nodes, placed: Mapping[str, str]) -> None:
-    """Move all actors off the nodes that are being drained, one after the other; `placed` says where each is now.
+async def leave(directory: Nodes, heartbeats: dict[str, Heartbeat]) -> None:
+    """Move all actors off the nodes that are being drained, one after the other, and forget what was heard of them.
 
     Raises HostUnreachableError when one does not end or start.
     """
     draining = await directory.draining()
+    placed = {name: heartbeat.node_id for name, heartbeat in heartbeats.items()}
     if not draining & {*placed.values()}:
         return
     for name, node in departures(placed, await directory.nodes(), draining):
         await directory.move(name, node)
+        heartbeats.pop(name, None)
         logger.info("actor_moved", actor=name, node=node, reason="its node is being drained")
 
 
@@ -63,8 +65,8 @@ def departures(placed: Mapping[str, str], nodes: Collection[str], draining: Coll
     return found
 
 
-async def spread(directory: Nodes, shared: AbstractSet[str], heartbeats: Mapping[str, Heartbeat]) -> None:
-    """Move shared actors, one after the other, until no node has two more than another.
+async def spread(directory: Nodes, shared: AbstractSet[str], heartbeats: dict[str, Heartbeat]) -> None:
+    """Move shared actors, one after the other, until no node has two more than another; forget what was heard of them.
 
     Does nothing while an actor has not been heard yet. Raises HostUnreachableError when one does not end or start: it
     is created by the next look at who is missing.
@@ -74,6 +76,7 @@ async def spread(directory: Nodes, shared: AbstractSet[str], heartbeats: Mapping
     placed = {name: heartbeats[name].node_id for name in shared}
     for name, node in moves(placed, await directory.nodes()):
         await directory.move(name, node)
+        heartbeats.pop(name, None)
         logger.info("actor_moved", actor=name, node=node, reason="another node had two more")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from actors.runtime.ports import StoreUnavailableError
 from actors.storage.database import connect, database_of
 from actors.storage.journal import HISTORY_BATCH, MongoJournal
+from actors.storage.schema import UnusableDataError
 from actors.stripe.errors import StripeFailure
 from cli import verify
 from cli.load.report.schema import ScaleEventView, VerificationView
@@ -28,7 +29,7 @@ def verified(settings: Settings) -> VerificationView:
     """Return what ``holdfast verify`` finds. The database's address must be set."""
     try:
         found = asyncio.run(verify.report(settings))
-    except (StoreUnavailableError, StripeFailure) as error:
+    except (StoreUnavailableError, StripeFailure, UnusableDataError) as error:
         return {"state": "not done", "detail": f"the ledgers could not be read: {error}"}
     if found.violations:
         return {"state": "violated", "detail": f"{len(found.violations):,} violations; `holdfast verify` lists them"}

@@ -54,14 +54,16 @@ def run(settings: Settings, plan: Plan, url: str, output: Output, *, is_own_mark
     measurement = _measure(settings, plan, prepared, console)
     report = _report(settings, measurement, url, is_own_market=is_own_market)
     compared = compare(output.earlier, report, output.tolerance) if output.earlier is not None else []
+    if report["verdict"]["exitCode"] == Exit.MET and (worse := [each.name for each in compared if each.is_worse]):
+        reasons = [*report["verdict"]["reasons"], f"worse than before: {', '.join(worse)}"]
+        report["verdict"] = {"result": "not met", "reasons": reasons, "exitCode": Exit.NOT_MET}
     text = markdown(report, compared)
     sys.stdout.write(json.dumps(report) + "\n" if output.as_json else text)
     if output.folder is not None:
         console.print("report: " + ", ".join(map(str, write(report, text, output.folder))), markup=False)
         if not can_draw():
             console.print(WITHOUT_PICTURE, markup=False)
-    code = report["verdict"]["exitCode"]
-    return Exit.NOT_MET if code == Exit.MET and any(each.is_worse for each in compared) else code
+    return report["verdict"]["exitCode"]
 
 
 def _measure(settings: Settings, plan: Plan, prepared: Prepared, console: Console) -> Measurement:

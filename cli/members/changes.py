@@ -19,7 +19,7 @@ from actors.storage.clock import database_clock
 from actors.storage.database import Database, connect, database_of
 from actors.storage.journal import MongoJournal
 from actors.supervision.liveness import EVERY_SECONDS
-from actors.supervision.scaling import Scaling
+from actors.supervision.scaling import OutdatedError, Scaling
 from cli.running_market import with_database
 from config.settings import Settings
 
@@ -112,7 +112,10 @@ def _nearer(size: int, wanted: int) -> int:
 
 
 async def carry_out(market: Market, directory: ActorDirectory, steps: Plan, reason: str, tell: Tell) -> Membership:
-    """Take the steps, and return the last version. Raises OutdatedError, NotChangedError and StoreUnavailableError."""
+    """Take the steps, and return the last version.
+
+    Raises NotChangedError, which says how many steps were taken, and StoreUnavailableError.
+    """
 
     async def start(name: str) -> None:
         try:
@@ -123,15 +126,19 @@ async def carry_out(market: Market, directory: ActorDirectory, steps: Plan, reas
 
     known = await market.members.refresh()
     for number, hosts in enumerate(steps.steps, 1):
-        made = await market.scaling.change(known, hosts, reason, start)
+        try:
+            made = await market.scaling.change(known, hosts, reason, start)
+        except (OutdatedError, NotChangedError) as error:
+            so_far = f"after step {number - 1} of {len(steps.steps)}, version {known.membership.version}"
+            raise NotChangedError(f"{so_far}: {error}" if number > 1 else str(error)) from error
         tell(f"version {made.version}: {_sizes(made.hosts)} (step {number} of {len(steps.steps)})")
         known = await market.members.refresh()
     return known.membership
 
 
 def _sizes(hosts: Hosts) -> str:
-    shared = ", ".join(f"{len(getattr(hosts, kind))} {kind} actors" for kind in KINDS)
-    return f"{shared}, {len(hosts.pinned)} pinned" if hosts.pinned else shared
+    shared = ", ".join(f"{kind.removesuffix('s')} actors: {len(getattr(hosts, kind))}" for kind in KINDS)
+    return f"{shared}, pinned: {len(hosts.pinned)}" if hosts.pinned else shared
 
 
 async def wait(directory: ActorDirectory, made: Membership, tell: Tell) -> None:
@@ -144,8 +151,10 @@ async def wait(directory: ActorDirectory, made: Membership, tell: Tell) -> None:
                 await asyncio.sleep(EVERY_SECONDS)
             await asyncio.sleep(LEAVES_SECONDS if made.version > 1 else 0.0)
     except TimeoutError:
-        who = ", ".join(awaited)
-        raise NotOverError(f"version {made.version} is in force, and all stays correct; {who} is awaited yet") from None
+        who = ", ".join(awaited) or "everybody who asks the actors"
+        raise NotOverError(
+            f"version {made.version} is in force, and all stays correct; still waiting for {who}"
+        ) from None
 
 
 async def _awaited(directory: ActorDirectory, made: Membership) -> list[str]:

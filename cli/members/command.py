@@ -12,7 +12,6 @@ from actors.cluster import names
 from actors.domain.ids import is_id
 from actors.domain.membership import Hosts
 from actors.runtime.ports import StoreUnavailableError
-from actors.supervision.scaling import OutdatedError
 from cli.command_line import fail, load_settings, silence_logs
 from cli.members import changes
 from cli.members.changes import Market, NotChangedError, NotOverError, Plan
@@ -101,17 +100,18 @@ def _carry_out(change: _Change, *, as_json: bool) -> None:
     try:
         with attached(settings):
             settings = with_database(settings)
-            found = asyncio.run(_carried_out(settings, change))
-    except NotOverError as error:
-        fail(str(error), exit_code=_NOT_OVER)
-    except (NotRunningError, NotChangedError, OutdatedError) as error:
+            found, awaited = asyncio.run(_carried_out(settings, change))
+    except (NotRunningError, NotChangedError) as error:
         fail(f"not changed: {error}", exit_code=1)
     except StoreUnavailableError as error:
         fail(f"whether it was changed is not known, the database did not answer ({error}): repeat the command")
     typer.echo(json.dumps(found) if as_json else _line(found))
+    if awaited:
+        fail(awaited, exit_code=_NOT_OVER)
 
 
-async def _carried_out(settings: Settings, change: _Change) -> dict[str, Any]:
+async def _carried_out(settings: Settings, change: _Change) -> tuple[dict[str, Any], str]:
+    """Return what was done, and who is still waited for, nothing when it is over."""
     from actors.processes.on_ray import RayActorDirectory  # noqa: PLC0415 - Ray reads its settings when it is imported
 
     directory = RayActorDirectory(settings)
@@ -119,14 +119,17 @@ async def _carried_out(settings: Settings, change: _Change) -> dict[str, Any]:
         before = (await market.members.refresh()).membership
         plan = await changes.plan(market, await change.wanted(market, before.hosts), at_once=change.at_once)
         _tell(_outlook(plan))
-        version = before.version
+        version, awaited = before.version, ""
         is_changed = bool(plan.steps) and not change.dry_run
         if is_changed:
             made = await changes.carry_out(market, directory, plan, change.reason, _tell)
             version = made.version
             if change.wait:
-                await changes.wait(directory, made, _tell)
-    return _as_json(plan, version, is_changed=is_changed)
+                try:
+                    await changes.wait(directory, made, _tell)
+                except NotOverError as error:
+                    awaited = str(error)
+    return _as_json(plan, version, is_changed=is_changed), awaited
 
 
 def _tell(line: str) -> None:
@@ -158,5 +161,13 @@ def _as_json(plan: Plan, version: int, *, is_changed: bool) -> dict[str, Any]:
 
 
 def _line(found: dict[str, Any]) -> str:
-    numbers = ", ".join(f"{len(found[kind])} {kind}" for kind in ("tickets", "orders", "payments", "pinned"))
-    return f"version {found['version']}: {numbers}{'' if found['changed'] else ' (would be, nothing was changed)'}"
+    kinds = (
+        ("ticket actors", "tickets"),
+        ("order actors", "orders"),
+        ("payment actors", "payments"),
+        ("pinned", "pinned"),
+    )
+    numbers = ", ".join(f"{what}: {len(found[kind])}" for what, kind in kinds)
+    if found["changed"] or not found["steps"]:
+        return f"version {found['version']} has {numbers}"
+    return f"after version {found['version']} there would be {numbers}; nothing was changed"

@@ -78,7 +78,7 @@ class RayWatch:
                 with closing(asks):
                     asks.write(_GREETING)
                     await answers.read(1)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, OverflowError) as error:
             raise AwayError(f"nothing answers at {self._address.address}") from error
 
     async def _connect(self) -> Process:

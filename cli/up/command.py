@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import os
-import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -50,6 +49,7 @@ def up(settings: Settings, console: Console) -> None:
         process_tree.become_subreaper()
         marker, before = process_tree.new_marker(settings.data_dir)
         leftovers.end(settings, before)
+        leftovers.remove_addresses(settings)
         data_dir.remember(settings.data_dir, data_dir.UP, os.getpid())
         settings = checked(settings)
         _warn_of_what_is_not_for_money(settings)
@@ -138,18 +138,9 @@ class _Running:
             for watch in reversed(self._servers):
                 watch.child.stop()
             process_tree.end(self._family.left(), patience_seconds=3)
-            self._clear_up()
+            leftovers.clear_up(self._settings)
             data_dir.forget(self._settings.data_dir, data_dir.UP)
         self._console.print("stopped")
-
-    def _clear_up(self) -> None:
-        """Keep the logs of Ray's last session with the others, and leave no temporary folder."""
-        folder, kept = ray_environment.runtime_folder(self._settings), self._settings.data_dir / "logs" / "ray"
-        session = (folder / "ray" / "session_latest" / "logs").resolve()
-        if session.is_dir():
-            shutil.rmtree(kept, ignore_errors=True)
-            shutil.move(session, kept)
-        shutil.rmtree(folder, ignore_errors=True)
 
     def _end_remains(self) -> None:
         servers = {watch.child.process.pid for watch in self._servers}

@@ -15,7 +15,7 @@ UP = "up"
 
 
 class DataFolderInUseError(Exception):
-    """Another ``holdfast up`` runs on this folder."""
+    """Another command works on this folder."""
 
 
 @contextmanager
@@ -30,7 +30,8 @@ def locked(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise DataFolderInUseError(
-                f"another `holdfast up` is running on {folder}: stop it, or set DATA_DIR (and the ports) for this one"
+                f"another command works on {folder}, such as `holdfast up` or `holdfast backup`: wait until it has "
+                "ended, or set DATA_DIR (and the ports) for this one"
             ) from None
         yield
 
@@ -41,7 +42,7 @@ def remember(folder: Path, name: str, pid: int) -> None:
     noted.parent.mkdir(exist_ok=True)
     process = psutil.Process(pid)
     draft = noted.with_suffix(".new")
-    draft.write_text(json.dumps({"pid": pid, "started": process.create_time()}))
+    draft.write_text(json.dumps({"pid": pid, "started": process.create_time(), "folder": str(folder.resolve())}))
     draft.replace(noted)
 
 
@@ -53,12 +54,15 @@ def forget(folder: Path, name: str) -> None:
 def remembered(folder: Path) -> dict[str, psutil.Process]:
     """Return the noted processes that still run, by name.
 
-    A pid is given to a new process after some time, so the moment of its start has to fit as well.
+    A pid is given to a new process after some time, so the moment of its start has to fit as well. Notes in a copy of a
+    folder are passed over: they name the processes of the original.
     """
     running: dict[str, psutil.Process] = {}
     for noted in sorted((folder / "pids").glob("*.json")):
         try:
             note = json.loads(noted.read_text())
+            if note["folder"] != str(folder.resolve()):
+                continue
             process = psutil.Process(note["pid"])
             if abs(process.create_time() - note["started"]) < 1 and process_tree.is_alive(process):
                 running[noted.stem] = process

@@ -18,7 +18,7 @@ log = structlog.get_logger()
 
 
 def end(settings: Settings, marker: str | None) -> int:
-    """End the processes of an earlier market on DATA_DIR, remove what it kept elsewhere, and return how many they were.
+    """End the processes of an earlier market on DATA_DIR, keep only its logs, and return how many processes they were.
 
     `marker` is that of the earlier market, as far as it is known. Call it only while holding the folder's lock.
     """
@@ -31,8 +31,19 @@ def end(settings: Settings, marker: str | None) -> int:
         log.warning("ending what an earlier market on this folder left running", processes=len(processes))
         process_tree.end(processes, _PATIENCE_SECONDS)
         ended += len(processes)
-    shutil.rmtree(ray_environment.runtime_folder(settings), ignore_errors=True)
+    clear_up(settings)
     return ended
+
+
+def clear_up(settings: Settings) -> None:
+    """Keep the logs of Ray's last session with the others in DATA_DIR, and leave no temporary folder."""
+    folder, kept = ray_environment.runtime_folder(settings), settings.data_dir / "logs" / "ray"
+    session = (folder / "ray" / "session_latest" / "logs").resolve()
+    if session.is_dir():
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.parent.mkdir(exist_ok=True)
+        shutil.move(session, kept)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _left(folder: Path, marker: str | None) -> set[psutil.Process]:

@@ -1,5 +1,6 @@
 """`holdfast drain`: which node is meant, and which nodes cannot be drained. See tests/cluster/ for a node that is."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ from typer.testing import CliRunner
 from actors.processes.nodes import Node
 from cli.drain import NotDrainedError, check, chosen
 from cli.main import app
+from cli.running_market import ADDRESS_FILE
+from config.ports import free_port
 
 HEAD = Node("aaaaaaaa1111", "10.0.0.1", "head", has_market=False, is_draining=False)
 ONE = Node("bbbbbbbb2222", "10.0.0.2", "worker-1", has_market=True, is_draining=False)
@@ -32,8 +35,8 @@ def test_a_name_that_is_not_one_nodes_is_refused_and_all_nodes_are_named(wanted:
     assert all(node.address in str(refused.value) and node.hostname in str(refused.value) for node in NODES)
 
 
-def test_the_head_cannot_be_drained() -> None:
-    with pytest.raises(NotDrainedError, match="it is the head"):
+def test_a_node_without_a_part_of_the_market_such_as_the_head_cannot_be_drained() -> None:
+    with pytest.raises(NotDrainedError, match="no part of the market"):
         check(HEAD, NODES, is_forced=True)
 
 
@@ -52,3 +55,15 @@ def test_without_a_market_the_command_says_so_and_does_nothing(tmp_path: Path, m
     ended = CliRunner().invoke(app, ["drain", "worker-1"])
     assert ended.exit_code == 1
     assert "no market runs on" in ended.stderr
+
+
+def test_the_address_of_a_market_that_was_killed_is_found_to_be_nobodys_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    (tmp_path / ADDRESS_FILE).write_text(f"127.0.0.1:{free_port()}")
+    began = time.monotonic()
+    ended = CliRunner().invoke(app, ["drain", "self"])
+    assert ended.exit_code == 1
+    assert ended.stderr.splitlines() == [f"no market runs on {tmp_path}: start one with `holdfast up`"]
+    assert time.monotonic() - began < 10

@@ -137,6 +137,24 @@ def test_fee_is_known_to_a_hundredth_of_a_percent(value: str, hundredths: int, m
     assert (load().fee_hundredths, load().resale_cap_hundredths) == (hundredths, None)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REDIS_URL", "redis://:sesame/pw@localhost:6379"),
+        ("REDIS_URL", "redis://:sesame@localhost:99999"),
+        ("MONGODB_URL", "mongodb://sesame:p@ss@localhost/holdfast"),
+        ("MONGODB_URL", "mongodb://sesame@localhost:99999/holdfast"),
+    ],
+)
+def test_an_address_that_its_driver_would_not_understand_is_refused_without_a_word_of_it(
+    name: str, value: str, lines_for: Complaints
+) -> None:
+    (line,) = lines_for(**{name: value})
+    assert line.startswith(name)
+    assert "of a password as %2F" in line
+    assert "sesame" not in line
+
+
 def test_no_setting_error_repeats_a_secret(lines_for: Complaints) -> None:
     lines = lines_for(JWT_KEY="too-short-a-secret", MONGODB_URL="http://user:hunter2@db", REDIS_URL="hunter3")
 

@@ -1,3 +1,5 @@
+import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -8,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.up import process_tree
+from cli.up import data_dir, process_tree
 from cli.up.restarter import Restarter
 from cli.up.watchdog import HeartbeatTimer
 from config import ports
@@ -204,6 +206,10 @@ def test_a_copied_folder_does_not_claim_the_processes_of_the_original(
 
     assert process_tree.new_marker(original)[1] == marker
     assert process_tree.new_marker(copy)[1] is None
+    data_dir.remember(original, "up", os.getpid())
+    shutil.copytree(original / "pids", copy / "pids")
+    assert data_dir.remembered(original).keys() == {"up"}
+    assert data_dir.remembered(copy) == {}
 
 
 def test_ports_of_markets_that_have_not_bound_theirs_yet_are_kept_apart() -> None:

@@ -27,8 +27,9 @@ class Actors:
     async def existing(self) -> list[str]:
         return list(self._existing)
 
-    async def drain(self, name: str) -> None:
+    async def drain(self, name: str) -> bool:
         self.told.append(f"drain {name}")
+        return True
 
     async def end(self, name: str) -> None:
         self.told.append(f"end {name}")

@@ -87,8 +87,11 @@ def test_no_node_has_two_more_than_another_afterwards_and_no_actor_moves_twice(a
 
 async def test_all_actors_leave_a_node_that_is_being_drained_each_for_the_emptiest() -> None:
     directory = FakeDirectory({"b", "c"}, draining={"a"})
-    await leave(directory, {"orders-0": "a", "payments-0": "a", "tickets-0": "a", "tickets-1": "b", "tickets-2": "c"})
+    heartbeats = heard(a=("orders-0", "payments-0", "tickets-0"), b=("tickets-1",), c=("tickets-2",))
+    await leave(directory, heartbeats)
     assert directory.moved == [("orders-0", "b"), ("payments-0", "c"), ("tickets-0", "b")]
+    # Where they are now is to be heard first: none moves twice.
+    assert heartbeats.keys() == {"tickets-1", "tickets-2"}
 
 
 @pytest.mark.parametrize(
@@ -98,5 +101,5 @@ async def test_all_actors_leave_a_node_that_is_being_drained_each_for_the_emptie
 )
 async def test_nobody_leaves(nodes: set[str], draining: set[str]) -> None:
     directory = FakeDirectory(nodes, draining)
-    await leave(directory, {"tickets-0": "a", "tickets-1": "b"})
+    await leave(directory, heard(a=("tickets-0",), b=("tickets-1",)))
     assert directory.moved == []
