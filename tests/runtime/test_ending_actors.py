@@ -28,14 +28,30 @@ class FakeRay:
             self.actor = self._successor
 
 
-def renewable(monkeypatch: pytest.MonkeyPatch, fake: FakeRay) -> RayRenewable:
+class Loads(RayRenewable):
+    """What takes an actor's place can be loaded, or cannot."""
+
+    can_load = True
+
+    async def _load(self, name: str) -> None:
+        if not self.can_load:
+            raise HostUnreachableError(name)
+
+
+def renewable(monkeypatch: pytest.MonkeyPatch, fake: FakeRay) -> Loads:
     monkeypatch.setattr(on_ray, "ray", fake)
-    return RayRenewable(Settings())
+    return Loads(Settings())
+
+
+async def drained(monkeypatch: pytest.MonkeyPatch, fake: FakeRay) -> Loads:
+    actors = renewable(monkeypatch, fake)
+    assert await actors.drain("ticket-a") == (fake.actor is not None)
+    return actors
 
 
 async def test_an_actor_whose_name_is_free_afterwards_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeRay()
-    await renewable(monkeypatch, fake).end("ticket-a")
+    await (await drained(monkeypatch, fake)).end("ticket-a")
     assert fake.killed == ["first"]
 
 
@@ -43,18 +59,37 @@ async def test_an_actor_that_has_a_successor_at_once_has_ended_and_the_successor
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fake = FakeRay(successor="second")
-    await renewable(monkeypatch, fake).end("ticket-a")
+    await (await drained(monkeypatch, fake)).end("ticket-a")
     assert (fake.killed, fake.actor) == (["first"], "second")
 
 
 async def test_ending_an_actor_that_does_not_exist_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeRay()
     fake.actor = None
-    await renewable(monkeypatch, fake).end("ticket-a")
+    await (await drained(monkeypatch, fake)).end("ticket-a")
     assert fake.killed == []
 
 
 async def test_an_actor_that_does_not_end_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(on_ray, "RENEWAL_SECONDS", 0.1)
+    actors = await drained(monkeypatch, FakeRay(dies=False))
     with pytest.raises(HostUnreachableError, match="ticket-a did not end"):
-        await renewable(monkeypatch, FakeRay(dies=False)).end("ticket-a")
+        await actors.end("ticket-a")
+
+
+async def test_an_actor_that_somebody_else_renewed_since_it_drained_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeRay()
+    actors = await drained(monkeypatch, fake)
+    fake.actor = "somebody else's"
+    await actors.end("ticket-a")
+    assert fake.killed == []
+
+
+async def test_an_actor_does_not_drain_when_none_could_take_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    actors = renewable(monkeypatch, FakeRay())
+    actors.can_load = False
+    asked: list[str] = []
+    monkeypatch.setattr(on_ray.Handles, "call", lambda _self, name, *_: asked.append(name))
+    with pytest.raises(HostUnreachableError):
+        await actors.drain("ticket-a")
+    assert asked == []

@@ -73,9 +73,11 @@ async def test_a_reply_leaves_only_after_its_commit_is_in_the_journal(market: Lo
     # Everything that could run has run; only the gate is between the decision and its reply.
     await asyncio.wait([reply], timeout=0.1)
     assert not reply.done()
+    assert host.host.is_busy, "who ends an idle actor would lose it"
     assert await market.connections.database["orders"].count_documents({}) == 0
     journal.gate.set()
     assert expect(TicketAnswer, await reply).fresh
+    await eventually(lambda: not host.host.is_busy)
 
 
 async def test_messages_that_arrive_while_a_commit_is_written_go_into_the_next_one(market: LocalMarket) -> None:

@@ -30,7 +30,7 @@ from actors.domain.ticket_commands import ReadTicket
 from actors.runtime.ports import HostUnreachableError, Instant, Reply, StoreUnavailableError
 from actors.supervision.autoscaler import Resize, TicketHosts
 from actors.supervision.hot_tickets_policy import Pin, Unpin
-from actors.supervision.scaling import APART_SECONDS, SETTLED_SECONDS, OutdatedError, Scaling
+from actors.supervision.scaling import APART_SECONDS, SETTLED_SECONDS, Leavers, OutdatedError, Scaling
 from actors.supervision.ticket_scaling import TicketScaling
 from config.settings import Settings
 from tests.simulation.database import Tables
@@ -306,6 +306,63 @@ async def test_new_actors_start_before_the_change_is_made(journal: Journal) -> N
 
     await scaling(journal, process.members, "ann").change(await process.members.fresh(), TWO, "more", start)
     assert begun == [("tickets-1", 1)]
+
+
+async def test_an_actor_that_comes_back_is_started_again_at_the_last_moment_as_it_may_have_ended_by_then(
+    journal: Journal,
+) -> None:
+    process, begun = Process(journal), list[str]()
+
+    async def start(name: str) -> None:
+        begun.append(name)
+
+    await journal.has(GROWN, MembershipChanged(ONE, (ONE, TWO), "operator", "fewer"))
+    known = await process.members.fresh()
+    process.now += APART_SECONDS
+    three = resized(ONE, {names.TICKETS: 3})
+    await scaling(journal, process.members, "ann").change(known, three, "more again", start)
+    assert begun == ["tickets-1", "tickets-2", "tickets-1"]
+
+
+class Ends:
+    """A directory that only ends actors."""
+
+    def __init__(self) -> None:
+        self.ended: list[str] = []
+
+    async def end(self, name: str) -> None:
+        self.ended.append(name)
+
+
+async def test_a_leaver_has_a_minute_and_an_actor_that_scale_may_have_started_ten() -> None:
+    directory, now = Ends(), [0.0]
+    leavers = Leavers(directory, lambda: now[0])  # type: ignore[arg-type]
+    for seconds, ended in (
+        (0.0, []),
+        (Leavers.PATIENCE_SECONDS - 1, []),
+        (Leavers.PATIENCE_SECONDS, ["tickets-1"]),
+        (Leavers.STRAYS_PATIENCE_SECONDS - 1, ["tickets-1"]),
+        (Leavers.STRAYS_PATIENCE_SECONDS, ["tickets-1", "tickets-2"]),
+    ):
+        now[0] = seconds
+        gone = set(directory.ended)
+        await leavers.end({"tickets-1"} - gone, {"tickets-2"} - gone)
+        assert directory.ended == ended
+
+
+async def test_holds_are_woken_anew_when_owners_are_asked_and_when_earlier_ones_wake_nothing_more(
+    journal: Journal,
+) -> None:
+    process = Process(journal)
+    await process.members.refresh()
+    await journal.has(GROWN)
+    await process.members.refresh()
+    seen = [process.members.generation]
+    for seconds in (ASKED_SECONDS, LEAVES_SECONDS - ASKED_SECONDS, 60.0):
+        await process.pass_seconds(seconds)
+        seen.append(process.members.generation)
+    assert len(set(seen[:3])) == 3
+    assert seen[2] == seen[3]
 
 
 async def test_a_change_is_settled_a_minute_and_a_half_after_it_was_seen(journal: Journal) -> None:

@@ -352,7 +352,7 @@ CONTROLS = (
     Control("the order of the line", without_the_order_of_the_line, CALM, 40, commands=250),
     Control("a fee that stays as it was at the hold", without_a_fee_that_stays, UNLUCKY, 20),
     Control("fenced reads of tickets that move", without_fenced_reads, COPIES, 20, placement="dedicated"),
-    Control("fresh knowledge of who the members are", without_fresh_knowledge, CHANGES, 20, commands=400),
+    Control("fresh knowledge of who the members are", without_fresh_knowledge, CHANGES, 80, commands=400),
     Control("fenced reads while tickets move", without_fenced_moves, CHANGES, 20, commands=400),
     Control("the epoch in which events are appended", without_the_epoch, LOSSES, 10),
     Control("the event that was written last", without_the_last_id, replace(CALM, set_back_every=15.0), 20),
