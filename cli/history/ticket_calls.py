@@ -58,6 +58,10 @@ def calls_of(
     return list(_Calls(history, ticket_id, operations, *seen).all())
 
 
+def _may_be_sent_again(operation: Operation) -> bool:
+    return operation.answered - operation.invoked >= _REDELIVERED_SECONDS
+
+
 class _Calls:
     def __init__(
         self,
@@ -99,6 +103,8 @@ class _Calls:
         elif operation.kind is Kind.JOIN and operation.is_certain:
             yield from self._joined(operation)
         else:
+            if operation.kind is Kind.RESERVE and operation.is_certain and _may_be_sent_again(operation):
+                yield self._accepted_at_first(operation)
             yield self._asked(operation)
 
     def _asked(self, operation: Operation) -> Call[Ticket]:
@@ -155,9 +161,22 @@ class _Calls:
                     yield after
 
         is_in_line, during = operation.status in (OK, CREATED), (operation.invoked, operation.answered)
-        if is_in_line or operation.answered - operation.invoked >= _REDELIVERED_SECONDS:
+        if is_in_line or _may_be_sent_again(operation):
             yield Call(*during, takes_effect, required=is_in_line)
         yield Call(*during, is_told, str(operation), only_looks=True) if is_in_line else self._asked(operation)
+
+    def _accepted_at_first(self, operation: Operation) -> Call[Ticket]:
+        """An offer that the first try accepted: what it held may be over when it is sent again, and answered."""
+        requests = list(self._requests(operation))
+
+        def step(ticket: Ticket) -> Iterator[Ticket]:
+            order = ticket.order
+            is_offered = order is not None and order.offer and order.buyer == operation.person
+            if is_offered and not self._is_past(ticket, operation):
+                for request in requests:
+                    yield from {after for after, answer in respond(ticket, request) if answer.status == OK}
+
+        return Call(operation.invoked, operation.answered, step, required=False)
 
     def _requests(self, operation: Operation) -> Iterator[Request]:  # noqa: C901 - a row a kind
         arguments, order_id = operation.arguments, operation.order or ""

@@ -209,3 +209,24 @@ def test_join_that_took_effect_before_its_actor_died_may_be_refused_when_it_is_s
 
 def test_refused_join_that_was_not_sent_again_has_no_effect() -> None:
     assert rules(sold_while_ann_joined((4.7, 5)).history()) == UNEXPLAINED
+
+
+def accepted_and_over_when_ann_is_refused(during: tuple[float, float]) -> Told:
+    """Ann is told that Bea holds the ticket, yet what Ann was offered is seen accepted before."""
+    told = Told(window=5)
+    told.held("bea", (2, 3), "order-1")
+    told.joined("ann", (4, 5), 1)
+    told.cancelled("bea", (6, 7), "order-1")
+    offer = offer_id(TICKET, 5)
+    told.refused(Kind.RESERVE, "ann", during, RESERVED)
+    told.listed("ann", (8.3, 8.4), told.order(offer, version=2, ends=13, created=6.5))
+    told.held("bea", (15, 15.3), "order-2")
+    return told
+
+
+def test_acceptance_of_an_offer_before_its_actor_died_may_be_refused_when_it_is_sent_again() -> None:
+    assert rules(accepted_and_over_when_ann_is_refused((8, 16)).history()) == []
+
+
+def test_refused_reservation_that_was_not_sent_again_accepts_nothing() -> None:
+    assert rules(accepted_and_over_when_ann_is_refused((8, 8.4)).history()) == UNEXPLAINED

@@ -45,6 +45,7 @@ def found(mongodb_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFac
         "STRIPE_WEBHOOK_SECRET": f"{SECRET}webhook",
         "SMTP_URL": f"smtp://holdfast:{SECRET}smtp@127.0.0.1:9",
         "DATA_DIR": folder,
+        "RATE_LIMITS": "off",
         "TICKET_ACTORS": TICKET_ACTORS,
         "API_REPLICAS": 2,
     }

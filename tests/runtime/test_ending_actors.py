@@ -89,7 +89,7 @@ async def test_an_actor_does_not_drain_when_none_could_take_its_place(monkeypatc
     actors = renewable(monkeypatch, FakeRay())
     actors.can_load = False
     asked: list[str] = []
-    monkeypatch.setattr(on_ray.Handles, "call", lambda _self, name, *_: asked.append(name))
+    monkeypatch.setattr("actors.processes.handles.Handles.call", lambda _self, name, *_: asked.append(name))
     with pytest.raises(HostUnreachableError):
         await actors.drain("ticket-a")
     assert asked == []
