@@ -110,39 +110,45 @@ async def test_all_actors_are_renewed_with_new_settings_under_load_without_a_fai
     assert statuses["pay", 201] > TRADERS, "there was to be load"
 
 
-async def test_a_key_is_rotated_in_two_steps_under_load_without_a_failed_request(
-    market: RunningMarket, people: People
-) -> None:
+async def test_a_key_is_rotated_in_two_steps_under_load_without_a_failed_request(market: RunningMarket) -> None:
     old, new = market.key, secrets.token_hex(32)
     before = {replica.pid for replica in market.actors("ServeReplica:holdfast:Api")}
     newcomer = Person(SignedWith(market.url, new))
     assert (await newcomer.posts_ticket()).status_code == 401
     statuses: Counter[tuple[str, int]] = Counter()
     done = asyncio.Event()
+    people = [Person(market, keeps_connections=False) for _ in range(4)]
     async with asyncio.TaskGroup() as trading:
-        for _ in range(TRADERS):
-            trading.create_task(trade(people(), people(), statuses, done))
+        for seller, buyer in zip(people[::2], people[1::2], strict=True):
+            trading.create_task(trade(seller, buyer, statuses, done))
         trading.create_task(sign_up(market, statuses, done))
         try:
             for keys in (f"{old},{new}", f"{new},{old}"):
                 (market.folder / FILE).write_text(f"JWT_KEY={keys}\n")
                 said = await renew(market, "reload")
                 assert said.splitlines() == [*(f"{name} renewed" for name in RENEWED), "replicas of holdfast renewed"]
+                await seconds_until(lambda: has_replicas(market, REPLICAS), SECONDS)
         finally:
             done.set()
+    # A payment that met the renewal of its actor may be under way when it is answered, or be made by its first try.
     good = {("reserve", 201), ("read", 200), ("pay", 201), ("sign up", 201), ("read self", 200)}
-    assert set(statuses) == good, statuses
+    assert good <= set(statuses) <= {*good, ("pay", 200), ("pay", 202)}, statuses
     assert (await newcomer.posts_ticket()).status_code == 201
     after = {replica.pid for replica in market.actors("ServeReplica:holdfast:Api")}
     assert (len(after), before & after) == (REPLICAS, set())
-    await newcomer.leaves()
+    for one in (newcomer, *people):
+        await one.leaves()
+
+
+async def has_replicas(market: RunningMarket, number: int) -> bool:
+    """Whether there are so many: those that were renewed have ended."""
+    return len(await asyncio.to_thread(market.actors, "ServeReplica:holdfast:Api")) == number
 
 
 async def sign_up(market: RunningMarket, statuses: Counter[tuple[str, int]], done: asyncio.Event) -> None:
     """Open accounts, and ask for each with the session that the market gave; any replica may answer."""
     while not done.is_set():
-        # HAProxy closes idle connections when it takes over a configuration.
-        transport = httpx.AsyncHTTPTransport(retries=2)
+        transport = httpx.AsyncHTTPTransport(retries=2, limits=httpx.Limits(max_keepalive_connections=0))
         async with httpx.AsyncClient(base_url=market.url, transport=transport, timeout=30) as http:
             account = {"email": f"{secrets.token_hex(8)}@example.com", "password": secrets.token_hex(16)}
             statuses["sign up", (await http.post("/api/users/signup", json=account)).status_code] += 1

@@ -21,13 +21,16 @@ class Reachable(Protocol):
 
 
 class Person:
-    """Somebody who is signed in. Every method returns the response as it came."""
+    """Somebody who is signed in. Every method returns the response as it came.
 
-    def __init__(self, market: Reachable) -> None:
+    HAProxy closes idle connections when replicas come and go. Browsers send again what met the close of an idle
+    connection; httpx does not, so who is not to meet one keeps none.
+    """
+
+    def __init__(self, market: Reachable, *, keeps_connections: bool = True) -> None:
         self.id, cookie = cookie_for(market.key)
-        # HAProxy closes idle connections when it takes over a configuration, so a connection that broke before any
-        # answer is made anew, as browsers do.
-        transport = httpx.AsyncHTTPTransport(retries=2)
+        limits = httpx.Limits(max_keepalive_connections=None if keeps_connections else 0)
+        transport = httpx.AsyncHTTPTransport(retries=2, limits=limits)
         self._http = httpx.AsyncClient(base_url=market.url, headers={"Cookie": cookie}, timeout=30, transport=transport)
 
     async def posts_ticket(self, price: float = 20, **details: Any) -> httpx.Response:  # noqa: ANN401 - any field
