@@ -45,10 +45,10 @@ def _address(*schemes: str) -> AfterValidator:
 def _address_of(value: str, *schemes: str) -> str:
     try:
         address = urlsplit(value)
-        is_one = address.scheme in schemes and bool(address.netloc) and (address.port or True)
+        _ = address.port  # looked at when it is read
     except ValueError:  # whose text would repeat a part of the password
         raise ValueError("has no valid host and port: write / @ : ? # of a password as %2F %40 %3A %3F %23") from None
-    if not is_one:
+    if address.scheme not in schemes or not address.netloc:
         raise ValueError(f"must be an address that starts with {' or '.join(f'{scheme}://' for scheme in schemes)}")
     return value.rstrip("/")
 

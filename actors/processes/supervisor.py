@@ -155,8 +155,9 @@ class Supervisor(HostActor):
     async def _place_actors(self) -> None:
         """Off the nodes that are being drained, itself last; and evenly, once a minute."""
         _, own_node, _ = self.system.place()
-        await leave(self._directory, self._monitor.heartbeats)
-        if own_node in await self._directory.draining() and await self._directory.nodes():
+        draining = await self._directory.draining()
+        await leave(self._directory, draining, self._monitor.heartbeats)
+        if own_node in draining and await self._directory.nodes():
             await self._directory.end(names.SUPERVISOR)  # a replica creates it elsewhere
             return
         now = asyncio.get_running_loop().time()

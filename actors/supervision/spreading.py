@@ -29,19 +29,15 @@ class Nodes(Protocol):
     async def nodes(self) -> set[str]:
         """The ids of the nodes that actors may be on; not of those that are being drained."""
 
-    async def draining(self) -> set[str]:
-        """The ids of the nodes that are being drained."""
-
     async def move(self, name: str, node_id: str) -> None:
         """Has the actor end, and starts another on this node."""
 
 
-async def leave(directory: Nodes, heartbeats: dict[str, Heartbeat]) -> None:
+async def leave(directory: Nodes, draining: AbstractSet[str], heartbeats: dict[str, Heartbeat]) -> None:
     """Move all actors off the nodes that are being drained, one after the other, and forget what was heard of them.
 
     Raises HostUnreachableError when one does not end or start.
     """
-    draining = await directory.draining()
     placed = {name: heartbeat.node_id for name, heartbeat in heartbeats.items()}
     if not draining & {*placed.values()}:
         return

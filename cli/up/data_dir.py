@@ -58,10 +58,11 @@ def remembered(folder: Path) -> dict[str, psutil.Process]:
     folder are passed over: they name the processes of the original.
     """
     running: dict[str, psutil.Process] = {}
+    here = str(folder.resolve())
     for noted in sorted((folder / "pids").glob("*.json")):
         try:
             note = json.loads(noted.read_text())
-            if note["folder"] != str(folder.resolve()):
+            if note.get("folder", here) != here:  # earlier releases noted none
                 continue
             process = psutil.Process(note["pid"])
             if abs(process.create_time() - note["started"]) < 1 and process_tree.is_alive(process):

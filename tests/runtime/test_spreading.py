@@ -16,17 +16,13 @@ SHARED = ("tickets-0", "tickets-1", "tickets-2", "tickets-3", "orders-0", "payme
 class FakeDirectory:
     """Actors that are where they are said to be, and go where they are told."""
 
-    def __init__(self, nodes: Collection[str], draining: Collection[str] = ()) -> None:
+    def __init__(self, nodes: Collection[str]) -> None:
         self.moved: list[tuple[str, str]] = []
         self.error: type[Exception] | None = None
         self._nodes = set(nodes)
-        self._draining = set(draining)
 
     async def nodes(self) -> set[str]:
         return self._nodes
-
-    async def draining(self) -> set[str]:
-        return self._draining
 
     async def move(self, name: str, node_id: str) -> None:
         if self.error is not None:
@@ -86,9 +82,9 @@ def test_no_node_has_two_more_than_another_afterwards_and_no_actor_moves_twice(a
 
 
 async def test_all_actors_leave_a_node_that_is_being_drained_each_for_the_emptiest() -> None:
-    directory = FakeDirectory({"b", "c"}, draining={"a"})
+    directory = FakeDirectory({"b", "c"})
     heartbeats = heard(a=("orders-0", "payments-0", "tickets-0"), b=("tickets-1",), c=("tickets-2",))
-    await leave(directory, heartbeats)
+    await leave(directory, {"a"}, heartbeats)
     assert directory.moved == [("orders-0", "b"), ("payments-0", "c"), ("tickets-0", "b")]
     # Where they are now is to be heard first: none moves twice.
     assert heartbeats.keys() == {"tickets-1", "tickets-2"}
@@ -100,6 +96,6 @@ async def test_all_actors_leave_a_node_that_is_being_drained_each_for_the_emptie
     ids=["none is drained", "nothing is on it", "there is no other"],
 )
 async def test_nobody_leaves(nodes: set[str], draining: set[str]) -> None:
-    directory = FakeDirectory(nodes, draining)
-    await leave(directory, heard(a=("tickets-0",), b=("tickets-1",)))
+    directory = FakeDirectory(nodes)
+    await leave(directory, draining, heard(a=("tickets-0",), b=("tickets-1",)))
     assert directory.moved == []
