@@ -1,6 +1,7 @@
 """``holdfast actors renew`` and ``holdfast reload``: a running market with the code and the settings of now."""
 
 import asyncio
+import logging
 
 import typer
 
@@ -20,7 +21,8 @@ def renew() -> None:
 def reload() -> None:
     """Bring changed settings, such as a new key, to all actors and replicas of a running market.
 
-    No request fails. Change the file of settings on all nodes first; variables of the environment stay what they were.
+    Requests wait meanwhile. Change the file of settings on all nodes first; variables of the environment stay what they
+    were.
     """
     _carry_out(are_replicas_renewed=True)
 
@@ -44,6 +46,7 @@ def _renew(settings: Settings, *, are_replicas_renewed: bool) -> None:
     from actors.processes import on_ray  # noqa: PLC0415 - Ray reads its settings when it is imported
     from serve_app import replicas  # noqa: PLC0415 - as above
 
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)  # it would tell of each step in words of its own
     deployed = replicas.deployed() if are_replicas_renewed else {}
     asyncio.run(on_ray.renew(settings, typer.echo))
     if are_replicas_renewed:

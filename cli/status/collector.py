@@ -53,7 +53,8 @@ class Collector:
             view = await self._ray.look()
         except AwayError as error:
             return error.status, RayView(nodes=[], actors=[], replicas=[], duties=[])
-        return up(f"{len(view['nodes'])} nodes"), view
+        nodes = len(view["nodes"])
+        return up(f"{nodes} node{'s' * (nodes != 1)}"), view
 
     async def _look_at_the_database(self) -> tuple[ServerStatus, UnsettledPurchases | None]:
         try:
