@@ -1,10 +1,13 @@
 """The replicas of a running market, which Serve renews when what they are deployed with changes."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import ray
 from ray import serve
+from ray.serve._private.common import DeploymentID
 from ray.serve.context import _get_global_client
 from ray.serve.exceptions import RayServeException
 from ray.serve.schema import ApplicationStatus, ServeDeploySchema
@@ -24,9 +27,13 @@ LOOK_SECONDS = 0.5
 Deployed = Mapping[str, Mapping[str, Any]]
 
 
+class FixedNumberError(Exception):
+    """The number of replicas is not for a command to change; says who changes it."""
+
+
 def deploy(settings: Settings) -> None:
     """Have Serve run the marketplace, or renew it; return when it answers. Raises RuntimeError when it does not."""
-    serve.run(app.build(settings), name=NAME, route_prefix="/", logging_config=QUIET)
+    serve.run(app.build(settings), name=NAME, route_prefix="/", logging_config=QUIET, external_scaler_enabled=True)
 
 
 def deployed() -> Deployed:
@@ -56,14 +63,51 @@ def renew(settings: Settings, found: Deployed, tell: Callable[[str], None]) -> N
             )
         else:
             renewed = [NAME]
-            (api,) = found[NAME]["deployments"].values()
-            deploy(settings.model_copy(update={"api_replicas": api["deployment_config"]["num_replicas"]}))
+            deploy(settings.model_copy(update={"api_replicas": _api(found)["target_num_replicas"]}))
     except TimeoutError as error:
         raise HostUnreachableError(f"after {ROLLOUT_SECONDS} s not all replicas are new") from error
     except RuntimeError as error:
         raise HostUnreachableError("a replica did not start") from error
     for name in renewed:
         tell(f"replicas of {name} renewed")
+
+
+def number(found: Deployed) -> int:
+    """Return how many replicas of the API there are to be. Raises FixedNumberError when no command may change that."""
+    if _api(found)["deployment_config"].get("autoscaling_config"):
+        raise FixedNumberError("Serve scales the replicas by itself: see autoscaling_config in its config file")
+    if not found[NAME]["external_scaler_enabled"]:
+        raise FixedNumberError("the config file of Serve has no external_scaler_enabled: true for the application")
+    return int(_api(found)["target_num_replicas"])
+
+
+def scale(wanted: int) -> None:
+    """Have Serve start or end replicas of the API until there are so many."""
+    client: Any = _get_global_client()
+    api = DeploymentID(name=_api(deployed())["name"], app_name=NAME)
+    # Serve offers this over the dashboard's HTTP alone, which a market may not have open.
+    ray.get(client._controller.update_deployment_replicas.remote(api, wanted))  # noqa: SLF001
+
+
+def wait_for(wanted: int, tell: Callable[[str], None]) -> None:
+    """Return when so many replicas of the API answer and the others have ended. `tell` is given each state on the way.
+
+    Raises HostUnreachableError when that takes too long.
+    """
+    deadline = time.monotonic() + ROLLOUT_SECONDS
+    told = ""
+    while (states := Counter(replica["state"] for replica in _api(deployed())["replicas"])) != {"RUNNING": wanted}:
+        if time.monotonic() > deadline:
+            raise HostUnreachableError(f"{wanted} replicas")
+        if (line := ", ".join(f"{count} {state.lower()}" for state, count in sorted(states.items()))) != told:
+            tell(f"replicas: {line}")
+        told = line
+        time.sleep(LOOK_SECONDS)
+
+
+def _api(found: Deployed) -> Mapping[str, Any]:
+    (api,) = found[NAME]["deployments"].values()
+    return dict(api)
 
 
 def _deploy_from_files(applications: list[Mapping[str, Any]], renewed: list[str]) -> None:

@@ -21,6 +21,8 @@ def pytest_configure() -> None:
     Settings.model_config["env_file"] = None
     for name in Settings.model_fields:
         os.environ.pop(name.upper(), None)
+    # Whoever asks Ray before there is one would start a cluster here, in the process of the tests.
+    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
 
 
 def _share_the_ports() -> None:

@@ -11,7 +11,7 @@ import typer
 from actors.cluster import names
 from actors.domain.ids import is_id
 from actors.domain.membership import Hosts
-from actors.runtime.ports import StoreUnavailableError
+from actors.runtime.ports import HostUnreachableError, StoreUnavailableError
 from cli.command_line import fail, load_settings, silence_logs
 from cli.members import changes
 from cli.members.changes import Market, NotChangedError, NotOverError, Plan
@@ -39,6 +39,7 @@ class _Change:
     wait: bool
     at_once: bool
     dry_run: bool
+    api_replicas: int | None = None
 
 
 def scale(  # noqa: PLR0913 - options
@@ -46,25 +47,26 @@ def scale(  # noqa: PLR0913 - options
     ticket_actors: Number = None,
     order_actors: Number = None,
     payment_actors: Number = None,
+    api_replicas: Number = None,
     wait: Wait = True,
     at_once: AtOnce = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Have more or fewer actors of a running market, without a failed request.
+    """Have more or fewer actors and API replicas of a running market, without a failed request.
 
-    In steps of twice or half as many, seven seconds apart. Exits with 1 when somebody else changed them first.
+    Actors in steps of twice or half as many, seven seconds apart. Exits with 1 when somebody else changed them first.
     """
     sizes = {names.TICKETS: ticket_actors, names.ORDERS: order_actors, names.PAYMENTS: payment_actors}
     given = {kind: size for kind, size in sizes.items() if size is not None}
-    if not given:
-        fail("say how many: --ticket-actors, --order-actors or --payment-actors", exit_code=2)
+    if not given and api_replicas is None:
+        fail("say how many: --ticket-actors, --order-actors, --payment-actors or --api-replicas", exit_code=2)
     reason = "scale " + " ".join(f"--{kind.removesuffix('s')}-actors {size}" for kind, size in given.items())
 
     async def wanted(_market: Market, hosts: Hosts) -> Hosts:
         return changes.with_sizes(hosts, sizes)
 
-    _carry_out(_Change(wanted, reason, wait, at_once, dry_run), as_json=as_json)
+    _carry_out(_Change(wanted, reason, wait, at_once, dry_run, api_replicas), as_json=as_json)
 
 
 def pin(ticket: Ticket, *, wait: Wait = True, dry_run: DryRun = False, as_json: AsJson = False) -> None:
@@ -100,14 +102,41 @@ def _carry_out(change: _Change, *, as_json: bool) -> None:
     try:
         with attached(settings):
             settings = with_database(settings)
+            replicas = None if change.api_replicas is None else _number_of_replicas()
             found, awaited = asyncio.run(_carried_out(settings, change))
+            if change.api_replicas is not None:
+                is_changed = change.api_replicas != replicas and not change.dry_run
+                found |= {"changed": found["changed"] or is_changed, "apiReplicas": change.api_replicas}
+                awaited = awaited or (_scale_replicas(change.api_replicas, wait=change.wait) if is_changed else "")
     except (NotRunningError, NotChangedError) as error:
         fail(f"not changed: {error}", exit_code=1)
     except StoreUnavailableError as error:
         fail(f"whether it was changed is not known, the database did not answer ({error}): repeat the command")
-    typer.echo(json.dumps(found) if as_json else _line(found))
+    typer.echo(json.dumps(found) if as_json else _line(found, is_done=not change.dry_run))
     if awaited:
         fail(awaited, exit_code=_NOT_OVER)
+
+
+def _number_of_replicas() -> int:
+    from serve_app import replicas  # noqa: PLC0415 - Ray reads its settings when it is imported
+
+    try:
+        return replicas.number(replicas.deployed())
+    except (HostUnreachableError, replicas.FixedNumberError) as error:
+        raise NotChangedError(str(error)) from error
+
+
+def _scale_replicas(wanted: int, *, wait: bool) -> str:
+    """Return who is still waited for, nothing when it is over."""
+    from serve_app import replicas  # noqa: PLC0415 - Ray reads its settings when it is imported
+
+    replicas.scale(wanted)
+    try:
+        if wait:
+            replicas.wait_for(wanted, _tell)
+    except HostUnreachableError as error:
+        return f"Serve goes on, and all stays correct; still waiting for {error}: is there a node with room for them?"
+    return ""
 
 
 async def _carried_out(settings: Settings, change: _Change) -> tuple[dict[str, Any], str]:
@@ -138,7 +167,7 @@ def _tell(line: str) -> None:
 
 def _outlook(plan: Plan) -> str:
     if not plan.steps:
-        return "nothing is to be changed"
+        return "no ticket moves"
     return (
         f"{plan.moving:.0%} of the tickets move, in {len(plan.steps)} step{'s' * (len(plan.steps) > 1)}; "
         f"the database loads them anew in {plan.loading_ms / 1_000:.1f} s of its time at most"
@@ -160,7 +189,7 @@ def _as_json(plan: Plan, version: int, *, is_changed: bool) -> dict[str, Any]:
     }
 
 
-def _line(found: dict[str, Any]) -> str:
+def _line(found: dict[str, Any], *, is_done: bool) -> str:
     kinds = (
         ("ticket actors", "tickets"),
         ("order actors", "orders"),
@@ -168,6 +197,8 @@ def _line(found: dict[str, Any]) -> str:
         ("pinned", "pinned"),
     )
     numbers = ", ".join(f"{what}: {len(found[kind])}" for what, kind in kinds)
-    if found["changed"] or not found["steps"]:
+    if "apiReplicas" in found:
+        numbers += f", API replicas: {found['apiReplicas']}"
+    if is_done:
         return f"version {found['version']} has {numbers}"
     return f"after version {found['version']} there would be {numbers}; nothing was changed"

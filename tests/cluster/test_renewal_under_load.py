@@ -158,24 +158,30 @@ async def sign_up(market: RunningMarket, statuses: Counter[tuple[str, int]], don
                 statuses["read self", answer.status_code if is_known else 401] += 1
 
 
-async def test_actors_come_and_go_under_load_without_a_failed_request_also_when_some_are_killed(
-    market: RunningMarket, people: People
+async def test_actors_and_replicas_come_and_go_under_load_without_a_failed_request_also_when_actors_are_killed(
+    market: RunningMarket,
 ) -> None:
     statuses: Counter[tuple[str, int]] = Counter()
     done = asyncio.Event()
+    people = [Person(market, keeps_connections=False) for _ in range(2 * MANY_TRADERS)]
     async with asyncio.TaskGroup() as trading:
-        for _ in range(MANY_TRADERS):
-            trading.create_task(trade(people(), people(), statuses, done))
+        for seller, buyer in zip(people[::2], people[1::2], strict=True):
+            trading.create_task(trade(seller, buyer, statuses, done))
         try:
-            more = await scale(market, "--ticket-actors", "4", "--order-actors", "2", "--payment-actors", "2")
+            actors = ("--ticket-actors", "4", "--order-actors", "2", "--payment-actors", "2")
+            more = await scale(market, *actors, "--api-replicas", "3")
+            assert await has_replicas(market, 3)
             at_once = statuses.total()
-            fewer = asyncio.create_task(scale(market, "--ticket-actors", "2", "--order-actors", "1"))
+            fewer = asyncio.create_task(
+                scale(market, "--ticket-actors", "2", "--order-actors", "1", "--api-replicas", "1")
+            )
             await seconds_until(lambda: is_leaving(market), SECONDS)
             for victim in (*market.actors("Supervisor"), *market.actors("TicketActor")[-1:]):
                 victim.kill()
             less = await fewer
         finally:
             done.set()
+    assert await has_replicas(market, 1)
     assert (more["changed"], less["changed"]) == (True, True)
     assert (len(more["tickets"]), len(less["tickets"]), less["version"]) == (4, 2, more["version"] + 1)
     members = {*less["tickets"], *less["orders"], *less["payments"], "supervisor"}
@@ -186,6 +192,8 @@ async def test_actors_come_and_go_under_load_without_a_failed_request_also_when_
     await seconds_until(nobody_else_is_there, SECONDS)
     assert {status for _, status in statuses} <= {200, 201}, statuses
     assert statuses.total() > at_once > MANY_TRADERS, "there was to be load"
+    for one in people:
+        await one.leaves()
 
 
 async def is_leaving(market: RunningMarket) -> bool:

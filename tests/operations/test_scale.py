@@ -55,6 +55,7 @@ def test_a_ticket_that_is_not_pinned_cannot_be_unpinned() -> None:
         (["pin", "12"], "24 hexadecimal digits"),
         (["unpin", "TICKET"], "24 hexadecimal digits"),
         (["scale", "--ticket-actors", "0"], "--ticket-actors"),
+        (["scale", "--api-replicas", "0"], "--api-replicas"),
     ],
 )
 def test_a_command_that_cannot_be_meant_ends_with_2_and_says_why(words: list[str], line: str) -> None:

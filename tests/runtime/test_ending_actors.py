@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.processes import on_ray
+from actors.processes import handles, on_ray
 from actors.processes.on_ray import RayRenewable
 from actors.runtime.ports import HostUnreachableError
 from config.settings import Settings
@@ -39,7 +39,8 @@ class Loads(RayRenewable):
 
 
 def renewable(monkeypatch: pytest.MonkeyPatch, fake: FakeRay) -> Loads:
-    monkeypatch.setattr(on_ray, "ray", fake)
+    for module in (handles, on_ray):
+        monkeypatch.setattr(module, "ray", fake)
     return Loads(Settings())
 
 

@@ -19,10 +19,7 @@ BUS = 10_000
 @contextmanager
 def redis_with(folder: Path, *options: str) -> Iterator[str]:
     """The address of a Redis with these options, which keeps nothing; `folder` is where it works."""
-    port = free_port()
-    # Of a cluster each has a second port, which must not be one that Linux hands out (see config/ports.py) either.
-    while "--cluster-enabled" in options and not (port + BUS < 32_768 and is_free(port + BUS)):
-        port = free_port()
+    port = _free_port_below_its_bus() if "--cluster-enabled" in options else free_port()
     command = [_redis_server(), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
     server = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL)
     try:
@@ -34,3 +31,10 @@ def redis_with(folder: Path, *options: str) -> Iterator[str]:
     finally:
         server.kill()
         server.wait()
+
+
+def _free_port_below_its_bus() -> int:
+    """Return a port for a Redis of a cluster, which listens at a second one: so that one is this worker's own."""
+    while not is_free(port := free_port() - BUS):
+        pass
+    return port
