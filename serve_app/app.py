@@ -1,34 +1,15 @@
 """The API as a Ray Serve application."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from itertools import repeat
-from typing import TypeVar
+from contextlib import AsyncExitStack
 
-import structlog
-from fastapi import FastAPI
-from pymongo.errors import PyMongoError
 from ray import serve
-from ray.exceptions import RayError
 from ray.serve import Application
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
-from actors.processes import on_ray
-from actors.runtime import spans
-from actors.runtime.ports import StoreUnavailableError
-from actors.runtime.retry import retry
-from actors.storage.database import connect, database_of
 from config import logs
 from config.settings import SETTINGS_FILE, Settings, SettingsError, load
-from serve_app.api import create_api
-from serve_app.bootstrap import open_services
-from serve_app.http.error_responses import unavailable
 from serve_app.http.replica_port import listen_at_own_address
-from serve_app.http.replica_shutdown import on_shutdown
-from serve_app.services import Services
 
-_log = structlog.get_logger()
-T = TypeVar("T")
 # Where a replica serves nothing but streams: 20 KB each, and 55 us a message (measured).
 _STREAMS_ALONE = 1_200
 
@@ -46,59 +27,14 @@ class Api:
 
     async def __serve_build_asgi_app__(self) -> ASGIApp:
         """Return the app over services that live as long as the replica. Waits while the database is away."""
+        from serve_app.replica import open_application  # noqa: PLC0415 - a second's work, which who deploys need not do
+
         logs.configure(self._settings.log_level)
-        own = self._settings
-        spans.configure(own.otel_exporter_otlp_endpoint, own.otel_traces_sampler_arg, "holdfast-api")
-        services = await self._open.enter_async_context(open_replica(self._settings))
-        on_shutdown(services.end_streams)
-        api = behind_ray(create_api(services, answers_request_ids=False))  # Serve does
-        on_ray.emit_metrics(self._settings, api.state.request_counts.samples)
-
-        async def without_routes(scope: Scope, receive: Receive, send: Send) -> None:
-            await api(scope, receive, send)
-
-        # In what it takes for FastAPI or Starlette, Serve looks for the route of every request, to name it in metrics.
-        return without_routes
+        return await open_application(self._settings, self._open)
 
     async def __del__(self) -> None:
         """Close the connections when the replica ends."""
         await self._open.aclose()
-
-
-@asynccontextmanager
-async def open_replica(settings: Settings) -> AsyncIterator[Services]:
-    """Connect to the database once, and open the way to the actors and the services on it. Waits while it is away."""
-    if settings.mongodb_url is None:
-        raise ValueError("MONGODB_URL must be known by now")
-    async with connect(settings.mongodb_url) as client, AsyncExitStack() as stack:
-        database = database_of(client)
-        market = await on_ray.connect(settings, database)
-        yield await once_the_database_answers(stack, lambda: open_services(settings, database, market))
-
-
-async def once_the_database_answers(
-    stack: AsyncExitStack, opened: Callable[[], AbstractAsyncContextManager[T]], retry_seconds: float = 1.0
-) -> T:
-    """Return what was opened, to be closed with the stack. Tries again for as long as the database is away."""
-
-    async def open_anew() -> T:
-        return await stack.enter_async_context(opened())
-
-    return await retry(open_anew, (PyMongoError, StoreUnavailableError), repeat(retry_seconds), _is_waiting)
-
-
-def _is_waiting(error: Exception) -> None:
-    _log.warning("waiting_for_the_database", exception=type(error).__name__)
-
-
-def behind_ray(api: FastAPI) -> FastAPI:
-    """Return the app with an answer for requests whose body Ray lost.
-
-    While HAProxy takes a replica for dead its requests come through Serve's own proxy, which hands their bodies on in
-    calls of Ray; those can fail, and nothing has happened by then.
-    """
-    api.add_exception_handler(RayError, unavailable)
-    return api
 
 
 def build(settings: Settings) -> Application:

@@ -92,22 +92,28 @@ class _Running:
         secret_file.read_or_create(self._settings.data_dir / "ray.token")
         if not ray_environment.has_haproxy():
             self._console.print("HAProxy is not here (Ray brings it on Linux only): requests go through Python, slowly")
-        with self._console.status("starting the database"):
-            database_url = self._settings.mongodb_url
-            if database_url is None:
-                database = embedded_servers.start_database(self._settings, self._ports.database)
+        settings = self._settings
+        if settings.mongodb_url is None:
+            environment["MONGODB_URL"] = embedded_servers.database_url(settings, self._ports.database)
+        else:
+            _bring_up_to_date(settings.mongodb_url)
+        if settings.redis_url is None:
+            environment["REDIS_URL"] = embedded_servers.redis_url(settings, self._ports.redis)
+        # Ray takes seconds, and needs neither of them.
+        self._market = MarketChild(settings, environment, self._end_remains)
+        if settings.mongodb_url is None:
+            with self._console.status("starting the database"):
+                database = embedded_servers.start_database(settings, self._ports.database)
                 self._servers.append(Restarter(database))
-                environment["MONGODB_URL"] = database_url = database.url
-                secret_file.write(self._settings.data_dir / DATABASE_FILE, database.url)
-            _bring_up_to_date(database_url)
-        with self._console.status("starting Redis"):
-            if self._settings.redis_url is None:
-                redis = embedded_servers.start_redis(self._settings, self._ports.redis)
+                secret_file.write(settings.data_dir / DATABASE_FILE, database.url)
+                _bring_up_to_date(database.url)
+        if settings.redis_url is None:
+            with self._console.status("starting Redis"):
+                redis = embedded_servers.start_redis(settings, self._ports.redis)
                 self._servers.append(Restarter(redis))
-                environment["REDIS_URL"] = redis.url
-                secret_file.write(self._settings.data_dir / REDIS_FILE, redis.url)
+                secret_file.write(settings.data_dir / REDIS_FILE, redis.url)
         with self._console.status("starting Ray and the market"):
-            self._market = MarketChild(self._settings, environment, self._end_remains)
+            self._market.servers_answer()
             self._wait_until_ready(self._market)
         self._say_where(time.monotonic() - began)
 

@@ -90,6 +90,16 @@ class Server:
         raise ServerError(f"the embedded {self.name} did not start: see {_log(self._folder, self.name)}")
 
 
+def database_url(settings: Settings, port: int) -> str:
+    """Return the address that the embedded database has at this port, also before it is started."""
+    return f"mongodb://{_USER}:{_database_password(settings)}@{_place(port)}&authSource=admin"
+
+
+def redis_url(settings: Settings, port: int) -> str:
+    """Return the address that the embedded Redis has at this port, also before it is started."""
+    return f"redis://:{_redis_password(settings)}@127.0.0.1:{port}/0"
+
+
 def start_database(settings: Settings, port: int | None = None) -> Server:
     """Start the embedded database and return it once it answers: ``mongod`` if it is on PATH, else SecantusDB.
 
@@ -114,16 +124,14 @@ def start_database(settings: Settings, port: int | None = None) -> Server:
             # half of an insert's time.
             "--standalone",
         ]  # fmt: skip
-    password = secret_file.read_or_create(settings.data_dir / "mongodb.password")
-    place = f"127.0.0.1:{port}/holdfast?directConnection=true"
-    url = f"mongodb://{_USER}:{password}@{place}&authSource=admin"
+    password, url = _database_password(settings), database_url(settings, port)
 
     def start(url: str, *options: str) -> Server:
         return _start(settings, "database", url, [*command, *options], lambda: _database_answers(url))
 
     def set_password() -> None:
         """Without `--auth` it believes everybody on this machine, for the second in which its user gets one."""
-        server = start(f"mongodb://{place}")
+        server = start(f"mongodb://{_place(port)}")
         try:
             _set_password(server.url, password)
         finally:
@@ -147,7 +155,7 @@ def start_redis(settings: Settings, port: int | None = None) -> Server:
     """
     port = port or free_port()
     folder = _folder(settings, "redis")
-    password = secret_file.read_or_create(settings.data_dir / "redis.password")
+    password, url = _redis_password(settings), redis_url(settings, port)
     # In a file, as everybody on the machine can read a command line.
     configuration = folder / "password.conf"
     secret_file.write(configuration, f"requirepass {password}\n")
@@ -162,7 +170,6 @@ def start_redis(settings: Settings, port: int | None = None) -> Server:
         "--maxmemory", "0",
         "--maxmemory-policy", "noeviction",
     ]  # fmt: skip
-    url = f"redis://:{password}@127.0.0.1:{port}/0"
     return _start(settings, "redis", url, command, lambda: _redis_answers(url))
 
 
@@ -180,6 +187,18 @@ def _start(settings: Settings, name: str, url: str, command: list[str], answers:
     server = Server(name, url, launch(), launch, answers, settings.data_dir)
     server._wait()  # noqa: SLF001 - this module's own class
     return server
+
+
+def _database_password(settings: Settings) -> str:
+    return secret_file.read_or_create(settings.data_dir / "mongodb.password")
+
+
+def _place(port: int) -> str:
+    return f"127.0.0.1:{port}/holdfast?directConnection=true"
+
+
+def _redis_password(settings: Settings) -> str:
+    return secret_file.read_or_create(settings.data_dir / "redis.password")
 
 
 def _folder(settings: Settings, name: str) -> Path:

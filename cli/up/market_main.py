@@ -40,6 +40,8 @@ def main() -> int:
         ray_market.start_ray(settings, folder, ports)
         # ray.init installed a handler of its own. Half-started, there is nothing to stop in order: Ray ends with us.
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+        if not watchdog.may_go_on():
+            os._exit(1)
         ray_market.start_market(settings)
     except Exception as error:  # noqa: BLE001 - whatever it is, the operator is told
         traceback.print_exc()

@@ -19,7 +19,10 @@ _FIRST_BEAT_SECONDS = 90
 
 
 class MarketChild:
-    """The process that runs Ray, the actors and the marketplace."""
+    """The process that runs Ray, the actors and the marketplace.
+
+    It starts Ray at once, and what works on the database and Redis after `servers_answer`.
+    """
 
     name = "market"
 
@@ -27,12 +30,18 @@ class MarketChild:
         self._settings = settings
         self._environment = environment
         self._end_remains = end_remains
+        self._has_servers = False
         self.process = self._launch()
 
     @property
     def log(self) -> Path:
         """Where the child writes what it has to say."""
         return self._settings.data_dir / "logs" / "market.log"
+
+    def servers_answer(self) -> None:
+        """Tell the child that the database and Redis are there: also one that is started again later."""
+        self._has_servers = True
+        self._heartbeat.tell()
 
     def restart(self) -> None:
         """End the child if it still runs and start it again. It is ready some 15 seconds later."""
@@ -83,4 +92,6 @@ class MarketChild:
                 )
             )
         data_dir.remember(self._settings.data_dir, self.name, process.pid)
+        if self._has_servers:
+            self._heartbeat.tell()
         return process

@@ -1,5 +1,6 @@
-"""The line between ``holdfast up`` and its market child: beats one way, and silence both ways means something."""
+"""The line between ``holdfast up`` and its market child: a word to go on one way, beats the other, and its end."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -13,6 +14,8 @@ class Watchdog:
 
     def __init__(self, on_parent_gone: Callable[[], None]) -> None:
         self._line = socket.socket(fileno=os.dup(0))
+        self._told = threading.Event()
+        self._is_parent_gone = False
         # What the child starts gets an empty standard input instead of the line.
         with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - a device, not a path of ours
             os.dup2(nothing.fileno(), 0)
@@ -25,9 +28,16 @@ class Watchdog:
         except OSError:
             return  # the parent is gone, which the other thread notices
 
+    def may_go_on(self) -> bool:
+        """Wait for the parent's word. Return whether it came, and not the parent's end."""
+        self._told.wait()
+        return not self._is_parent_gone
+
     def _wait_for_the_end(self, on_parent_gone: Callable[[], None]) -> None:
         while self._line.recv(1):
-            pass  # the parent never speaks: all that can come is the end
+            self._told.set()  # the parent says nothing else
+        self._is_parent_gone = True
+        self._told.set()
         on_parent_gone()
 
 
@@ -43,6 +53,11 @@ class HeartbeatTimer:
         """Start the child with its end of the line as standard input."""
         with self._childs:
             return start(self._childs.fileno())
+
+    def tell(self) -> None:
+        """Give the child the word to go on."""
+        with contextlib.suppress(OSError):  # it has ended, which whoever watches it notices
+            self._line.send(b".")
 
     def silence(self) -> float:
         """Return the seconds since the last beat; negative while the first is not due."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from ray.exceptions import ActorUnavailableError
 
-from serve_app.app import behind_ray
+from serve_app.replica import behind_ray
 from tests.api.world import World
 
 SCOPE = {

@@ -10,7 +10,7 @@ from pymongo.errors import AutoReconnect
 from actors.processes import on_ray
 from actors.runtime.ports import StoreUnavailableError
 from config.settings import Settings
-from serve_app.app import once_the_database_answers, open_replica
+from serve_app.replica import once_the_database_answers, open_replica
 
 
 def opened_after(*failures: Exception) -> Callable[[], AbstractAsyncContextManager[str]]:
