@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,16 +12,22 @@ from tests.support.client import Person
 People = Callable[[], Person]
 
 
+@contextmanager
+def market_for(tmp_path_factory: pytest.TempPathFactory, settings: dict[str, str | int]) -> Iterator[RunningMarket]:
+    """A market with these settings, on the database that the tests are given."""
+    folder: Path = tmp_path_factory.mktemp("market")
+    with databases.running(database_choice.choice()) as server:
+        address = {} if server is None else {"mongodb_url": server.url}
+        with running_market(folder, **settings, **address) as running:
+            yield running
+
+
 @pytest.fixture(scope="module")
 def market(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMarket]:
     """A market with the settings that the module asks for in SETTINGS, or that a parameter gives."""
-    settings: dict[str, str | int] = {**getattr(request.module, "SETTINGS", {}), **getattr(request, "param", {})}
-    folder: Path = tmp_path_factory.mktemp("market")
-    with databases.running(database_choice.choice()) as server:
-        if server is not None:
-            settings["mongodb_url"] = server.url
-        with running_market(folder, **settings) as running:
-            yield running
+    settings = {**getattr(request.module, "SETTINGS", {}), **getattr(request, "param", {})}
+    with market_for(tmp_path_factory, settings) as running:
+        yield running
 
 
 @pytest.fixture

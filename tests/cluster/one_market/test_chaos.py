@@ -12,7 +12,6 @@ from tests.chaos.outcome import Hit, Outcome
 from tests.chaos.probe import Probe, probing
 from tests.chaos.records import Answer
 
-SETTINGS = {"max_holds_per_buyer": 10_000}
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 KILLS = 3

@@ -61,8 +61,10 @@ def holdfast_status(market: RunningMarket) -> subprocess.CompletedProcess[bytes]
     return subprocess.run(command, env=market.environment, cwd=market.folder, capture_output=True, check=False)
 
 
-@pytest.mark.usefixtures("collector")
-async def test_status_shows_each_actor_of_a_market_that_works(market: RunningMarket, people: People) -> None:
+async def test_status_shows_each_actor_of_a_market_that_works(
+    market: RunningMarket, people: People, collector: Collector
+) -> None:
+    (before,) = [actor for actor in (await collector.collect())["actors"] if actor["name"] == "tickets-0"]
     ticket = await people().lists()
     assert (await people().reserves(ticket["id"])).status_code == 201
     done = await asyncio.to_thread(holdfast_status, market)
@@ -73,7 +75,9 @@ async def test_status_shows_each_actor_of_a_market_that_works(market: RunningMar
     tickets = actors["tickets-0"]
     assert tickets["writer"] is not None
     assert tickets["writer"].startswith("tickets-0-")
-    assert (tickets["holds"], tickets["entities"], tickets["mailboxDepth"]) == (1, 1, 0)
+    assert (tickets["holds"] or 0) - (before["holds"] or 0) == 1
+    assert (tickets["entities"] or 0) > (before["entities"] or 0)
+    assert tickets["mailboxDepth"] == 0
     assert tickets["counters"].keys() >= {"messages", "turns", "commits", "events"}
     assert {actor["node"] for actor in status["actors"]} == {node["id"] for node in status["nodes"]}
     assert [replica["name"].split("#")[:2] for replica in status["replicas"]] == [["holdfast", "Api"]]

@@ -11,12 +11,12 @@ from benchmarks.support.running_market import RunningMarket
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
-README = Path(__file__).parents[2] / "README.md"
+README = Path(__file__).parents[3] / "README.md"
 
 
 def blocks() -> list[str]:
     """The first purchase, and what the sections on payments and on programs do after it."""
-    marked = README.read_text().partition("tests/cluster/test_readme.py -->")[2]
+    marked = README.read_text().partition("tests/cluster/one_market/test_readme.py -->")[2]
     return re.findall(r"```sh\n(.*?)```", marked, re.DOTALL)[:3]
 
 
