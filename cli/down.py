@@ -1,9 +1,13 @@
-"""``holdfast down``: stops the market on DATA_DIR, also what is left of one that was killed."""
+"""``holdfast down``: stops the market on DATA_DIR, also what is left of one that was killed, or that of a cluster."""
 
+import asyncio
 import contextlib
+from collections.abc import Callable
+from typing import Any, cast
 
 import psutil
 
+from cli.running_market import attached
 from cli.up import data_dir, leftovers, process_tree
 from config.settings import Settings
 
@@ -28,3 +32,19 @@ def stop(settings: Settings) -> bool:
         left = leftovers.end(settings, process_tree.last_marker(folder))
         leftovers.remove_addresses(settings)
     return running is not None or left > 0
+
+
+def stop_on_cluster(settings: Settings, tell: Callable[[str], None]) -> None:
+    """Stop the market on the Ray cluster that this machine is a node of. Ray goes on. `tell` is given a line of each.
+
+    Raises NotRunningError without Ray, and HostUnreachableError when an actor does not end: it goes on with a repeat.
+    """
+    with attached(settings):
+        from ray import serve  # noqa: PLC0415 - Ray reads its settings when it is imported
+
+        from actors.processes import on_ray  # noqa: PLC0415 - as above
+
+        # Replicas would create the Supervisor again. With Serve go its proxies, and HAProxy, on all nodes.
+        cast("Any", serve).shutdown()
+        tell("replicas and proxies ended")
+        asyncio.run(on_ray.end_all(settings, tell))

@@ -10,7 +10,7 @@ import typer
 from pymongo.errors import PyMongoError
 from rich.console import Console
 
-from actors.runtime.ports import StoreUnavailableError
+from actors.runtime.ports import HostUnreachableError, StoreUnavailableError
 from actors.storage.schema import UnusableDataError
 from actors.stripe.errors import StripeFailure
 from cli import admin as roles
@@ -36,6 +36,7 @@ from cli.up.data_dir import DataFolderInUseError
 from cli.up.embedded_servers import ServerError
 from cli.up.start_checks import StartError
 from config.ports import NoFreePortsError
+from config.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Holdfast, a marketplace for tickets to live events.")
 
@@ -67,16 +68,30 @@ def up() -> None:
 
 
 @app.command()
-def down() -> None:
+def down(
+    *, cluster: Annotated[bool, typer.Option("--cluster", help="the market on the Ray cluster of this machine")] = False
+) -> None:
     """Stop the market on DATA_DIR, and what is left of one that was killed."""
     console = Console(highlight=False, soft_wrap=True)
     settings = load_settings()
+    if cluster:
+        _end_on_cluster(settings)
+        return
     try:
         with console.status("stopping"):
             was_there = stopping.stop(settings)
     except (DataFolderInUseError, OSError) as error:
         fail(str(error), exit_code=1)
     console.print("stopped" if was_there else f"no market runs on {settings.data_dir}")
+
+
+def _end_on_cluster(settings: Settings) -> None:
+    try:
+        stopping.stop_on_cluster(settings, typer.echo)
+    except NotRunningError as error:
+        fail(str(error), exit_code=1)
+    except HostUnreachableError as error:
+        fail(f"{error}: repeat this command", exit_code=1)
 
 
 @app.command()

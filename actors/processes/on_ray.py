@@ -108,6 +108,14 @@ async def renew(settings: Settings, tell: Callable[[str], None]) -> None:
     await renewal.renew(RayRenewable(settings), (*known.membership.names, names.SUPERVISOR), tell)
 
 
+async def end_all(settings: Settings, tell: Callable[[str], None]) -> None:
+    """Ends all actors, one by one, when Serve runs no replicas any more. Ray is to be connected.
+
+    Raises HostUnreachableError when one does not end, those before it having ended.
+    """
+    await renewal.end_all(RayRenewable(settings), tell)
+
+
 async def _members(settings: Settings, database: Database, by: str) -> Members:
     """The membership, begun by the settings if nobody did: earlier releases have none. Raises StoreUnavailableError."""
     clock, journal = database_clock(database), MongoJournal(database)

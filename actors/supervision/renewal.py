@@ -47,6 +47,22 @@ async def renew(actors: Renewable, wanted: Sequence[str], tell: Callable[[str], 
         tell(f"{name} {'renewed' if name in wanted else 'ended'}")
 
 
+async def end_all(actors: Renewable, tell: Callable[[str], None]) -> None:
+    """End all actors, once each has answered what it has. `tell` is given a line about each.
+
+    The Supervisor, which would create the others again, is the first. Whoever creates that has to be away by then.
+    """
+    await _end_one(actors, names.SUPERVISOR, tell)
+    for name in _in_order(await actors.existing(), ()):
+        await _end_one(actors, name, tell)
+
+
+async def _end_one(actors: Renewable, name: str, tell: Callable[[str], None]) -> None:
+    if await actors.drain(name):
+        await actors.end(name)
+        tell(f"{name} ended")
+
+
 def _in_order(every: Iterable[str], wanted: Collection[str]) -> list[str]:
     """Shared hosts before the tickets with actors of their own, which they create.
 

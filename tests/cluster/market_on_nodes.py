@@ -28,7 +28,7 @@ from actors.runtime.ports import HostUnreachableError
 from config import ray_environment
 from config.ports import free_port
 from config.settings import SETTINGS_FILE, Settings, load
-from tests.cluster.nodes_that_go import Reachable, given, lost
+from tests.cluster.nodes_that_go import Reachable, given, lost, told
 from tests.support.eventually import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -258,6 +258,9 @@ async def observe(settings: Settings, nodes: Nodes) -> dict[str, Any]:
     await market.seconds_until_all_are_there()
     on_it = [name for name, one in (await market.heartbeats()).items() if one.node_id == nodes.started[2].node_id]
     found["lost"] = await lost(address, lambda: nodes.end(2), market.seconds_until_all_are_there) | {"on it": on_it}
+    found["stopped"] = await told(nodes.address, "down", "--cluster")
+    left = await asyncio.to_thread(shown_by_ray)
+    found["stopped"]["left"] = sorted(left)
     return found
 
 

@@ -90,20 +90,25 @@ async def trading(market: Reachable) -> AsyncIterator[Trade]:
     assert not strange, strange
 
 
+async def told(address: str, *words: str) -> dict[str, Any]:
+    """Give a command of `holdfast`, as an operator does; what it said."""
+    ended = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", "from cli.main import app; app()", *words],
+        env={**os.environ, "RAY_ADDRESS": address},
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+        check=False,
+    )
+    return {"code": ended.returncode, "said": ended.stdout.splitlines(), "told": ended.stderr[-2_000:]}
+
+
 async def given(market: Reachable, address: str, *words: str) -> dict[str, Any]:
-    """Give a command of `holdfast` under load, as an operator does; what it said, and what people were answered."""
+    """Give a command under load; what it said, and what people were answered."""
     async with trading(market) as trade:
-        ended = await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-c", "from cli.main import app; app()", *words],
-            env={**os.environ, "RAY_ADDRESS": address},
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_SECONDS,
-            check=False,
-        )
-    told = ended.stderr[-2_000:]
-    return {"code": ended.returncode, "said": ended.stdout.splitlines(), "told": told, **trade.as_json()}
+        ended = await told(address, *words)
+    return {**ended, **trade.as_json()}
 
 
 async def lost(

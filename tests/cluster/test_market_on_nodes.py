@@ -129,3 +129,12 @@ def test_a_market_that_loses_a_node_is_whole_again(found: dict[str, Any]) -> Non
     assert lost["longest gap"] < 15
     assert lost["seconds until whole"] < 60
     assert lost["statuses"]["201"] > MANY, "there was to be load"
+
+
+def test_a_market_that_is_stopped_on_its_cluster_leaves_no_actor_and_no_part_of_serve(found: dict[str, Any]) -> None:
+    stopped = found["stopped"]
+    assert stopped["code"] == 0, stopped
+    tickets = [f"tickets-{number} ended" for number in range(TICKET_ACTORS)]
+    others = ["payments-0 ended", "orders-0 ended"]
+    assert stopped["said"] == ["replicas and proxies ended", "supervisor ended", *tickets, *others]
+    assert stopped["left"] == []

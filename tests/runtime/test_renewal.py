@@ -22,7 +22,8 @@ class Actors:
 
     def __init__(self, *existing: str) -> None:
         self.told: list[str] = []
-        self._existing = existing
+        self.ends_for_good = False
+        self._existing = list(existing)
 
     async def existing(self) -> list[str]:
         return list(self._existing)
@@ -33,6 +34,8 @@ class Actors:
 
     async def end(self, name: str) -> None:
         self.told.append(f"end {name}")
+        if self.ends_for_good:
+            self._existing.remove(name)
 
     async def begin(self, name: str) -> None:
         self.told.append(f"begin {name}")
@@ -55,6 +58,17 @@ async def test_actors_that_are_not_wanted_any_more_end_and_new_ones_begin() -> N
     # The Supervisor before would create it again.
     ended = [actors.told.index(step) for step in (f"end {own}", "begin supervisor", "end tickets-1")]
     assert ended == sorted(ended)
+
+
+async def test_when_all_actors_end_the_supervisor_is_the_first_as_it_would_create_the_others_again() -> None:
+    lines: list[str] = []
+    actors = Actors("orders-0", "tickets-0", "ticket-abc", "payments-0", "supervisor")
+    actors.ends_for_good = True
+    await renewal.end_all(actors, lines.append)
+    order = ["supervisor", "ticket-abc", "tickets-0", "payments-0", "orders-0"]
+    assert lines == [f"{name} ended" for name in order]
+    assert actors.told == [f"{step} {name}" for name in order for step in ("drain", "end")]
+    assert await actors.existing() == []
 
 
 class Slow(HostActor):
