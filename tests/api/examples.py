@@ -527,8 +527,7 @@ def _lose_the_database(world: World) -> None:
         clock=world.clock,
         public_url=services.settings.public_url,
     )
-    world.api.state.services = replace(
-        services,
+    world.serving(
         users=Users(database),
         outbox=Outbox(database),
         email_tokens=EmailTokens(database),

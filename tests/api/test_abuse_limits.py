@@ -2,12 +2,11 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 
 from config.settings import Settings
-from serve_app.api import create_api
 from serve_app.http.errors import TooManyRequestsError
 from serve_app.security.leaky_buckets import LeakyBuckets, Rate
 from serve_app.security.rate_limits import RateLimits
@@ -42,8 +41,7 @@ async def limits(redis_url: str, time: Time) -> AsyncIterator[RateLimits]:
 
 @pytest.fixture
 def limited(world: World, limits: RateLimits) -> World:
-    services = replace(world.services, limits=limits)
-    return replace(world, services=services, api=create_api(services))
+    return world.serving(limits=limits)
 
 
 def test_bucket_takes_as_many_as_its_rate_says_and_leaks_evenly() -> None:
@@ -171,8 +169,7 @@ class CardTrials:
 @pytest.fixture
 async def trials(world: World, limits: RateLimits, settings: Settings) -> AsyncIterator[CardTrials]:
     async with local_market(settings) as market:
-        services = replace(world.services, limits=limits, market=market)
-        yield CardTrials(replace(world, services=services, api=create_api(services)), market)
+        yield CardTrials(world.serving(limits=limits, market=market), market)
 
 
 async def test_cards_that_ask_for_3d_secure_and_are_given_up_for_the_next_one_count_as_refused(

@@ -20,8 +20,7 @@ CATALOGUES = [MongoCatalogue, EmbeddedCatalogue]
 def world(world: World, request: pytest.FixtureRequest) -> World:
     queries = world.services.queries
     catalogue = request.param(world.database, queries.orders)
-    world.services = replace(world.services, queries=replace(queries, catalogue=catalogue))
-    world.api.state.services = world.services
+    world.serving(queries=replace(queries, catalogue=catalogue))
     return world
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -14,7 +14,6 @@ from actors.domain.ticket_commands import TicketCommand
 from actors.runtime.gateway import Gateway
 from actors.runtime.ports import Instant, Reply
 from config.settings import Settings
-from serve_app.api import create_api
 from tests.api.world import World
 from tests.support.local_market import LocalMarket, local_market
 
@@ -42,8 +41,7 @@ class ThroughAGateway:
 async def traded(world: World, settings: Settings) -> AsyncIterator[World]:
     """The world, with real tickets."""
     async with local_market(settings) as market:
-        services = replace(world.services, market=ThroughAGateway(market))  # type: ignore[arg-type]  # tickets only
-        yield replace(world, api=create_api(services), services=services)
+        yield world.serving(market=ThroughAGateway(market))  # tickets only
 
 
 async def test_one_idempotency_key_for_many_tickets_at_once_holds_one(traded: World) -> None:

@@ -165,7 +165,7 @@ def answer_to(world: World, request: pytest.FixtureRequest) -> AnswerTo:
     async def answer(error: Exception) -> httpx.Response:
         failing: Any = Failing(error)
         queries = replace(world.services.queries, tickets=failing, catalogue=failing)
-        world.api.state.services = replace(world.services, queries=queries, market=failing)
+        world.serving(queries=queries, market=failing)
         return await world.anyone().http.get(request.param)
 
     return answer

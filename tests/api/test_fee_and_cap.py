@@ -1,18 +1,15 @@
 """What the seller gets of a price, and prices that are limited by the face value."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from serve_app.api import create_api
 from tests.api.world import JSON, World
 
 
 def with_settings(world: World, **changes: object) -> World:
     """The market as it is with other settings."""
-    services = replace(world.services, settings=world.services.settings.model_copy(update=changes))
-    return replace(world, api=create_api(services), services=services)
+    return world.serving(settings=world.services.settings.model_copy(update=changes))
 
 
 @pytest.fixture

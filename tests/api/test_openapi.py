@@ -1,12 +1,11 @@
 """The description of the API is true: there is an example for every route and every status that it promises."""
 
 import re
-from typing import Any
 
 import jsonschema
 import pytest
+from fastapi import FastAPI
 
-from serve_app.api import create_api
 from tests.api import account_examples as accounts
 from tests.api import webhook_examples as hooks
 from tests.api.examples import BODY_ROUTES, EXAMPLES, SIGNED_IN
@@ -14,8 +13,8 @@ from tests.api.world import JSON, World
 
 
 @pytest.fixture(scope="session")
-async def document(opened: tuple[Any, ...]) -> JSON:
-    return create_api(opened[0]).openapi()
+def document(api: FastAPI) -> JSON:
+    return api.openapi()
 
 
 async def test_there_is_an_example_for_every_status_of_every_route(document: JSON) -> None:

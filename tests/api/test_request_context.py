@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from actors.runtime import trace
 from config.settings import LoggedRequests
+from serve_app.api import create_api
 from serve_app.http.request_context import RequestContext
 from serve_app.http.request_counts import RequestCounts
 from tests.api.world import World
@@ -138,11 +139,13 @@ async def test_line_of_a_request_names_its_route_and_not_what_was_sent(world: Wo
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_failure_on_our_side_has_a_line_whatever_was_asked(world: World, method: str) -> None:
-    @world.api.get("/broken")
+    api = create_api(world.services)
+
+    @api.get("/broken")
     async def broken() -> None:
         raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE)
 
     with log_lines() as lines:
-        await world.anyone().http.request(method, "/broken")
+        await world.anyone(api).http.request(method, "/broken")
     line = answered(lines)
     assert (line["level"], line["method"], line["route"], line["status"]) == ("warning", method, "/broken", 503)

@@ -1,7 +1,5 @@
 """Registering webhook endpoints: what is refused, what is shown, and to whom."""
 
-from dataclasses import replace
-
 import pytest
 
 from actors.webhooks.delivery import Attempt
@@ -69,8 +67,7 @@ async def test_user_has_ten_endpoints_at_most_and_the_market_as_many_as_it_says(
     assert "10 webhook endpoints" in errors(refused)[0]["message"]
     assert (await person.http.delete(ONE.format(endpoint_id=endpoint["id"]))).status_code == 204
     await registered(person)
-    few = replace(world.services, settings=world.services.settings.model_copy(update={"max_webhook_endpoints": 10}))
-    world.api.state.services = few
+    world.serving(settings=world.services.settings.model_copy(update={"max_webhook_endpoints": 10}))
     assert (await (await world.someone()).http.post(ALL, json=ENDPOINT)).status_code == 409
 
 

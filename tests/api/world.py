@@ -4,7 +4,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -66,6 +66,11 @@ class World:
     clock: ManualClock
     webhook_events: WebhookEventHandler
     address: str = field(default_factory=lambda: f"203.0.{secrets.randbelow(256)}.{secrets.randbelow(256)}")
+
+    def serving(self, **parts: Any) -> "World":  # noqa: ANN401 - any of the services
+        """Return the world with these services in place of its own, to the end of the test."""
+        self.services = self.api.state.services = replace(self.services, **parts)
+        return self
 
     def anyone(self, app: Callable[..., Any] | None = None) -> Person:
         transport = httpx.ASGITransport(app or self.api, client=(self.address, 40_000))

@@ -1,4 +1,4 @@
-from tests.api.conftest import opened, settings, world
+from tests.api.conftest import api, opened, settings, world
 from tests.runtime.conftest import market, market_settings
 
-__all__ = ["market", "market_settings", "opened", "settings", "world"]
+__all__ = ["api", "market", "market_settings", "opened", "settings", "world"]

@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from actors.metrics import registry
 from actors.metrics.emitter import Emitter
+from serve_app.api import create_api
 from serve_app.http.request_context import RequestContext
 from serve_app.http.request_counts import STREAMS, RequestCounts, route_of
 from tests.api.world import World
@@ -87,6 +88,7 @@ async def test_streams_are_routes_of_the_app_and_are_not_counted(world: World) -
 
 
 async def test_the_app_counts_what_it_answers(world: World) -> None:
-    await world.anyone().http.get("/api/tickets")
-    sink = seen(world.api.state.request_counts)
+    api = create_api(world.services)
+    await world.anyone(api).http.get("/api/tickets")
+    sink = seen(api.state.request_counts)
     assert sink.value(registry.REQUESTS, route="GET /api/tickets", outcome="ok") == 1

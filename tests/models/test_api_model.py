@@ -52,6 +52,8 @@ def market(mongodb_url: str, redis_url: str) -> Iterator[ServedMarket]:
         redis_url=redis_url,
         jwt_key=SecretStr("a key that only tests know and trust"),
         max_holds_per_buyer=MOST_HOLDS,
+        argon2_memory_kib=8_192,
+        argon2_iterations=1,
         rate_limits=False,
     )
     with served_market(settings) as served:

@@ -1,11 +1,13 @@
 """What people ask who wait for a ticket that somebody else holds, and what they do with an offer."""
 
+import sys
+
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from tests.models.api_client import Person
 from tests.models.api_machine import METHODS, NEWEST_FIRST, WHO, ApiMachine
-from tests.models.api_model import DECLINED
+from tests.models.api_model import DECLINED, MOST_HOLDS, VISA, WINDOW
 from tests.models.api_views import JSON, Listing
 
 # Cents that a waiter pays more than the price.
@@ -95,6 +97,33 @@ class WaitingMachine(ApiMachine):
         else:
             self.api.tick(max(1, order.ends - self.model.now))
         self.list_own_orders(buyer, limit=100)
+
+    # The end
+
+    def teardown(self) -> None:
+        if sys.exception() is None:
+            self.do_what_is_drawn_seldom()
+        super().teardown()
+
+    def do_what_is_drawn_seldom(self) -> None:
+        """What a broken rule shows itself by is in every history, so that a search for one takes a few of them."""
+        if not all(person.is_in for person in self.people):
+            self.sign_in(knows_it=True)
+        self.cancel(0, "another")
+        self.wait(WINDOW)  # nobody holds too many tickets then
+        self.list_one_more()
+        self.hold_and_pay(100, None, None)
+        for is_closed in (False, True):
+            self.list_one_more()
+            self.wait_in_vain(is_closed=is_closed, ends="gone")
+        self.list_one_more()
+        self.wait_for_an_offer(None, "gone", "accept", None, VISA)
+        for _ in range(MOST_HOLDS):
+            self.list_one_more()
+        self.hold_all_that_is_for_sale(2)
+
+    def list_one_more(self) -> None:
+        self.list_a_ticket(seller=0, price=1_250, begins_in=None, key=None)
 
     def known(self, user_id: str) -> Person:
         return next(person for person in self.people if person.id == user_id)

@@ -138,6 +138,7 @@ class Scene:
     sold: JSON
     endpoint: JSON
     delivery: JSON
+    is_changed: bool = False
 
     @classmethod
     async def of(cls, world: World) -> "Scene":
@@ -194,6 +195,8 @@ class Scene:
             body = {"token": await world.token(MailKind.PASSWORD_RESET, self.seller), "password": ANOTHER_PASSWORD}
         response = await person.http.request(method, url, json=body)
         assert response.status_code < 500, response.text
+        # What is refused changes nothing: the next may ask in the same scene.
+        self.is_changed |= method != "GET" and response.status_code < 400
         return response.status_code
 
 
@@ -209,9 +212,10 @@ async def test_a_new_route_without_an_entry_is_found(world: World) -> None:
 
 @pytest.mark.parametrize("key", MATRIX, ids=" ".join)
 async def test_everybody_gets_the_documented_answer(world: World, key: Key) -> None:
-    found = []
+    found, scene = [], await Scene.of(world)
     for who in ("anonymous", "other", "owner", "admin"):
-        scene = await Scene.of(world)
+        if scene.is_changed:
+            scene = await Scene.of(world)
         person = await (
             {"other": world.someone, "admin": world.admin}[who]() if who in {"other", "admin"} else scene.owner(key)
         )
@@ -223,9 +227,10 @@ async def test_everybody_gets_the_documented_answer(world: World, key: Key) -> N
 async def test_program_is_answered_as_its_owner_where_its_token_has_the_scope_and_refused_elsewhere(
     world: World, key: Key
 ) -> None:
-    needed, found = MATRIX[key].scope, {}
+    needed, found, scene = MATRIX[key].scope, {}, await Scene.of(world)
     for scope in SCOPES:
-        scene = await Scene.of(world)
+        if scene.is_changed:
+            scene = await Scene.of(world)
         found[scope] = await scene.ask(await world.program(await scene.owner(key), scope), key)
     assert found == {scope: MATRIX[key].owner if scope == needed else 403 for scope in SCOPES}
 

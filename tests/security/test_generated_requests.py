@@ -20,8 +20,8 @@ from tests.models.served_market import ServedMarket, served_market
 from tests.support.counting import HOSTILE_REQUESTS
 
 pytestmark = pytest.mark.slow
-# For each route, with right and with wrong values, signed in and not: together some 7,500.
-EXAMPLES = 55
+# For each route, with right and with wrong values, signed in and not: together some 2,000.
+EXAMPLES = 15
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 
 
@@ -110,7 +110,7 @@ def test_every_request_generated_from_the_description_is_answered_as_described(
             asked.ask(operation, GenerationMode.POSITIVE, None)
     record_property(HOSTILE_REQUESTS, asked.count)
     assert sorted(set(asked.wrong)) == []
-    assert asked.count > 4_000
+    assert asked.count > 70 * EXAMPLES
 
 
 def test_an_answer_that_is_not_described_is_found(market: ServedMarket) -> None:

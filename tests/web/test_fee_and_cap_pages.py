@@ -2,12 +2,10 @@
 
 import csv
 import io
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from serve_app.api import create_api
 from tests.api.world import World
 from tests.web.reading import leads_to, opens, sends, submits
 
@@ -16,9 +14,9 @@ from tests.web.reading import leads_to, opens, sends, submits
 def charging(world: World) -> World:
     """A market that keeps 8 % and allows 110 % of the face value."""
     changes = {"fee_percent": Decimal(8), "resale_cap_percent": Decimal(110)}
-    services = replace(world.services, settings=world.services.settings.model_copy(update=changes))
-    world.market.fee = services.settings.fee_hundredths
-    return replace(world, api=create_api(services), services=services)
+    settings = world.services.settings.model_copy(update=changes)
+    world.market.fee = settings.fee_hundredths
+    return world.serving(settings=settings)
 
 
 async def test_sell_form_says_the_fee_and_after_a_preview_what_the_seller_gets(charging: World) -> None:

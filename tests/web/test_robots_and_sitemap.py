@@ -2,13 +2,13 @@
 
 import gzip
 import json
-from dataclasses import replace
 from datetime import datetime
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from actors.storage import sitemap
+from serve_app.api import create_api
 from serve_app.http.timestamps import iso
 from serve_app.web.assets import ASSETS
 from tests.api.world import World
@@ -69,7 +69,7 @@ async def test_security_contact_is_named_where_the_operator_gives_one(world: Wor
     address = "/.well-known/security.txt"
     assert (await world.anyone().http.get(address)).status_code == 404
     settings = world.services.settings.model_copy(update={"security_contact": "mailto:security@example.com"})
-    world.api.state.services = replace(world.services, settings=settings)
+    world.serving(settings=settings)
     response = await world.anyone().http.get(address)
     assert response.headers["content-type"].startswith("text/plain")
     fields = dict(line.split(": ", 1) for line in response.text.splitlines())
@@ -79,12 +79,14 @@ async def test_security_contact_is_named_where_the_operator_gives_one(world: Wor
 
 
 async def test_error_page_names_the_line_of_the_log_and_nothing_of_the_inside(world: World) -> None:
-    @world.api.get("/broken")
+    api = create_api(world.services)
+
+    @api.get("/broken")
     async def broken() -> None:
         raise RuntimeError("a secret of the inside")
 
     with log_lines() as lines:
-        page = await opens(world.anyone(), "/broken")
+        page = await opens(world.anyone(api), "/broken")
     (line,) = lines.all("unexpected_exception")
     assert page.status == 500
     assert line["request"] in page.text
