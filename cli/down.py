@@ -3,12 +3,27 @@
 import contextlib
 
 import psutil
+from rich.console import Console
 
+from cli.command_line import fail, load_settings
 from cli.up import data_dir, leftovers, process_tree
+from cli.up.data_dir import DataFolderInUseError
 from config.settings import Settings
 
 # `holdfast up` stops in order within some 30 s; after this it is ended by force, and the rest with it.
 _PATIENCE_SECONDS = 45
+
+
+def down() -> None:
+    """Stop the market on DATA_DIR, and what is left of one that was killed."""
+    console = Console(highlight=False, soft_wrap=True)
+    settings = load_settings()
+    try:
+        with console.status("stopping"):
+            was_there = stop(settings)
+    except (DataFolderInUseError, OSError) as error:
+        fail(str(error), exit_code=1)
+    console.print("stopped" if was_there else f"no market runs on {settings.data_dir}")
 
 
 def stop(settings: Settings) -> bool:
