@@ -3,16 +3,47 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import psutil
+import typer
+from rich.console import Console
 
-from cli.running_market import attached
+from actors.runtime.ports import HostUnreachableError
+from cli.command_line import fail, load_settings
+from cli.running_market import NotRunningError, attached
 from cli.up import data_dir, leftovers, process_tree
+from cli.up.data_dir import DataFolderInUseError
 from config.settings import Settings
 
 # `holdfast up` stops in order within some 30 s; after this it is ended by force, and the rest with it.
 _PATIENCE_SECONDS = 45
+
+
+def down(
+    *, cluster: Annotated[bool, typer.Option("--cluster", help="the market on the Ray cluster of this machine")] = False
+) -> None:
+    """Stop the market on DATA_DIR, and what is left of one that was killed."""
+    console = Console(highlight=False, soft_wrap=True)
+    settings = load_settings()
+    if cluster:
+        _down_on_cluster(settings)
+        return
+    try:
+        with console.status("stopping"):
+            was_there = stop(settings)
+    except (DataFolderInUseError, OSError) as error:
+        fail(str(error), exit_code=1)
+    console.print("stopped" if was_there else f"no market runs on {settings.data_dir}")
+
+
+def _down_on_cluster(settings: Settings) -> None:
+    try:
+        stop_on_cluster(settings, typer.echo)
+    except NotRunningError as error:
+        fail(str(error), exit_code=1)
+    except HostUnreachableError as error:
+        fail(f"{error}: repeat this command", exit_code=1)
 
 
 def stop(settings: Settings) -> bool:

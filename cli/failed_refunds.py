@@ -1,7 +1,9 @@
 """``holdfast admin failed-refunds``: what buyers are to be paid by hand, and closing an entry when they were."""
 
 import asyncio
+from typing import Annotated
 
+import typer
 from pymongo.errors import PyMongoError
 from rich.console import Console
 
@@ -17,10 +19,13 @@ from actors.storage.database import connect, database_of
 from actors.storage.failed_refunds import FailedRefund, FailedRefunds
 from actors.storage.journal import MongoJournal
 from actors.storage.schema import UnusableDataError, check_schema
+from cli.command_line import fail, load_settings
 from cli.running_market import NotRunningError, attached, with_database
 from config.settings import Settings
 from serve_app.http.paging import LARGEST_LIMIT
 from serve_app.http.timestamps import iso
+
+app = typer.Typer(no_args_is_help=True, help="Refunds that failed: buyers who are to be paid another way.")
 
 # Who says so, in the journal: somebody who may run commands on this machine. Administrators have ids.
 OPERATOR = "operator"
@@ -31,7 +36,27 @@ class NotResolvedError(Exception):
 
 
 # What keeps the list from being read or an entry from being closed, each with one line that says why.
-FAILURES = (NotRunningError, NotResolvedError, PyMongoError, StoreUnavailableError, UnusableDataError)
+_FAILURES = (NotRunningError, NotResolvedError, PyMongoError, StoreUnavailableError, UnusableDataError)
+
+
+@app.command(name="list")
+def list_failed_refunds() -> None:
+    """Show what buyers are to be paid by hand, the longest due first."""
+    try:
+        found = listed(load_settings())
+    except _FAILURES as error:
+        fail(f"the list could not be read: {error}", exit_code=1)
+    show(found, Console(highlight=False, soft_wrap=True))
+
+
+@app.command(name="resolve")
+def resolve_failed_refund(order_id: Annotated[str, typer.Argument(help="the order whose buyer was paid")]) -> None:
+    """Note that a buyer was paid another way; the journal says that the operator said so."""
+    try:
+        resolve(load_settings(), order_id)
+    except _FAILURES as error:
+        fail(f"nothing was changed: {error}", exit_code=1)
+    typer.echo(f"the buyer of order {order_id} was paid by hand")
 
 
 def listed(settings: Settings) -> list[FailedRefund]:

@@ -12,7 +12,10 @@ from config import redis_server
 from config.redis_server import UnsuitableRedisError
 from config.settings import Settings
 
+app = typer.Typer(no_args_is_help=True, help="The market's actors on the Ray cluster of this machine.")
 
+
+@app.command()
 def renew() -> None:
     """Renew all actors of a running market one by one, with the code and the settings of now."""
     _carry_out(are_replicas_renewed=False)

@@ -1,20 +1,43 @@
 """``holdfast verify``: compares the orders with what Stripe has, to the cent."""
 
-from typing import Any
+import asyncio
+import json
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
 from actors.domain.money import format_amount
 from actors.payments.reconciliation import ReconciliationReport, Violation
 from actors.processes.stripe_account import open_account
+from actors.runtime.ports import StoreUnavailableError
 from actors.storage.clock import database_clock
 from actors.storage.database import connect, database_of
 from actors.storage.ledger_reader import reconcile
-from actors.storage.schema import check_schema
+from actors.storage.schema import UnusableDataError, check_schema
+from actors.stripe.errors import StripeFailure
+from cli.command_line import fail, load_settings
+from cli.running_market import NotRunningError, with_database
 from config.settings import Settings
 
 _SHOWN = 20
+
+
+def verify(*, in_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
+    """Compare the orders with what Stripe has, to the cent. Exits with 1 when a rule does not hold."""
+    try:
+        found = asyncio.run(report(with_database(load_settings())))
+    except (NotRunningError, UnusableDataError) as error:
+        fail(str(error), exit_code=1)
+    except (StoreUnavailableError, StripeFailure) as error:
+        fail(f"the ledgers could not be read: {error}", exit_code=1)
+    if in_json:
+        typer.echo(json.dumps(as_json(found)))
+    else:
+        show(found, Console(highlight=False))
+    if found.violations:
+        raise typer.Exit(1)
 
 
 async def report(settings: Settings) -> ReconciliationReport:

@@ -14,8 +14,6 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from pymongo.errors import PyMongoError
-from pymongo.uri_parser import parse_uri
 
 from config import secret_file, setting_errors
 from config.currencies import MARKET_CURRENCIES
@@ -57,6 +55,10 @@ def _mongodb(value: str) -> str:
     # With several hosts, which only MongoDB's own parser understands. Its texts may repeat a part of the password.
     if not value.startswith(("mongodb://", "mongodb+srv://")):
         raise ValueError("must be an address that starts with mongodb:// or mongodb+srv://")
+    # pymongo takes longer to import than everything else here.
+    from pymongo.errors import PyMongoError  # noqa: PLC0415 - as said above
+    from pymongo.uri_parser import parse_uri  # noqa: PLC0415 - as said above
+
     try:
         if value.startswith("mongodb://"):  # the other one asks a name server
             parse_uri(value)

@@ -2,12 +2,28 @@
 
 import time
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from cli.command_line import fail
 from cli.history.linearizability import violations
-from cli.history.operations import read_history
+from cli.history.operations import HistoryError, read_history
+
+
+def check_history(file: Annotated[Path, typer.Argument(help="what `holdfast load contend` wrote")]) -> None:
+    """Check that what people were told can be explained by some order of their requests (linearizability)."""
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        is_explained = check(file, console)
+    except OSError as error:
+        fail(f"{file} cannot be read: {error.strerror}", exit_code=2)
+    except HistoryError as error:
+        fail(str(error), exit_code=2)
+    if not is_explained:
+        raise typer.Exit(1)
 
 
 def check(file: Path, console: Console) -> bool:

@@ -7,10 +7,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 import typer
 import yaml
+from typer.core import TyperGroup
 
 from actors.metrics.registry import METRICS
 from cli.main import app
@@ -122,10 +122,11 @@ def test_every_alert_has_a_runbook_with_the_same_questions_and_no_runbook_is_lef
 @pytest.mark.parametrize("words", [line.split() for line in COMMANDS if line.startswith("holdfast ")], ids=" ".join)
 def test_a_command_of_a_runbook_is_one_of_holdfast_with_all_that_it_needs(words: list[str]) -> None:
     command: Any = typer.main.get_command(app)
-    _, *rest = words
-    while isinstance(command, click.Group):
-        command = command.commands[rest.pop(0)]
-    assert command.make_context(command.name, rest).command is command
+    context = command.make_context(words[0], words[1:])
+    while isinstance(context.command, TyperGroup):
+        name, command, rest = context.command.resolve_command(context, [*context._protected_args, *context.args])
+        context = command.make_context(name, rest, parent=context)
+    assert context.args == []
 
 
 def test_panels_have_places_of_their_own() -> None:

@@ -11,9 +11,9 @@ from pydantic import SecretStr
 
 from actors.domain.ticket_values import OrderStatus
 from actors.storage.users import Users
-from cli.seed import command
-from cli.seed.command import Plan, SeedError, seed
+from cli.seed import seeding
 from cli.seed.plausible import plausible_ticket
+from cli.seed.seeding import Plan, SeedError, seed
 from config.settings import Settings
 from serve_app.accounts.password_hashes import Argon2Cost, Passwords
 from serve_app.schemas.body import Rules
@@ -93,4 +93,4 @@ async def test_seeded_market_is_seeded_again_only_on_demand(market: LocalMarket)
 def test_seeding_is_refused_in_production_and_where_money_is_real(changed: dict[str, object]) -> None:
     settings = Settings(holdfast_env="test").model_copy(update=changed)
     with pytest.raises(SeedError, match="trying things out"):
-        command.run(settings, Plan(tickets=1, people=2, sales=0, number=1))
+        seeding.run(settings, Plan(tickets=1, people=2, sales=0, number=1))
