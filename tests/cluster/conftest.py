@@ -9,7 +9,7 @@ from benchmarks.support.running_market import RunningMarket, running_market
 from tests.support import database_choice
 from tests.support.client import Person
 
-People = Callable[[], Person]
+People = Callable[..., Person]
 
 
 @contextmanager
@@ -35,8 +35,8 @@ async def people(market: RunningMarket) -> AsyncIterator[People]:
     """Make people; they leave at the end."""
     here: list[Person] = []
 
-    def person() -> Person:
-        here.append(Person(market))
+    def person(*, keeps_connections: bool = True) -> Person:
+        here.append(Person(market, keeps_connections=keeps_connections))
         return here[-1]
 
     yield person

@@ -26,12 +26,12 @@ PLACEMENTS = pytest.mark.parametrize(
 )
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, PLACEMENTS]
 
-SECONDS = 25
+SECONDS = 18
 TICKETS = 8
 BUYERS = 12
 ACTORS = ("TicketActor", "OrderActor", "PaymentActor")
 # After so many seconds there are so many ticket actors.
-CHANGES = ((4.0, 3), (14.0, 1))
+CHANGES = ((4.0, 3), (11.0, 1))
 BETWEEN_KILLS_SECONDS = (2.0, 5.0)
 LONGEST_LOAD_SECONDS = 150
 CHECK_SECONDS = 60
