@@ -16,7 +16,7 @@ from cli.load.report.schema import REPORT
 from cli.load.summaries import SUMMARIES
 from cli.main import app
 from tests.load.support.server import Server, market, server
-from tests.operations.test_commands import run
+from tests.support.command_line import run
 from tests.support.eventually import eventually
 
 BRIEF = ("--ramp", "0s", "--duration", "500ms", "--buyers", "2")

@@ -18,9 +18,9 @@ from actors.storage.database import Database, connect, database_of
 from actors.storage.journal import MongoJournal
 from actors.storage.schema import UnusableDataError, check_schema
 from tests.operations.archiving import archived, everything_in, files_in, is_relayed, withdrawn
-from tests.operations.test_commands import run
 from tests.operations.test_rebuild import ALL, raw
 from tests.support.buying import an_order
+from tests.support.command_line import run
 from tests.support.eventually import eventually
 from tests.support.local_market import LocalMarket
 from tests.support.refunding import a_sale

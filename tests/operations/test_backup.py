@@ -38,9 +38,9 @@ from cli.up import data_dir
 from cli.up.data_dir import DataFolderInUseError
 from config.settings import Settings
 from holdfast.events.partitions import EPOCH_KEYS
-from tests.operations.test_commands import run
 from tests.operations.test_rebuild import ALL, after_trading, raw
 from tests.support.buying import VISA, an_order
+from tests.support.command_line import run, spawn
 from tests.support.event_streams import published_events
 from tests.support.eventually import eventually
 from tests.support.examples import NOW, new_id
@@ -154,7 +154,7 @@ async def test_a_restore_that_was_killed_is_done_again_and_nobody_works_on_half_
     await eventually(lambda: _has_commits(target), seconds=30)
     killed.kill()
     await killed.wait()
-    refused = await asyncio.to_thread(run, tmp_path, "up", MONGODB_URL=target_url)
+    refused = await asyncio.to_thread(spawn, tmp_path, "up", MONGODB_URL=target_url)
     assert (refused.returncode, refused.stderr.count("\n")) == (1, 1), refused.stderr
     assert "restore into this database is unfinished" in refused.stderr
     with pytest.raises(BackupError, match="another backup"):

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,16 +13,9 @@ from actors.domain.ticket_values import CancelReason, Order, OrderStatus
 from actors.read_model.projections import charge_document, order_document
 from actors.storage.database import connect, database_of
 from actors.storage.users import User, Users
-from benchmarks.support.running_market import HOLDFAST, RunningMarket
 from config.ports import free_port
+from tests.support.command_line import run, spawn
 from tests.support.examples import SALE, START, creation, order_of, reservation, ticket_after
-
-
-def run(folder: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    environment = {**RunningMarket(folder).environment, **settings}
-    return subprocess.run(
-        [HOLDFAST, *words], env=environment, cwd=folder, check=False, capture_output=True, text=True, timeout=60
-    )
 
 
 @pytest.mark.parametrize("command", ["status", "verify", "load purchases-under-faults"])
@@ -46,7 +38,7 @@ def test_without_a_market_a_command_says_how_to_start_one(tmp_path: Path, comman
     ],
 )
 def test_a_start_that_fails_says_why_in_one_line(tmp_path: Path, settings: dict[str, str], said: str) -> None:
-    done = run(tmp_path, "up", **settings)
+    done = spawn(tmp_path, "up", **settings)
     assert done.returncode in {1, 2}
     assert said in done.stderr
     assert done.stderr.count("\n") == 1, done.stderr
@@ -57,14 +49,14 @@ def test_a_port_that_is_taken_is_reported_in_one_line(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", free_port()))
         taken.listen()
-        done = run(tmp_path, "up", HTTP_PORT=str(taken.getsockname()[1]))
+        done = spawn(tmp_path, "up", HTTP_PORT=str(taken.getsockname()[1]))
     assert done.returncode == 1
     assert "is taken by another program: stop it, or set HTTP_PORT" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
 def test_a_database_that_refuses_its_password_is_reported_in_one_line(tmp_path: Path, mongodb_url: str) -> None:
-    done = run(tmp_path, "up", MONGODB_URL=f"mongodb://market:hunter2@{mongodb_url.partition('@')[2]}")
+    done = spawn(tmp_path, "up", MONGODB_URL=f"mongodb://market:hunter2@{mongodb_url.partition('@')[2]}")
     assert done.returncode == 1
     assert "the database at MONGODB_URL refuses us (code 18)" in done.stderr
     assert done.stderr.count("\n") == 1
@@ -72,14 +64,14 @@ def test_a_database_that_refuses_its_password_is_reported_in_one_line(tmp_path: 
 
 
 def test_a_database_that_does_not_answer_is_reported_in_one_line(tmp_path: Path) -> None:
-    done = run(tmp_path, "verify", MONGODB_URL="mongodb://127.0.0.1:1/holdfast")
+    done = spawn(tmp_path, "verify", MONGODB_URL="mongodb://127.0.0.1:1/holdfast")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "the ledgers could not be read" in done.stderr
 
 
 def test_a_load_without_a_market_at_its_port_is_reported_in_one_line(tmp_path: Path) -> None:
-    done = run(tmp_path, "load", "purchases-under-faults", MONGODB_URL="mongodb://127.0.0.1:1/holdfast")
+    done = spawn(tmp_path, "load", "purchases-under-faults", MONGODB_URL="mongodb://127.0.0.1:1/holdfast")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "does not answer" in done.stderr
@@ -115,7 +107,7 @@ def test_faults_are_refused_where_real_money_is_paid(tmp_path: Path) -> None:
 
 
 def test_an_address_that_nobody_has_makes_no_administrator(tmp_path: Path, mongodb_url: str) -> None:
-    done = run(tmp_path, "admin", "grant", "nobody@example.com", MONGODB_URL=mongodb_url)
+    done = spawn(tmp_path, "admin", "grant", "nobody@example.com", MONGODB_URL=mongodb_url)
     assert done.returncode == 1
     assert done.stderr == "the role was not changed: nobody has signed up with this address\n"
 

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ from cli.doctor.finding import Finding, Verdict
 from config import ray_environment
 from config.ports import free_port
 from config.settings import Settings
+from tests.support.command_line import run
 from tests.support.fake_mongod import FakeMongod
 from tests.support.redis_servers import redis_with
 
@@ -34,12 +35,12 @@ class Usage(NamedTuple):
     free: int
 
 
-def doctor(folder: Path, *, before: Callable[[], object] | None = None, **settings: str) -> tuple[int, dict[str, Any]]:
+def doctor(folder: Path, **settings: str) -> tuple[int, dict[str, Any]]:
     """Return how the command ended, and its findings by subject."""
-    done = subprocess.run(
-        [HOLDFAST, "doctor", "--json"], env={**RunningMarket(folder).environment, **settings}, cwd=folder, check=False,
-        capture_output=True, text=True, timeout=60, preexec_fn=before,
-    )  # fmt: skip
+    return ended(run(folder, "doctor", "--json", **settings))
+
+
+def ended(done: subprocess.CompletedProcess[str]) -> tuple[int, dict[str, Any]]:
     assert done.stderr == ""
     return done.returncode, {finding["subject"]: finding for finding in json.loads(done.stdout)}
 
@@ -73,7 +74,12 @@ def test_a_wrong_python_is_found(version: tuple[int, int], verdict: Verdict) -> 
 
 
 def test_too_few_open_files_are_found(tmp_path: Path) -> None:
-    status, found = doctor(tmp_path, before=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (512, 512)))
+    done = subprocess.run(
+        [HOLDFAST, "doctor", "--json"], env=RunningMarket(tmp_path).environment, cwd=tmp_path, check=False,
+        capture_output=True, text=True, timeout=60,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (512, 512)),
+    )  # fmt: skip
+    status, found = ended(done)
     assert (status, found["open files"]["verdict"]) == (0, "warning")
     assert "512 files" in found["open files"]["text"]
     assert "ulimit -n" in found["open files"]["text"]
@@ -114,10 +120,9 @@ def test_wrong_settings_are_found_and_not_repeated(tmp_path: Path) -> None:
     assert "hunter2" not in json.dumps(found)
 
 
-def test_a_database_that_is_away_is_found(tmp_path: Path) -> None:
-    status, found = doctor(
-        tmp_path, MONGODB_URL="mongodb://user:hunter2@127.0.0.1:1/holdfast?serverSelectionTimeoutMS=9"
-    )
+def test_a_database_that_is_away_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.up.start_checks._DATABASE_MS", 100)
+    status, found = doctor(tmp_path, MONGODB_URL="mongodb://user:hunter2@127.0.0.1:1/holdfast")
     assert (status, found["database"]["verdict"]) == (1, "problem")
     assert "hunter2" not in json.dumps(found)
 

@@ -36,6 +36,16 @@ def redis_server(settings: Settings) -> Iterator[Server]:
     server.stop()
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings, Server, Server]]:
+    """A database and a Redis on one folder, for tests that only look at them."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("shared"))
+    database, redis_server = start_database(settings), start_redis(settings)
+    yield settings, database, redis_server
+    redis_server.stop()
+    database.stop()
+
+
 def kill(server: Server) -> None:
     server.process.kill()
     server.process.wait()
@@ -77,8 +87,9 @@ def test_a_server_that_is_stopped_in_its_tracks_is_found_to_hang(
     redis_server.process.kill()
 
 
-def test_servers_listen_on_the_loopback_address_only(database: Server, redis_server: Server) -> None:
-    for server in (database, redis_server):
+def test_servers_listen_on_the_loopback_address_only(shared: tuple[Settings, Server, Server]) -> None:
+    _, *servers = shared
+    for server in servers:
         listening = {
             connection.laddr.ip
             for connection in psutil.Process(server.process.pid).net_connections("tcp")
@@ -88,7 +99,10 @@ def test_servers_listen_on_the_loopback_address_only(database: Server, redis_ser
 
 
 @pytest.mark.parametrize("password", ["", "market:guessed@"])
-def test_the_database_answers_nobody_without_its_password(database: Server, password: str) -> None:
+def test_the_database_answers_nobody_without_its_password(
+    shared: tuple[Settings, Server, Server], password: str
+) -> None:
+    _, database, _ = shared
     place = database.url.partition("@")[2].removesuffix("&authSource=admin")
     with (
         MongoClient[dict[str, Any]](f"mongodb://{password}{place}{'&authSource=admin' if password else ''}") as client,
@@ -98,7 +112,8 @@ def test_the_database_answers_nobody_without_its_password(database: Server, pass
 
 
 @pytest.mark.parametrize("password", ["", ":guessed@"])
-def test_redis_answers_nobody_without_its_password(redis_server: Server, password: str) -> None:
+def test_redis_answers_nobody_without_its_password(shared: tuple[Settings, Server, Server], password: str) -> None:
+    _, _, redis_server = shared
     with (
         redis.Redis.from_url(f"redis://{password}{redis_server.url.partition('@')[2]}") as client,
         pytest.raises(redis.AuthenticationError),
@@ -106,12 +121,9 @@ def test_redis_answers_nobody_without_its_password(redis_server: Server, passwor
         client.ping()
 
 
-def test_passwords_are_kept_where_only_their_owner_reads_them(
-    database: Server, redis_server: Server, settings: Settings
-) -> None:
-    command_lines = " ".join(
-        " ".join(psutil.Process(server.process.pid).cmdline()) for server in (database, redis_server)
-    )
+def test_passwords_are_kept_where_only_their_owner_reads_them(shared: tuple[Settings, Server, Server]) -> None:
+    settings, *servers = shared
+    command_lines = " ".join(" ".join(psutil.Process(server.process.pid).cmdline()) for server in servers)
     for name in ("mongodb.password", "redis.password"):
         kept = settings.data_dir / name
         assert stat.S_IMODE(kept.stat().st_mode) == 0o600

@@ -14,7 +14,7 @@ from holdfast.events import connect, dead_letters
 from holdfast.events.event import Event
 from tests.events.support.publisher import Publisher
 from tests.events.support.reading import ids, next_message, take
-from tests.operations.test_commands import run
+from tests.support.command_line import run, spawn
 
 GROUP = "seller-stats"
 UNKNOWN = "there is no group nobody: `holdfast events groups` lists those that are there\n"
@@ -175,6 +175,6 @@ def test_a_redis_that_is_away_is_reported_in_one_line(tmp_path: Path, words: tup
 
 async def test_a_redis_that_refuses_its_password_is_reported_in_one_line(tmp_path: Path, bus_server: Server) -> None:
     url = f"redis://:hunter2@{bus_server.url.rpartition('@')[2]}"
-    done = await asyncio.to_thread(run, tmp_path, "events", "groups", REDIS_URL=url)
+    done = await asyncio.to_thread(spawn, tmp_path, "events", "groups", REDIS_URL=url)
     assert done.returncode == 1
     assert done.stderr == "Redis refuses us: REDIS_URL needs a user and password that may do this\n"

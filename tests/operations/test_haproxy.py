@@ -6,6 +6,7 @@ import json
 import re
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -64,16 +65,27 @@ def stoppable(port: int = 0) -> Iterator[int]:
         serving.join()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def replica() -> Iterator[int]:
     with stoppable() as port:
         yield port
 
 
-@pytest.fixture
-def ingress(tmp_path: Path, replica: int) -> Iterator[RunningHAProxy]:
-    with haproxy(tmp_path, [replica]) as running:
+@pytest.fixture(scope="module")
+def ingress(tmp_path_factory: pytest.TempPathFactory, replica: int) -> Iterator[RunningHAProxy]:
+    with haproxy(tmp_path_factory.mktemp("ingress"), [replica]) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def unfinished(ingress: RunningHAProxy) -> dict[str, bytes]:
+    """The answers to requests that do not end, after ten seconds; all wait at the same time."""
+    requests = {
+        "headers": b"GET / HTTP/1.1\r\nHost: localhost\r\n",
+        "body": b"POST /slowly HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n\r\n" + b"a" * 8_000,
+    }
+    with ThreadPoolExecutor() as waiting:
+        return dict(zip(requests, waiting.map(ingress.exchange, requests.values()), strict=True))
 
 
 def headers_at_the_replica(raw: bytes) -> list[list[str]]:
@@ -238,8 +250,8 @@ def test_a_malformed_request_is_a_400_in_the_error_format(ingress: RunningHAProx
 
 
 @pytest.mark.slow
-def test_headers_that_do_not_end_are_a_408_in_the_error_format(ingress: RunningHAProxy) -> None:
-    assert_is_in_the_error_format(ingress.exchange(b"GET / HTTP/1.1\r\nHost: localhost\r\n"), 408)
+def test_headers_that_do_not_end_are_a_408_in_the_error_format(unfinished: dict[str, bytes]) -> None:
+    assert_is_in_the_error_format(unfinished["headers"], 408)
 
 
 def test_only_the_words_of_these_answers_are_changed_in_the_program(ingress: RunningHAProxy) -> None:
@@ -262,12 +274,10 @@ def test_a_program_that_cannot_be_changed_runs_as_it_is(tmp_path: Path, replica:
 
 
 @pytest.mark.slow
-def test_a_body_that_does_not_come_is_a_408_in_the_error_format_and_reaches_no_replica(ingress: RunningHAProxy) -> None:
-    answer = ingress.exchange(
-        b"POST /slowly HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n\r\n" + b"a" * 8_000
-    )
-
-    assert_is_in_the_error_format(answer, 408)
+def test_a_body_that_does_not_come_is_a_408_in_the_error_format_and_reaches_no_replica(
+    unfinished: dict[str, bytes],
+) -> None:
+    assert_is_in_the_error_format(unfinished["body"], 408)
     assert "/slowly" not in Replica.posted
 
 

@@ -22,10 +22,10 @@ from benchmarks.support.running_market import HOLDFAST, RunningMarket
 from cli.up.embedded_servers import Server
 from holdfast.events.event import rfc3339
 from tests.events.support.publisher import Publisher
-from tests.operations.test_commands import run
 from tests.simulation.contracts.examples import a_charge, commit, recorded
 from tests.simulation.contracts.examples import an_order as an_example_order
 from tests.support.buying import VISA, an_order
+from tests.support.command_line import run, spawn
 from tests.support.eventually import eventually
 from tests.support.examples import DETAILS, NOW, SELLER, TICKET, new_id
 from tests.support.local_market import LocalMarket
@@ -193,7 +193,8 @@ async def test_check_finds_the_gaps_of_the_whole_journal(tmp_path: Path, market:
 
 
 async def test_an_id_of_nothing_is_reported_in_one_line(tmp_path: Path, market: LocalMarket) -> None:
-    done = await holdfast(tmp_path, "show", "f" * 24, MONGODB_URL=str(market.settings.mongodb_url))
+    url = str(market.settings.mongodb_url)
+    done = await asyncio.to_thread(spawn, tmp_path, "journal", "show", "f" * 24, MONGODB_URL=url)
     assert done.returncode == 1
     assert done.stderr == f"the journal has no ticket, order, charge or user {'f' * 24}\n"
 

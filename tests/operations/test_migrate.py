@@ -20,8 +20,8 @@ from cli import verify as reconciliation
 from cli.journal import entries
 from tests.operations import migrating
 from tests.operations.test_backup_under_load import Shop
-from tests.operations.test_commands import run
 from tests.operations.test_rebuild import after_trading, raw
+from tests.support.command_line import run, spawn
 from tests.support.examples import NOW, new_id
 from tests.support.local_market import LocalMarket
 
@@ -139,7 +139,7 @@ async def test_a_database_that_a_breaking_release_changed_is_refused_with_one_li
     upgrades = market.connections.database["upgrades"]
     await upgrades.insert_one({"_id": "schema", "schema": SCHEMA + 2, "breaking": SCHEMA + 1})
     for words in (["migrate"], ["up"], ["journal", "check"]):
-        done = await asyncio.to_thread(run, tmp_path, *words, MONGODB_URL=str(market.settings.mongodb_url))
+        done = await asyncio.to_thread(spawn, tmp_path, *words, MONGODB_URL=str(market.settings.mongodb_url))
         assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
         assert f"of a newer release (schema {SCHEMA + 1}, this release knows {SCHEMA})" in done.stderr
     for program in (

@@ -16,9 +16,9 @@ from actors.storage.rebuild import Rebuild
 from actors.storage.schema import UnusableDataError
 from benchmarks.support.running_market import HOLDFAST, RunningMarket
 from cli.data import work
-from tests.operations.test_commands import run
 from tests.simulation.contracts.examples import commit, recorded
 from tests.support.buying import DECLINED, VISA, an_order
+from tests.support.command_line import run
 from tests.support.eventually import eventually
 from tests.support.examples import DETAILS, new_id
 from tests.support.local_market import LocalMarket

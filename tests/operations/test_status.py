@@ -23,7 +23,7 @@ from cli.status.document import ActorStatus, GroupLag, Status
 from cli.status.problems import problems_of
 from config.ports import free_port
 from config.settings import Settings
-from tests.operations.test_commands import run
+from tests.support.command_line import run, spawn
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 NOBODY = f"127.0.0.1:{free_port()}"
@@ -104,7 +104,7 @@ async def test_status_counts_the_purchases_that_wait_for_money_and_says_how_old_
 def test_status_command_prints_a_document_of_the_described_shape_and_exits_with_1_when_ray_is_away(
     mongodb_url: str, redis_url: str, tmp_path: Path
 ) -> None:
-    done = run(tmp_path, "status", "--json", "--address", NOBODY, MONGODB_URL=mongodb_url, REDIS_URL=redis_url)
+    done = spawn(tmp_path, "status", "--json", "--address", NOBODY, MONGODB_URL=mongodb_url, REDIS_URL=redis_url)
     assert done.returncode == 1
     assert done.stderr == ""
     status = TypeAdapter(Status).validate_json(done.stdout, strict=True)

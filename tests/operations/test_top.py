@@ -17,8 +17,8 @@ from benchmarks.support.running_market import HOLDFAST, RunningMarket
 from cli.status.document import Status
 from cli.top.frame import frame
 from cli.top.rates import rates_between
-from tests.operations.test_commands import run
 from tests.operations.test_status import NOBODY, WHOLE, a_status, an_actor
+from tests.support.command_line import run
 from tests.support.examples import new_id
 
 PATIENCE_SECONDS = 60.0
