@@ -29,7 +29,7 @@ run: $(INSTALLED)  ## Start a market with everything it needs; Ctrl-C stops it
 # others share it by four, as they wait for much. Exit status 5: nothing to run.
 test: export HOLDFAST_TEST_DATABASE := $(DATABASE)
 test: $(INSTALLED) $(BROWSER_TOOLS)  ## Run the tests, all but those of make peers and make chaos; DATABASE=fast or a URL: on that database
-	$(BIN)/pytest -n 4 --dist loadfile -m 'not cluster and not browser and not peer' $(ON_A_DATABASE) $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/pytest -n 3 --dist loadfile -m 'not cluster and not browser and not peer' $(ON_A_DATABASE) $(ARGS) || [ $$? -eq 5 ]
 	$(BIN)/pytest -n 2 --dist worksteal -m 'browser and not cluster' $(ON_A_DATABASE) $(ARGS) || [ $$? -eq 5 ]
 	$(BIN)/pytest -m 'cluster and not peer and not long' $(ON_A_DATABASE) $(ARGS) || [ $$? -eq 5 ]
 

@@ -4,9 +4,11 @@ import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import time
 from typing import Protocol
 
+from pymongo.errors import AutoReconnect
 from redis.asyncio import Redis
 
 from actors.events.consumer import Consumer, Handle
@@ -21,6 +23,7 @@ from actors.payments.webhook_events import ReceivedWebhookEvent
 from actors.processes.resources import EntityReads, Inbox
 from actors.processes.servers import ProductionResources
 from actors.runtime.ports import DocumentStore, EventStream, Instant, Journal, RecordedEvent
+from actors.runtime.retry import retry
 from actors.storage.event_stream import MongoStreamStates
 from actors.storage.subscriptions import MongoPositions
 from actors.storage.user_flags import MongoChangedUsers
@@ -48,6 +51,7 @@ from tests.simulation.stores import (
 )
 from tests.support.event_streams import published_events
 
+PAUSES = (0.2, 1.0, 5.0)
 COLLECTIONS = (
     "journal",
     "tickets",
@@ -193,7 +197,8 @@ class RealParts(Parts):
         # Others have used the same Redis since: a publisher that finds another epoch raises once.
         self.stream = RedisEventStream(self._servers.redis, self._servers.published_events)
         for collection in COLLECTIONS:
-            await self._servers.database[collection].delete_many({})
+            everything = partial(self._servers.database[collection].delete_many, {})
+            await retry(everything, AutoReconnect, PAUSES)  # on a busy machine pymongo may take it for away
 
     async def add_user(self, user_id: str, at: Instant) -> None:
         assert await self._users.add(User(user_id, f"{user_id}@example.org", "", at, 1))
