@@ -28,6 +28,7 @@ SETTINGS = {
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 COMMAND_SECONDS = 60
+TRIES = 3
 # What is measured within two intervals, on a machine that is busy.
 MEASURED_SECONDS = 60
 
@@ -117,6 +118,11 @@ async def test_every_command_of_the_runbooks_runs(market: RunningMarket) -> None
 
     async def run(command: str) -> tuple[str, int | None, str]:
         async with two_at_a_time:
+            for _ in range(
+                TRIES - 1
+            ):  # on a busy machine `status` may find that Ray does not answer within two seconds
+                if (done := await _run(market, command))[1] == 0:
+                    return done
             return await _run(market, command)
 
     done = await asyncio.gather(*(run(command) for command in COMMANDS))
