@@ -17,7 +17,7 @@ from benchmarks.support.running_market import HOLDFAST, RunningMarket, running_m
 from tests.cluster.conftest import People
 from tests.support.client import Person, seconds_until
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.long]
 
 SECONDS = 120
 
