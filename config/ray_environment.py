@@ -27,7 +27,7 @@ RAY_SETTINGS = {
     "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",  # a log line for each request otherwise
     "RAY_SERVE_HAPROXY_NBTHREAD": "1",  # one thread carries more than the replicas of this machine
     "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "5",  # how long a replaced HAProxy may linger
-    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0",  # HAProxy learns at once that a replica leaves
+    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",  # until HAProxy knows that it leaves: with 0 some got 503
     "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.25",  # 1.5 % of a core; 1 starts two seconds later, 0.1 takes 3 %
     "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",  # a dead HAProxy is replaced after three checks, not after 30 s
     "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "3",  # and one that hangs after three of these

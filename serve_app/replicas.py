@@ -7,6 +7,7 @@ from typing import Any
 
 import ray
 from ray import serve
+from ray.exceptions import RayError
 from ray.serve._private.common import DeploymentID
 from ray.serve.context import _get_global_client
 from ray.serve.exceptions import RayServeException
@@ -82,11 +83,14 @@ def number(found: Deployed) -> int:
 
 
 def scale(wanted: int) -> None:
-    """Have Serve start or end replicas of the API until there are so many."""
+    """Have Serve start or end replicas of the API until there are so many. Raises HostUnreachableError."""
     client: Any = _get_global_client()
     api = DeploymentID(name=_api(deployed())["name"], app_name=NAME)
-    # Serve offers this over the dashboard's HTTP alone, which a market may not have open.
-    ray.get(client._controller.update_deployment_replicas.remote(api, wanted))  # noqa: SLF001
+    try:
+        # Serve offers this over the dashboard's HTTP alone, which a market may not have open.
+        ray.get(client._controller.update_deployment_replicas.remote(api, wanted))  # noqa: SLF001
+    except RayError as error:
+        raise HostUnreachableError("Serve's controller, which did not answer: repeat the command") from error
 
 
 def wait_for(wanted: int, tell: Callable[[str], None]) -> None:
@@ -98,7 +102,7 @@ def wait_for(wanted: int, tell: Callable[[str], None]) -> None:
     told = ""
     while (states := Counter(replica["state"] for replica in _api(deployed())["replicas"])) != {"RUNNING": wanted}:
         if time.monotonic() > deadline:
-            raise HostUnreachableError(f"{wanted} replicas")
+            raise HostUnreachableError(f"{wanted} replicas: is there a node with room for them?")
         if (line := ", ".join(f"{count} {state.lower()}" for state, count in sorted(states.items()))) != told:
             tell(f"replicas: {line}")
         told = line

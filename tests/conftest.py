@@ -33,6 +33,15 @@ def _share_the_ports() -> None:
     ports.FIRST, ports.LAST = first + worker * share, first + (worker + 1) * share - 1
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that start a market stay with those of their file, or of their folder if that has one market for all."""
+    for item in items:
+        if item.get_closest_marker("cluster"):
+            folder = item.path.parent
+            place = folder if (folder / "__init__.py").exists() else item.path
+            item.add_marker(pytest.mark.xdist_group(str(place)))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if _skipped(session.config) and session.exitstatus == pytest.ExitCode.OK:

@@ -130,12 +130,12 @@ def _scale_replicas(wanted: int, *, wait: bool) -> str:
     """Return who is still waited for, nothing when it is over."""
     from serve_app import replicas  # noqa: PLC0415 - Ray reads its settings when it is imported
 
-    replicas.scale(wanted)
     try:
+        replicas.scale(wanted)
         if wait:
             replicas.wait_for(wanted, _tell)
     except HostUnreachableError as error:
-        return f"Serve goes on, and all stays correct; still waiting for {error}: is there a node with room for them?"
+        return f"all stays correct; still waiting for {error}"
     return ""
 
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 TICKET_ACTORS = 4
 MANY = 20
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.alone]
 
 
 def own_database(url: str) -> str:
@@ -108,7 +108,7 @@ def test_a_reload_renews_all_actors_and_what_serve_deployed_from_the_file_while_
     assert reloaded["said"] == [*tickets, *others]
     # Three nodes on one machine: an actor may take longer to start than a request waits.
     assert set(reloaded["statuses"]) <= {"200", "201", "204", "503"}, reloaded
-    assert reloaded["statuses"].get("503", 0) <= max(1, sum(reloaded["statuses"].values()) / 200), reloaded
+    assert reloaded["statuses"].get("503", 0) <= sum(reloaded["statuses"].values()) / 200
 
 
 def test_everything_leaves_a_node_that_is_drained_and_nobody_who_trades_notices(found: dict[str, Any]) -> None:
@@ -117,9 +117,7 @@ def test_everything_leaves_a_node_that_is_drained_and_nobody_who_trades_notices(
     done = json.loads(drained["said"][-1])
     assert done["left"] == []
     assert done["seconds"] < 60
-    assert set(drained["statuses"]) - {"503"} == {"200", "201", "204"}, drained
-    # As above.
-    assert drained["statuses"].get("503", 0) <= max(1, sum(drained["statuses"].values()) / 200), drained
+    assert set(drained["statuses"]) == {"200", "201", "204"}, drained
     assert drained["statuses"]["201"] > MANY, "there was to be load"
 
 

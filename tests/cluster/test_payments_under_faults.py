@@ -15,7 +15,8 @@ from benchmarks.support.running_market import HOLDFAST, RunningMarket
 from tests.support.killing import kill_one
 
 SETTINGS = {"reservation_seconds": 60, "payment_grace_seconds": 5, "max_holds_per_buyer": 1000}
-pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+# The load alone may take LONGEST_LOAD_SECONDS.
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(1_500)]
 
 # `make chaos` makes two thousand.
 PURCHASES = int(os.environ.get("PURCHASES", "500"))

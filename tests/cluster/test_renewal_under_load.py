@@ -17,7 +17,7 @@ from benchmarks.support.running_market import HOLDFAST, RunningMarket, running_m
 from tests.cluster.conftest import People
 from tests.support.client import Person, seconds_until
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.long]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.alone]
 
 SECONDS = 120
 
@@ -79,13 +79,6 @@ async def trade(seller: Person, buyer: Person, statuses: Counter[tuple[str, int]
             statuses["pay", (await buyer.pays(held.json()["id"])).status_code] += 1
 
 
-def assert_nobody_noticed(statuses: Counter[tuple[str, int]], good: set[tuple[str, int]]) -> None:
-    """On a machine with nothing to spare an actor may start slower than a request waits: one in 200 may come again."""
-    assert {(what, status) for what, status in statuses if status != 503} <= good, statuses
-    refused = sum(count for (_, status), count in statuses.items() if status == 503)
-    assert refused <= max(1, statuses.total() / 200), statuses
-
-
 def begin(market: RunningMarket, *words: str) -> "subprocess.Popen[str]":
     """Give a command of `holdfast`."""
     environment = {**market.environment, "COLUMNS": "120"}
@@ -118,7 +111,7 @@ async def test_all_actors_are_renewed_with_new_settings_under_load_without_a_fai
     after = {one["name"]: one["writer"] for one in market.status()}
     assert sorted(after) == sorted(RENEWED)
     assert {name for name in before if before[name] == after[name]} == set()
-    assert_nobody_noticed(statuses, TRADED)
+    assert set(statuses) == TRADED, statuses
     assert statuses["pay", 201] > TRADERS, "there was to be load"
 
 
@@ -146,8 +139,7 @@ async def test_a_key_is_rotated_in_two_steps_under_load_without_a_failed_request
             done.set()
     # A payment that met the renewal of its actor may be under way when it is answered, or be made by its first try.
     good = {*TRADED, ("sign up", 201), ("read self", 200)}
-    assert good <= set(statuses), statuses
-    assert_nobody_noticed(statuses, {*good, ("pay", 200), ("pay", 202)})
+    assert good <= set(statuses) <= {*good, ("pay", 200), ("pay", 202)}, statuses
     assert (await newcomer.posts_ticket()).status_code == 201
     after = {replica.pid for replica in market.actors("ServeReplica:holdfast:Api")}
     assert (len(after), before & after) == (REPLICAS, set())
@@ -205,7 +197,7 @@ async def test_actors_and_replicas_come_and_go_under_load_without_a_failed_reque
         return {one["name"] for one in await asyncio.to_thread(market.status)} == members
 
     await seconds_until(nobody_else_is_there, SECONDS)
-    assert_nobody_noticed(statuses, {*TRADED, ("pay", 200)})
+    assert {status for _, status in statuses} <= {200, 201}, statuses
     assert statuses.total() > at_once > MANY_TRADERS, "there was to be load"
 
 

@@ -10,7 +10,7 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from cli.up.embedded_servers import _redis_server
-from config.ports import free_port, is_free
+from config.ports import NoFreePortsError, free_port, is_free
 
 TRIES, PAUSE_SECONDS = 200, 0.05
 BUS = 10_000
@@ -35,6 +35,7 @@ def redis_with(folder: Path, *options: str) -> Iterator[str]:
 
 def _free_port_below_its_bus() -> int:
     """Return a port for a Redis of a cluster, which listens at a second one: so that one is this worker's own."""
-    while not is_free(port := free_port() - BUS):
-        pass
-    return port
+    for _ in range(TRIES):
+        if is_free(port := free_port() - BUS):
+            return port
+    raise NoFreePortsError(f"no port is free {BUS} below one of ours")
