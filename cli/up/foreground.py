@@ -30,7 +30,7 @@ from config.settings import SETTINGS_FILE, Settings
 
 _LOOK_SECONDS = 0.5
 _LOOKS_PER_SEARCH = 4  # a search through all processes takes 10 ms: every two seconds it costs half a percent of a core
-_START_SECONDS = 180  # 15 on two idle cores, 60 on two busy ones
+_START_SECONDS = 180  # 17 on two idle cores, 60 on two busy ones
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 log = structlog.get_logger()
