@@ -26,7 +26,7 @@ PLACEMENTS = pytest.mark.parametrize(
 )
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, PLACEMENTS]
 
-SECONDS = 18
+SECONDS = 30
 TICKETS = 8
 BUYERS = 12
 ACTORS = ("TicketActor", "OrderActor", "PaymentActor")
@@ -101,7 +101,7 @@ def test_the_recorded_history_has_contended_operations(recorded: Recorded) -> No
     assert min(counts[kind] for kind in (Kind.PAY, Kind.CANCEL, Kind.OWN_ORDERS, Kind.OWN_TICKETS)) >= 20, counts
     outcomes = Counter((one.kind, one.status) for one in recorded.history.operations if one.is_certain)
     for outcome in ((Kind.RESERVE, 201), (Kind.RESERVE, 409), (Kind.EDIT, 200), (Kind.EDIT, 409), (Kind.PAY, 201)):
-        assert outcomes[outcome] >= 5, outcomes
+        assert outcomes[outcome] >= 3, outcomes
 
 
 def _somebody_else(one: Operation) -> Operation:

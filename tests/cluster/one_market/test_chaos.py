@@ -12,7 +12,7 @@ from tests.chaos.outcome import Hit, Outcome
 from tests.chaos.probe import Probe, probing
 from tests.chaos.records import Answer
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.alone]
 
 KILLS = 3
 # A strike may take longer than promised where other programs use this machine; the promise is that of the median.
