@@ -9,6 +9,8 @@ LOCALSTRIPE := localstripe==1.15.10
 SEEDS ?= 1000
 # What `make test DATABASE=...` runs on another server than the embedded one.
 ON_A_DATABASE := $(if $(DATABASE),tests/simulation/contracts tests/runtime tests/cluster)
+# Where the tests are that start a market (tests/conftest.py holds them to it): all others need not be read to find them.
+WITH_MARKETS := $(or $(ON_A_DATABASE),tests/cluster tests/operations tests/load tests/browser)
 FIRST ?= 0
 PEERS := .venv-peers/$(LOCALSTRIPE)
 # GPL-2, as above. It asks for a newer compiler than it needs.
@@ -30,9 +32,9 @@ run: $(INSTALLED)  ## Start a market with everything it needs; Ctrl-C stops it
 test: export HOLDFAST_TEST_DATABASE := $(DATABASE)
 test: $(INSTALLED) $(BROWSER_TOOLS)  ## Run the tests, all but those of make peers and make chaos; DATABASE=fast or a URL: on that database
 	$(BIN)/pytest -n 3 --dist loadfile -m 'not cluster and not browser and not peer' $(ON_A_DATABASE) $(ARGS) || [ $$? -eq 5 ]
-	$(BIN)/pytest -n 2 --dist worksteal -m 'browser and not cluster' $(ON_A_DATABASE) $(ARGS) || [ $$? -eq 5 ]
-	$(BIN)/pytest -n 2 --dist loadgroup -m 'cluster and not alone and not peer and not long' $(ON_A_DATABASE) $(ARGS) || [ $$? -eq 5 ]
-	$(BIN)/pytest -m 'alone and not peer and not long' $(ON_A_DATABASE) $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/pytest -n 2 --dist worksteal -m 'browser and not cluster' $(or $(ON_A_DATABASE),tests/browser) $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/pytest -n 2 --dist loadgroup -m 'cluster and not alone and not peer and not long' $(WITH_MARKETS) $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/pytest -m 'alone and not peer and not long' $(WITH_MARKETS) $(ARGS) || [ $$? -eq 5 ]
 
 test-fast: $(INSTALLED)  ## Run the tests that take seconds
 	$(BIN)/pytest -m 'not slow and not cluster and not browser and not peer' $(ARGS)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -13,6 +14,9 @@ from tests.support import database_choice
 from tests.support.counting import HOSTILE_REQUESTS
 
 _NO_SKIPS = "HOLDFAST_NO_SKIPS"
+_TESTS = Path(__file__).parent
+# Where `make test` looks for tests with a mark: the folders of the Makefile.
+_FOLDERS = {"cluster": {"cluster", "operations", "load", "browser"}, "browser": {"browser"}}
 
 
 def pytest_configure() -> None:
@@ -36,6 +40,11 @@ def _share_the_ports() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that start a market stay with those of their file, or of their folder if that has one market for all."""
     for item in items:
+        for mark, folders in _FOLDERS.items():
+            if item.get_closest_marker(mark) and item.path.relative_to(_TESTS).parts[0] not in folders:
+                raise pytest.UsageError(
+                    f"{item.nodeid}: tests with the mark {mark} are in {', '.join(sorted(folders))}"
+                )
         if item.get_closest_marker("cluster"):
             folder = item.path.parent
             place = folder if (folder / "__init__.py").exists() else item.path
