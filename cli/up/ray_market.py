@@ -56,7 +56,7 @@ def start_ray(settings: Settings, folder: Path, ports: MarketPorts) -> None:
 
 
 def _leave_out_what_one_machine_does_not_need() -> None:
-    """Leave out what asks clouds for nodes and what copies logs to drivers, 50 MB each. `ray.init` has no option for it."""
+    """Leave out what asks clouds for nodes and what copies logs to drivers, 50 MB each: `ray.init` has no option."""
     node = cast("Any", Node)
     node.start_monitor = node.start_log_monitor = lambda _: None
 
