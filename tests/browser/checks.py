@@ -99,7 +99,7 @@ async def accessibility_faults(page: Page, axe: str, rules: Sequence[str] = AXE_
     if not await page.evaluate("() => 'axe' in window"):
         await page.evaluate(axe)
     found = await page.evaluate(
-        "(rules) => axe.run(document, {runOnly: rules, resultTypes: ['violations']}).then((result) => result.violations)",
+        "(runOnly) => axe.run(document, {runOnly, resultTypes: ['violations']}).then((result) => result.violations)",
         list(rules),
     )
     return [
