@@ -14,7 +14,8 @@ from config.settings import Settings
 
 EVERY_SECONDS = 2.0
 ELSEWHERE = (
-    "not known here: set MONGODB_URL on a node of the market's cluster, or leave out --target beside its DATA_DIR"
+    "not known here: with --target it needs MONGODB_URL, on a node of the market's cluster; "
+    "without, it is the market of DATA_DIR"
 )
 NO_ACTORS = "not known here: no actor of this market runs in the Ray that was found"
 
@@ -50,7 +51,7 @@ async def _watch(collector: Collector, samples: Samples, is_begun: Event, is_ove
         next_at = time.monotonic()
         while True:
             status = await collector.collect()
-            # A market that cannot be asked at first is not asked under load: each try takes a second of a core.
+            # A market that cannot be asked at first is not asked under load: each try takes two seconds of a core.
             if not samples.taken and not status["actors"]:
                 ray = status["servers"]["ray"]
                 samples.why_none = NO_ACTORS if ray["state"] == "up" else f"not known here: ray: {ray['detail']}"
