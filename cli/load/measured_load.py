@@ -15,6 +15,7 @@ from cli.load import aftermath
 from cli.load.fleet.opening import opened
 from cli.load.generator.generator import Assignment
 from cli.load.live_view import live_view
+from cli.load.market.watch import watched
 from cli.load.measurement import Measurement, measure
 from cli.load.plan import Plan
 from cli.load.preparation import OnProgress, Prepared, prepare
@@ -51,7 +52,9 @@ def run(settings: Settings, plan: Plan, url: str, output: Output, *, is_own_mark
     console.print(f"{plan.scenario}: {SUMMARIES[plan.scenario]}\n{plan.model_in_words}", markup=False)
     with _progress(console) as on_progress:
         prepared = uvloop.run(prepare(plan.target, SCENARIOS[plan.scenario], plan.tickets, plan.buyers, on_progress))
-    measurement = _measure(settings, plan, prepared, console)
+    with watched(settings, is_own_market=is_own_market) as samples:
+        measurement = _measure(settings, plan, prepared, console)
+    measurement.market = samples
     report = _report(settings, measurement, url, is_own_market=is_own_market)
     compared = compare(output.earlier, report, output.tolerance) if output.earlier is not None else []
     if report["verdict"]["exitCode"] == Exit.MET and (worse := [each.name for each in compared if each.is_worse]):

@@ -11,6 +11,7 @@ from cli.load.conditions import Answers
 from cli.load.errors import LoadError
 from cli.load.fleet import Fleet
 from cli.load.generator.tally import Latencies, Outcome, PackedCell, Snapshot, Starts, Tally
+from cli.load.market.samples import Samples
 from cli.load.plan import Plan
 from cli.load.preparation import LIMITED
 
@@ -47,7 +48,7 @@ class Second:
 class Measurement:
     """What came of a load, or of a load so far. `stopped` says which condition ended it early.
 
-    `began_at` is in seconds of the wall clock.
+    `began_at` is in seconds of the wall clock. `market` is what the market did meanwhile.
     """
 
     plan: Plan
@@ -57,6 +58,7 @@ class Measurement:
     seconds: dict[int, Second] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
     stopped: str | None = None
+    market: Samples = field(default_factory=Samples)
 
     def add(self, snapshot: Snapshot) -> None:
         """Count what a generator told."""

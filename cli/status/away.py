@@ -16,17 +16,19 @@ class AwayError(Exception):
     @property
     def status(self) -> ServerStatus:
         """What the document says of it."""
-        return ServerStatus(state="away", detail=str(self))
+        return ServerStatus(state="away", detail=str(self), answerSeconds=None)
 
 
 def up(detail: str) -> ServerStatus:
-    """Return what the document says of something that answers."""
-    return ServerStatus(state="up", detail=detail)
+    """Return what the document says of something that answers, where nobody measures how fast."""
+    return ServerStatus(state="up", detail=detail, answerSeconds=None)
 
 
-def answered_since(began: float) -> str:
-    """Return how long ago it was asked, in words; `began` is of the monotonic clock."""
-    return f"answered in {(time.monotonic() - began) * 1_000:.0f} ms"
+def answered(began: float, kind: str = "") -> ServerStatus:
+    """Return what the document says of something that was asked at `began` (monotonic clock) and answers now."""
+    seconds = time.monotonic() - began
+    words = f"answered in {seconds * 1_000:.0f} ms"
+    return ServerStatus(state="up", detail=f"{kind}, {words}" if kind else words, answerSeconds=seconds)
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from actors.runtime.ports import StoreUnavailableError
 from actors.storage.database import Database, connect, database_of, reaching_the_database
 from actors.storage.unsettled import Unsettled
 from cli.running_market import NotRunningError, with_database
-from cli.status.away import AwayError, answered_since, in_time, up
+from cli.status.away import AwayError, answered, in_time
 from cli.status.document import ServerStatus, UnsettledPurchases
 from config.settings import Settings
 
@@ -46,7 +46,7 @@ class MarketDatabase:
         with reaching_the_database():
             hello = await self._client.admin.command("hello")
         kind = "a replica set" if "setName" in hello else "one server"
-        return up(f"{kind}, {answered_since(began)}"), await _unsettled(database_of(self._client))
+        return answered(began, kind), await _unsettled(database_of(self._client))
 
     async def close(self) -> None:
         """Close the connections; a database that hangs is not waited for."""

@@ -9,10 +9,11 @@ from typing_extensions import TypedDict  # whose shape pydantic can check before
 
 
 class ServerStatus(TypedDict):
-    """Something that the market needs: whether it answers, and in one line what it is or why not."""
+    """Something that the market needs: whether it answers, in one line what it is or why not, and how fast."""
 
     state: Literal["up", "away"]
     detail: str
+    answerSeconds: float | None
 
 
 class NodeStatus(TypedDict):
@@ -41,6 +42,7 @@ class ActorStatus(TypedDict):
     holds: int | None
     unapplied: int | None
     unpublished: int | None
+    commitSeconds: float | None
     counters: dict[str, int]
 
 

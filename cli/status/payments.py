@@ -4,7 +4,7 @@ import time
 
 from actors.stripe.client import Stripe, connect
 from actors.stripe.errors import AuthenticationFailed, NotFound, OutcomeUnknown, StripeFailure
-from cli.status.away import AwayError, answered_since, in_time, up
+from cli.status.away import AwayError, answered, in_time, up
 from cli.status.document import ServerStatus
 from config.settings import Settings
 
@@ -56,4 +56,4 @@ async def _ask(stripe: Stripe) -> ServerStatus:
         raise AwayError("it does not answer") from error
     except StripeFailure as error:
         raise AwayError(f"it refuses us ({type(error).__name__})") from error
-    return up(answered_since(began))
+    return answered(began)

@@ -120,6 +120,7 @@ def _actor(one: _Found, heartbeat: Heartbeat | None) -> ActorStatus:
         holds=signals.holds if signals is not None else None,
         unapplied=signals.unapplied if signals is not None else None,
         unpublished=signals.unpublished if signals is not None else None,
+        commitSeconds=signals.commit_seconds if signals is not None else None,
         counters=asdict(heartbeat.counters) if heartbeat is not None else {},
     )
 

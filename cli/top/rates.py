@@ -2,7 +2,8 @@
 
 from collections import Counter
 
-from cli.status.document import ActorStatus, Status
+from cli.status.document import Status
+from cli.status.progress import done_since
 from serve_app.http.timestamps import instant_of
 
 # Of the counters of an actor, those that say how much the market does.
@@ -10,22 +11,12 @@ SHOWN = ("turns", "messages", "commits", "events")
 
 
 def rates_between(before: Status | None, after: Status) -> dict[str, Counter[str]]:
-    """Return how much of each counter is done a second, by actor; nothing for actors that were not seen before.
-
-    One that was started anew since counts from nothing.
-    """
+    """Return how much of each counter is done a second, by actor; nothing for actors that were not seen before."""
     if before is None:
         return {}
     seconds = (instant_of(after["at"]) - instant_of(before["at"])) / 1_000
-    earlier = {actor["name"]: actor for actor in before["actors"] if actor["counters"]}
+    done = done_since({actor["name"]: actor for actor in before["actors"]}, after["actors"]) if seconds > 0 else {}
     return {
-        actor["name"]: _rates(earlier[actor["name"]], actor, seconds)
-        for actor in after["actors"]
-        if actor["counters"] and actor["name"] in earlier and seconds > 0
+        name: Counter({counter: round(one.counters[counter] / seconds) for counter in SHOWN})
+        for name, one in done.items()
     }
-
-
-def _rates(before: ActorStatus, after: ActorStatus, seconds: float) -> Counter[str]:
-    is_same = before["writer"] == after["writer"]
-    began = before["counters"] if is_same else {}
-    return Counter({name: round((after["counters"][name] - began.get(name, 0)) / seconds) for name in SHOWN})

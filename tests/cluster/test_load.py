@@ -100,6 +100,15 @@ def test_a_scenario_does_what_it_says_on_a_real_market_and_the_books_agree(done:
     assert report["starts"]["started"] == report["starts"]["asked"] > 15
 
 
+def test_a_report_says_what_the_actors_of_the_market_did_meanwhile(done: Done) -> None:
+    market = done.reports["purchase"]["market"]
+    assert market["whyNone"] is None
+    assert market["actors"].keys() >= {"orders", "payments", "supervisor", "tickets"}
+    assert market["actors"]["tickets"]["messagesPerSecond"] > 0
+    assert market["actors"]["tickets"]["commitMilliseconds"] is not None
+    assert market["servers"]["database"]["answerMilliseconds"] is not None
+
+
 def test_every_scenario_was_tried_here() -> None:
     assert {*LAST, "reserve"} == SUMMARIES.keys()
 

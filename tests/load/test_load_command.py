@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from benchmarks.support.running_market import HOLDFAST, RunningMarket
 from cli.load import command
+from cli.load.market.watch import ELSEWHERE
 from cli.load.report.schema import REPORT
 from cli.load.summaries import SUMMARIES
 from cli.main import app
@@ -48,6 +49,7 @@ def test_a_load_that_is_met_reports_and_exits_with_0(tmp_path: Path, small: Serv
     assert done.exit_code in (0, 3), done.output  # 3 on a machine so busy that the generator was late
     assert "open: 50 arrivals a second" in done.stdout
     assert "set MONGODB_URL to have its books checked" in done.stdout
+    assert f"## What the market did meanwhile\n\n{ELSEWHERE}\n" in done.stdout
     assert "report.png" in done.stderr
     assert (
         REPORT.validate_json((tmp_path / "new" / "r" / "report.json").read_bytes())["verdict"]["exitCode"]

@@ -55,7 +55,7 @@ def test_a_report_has_the_form_that_is_published() -> None:
     jsonschema.validate(json.loads(json.dumps(a_report())), json.loads(PUBLISHED.read_text()))
 
 
-@pytest.mark.parametrize("missing", list(a_report()))
+@pytest.mark.parametrize("missing", sorted(Report.__required_keys__))
 def test_a_report_without_one_of_its_parts_has_not_that_form(missing: str) -> None:
     broken = {name: value for name, value in a_report().items() if name != missing}
     with pytest.raises(jsonschema.ValidationError):
@@ -147,6 +147,18 @@ def test_a_report_is_compared_with_one_of_the_same_load_only(tmp_path: Path) -> 
         earlier(file, plan(rate=100.0))
     with pytest.raises(PlanError, match="cannot be read"):
         earlier(tmp_path / "nowhere", plan(rate=100.0))
+
+
+def test_a_report_of_before_the_market_was_watched_can_be_compared_with(tmp_path: Path) -> None:
+    file, now = tmp_path / "report.json", a_report()
+    file.write_text(json.dumps({name: value for name, value in now.items() if name != "market"}))
+    before = earlier(file, plan(rate=100.0))
+    assert "market" not in before
+    assert not any(each.is_worse for each in compare(before, now, 0.2))
+    assert "What the market did" not in markdown(before)
+    file.write_text(json.dumps({**now, "market": {"samples": 1}}))
+    with pytest.raises(PlanError, match=r"is not the report\.json of a load test"):
+        earlier(file, plan(rate=100.0))
 
 
 def test_the_files_are_json_text_and_a_picture(tmp_path: Path) -> None:

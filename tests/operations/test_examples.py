@@ -1,9 +1,11 @@
 """The examples do what their README says."""
 
 import re
+import runpy
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,7 @@ from pydantic import SecretStr
 from cli.up.embedded_servers import Server, start_redis
 from config.settings import Settings
 from tests.models.served_market import ServedMarket, served_market
+from tests.support import locust_stand_in
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SECONDS = 60
@@ -120,3 +123,37 @@ def test_example_service_counts_each_sale_once_also_after_redis_lost_everything(
     with running("sales_statistics.py", redis_server.url, tmp_path / "sales.db") as service:
         buy(market)
         assert printed(service, two_sales) == two_sales
+
+
+def load(market: ServedMarket, locustfile: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Counter[str], list[str]]:
+    """What one user of each kind was answered, by the names of requests, and what failed."""
+    monkeypatch.setitem(sys.modules, "locust", locust_stand_in)
+    there = runpy.run_path(str(locustfile))
+    answered, failures = Counter[str](), []
+    for kind in ("Buyer", "Visitor"):
+        user = there[kind](str(market.http.base_url).rstrip("/"))
+        user.does_each_task_once()
+        answered += user.client.answered
+        failures += user.client.failures
+    return answered, failures
+
+
+def test_example_locustfile_buys_and_browses_without_a_failure(
+    market: ServedMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = {"Cookie": f"session={market.cookie(market.account())}"}
+    on_sale = market.http.post("/api/tickets", json={"title": "For visitors", "price": 20.0}, headers=headers).json()
+    answered, failures = load(market, EXAMPLES / "locustfile.py", monkeypatch)
+    assert failures == []
+    assert market.http.get("/api/tickets").json() == [on_sale]
+    once = ("make token", "list", "reserve", "pay", "read order", "page", "ticket", "search")
+    assert answered == {"sign up": 2, **dict.fromkeys(once, 1)}
+
+
+def test_example_locustfile_reports_an_order_that_was_not_paid(
+    market: ServedMarket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    declined = tmp_path / "locustfile.py"
+    declined.write_text((EXAMPLES / "locustfile.py").read_text().replace("pm_card_visa", "pm_card_chargeDeclined"))
+    _, failures = load(market, declined, monkeypatch)
+    assert failures == ["pay: 402", "read order: the order is cancelled"]

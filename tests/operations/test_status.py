@@ -62,6 +62,11 @@ async def test_status_says_that_database_redis_and_sandbox_answer_and_ray_is_awa
     assert states == {"database": "up", "redis": "up", "stripe": "up", "ray": "away"}
     assert status["problems"] == [f"ray is away: nothing answers at {NOBODY}"]
     assert status["unsettledPurchases"] == {"orders": 0, "oldestSeconds": 0.0}
+    measured = {name: server["answerSeconds"] for name, server in status["servers"].items()}
+    assert measured["database"] is not None
+    assert measured["redis"] is not None
+    assert 0 < measured["redis"] < IN_TIME_SECONDS
+    assert (measured["stripe"], measured["ray"]) == (None, None)
 
 
 async def test_status_answers_in_time_when_database_redis_stripe_and_ray_hang(settings: Settings) -> None:
@@ -139,7 +144,7 @@ def an_actor(name: str, **changes: object) -> ActorStatus:
     found = {
         "name": name, "kind": name.partition("-")[0], "state": "answers", "node": "a" * 56, "pid": 7, "writer": "w",
         "upSince": "2026-11-28T20:00:00.000Z", "restarts": 0, "mailboxDepth": 0, "oldestWaitSeconds": 0.0,
-        "busyShare": 0.5, "entities": 1, "holds": 2, "unapplied": 3, "unpublished": 4,
+        "busyShare": 0.5, "entities": 1, "holds": 2, "unapplied": 3, "unpublished": 4, "commitSeconds": 0.1,
         "counters": {"turns": 10, "messages": 20, "commits": 5, "events": 6},
     }  # fmt: skip
     return TypeAdapter(ActorStatus).validate_python({**found, **changes})
@@ -147,7 +152,7 @@ def an_actor(name: str, **changes: object) -> ActorStatus:
 
 def a_status(*actors: ActorStatus) -> Status:
     """A market in which everything answers, with these actors."""
-    up = {"state": "up", "detail": "answered in 1 ms"}
+    up = {"state": "up", "detail": "answered in 1 ms", "answerSeconds": 0.001}
     return TypeAdapter(Status).validate_python(
         {
             "at": "2026-11-28T20:00:01.000Z",

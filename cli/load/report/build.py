@@ -8,6 +8,7 @@ from cli.load.generator.tally import PERCENTILES, Cell, Latencies, Outcome, Star
 from cli.load.measurement import Measurement, Second
 from cli.load.plan import Plan
 from cli.load.report.machine import machine
+from cli.load.report.market import market_of
 from cli.load.report.schema import (
     FORMAT,
     LatencyView,
@@ -50,6 +51,7 @@ def report_of(
         "series": [_second(number, each) for number, each in sorted(measurement.seconds.items())],
         "scaleEvents": list(scale_events),
         "generator": generator,
+        "market": market_of(measurement),
         "wrong": measurement.wrong,
         "stopped": measurement.stopped,
         "verification": verification,

@@ -1,5 +1,6 @@
-"""The picture of a load test: rate, latency and answers over time, with the changes of the market's members."""
+"""The picture of a load test: rate, latency, answers and busy actors over time, with the changes of the members."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -9,9 +10,9 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from cli.load.report.schema import Report
+from cli.load.report.schema import Report, SampleView
 
-_SIZE, _DOTS = (11.0, 9.0), 110
+_WIDTH, _PANEL_HEIGHT, _DOTS = 11.0, 3.0, 110
 _COLOURS = {
     "made": "#0b6e4f",
     "refused": "#8fb8a8",
@@ -26,7 +27,12 @@ def draw(report: Report, file: Path) -> None:
     """Write the picture as PNG."""
     series, load = report["series"], report["load"]
     seconds = [each["second"] for each in series]
-    figure, (rates, latencies, answers) = plt.subplots(3, 1, figsize=_SIZE, sharex=True, layout="constrained")
+    samples = report["market"]["series"] if "market" in report else []
+    panels = 4 if samples else 3
+    size = (_WIDTH, _PANEL_HEIGHT * panels)
+    figure, (rates, latencies, answers, *more) = plt.subplots(
+        panels, 1, figsize=size, sharex=True, layout="constrained"
+    )
     rates.plot(seconds, [each["started"] for each in series], color="#0b6e4f", label="visits begun")
     rates.plot(seconds, [each["dropped"] for each in series], color="#c1121f", label="dropped")
     rates.plot(seconds, [each["inFlight"] for each in series], color="#999999", ls=":", label="under way")
@@ -44,10 +50,21 @@ def draw(report: Report, file: Path) -> None:
         answers.stackplot(seconds, counts, labels=kinds, colors=[_COLOURS[kind] for kind in kinds])
     for axes, what in ((rates, "a second"), (latencies, "ms, corrected"), (answers, "answers a second")):
         _finish(axes, report, what)
-    answers.set_xlabel("seconds")
+    for busy in more:
+        _draw_busy(busy, samples)
+        _finish(busy, report, "busy share, 0 to 1")
+    (more or [answers])[-1].set_xlabel("seconds")
     figure.suptitle(f"{load['scenario']}, {load['inWords']}\n{report['verdict']['result']}", fontsize="medium")
     figure.savefig(file, dpi=_DOTS)
     plt.close(figure)
+
+
+def _draw_busy(axes: Axes, samples: Sequence[SampleView]) -> None:
+    for kind in sorted({kind for each in samples for kind in each["busyShare"]}):
+        known = [each for each in samples if kind in each["busyShare"]]
+        shares = [each["busyShare"][kind] for each in known]
+        axes.plot([each["second"] for each in known], shares, marker=".", label=f"busiest actor of {kind}")
+    axes.set_ylim(0, 1.05)
 
 
 def _finish(axes: Axes, report: Report, what: str) -> None:

@@ -135,6 +135,64 @@ class GeneratorView(TypedDict):
 
 
 @with_config(_STRICT)
+class MeanAndHighest(TypedDict):
+    """A figure of which there are many; its unit is in the name of the field that has it."""
+
+    mean: float
+    highest: float
+
+
+@with_config(_STRICT)
+class ActorsView(TypedDict):
+    """The actors of one kind. What no actor of the kind reports is null.
+
+    There were at most `actors` of them. `silent` counts the questions that one did not answer in time. `busyShare` is
+    a share of the time, 0 to 1; its highest is that of one actor. `deepestMailbox` counts messages, `mostBehind`
+    commits that were not in the documents or in the event stream yet, each of one actor. Of commits the highest is the
+    highest mean between two samples. `fenced` counts commits that another writer was faster with.
+    """
+
+    actors: int
+    silent: int
+    busyShare: MeanAndHighest | None
+    deepestMailbox: int | None
+    longestWaitMilliseconds: float | None
+    mostBehind: int | None
+    messagesPerSecond: float
+    messagesPerTurn: float | None
+    commitsPerSecond: float
+    commitMilliseconds: MeanAndHighest | None
+    fenced: int
+
+
+@with_config(_STRICT)
+class ServerView(TypedDict):
+    """How long a server took to answer the command, and how many times it did not. Redis is connected to each time."""
+
+    answerMilliseconds: MeanAndHighest | None
+    away: int
+
+
+@with_config(_STRICT)
+class SampleView(TypedDict):
+    """The busiest actor of each kind (0 to 1), so many seconds after the begin of the load."""
+
+    second: float
+    busyShare: dict[str, float]
+
+
+@with_config(_STRICT)
+class MarketView(TypedDict):
+    """What the market did meanwhile, by so many samples. `whyNone` says why there are none. The series has the ramp."""
+
+    samples: int
+    whyNone: str | None
+    actors: dict[str, ActorsView]
+    servers: dict[str, ServerView]
+    series: list[SampleView]
+
+
+@with_config(_STRICT)
 class VerificationView(TypedDict):
     """What `holdfast verify` found afterwards, or why it could not look."""
 
@@ -153,7 +211,11 @@ class VerdictView(TypedDict):
 
 @with_config(_STRICT)
 class Report(TypedDict):
-    """All that a load test found. Figures are of the measured stages, without the ramp, unless they say otherwise."""
+    """All that a load test found. Figures are of the measured stages, without the ramp, unless they say otherwise.
+
+    A field that is added keeps the format's number and is not required, so that earlier reports can be compared with.
+    The number changes when a field is renamed, removed, or means something else.
+    """
 
     format: Literal["holdfast-load-report/1"]
     load: LoadView
@@ -167,6 +229,7 @@ class Report(TypedDict):
     series: list[SecondView]
     scaleEvents: list[ScaleEventView]
     generator: GeneratorView
+    market: NotRequired[MarketView]
     wrong: list[str]
     stopped: str | None
     verification: VerificationView

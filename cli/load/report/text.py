@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from cli.load.report.comparison import Compared
-from cli.load.report.schema import LatencyView, OperationView, Report
+from cli.load.report.schema import ActorsView, LatencyView, MarketView, MeanAndHighest, OperationView, Report
 
 _REASONS_SHOWN = 8
 PERCENTILES = ("p50", "p90", "p95", "p99", "p99_9", "max")
@@ -28,6 +28,8 @@ def _parts(report: Report, compared: Sequence[Compared]) -> Iterator[str]:
         yield reasons
     if report["wrong"]:
         yield "Wrong answers:\n" + "".join(f"\n- {each}" for each in report["wrong"])
+    if "market" in report:
+        yield "## What the market did meanwhile\n\n" + _market(report["market"])
     if report["scaleEvents"]:
         changes = (f"\n- {each['second']:.1f} s: membership {each['version']}" for each in report["scaleEvents"])
         yield "## Changes of the market's members\n" + "".join(changes)
@@ -110,6 +112,49 @@ def _reasons(report: Report) -> str:
     """Return why answers were refusals, limits, or missing."""
     reasons = list(report["all"]["reasons"].items())[:_REASONS_SHOWN]
     return _table(("reason", "answers"), [(reason, f"{count:,}") for reason, count in reasons]) if reasons else ""
+
+
+def _market(market: MarketView) -> str:
+    if market["whyNone"] is not None:
+        return market["whyNone"]
+    figures = {kind: _figures(actors) for kind, actors in market["actors"].items()}
+    names = next(iter(figures.values()), {})
+    actors = [(name, *(of_kind[name] for of_kind in figures.values())) for name in names]
+    servers = [
+        (name, *_both(each["answerMilliseconds"], "{:,.1f}"), f"{each['away']:,}")
+        for name, each in market["servers"].items()
+    ]
+    tables = (_table(("", *figures), actors), _table(("server", "answers in ms", "highest", "times away"), servers))
+    return "\n\n".join((f"By {market['samples']:,} samples.", *tables))
+
+
+def _figures(actors: ActorsView) -> dict[str, str]:
+    """Return what there is to say of the actors of one kind, by name."""
+    busy, busiest = _both(actors["busyShare"], "{:.0%}")
+    commit, slowest = _both(actors["commitMilliseconds"], "{:,.1f}")
+    return {
+        "actors": f"{actors['actors']:,}",
+        "busy, mean": busy,
+        "busy, the busiest": busiest,
+        "deepest mailbox": _known(actors["deepestMailbox"], "{:,}"),
+        "longest wait, ms": _known(actors["longestWaitMilliseconds"], "{:,.1f}"),
+        "commits behind, most": _known(actors["mostBehind"], "{:,}"),
+        "messages a second": f"{actors['messagesPerSecond']:,.1f}",
+        "messages a turn": _known(actors["messagesPerTurn"], "{:,.1f}"),
+        "commits a second": f"{actors['commitsPerSecond']:,.1f}",
+        "commit, mean ms": commit,
+        "commit, highest mean ms": slowest,
+        "commits fenced": f"{actors['fenced']:,}",
+        "times silent": f"{actors['silent']:,}",
+    }
+
+
+def _both(figure: MeanAndHighest | None, form: str) -> tuple[str, str]:
+    return (_known(figure and figure["mean"], form), _known(figure and figure["highest"], form))
+
+
+def _known(figure: float | None, form: str) -> str:
+    return "" if figure is None else form.format(figure)
 
 
 def _operations(report: Report) -> Iterable[tuple[str, OperationView]]:

@@ -1,0 +1,1 @@
+"""What the market does while it is under load."""
