@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import BrowserContext, ConsoleMessage, Page, Request, Response
 
-# Of these, which look at colors: all others find in the dark what they find in the light.
-AXE_COLOR_RULES = ["color-contrast", "link-in-text-block"]
 AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+# Of these rules, those that look at colors.
+AXE_COLOR_RULES = ["color-contrast", "link-in-text-block"]
 FIRST_VISIT_BYTES, FIRST_VISIT_REQUESTS = 60_000, 6
 NEXT_PAGE_BYTES = 15_000
 LARGEST_SHIFT = 0.02
