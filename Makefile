@@ -18,6 +18,9 @@ SECANTUS_MDB := 0.5.3-beta.196
 FAST_DATABASE := .fast-database/$(SECANTUS_MDB)
 BROWSER_TOOLS := .browser-tools/installed
 
+# Images with Python often forbid compiled files. Each of the twenty processes of a market would compile our source anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run test test-fast asserted browser simulate peers fast-database chaos lint format events bench profile clean
 
