@@ -118,9 +118,7 @@ class MeasuredMarket:
     @property
     def database_url(self) -> str:
         """Where its database answers."""
-        if self.server is not None:
-            return self.server.url
-        return (self.running.folder / "database.address").read_text().strip()
+        return self.running.database_url
 
     @contextmanager
     def database(self) -> Iterator[Any]:

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from actors.cluster.membership import MOST_PINNED
 from actors.supervision.load import HostLoad
 
-# More than this share of the messages of a host that is busier than this, for so long.
+# More than this share of the messages of a host that is busier than this, for so long. A ticket is to have its actor
+# within ten seconds. Messages are counted for two, heartbeats are a second apart, and where the processors are full an
+# actor takes 2.5 or more to start (measured).
 HOT_SHARE = 0.3
 BUSY_SHARE = 0.7
-HOT_SECONDS = 5.0
+HOT_SECONDS = 3.0
 # Below so many messages a second for so long, it goes back.
 COLD_RATE = 10.0
 COLD_SECONDS = 60.0

@@ -128,6 +128,11 @@ class RunningMarket:
         return server
 
     @property
+    def database_url(self) -> str:
+        """The address of its database: the one it was given, or that of the embedded one."""
+        return self._settings.get("MONGODB_URL") or (self.folder / "database.address").read_text().strip()
+
+    @property
     def redis(self) -> psutil.Process:
         """The Redis server."""
         (server,) = self.processes("redis-server")

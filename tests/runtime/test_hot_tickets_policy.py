@@ -31,7 +31,7 @@ def simulated(trace: Trace, seconds: int, by_hand: frozenset[str] = frozenset())
     return made
 
 
-def test_a_hot_ticket_of_a_busy_host_gets_an_actor_of_its_own_after_five_seconds() -> None:
+def test_a_hot_ticket_of_a_busy_host_gets_an_actor_of_its_own_after_three_seconds() -> None:
     made = simulated(lambda second, is_pinned: ({"tickets-0": CALM if is_pinned or second < 20 else HOT}, HOT), 120)
     assert made == [(20 + HOT_SECONDS, Pin("hot"))]
 
@@ -43,8 +43,8 @@ def test_it_goes_back_after_a_quiet_minute() -> None:
     assert simulated(trace, 300) == [(HOT_SECONDS, Pin("hot")), (50 + 60, Unpin("hot"))]
 
 
-def test_a_ticket_that_is_hot_for_four_seconds_stays() -> None:
-    assert simulated(lambda second, _: ({"tickets-0": HOT if second % 10 < 4 else CALM}, None), 300) == []
+def test_a_ticket_that_is_hot_for_less_than_three_seconds_stays() -> None:
+    assert simulated(lambda second, _: ({"tickets-0": HOT if second % 10 < HOT_SECONDS else CALM}, None), 300) == []
 
 
 def test_a_hot_ticket_of_a_host_that_is_not_busy_stays() -> None:
