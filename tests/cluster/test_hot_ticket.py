@@ -30,7 +30,7 @@ from tests.support.client import Person, seconds_until
 # One replica has one call to an actor under way at a time, so it takes several to keep an actor busy. That there is one
 # shared actor at most leaves promotion as the only change.
 SETTINGS = {"max_ticket_actors": 1, "api_replicas": 4}
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.alone]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.long]
 
 TICKETS = 1_000
 # Visits a second. One of a cold ticket is a hold and its end; most of the hot one are a refusal.
