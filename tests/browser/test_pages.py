@@ -130,10 +130,9 @@ async def test_markup_of_every_page_is_valid(browser: Browser, scene: Scene, vnu
         person = place.people[row.who] if row.who else None
         context = await place.market.context(browser, person, java_script_enabled=False)
         if row.press:
-            response = await bring(await context.new_page(), row, place)
+            body = await (await bring(await context.new_page(), row, place)).body()
         else:
-            response = await context.request.get(row.path(place), headers={"Accept": "text/html"})
-        assert response is not None
-        (tmp_path / f"{row.state.replace(' ', '-')}.html").write_bytes(await response.body())
+            body = await (await context.request.get(row.path(place), headers={"Accept": "text/html"})).body()
+        (tmp_path / f"{row.state.replace(' ', '-')}.html").write_bytes(body)
         await context.close()
     assert not await markup_faults(tmp_path, vnu)
