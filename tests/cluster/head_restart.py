@@ -1,7 +1,8 @@
 """``python -m tests.cluster.head_restart``: the head of a cluster is lost, whose control service (GCS) uses a Redis.
 
-First GCS alone is killed under load, then again while an actor dies, then the whole head under load. The proxies of
-both nodes share one port. A program, since Ray is global to a process; see test_head_restart.py.
+First GCS alone is killed under load, then again while an actor dies, then the whole head under load. People come to a
+replica at its own port, as HAProxy does: each request through Serve's own proxy needs GCS, once the head is lost.
+A program, since Ray is global to a process; see test_head_restart.py.
 """
 
 import asyncio
@@ -24,6 +25,8 @@ from tests.support.eventually import eventually
 
 AWAY_SECONDS = 5.0
 BUYERS, TICKETS = 3, 5
+# The first replica of a node listens at the first of its ports.
+FIRST_PORT, PORTS = "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT", 20
 
 
 async def traded_without(
@@ -55,14 +58,14 @@ async def seconds_until_restarted(market: Observed, name: str, nodes: Nodes | No
     return await market.seconds_until(lambda now: name in now and now[name].writer != before.writer)
 
 
-async def serve_is_whole() -> None:
-    """Connect to the nodes, and wait until Serve has a proxy on both and its application runs."""
+async def serve_is_whole(nodes: Nodes) -> None:
+    """Wait until Serve has a proxy on the head of now, and its application runs."""
     from ray import serve  # noqa: PLC0415 - Ray reads its settings when it is imported
 
     async def is_whole() -> bool:
         status = await asyncio.to_thread(serve.status)
         applications = [one.status for one in status.applications.values()]
-        return sorted(status.proxies.values()) == ["HEALTHY"] * 2 and applications == ["RUNNING"]
+        return status.proxies.get(nodes.head) == "HEALTHY" and applications == ["RUNNING"]
 
     await eventually(is_whole, PATIENCE_SECONDS)
 
@@ -97,13 +100,12 @@ async def observe(settings: Settings, nodes: Nodes) -> dict[str, Any]:
 
     from actors.processes.on_ray import RayActorDirectory  # noqa: PLC0415
 
-    port = free_port()
-    serve.start(proxy_location="EveryNode", http_options={"host": "127.0.0.1", "port": port})
+    serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": free_port()})
     deploy_the_marketplace()
     market = Observed(settings, RayActorDirectory(settings))
     await market.seconds_until_all_are_there()
     assert settings.jwt_key is not None
-    address = Reachable(f"http://127.0.0.1:{port}", settings.jwt_key.get_secret_value())
+    address = Reachable(f"http://127.0.0.1:{os.environ[FIRST_PORT]}", settings.jwt_key.get_secret_value())
     found: dict[str, Any] = {"status before": await said(nodes, "status")}
     found["without control service"] = await traded_without(
         address, nodes.end_control_service, nodes.start_control_service, market.seconds_until_all_are_there
@@ -113,7 +115,7 @@ async def observe(settings: Settings, nodes: Nodes) -> dict[str, Any]:
 
     async def is_back() -> None:
         ray.init(address=nodes.address, log_to_driver=False)
-        await serve_is_whole()
+        await serve_is_whole(nodes)
 
     ray.shutdown()  # Ray ends programs whose node is lost
     found["without head"] = await traded_without(address, lambda: nodes.end(0), nodes.start_head, is_back)
@@ -128,4 +130,6 @@ async def observe(settings: Settings, nodes: Nodes) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print_found(observe, "head", "worker")
+    port = free_port()
+    ports = {FIRST_PORT: str(port), "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(port + PORTS)}
+    print_found(observe, "head", "worker", RAY_SERVE_ENABLE_DIRECT_INGRESS="1", **ports)

@@ -9,7 +9,6 @@ from tests.support.redis_servers import redis_with
 
 SECONDS = 240
 TICKET_ACTORS, REPLICAS = 2, 2
-GOOD = {"200", "201", "204"}
 MANY = 20
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.alone]
@@ -32,18 +31,12 @@ def found(mongodb_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFac
         return found_by("tests.cluster.head_restart", folder, settings, SECONDS, RAY_REDIS_ADDRESS=address)
 
 
-def test_no_request_fails_while_the_control_service_is_away_and_when_it_comes_back(found: dict[str, Any]) -> None:
-    away = found["without control service"]
-    assert set(away["statuses"]) == GOOD, away
-    assert away["succeeded meanwhile"] > MANY, "there was to be load"
-
-
-def test_people_go_on_trading_at_the_workers_while_the_head_is_lost_and_replaced(found: dict[str, Any]) -> None:
-    away = found["without head"]
-    # What the head's own proxy had in hand is lost.
-    assert set(away["statuses"]) <= GOOD | {"RemoteProtocolError", "ReadError", "503"}, away
-    assert away["succeeded meanwhile"] > 0
-    assert away["longest gap"] < 15
+@pytest.mark.parametrize("lost", ["control service", "head"])
+def test_no_request_fails_while_it_is_away_and_when_it_comes_back(found: dict[str, Any], lost: str) -> None:
+    traded = found[f"without {lost}"]
+    assert set(traded["statuses"]) == {"200", "201", "204"}, traded
+    assert traded["succeeded meanwhile"] > MANY, "there was to be load"
+    assert traded["longest gap"] < 5
 
 
 @pytest.mark.parametrize("actor", ["tickets-0 after it", "tickets-1 during it"])
