@@ -1,41 +1,23 @@
 """A market of which only replicas are deployed makes itself whole, and keeps off the head."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
-from bson import ObjectId
 
-from config import secret_file
 from tests.cluster.market_on_nodes import SECRET, TOLD
+from tests.cluster.node_programs import found_by, own_database
 
 SECONDS = 360
-ROOT = Path(__file__).parents[2]
 TICKET_ACTORS = 4
 MANY = 20
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.alone]
 
 
-def own_database(url: str) -> str:
-    return url.replace("/holdfast", f"/nodes{ObjectId()}")
-
-
 @pytest.fixture(scope="module")
 def found(mongodb_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("nodes")
-    token = folder / "ray.token"
-    secret_file.read_or_create(token)
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "HOLDFAST_"))}
-    environment = {
-        **inherited,
-        "RAY_AUTH_TOKEN_PATH": str(token),
-        "HOLDFAST_SETTINGS": str(folder / "holdfast.env"),
-    }
     # Passwords that nobody asks for: those of the embedded servers are not marked.
     mongodb, redis = (f"{url}{'&' if '?' in url else '?'}" for url in (own_database(mongodb_url), redis_url))
     settings = {
@@ -49,13 +31,7 @@ def found(mongodb_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFac
         "TICKET_ACTORS": TICKET_ACTORS,
         "API_REPLICAS": 2,
     }
-    (folder / "holdfast.env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-    program = [sys.executable, "-m", "tests.cluster.market_on_nodes"]
-    ended = subprocess.run(
-        program, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=SECONDS
-    )
-    assert ended.returncode == 0, ended.stderr[-4_000:]
-    return dict(json.loads(ended.stdout.splitlines()[-1]))
+    return found_by("tests.cluster.market_on_nodes", folder, settings, SECONDS)
 
 
 def test_replicas_create_the_supervisor_and_it_creates_all_other_actors(found: dict[str, Any]) -> None:

@@ -220,6 +220,18 @@ def test_ray_starts_with_its_settings_and_what_haproxy_is_told_and_without_the_s
     assert not {SETTINGS["JWT_KEY"], SECRET} & {*environment.values()}
 
 
+@pytest.mark.parametrize("password", ["", "of Ray's Redis"])
+def test_the_head_alone_is_told_the_password_of_the_redis_for_its_control_service(node: Node, password: str) -> None:
+    if password:
+        (node.home / ".holdfast" / "gcs.password").write_text(f"{password}\n")
+    for role in ROLES:
+        node.start(role)
+
+    head, worker = (call for call in node.calls() if call.startswith("ray start"))
+    assert head.endswith(f" --redis-password={password}")
+    assert "--redis-password" not in worker
+
+
 @pytest.mark.parametrize("call", ["ray start", "serve deploy"])
 def test_what_ray_and_serve_start_reads_every_setting_of_the_file(
     node: Node, call: str, monkeypatch: pytest.MonkeyPatch
