@@ -9,7 +9,7 @@ from tests.support.redis_servers import redis_with
 
 SECONDS = 240
 TICKET_ACTORS, REPLICAS = 2, 2
-MANY = 20
+MANY = 10
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.alone]
 
@@ -36,7 +36,7 @@ def test_no_request_fails_while_it_is_away_and_when_it_comes_back(found: dict[st
     traded = found[f"without {lost}"]
     assert set(traded["statuses"]) == {"200", "201", "204"}, traded
     assert traded["succeeded meanwhile"] > MANY, "there was to be load"
-    assert traded["longest gap"] < 5
+    assert traded["longest gap"] < 10
 
 
 @pytest.mark.parametrize("actor", ["tickets-0 after it", "tickets-1 during it"])
