@@ -1,6 +1,7 @@
 """`holdfast` as one calls it, with the output and the exit code of a command."""
 
 import subprocess
+import sys
 from contextlib import chdir
 from pathlib import Path
 
@@ -17,6 +18,8 @@ def run(folder: Path, *words: str, **settings: str) -> subprocess.CompletedProce
     Each group of commands has a test that runs one as people do, with `spawn`.
     """
     logging = structlog.get_config()
+    # What others log meanwhile in this process is no output of the command.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stdout))
     try:
         with chdir(folder):
             done = CliRunner().invoke(app, words, env=_environment(folder, settings), catch_exceptions=False)
