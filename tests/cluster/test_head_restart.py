@@ -11,7 +11,7 @@ SECONDS = 240
 TICKET_ACTORS, REPLICAS = 2, 2
 MANY = 10
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.alone]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

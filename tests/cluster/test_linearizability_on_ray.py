@@ -26,7 +26,7 @@ PLACEMENTS = pytest.mark.parametrize(
 )
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, PLACEMENTS]
 
-SECONDS = 30
+SECONDS = 24
 TICKETS = 8
 BUYERS = 12
 ACTORS = ("TicketActor", "OrderActor", "PaymentActor")

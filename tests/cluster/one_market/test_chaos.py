@@ -12,7 +12,7 @@ from tests.chaos.outcome import Hit, Outcome
 from tests.chaos.probe import Probe, probing
 from tests.chaos.records import Answer
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.alone]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 KILLS = 3
 # A strike may take longer than promised where other programs use this machine; the promise is that of the median.
@@ -36,6 +36,7 @@ async def struck(market: RunningMarket, probe: Probe, name: str) -> tuple[Hit, l
     return hit, answers
 
 
+@pytest.mark.alone
 async def test_tickets_of_a_killed_actor_are_reserved_again_within_three_seconds(
     market: RunningMarket, probe: Probe
 ) -> None:
