@@ -36,7 +36,7 @@ test: export HOLDFAST_TEST_DATABASE := $(DATABASE)
 test: $(INSTALLED) $(BROWSER_TOOLS)  ## Run the tests, all but those of make peers and make chaos; DATABASE=fast or a URL: on that database
 	$(BIN)/pytest -n 3 --dist loadfile -m 'not cluster and not browser and not peer' $(ON_A_DATABASE) $(ARGS) || [ $$? -eq 5 ]
 	$(BIN)/pytest -n 2 --dist worksteal -m 'browser and not cluster' $(or $(ON_A_DATABASE),tests/browser) $(ARGS) || [ $$? -eq 5 ]
-	$(BIN)/pytest -n 2 --dist loadgroup -m 'cluster and not alone and not peer and not long' $(WITH_MARKETS) $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/pytest -n 2 --dist loadfile -m 'cluster and not alone and not peer and not long' $(WITH_MARKETS) $(ARGS) || [ $$? -eq 5 ]
 	$(BIN)/pytest -m 'alone and not peer and not long' $(WITH_MARKETS) $(ARGS) || [ $$? -eq 5 ]
 
 test-fast: $(INSTALLED)  ## Run the tests that take seconds

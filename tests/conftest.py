@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import structlog
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from cli.up.embedded_servers import start_database, start_redis
 from config import ports
@@ -38,17 +40,29 @@ def _share_the_ports() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that start a market stay with those of their file, or of their folder if that has one market for all."""
+    """Refuse tests with a mark where `make test` does not look for them."""
     for item in items:
         for mark, folders in _FOLDERS.items():
             if item.get_closest_marker(mark) and item.path.relative_to(_TESTS).parts[0] not in folders:
                 raise pytest.UsageError(
                     f"{item.nodeid}: tests with the mark {mark} are in {', '.join(sorted(folders))}"
                 )
-        if item.get_closest_marker("cluster"):
-            folder = item.path.parent
-            place = folder if (folder / "__init__.py").exists() else item.path
-            item.add_marker(pytest.mark.xdist_group(str(place)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    return _ByMarket(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+class _ByMarket(LoadFileScheduling):  # type: ignore[misc]  # without types
+    """Keeps the tests of a file on one worker, and those of the folder that has one market for all.
+
+    xdist's own groups do nothing with pytest 9, where the field is gone by which they rename tests.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = Path(nodeid.partition("::")[0])
+        return str(file.parent if file.parent.name == "one_market" else file)
 
 
 @pytest.hookimpl(tryfirst=True)
