@@ -24,7 +24,8 @@ PLACEMENTS = pytest.mark.parametrize(
     indirect=True,
     scope="module",
 )
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, PLACEMENTS]
+# Beside another market there are too few operations in that time to contend with each other.
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.alone, PLACEMENTS]
 
 SECONDS = 24
 TICKETS = 8
