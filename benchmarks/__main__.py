@@ -24,7 +24,6 @@ from benchmarks.scenarios import (
     live_pages,
     purchases,
     reservations,
-    scaling,
     signins,
     size,
 )
@@ -39,7 +38,6 @@ SCENARIOS: dict[str, Scenario] = {
     "flash_sale": flash_sale.run,
     "live_holds": live_holds.run,
     "live_pages": live_pages.run,
-    "scaling": scaling.run,
     "signins": signins.run,
     "size": size.run,
     "journal": journal.run,
