@@ -30,8 +30,8 @@ help:  ## Show what can be made
 run: $(INSTALLED)  ## Start a market with everything it needs; Ctrl-C stops it
 	@exec $(BIN)/holdfast up
 
-# Those that start a whole market have the machine to themselves, those that start a browser share it with one other, all
-# others share it by four, as they wait for much. Exit status 5: nothing to run.
+# Those that start a browser or a whole market share the machine with one other, all others share it by three, as they wait
+# for much, and the last have it to themselves. Exit status 5: nothing to run.
 test: export HOLDFAST_TEST_DATABASE := $(DATABASE)
 test: $(INSTALLED) $(BROWSER_TOOLS)  ## Run the tests, all but those of make peers and make chaos; DATABASE=fast or a URL: on that database
 	$(BIN)/pytest -n 3 --dist loadfile -m 'not cluster and not browser and not peer' $(ON_A_DATABASE) $(ARGS) || [ $$? -eq 5 ]
