@@ -6,6 +6,7 @@ import logging
 import typer
 
 from actors.runtime.ports import HostUnreachableError, StoreUnavailableError
+from actors.storage.schema import UnusableDataError
 from cli.command_line import fail, load_settings
 from cli.running_market import NotRunningError, attached, with_database
 from config import redis_server
@@ -37,7 +38,7 @@ def _carry_out(*, are_replicas_renewed: bool) -> None:
             redis_server.check(settings.redis_url)
         with attached(settings):
             _renew(with_database(settings), are_replicas_renewed=are_replicas_renewed)
-    except (UnsuitableRedisError, NotRunningError) as error:
+    except (UnsuitableRedisError, NotRunningError, UnusableDataError) as error:
         fail(str(error))
     except HostUnreachableError as error:
         fail(f"{error}: see its log, then repeat this command")

@@ -38,6 +38,7 @@ from actors.storage import database as storage
 from actors.storage.clock import database_clock
 from actors.storage.database import Database, database_of
 from actors.storage.journal import MongoJournal
+from actors.storage.schema import check_schema
 from actors.supervision import renewal
 from actors.supervision.liveness import EVERY_SECONDS, watch
 from actors.supervision.scaling import Scaling
@@ -100,8 +101,8 @@ def _class_of(kind: str) -> Any:  # noqa: ANN401 - as Ray has it
 async def renew(settings: Settings, tell: Callable[[str], None]) -> None:
     """Renews all actors with these settings and the code of now, one by one. Ray is to be connected.
 
-    Raises HostUnreachableError when one does not end or start, those before it being renewed, and
-    StoreUnavailableError when it is not known who is to be there.
+    Raises HostUnreachableError when one does not end or start, those before it being renewed, StoreUnavailableError
+    when it is not known who is to be there, and schema.UnusableDataError.
     """
     async with storage.connect(settings.mongodb_url or "") as client:
         known = await (await _members(settings, database_of(client), "holdfast actors renew")).refresh()
@@ -117,7 +118,13 @@ async def end_all(settings: Settings, tell: Callable[[str], None]) -> None:
 
 
 async def _members(settings: Settings, database: Database, by: str) -> Members:
-    """The membership, begun by the settings if nobody did: earlier releases have none. Raises StoreUnavailableError."""
+    """The membership, begun by the settings if nobody did: earlier releases have none.
+
+    Raises StoreUnavailableError, and schema.UnusableDataError.
+    """
+    await check_schema(database)
+    # Of several replicas that begin it at the same time one does: by the journal's keys, once they are unique.
+    await storage.create_indexes(database)
     clock, journal = database_clock(database), MongoJournal(database)
     members = Members(journal)
     await clock.refresh()
@@ -379,7 +386,7 @@ def client(settings: Settings, members: Members, clock: Clock) -> ActorClient:
 async def connect(settings: Settings, database: Database) -> ActorClient:
     """The way to the actors for an API replica, which also watches over the Supervisor, and creates it if need be.
 
-    Waits while the database is away, since deadlines are on its clock.
+    Waits while the database is away, since deadlines are on its clock. Raises schema.UnusableDataError.
     """
     clock = database_clock(database)
     await retry(clock.refresh, StoreUnavailableError, repeat(DATABASE_RETRY_SECONDS))

@@ -8,7 +8,9 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import AutoReconnect
 
 from actors.processes import on_ray
-from actors.runtime.ports import StoreUnavailableError
+from actors.runtime.ports import Commit, StoreUnavailableError
+from actors.storage.database import connect, database_of
+from actors.storage.journal import MongoJournal
 from config.settings import Settings
 from serve_app.replica import once_the_database_answers, open_replica
 
@@ -36,6 +38,27 @@ async def test_replica_does_not_start_over_a_fault_of_its_own() -> None:
     async with AsyncExitStack() as stack:
         with pytest.raises(LookupError):
             await once_the_database_answers(stack, opened_after(LookupError()), retry_seconds=0)
+
+
+async def test_replica_begins_the_membership_of_a_new_database_when_keys_are_unique(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = settings.model_copy(update={"mongodb_url": str(settings.mongodb_url).replace("/api", "/new", 1)})
+    are_unique: list[bool] = []
+    append = MongoJournal.append
+
+    async def recorded(journal: MongoJournal, commit: Commit) -> int:
+        database = database_of(client)
+        are_unique.append(bool((await database["journal"].index_information()).get("keys_1", {}).get("unique")))
+        return await append(journal, commit)
+
+    async def watch_nobody(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(MongoJournal, "append", recorded)
+    monkeypatch.setattr(on_ray, "watch", watch_nobody)  # there is no Ray here
+    async with connect(str(new.mongodb_url)) as client, open_replica(new):
+        assert are_unique == [True]
 
 
 async def test_replica_opens_one_client_of_the_database(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ async def run(name: str, folder: Path, socket: Path) -> None:
     system = SocketSystem(folder)
     own = system.connect(Settings())
     # There is no Supervisor that would do it.
+    await own.prepare()
     await Scaling(own.members, own.journal, own.clock, system.new_id, by=name).establish(of_settings(Settings()))
     await own.close()
     await serve(CLASSES[names.kind_of(name)](name, system), socket)

@@ -80,6 +80,7 @@ async def run(folder: Path) -> None:
     connections = system.connect(settings)
     await connections.clock.refresh()
     # As a replica does.
+    await connections.prepare()
     members, journal, clock = connections.members, connections.journal, connections.clock
     await Scaling(members, journal, clock, system.new_id, by="trader").establish(of_settings(settings))
     market = system.actors(settings, connections)
