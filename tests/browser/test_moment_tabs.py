@@ -2,7 +2,7 @@
 
 import asyncio
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.api.world import Person
 from tests.browser.conftest import Opens
@@ -22,10 +22,26 @@ async def two_tabs(opens: Opens, buyer: Person, address: str) -> tuple[Page, Pag
     return first, second
 
 
+async def pay_at_once(tabs: tuple[Page, ...]) -> None:
+    """Press *Pay* in all tabs, and send their requests when all were pressed.
+
+    Without this, a tab that hears what came of the other's payment has no button left to press.
+    """
+    all_pressed = asyncio.Barrier(len(tabs))
+
+    async def send_together(route: Route) -> None:
+        await all_pressed.wait()
+        await route.continue_()
+
+    for tab in tabs:
+        await tab.route("**/pay", send_together)
+    await asyncio.gather(*(tab.get_by_role("button", name="Pay $12.50").click() for tab in tabs))
+
+
 async def test_both_tabs_pay_at_once_and_the_buyer_is_charged_once(market: Market, opens: Opens) -> None:
     _, buyer, _, order = await market.held()
     tabs = await two_tabs(opens, buyer, f"/orders/{order['id']}")
-    await asyncio.gather(*(tab.get_by_role("button", name="Pay $12.50").click() for tab in tabs))
+    await pay_at_once(tabs)
     for tab in tabs:
         await expect(tab.get_by_role("main")).to_contain_text("It is yours")
         await expect(tab.get_by_role("button", name="Pay $12.50")).to_have_count(0)
@@ -36,8 +52,7 @@ async def test_tab_that_was_too_late_with_another_card_says_what_is_true(market:
     _, buyer, _, order = await market.held()
     first, second = await two_tabs(opens, buyer, f"/orders/{order['id']}")
     await second.get_by_role("radio", name="Is declined").check()
-    pay = {"name": "Pay $12.50"}
-    await asyncio.gather(*(tab.get_by_role("button", **pay).click() for tab in (first, second)))  # type: ignore[arg-type]
+    await pay_at_once((first, second))
     for tab in (first, second):
         await tab.wait_for_load_state("load")
         await expect(tab.get_by_role("button", name="Pay $12.50")).to_have_count(0)
