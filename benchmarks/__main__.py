@@ -24,6 +24,7 @@ from benchmarks.scenarios import (
     live_pages,
     purchases,
     reservations,
+    scaling,
     signins,
     size,
 )
@@ -38,6 +39,7 @@ SCENARIOS: dict[str, Scenario] = {
     "flash_sale": flash_sale.run,
     "live_holds": live_holds.run,
     "live_pages": live_pages.run,
+    "scaling": scaling.run,
     "signins": signins.run,
     "size": size.run,
     "journal": journal.run,

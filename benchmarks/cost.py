@@ -24,8 +24,10 @@ _PROGRAMS = {
 _QUIET = 0.25
 _LOOK_SECONDS = 0.5
 _QUIET_WITHIN_SECONDS = 15.0
-_OF_ALL = ("deliveries", "commits")
-_COUNTERS = ("deliveries", "messages", "turns", "commits", "events")
+_OF_ALL = ("calls", "commits")
+# What an actor is asked by a call of Ray, by the first word of its name.
+_CALLED = {"tickets": "TicketActor", "orders": "OrderActor", "payments": "PaymentActor"}
+_COUNTERS = ("calls", "messages", "turns", "commits", "events")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,9 @@ def read(market: MeasuredMarket) -> Reading:
     tickets = [heartbeat["counters"] for heartbeat in heartbeats if heartbeat["name"].startswith("tickets-")]
     counters = Counter({name: sum(counted[name] for counted in tickets) for name in _COUNTERS})
     counters.update({f"all_{name}": sum(heartbeat["counters"][name] for heartbeat in heartbeats) for name in _OF_ALL})
+    for heartbeat in heartbeats:
+        if called := _CALLED.get(heartbeat["name"].partition("-")[0]):
+            counters[f"calls to {called}"] += heartbeat["counters"]["calls"]
     with market.database() as database:
         # SecantusDB counts commands, as this is meant; mongod counts the documents of an insert.
         operations = database.client.admin.command("serverStatus")["opcounters"]
@@ -105,7 +110,7 @@ def cpu_between(before: Reading, after: Reading) -> dict[str, float]:
 def cost(before: Reading, after: Reading, successes: int, generator_seconds: float) -> dict[str, Any]:
     """What one success cost: milliseconds of CPU by role, Ray calls, commits and database commands.
 
-    Calls and commits are those of all actors; batch sizes those of the ticket hosts.
+    Calls and commits are those of all actors, without signs of life; batch sizes those of the ticket hosts.
     """
     each = max(successes, 1)
     spent = {**cpu_between(before, after), "load generator": generator_seconds}
@@ -113,10 +118,11 @@ def cost(before: Reading, after: Reading, successes: int, generator_seconds: flo
     return {
         "cpu_ms": {role: seconds / each * 1_000 for role, seconds in sorted(spent.items())},
         "cpu_ms_total": sum(spent.values()) / each * 1_000,
-        "ray_calls": counted["all_deliveries"] / each,
+        "ray_calls": counted["all_calls"] / each,
+        **{name: count / each for name, count in sorted(counted.items()) if name.startswith("calls to ")},
         "commits": counted["all_commits"] / each,
         "database_commands": (after.commands - before.commands) / each,
-        "messages_per_call": counted["messages"] / max(counted["deliveries"], 1),
+        "messages_per_call": counted["messages"] / max(counted["calls"], 1),
         "messages_per_turn": counted["messages"] / max(counted["turns"], 1),
         "events_per_commit": counted["events"] / max(counted["commits"], 1),
     }

@@ -16,6 +16,7 @@ from actors.runtime import spans
 from actors.runtime.ports import StoreUnavailableError
 from actors.runtime.retry import retry
 from actors.storage.database import connect, database_of
+from config import garbage_collection
 from config.settings import Settings
 from serve_app.api import create_api
 from serve_app.bootstrap import open_services
@@ -34,6 +35,7 @@ async def open_application(settings: Settings, stack: AsyncExitStack) -> ASGIApp
     on_shutdown(services.end_streams)
     api = behind_ray(create_api(services, answers_request_ids=False))  # Serve does
     on_ray.emit_metrics(settings, api.state.request_counts.samples)
+    garbage_collection.look_less_often()
 
     async def without_routes(scope: Scope, receive: Receive, send: Send) -> None:
         await api(scope, receive, send)

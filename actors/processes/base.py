@@ -94,6 +94,7 @@ class HostActor:
         What another release asks and this one does not understand is Unavailable by itself. `again` is
         `redelivered` by the name that every release knows.
         """
+        self.counters.calls += 1
         messages = unpack(packed)
         understood = [message for message in messages if not isinstance(message, NotUnderstood)]
         answers = iter(await self.deliver(understood, deadline, redelivered=again))

@@ -42,7 +42,7 @@ from actors.storage.schema import check_schema
 from actors.supervision import renewal
 from actors.supervision.liveness import EVERY_SECONDS, watch
 from actors.supervision.scaling import Scaling
-from config import logs, ray_environment
+from config import garbage_collection, logs, ray_environment
 from config import settings as market_settings
 from config.settings import Settings
 
@@ -351,6 +351,7 @@ class RaySystem:
         """The servers that the settings name. From here on this process writes its logs as all of them do."""
         logs.configure(settings.log_level)
         spans.configure(settings.otel_exporter_otlp_endpoint, settings.otel_traces_sampler_arg, "holdfast-actors")
+        garbage_collection.look_less_often()
         return ProductionResources(settings)
 
     def actors(self, settings: Settings, connections: Resources) -> ActorClient:

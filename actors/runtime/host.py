@@ -62,7 +62,10 @@ class Limits:
 
 @dataclass(slots=True)
 class Counters:
-    """What the host did so far, for metrics and benchmarks."""
+    """What the host did so far, for metrics and benchmarks.
+
+    `calls` brought messages from other processes; `deliveries` are those and what an actor tells its own host.
+    """
 
     deliveries: int = 0
     messages: int = 0
@@ -70,6 +73,7 @@ class Counters:
     commits: int = 0
     events: int = 0
     fenced: int = 0
+    calls: int = 0
 
 
 class Host(Generic[State, Command, Answer_co]):

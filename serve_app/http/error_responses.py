@@ -96,7 +96,7 @@ async def _of_the_framework(request: Request, error: Exception) -> Response:
     headers = error.headers
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         # The framework knows the methods of one route of several.
-        headers = {"Allow": ", ".join(allowed_methods(request.app.state.routes, request.scope["path"]))}
+        headers = {"Allow": ", ".join(allowed_methods(request.app.routes, request.scope["path"]))}
     return answer(request, error.status_code, [{"message": sentence}], headers)
 
 

@@ -36,7 +36,7 @@ class Methods:
                 await self._app(inner, receive, _without_body(send))
             finally:
                 scope["route"] = inner.get("route")  # which the router found, for whoever says it
-        elif method == "OPTIONS" and (methods := allowed_methods(scope["app"].state.routes, scope["path"])):
+        elif method == "OPTIONS" and (methods := allowed_methods(scope["app"].routes, scope["path"])):
             allow = Response(status_code=HTTPStatus.NO_CONTENT, headers={"Allow": ", ".join(methods)})
             await allow(scope, receive, send)
         else:

@@ -40,7 +40,7 @@ async def session_of_token(request: Request, token: str, access_tokens: AccessTo
         await services.limits.invalid_token(services.address_of(request))
         raise InvalidTokenError
     # Of all routes that match, whichever is the one that answers.
-    needed = _scopes_needed(request.app.state.routes, request.scope["method"], request.scope["path"])
+    needed = _scopes_needed(request.app.routes, request.scope["method"], request.scope["path"])
     if None in needed:
         raise InsufficientScopeError("This address takes no access token: sign in for it.")
     for scope in needed - grant.scopes:

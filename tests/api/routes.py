@@ -4,9 +4,18 @@ import importlib
 import pkgutil
 from collections.abc import Iterator
 
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from starlette.routing import Route
 
 from serve_app import routes
+
+
+def routes_in(app: FastAPI) -> Iterator[Route]:
+    """Every route of an app."""
+    for route in app.routes:
+        assert isinstance(route, Route)
+        yield route
 
 
 def api_routes() -> Iterator[APIRoute]:

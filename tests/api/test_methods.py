@@ -4,8 +4,8 @@ import re
 
 import pytest
 from fastapi import FastAPI
-from starlette.routing import Route
 
+from tests.api.routes import routes_in
 from tests.api.world import NOBODY, World, errors
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
@@ -14,8 +14,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
 def addresses(api: FastAPI) -> dict[str, set[str]]:
     """Every address, with an id of nobody for each parameter, and the methods of its routes."""
     found: dict[str, set[str]] = {}
-    for route in api.state.routes:
-        assert isinstance(route, Route)
+    for route in routes_in(api):
         found.setdefault(re.sub(r"{[^}]+}", NOBODY, route.path), set()).update(route.methods or ())
     return found
 

@@ -107,13 +107,14 @@ def test_a_process_is_counted_for_what_it_does(command: list[str], role: str) ->
 
 
 def test_the_cost_of_a_success_is_the_difference_of_two_readings() -> None:
-    counted = {"deliveries": 10, "messages": 200, "turns": 20, "commits": 8, "events": 160}
-    counted |= {"all_deliveries": 30, "all_commits": 16}
+    counted = {"calls": 10, "messages": 200, "turns": 20, "commits": 8, "events": 160}
+    counted |= {"all_calls": 30, "all_commits": 16, "calls to OrderActor": 20}
     before = cost.Reading({(1, "TicketActor"): 5.0, (2, "Ray"): 1.0}, Counter(), 100)
     after = cost.Reading({(1, "TicketActor"): 5.4, (3, "Api replica"): 0.6}, Counter(counted), 130)
     found = cost.cost(before, after, successes=200, generator_seconds=0.2)
     assert found["cpu_ms"] == pytest.approx({"TicketActor": 2.0, "Api replica": 3.0, "load generator": 1.0})
     assert (found["ray_calls"], found["commits"], found["database_commands"]) == (0.15, 0.08, 0.15)
+    assert found["calls to OrderActor"] == pytest.approx(0.1)
     assert (found["messages_per_call"], found["messages_per_turn"], found["events_per_commit"]) == (20.0, 10.0, 20.0)
 
 

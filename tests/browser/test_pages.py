@@ -9,6 +9,7 @@ from playwright.async_api import Browser, Page, ViewportSize
 from starlette.routing import compile_path
 
 from serve_app.api import create_api
+from tests.api.routes import routes_in
 from tests.browser.checks import (
     Observed,
     accessibility_faults,
@@ -31,7 +32,6 @@ from tests.browser.pages import (
     wait_for_card_form,
 )
 from tests.browser.scene import Scene
-from tests.security.test_authorisation_matrix import routes_in
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
 DESK: ViewportSize = {"width": 1280, "height": 900}

@@ -13,6 +13,7 @@ from actors.metrics.emitter import Emitter
 from serve_app.api import create_api
 from serve_app.http.request_context import RequestContext
 from serve_app.http.request_counts import STREAMS, RequestCounts, route_of
+from tests.api.routes import routes_in
 from tests.api.world import World
 from tests.metrics.recorded import Recorded
 from tests.support.examples import new_id
@@ -65,7 +66,7 @@ async def test_made_up_addresses_and_ids_add_no_series() -> None:
 
 async def test_every_measured_route_is_one_of_the_app_and_no_other_is_taken_for_it(world: World) -> None:
     api: FastAPI = world.api
-    app_routes = [(method, route.path) for route in api.state.routes for method in route.methods or ()]
+    app_routes = [(method, route.path) for route in routes_in(api) for method in route.methods or ()]
     named = set(registry.ROUTES) - {registry.OTHER, registry.PAGES}
     assert named <= {f"{method} {path}" for method, path in app_routes}
     for method, path in app_routes:
@@ -76,7 +77,7 @@ async def test_every_measured_route_is_one_of_the_app_and_no_other_is_taken_for_
 
 async def test_streams_are_routes_of_the_app_and_are_not_counted(world: World) -> None:
     api: FastAPI = world.api
-    assert {route.path for route in api.state.routes} >= STREAMS
+    assert {route.path for route in routes_in(api)} >= STREAMS
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         await PlainTextResponse("")(scope, receive, send)

@@ -118,7 +118,7 @@ async def test_redis_that_was_killed_without_saving_gets_the_window_again(
     own_redis.process.kill()
     own_redis.process.wait()
     for kept in (tmp_path / "redis").rglob("*"):
-        if kept.suffix in {".rdb", ".aof"}:
+        if kept.suffix in {".rdb", ".aof", ".manifest"}:
             kept.unlink()
     await restart(own_redis, market)
     await keeper.round()

@@ -5,8 +5,8 @@ from enum import Enum, auto
 import pytest
 
 from serve_app.api import create_api
+from tests.api.routes import routes_in
 from tests.api.world import NOBODY, World
-from tests.security.test_authorisation_matrix import routes_in
 
 BROWSER = {"accept": "text/html"}
 Key = tuple[str, str]
