@@ -8,14 +8,15 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
+from rich.table import Table
 
-from benchmarks import cost, load, report
+from benchmarks import cost, load, report, steps
 from benchmarks.bench import RESERVED, Bench, MeasuredMarket, Outcome, Plan
 from benchmarks.load import buyers
 from benchmarks.load.result import Result
@@ -24,7 +25,7 @@ from benchmarks.support import databases
 
 ROLES = {
     "reservations": ("Api replica", "TicketActor"),
-    "purchases": ("Api replica", "TicketActor", "OrderActor", "PaymentActor"),
+    "purchases": ("Api replica", "TicketActor", "OrderActor", "PaymentActor", "Supervisor"),
 }
 SAMPLES_A_SECOND = 100
 # At some 1,000 reservations and some 100 purchases a second there is always more to do while py-spy looks.
@@ -40,6 +41,7 @@ def main() -> int:
     parser.add_argument("--scenario", choices=ROLES, default="reservations")
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--seconds", type=int, default=15, help="how long to record (%(default)s)")
+    parser.add_argument("--steps", action="store_true", help="a table of what each step takes, and no flame graphs")
     parser.add_argument("--out", type=Path, default=report.RESULTS, help="folder of the results")
     parser.add_argument("--database", help="fast, embedded, or a URL; fast by default where it is there")
     asked = parser.parse_args()
@@ -68,7 +70,19 @@ def main() -> int:
     console.print(f"{result.rate:,.0f} {asked.scenario} a second while py-spy looked on")
     for file in files:
         console.print(f"  {file}")
+    if asked.steps:
+        console.print(_table(files))
     return 1 if outcome.wrong else 0
+
+
+def _table(files: Sequence[Path]) -> Table:
+    """What each step takes of the time in which the event loop of each process is busy."""
+    found = {file.stem: steps.shares(file.read_text().splitlines()) for file in files}
+    table = Table("step", *found, title="percent of the busy time of each event loop")
+    for step in (*steps.STEPS, steps.OTHERS):
+        if any(step in shares for shares in found.values()):
+            table.add_row(step, *(f"{shares.get(step, 0):.1%}" for shares in found.values()))
+    return table
 
 
 def _prepared(market: MeasuredMarket, asked: argparse.Namespace) -> Callable[[], Result]:
@@ -90,8 +104,9 @@ def _recording(market: MeasuredMarket, outcome: Outcome, asked: argparse.Namespa
     for process, role in cost.processes(market):
         if role in ROLES[asked.scenario]:
             numbers[role] += 1
-            name = f"{asked.scenario}-{role.replace(' ', '-').lower()}-{numbers[role]}.svg"
-            spies.append((asked.out / name, _spy(process.pid, asked.out / name, asked.seconds)))
+            suffix = "raw" if asked.steps else "svg"
+            file = asked.out / f"{asked.scenario}-{role.replace(' ', '-').lower()}-{numbers[role]}.{suffix}"
+            spies.append((file, _spy(process.pid, file, asked)))
     yield [file for file, _ in spies]
     for file, spy in spies:
         _, said = spy.communicate(timeout=asked.seconds + MARGIN_SECONDS)
@@ -99,15 +114,16 @@ def _recording(market: MeasuredMarket, outcome: Outcome, asked: argparse.Namespa
             outcome.wrong.append(f"py-spy: {said.strip()}")
 
 
-def _spy(pid: int, file: Path, seconds: int) -> subprocess.Popen[str]:
+def _spy(pid: int, file: Path, asked: argparse.Namespace) -> subprocess.Popen[str]:
+    # Read while the process goes on, stacks of coroutines are often mixed up; counted by step they have to be right.
     command = [
         str(Path(sys.executable).parent / "py-spy"), "record",
         "--pid", str(pid),
         "--output", str(file),
-        "--format", "flamegraph",
-        "--duration", str(seconds),
+        "--format", "raw" if asked.steps else "flamegraph",
+        "--duration", str(asked.seconds),
         "--rate", str(SAMPLES_A_SECOND),
-        "--nonblocking",
+        *([] if asked.steps else ["--nonblocking"]),
         "--threads",
     ]  # fmt: skip
     file.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from benchmarks import bench, cost, plot, report, seeding
+from benchmarks import bench, cost, plot, report, seeding, steps
 from benchmarks.bench import Outcome, Plan
 from benchmarks.comparison import middle, summary
 from benchmarks.load import wrk
@@ -202,3 +202,16 @@ def test_a_right_page_is_not_complained_of() -> None:
 )
 def test_a_wrong_page_is_complained_of(page: list[dict[str, object]], complaint: str) -> None:
     assert catalogue.wrong_with(page, "artist7", 3) == [complaint]
+
+
+def test_the_samples_of_a_profile_are_counted_for_the_innermost_step_that_is_known() -> None:
+    loop = 'thread (1): "AsyncIO Thread: default";Thread.run (threading.py:982)'
+    lines = [
+        f"{loop};RequestResponseCycle.run_asgi (uvicorn/http.py:1);authenticate (serve_app/accounts/x.py:2) 3",
+        f"{loop};Host.run (actors/runtime/host.py:1);append (actors/storage/journal.py:9);ask (pymongo/x.py:1) 5",
+        f"{loop};unheard (of.py:1) 2",
+        f"{loop} 90",
+        "thread (2): MainThread;main_loop (ray/_private/worker.py:1) 90",
+        f"{loop};first_request (fastapi/routing.py:1);TypeAdapter.__init__ (pydantic/type_adapter.py:1) 90",
+    ]
+    assert steps.shares(lines) == {"journal": 0.5, "session": 0.3, steps.OTHERS: 0.2}
