@@ -77,7 +77,7 @@ def main() -> int:
 
 def _table(files: Sequence[Path]) -> Table:
     """What each step takes of the time in which the event loop of each process is busy."""
-    found = {file.stem: steps.shares(file.read_text().splitlines()) for file in files}
+    found = {file.stem.partition("-")[2]: steps.shares(file.read_text().splitlines()) for file in files}
     table = Table("step", *found, title="percent of the busy time of each event loop")
     for step in (*steps.STEPS, steps.OTHERS):
         if any(step in shares for shares in found.values()):
