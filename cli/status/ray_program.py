@@ -3,6 +3,7 @@
 A line has how many seconds an actor may take to answer.
 A program of its own, as Ray ends whoever is connected to it when it goes away, and some of its calls never return.
 It says ``imported`` and ``connected`` first, so that whoever waits knows what takes time: this machine, or Ray.
+To make a handle of an actor Ray imports its class. That takes longer than all answers together, so it is done first.
 """
 
 import json
@@ -11,6 +12,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from importlib import import_module
 from typing import Any, Literal, cast
 
 import ray
@@ -19,12 +21,14 @@ from ray._private import state as ray_state
 from actors.cluster import names
 from actors.cluster.heartbeat import Heartbeat
 from actors.cluster.serialization import unpack
+from actors.processes.on_ray import CLASSES
 from cli.status.document import ActorStatus, DutyStatus, NodeStatus, RayView, ReplicaStatus
 from serve_app.http.timestamps import iso
 
 IMPORTED, CONNECTED = "imported", "connected"
 _SERVE_NAMESPACE = "serve"
 _REPLICA_PREFIX = "SERVE_REPLICA::"
+_MODULES_OF_ACTORS = ("ray.serve._private.replica", *(module for module, _ in CLASSES.values()))
 _LIVING = ("ALIVE", "RESTARTING", "PENDING_CREATION", "DEPENDENCIES_UNREADY")
 
 
@@ -164,6 +168,8 @@ def main(arguments: Sequence[str]) -> None:
     # What Ray prints must not get between the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    for module in _MODULES_OF_ACTORS:
+        import_module(module)
     answers.write(IMPORTED + "\n")
     try:
         ray.init(address=address, namespace=namespace, log_to_driver=False, logging_level=logging.ERROR)

@@ -113,7 +113,7 @@ async def _run(market: RunningMarket, command: str) -> tuple[str, int | None, st
 
 async def test_every_command_of_the_runbooks_runs(market: RunningMarket) -> None:
     assert len(COMMANDS) >= 8
-    # One at a time, as people give them: each starts a program, and `status` gives Ray two seconds to answer.
+    # One at a time, as people give them: each starts a program.
     done = [await _run(market, command) for command in COMMANDS]
     failed = "\n".join(f"$ {command} exits with {code}\n{said}" for command, code, said in done if code != 0)
     assert not failed, failed

@@ -2,16 +2,20 @@
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 import pytest
 from pydantic import TypeAdapter
 
+from actors.cluster import names
 from benchmarks.support.running_market import HOLDFAST, RunningMarket
 from cli.running_market import ray_of
 from cli.status.collector import Collector
@@ -23,6 +27,7 @@ from tests.support.eventually import eventually
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 PATIENCE_SECONDS = 60.0
+LONGEST_ANSWER_BYTES = 1024 * 1024
 
 
 @pytest.fixture
@@ -83,6 +88,35 @@ async def test_status_shows_each_actor_of_a_market_that_works(
     assert [replica["name"].split("#")[:2] for replica in status["replicas"]] == [["holdfast", "Api"]]
     assert "monitor_actors" in {duty["name"] for duty in status["duties"]}
     assert [group["group"] for group in status["groups"] or ()] == ["receipts"]
+
+
+async def test_no_answer_waits_until_a_class_is_imported(market: RunningMarket, tmp_path: Path) -> None:
+    """What this machine takes to load does not count as time in which Ray or an actor does not answer."""
+    settings = Settings(data_dir=market.folder, http_port=market.port)
+    place = ray_of(settings)
+    with (tmp_path / "imports").open("w+") as imports:
+        program = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-X", "importtime", "-m", "cli.status.ray_program", place.address),
+            names.namespace(settings),
+            env={**os.environ, **place.environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=imports,
+            limit=LONGEST_ANSWER_BYTES,
+        )
+        assert program.stdin is not None
+        assert program.stdout is not None
+        assert [await program.stdout.readline() for _ in range(2)] == [b"imported\n", b"connected\n"]
+        before = os.fstat(imports.fileno()).st_size
+        program.stdin.write(b"%g\n" % PATIENCE_SECONDS)
+        answer = json.loads(await program.stdout.readline())
+        program.stdin.close()
+        await program.wait()
+        imports.seek(before)
+        late = [line for line in imports if line.rpartition("|")[2].strip().startswith(("actors.", "ray.serve."))]
+    assert {actor["state"] for actor in answer["actors"]} == {"answers"}
+    assert before > 0
+    assert late == []
 
 
 async def test_status_says_which_actor_is_stopped(market: RunningMarket, collector: Collector) -> None:
