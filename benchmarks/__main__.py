@@ -27,6 +27,7 @@ from benchmarks.scenarios import (
     scaling,
     signins,
     size,
+    warm_tickets,
 )
 from benchmarks.support import databases
 
@@ -35,6 +36,7 @@ SCENARIOS: dict[str, Scenario] = {
     "purchases": purchases.run,
     "hot_ticket": hot_ticket.run,
     "dedicated": dedicated.run,
+    "warm_tickets": warm_tickets.run,
     "catalogue": catalogue.run,
     "flash_sale": flash_sale.run,
     "live_holds": live_holds.run,

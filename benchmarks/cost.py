@@ -26,7 +26,7 @@ _LOOK_SECONDS = 0.5
 _QUIET_WITHIN_SECONDS = 15.0
 _OF_ALL = ("calls", "commits")
 # What an actor is asked by a call of Ray, by the first word of its name.
-_CALLED = {"tickets": "TicketActor", "orders": "OrderActor", "payments": "PaymentActor"}
+_CALLED = {"tickets": "TicketActor", "ticket": "TicketActor", "orders": "OrderActor", "payments": "PaymentActor"}
 _COUNTERS = ("calls", "messages", "turns", "commits", "events")
 
 
@@ -86,7 +86,7 @@ def read_cpu(market: MeasuredMarket) -> Reading:
 def read(market: MeasuredMarket) -> Reading:
     """Everything. The actors are asked by a process of its own, which is gone while we measure."""
     heartbeats = market.running.status()
-    tickets = [heartbeat["counters"] for heartbeat in heartbeats if heartbeat["name"].startswith("tickets-")]
+    tickets = [each["counters"] for each in heartbeats if each["name"].startswith(("tickets-", "ticket-"))]
     counters = Counter({name: sum(counted[name] for counted in tickets) for name in _COUNTERS})
     counters.update({f"all_{name}": sum(heartbeat["counters"][name] for heartbeat in heartbeats) for name in _OF_ALL})
     for heartbeat in heartbeats:

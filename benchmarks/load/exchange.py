@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from cli.load.generator.connection import encode
 
 ID_DIGITS = 24
-CREATED = 201
 OK = 200
+CREATED = 201
+NO_CONTENT = 204
 CONFLICT = 409
 UNAVAILABLE = 503
 ERROR_BODY = '{"errors":[{"message":"'

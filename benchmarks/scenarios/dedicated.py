@@ -49,10 +49,10 @@ def _reserve(bench: Bench, market: MeasuredMarket, outcome: Outcome, placement: 
     outcome.heard(placement, result)
     if result.successes != TICKETS:
         outcome.wrong.append(f"{placement}: {result.successes} of {TICKETS} tickets were reserved")
-    appeared = _actors(market)
+    appeared = own_actors(market)
     while placement == DEDICATED and appeared < MOST_ACTORS and time.monotonic() - began < APPEAR_SECONDS:
         time.sleep(LOOK_SECONDS)
-        appeared = _actors(market)
+        appeared = own_actors(market)
     if (appeared > 0) != (placement == DEDICATED):
         outcome.wrong.append(f"{placement}: {appeared} tickets have actors of their own")
     return {
@@ -63,7 +63,7 @@ def _reserve(bench: Bench, market: MeasuredMarket, outcome: Outcome, placement: 
     }
 
 
-def _actors(market: MeasuredMarket) -> int:
+def own_actors(market: MeasuredMarket) -> int:
     """How many tickets have actors of their own."""
     return sum(heartbeat["name"].startswith("ticket-") for heartbeat in market.running.status())
 
