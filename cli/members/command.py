@@ -141,9 +141,9 @@ def _scale_replicas(wanted: int, *, wait: bool) -> str:
 
 async def _carried_out(settings: Settings, change: _Change) -> tuple[dict[str, Any], str]:
     """Return what was done, and who is still waited for, nothing when it is over."""
-    from actors.processes.on_ray import RayActorDirectory  # noqa: PLC0415 - Ray reads its settings when it is imported
+    from actors.processes.on_ray import RaySystem  # noqa: PLC0415 - Ray reads its settings when it is imported
 
-    directory = RayActorDirectory(settings)
+    directory = RaySystem().directory(settings)
     async with changes.market_of(settings) as market:
         before = (await market.members.refresh()).membership
         plan = await changes.plan(market, await change.wanted(market, before.hosts), at_once=change.at_once)

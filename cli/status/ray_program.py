@@ -21,7 +21,7 @@ from ray._private import state as ray_state
 from actors.cluster import names
 from actors.cluster.heartbeat import Heartbeat
 from actors.cluster.serialization import unpack
-from actors.processes.on_ray import CLASSES
+from actors.processes.ray_actors import CLASSES
 from cli.status.document import ActorStatus, DutyStatus, NodeStatus, RayView, ReplicaStatus
 from serve_app.http.timestamps import iso
 

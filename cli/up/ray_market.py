@@ -15,7 +15,7 @@ from ray._private import worker
 from ray._private.node import Node
 
 from actors.cluster import names
-from actors.processes import on_ray
+from actors.processes import on_ray, ray_actors
 from cli.running_market import ADDRESS_FILE
 from config import ray_environment
 from config.ports import MarketPorts
@@ -67,7 +67,7 @@ def start_market(settings: Settings) -> None:
     # create the Supervisor as well, which creates all others.
     with ThreadPoolExecutor(max_workers=1) as beside:
         ingress = beside.submit(_start_ingress, settings)
-        on_ray.create(names.SUPERVISOR, settings)
+        ray_actors.create(names.SUPERVISOR, settings, on_ray.RaySystem())
         ingress.result()
     replicas.deploy(settings)
 

@@ -92,9 +92,10 @@ async def _placed(name: str, node_id: str, settings: Settings) -> bool:
     """
     import ray  # noqa: PLC0415 - as above
 
-    from actors.processes import nodes, on_ray  # noqa: PLC0415
+    from actors.processes import nodes, on_ray, ray_actors  # noqa: PLC0415
 
-    actor: Any = await asyncio.to_thread(on_ray.create, name, settings, nodes.on_node(node_id))
+    there = nodes.on_node(node_id)
+    actor: Any = await asyncio.to_thread(ray_actors.create, name, settings, on_ray.RaySystem(), there)
     with contextlib.suppress(ray.exceptions.RayActorError):  # it is still the one that was sent away
         (heartbeat,) = unpack(await actor.ping_packed.remote())
         if heartbeat.node_id == node_id:

@@ -98,11 +98,11 @@ async def observe(settings: Settings, nodes: Nodes) -> dict[str, Any]:
     import ray  # noqa: PLC0415 - as above
     from ray import serve  # noqa: PLC0415 - as above
 
-    from actors.processes.on_ray import RayActorDirectory  # noqa: PLC0415
+    from actors.processes.on_ray import RaySystem  # noqa: PLC0415
 
     serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": free_port()})
     deploy_the_marketplace()
-    market = Observed(settings, RayActorDirectory(settings))
+    market = Observed(settings, RaySystem().directory(settings))
     await market.seconds_until_all_are_there()
     assert settings.jwt_key is not None
     address = Reachable(f"http://127.0.0.1:{os.environ[FIRST_PORT]}", settings.jwt_key.get_secret_value())
@@ -119,7 +119,7 @@ async def observe(settings: Settings, nodes: Nodes) -> dict[str, Any]:
 
     ray.shutdown()  # Ray ends programs whose node is lost
     found["without head"] = await traded_without(address, lambda: nodes.end(0), nodes.start_head, is_back)
-    market = Observed(settings, RayActorDirectory(settings))
+    market = Observed(settings, RaySystem().directory(settings))
     for name in (names.SUPERVISOR, "tickets-0"):
         found[f"{name} after the head"] = await seconds_until_restarted(market, name)
     await market.seconds_until_all_are_there()

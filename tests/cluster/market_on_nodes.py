@@ -70,12 +70,12 @@ def shown_by_ray() -> dict[str, str]:
 async def observe(settings: Settings, nodes: Nodes) -> dict[str, Any]:
     from ray import serve  # noqa: PLC0415 - as above
 
-    from actors.processes.on_ray import RayActorDirectory  # noqa: PLC0415
+    from actors.processes.on_ray import RaySystem  # noqa: PLC0415
 
     port = free_port()
     serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
     deploy_the_marketplace()
-    market = Observed(settings, RayActorDirectory(settings))
+    market = Observed(settings, RaySystem().directory(settings))
     found: dict[str, Any] = {"seconds until all are there": await market.seconds_until_all_are_there()}
     heartbeats = await market.heartbeats()
     found["on the head"] = [name for name, one in heartbeats.items() if one.node_id == nodes.head]

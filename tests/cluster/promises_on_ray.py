@@ -16,7 +16,9 @@ from bson import ObjectId
 
 from actors.cluster.heartbeat import ActorDirectory, Heartbeat
 from actors.cluster.membership import all_names, of_settings
-from actors.processes import on_ray
+from actors.processes import ray_actors
+from actors.processes.on_ray import RaySystem
+from actors.processes.ray_transport import RayTransport
 from actors.processes.servers import ProductionResources
 from actors.runtime.ports import Clock, Transport
 from actors.supervision.scaling import Scaling
@@ -31,10 +33,10 @@ class OnRay:
     def __init__(self, settings: Settings, servers: ProductionResources) -> None:
         self.settings = settings
         self.clock: Clock = servers.clock
-        self.directory: ActorDirectory = on_ray.RayActorDirectory(settings)
+        self.directory: ActorDirectory = RaySystem().directory(settings)
 
     def transport(self) -> Transport:
-        return on_ray.RayTransport(self.settings)
+        return RayTransport(self.settings)
 
     def new_id(self) -> str:
         return str(ObjectId())
@@ -83,7 +85,7 @@ def main() -> int:
     try:
         asyncio.run(begin(settings))
         # The actors that the promises speak of; without a Supervisor nobody but Ray brings them back.
-        handles = [on_ray.create(name, settings) for name in all_names(of_settings(settings))]
+        handles = [ray_actors.create(name, settings, RaySystem()) for name in all_names(of_settings(settings))]
         ray.get([handle.ping_packed.remote() for handle in handles])
         return 0 if asyncio.run(hold_all(settings)) else 1
     finally:

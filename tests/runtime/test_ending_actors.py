@@ -2,8 +2,9 @@
 
 import pytest
 
-from actors.processes import handles, on_ray
-from actors.processes.on_ray import RayRenewable
+from actors.processes import handles, ray_renewable
+from actors.processes.on_ray import RaySystem
+from actors.processes.ray_renewable import RayRenewable
 from actors.runtime.ports import HostUnreachableError
 from config.settings import Settings
 
@@ -39,9 +40,9 @@ class Loads(RayRenewable):
 
 
 def renewable(monkeypatch: pytest.MonkeyPatch, fake: FakeRay) -> Loads:
-    for module in (handles, on_ray):
+    for module in (handles, ray_renewable):
         monkeypatch.setattr(module, "ray", fake)
-    return Loads(Settings())
+    return Loads(Settings(), RaySystem())
 
 
 async def drained(monkeypatch: pytest.MonkeyPatch, fake: FakeRay) -> Loads:
@@ -72,7 +73,7 @@ async def test_ending_an_actor_that_does_not_exist_does_nothing(monkeypatch: pyt
 
 
 async def test_an_actor_that_does_not_end_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(on_ray, "RENEWAL_SECONDS", 0.1)
+    monkeypatch.setattr(ray_renewable, "RENEWAL_SECONDS", 0.1)
     actors = await drained(monkeypatch, FakeRay(dies=False))
     with pytest.raises(HostUnreachableError, match="ticket-a did not end"):
         await actors.end("ticket-a")

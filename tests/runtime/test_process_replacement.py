@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from actors.cluster.heartbeat import Heartbeat
-from actors.processes.on_ray import kill
+from actors.processes.ray_directory import kill
 from actors.runtime.host import Counters
 
 
