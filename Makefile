@@ -11,6 +11,7 @@ SEEDS ?= 1000
 ON_A_DATABASE := $(if $(DATABASE),tests/simulation/contracts tests/runtime tests/cluster)
 # Where the tests are that start a market (tests/conftest.py holds them to it): all others need not be read to find them.
 WITH_MARKETS := $(or $(ON_A_DATABASE),tests/cluster tests/operations tests/load tests/browser)
+THAT_MAY_RUN := not peer and not long$(if $(DATABASE), and not own_database)
 FIRST ?= 0
 PEERS := .venv-peers/$(LOCALSTRIPE)
 # GPL-2, as above. It asks for a newer compiler than it needs.
@@ -36,8 +37,8 @@ test: export HOLDFAST_TEST_DATABASE := $(DATABASE)
 test: $(INSTALLED) $(BROWSER_TOOLS)  ## Run the tests, all but those of make peers and make chaos; DATABASE=fast or a URL: on that database
 	$(BIN)/pytest -n 3 --dist loadfile -m 'not cluster and not browser and not peer' $(ON_A_DATABASE) $(ARGS) || [ $$? -eq 5 ]
 	$(BIN)/pytest -n 2 --dist worksteal -m 'browser and not cluster' $(or $(ON_A_DATABASE),tests/browser) $(ARGS) || [ $$? -eq 5 ]
-	$(BIN)/pytest -n 2 --dist loadfile -m 'cluster and not alone and not peer and not long' $(WITH_MARKETS) $(ARGS) || [ $$? -eq 5 ]
-	$(BIN)/pytest -m 'alone and not peer and not long' $(WITH_MARKETS) $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/pytest -n 2 --dist loadfile -m 'cluster and not alone and $(THAT_MAY_RUN)' $(WITH_MARKETS) $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/pytest -m 'alone and $(THAT_MAY_RUN)' $(WITH_MARKETS) $(ARGS) || [ $$? -eq 5 ]
 
 test-fast: $(INSTALLED)  ## Run the tests that take seconds
 	$(BIN)/pytest -m 'not slow and not cluster and not browser and not peer' $(ARGS)

@@ -33,7 +33,8 @@ LONGEST_ANSWER_BYTES = 1024 * 1024
 @pytest.fixture
 async def collector(market: RunningMarket) -> AsyncIterator[Collector]:
     """Asks the market, once everything in it answers."""
-    settings = Settings(data_dir=market.folder, http_port=market.port)
+    mongodb_url = market.environment.get("MONGODB_URL")
+    settings = Settings(data_dir=market.folder, http_port=market.port, mongodb_url=mongodb_url)
     collector = Collector(settings, ray_of(settings))
     await until_all_answer(collector)
     yield collector
@@ -128,6 +129,7 @@ async def test_status_says_which_actor_is_stopped(market: RunningMarket, collect
     ]
 
 
+@pytest.mark.own_database
 async def test_status_answers_while_the_database_is_stopped(market: RunningMarket, collector: Collector) -> None:
     with stopped(market.database):
         began = time.monotonic()
