@@ -11,6 +11,7 @@ SEEDS ?= 1000
 ON_A_DATABASE := $(if $(DATABASE),tests/simulation/contracts tests/runtime tests/cluster)
 # Where the tests are that start a market (tests/conftest.py holds them to it): all others need not be read to find them.
 WITH_MARKETS := $(or $(ON_A_DATABASE),tests/cluster tests/operations tests/load tests/browser)
+# On another database nobody can stop the one that a market starts by itself.
 THAT_MAY_RUN := not peer and not long$(if $(DATABASE), and not own_database)
 FIRST ?= 0
 PEERS := .venv-peers/$(LOCALSTRIPE)

@@ -1,7 +1,7 @@
 """Tickets that are not in memory, reserved while some of them get actors of their own, beside shared actors alone."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import Any
 
@@ -27,17 +27,23 @@ def run(bench: Bench) -> Outcome:
     outcome = Outcome("dedicated", title)
     bench.expect(bench.plan.rounds * 2)
     verified = []
-    for _ in range(bench.plan.rounds):
-        # The other way around in every second round: the machine may get busier or quieter meanwhile.
-        for placement in (SHARED, DEDICATED) if len(outcome.rows) % 4 == 0 else (DEDICATED, SHARED):
-            bench.step(f"{placement} actors")
-            with bench.market(ticket_placement=placement, dedicated_actors=MOST_ACTORS) as market:
-                outcome.rows.append({"placement": placement, **_reserve(bench, market, outcome, placement)})
-                market.judge(outcome)
-            verified.append(outcome.verified)
+    for placement in in_turn(bench.plan.rounds):
+        bench.step(f"{placement} actors")
+        with bench.market(ticket_placement=placement, dedicated_actors=MOST_ACTORS) as market:
+            outcome.rows.append({"placement": placement, **_reserve(bench, market, outcome, placement)})
+            verified.append(market.judge(outcome).verified)
     outcome.verified = all(verified)
     outcome.summary = _summary(outcome.rows)
     return outcome
+
+
+def in_turn(rounds: int) -> Iterator[str]:
+    """The placements, round by round.
+
+    The other way around in every second round: the machine may get busier or quieter meanwhile.
+    """
+    for number in range(rounds):
+        yield from (SHARED, DEDICATED) if number % 2 == 0 else (DEDICATED, SHARED)
 
 
 def _reserve(bench: Bench, market: MeasuredMarket, outcome: Outcome, placement: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from benchmarks.comparison import middle
 from benchmarks.load import buyers
 from benchmarks.load.exchange import CREATED, NO_CONTENT, request
 from benchmarks.load.result import Result
-from benchmarks.scenarios.dedicated import DEDICATED, SHARED, own_actors
+from benchmarks.scenarios.dedicated import DEDICATED, SHARED, in_turn, own_actors
 from benchmarks.support.session_cookies import cookie_for
 from cli.load.generator.connection import Connection
 
@@ -33,14 +33,11 @@ def run(bench: Bench) -> Outcome:
     outcome = Outcome("warm tickets", title)
     bench.expect(bench.plan.rounds * 2)
     verified = []
-    for number in range(bench.plan.rounds):
-        # The other way around in every second round: the machine may get busier or quieter meanwhile.
-        for placement in (SHARED, DEDICATED) if number % 2 == 0 else (DEDICATED, SHARED):
-            bench.step(f"{placement} actors")
-            with bench.market(ticket_placement=placement, dedicated_actors=tickets) as market:
-                outcome.rows.append({"placement": placement, **_measure(bench, market, outcome, placement)})
-                market.judge(outcome)
-            verified.append(outcome.verified)
+    for placement in in_turn(bench.plan.rounds):
+        bench.step(f"{placement} actors")
+        with bench.market(ticket_placement=placement, dedicated_actors=tickets) as market:
+            outcome.rows.append({"placement": placement, **_measure(bench, market, outcome, placement)})
+            verified.append(market.judge(outcome).verified)
     outcome.verified = all(verified)
     for placement in (SHARED, DEDICATED):
         rows = [row for row in outcome.rows if row["placement"] == placement]

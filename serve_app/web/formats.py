@@ -90,8 +90,8 @@ def _moment(instant: Instant, zone: tzinfo) -> datetime:
     return datetime.fromtimestamp(instant / 1_000, zone)
 
 
-# Babel takes 15 us for a price, 25 us for a date and 15 us for a time of day (measured). A list shows the same prices
-# again and again, to everybody who looks and after each change of one ticket, and there are few days and times of day.
+# Babel takes some 15 us for a price, and 10 us each for a date and a time of day (measured). A list shows the same
+# prices again and again, to everybody who looks and after each change of one ticket; days and times of day are few.
 @lru_cache(maxsize=8_192)
 def _price(cents: int, code: str, locale: Locale) -> str:
     text = format_currency(Decimal(cents).scaleb(-DECIMALS), code, locale=locale)
