@@ -15,7 +15,7 @@ from benchmarks.scenarios.dedicated import DEDICATED, SHARED, in_turn, own_actor
 from benchmarks.support.session_cookies import cookie_for
 from cli.load.generator.connection import Connection
 
-# Each is a process: a hundred of them take all of two cores to start and to stay alive.
+# On two cores a hundred are never there at once: before the last has started the first have ended again.
 TICKETS, QUICK_TICKETS = 20, 4
 # At a time, each on one ticket.
 BUYERS = 20
