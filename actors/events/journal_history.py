@@ -18,6 +18,8 @@ PAGE = 200
 # A checkpoint is saved a second after a commit, and once an hour when there is none.
 CHECKPOINT_LAG_MS = 3_600_000
 VERSIONS_AT_ONCE = 100
+# As much as the clocks of two nodes may differ.
+MOST_SKEW_MS = 60_000
 
 logger = structlog.get_logger(__name__)
 
@@ -123,7 +125,7 @@ class JournalHistory:
         ordered = _VersionOrder({reader.writer: reader.first_seq for reader in readers.values()})
         async for commit in self._merged(list(readers.values())):
             for record in commit.records:
-                for one in ordered.release(record, commit.id):
+                for one in ordered.release(record, commit.at):
                     yield one
         for one in ordered.rest():
             yield one
@@ -162,34 +164,52 @@ class JournalHistory:
 
 
 class _VersionOrder:
-    """Lets an entity's events pass in the order of its versions, though its writers' clocks differ by milliseconds."""
+    """Lets an entity's events pass in the order of its versions, though its writers' clocks differ."""
 
     def __init__(self, first_seqs: dict[str, int]) -> None:
         """`first_seqs` is where each writer's commits begin: what was committed before that is not waited for."""
         self._first_seqs = first_seqs
         self._passed: dict[str, int] = {}
         self._waiting: dict[str, dict[int, RecordedEvent]] = {}
+        # Of entities that wait for a version of which nobody knows whether it comes: until when they do.
+        self._until: dict[str, Instant] = {}
 
-    def release(self, record: RecordedEvent, _commit: str) -> list[RecordedEvent]:
-        """Return what may pass now that this record came."""
-        if record.version > self._passed.get(record.entity, 0) + 1 and self._is_to_come(record):
-            self._waiting.setdefault(record.entity, {})[record.version] = record
-            return []
-        passing = [record]
-        waiting = self._waiting.get(record.entity, {})
+    def release(self, record: RecordedEvent, committed_at: Instant) -> list[RecordedEvent]:
+        """Return what may pass now that this record of a commit came, which is the latest so far."""
+        passing = self._overdue(committed_at)
+        entity = record.entity
+        if record.version > self._passed.get(entity, 0) + 1 and self._is_to_come(record):
+            self._waiting.setdefault(entity, {})[record.version] = record
+            if record.previous_commit is None:
+                self._until.setdefault(entity, committed_at + MOST_SKEW_MS)
+            return passing
+        passing.append(record)
+        waiting = self._waiting.get(entity, {})
         while (following := waiting.pop(passing[-1].version + 1, None)) is not None:
             passing.append(following)
         if not waiting:
-            self._waiting.pop(record.entity, None)
-        self._passed[record.entity] = passing[-1].version
+            self._waiting.pop(entity, None)
+            self._until.pop(entity, None)
+        self._passed[entity] = passing[-1].version
         return passing
 
     def rest(self) -> list[RecordedEvent]:
         """Return what waited for a version that never came."""
         return [waiting[version] for waiting in self._waiting.values() for version in sorted(waiting)]
 
+    def _overdue(self, now: Instant) -> list[RecordedEvent]:
+        passing: list[RecordedEvent] = []
+        # In the order of their ends: what is over stands first.
+        while self._until and self._until[entity := next(iter(self._until))] < now:
+            del self._until[entity]
+            waiting = self._waiting.pop(entity)
+            passing += [waiting[version] for version in sorted(waiting)]
+            self._passed[entity] = max(waiting)
+        return passing
+
     def _is_to_come(self, record: RecordedEvent) -> bool:
+        """Whether the version before may still come: that of a charge names no commit, and may be of any writer."""
         if record.previous_commit is None:
-            return False
+            return True
         writer, seq = parse_commit_id(record.previous_commit)
         return writer in self._first_seqs and seq >= self._first_seqs[writer]

@@ -258,9 +258,11 @@ class Host(Generic[State, Command, Answer_co]):
         cold: set[str] = set()
         for envelope in turn.envelopes:
             entity_id = entity.entity_id(envelope.command)
-            state = turn.states.setdefault(entity_id, self._cache.get(entity_id))
+            state = self._cache.get(entity_id)
             if state is None and (envelope.is_after_conflict or not entity.is_creation(envelope.command)):
                 cold.add(entity_id)
+            else:
+                turn.states.setdefault(entity_id, state)
         if cold:
             loaded = await load(entity, self._journal, cold)
             turn.states.update(loaded.states)
@@ -280,8 +282,8 @@ class Host(Generic[State, Command, Answer_co]):
         turn.envelopes = [one for one in turn.envelopes if not self._decider.is_for(one, unreadable)]
 
     async def _commit(self, turn: Turn[State]) -> None:
-        # Later than all that the turn was decided on: a backup goes by it.
-        at = max(turn.at, self._clock.now())
+        # Not before anything that the turn was decided on, whatever the clock of its writer said: a backup goes by it.
+        at = max(self._clock.now(), *(record.at for record in turn.records))
         commit = Commit(self.writer, self._seq + 1, at, tuple(turn.keys), tuple(turn.records))
         asked = loop_time()
         with spans.within("commit", "CLIENT", {"holdfast.commit": commit.id, "holdfast.events": len(commit.records)}):

@@ -30,12 +30,16 @@ class Publisher:
         self._journal = journal
         self._stream = stream
         self._checkpoints = checkpoints
-        # Up to which version an entity's events are in the stream, and up to which commit a writer's are.
+        # Up to which version an entity's events are in the stream, where they do not name the commit before them (those
+        # of charges), and up to which of its commits a writer's are.
         self._entities: BoundedDict[str, int] = BoundedDict(KNOWN_ENTITIES)
         self._writers: BoundedDict[str, int] = BoundedDict(KNOWN_WRITERS)
 
     async def publish(self, commits: Sequence[Commit]) -> None:
-        """Appends the commits' events, and before each the earlier ones of its entity that a dead writer left."""
+        """Appends the commits' events, and before each the earlier ones of its entity that a dead writer left.
+
+        A writer's commits are to come in their order.
+        """
         records = [record for commit in commits for record in commit.records]
         gaps = self._gaps(records)
         if gaps:
@@ -43,8 +47,17 @@ class Publisher:
             missing = {id(gap.before): gap.missing[::-1] for gap in gaps}
             records = [one for record in records for one in (*missing.get(id(record), ()), record)]
         await self._stream.publish(records)
+        self._note(records, commits)
+
+    def _note(self, records: Sequence[RecordedEvent], commits: Sequence[Commit]) -> None:
+        """What is in the stream now."""
+        for commit in commits:
+            self._writers[commit.writer] = max(commit.seq, self._writers.get(commit.writer, 0))
         for record in records:
-            self._entities[record.entity] = max(record.version, self._entities.get(record.entity, 0))
+            if record.previous_commit is None:
+                self._entities[record.entity] = max(record.version, self._entities.get(record.entity, 0))
+            else:
+                self._entities.pop(record.entity, None)
 
     def _gaps(self, records: Sequence[RecordedEvent]) -> list["_Gap"]:
         """Where an earlier version is neither among these nor known to be in the stream."""
@@ -52,7 +65,7 @@ class Publisher:
         gaps: list[_Gap] = []
         for record in records:
             last = reached.get(record.entity, self._entities.get(record.entity, 0))
-            if record.version > last + 1:
+            if record.version > last + 1 and not self._is_published(record.previous_commit):
                 gaps.append(_Gap(record, last))
             reached[record.entity] = max(last, record.version)
         return gaps
@@ -67,7 +80,7 @@ class Publisher:
             await self._learn([gap.commit for gap in open_gaps])
             open_gaps = [gap for gap in open_gaps if not self._is_published(gap.commit)]
             if not open_gaps:
-                return  # nearly always: only a writer that died leaves events unpublished
+                return  # mostly: only a writer that died leaves events unpublished
             commits = await self._journal.commits_with_keys([gap.key for gap in open_gaps])
             await self._learn([commit.id for commit in commits])
             unpublished = {

@@ -206,6 +206,20 @@ async def test_a_checkpoint_older_than_the_journal_is_read_again(publishing: Pub
     assert publishing.told.records == [recorded(2), recorded(2, entity=OTHER)]
 
 
+async def test_of_events_that_name_the_commit_before_them_nothing_is_remembered(
+    market: LocalMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.runtime.publisher.KNOWN_ENTITIES", 0)
+    publishing = Publishing(market)
+    later = [replace(recorded(version), previous_commit=commit_id("a", version - 1)) for version in range(2, 6)]
+    own = [commit("a", record.version, record) for record in (recorded(1), *later)]
+    await publishing.commit(*own)
+    for one in own:
+        await publishing.publisher.publish([one])
+    assert publishing.told.versions == [1, 2, 3, 4, 5]
+    assert publishing.journal.read_back == 0
+
+
 async def test_without_a_dead_writer_every_event_is_published_once_and_nothing_is_queried(
     publishing: Publishing,
 ) -> None:
