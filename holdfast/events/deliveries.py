@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from holdfast.events.group_commands import GroupCommands
 from holdfast.events.message import Message, Source
 from holdfast.events.partition import Entry, Partition, State
+from holdfast.events.patience import GroupMissingError
 from holdfast.events.window import Window
 
 MAX_DELIVER = "max_deliver"
@@ -104,7 +105,10 @@ class Deliveries:
         if entry.deliveries and entry.stream is not None:
             # The count is Redis' own for the first delivery only: what a dead member had read and not handed over is
             # not to become a dead letter.
-            await self._commands.count(entry.stream, [entry.entry_id], entry.deliveries + 1)
+            try:
+                await self._commands.count(entry.stream, [entry.entry_id], entry.deliveries + 1)
+            except GroupMissingError:
+                return None  # whoever reads the partition finds that as well, and begins it anew
             if not partition.is_open or partition.is_draining:
                 return None
         entry.deliveries += 1

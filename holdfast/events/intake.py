@@ -180,14 +180,18 @@ class Intake:
 
     @staticmethod
     def _note_handled(partition: Partition, missed: Mapping[str, int], pending: Sequence[Entry]) -> None:
-        """Remember how far entities with gaps were handled: up to the gap, but for what is still pending before it."""
+        """Remember how far entities with gaps were handled: up to the gap, but for what is still pending before it.
+
+        Of what was trimmed while it was pending nobody knows the entity: any may have to be handled from its beginning.
+        """
         first: dict[str, int] = {}
         for entry in pending:
             if entry.stream is not None and not entry.is_replay:
                 first[entry.event.entity] = min(entry.event.version, first.get(entry.event.entity, entry.event.version))
         for entity, version in missed.items():
             if entity != SINCE:
-                partition.marks.note(entity, min(version, first.get(entity, version + 1) - 1))
+                handled = min(version, first.get(entity, version + 1) - 1)
+                partition.marks.note(entity, 0 if partition.trimmed else handled)
 
     async def read_missed(self, partition: Partition) -> None:
         """Hand over what the streams do not have any more, before anything newer of the partition is read."""
