@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Collection
 from typing import Any
 
-_AGAIN_SECONDS = 0.1
+# Long enough for what tasks do at their end, which another cancellation would cut short: connections stayed open.
+_AGAIN_SECONDS = 1.0
 
 
 async def cancel_until_ended(tasks: Collection[asyncio.Task[Any]], longest_seconds: float = float("inf")) -> None:
@@ -18,4 +19,4 @@ async def cancel_until_ended(tasks: Collection[asyncio.Task[Any]], longest_secon
     while pending and loop.time() < ends:
         for task in pending:
             task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=_AGAIN_SECONDS)
+        _, pending = await asyncio.wait(pending, timeout=min(_AGAIN_SECONDS, ends - loop.time()))

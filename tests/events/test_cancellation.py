@@ -21,9 +21,25 @@ async def begun(cancellations: int) -> asyncio.Task[None]:
 
 
 async def test_tasks_that_lose_cancellations_are_cancelled_again() -> None:
-    tasks = [await begun(0), await begun(1), await begun(3)]
+    tasks = [await begun(0), await begun(1), await begun(2)]
     await cancel_until_ended(tasks, longest_seconds=5.0)
     assert all(task.cancelled() for task in tasks)
+
+
+async def test_end_of_a_task_is_not_cut_short() -> None:
+    closed: list[bool] = []
+
+    async def job() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.3)
+            closed.append(True)
+
+    task = asyncio.create_task(job())
+    await asyncio.sleep(0)
+    await cancel_until_ended([task])
+    assert closed == [True]
 
 
 async def test_task_that_never_ends_is_given_up() -> None:
