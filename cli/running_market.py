@@ -3,7 +3,7 @@
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -100,12 +100,26 @@ def attached(settings: Settings) -> Iterator[None]:
 
     from actors.cluster import names  # noqa: PLC0415 - as above
 
-    namespace = names.namespace(settings)
     try:
-        ray.init(address=place.address, namespace=namespace, log_to_driver=False, logging_level=logging.ERROR)
+        connect_to_ray(place.address, names.namespace(settings))
     except ConnectionError as error:
         raise NotRunningError("no Ray runs here: give this command on a node of the market's cluster") from error
     try:
         yield
     finally:
         cast("Any", ray).shutdown()
+
+
+def connect_to_ray(address: str, namespace: str) -> None:
+    """Connect this process to Ray, which tells a command's user of lost nodes on stderr. Raises ConnectionError."""
+    import ray  # noqa: PLC0415 - as above
+    from ray._private import worker  # noqa: PLC0415 - as above
+
+    tell = worker.print_to_stdstream
+
+    # Also without `log_to_driver` Ray would say it on stdout, between the lines that programs read.
+    def tell_on_stderr(data: Mapping[str, Any], ignore_prefix: bool) -> None:  # noqa: FBT001 - Ray's
+        tell({**data, "is_err": True}, ignore_prefix)
+
+    worker.print_to_stdstream = tell_on_stderr
+    ray.init(address=address, namespace=namespace, log_to_driver=False, logging_level=logging.ERROR)

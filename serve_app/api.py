@@ -54,6 +54,7 @@ def create_api(services: Services, *, answers_request_ids: bool = True) -> FastA
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # RequestContext and RequestCounts are ours
         middleware=[
             Middleware(
                 RequestContext,

@@ -51,7 +51,7 @@ async def open_replica(settings: Settings) -> AsyncIterator[Services]:
         raise ValueError("MONGODB_URL must be known by now")
     async with connect(settings.mongodb_url) as client, AsyncExitStack() as stack:
         database = database_of(client)
-        market = await on_ray.connect(settings, database)
+        market = await stack.enter_async_context(on_ray.connect(settings, database))
         yield await once_the_database_answers(stack, lambda: open_services(settings, database, market))
 
 

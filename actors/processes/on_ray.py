@@ -1,7 +1,9 @@
 """The market's actors on Ray: what an actor gets of its process, and the ways in for replicas and commands."""
 
+import asyncio
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from functools import partial
 from itertools import repeat
 
@@ -91,7 +93,8 @@ def client(settings: Settings, members: Members, clock: Clock) -> ActorClient:
     return ActorClient(members, RayTransport(settings), clock, is_dedicated=is_dedicated)
 
 
-async def connect(settings: Settings, database: Database) -> ActorClient:
+@asynccontextmanager
+async def connect(settings: Settings, database: Database) -> AsyncIterator[ActorClient]:
     """The way to the actors for an API replica, which also watches over the Supervisor, and creates it if need be.
 
     Waits while the database is away, since deadlines are on its clock. Raises schema.UnusableDataError.
@@ -100,10 +103,15 @@ async def connect(settings: Settings, database: Database) -> ActorClient:
     await retry(clock.refresh, StoreUnavailableError, repeat(DATABASE_RETRY_SECONDS))
     begun = partial(_members, settings, database, "an API replica")
     members = await retry(begun, StoreUnavailableError, repeat(DATABASE_RETRY_SECONDS))
-    supervise(end_process, clock.run(), watch(RaySystem().directory(settings), [names.SUPERVISOR]))
-    await retry(members.refresh, StoreUnavailableError, repeat(MEMBERSHIP_RETRY_SECONDS))
-    supervise(end_process, members.run())
-    return client(settings, members, clock)
+    jobs = supervise(end_process, clock.run(), watch(RaySystem().directory(settings), [names.SUPERVISOR]))
+    try:
+        await retry(members.refresh, StoreUnavailableError, repeat(MEMBERSHIP_RETRY_SECONDS))
+        jobs += supervise(end_process, members.run())
+        yield client(settings, members, clock)
+    finally:
+        for job in jobs:
+            job.cancel()
+        await asyncio.wait(jobs)
 
 
 async def renew(settings: Settings, tell: Callable[[str], None]) -> None:

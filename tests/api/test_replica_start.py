@@ -15,6 +15,10 @@ from config.settings import Settings
 from serve_app.replica import once_the_database_answers, open_replica
 
 
+async def watch_nobody(*_: object) -> None:
+    await asyncio.Event().wait()
+
+
 def opened_after(*failures: Exception) -> Callable[[], AbstractAsyncContextManager[str]]:
     left = list(failures)
 
@@ -52,13 +56,21 @@ async def test_replica_begins_the_membership_of_a_new_database_when_keys_are_uni
         are_unique.append(bool((await database["journal"].index_information()).get("keys_1", {}).get("unique")))
         return await append(journal, commit)
 
-    async def watch_nobody(*_: object) -> None:
-        await asyncio.Event().wait()
-
     monkeypatch.setattr(MongoJournal, "append", recorded)
     monkeypatch.setattr(on_ray, "watch", watch_nobody)  # there is no Ray here
     async with connect(str(new.mongodb_url)) as client, open_replica(new):
         assert are_unique == [True]
+
+
+async def test_closed_replica_leaves_no_task_that_asks_the_closed_database(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(on_ray, "watch", watch_nobody)  # there is no Ray here
+    before = asyncio.all_tasks()
+    async with open_replica(settings):
+        meanwhile = asyncio.all_tasks() - before
+    assert meanwhile
+    assert asyncio.all_tasks() - before == set()
 
 
 async def test_replica_opens_one_client_of_the_database(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,9 +80,6 @@ async def test_replica_opens_one_client_of_the_database(settings: Settings, monk
     def recorded(client: AsyncMongoClient[Any], *words: object, **named: object) -> None:
         opened.append(client)
         open_client(client, *words, **named)  # type: ignore[arg-type]
-
-    async def watch_nobody(*_: object) -> None:
-        await asyncio.Event().wait()
 
     monkeypatch.setattr(AsyncMongoClient, "__init__", recorded)
     monkeypatch.setattr(on_ray, "watch", watch_nobody)  # there is no Ray here
