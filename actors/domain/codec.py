@@ -27,8 +27,8 @@ _PLAIN = frozenset({str, int, bool})
 # Texts that many tickets have in common, kept once: 6 % of the memory of one that is held. Those of other classes with
 # fields of the same names are not.
 _SHARED: Mapping[type[Any], frozenset[str]] = {
-    TicketDetails: frozenset({"currency", "category", "venue", "city"}),
-    Order: frozenset({"currency", "venue", "city"}),
+    TicketDetails: frozenset({"currency", "category", "venue", "city", "timezone"}),
+    Order: frozenset({"currency", "venue", "city", "timezone"}),
     Charge: frozenset({"currency"}),
     Ticket: frozenset({"commit"}),
 }

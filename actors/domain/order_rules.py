@@ -105,7 +105,7 @@ def accept(ticket: Ticket, order: Order, window_ms: int, now: Instant) -> Decisi
     if not order.offer or order.status is not OrderStatus.CREATED:
         return UNCHANGED
     expires_at = max(order.expires_at, until_the_show(ticket, now + window_ms))
-    return (OfferAccepted(replace(next_order(order, now, order.status), offer=False, expires_at=expires_at)),)
+    return (OfferAccepted(next_order(order, now, offer=False, expires_at=expires_at)),)
 
 
 def _too_many(ticket: Ticket, command: Reserve, now: Instant, context: DecisionContext) -> Refusal | None:
@@ -133,8 +133,9 @@ def start_payment(ticket: Ticket, order: Order, grace_ms: int, now: Instant) -> 
     extended = order.extended or order.expires_at - now < grace_ms
     latest = order.expires_at if order.extended else until_the_show(ticket, now + grace_ms)
     expires_at = max(order.expires_at, latest)
-    awaiting = next_order(order, now, OrderStatus.AWAITING_PAYMENT)
-    return (OrderAwaitingPayment(replace(awaiting, extended=extended, expires_at=expires_at, offer=False)),)
+    awaiting = OrderStatus.AWAITING_PAYMENT
+    changed = next_order(order, now, status=awaiting, extended=extended, expires_at=expires_at, offer=False)
+    return (OrderAwaitingPayment(changed),)
 
 
 def sell(order: Order, command: Sell, now: Instant) -> Decision:
@@ -143,7 +144,7 @@ def sell(order: Order, command: Sell, now: Instant) -> Decision:
         return AttemptOver()
     if command.amount != order.price:
         return WrongAmount()
-    return (OrderCompleted(replace(next_order(order, now, OrderStatus.COMPLETE), charge_id=command.charge_id)),)
+    return (OrderCompleted(next_order(order, now, status=OrderStatus.COMPLETE, charge_id=command.charge_id)),)
 
 
 def release(order: Order, command: Release, now: Instant) -> Decision:
@@ -151,9 +152,9 @@ def release(order: Order, command: Release, now: Instant) -> Decision:
     if command.attempt != order.attempt or order.status is OrderStatus.CREATED:
         return UNCHANGED  # a repeat: this attempt's failure has been dealt with
     if not command.counts or order.counted_attempts < command.max_attempts:
-        reopened = next_order(order, now, OrderStatus.CREATED)
         uncounted = order.uncounted + (not command.counts)
-        return (OrderReopened(replace(reopened, attempt=order.attempt + 1, uncounted=uncounted)),)
+        created = OrderStatus.CREATED
+        return (OrderReopened(next_order(order, now, status=created, attempt=order.attempt + 1, uncounted=uncounted)),)
     return (OrderCancelled(ended_order(order, CancelReason.DECLINED, now)),)
 
 
@@ -165,7 +166,7 @@ def start_refund(ticket: Ticket, order: Order, command: StartRefund, now: Instan
         return UNCHANGED
     if has_begun(ticket, now) and not command.is_admin:
         return ShowStarted()
-    return (OrderRefunding(replace(next_order(order, now, order.status), refunding=True, refund_by=command.user_id)),)
+    return (OrderRefunding(next_order(order, now, refunding=True, refund_by=command.user_id)),)
 
 
 def has_begun(ticket: Ticket, now: Instant) -> bool:
@@ -181,12 +182,12 @@ def until_the_show(ticket: Ticket, end: Instant) -> Instant:
 
 def ended_order(order: Order, reason: CancelReason, now: Instant) -> Order:
     """Return the order as it is when it lets go of its ticket."""
-    return replace(next_order(order, now, OrderStatus.CANCELLED), cancel_reason=reason, refunding=False)
+    return next_order(order, now, status=OrderStatus.CANCELLED, cancel_reason=reason, refunding=False)
 
 
-def next_order(order: Order, now: Instant, status: OrderStatus) -> Order:
-    """Return the next version of the order."""
-    return replace(order, status=status, updated_at=now, version=order.version + 1)
+def next_order(order: Order, now: Instant, **changes: object) -> Order:
+    """Return the next version of the order, with these fields changed."""
+    return replace(order, version=order.version + 1, updated_at=now, **changes)  # type: ignore[arg-type]
 
 
 def same_request(order: Order, command: Reserve) -> bool:

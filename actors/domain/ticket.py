@@ -71,34 +71,38 @@ class TicketAnswer:
     fresh: bool = False
 
 
-def evolve(ticket: Ticket | None, event: TicketEvent, at: Instant, ticket_id: str) -> Ticket:
-    """The ticket after the event; its version is one higher, the first is 1."""
+def evolve(
+    ticket: Ticket | None, event: TicketEvent, at: Instant, ticket_id: str, *, commit: str | None = None
+) -> Ticket:
+    """The ticket after the event of this commit; its version is one higher, the first is 1."""
+    changes: dict[str, object]
     match event:
         case TicketCreated():
-            return Ticket(ticket_id, event.seller_id, event.details, 1, at, at, request=event.request)
+            return Ticket(ticket_id, event.seller_id, event.details, 1, at, at, request=event.request, commit=commit)
         case _ if ticket is None:
             raise ValueError(f"{type(event).__name__} before TicketCreated of ticket {ticket_id}")
         case TicketUpdated():
-            ticket = replace(ticket, details=event.details, edited=ticket.version + 1)
+            changes = {"details": event.details, "edited": ticket.version + 1}
         case TicketWithdrawn():
-            ticket = replace(ticket, withdrawn=True, waiting=())
+            changes = {"withdrawn": True, "waiting": ()}
         case TicketSuspended() | TicketReinstated():
-            ticket = replace(ticket, suspended=isinstance(event, TicketSuspended))
+            changes = {"suspended": isinstance(event, TicketSuspended)}
         case WaiterJoined():
             waiter = Waiter(event.user_id, event.max_price)
-            ticket = replace(ticket, waiting=waiting_list.with_waiter(ticket.waiting, waiter))
+            changes = {"waiting": waiting_list.with_waiter(ticket.waiting, waiter)}
         case WaiterLeft():
-            ticket = replace(ticket, waiting=waiting_list.without(ticket.waiting, event.user_id))
+            changes = {"waiting": waiting_list.without(ticket.waiting, event.user_id)}
         case WaitingListClosed():
-            ticket = replace(ticket, waiting=(), waiting_closed=ticket.status is TicketStatus.RESERVED)
+            changes = {"waiting": (), "waiting_closed": ticket.status is TicketStatus.RESERVED}
         case OrderEvent():
             holds = unpaid_holds.remember(ticket.unpaid_holds, event.order)
             waiting, is_closed = _line_after(ticket, event)
             order = _order_after(event)
-            ticket = replace(ticket, order=order, unpaid_holds=holds, waiting=waiting, waiting_closed=is_closed)
+            changes = {"order": order, "unpaid_holds": holds, "waiting": waiting, "waiting_closed": is_closed}
         case _:
             assert_never(event)
-    return replace(ticket, version=ticket.version + 1, updated_at=at)
+    # Once for all fields: it goes through every one of them.
+    return replace(ticket, version=ticket.version + 1, updated_at=at, commit=commit, **changes)  # type: ignore[arg-type]
 
 
 def _order_after(event: OrderEvent) -> Order | None:

@@ -1,7 +1,6 @@
 """What may happen to a ticket: `decide` says which events follow from a command in each of its states."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import assert_never
 
 from actors.domain import order_rules, waiting_list, waiting_rules
@@ -185,7 +184,7 @@ def _when_sold(  # noqa: PLR0911 - a row a rule
         case SuspendTicket():
             return _suspend(ticket)
         case AbandonRefund(order_id=order.id):
-            stands = replace(order_rules.next_order(order, now, order.status), refunding=False, refund_by=None)
+            stands = order_rules.next_order(order, now, refunding=False, refund_by=None)
             return (OrderRefundFailed(stands),) if order.refunding else UNCHANGED
         case CancelOrder(order_id=order.id) | StartPayment(order_id=order.id) | Release(order_id=order.id):
             return OrderComplete()

@@ -131,7 +131,8 @@ class CommitRelay:
             place = (update.collection, update.id)
             since, waiting = self._dirty.get(place, (self._committed, update))
             if waiting.version <= update.version:
-                self._dirty[place] = (since, replace(update, is_new=update.is_new or waiting.is_new))
+                newest = replace(update, is_new=True) if waiting.is_new and not update.is_new else update
+                self._dirty[place] = (since, newest)
             if update.before_reply:
                 before_reply.append(self._dirty[place][1])
         return before_reply

@@ -61,7 +61,8 @@ async def load(entity: Entity[State, Command], journal: Journal, ids: Collection
     StoreUnavailableError.
     """
     documents = await entity.load(ids)
-    states: dict[str, State | None] = {entity_id: documents.get(entity_id) for entity_id in ids}
+    # The keys are those of the documents, so that an id is in memory once, and not as its message had it as well.
+    states: dict[str, State | None] = {**documents, **{one: None for one in ids if one not in documents}}
     updates: list[DocumentUpdate] = []
     behind = set(ids)
     unreadable: set[str] = set()

@@ -164,7 +164,7 @@ class TicketEntity(Entity[Ticket, TicketCommand, TicketEvent, TicketAnswer]):
         return rules.due(ticket, now, self._offering)
 
     def evolve(self, ticket: Ticket | None, recorded: RecordedEvent[TicketEvent], entity_id: str) -> Ticket:
-        return replace(evolve(ticket, recorded.event, recorded.at, entity_id), commit=recorded.commit)
+        return evolve(ticket, recorded.event, recorded.at, entity_id, commit=recorded.commit)
 
     def version(self, ticket: Ticket | None) -> int:
         return ticket.version if ticket else 0
