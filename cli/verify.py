@@ -22,6 +22,8 @@ from cli.running_market import NotRunningError, with_database
 from config.settings import Settings
 
 _SHOWN = 20
+# The embedded database answers nobody while it begins to read all orders: some seconds where there are 100,000.
+_PATIENCE_MS = 120_000
 
 
 def verify(*, in_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
@@ -46,7 +48,7 @@ async def report(settings: Settings) -> ReconciliationReport:
     Raises StoreUnavailableError when the database does not answer, schema.UnusableDataError when it is of a newer
     release, and errors.StripeFailure when Stripe does not answer.
     """
-    async with connect(str(settings.mongodb_url)) as client:
+    async with connect(str(settings.mongodb_url), patience_ms=_PATIENCE_MS) as client:
         database = database_of(client)
         await check_schema(database)
         account = open_account(settings, database)

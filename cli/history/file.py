@@ -44,7 +44,8 @@ class HistoryFile:
     """Writes a history, line by line."""
 
     def __init__(self, path: Path, settings: Settings) -> None:
-        self._file = path.open("w", encoding="utf-8")
+        # Line by line, so that it can be read while it is written.
+        self._file = path.open("w", buffering=1, encoding="utf-8")
         self._write(
             {
                 "history": FORMAT,

@@ -12,6 +12,7 @@ from cli.command_line import fail, load_settings, silence_logs
 from cli.load import purchases_under_faults as purchasing
 from cli.load.contention import contend as contention
 from cli.load.errors import LoadError
+from cli.load.interruption import interruptible
 from cli.load.summaries import SUMMARIES
 from cli.running_market import NotRunningError, with_database
 
@@ -107,10 +108,14 @@ def contend(  # noqa: PLR0913 - options
     faults: Faults = 0.0,
     seed: Seed = 1,
 ) -> None:
-    """Have many people contend for few tickets, and write down every call and answer for `holdfast check-history`."""
+    """Have many people contend for few tickets, and write down every call and answer for `holdfast check-history`.
+
+    Ctrl-C ends it early.
+    """
     plan = contention.Plan(history, seconds, tickets, buyers, faults, seed)
     try:
-        seen = asyncio.run(contention.run(with_database(load_settings()), plan))
+        with interruptible() as is_interrupted:
+            seen = asyncio.run(contention.run(with_database(load_settings()), plan, is_interrupted))
     except (NotRunningError, LoadError, OSError) as error:
         fail(str(error), exit_code=1)
     contention.show(seen, plan, Console(highlight=False))

@@ -1,16 +1,14 @@
 """The load itself: generators are begun, what they tell is added up, and a stop condition ends it early."""
 
-import signal
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from threading import Event
 
 from cli.load.conditions import Answers
 from cli.load.errors import LoadError
 from cli.load.fleet import Fleet
 from cli.load.generator.tally import Latencies, Outcome, PackedCell, Snapshot, Starts, Tally
+from cli.load.interruption import interruptible
 from cli.load.market.samples import Samples
 from cli.load.plan import Plan
 from cli.load.preparation import LIMITED
@@ -111,7 +109,7 @@ def measure(plan: Plan, fleet: Fleet, on_news: Callable[[Measurement], None]) ->
     """Return what came of the load; Ctrl-C ends it early. Raises LoadError when it measured nothing."""
     found = Measurement(plan)
     looked_at = 0
-    with _interruptible() as is_interrupted:
+    with interruptible() as is_interrupted:
         found.began_at = fleet.begin()
         found.place = fleet.place
         while not fleet.is_over:
@@ -133,17 +131,6 @@ def _stop(found: Measurement, fleet: Fleet, reason: str | None) -> None:
     if reason is not None and found.stopped is None:
         found.stopped = reason
         fleet.stop()
-
-
-@contextmanager
-def _interruptible() -> Iterator[Event]:
-    """Give an event that Ctrl-C sets, instead of ending what is done: what was measured until then is told."""
-    is_interrupted = Event()
-    before = signal.signal(signal.SIGINT, lambda *_: is_interrupted.set())
-    try:
-        yield is_interrupted
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _first_that_holds(found: Measurement) -> str | None:

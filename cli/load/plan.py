@@ -123,5 +123,6 @@ def _rates(text: str) -> list[float]:
     except ValueError:
         rates = []
     if not rates or not all(0 < rate <= HIGHEST_RATE for rate in rates):
-        raise PlanError("--rate must be a number of visits a second, --steps several such as 200,400,800")
+        limit = f"up to {HIGHEST_RATE:,.0f}"
+        raise PlanError(f"--rate must be a number of visits a second, {limit}, --steps several such as 200,400,800")
     return rates

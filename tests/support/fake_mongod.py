@@ -22,13 +22,15 @@ Answer = Callable[[Document], Document]
 class FakeMongod:
     """`answers` has what a command is answered with, by its name; every command that came is in `asked`.
 
-    Reads find nothing and writes succeed unless it says otherwise.
+    Reads find nothing and writes succeed unless it says otherwise. While it is not `free`, nobody gets an answer.
     """
 
     def __init__(self, **answers: Document | Answer) -> None:
         self.answers = answers
         self.asked: list[Document] = []
         self.url = ""
+        self.free = asyncio.Event()
+        self.free.set()
 
     def asked_for(self, name: str) -> list[Document]:
         """The commands of this name."""
@@ -52,6 +54,7 @@ class FakeMongod:
                 length, number, _, code = HEADER.unpack(await reader.readexactly(HEADER.size))
                 body = await reader.readexactly(length - HEADER.size)
                 answer = bson.encode(self._answer(_command(code, body)))
+                await self.free.wait()
                 answer = (bytes(20 - 4) + struct.pack("<i", 1) if code == OP_QUERY else bytes(5)) + answer
                 kind = OP_REPLY if code == OP_QUERY else OP_MSG
                 writer.write(HEADER.pack(HEADER.size + len(answer), 0, number, kind) + answer)

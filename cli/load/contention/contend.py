@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 from rich.console import Console
 from rich.progress import Progress
@@ -42,8 +43,11 @@ class Plan:
     seed: int
 
 
-async def run(settings: Settings, plan: Plan) -> Seen:
-    """Return what was seen; the rest is in the file. Raises LoadError when nobody can sign up, OSError for the file."""
+async def run(settings: Settings, plan: Plan, is_interrupted: Event) -> Seen:
+    """Return what was seen; the rest is in the file. The event ends it early, with a history that is whole.
+
+    Raises LoadError when nobody can sign up, OSError for the file.
+    """
     seen, pool = Seen(), TicketPool()
     chance = random.Random(plan.seed)  # noqa: S311 - to have the same wishes again, no secret
     with HistoryFile(plan.history, settings) as file:
@@ -60,16 +64,18 @@ async def run(settings: Settings, plan: Plan) -> Seen:
                 for person in [Person(name, await signed_up(http))]
                 for process in range(PROCESSES)
             ]
-            await _act_for(plan.seconds, clients, chance)
+            await _act_for(plan.seconds, is_interrupted, clients, chance)
     return seen
 
 
-async def _act_for(seconds: float, clients: list[tuple[Act, RecordingClient]], chance: random.Random) -> None:
+async def _act_for(
+    seconds: float, is_interrupted: Event, clients: list[tuple[Act, RecordingClient]], chance: random.Random
+) -> None:
     """Everybody acts until the time is over, and then waits for the answer that is still open."""
     ends = time.monotonic() + seconds
 
     async def acts(act: Act, client: RecordingClient) -> None:
-        while time.monotonic() < ends:
+        while time.monotonic() < ends and not is_interrupted.is_set():
             await act(client)
             await asyncio.sleep(chance.uniform(0, 2 * REST_SECONDS))
 

@@ -1,6 +1,5 @@
 """Chooses where the generators of a load run."""
 
-import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -9,7 +8,7 @@ from typing import Any, cast
 from cli.load.fleet import Fleet
 from cli.load.fleet.processes import ProcessFleet
 from cli.load.generator.generator import Assignment
-from cli.running_market import ADDRESS_FILE
+from cli.running_market import ADDRESS_FILE, connect_to_ray
 from config import ray_environment
 from config.settings import Settings
 
@@ -53,12 +52,10 @@ def _connect(settings: Settings) -> bool:
         os.environ.update(ray_environment.client_environment(settings))
     if address is None:
         return False
-    import ray  # noqa: PLC0415 - as above
-
     from cli.load.fleet.ray_actors import NAMESPACE  # noqa: PLC0415 - as above
 
     # The note of a market that was killed leads nowhere.
     with suppress(ConnectionError):
-        ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
+        connect_to_ray(address, NAMESPACE)
         return True
     return False
