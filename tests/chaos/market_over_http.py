@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from threading import Event
 
 import uvicorn
 
@@ -46,5 +47,6 @@ async def contended(settings: Settings, behaviour: type[TicketEntity], file: Pat
     short = {"reservation_seconds": 1, "offer_seconds": 1}
     settings = settings.model_copy(update={"http_port": free_port(), "rate_limits": False} | short)
     async with served(settings, behaviour):
-        await contend.run(settings, contend.Plan(file, SECONDS, tickets, BUYERS, faults=0.0, seed=1))
+        plan = contend.Plan(file, SECONDS, tickets, BUYERS, faults=0.0, seed=1)
+        await contend.run(settings, plan, is_interrupted=Event())
     return read_history(file)

@@ -7,10 +7,11 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -19,6 +20,7 @@ from typing import Any
 
 from actors.cluster import names
 from actors.cluster.client import ActorClient
+from actors.cluster.heartbeat import Heartbeat
 from actors.cluster.serialization import unpack
 from actors.domain.answers import PaymentAnswer
 from actors.domain.purchase_commands import Pay
@@ -115,11 +117,12 @@ async def lose_it(settings: Settings) -> tuple[Outcome, dict[str, bool]]:
         actors, directory = system.actors(settings, servers), system.directory(settings)
         lost = {name: await directory.ping(name) for name in ON_THE_SECOND}
         assert all(heartbeat.node_id != system.place()[1] for heartbeat in lost.values())
-        outcome, orders = await _struck(actors, servers, end_the_second)
+        outcome, orders = await _struck(actors, servers, lambda: _lose_power(end_the_second, lost.values()))
         paid = await actors.pay(Pay(next(iter(orders)), "pm_card_visa"))
         now = {name: await asyncio.wait_for(directory.ping(name), RECOVERY_SECONDS) for name in ON_THE_SECOND}
         first_node = system.place()[1]
         found = {
+            "the loss is noticed": outcome.hits[0].served_after > 0,
             "everyone is on the first node": all(heartbeat.node_id == first_node for heartbeat in now.values()),
             "everyone is somebody else": all(heartbeat.writer != lost[name].writer for name, heartbeat in now.items()),
             "a payment goes through": isinstance(paid, PaymentAnswer) and paid.order.status is OrderStatus.COMPLETE,
@@ -130,14 +133,22 @@ async def lose_it(settings: Settings) -> tuple[Outcome, dict[str, bool]]:
     return outcome, found
 
 
+def _lose_power(end_the_node: Callable[[], None], on_it: Iterable[Heartbeat]) -> None:
+    """End the node and what runs on it: actors may go on for seconds without their raylet."""
+    end_the_node()
+    for heartbeat in on_it:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(heartbeat.pid, signal.SIGKILL)
+
+
 async def _struck(
     actors: ActorClient, servers: ProductionResources, end_the_second: Callable[[], None]
 ) -> tuple[Outcome, dict[str, Reserve]]:
     probe = DirectProbe(actors, host="tickets-0")
     async with probe.asking():
         await eventually(lambda: probe.is_steady_since(0), RECOVERY_SECONDS)
-        at = time.monotonic()
         await asyncio.to_thread(end_the_second)
+        at = time.monotonic()
         await eventually(lambda: probe.is_steady_since(at), RECOVERY_SECONDS)
         now = time.monotonic()
     outcome = Outcome(NAME, LIMIT_SECONDS, hits=[hit(probe.answers, Verb.RESERVE, at, now)])

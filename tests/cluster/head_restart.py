@@ -35,15 +35,12 @@ async def traded_without(
     """End something under load, and start it some seconds later; what people were answered, and how often meanwhile."""
     # Ray starts processes in the main thread only, so people trade in another.
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(trading(address)) as trade:
-        await eventually(lambda: trade.succeeded > 0)
         end()
         before = trade.succeeded
         await asyncio.sleep(AWAY_SECONDS)
         meanwhile = trade.succeeded - before
         start()
         await is_back()
-        then = trade.succeeded
-        await eventually(lambda: trade.succeeded > then)
     return {"succeeded meanwhile": meanwhile, **trade.as_json()}
 
 

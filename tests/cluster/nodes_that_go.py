@@ -14,9 +14,14 @@ from typing import Any
 import httpx
 
 from tests.support.client import Person
+from tests.support.eventually import eventually
 
-TRADERS = 8
-COMMAND_SECONDS = 120
+TRADERS = 4
+# Nodes that share one machine start actors on what those who trade leave of it.
+THINK_SECONDS = 0.05
+# As many answers are good before anything happens, and again after it.
+MANY = 24
+COMMAND_SECONDS = PATIENCE_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +34,10 @@ class Reachable:
 
 @dataclass(slots=True)
 class Trade:
-    """What people were answered, and how long there was no good answer at most, in seconds."""
+    """What people were answered, what was refused and why, and the longest time without a good answer, in seconds."""
 
     statuses: Counter[str] = field(default_factory=Counter)
+    refusals: list[str] = field(default_factory=list)
     longest_gap: float = 0.0
     last_good: float = field(default_factory=time.monotonic)
 
@@ -43,7 +49,9 @@ class Trade:
             self.statuses[type(error).__name__] += 1
             return None
         self.statuses[str(answer.status_code)] += 1
-        if answer.is_success:
+        if not answer.is_success:
+            self.refusals.append(f"{answer.request.method} {answer.request.url.path}: {answer.text[:200]}")
+        else:
             self.longest_gap = max(self.longest_gap, time.monotonic() - self.last_good)
             self.last_good = time.monotonic()
         return answer
@@ -53,8 +61,14 @@ class Trade:
         """How many answers were good."""
         return sum(count for status, count in self.statuses.items() if status.startswith("2"))
 
+    async def goes_on(self) -> None:
+        """Wait for many more good answers."""
+        before = self.succeeded
+        await eventually(lambda: self.succeeded >= before + MANY, PATIENCE_SECONDS)
+
     def as_json(self) -> dict[str, Any]:
-        return {"statuses": dict(self.statuses), "longest gap": round(self.longest_gap, 1)}
+        gap = round(self.longest_gap, 1)
+        return {"statuses": dict(self.statuses), "longest gap": gap, "refusals": self.refusals[-5:]}
 
 
 async def _trades(market: Reachable, trade: Trade) -> None:
@@ -62,6 +76,7 @@ async def _trades(market: Reachable, trade: Trade) -> None:
     seller, buyer = Person(market), Person(market)
     try:
         while True:
+            await asyncio.sleep(THINK_SECONDS)
             listed = await trade.note(seller.posts_ticket())
             if listed is None or not listed.is_success:
                 continue
@@ -77,11 +92,13 @@ async def _trades(market: Reachable, trade: Trade) -> None:
 
 @asynccontextmanager
 async def trading(market: Reachable) -> AsyncIterator[Trade]:
-    """Have people trade for as long as the context lasts."""
+    """Have people trade for as long as the context lasts: they do when it begins, and they still do when it ends."""
     trade = Trade()
     tasks = [asyncio.create_task(_trades(market, trade)) for _ in range(TRADERS)]
     try:
+        await trade.goes_on()
         yield trade
+        await trade.goes_on()
     finally:
         for task in tasks:
             task.cancel()

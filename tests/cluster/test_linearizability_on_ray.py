@@ -1,11 +1,13 @@
 """What people are told while they contend for few tickets and actors are killed can be explained, ticket by ticket."""
 
 import random
+import signal
 import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
@@ -24,9 +26,9 @@ PLACEMENTS = pytest.mark.parametrize(
     indirect=True,
     scope="module",
 )
-# Beside another market there are too few operations in that time to contend with each other.
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.alone, PLACEMENTS]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, PLACEMENTS]
 
+# The load goes on for this long, and on a slow machine longer, until it has asked for enough.
 SECONDS = 24
 TICKETS = 8
 BUYERS = 12
@@ -35,7 +37,17 @@ ACTORS = ("TicketActor", "OrderActor", "PaymentActor")
 CHANGES = ((4.0, 3), (11.0, 1))
 BETWEEN_KILLS_SECONDS = (2.0, 5.0)
 LONGEST_LOAD_SECONDS = 150
-CHECK_SECONDS = 60
+COMMAND_SECONDS = 60
+CHECK_PROCESSOR_SECONDS = 60
+
+# How many operations with a known outcome are enough to judge: of a kind, and of those that contend.
+ENOUGH_OF_A_KIND = {
+    **dict.fromkeys((Kind.RESERVE, Kind.EDIT, Kind.READ_TICKET, Kind.READ_ORDER), 75),
+    **dict.fromkeys((Kind.PAY, Kind.CANCEL, Kind.OWN_ORDERS, Kind.OWN_TICKETS), 20),
+}
+ENOUGH_OF_AN_OUTCOME = dict.fromkeys(
+    ((Kind.RESERVE, 201), (Kind.RESERVE, 409), (Kind.EDIT, 200), (Kind.EDIT, 409), (Kind.PAY, 201)), 5
+)
 
 
 @dataclass(frozen=True)
@@ -48,11 +60,14 @@ class Recorded:
 
 @pytest.fixture(scope="module")
 def recorded(market: RunningMarket, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
-    """A contended load, with an actor killed every few seconds, while ticket actors come and go."""
+    """A contended load, with an actor killed every few seconds, while ticket actors come and go.
+
+    It ends as soon as it has enough of everything, and not before SECONDS.
+    """
     folder = tmp_path_factory.mktemp("history")
     chance = random.Random(11)  # noqa: S311 - whom to kill is no secret
     file, output = folder / "history.jsonl", folder / "load.txt"
-    options = {"--seconds": SECONDS, "--tickets": TICKETS, "--buyers": BUYERS}
+    options = {"--seconds": LONGEST_LOAD_SECONDS, "--tickets": TICKETS, "--buyers": BUYERS}
     words = [str(word) for option in options.items() for word in option]
     with output.open("wb") as log:
         load = subprocess.Popen(
@@ -61,13 +76,15 @@ def recorded(market: RunningMarket, tmp_path_factory: pytest.TempPathFactory) ->
             stdout=log,
             stderr=log,
         )
-    deadline = time.monotonic() + LONGEST_LOAD_SECONDS
     killed: Counter[str] = Counter()
     began, changes, scaling = time.monotonic(), list(CHANGES), list[subprocess.Popen[bytes]]()
     try:
-        next_kill = time.monotonic() + BETWEEN_KILLS_SECONDS[0]
+        next_kill = next_look = began + BETWEEN_KILLS_SECONDS[0]
         while load.poll() is None:
-            assert time.monotonic() < deadline, output.read_text()
+            if time.monotonic() >= max(next_look, began + SECONDS):
+                if not missing(_so_far(file)):
+                    break
+                next_look = time.monotonic() + 1
             if time.monotonic() >= next_kill and (title := kill_one(market, chance, *ACTORS)) is not None:
                 killed[title.removeprefix("ray::").partition(".")[0]] += 1
                 next_kill = time.monotonic() + chance.uniform(*BETWEEN_KILLS_SECONDS)
@@ -76,33 +93,48 @@ def recorded(market: RunningMarket, tmp_path_factory: pytest.TempPathFactory) ->
                 words = ["scale", "--ticket-actors", str(number), "--at-once", "--no-wait"]
                 scaling.append(subprocess.Popen([HOLDFAST, *words], env=market.environment))
             time.sleep(0.1)
+        load.send_signal(signal.SIGINT)
+        load.wait(COMMAND_SECONDS)
     finally:
         load.kill()
         load.wait()
-    assert [command.wait(CHECK_SECONDS) for command in scaling] == [0] * len(CHANGES)
+    assert [command.wait(COMMAND_SECONDS) for command in scaling] == [0] * len(CHANGES)
     assert load.returncode == 0, output.read_text()
     return Recorded(read_history(file), killed)
 
 
+def missing(history: History) -> dict[Kind | tuple[Kind, int | None], int]:
+    """What the history has too few of, and how many it has."""
+    outcomes = Counter((one.kind, one.status) for one in history.operations if one.is_certain)
+    kinds = history.counts()
+    few = {kind: kinds[kind] for kind, enough in ENOUGH_OF_A_KIND.items() if kinds[kind] < enough}
+    return few | {
+        outcome: outcomes[outcome] for outcome, enough in ENOUGH_OF_AN_OUTCOME.items() if outcomes[outcome] < enough
+    }
+
+
+def _so_far(file: Path) -> History:
+    """What is written of a history whose last line may not be whole yet."""
+    written = file.read_text(encoding="utf-8")
+    copy = file.with_suffix(".so-far")
+    copy.write_text(written[: written.rfind("\n") + 1], encoding="utf-8")
+    return read_history(copy)
+
+
 def test_a_history_recorded_while_actors_were_killed_is_linearizable(recorded: Recorded) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     found = violations(recorded.history)
-    took = time.monotonic() - began
+    took = time.process_time() - began
     counts, unknown = recorded.history.counts(), sum(not one.is_certain for one in recorded.history.operations)
     tickets = len(recorded.history.tickets())
     print(f"{dict(counts)}, {unknown} unknown, {tickets} tickets, killed {dict(recorded.killed)}, {took:.1f} s")  # noqa: T201
     assert not found, "\n\n".join(map(str, found))
-    assert took < CHECK_SECONDS
+    assert took < CHECK_PROCESSOR_SECONDS
 
 
 def test_the_recorded_history_has_contended_operations(recorded: Recorded) -> None:
-    counts = recorded.history.counts()
     assert recorded.killed.total() >= 3
-    assert min(counts[kind] for kind in (Kind.RESERVE, Kind.EDIT, Kind.READ_TICKET, Kind.READ_ORDER)) >= 75, counts
-    assert min(counts[kind] for kind in (Kind.PAY, Kind.CANCEL, Kind.OWN_ORDERS, Kind.OWN_TICKETS)) >= 20, counts
-    outcomes = Counter((one.kind, one.status) for one in recorded.history.operations if one.is_certain)
-    for outcome in ((Kind.RESERVE, 201), (Kind.RESERVE, 409), (Kind.EDIT, 200), (Kind.EDIT, 409), (Kind.PAY, 201)):
-        assert outcomes[outcome] >= 5, outcomes
+    assert missing(recorded.history) == {}
 
 
 def _somebody_else(one: Operation) -> Operation:

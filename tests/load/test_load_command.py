@@ -104,7 +104,7 @@ def test_wrong_answers_exit_with_1(tmp_path: Path) -> None:
 
 
 def test_a_generator_that_is_the_limit_exits_with_3(tmp_path: Path, small: Server) -> None:
-    done = load(tmp_path, "browse", "--rate", "15000", "--arrivals", "constant", *target(small), *BRIEF)
+    done = load(tmp_path, "browse", "--rate", "50000", "--arrivals", "constant", *target(small), *BRIEF)
     assert done.exit_code == 3, done.output
     assert re.search(r"the generator was the limit \(\d+% of a core", done.stdout)
 

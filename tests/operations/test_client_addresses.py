@@ -86,6 +86,7 @@ def from_address(address: str, port: int) -> httpx.AsyncClient:
         pytest.param(2, "127.0.0.2", "x, 2001:db8:1:2:3::4", "2001:db8:1:2::/64", id="one in front, IPv6"),
         pytest.param(2, "127.0.0.2", "[2001:db8:1:2:3::4]:443", "2001:db8:1:2::/64", id="one in front, IPv6 with port"),
         pytest.param(2, "127.0.0.2", "203.0.113.7, unknown", "127.0.0.1", id="one in front that says nothing"),
+        pytest.param(2, "127.0.0.2", "9" * 5_000, "127.0.0.1", id="one in front that says too much"),
         pytest.param(3, "127.0.0.2", "198.51.100.9, 104.16.0.9", "198.51.100.9", id="two in front"),
         pytest.param(3, "127.0.0.2", "203.0.113.7, 198.51.100.9, 10.0.0.1", "198.51.100.9", id="two in front, spoofed"),
     ],
