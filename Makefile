@@ -49,7 +49,7 @@ asserted: $(INSTALLED)  ## List parametrised tests that pass without an executed
 	  -m 'not slow and not cluster and not browser and not peer' $(ARGS)
 
 browser: $(INSTALLED) $(BROWSER_TOOLS)  ## Look at every page in a real browser; pictures of them go to reports/pages
-	$(BIN)/pytest -m browser tests/browser $(ARGS)
+	PICTURES=reports/pages $(BIN)/pytest -m browser tests/browser $(ARGS)
 
 simulate: $(INSTALLED)  ## Simulate SEEDS=1000 markets in which things go wrong, or one SEED=7 with its trace
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST)) $(ARGS)

@@ -1,6 +1,8 @@
 """What all tests share: embedded servers, and the rule that a skipped test is a failed one where it has to run."""
 
 import os
+import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +25,8 @@ _FOLDERS = {"cluster": {"cluster", "operations", "load", "browser"}, "browser": 
 
 def pytest_configure() -> None:
     _share_the_ports()
+    # What a shell starts in the background ignores Ctrl-C, and so would the commands that tests end with it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # A developer's own settings are not those of the tests.
     Settings.model_config["env_file"] = None
     for name in Settings.model_fields:
@@ -40,17 +44,24 @@ def _share_the_ports() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse tests with a mark where `make test` does not look for them."""
+    """Refuse tests with a mark where `make test` does not look for them. Files that take long come first.
+
+    Otherwise xdist begins with those of many tests, and at the end one worker has a long one while the others idle.
+    """
     for item in items:
         for mark, folders in _FOLDERS.items():
             if item.get_closest_marker(mark) and item.path.relative_to(_TESTS).parts[0] not in folders:
                 raise pytest.UsageError(
                     f"{item.nodeid}: tests with the mark {mark} are in {', '.join(sorted(folders))}"
                 )
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path not in slow, -tests[item.path], item.path))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    config.option.loadscopereorder = False  # in the order above
     return _ByMarket(config, log) if config.getvalue("dist") == "loadfile" else None
 
 

@@ -8,7 +8,8 @@ import pytest
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+from structlog.testing import capture_logs
 
 from actors.runtime import trace
 from config.settings import LoggedRequests
@@ -29,9 +30,12 @@ async def tells_its_trace(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def ask(
-    headers: list[tuple[str, str]], method: str = "POST", log_requests: LoggedRequests = "changes"
+    headers: list[tuple[str, str]],
+    method: str = "POST",
+    log_requests: LoggedRequests = "changes",
+    app: ASGIApp = tells_its_trace,
 ) -> httpx.Response:
-    transport = httpx.ASGITransport(RequestContext(tells_its_trace, log_requests, RequestCounts()))
+    transport = httpx.ASGITransport(RequestContext(app, log_requests, RequestCounts()))
     async with httpx.AsyncClient(transport=transport, base_url="http://market") as client:
         return await client.request(method, "/", headers=headers)
 
@@ -113,6 +117,17 @@ async def test_setting_says_which_requests_have_a_line(log_requests: LoggedReque
 def answered(lines: LogLines) -> dict[str, object]:
     (line,) = lines.all("request_answered")
     return line
+
+
+async def creates(scope: Scope, receive: Receive, send: Send) -> None:
+    await PlainTextResponse(status_code=HTTPStatus.CREATED)(scope, receive, send)
+
+
+async def test_status_of_a_request_is_logged_as_a_number_also_in_a_terminal() -> None:
+    with capture_logs() as lines:
+        await ask([], app=creates)
+    (line,) = lines
+    assert repr(line["status"]) == "201"
 
 
 async def test_line_of_a_request_names_its_route_and_not_what_was_sent(world: World) -> None:
