@@ -31,8 +31,11 @@ async def hold(settings: Settings, tickets: list[str], until: int) -> dict[str, 
     from actors.processes import on_ray  # noqa: PLC0415 - Ray reads its settings when it is imported
 
     logs.configure()
-    async with connect(str(settings.mongodb_url)) as client:
-        return await _hold(await on_ray.connect(settings, database_of(client)), tickets, until)
+    async with (
+        connect(str(settings.mongodb_url)) as client,
+        on_ray.connect(settings, database_of(client)) as actors,
+    ):
+        return await _hold(actors, tickets, until)
 
 
 async def _hold(actors: MarketClient, tickets: list[str], until: int) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import count
 
 from bson import ObjectId
@@ -75,5 +74,5 @@ def turns(writer: str, tickets: int) -> Iterator[tuple[Commit, list[Ticket]]]:
             )
             event = TicketCreated(seller, details)
             records.append(RecordedEvent(f"ticket:{ticket_id}", 1, at, event))
-            listed.append(replace(evolve(None, event, at, ticket_id), commit=commit_id(writer, seq)))
+            listed.append(evolve(None, event, at, ticket_id, commit=commit_id(writer, seq)))
         yield Commit(writer, seq, at, tuple(record.key for record in records), tuple(records)), listed
