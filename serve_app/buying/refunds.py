@@ -23,6 +23,8 @@ async def order_views(services: Services, orders: Sequence[Order]) -> list[Order
 async def refunds_of(services: Services, orders: Sequence[Order]) -> dict[str, RefundStatus]:
     """Return how the refunds of these orders stand, by order; those of which no money is to go back are left out."""
     with_refund = [order for order in orders if _has_refund(order)]
+    if not with_refund:  # most orders that are read: to gather nothing takes 10 µs
+        return {}
     refunds = await asyncio.gather(*(refund_of(services, order) for order in with_refund))
     return {order.id: refund for order, refund in zip(with_refund, refunds, strict=True) if refund is not None}
 

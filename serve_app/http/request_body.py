@@ -51,7 +51,7 @@ async def read_raw(request: Request) -> bytes:
 def parse(raw: bytes) -> object:
     """Return the value of the JSON text. Raises ValueError or RecursionError for what `read_json` refuses."""
     # Some programs begin with a byte order mark, which a parser may ignore (RFC 8259, section 8.1).
-    value = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_refuse)
+    value = _DECODER.decode(raw.decode("utf-8-sig"))
     if b"\\ud" in raw or b"\\uD" in raw:
         json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair has no encoding
     return value
@@ -90,3 +90,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse)

@@ -92,11 +92,9 @@ class RequestContext:
 
     def _log(self, scope: Scope, status: int, seconds: float, client_request_id: str | None) -> None:
         report = logger.warning if status >= HTTPStatus.INTERNAL_SERVER_ERROR else logger.info
-        milliseconds = round(seconds * 1_000, 1)
+        ms = round(seconds * 1_000, 1)
         given = {} if client_request_id is None else {"client_request_id": client_request_id}
-        report(
-            "request_answered", method=scope["method"], route=_route_of(scope), status=status, ms=milliseconds, **given
-        )
+        report("request_answered", method=scope["method"], route=_route_of(scope), status=int(status), ms=ms, **given)
 
 
 def _end(span: "Span", scope: Scope, status: int) -> None:

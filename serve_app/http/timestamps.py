@@ -11,7 +11,7 @@ _LONGEST_TEXT = 40
 def iso(instant: Instant) -> str:
     """Return the instant as people and programs read it: 2030-05-01T19:30:00.000Z."""
     seconds, milliseconds = divmod(instant, 1_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix('+00:00')}.{milliseconds:03d}Z"
 
 
 def instant_of(text: str) -> Instant:

@@ -38,7 +38,7 @@ def answer(
 
 def wants_page(request: Request) -> bool:
     """Whether a person reads the answer: browsers say that they take HTML, programs do not."""
-    return not request.url.path.startswith(_OF_PROGRAMS) and "text/html" in request.headers.get("accept", "")
+    return not request.scope["path"].startswith(_OF_PROGRAMS) and "text/html" in request.headers.get("accept", "")
 
 
 def _request_id() -> str | None:
