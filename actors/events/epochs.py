@@ -66,10 +66,13 @@ logger = structlog.get_logger(__name__)
 
 
 class StreamStates(Protocol):
-    """Where that is kept, outside of Redis. Both raise StoreUnavailableError."""
+    """Where that is kept, outside of Redis. All raise StoreUnavailableError."""
 
     async def load(self) -> StreamState | None:
         """Return the last one that was saved."""
+
+    async def save_the_first(self, state: StreamState) -> StreamState:
+        """Keep it unless there is one, and return the one that is kept."""
 
     async def save(self, state: StreamState) -> None:
         """Keep it in the place of the one before."""
@@ -134,18 +137,25 @@ class EpochKeeper:
             # Another Supervisor may have begun an epoch.
             before, look = await self._states.load(), await self._look()
         now = self._clock.now()
-        if before is not None and any(market_of(epoch) != market_of(before.epoch) for epoch in look.epochs if epoch):
+        if before is None or not before.is_of_an_epoch:
+            await self._begin_epoch(await self._named(now))
+            return
+        if any(market_of(epoch) != market_of(before.epoch) for epoch in look.epochs if epoch):
             # Each would delete the other's streams, for ever.
             raise StoreUnavailableError("another market uses this Redis: give each its own database in REDIS_URL")
-        if before is None or look.lacks_something_of(before):
-            if before is not None:
-                logger.warning("event_stream_lost", epoch=before.epoch)
-            await self._begin_epoch(secrets.token_hex(4) if before is None else market_of(before.epoch))
+        if look.lacks_something_of(before):
+            logger.warning("event_stream_lost", epoch=before.epoch)
+            await self._begin_epoch(market_of(before.epoch))
             return
         if look.last_ids != before.last_ids or self._state is None:
             await self._save(StreamState(before.epoch, look.run_id, look.last_ids, now))
         if now - self._trimmed_at >= TRIM_EVERY_MS:
             await self._trim(now)
+
+    async def _named(self, now: Instant) -> str:
+        """The market's name. The database has it before Redis does: whatever Redis is set back to is known as ours."""
+        name = StreamState(secrets.token_hex(4), run_id="", last_ids=(), looked_at=now)
+        return market_of((await self._states.save_the_first(name)).epoch)
 
     async def _begin_epoch(self, market: str) -> None:
         now = self._clock.now()

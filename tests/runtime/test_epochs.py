@@ -14,6 +14,7 @@ from actors.domain.ticket_commands import CancelOrder
 from actors.events import redis_stream
 from actors.events.epochs import EpochKeeper, market_of
 from actors.runtime.ports import StoreUnavailableError
+from actors.storage.event_stream import MongoStreamStates, StreamState
 from cli.up.embedded_servers import Server, start_redis
 from config.settings import Settings
 from holdfast.events import Event
@@ -216,6 +217,26 @@ async def test_streams_of_another_market_are_left_alone(market: LocalMarket, kee
         await keeper.round()
     assert len(await published_events(redis_of(market), entity)) == 5
     assert await epoch_of(market) == "another-1"
+
+
+async def test_streams_of_a_first_epoch_that_failed_are_known_as_ours_when_redis_is_set_back_to_them(
+    market: LocalMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(_: MongoStreamStates, __: StreamState) -> None:
+        raise StoreUnavailableError("away")
+
+    await market.connections.database["event_stream"].delete_many({})
+    await redis_of(market).flushall()
+    keeper = market.connections.epoch_keeper(market.settings)
+    with monkeypatch.context() as broken, pytest.raises(StoreUnavailableError):
+        broken.setattr(MongoStreamStates, "save", fails)
+        await keeper.round()
+    of_that_try = dict(zip(EPOCH_KEYS, await redis_of(market).mget(EPOCH_KEYS), strict=True))
+    assert all(of_that_try.values())
+    await keeper.round()
+    await redis_of(market).mset(of_that_try)
+    await keeper.round()
+    await trade(market)
 
 
 async def test_events_of_accounts_are_in_the_window(market: LocalMarket, keeper: EpochKeeper) -> None:

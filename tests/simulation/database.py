@@ -218,6 +218,10 @@ class Tables:
     def keep_positions(self, durable: str, times: Mapping[int, int]) -> None:
         self.positions.setdefault(durable, {}).update(times)
 
+    def keep_first_stream_state(self, state: StreamState) -> StreamState:
+        self.stream_state = self.stream_state or state
+        return self.stream_state
+
     def keep_stream_state(self, state: StreamState) -> None:
         self.stream_state = state
 

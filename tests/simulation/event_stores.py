@@ -38,6 +38,11 @@ class FakeStreamStates:
     async def load(self) -> StreamState | None:
         return await self._server.call("stream_state.load", lambda: self._tables.stream_state)
 
+    async def save_the_first(self, state: StreamState) -> StreamState:
+        return await self._server.call(
+            "stream_state.save_the_first", lambda: self._tables.keep_first_stream_state(state)
+        )
+
     async def save(self, state: StreamState) -> None:
         await self._server.call("stream_state.save", lambda: self._tables.keep_stream_state(state))
 

@@ -31,6 +31,15 @@ async def test_state_of_the_streams_replaces_the_one_before(parts: Parts) -> Non
     assert await parts.states.load() == later
 
 
+async def test_first_state_of_the_streams_is_kept_unless_there_is_one(parts: Parts) -> None:
+    named = StreamState("market", run_id="", last_ids=(), looked_at=NOW)
+    assert await parts.states.save_the_first(named) == named
+    assert await parts.states.save_the_first(replace(named, epoch="other")) == named
+    await parts.states.save(STATE)
+    assert await parts.states.save_the_first(named) == STATE
+    assert await parts.states.load() == STATE
+
+
 @pytest.mark.parametrize(("since", "expected"), [(0, {1, 2}), (250, {1}), (400, {1}), (401, set())])
 async def test_users_who_changed_since_an_instant_are_found(parts: Parts, since: int, expected: set[int]) -> None:
     await parts.add_user(numbered(1), 100)
