@@ -132,13 +132,13 @@ class TicketEntity(Entity[Ticket, TicketCommand, TicketEvent, TicketAnswer]):
             self._offering = replace(self._nobody_waits, may_buy=may_buy)
 
     async def _know_the_buyers(self, reserves: Sequence[Reserve], now: Instant) -> None:
+        limited = {one.buyer_id for one in reserves if one.is_limited or one.max_holds is not None}
+        if unknown := self._holds.unknown(limited):
+            self._holds.learn(unknown, await self._queries.unpaid_holds_of(unknown, now))
         # Before anybody is refused for what they hold, the documents are asked whether other hosts ended it. A document
         # is never ahead of the journal, and what is over stays over; what has none yet is known to this host alone.
         if doubtful := self._holds.in_doubt(reserves):
             self._holds.correct((await self._queries.orders(doubtful)).values())
-        limited = {one.buyer_id for one in reserves if one.is_limited or one.max_holds is not None}
-        if unknown := self._holds.unknown(limited):
-            self._holds.learn(unknown, await self._queries.unpaid_holds_of(unknown, now))
 
     def decide(
         self, ticket: Ticket | None, command: TicketCommand, now: Instant
@@ -214,8 +214,7 @@ class TicketEntity(Entity[Ticket, TicketCommand, TicketEvent, TicketAnswer]):
         self._holds.on_turn_end(committed=committed)
 
     def on_shares_changed(self) -> None:
-        # The tickets that a buyer holds may be in other hosts now, and others here: all is learned anew.
-        self._holds = OpenHolds()
+        self._holds.doubt()
 
     def timer(self, ticket: Ticket) -> tuple[Instant, TicketCommand] | None:
         if ticket.order is None or not ticket.order.is_open:

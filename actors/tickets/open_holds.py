@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from actors.domain import unpaid_holds
@@ -16,10 +17,14 @@ KNOWN_BUYERS = 50_000
 
 @dataclass(slots=True)
 class _Buyer:
-    """The ends of the open holds by order, and when those ended that were not paid, the newest last."""
+    """The ends of the open holds by order, and when those ended that were not paid, the newest last.
+
+    `is_doubted` once other hosts may know more.
+    """
 
     open: dict[str, Instant] = field(default_factory=dict)
     unpaid: list[Instant] = field(default_factory=list)
+    is_doubted: bool = False
 
     def add(self, order: Order) -> None:
         """Count an order as it is now, unless it is an offer. That it ended unpaid counts once, however often."""
@@ -39,20 +44,32 @@ class OpenHolds:
         self._noted: list[tuple[_Buyer, str, Instant | None, int]] = []
 
     def unknown(self, buyer_ids: Collection[str]) -> set[str]:
-        """Return the buyers that nothing was learned of."""
-        return {buyer_id for buyer_id in buyer_ids if buyer_id not in self._buyers}
+        """Return the buyers of whom the documents are to be asked."""
+        known = {buyer_id: self._buyers.get(buyer_id) for buyer_id in buyer_ids}
+        return {buyer_id for buyer_id, buyer in known.items() if buyer is None or buyer.is_doubted}
 
     def learn(self, buyer_ids: Collection[str], orders: Sequence[Order]) -> None:
-        """Remember the orders of these buyers, and forget the buyers known longest."""
+        """Remember the stored orders of these buyers, and forget the buyers known longest.
+
+        What this host decided stays known: its documents may not be written yet.
+        """
         learned = {buyer_id: _Buyer() for buyer_id in buyer_ids}
         for order in orders:
             buyer = learned[order.buyer_id]
             buyer.open[order.id] = order.expires_at
             buyer.add(order)
-        for buyer in learned.values():
+        over = {order.id for order in orders if not order.is_open}
+        for buyer_id, buyer in learned.items():
+            if (known := self._buyers.get(buyer_id)) is not None:
+                _add_known(buyer, known, over)
             buyer.unpaid.sort()
             _trim(buyer)
         self._buyers.update(learned)
+
+    def doubt(self) -> None:
+        """Have every buyer learned anew: their tickets may be in other hosts by now, and those of others here."""
+        for buyer in self._buyers.values():
+            buyer.is_doubted = True
 
     def in_doubt(self, reserves: Iterable[Reserve]) -> set[str]:
         """Return the orders that these reservations may be refused for: other hosts may have ended them since.
@@ -106,6 +123,14 @@ class OpenHolds:
                 buyer.open.pop(order_id, None)
             else:
                 buyer.open[order_id] = end
+
+
+def _add_known(buyer: _Buyer, known: _Buyer, over: AbstractSet[str]) -> None:
+    """Add what a host knew to what it learned, each hold once."""
+    for order_id, end in known.open.items():
+        if order_id not in over:
+            buyer.open[order_id] = max(end, buyer.open.get(order_id, 0))
+    buyer.unpaid = list((Counter(buyer.unpaid) | Counter(known.unpaid)).elements())
 
 
 def _trim(buyer: _Buyer) -> None:

@@ -2,17 +2,20 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from actors.domain.refusals import TooManyHolds
 from actors.domain.ticket import TicketAnswer
 from actors.domain.ticket_commands import CancelOrder, Sell
+from actors.domain.unpaid_holds import HOUR_MS, MOST_OF_A_BUYER
 from actors.runtime.ports import DocumentUpdate
 from actors.storage.documents import MongoDocuments
+from actors.tickets.open_holds import OpenHolds
 from tests.support.eventually import eventually
 from tests.support.examples import CHARGE, DETAILS, new_id
-from tests.support.local_market import LocalMarket
+from tests.support.local_market import LocalMarket, RunningHost
 from tests.support.trading import a_hold, asked, expect, listed
 
 LIMIT = 10
@@ -126,3 +129,56 @@ async def test_the_hold_limit_is_exact_when_a_reservation_is_decided_again(marke
     documents.gate.set()
     expect(TicketAnswer, await accepted)
     assert await second == TooManyHolds(1)
+
+
+async def test_a_hold_without_a_document_still_counts_when_tickets_have_moved_between_hosts(
+    market: LocalMarket, buyer: str
+) -> None:
+    first, second = await listed(market, 2)
+    documents = market.connections.documents = SlowDocuments(market)
+    host = market.start_tickets()
+    accepted = asyncio.create_task(asked(market, host, a_hold(first, buyer_id=buyer, max_holds=1)))
+    await eventually(lambda: host.host.counters.commits == 1)
+    tickets_have_moved(host)
+    refused = asyncio.create_task(asked(market, host, a_hold(second, buyer_id=buyer, max_holds=1)))
+    await asyncio.wait([refused], timeout=0.5)
+    documents.gate.set()
+    expect(TicketAnswer, await accepted)
+    assert await refused == TooManyHolds(1)
+
+
+@pytest.mark.parametrize("sold", [True, False])
+async def test_a_hold_that_another_host_ended_does_not_count_when_tickets_have_moved_between_hosts(
+    market: LocalMarket, buyer: str, *, sold: bool
+) -> None:
+    first, second = await listed(market, 2)
+    held = expect(TicketAnswer, await hold(market, first, buyer, 1))
+    assert held.order is not None
+    end = Sell(first, held.order.id, CHARGE, DETAILS.price, 1) if sold else CancelOrder(first, held.order.id)
+    expect(TicketAnswer, await asked(market, market.start_tickets(), end))
+    tickets_have_moved(market.tickets)
+    expect(TicketAnswer, await hold(market, second, buyer, 1))
+
+
+async def test_a_hold_that_ended_unpaid_counts_once_when_it_is_learned_again(market: LocalMarket, buyer: str) -> None:
+    (ticket_id,) = await listed(market)
+    held = expect(TicketAnswer, await hold(market, ticket_id, buyer, LIMIT))
+    assert held.order is not None
+    ended = expect(TicketAnswer, await market.ask_ticket(CancelOrder(ticket_id, held.order.id))).order
+    assert ended is not None
+    holds = OpenHolds()
+    holds.learn([buyer], [held.order])
+    holds.note(ended)
+    holds.on_turn_end(committed=True)
+    many = [replace(ended, id=new_id(), updated_at=ended.updated_at + number) for number in range(1, MOST_OF_A_BUYER)]
+    holds.doubt()
+    assert holds.unknown([buyer]) == {buyer}
+    holds.learn([buyer], [ended, *many[:-1]])
+    assert holds.unpaid_until(buyer) == 0
+    holds.doubt()
+    holds.learn([buyer], many)
+    assert holds.unpaid_until(buyer) == ended.updated_at + HOUR_MS
+
+
+def tickets_have_moved(running: RunningHost) -> None:
+    running.host._entity.on_shares_changed()
