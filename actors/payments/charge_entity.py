@@ -53,7 +53,7 @@ class ChargeEntity(Entity[Charge, ChargeCommand, ChargeEvent, Charge]):
         _now: Instant,
         *,
         after_conflict: bool,
-    ) -> None:
+    ) -> tuple[()]:
         # That a client's key was used before is left to the fence; only after it said so it is looked up.
         wanted = (
             {command.charge.request for command in commands if isinstance(command, OpenCharge)}
@@ -62,6 +62,7 @@ class ChargeEntity(Entity[Charge, ChargeCommand, ChargeEvent, Charge]):
         )
         requests = {request for request in wanted if request is not None}
         self._payers = await self._queries.orders_of_requests(requests) if requests else {}
+        return ()
 
     def decide(
         self, charge: Charge | None, command: ChargeCommand, now: Instant

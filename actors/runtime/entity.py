@@ -44,12 +44,15 @@ class Entity(Protocol[State, Command, EntityEvent, Answer_co]):
 
     async def prefetch(
         self, commands: Sequence[Command], states: Mapping[str, State | None], now: Instant, *, after_conflict: bool
-    ) -> None:
+    ) -> Sequence[DocumentUpdate]:
         """Fetches what deciding these commands needs besides their entities, in one query per collection.
 
         `states` are those of the entities before the turn, by id.
 
         `after_conflict` when a key that one of them wants was taken: then also what is usually left to the fence.
+
+        Returns documents that the replies will tell of and that turn out to be behind the journal: whoever is to write
+        them may have died.
         """
 
     def decide(self, state: State | None, command: Command, now: Instant) -> EntityDecision[State, EntityEvent]:

@@ -272,7 +272,7 @@ class Host(Generic[State, Command, Answer_co]):
                 self._fail_unreadable(turn, loaded.unreadable)
         commands = [envelope.command for envelope in turn.envelopes]
         is_after_conflict = any(envelope.is_after_conflict for envelope in turn.envelopes)
-        await entity.prefetch(commands, turn.states, turn.at, after_conflict=is_after_conflict)
+        turn.found.extend(await entity.prefetch(commands, turn.states, turn.at, after_conflict=is_after_conflict))
 
     def _fail_unreadable(self, turn: Turn[State], unreadable: AbstractSet[str]) -> None:
         """Answers for entities that this release cannot read; the others of the turn go on."""

@@ -23,7 +23,7 @@ class Turn(Generic[State]):
     `share` is what the host owns, as it knew when the turn began.
     `unwritten` are the entities of messages that are answered from memory alone, `refused` the keys of commands that
     were refused though they may have taken effect when they were sent before. Messages for `closed` entities wait for
-    the next turn. `found` are documents of versions that were in the journal only.
+    the next turn. `found` are documents of what was in the journal only.
     """
 
     envelopes: list[Envelope]

@@ -11,7 +11,7 @@ from actors.domain.instants import Instant
 from actors.domain.keys import edit_key, order_key, request_key
 from actors.domain.ticket import Ticket
 from actors.domain.ticket_events import TicketEvent, TicketUpdated, order_in
-from actors.domain.ticket_values import Order
+from actors.domain.ticket_values import Order, OrderStatus
 from actors.read_model.projections import charge_of, order_of, readable, ticket_of, unpaid_hold_keys
 from actors.runtime.ports import Commit, RecordedEvent
 from actors.storage.database import Database, reaching_the_database
@@ -96,6 +96,25 @@ class MongoEntities:
             if order_id not in known or order.version >= known[order_id].version:
                 known[order_id] = order
         return known
+
+    async def orders_read_as_open(self, ids: Collection[str]) -> list[Order]:
+        """How those of the orders were cancelled whose documents still have them as open."""
+        behind = [order for order in (await self.orders(ids)).values() if order.is_open]
+        ended = [await self._end_of(order) for order in behind]
+        return [order for order in ended if order is not None]
+
+    async def _end_of(self, order: Order) -> Order | None:
+        """The order as it was cancelled, None where the journal does not say so."""
+        entity = f"ticket:{order.ticket_id}"
+        commits = await self._journal.commits_with_keys({order_key(order.id)})
+        records = [one for commit in commits for one in commit.records if one.entity == entity]
+        while records:
+            for record in records:
+                changed = order_in(record.event) if isinstance(record.event, TicketEvent) else None
+                if changed is not None and changed.id == order.id and changed.status is OrderStatus.CANCELLED:
+                    return changed
+            records = await self._journal.history(entity, max(record.version for record in records))
+        return None
 
     async def edits_in_journal(self, ids: Collection[str]) -> dict[str, str]:
         """The edits that took effect, each with the id of the ticket that it changed.

@@ -2,8 +2,6 @@
 
 from dataclasses import asdict, dataclass
 
-from pymongo import ReturnDocument
-
 from actors.domain.codec import Document
 from actors.runtime.ports import Instant
 from actors.storage.database import Database, despite_contention, reaching_the_database
@@ -39,20 +37,14 @@ class MongoStreamStates:
         """Return the last one that was saved, None before the first."""
         with reaching_the_database():
             found = await self._states.find_one({"_id": _ID}, {"_id": 0})
-        return None if found is None else _state_of(found)
+        return None if found is None else StreamState(**{**found, "last_ids": tuple(found["last_ids"])})
 
     async def save_the_first(self, state: StreamState) -> StreamState:
         """Keep it unless there is one, and return the one that is kept."""
         kept = {"$setOnInsert": _document_of(state)}
-        after, without_id = ReturnDocument.AFTER, {"_id": 0}
         with reaching_the_database():
-            return _state_of(
-                await despite_contention(
-                    lambda: self._states.find_one_and_update(
-                        {"_id": _ID}, kept, without_id, upsert=True, return_document=after
-                    )
-                )
-            )
+            await despite_contention(lambda: self._states.update_one({"_id": _ID}, kept, upsert=True))
+        return await self.load() or state
 
     async def save(self, state: StreamState) -> None:
         """Keep it in the place of the one before."""
@@ -63,7 +55,3 @@ class MongoStreamStates:
 
 def _document_of(state: StreamState) -> Document:
     return {**asdict(state), "last_ids": list(state.last_ids)}
-
-
-def _state_of(document: Document) -> StreamState:
-    return StreamState(**{**document, "last_ids": tuple(document["last_ids"])})

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, TypeAlias, get_args
 
 from actors.domain import ticket_rules as rules
 from actors.domain.decision import DecisionContext
@@ -20,6 +20,7 @@ from actors.domain.ticket_commands import (
     Expire,
     JoinWaitingList,
     LeaveWaitingList,
+    ReadOrder,
     ReadTicket,
     Release,
     Reserve,
@@ -38,6 +39,9 @@ from actors.tickets.open_holds import OpenHolds
 
 # What may make a ticket available again, besides the time.
 _RELEASING = (CancelOrder, Release, CancelSale, Expire)
+# What is answered with OrderClosed once the order is over.
+_ForOpenOrder: TypeAlias = CancelOrder | ReadOrder | StartPayment | Sell | Release
+_FOR_OPEN_ORDERS = get_args(_ForOpenOrder)
 
 
 class TicketReads(Protocol):
@@ -57,6 +61,9 @@ class TicketReads(Protocol):
 
     async def may_buy(self, user_ids: Collection[str], *, verified: bool) -> frozenset[str]:
         """Those of the users who are neither banned nor gone, with `verified` only those with a verified address."""
+
+    async def orders_read_as_open(self, ids: Collection[str]) -> list[Order]:
+        """How those of the orders were cancelled whose documents still have them as open."""
 
     async def edits_in_journal(self, ids: Collection[str]) -> dict[str, str]:
         """The edits that took effect, each with the id of the ticket that it changed."""
@@ -101,7 +108,7 @@ class TicketEntity(Entity[Ticket, TicketCommand, TicketEvent, TicketAnswer]):
         now: Instant,
         *,
         after_conflict: bool,
-    ) -> None:
+    ) -> list[DocumentUpdate]:
         await self._know_who_waits(commands, states, now)
         reserves = [command for command in commands if isinstance(command, Reserve)]
         await self._know_the_buyers(reserves, now)
@@ -110,6 +117,8 @@ class TicketEntity(Entity[Ticket, TicketCommand, TicketEvent, TicketAnswer]):
         self._earlier = await self._queries.orders_in_journal(wanted) if wanted else {}
         edits = {edit_id for command in commands if (edit_id := _edit_id_of(command))} if after_conflict else set()
         self._edited = await self._queries.edits_in_journal(edits) if edits else {}
+        over = {one.order_id for one in commands if isinstance(one, _FOR_OPEN_ORDERS) and _is_over(one, states)}
+        return [order_update(order) for order in await self._queries.orders_read_as_open(over)] if over else []
 
     async def _know_who_waits(
         self, commands: Sequence[TicketCommand], states: Mapping[str, Ticket | None], now: Instant
@@ -234,7 +243,7 @@ class TicketEntity(Entity[Ticket, TicketCommand, TicketEvent, TicketAnswer]):
                 return (("tickets", ticket.id),)
             case _, TicketAnswer(order=Order(id=order_id)):
                 return (("orders", order_id),)
-            case (CancelOrder() | StartPayment() | Sell() | Release()) as ended, OrderClosed():
+            case ended, OrderClosed() if isinstance(ended, _FOR_OPEN_ORDERS):
                 return (("orders", ended.order_id),)  # whoever hears that it is over reads how it ended
         return ()
 
@@ -254,6 +263,12 @@ class TicketEntity(Entity[Ticket, TicketCommand, TicketEvent, TicketAnswer]):
 
 def _waiting_for(ticket: Ticket | None) -> Line:
     return ticket.waiting if ticket is not None else ()
+
+
+def _is_over(command: _ForOpenOrder, states: Mapping[str, Ticket | None]) -> bool:
+    """Whether the ticket, which is there, is not held or bought by the order any more."""
+    ticket = states.get(command.ticket_id)
+    return ticket is not None and (ticket.order is None or ticket.order.id != command.order_id)
 
 
 def _is_due(ticket: Ticket | None, now: Instant) -> bool:

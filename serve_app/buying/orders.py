@@ -8,7 +8,7 @@ from actors.domain.instants import Instant
 from actors.domain.money import to_major_units
 from actors.domain.refusals import NotOwner, OrderClosed, Refusal, RequestMismatch
 from actors.domain.ticket_commands import CancelOrder, ReadOrder, Reserve
-from actors.domain.ticket_values import Order
+from actors.domain.ticket_values import Order, OrderStatus
 from config import logs
 from serve_app.buying.permissions import own_order
 from serve_app.http.idempotency import Identity, identify
@@ -88,6 +88,8 @@ async def cancel_order(services: Services, buyer_id: str, order_id: str) -> Orde
     Raises NotFoundError, ForbiddenError, and ConflictError when it is bought.
     """
     order = await own_order(services, order_id, buyer_id)
+    if order.status is OrderStatus.CANCELLED:
+        return order
     answer = await services.market.ask_ticket(CancelOrder(order.ticket_id, order.id))
     if isinstance(answer, Refusal) and not isinstance(answer, OrderClosed):
         raise error_of(answer)

@@ -1,12 +1,15 @@
 """What somebody was told of can be read: a reply waits for every document that it tells of, whoever is to write it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
+import pytest
+
+from actors.domain.instants import Instant
 from actors.domain.refusals import OrderClosed
-from actors.domain.ticket import TicketAnswer
-from actors.domain.ticket_commands import CancelOrder, TicketCommand
+from actors.domain.ticket import Ticket, TicketAnswer
+from actors.domain.ticket_commands import CancelOrder, ReadOrder, TicketCommand
 from actors.domain.ticket_values import OrderStatus, TicketStatus
 from actors.read_model.projections import ticket_document
 from actors.runtime.ports import DocumentUpdate
@@ -20,7 +23,18 @@ from tests.support.trading import a_hold, as_it_is, expect, held, listed
 
 
 class PromisesNothing(TicketEntity):
-    """Its replies wait for the documents of their own turn only."""
+    """Its replies wait for the documents of their own turn's events only."""
+
+    async def prefetch(
+        self,
+        commands: Sequence[TicketCommand],
+        states: Mapping[str, Ticket | None],
+        now: Instant,
+        *,
+        after_conflict: bool,
+    ) -> list[DocumentUpdate]:
+        await super().prefetch(commands, states, now, after_conflict=after_conflict)
+        return []
 
     def documents_before_reply(self, _command: TicketCommand, _reply: object) -> tuple[()]:
         return ()
@@ -91,6 +105,30 @@ async def test_without_documents_before_reply_a_repeated_reservation_answers_an_
     market: LocalMarket,
 ) -> None:
     assert await the_second_click(market, PromisesNothing(market.connections.queries)) == 0
+
+
+@pytest.mark.parametrize("asked", [CancelOrder, ReadOrder])
+async def test_an_order_that_a_host_ended_which_died_is_not_read_as_open_once_it_is_answered_as_closed(
+    market: LocalMarket, asked: type[CancelOrder | ReadOrder]
+) -> None:
+    (ticket_id,) = await listed(market)
+    hold = await held(market, ticket_id)
+    orders = market.connections.database["orders"]
+    before = await orders.find_one({"_id": hold.order_id})
+    assert before is not None
+    expect(TicketAnswer, await market.ask_ticket(CancelOrder(ticket_id, hold.order_id)))
+    ticket = expect(TicketAnswer, await market.ask_ticket(a_hold(ticket_id))).ticket
+    # Its host wrote the ticket's document of after that, and died before it wrote the order's.
+    await market.writes_everything()
+    document = DocumentUpdate("tickets", ticket_id, ticket.version, partial(ticket_document, ticket))
+    await market.connections.documents.write([document])
+    await orders.replace_one({"_id": hold.order_id}, before)
+
+    market.tickets = market._start(TicketEntity(market.connections.queries), "tickets-0")
+    assert await market.ask_ticket(asked(ticket_id, hold.order_id)) == OrderClosed()
+
+    found = await market.connections.queries.orders([hold.order_id])
+    assert found[hold.order_id].status is OrderStatus.CANCELLED
 
 
 async def test_an_order_known_from_the_tickets_document_only_is_written_before_it_is_answered(

@@ -10,7 +10,7 @@ from actors.domain.charge_values import Charge
 from actors.domain.instants import Instant
 from actors.domain.keys import edit_key, order_key, request_key
 from actors.domain.ticket import Ticket
-from actors.domain.ticket_values import Order
+from actors.domain.ticket_values import Order, OrderStatus
 from actors.payments.webhook_events import ReceivedWebhookEvent
 from actors.runtime.ports import (
     Checkpoint,
@@ -20,6 +20,7 @@ from actors.runtime.ports import (
     Journal,
     RecordedEvent,
     StoreUnavailableError,
+    version_key,
 )
 from actors.stripe.webhooks import WebhookEvent
 from actors.supervision.user_events import PendingUser
@@ -29,6 +30,8 @@ from tests.simulation.database import DuplicateKeyError, RolledBackError, Tables
 T = TypeVar("T")
 # Bytes of any commit, so that the backlog of a writer is full at times.
 SIZE = 1_000_000
+# More than a ticket gets.
+MOST_VERSIONS = 1_000
 # Seconds between two looks whether a majority has what was inserted.
 CONFIRMED_EVERY = 0.1
 
@@ -168,6 +171,18 @@ class FakeQueries:
             if order.version >= known[order_id].version:
                 known[order_id] = order
         return known
+
+    async def orders_read_as_open(self, ids: Collection[str]) -> list[Order]:
+        behind = {order.id: order.ticket_id for order in (await self.orders(ids)).values() if order.is_open}
+        ended: list[Order] = []
+        for order_id, ticket_id in behind.items():
+            keys = [version_key(f"ticket:{ticket_id}", version) for version in range(1, MOST_VERSIONS)]
+            commits = await self._journal.commits_with_keys(keys)
+            records = [record for commit in commits for record in commit.records]
+            orders: list[Order | None] = [getattr(record.event, "order", None) for record in records]
+            mine = [order for order in orders if order and order.id == order_id]
+            ended.extend(order for order in mine if order.status is OrderStatus.CANCELLED)
+        return ended
 
     async def edits_in_journal(self, ids: Collection[str]) -> dict[str, str]:
         commits = await self._journal.commits_with_keys({edit_key(edit_id) for edit_id in ids})

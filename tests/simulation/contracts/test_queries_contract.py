@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from actors.domain.charge_events import ChargeCreated
 from actors.domain.charge_values import ChargeStatus
-from actors.domain.ticket_events import OrderCancelled, OrderCreated, TicketUpdated
+from actors.domain.ticket_events import OrderCancelled, OrderCompleted, OrderCreated, TicketUpdated
 from actors.domain.ticket_values import CancelReason, Order, OrderStatus
 from actors.domain.unpaid_holds import HOUR_MS
 from tests.simulation.contracts.examples import (
@@ -117,6 +117,23 @@ async def test_an_order_that_ended_in_its_first_commit_is_as_that_commit_says(pa
 async def test_an_order_without_an_event_is_not_in_the_journal(parts: Parts) -> None:
     await parts.documents.write([document(an_order())])
     assert await parts.queries.orders_in_journal([an_order().id]) == {}
+
+
+async def test_orders_that_were_cancelled_and_still_read_as_open_are_found_as_they_were_cancelled(parts: Parts) -> None:
+    lagging, written, held, refunded = (an_order(number) for number in range(1, 5))
+    for number, order in enumerate((lagging, written, held, refunded), start=1):
+        await parts.journal.append(ordering("a", number, number, order))
+    await parts.journal.append(commit("b", 1, recorded(5), recorded(6, OrderCancelled(cancelled(lagging)))))
+    await parts.journal.append(commit("b", 2, recorded(7, OrderCancelled(cancelled(written)))))
+    bought = replace(refunded, status=OrderStatus.COMPLETE, version=2)
+    taken_back = replace(cancelled(bought), version=3)
+    await parts.journal.append(commit("b", 3, recorded(8, OrderCompleted(bought))))
+    await parts.journal.append(commit("b", 4, recorded(9, OrderCancelled(taken_back))))
+    documents = [lagging, cancelled(written), held, refunded]
+    await parts.documents.write([document(order) for order in documents])
+    found = await parts.queries.orders_read_as_open({order.id for order in documents} | {numbered(9)})
+    assert {order.id: order for order in found} == {lagging.id: cancelled(lagging), refunded.id: taken_back}
+    assert await parts.queries.orders_read_as_open(set()) == []
 
 
 async def test_an_edit_is_in_the_journal_with_the_ticket_that_it_changed(parts: Parts) -> None:
