@@ -1,22 +1,18 @@
 """What one was told of one's own writes is in what one reads afterwards, or something newer.
 
-Documents may lag for other people's changes by moments, never for one's own acknowledged ones. The end of a hold's time
-is nobody's write: an order that was over by itself when its buyer cancelled it or was refused to pay it may look open
-still, until its document follows.
+Documents may lag for other people's changes by moments, never for one's own acknowledged ones. Nor do they lag once
+somebody was told that an order is over, however it ended.
 """
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from itertools import accumulate
 
-from cli.history.operations import NEVER, History, Kind, Operation
+from cli.history.operations import History, Kind, Operation
 from cli.history.sightings import OrderSeen, Sightings, TicketSeen
 
 OK = 200
-# The ends of an order that its buyer brings about.
-OWN_ENDINGS = ("buyer", "declined")
 # The lists of one's own, and what makes the things in them.
 LISTS = {Kind.OWN_ORDERS: Kind.RESERVE, Kind.OWN_TICKETS: Kind.LIST}
 
@@ -102,22 +98,12 @@ def _left_out(operation: Operation, told: Sequence[Told]) -> Iterator[Missing]:
 
 
 def _all_told(history: History, sightings: Sightings) -> Iterator[Told]:
-    ended = {seen.order for orders in sightings.orders.values() for seen in orders if seen.reason in OWN_ENDINGS}
-    times = {one.order: _end(history, one) for one in history.operations if "expiresAt" in one.answer}
     for operation in history.operations:
-        if not operation.is_certain:
-            continue
-        for told in _told(operation):
-            if told.final != "cancelled" or told.about in ended or told.since < times.get(told.about, NEVER):
-                yield told
+        if operation.is_certain:
+            yield from _told(operation)
     for seen in _all(sightings):  # nobody sees an older state after a newer one
         if seen.by.kind is not Kind.RESERVE:  # its answer may come from the journal, ahead of the document
             yield Told(_about(seen), seen.person, seen.answered, seen.by, seen.version)
-
-
-def _end(history: History, reserved: Operation) -> float:
-    """When the hold's time is over, unless it is extended."""
-    return history.instant(datetime.fromisoformat(reserved.answer["expiresAt"]).timestamp())
 
 
 def _told(operation: Operation) -> Iterator[Told]:

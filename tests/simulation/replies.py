@@ -8,9 +8,9 @@ from actors.domain import unpaid_holds
 from actors.domain.answers import PaymentAnswer
 from actors.domain.charge_values import ChargeStatus
 from actors.domain.decision import NO_CONTEXT, DecisionContext
-from actors.domain.refusals import OrderClosed, Overloaded, Refusal, TooManyHolds, TooManyUnpaidHolds, Unavailable
+from actors.domain.refusals import Overloaded, Refusal, TooManyHolds, TooManyUnpaidHolds, Unavailable
 from actors.domain.ticket import Ticket, TicketAnswer, evolve
-from actors.domain.ticket_commands import CancelOrder, CreateTicket, EditTicket, ReadTicket, Reserve, TicketCommand
+from actors.domain.ticket_commands import CreateTicket, EditTicket, ReadTicket, Reserve, TicketCommand
 from actors.domain.ticket_values import Order, OrderStatus
 from tests.simulation.database import Tables
 from tests.simulation.invariants import Invariants
@@ -53,8 +53,6 @@ class Replies:
         if isinstance(answer, Refusal):
             if not isinstance(answer, NO_ANSWER) and not self._was_true(command, asked, answer):
                 self._break(command, answer, "was true at no moment")
-            if isinstance(command, CancelOrder) and isinstance(answer, OrderClosed):
-                self._check_closed(command)
             return
         states = self._history.tickets.get(command.ticket_id, [])
         version = answer.ticket.version
@@ -102,12 +100,6 @@ class Replies:
         stored = self._tables.documents["orders"].get(order.id)
         if is_mine and (stored is None or stored.entity.version < order.version):
             self._break(command, order.version, "cannot be read although it was acknowledged")
-
-    def _check_closed(self, command: CancelOrder) -> None:
-        """Who is told that it is over reads how it ended."""
-        stored = self._tables.documents["orders"].get(command.order_id)
-        if stored is None or stored.entity.is_open:
-            self._break(command, stored, "still reads as open although it is said to be over")
 
     def _was_true(self, command: TicketCommand, asked: Asked, answer: Refusal) -> bool:
         match command, answer:
