@@ -2,22 +2,34 @@
 
 After Wing and Gong (1993), with Lowe's memory of what was tried (2017): a depth-first search over the sets of calls
 that have taken effect and the state that they left. A call may take effect next when no other call was answered before
-it was invoked. One whose outcome is unknown may take effect at any later time, or never.
+it was invoked. One whose outcome is unknown may take effect at any later time, or never. Versions of a state only
+grow, so nothing goes beyond the version that a call is still to see.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-State = TypeVar("State")
+
+class Versioned(Protocol):
+    """Something that changes from version to version, each higher than the one before."""
+
+    @property
+    def version(self) -> int:
+        """Return the number."""
+
+
+State = TypeVar("State", bound=Versioned)
 
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[State]):
     """`step` says which states it may leave, none where it cannot have been answered so.
 
-    One that is not `required` may be left out. One that `only_looks` leaves every state as it is.
+    One that is not `required` may be left out. One that `only_looks` leaves every state as it is. No state of a version
+    higher than `last_version` can have answered it so.
     """
 
     invoked: float
@@ -26,6 +38,7 @@ class Call(Generic[State]):
     label: str = ""
     required: bool = True
     only_looks: bool = False
+    last_version: float = math.inf
 
 
 class Verdict(Enum):
@@ -58,6 +71,8 @@ class _Search(Generic[State]):
         self._required = sum(call.required for call in self._calls)
         self._in_time = [self._invoked_by(call.answered) for call in self._calls[: self._required]]
         self._looking = sum(1 << place for place, call in enumerate(self._calls) if call.only_looks)
+        ends = ((call.last_version, place) for place, call in enumerate(self._calls[: self._required]))
+        self._last_versions = sorted((last, 1 << place) for last, place in ends if last != math.inf)
         self._furthest = (0, initial)
 
     def run(self, initial: State, most_work: int) -> Found[State]:
@@ -71,14 +86,19 @@ class _Search(Generic[State]):
                 return Found(Verdict.EXPLAINED, len(seen), state)
             if len(seen) > most_work:
                 return Found(Verdict.UNDECIDED, len(seen), self._furthest[1])
+            last_version = self._last_version(done)
             # The last one pushed is tried first: the call that was answered first, and last what may never have been.
             for place in _places(self._in_time[first] & ~done & ~self._looking):
                 for after in self._calls[place].step(state):
                     situation = (done | 1 << place, after)
-                    if situation not in seen:
+                    if after.version <= last_version and situation not in seen:
                         seen.add(situation)
                         waiting.append(situation)
         return Found(Verdict.IMPOSSIBLE, len(seen), self._furthest[1])
+
+    def _last_version(self, done: int) -> float:
+        """The highest version that leaves every call that is not done a state to see."""
+        return next((last for last, bit in self._last_versions if not done & bit), math.inf)
 
     def _look(self, done: int, state: State) -> int:
         """What is done after everything that only looks and sees this state: later is never better for it."""

@@ -93,7 +93,8 @@ class _Calls:
         for order in earliest(self._orders_seen):
             yield Call(self._began[order.order], order.answered, order.agreeing, order.label, only_looks=True)
         for ticket in earliest(self._tickets_seen):
-            yield Call(-NEVER, ticket.answered, ticket.agreeing, ticket.label, only_looks=True)
+            last = ticket.version
+            yield Call(-NEVER, ticket.answered, ticket.agreeing, ticket.label, only_looks=True, last_version=last)
 
     def _calls(self, operation: Operation) -> Iterator[Call[Ticket]]:
         if is_told_elsewhere(operation):
@@ -128,6 +129,7 @@ class _Calls:
             str(operation),
             required=operation.is_certain,
             only_looks=operation.is_certain and self._only_looks(operation),
+            last_version=operation.answer.get("version", NEVER) if operation.kind is Kind.READ_TICKET else NEVER,
         )
 
     def _edited(self, operation: Operation) -> Iterator[Call[Ticket]]:
@@ -145,7 +147,7 @@ class _Calls:
 
         during = operation.invoked, operation.answered
         yield Call(*during, takes_effect)
-        yield Call(*during, is_told, str(operation), only_looks=True)
+        yield Call(*during, is_told, str(operation), only_looks=True, last_version=operation.answer["version"])
 
     def _joined(self, operation: Operation) -> Iterator[Call[Ticket]]:
         """Somebody who is told their place in line, or is refused, also after a first try whose answer was lost."""

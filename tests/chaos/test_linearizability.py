@@ -294,7 +294,7 @@ def test_history_that_takes_too_much_work_is_undecided_and_counts_as_a_violation
     told = Told()
     for place in range(12):
         told.add(Kind.EDIT, SAM, (2, 3), None, arguments={"price": 21.0 + place})
-    told.read((4, 5), 99, "available", None, 2)
+    told.read((4, 5), 99, "available", None, 13)
     (violation,) = violations(told.history(), most_work=50)
     assert violation.rule == "not decided within 50 situations"
     assert isinstance(violation, Violation)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from cli.history.linearizability import violations
 from cli.history.operations import Kind
 from cli.history.sequential_model import offer_id
 from cli.history.texts import HELD_BY_YOU, LINE_CLOSED, NOT_HELD, PRICE_CHANGED, RESERVED, SOLD
@@ -230,3 +231,18 @@ def test_acceptance_of_an_offer_before_its_actor_died_may_be_refused_when_it_is_
 
 def test_refused_reservation_that_was_not_sent_again_accepts_nothing() -> None:
     assert rules(accepted_and_over_when_ann_is_refused((8, 8.4)).history()) == UNEXPLAINED
+
+
+def test_people_whose_joining_may_have_taken_effect_at_first_do_not_make_many_situations() -> None:
+    told = Told(window=3, offer_window=2)
+    told.held("bea", (2, 3), "order-1")
+    told.joined("ann", (3, 4), 1)
+    told.cancelled("bea", (4, 5), "order-1")
+    told.listed("ann", (5, 5.2), told.order(offer_id(TICKET, 5), ends=6.5, created=4.5, offer=True))
+    for number in range(8):
+        told.refused(Kind.JOIN, f"who-{number}", (5.3, 9 + number / 10), NOT_HELD)
+    told.held("dan", (5.5, 10), "order-2")
+    for number in range(8):
+        told.refused(Kind.RESERVE, f"other-{number}", (5.6, 10 + number / 10), RESERVED)
+    told.read((5.7, 11), 20, "reserved", "order-2", 7)
+    assert violations(told.history(), most_work=1_000) == []
