@@ -138,8 +138,10 @@ async def test_purchase_works_on_a_phone_with_large_text(market: Market, opens: 
     seller, buyer = await market.member(), await market.member()
     ticket = await seller.lists(title="Large", price=12.5)
     page = await opens(f"/tickets/{ticket['id']}", buyer, viewport={"width": 390, "height": 844})
-    for button in ("Buy for $12.50", "Pay $12.50"):
+    for name in ("Buy for $12.50", "Pay $12.50"):
+        button = page.get_by_role("button", name=name)
+        await expect(button).to_be_visible()  # a click does not wait for the page that it leads to
         await enlarge_text(page)
         assert await width_faults(page) == []
-        await page.get_by_role("button", name=button).click()
+        await button.click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("It is yours")
