@@ -3,11 +3,12 @@
 After Wing and Gong (1993), with Lowe's memory of what was tried (2017): a depth-first search over the sets of calls
 that have taken effect and the state that they left. A call may take effect next when no other call was answered before
 it was invoked. One whose outcome is unknown may take effect at any later time, or never. Versions of a state only
-grow, so nothing goes beyond the version that a call is still to see.
+grow, so nothing goes beyond the version that a call is still to see. Of calls that are alike the one that was invoked
+first takes effect first, since any other order would explain as much.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
@@ -29,7 +30,8 @@ class Call(Generic[State]):
     """`step` says which states it may leave, none where it cannot have been answered so.
 
     One that is not `required` may be left out. One that `only_looks` leaves every state as it is. No state of a version
-    higher than `last_version` can have answered it so.
+    higher than `last_version` can have answered it so. Those that may be left out for ever and take the same step have
+    the same `alike`.
     """
 
     invoked: float
@@ -39,6 +41,7 @@ class Call(Generic[State]):
     required: bool = True
     only_looks: bool = False
     last_version: float = math.inf
+    alike: Hashable = None
 
 
 class Verdict(Enum):
@@ -73,6 +76,7 @@ class _Search(Generic[State]):
         self._looking = sum(1 << place for place, call in enumerate(self._calls) if call.only_looks)
         ends = ((call.last_version, place) for place, call in enumerate(self._calls[: self._required]))
         self._last_versions = sorted((last, 1 << place) for last, place in ends if last != math.inf)
+        self._before = self._ones_before()
         self._furthest = (0, initial)
 
     def run(self, initial: State, most_work: int) -> Found[State]:
@@ -89,12 +93,24 @@ class _Search(Generic[State]):
             last_version = self._last_version(done)
             # The last one pushed is tried first: the call that was answered first, and last what may never have been.
             for place in _places(self._in_time[first] & ~done & ~self._looking):
+                if self._before[place] & ~done:
+                    continue
                 for after in self._calls[place].step(state):
                     situation = (done | 1 << place, after)
                     if after.version <= last_version and situation not in seen:
                         seen.add(situation)
                         waiting.append(situation)
         return Found(Verdict.IMPOSSIBLE, len(seen), self._furthest[1])
+
+    def _ones_before(self) -> list[int]:
+        """For each call the one before it, of those that are alike, as a bit; 0 where there is none."""
+        before = [0] * len(self._calls)
+        latest: dict[Hashable, int] = {}
+        for place in sorted(range(len(self._calls)), key=lambda place: self._calls[place].invoked):
+            if (alike := self._calls[place].alike) is not None:
+                before[place] = latest.get(alike, 0)
+                latest[alike] = 1 << place
+        return before
 
     def _last_version(self, done: int) -> float:
         """The highest version that leaves every call that is not done a state to see."""

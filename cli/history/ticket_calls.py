@@ -130,6 +130,7 @@ class _Calls:
             required=operation.is_certain,
             only_looks=operation.is_certain and self._only_looks(operation),
             last_version=operation.answer.get("version", NEVER) if operation.kind is Kind.READ_TICKET else NEVER,
+            alike=None if operation.is_certain else tuple(requests),
         )
 
     def _edited(self, operation: Operation) -> Iterator[Call[Ticket]]:

@@ -300,6 +300,17 @@ def test_history_that_takes_too_much_work_is_undecided_and_counts_as_a_violation
     assert isinstance(violation, Violation)
 
 
+def test_many_edits_without_an_answer_do_not_make_many_situations() -> None:
+    told = Told()
+    for number in range(40):
+        told.add(Kind.EDIT, SAM, (2 + number / 10, 9), None, arguments={"price": 21.0 + number % 4})
+    told.held("bea", (10, 11), "order-1", price=22.0)
+    told.read((12, 13), 22, "reserved", "order-1", 6)
+    assert violations(told.history(), most_work=1_000) == []
+    told.read((14, 15), 23, "reserved", "order-1", 6)
+    assert rules(told.history()) == UNEXPLAINED
+
+
 def test_progress_is_told_by_tickets() -> None:
     heard: list[tuple[int, int]] = []
     violations(Told().history(), lambda done, total: heard.append((done, total)))
