@@ -1,5 +1,6 @@
 """What the actors read: stored entities by id, a buyer's open orders, and orders as the journal has them."""
 
+import asyncio
 from collections.abc import Collection, Sequence
 
 from pymongo.asynchronous.collection import AsyncCollection
@@ -100,14 +101,14 @@ class MongoEntities:
     async def orders_read_as_open(self, ids: Collection[str]) -> list[Order]:
         """How those of the orders were cancelled whose documents still have them as open."""
         behind = [order for order in (await self.orders(ids)).values() if order.is_open]
-        ended = [await self._end_of(order) for order in behind]
+        created = await self._journal.commits_with_keys({order_key(order.id) for order in behind})
+        ended = await asyncio.gather(*(self._end_of(order, created) for order in behind))
         return [order for order in ended if order is not None]
 
-    async def _end_of(self, order: Order) -> Order | None:
-        """The order as it was cancelled, None where the journal does not say so."""
-        entity = f"ticket:{order.ticket_id}"
-        commits = await self._journal.commits_with_keys({order_key(order.id)})
-        records = [one for commit in commits for one in commit.records if one.entity == entity]
+    async def _end_of(self, order: Order, created: Sequence[Commit]) -> Order | None:
+        """The order as it was cancelled, None where the journal does not say so. Its beginning is in one of these."""
+        entity, key = f"ticket:{order.ticket_id}", order_key(order.id)
+        records = [one for commit in created if key in commit.keys for one in commit.records if one.entity == entity]
         while records:
             for record in records:
                 changed = order_in(record.event) if isinstance(record.event, TicketEvent) else None

@@ -1,14 +1,14 @@
 """What somebody was told of can be read: a reply waits for every document that it tells of, whoever is to write it."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import pytest
 
-from actors.domain.instants import Instant
 from actors.domain.refusals import OrderClosed
-from actors.domain.ticket import Ticket, TicketAnswer
+from actors.domain.ticket import TicketAnswer
 from actors.domain.ticket_commands import CancelOrder, ReadOrder, TicketCommand
 from actors.domain.ticket_values import OrderStatus, TicketStatus
 from actors.read_model.projections import ticket_document
@@ -25,15 +25,8 @@ from tests.support.trading import a_hold, as_it_is, expect, held, listed
 class PromisesNothing(TicketEntity):
     """Its replies wait for the documents of their own turn's events only."""
 
-    async def prefetch(
-        self,
-        commands: Sequence[TicketCommand],
-        states: Mapping[str, Ticket | None],
-        now: Instant,
-        *,
-        after_conflict: bool,
-    ) -> list[DocumentUpdate]:
-        await super().prefetch(commands, states, now, after_conflict=after_conflict)
+    async def prefetch(self, *asked: Any, **options: Any) -> list[DocumentUpdate]:  # noqa: ANN401 - passed on
+        await super().prefetch(*asked, **options)
         return []
 
     def documents_before_reply(self, _command: TicketCommand, _reply: object) -> tuple[()]:

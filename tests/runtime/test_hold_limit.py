@@ -69,14 +69,20 @@ async def test_an_expired_hold_does_not_count_for_the_limit(market: LocalMarket,
     expect(TicketAnswer, await hold(market, second, buyer, 1))
 
 
+async def held_and_its_end(market: LocalMarket, buyer: str, *, sold: bool) -> tuple[str, Sell | CancelOrder]:
+    """The buyer holds all that is allowed. Another ticket, and what ends the hold."""
+    first, second = await listed(market, 2)
+    held = expect(TicketAnswer, await hold(market, first, buyer, 1))
+    assert held.order is not None
+    order_id = held.order.id
+    return second, Sell(first, order_id, CHARGE, DETAILS.price, 1) if sold else CancelOrder(first, order_id)
+
+
 @pytest.mark.parametrize("sold", [True, False])
 async def test_a_sold_or_cancelled_hold_does_not_count_for_the_limit(
     market: LocalMarket, buyer: str, *, sold: bool
 ) -> None:
-    first, second = await listed(market, 2)
-    held = expect(TicketAnswer, await hold(market, first, buyer, 1))
-    assert held.order is not None
-    end = Sell(first, held.order.id, CHARGE, DETAILS.price, 1) if sold else CancelOrder(first, held.order.id)
+    second, end = await held_and_its_end(market, buyer, sold=sold)
     expect(TicketAnswer, await market.ask_ticket(end))
     expect(TicketAnswer, await hold(market, second, buyer, 1))
 
@@ -151,10 +157,7 @@ async def test_a_hold_without_a_document_still_counts_when_tickets_have_moved_be
 async def test_a_hold_that_another_host_ended_does_not_count_when_tickets_have_moved_between_hosts(
     market: LocalMarket, buyer: str, *, sold: bool
 ) -> None:
-    first, second = await listed(market, 2)
-    held = expect(TicketAnswer, await hold(market, first, buyer, 1))
-    assert held.order is not None
-    end = Sell(first, held.order.id, CHARGE, DETAILS.price, 1) if sold else CancelOrder(first, held.order.id)
+    second, end = await held_and_its_end(market, buyer, sold=sold)
     expect(TicketAnswer, await asked(market, market.start_tickets(), end))
     tickets_have_moved(market.tickets)
     expect(TicketAnswer, await hold(market, second, buyer, 1))
