@@ -90,6 +90,10 @@ class Entity(Protocol[State, Command, EntityEvent, Answer_co]):
         """
         return None
 
+    def may_be_repeated(self, command: Command) -> bool:
+        """Whether somebody may ask for the same once more, so that this may not be the first time."""
+        return False
+
     def reply(self, state: State, command: Command, decided: EntityDecision[State, EntityEvent]) -> Answer_co:
         """The answer to an accepted command."""
 

@@ -1,7 +1,7 @@
 """What the actors read: stored entities by id, a buyer's open orders, and orders as the journal has them."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from pymongo.asynchronous.collection import AsyncCollection
 
@@ -96,26 +96,33 @@ class MongoEntities:
         for order_id, order in (await self.orders([one for one in ids if order_key(one) in taken])).items():
             if order_id not in known or order.version >= known[order_id].version:
                 known[order_id] = order
-        return known
+        return {order.id: order for order in await self._followed(known.values(), commits)}
 
     async def orders_read_as_open(self, ids: Collection[str]) -> list[Order]:
         """How those of the orders were cancelled whose documents still have them as open."""
         behind = [order for order in (await self.orders(ids)).values() if order.is_open]
         created = await self._journal.commits_with_keys({order_key(order.id) for order in behind})
-        ended = await asyncio.gather(*(self._end_of(order, created) for order in behind))
-        return [order for order in ended if order is not None]
+        followed = await self._followed(behind, created)
+        return [order for order in followed if order.status is OrderStatus.CANCELLED]
 
-    async def _end_of(self, order: Order, created: Sequence[Commit]) -> Order | None:
-        """The order as it was cancelled, None where the journal does not say so. Its beginning is in one of these."""
-        entity, key = f"ticket:{order.ticket_id}", order_key(order.id)
+    async def _followed(self, orders: Iterable[Order], created: Sequence[Commit]) -> list[Order]:
+        """The orders as the newest event tells; the beginnings of all are in these commits."""
+        return await asyncio.gather(*(self._newest(order, created) for order in orders))
+
+    async def _newest(self, order: Order, created: Sequence[Commit]) -> Order:
+        entity, key, newest = f"ticket:{order.ticket_id}", order_key(order.id), order
+        if not order.is_open:
+            return order
         records = [one for commit in created if key in commit.keys for one in commit.records if one.entity == entity]
         while records:
             for record in records:
                 changed = order_in(record.event) if isinstance(record.event, TicketEvent) else None
-                if changed is not None and changed.id == order.id and changed.status is OrderStatus.CANCELLED:
-                    return changed
+                if changed is not None and changed.id == order.id and changed.version >= newest.version:
+                    newest = changed
+            if newest.status is OrderStatus.CANCELLED:
+                break
             records = await self._journal.history(entity, max(record.version for record in records))
-        return None
+        return newest
 
     async def edits_in_journal(self, ids: Collection[str]) -> dict[str, str]:
         """The edits that took effect, each with the id of the ticket that it changed.

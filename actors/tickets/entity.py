@@ -118,7 +118,9 @@ class TicketEntity(Entity[Ticket, TicketCommand, TicketEvent, TicketAnswer]):
         edits = {edit_id for command in commands if (edit_id := _edit_id_of(command))} if after_conflict else set()
         self._edited = await self._queries.edits_in_journal(edits) if edits else {}
         over = {one.order_id for one in commands if isinstance(one, _FOR_OPEN_ORDERS) and _is_over(one, states)}
-        return [order_update(order) for order in await self._queries.orders_read_as_open(over)] if over else []
+        behind = await self._queries.orders_read_as_open(over) if over else []
+        # Of an earlier order nobody knows whether its document is there.
+        return [order_update(order) for order in (*behind, *self._earlier.values())]
 
     async def _know_who_waits(
         self, commands: Sequence[TicketCommand], states: Mapping[str, Ticket | None], now: Instant
@@ -200,6 +202,9 @@ class TicketEntity(Entity[Ticket, TicketCommand, TicketEvent, TicketAnswer]):
             return order_key(command.order_id)
         edit_id = _edit_id_of(command)
         return edit_key(edit_id) if edit_id is not None else None
+
+    def may_be_repeated(self, command: TicketCommand) -> bool:
+        return isinstance(command, Reserve) and command.request is not None  # it came with an Idempotency-Key
 
     def reply(
         self, ticket: Ticket, command: TicketCommand, decided: EntityDecision[Ticket, TicketEvent]

@@ -149,6 +149,33 @@ async def test_a_redelivered_reservation_is_not_refused_when_somebody_else_holds
         assert (again.ticket.status, again.fresh) == (TicketStatus.RESERVED, False)
 
 
+async def test_a_reservation_that_is_repeated_with_its_key_is_told_how_its_order_ended_though_no_document_says_so(
+    market: LocalMarket,
+) -> None:
+    (ticket_id,) = await listed(market)
+    hold = replace(a_hold(ticket_id), request="a digest of what the key came with")
+    expect(TicketAnswer, await market.ask_ticket(hold))
+    await market.ask_ticket(CancelOrder(ticket_id, hold.order_id))
+    await held(market, ticket_id)
+    for host in (market.tickets, market.start_tickets()):
+        # As after the death of the one that was to write it.
+        await market.connections.database["orders"].delete_one({"_id": hold.order_id})
+        again = expect(TicketAnswer, await asked(market, host, hold))
+        assert again.order is not None
+        assert (again.order.id, again.order.status) == (hold.order_id, OrderStatus.CANCELLED)
+        assert (again.ticket.status, again.fresh) == (TicketStatus.RESERVED, False)
+        (written,) = (await market.connections.queries.orders([hold.order_id])).values()
+        assert written == again.order
+
+
+async def test_a_first_reservation_with_a_key_is_refused_when_somebody_else_holds_the_ticket(
+    market: LocalMarket,
+) -> None:
+    (ticket_id,) = await listed(market)
+    await held(market, ticket_id)
+    assert await market.ask_ticket(replace(a_hold(ticket_id), request="a digest")) == AlreadyReserved()
+
+
 async def test_a_redelivered_reservation_for_another_ticket_is_refused(market: LocalMarket) -> None:
     first, second = await listed(market, 2)
     hold = await held(market, first)

@@ -170,19 +170,19 @@ class FakeQueries:
         for order_id, order in (await self.orders(known)).items():
             if order.version >= known[order_id].version:
                 known[order_id] = order
-        return known
+        return {order.id: await self._newest(order) for order in known.values()}
 
     async def orders_read_as_open(self, ids: Collection[str]) -> list[Order]:
-        behind = {order.id: order.ticket_id for order in (await self.orders(ids)).values() if order.is_open}
-        ended: list[Order] = []
-        for order_id, ticket_id in behind.items():
-            keys = [version_key(f"ticket:{ticket_id}", version) for version in range(1, MOST_VERSIONS)]
-            commits = await self._journal.commits_with_keys(keys)
-            records = [record for commit in commits for record in commit.records]
-            orders: list[Order | None] = [getattr(record.event, "order", None) for record in records]
-            mine = [order for order in orders if order and order.id == order_id]
-            ended.extend(order for order in mine if order.status is OrderStatus.CANCELLED)
-        return ended
+        behind = [order for order in (await self.orders(ids)).values() if order.is_open]
+        newest = [await self._newest(order) for order in behind]
+        return [order for order in newest if order.status is OrderStatus.CANCELLED]
+
+    async def _newest(self, order: Order) -> Order:
+        keys = [version_key(f"ticket:{order.ticket_id}", version) for version in range(1, MOST_VERSIONS)]
+        commits = await self._journal.commits_with_keys(keys)
+        told: list[Order | None] = [getattr(one.event, "order", None) for commit in commits for one in commit.records]
+        mine = [one for one in told if one and one.id == order.id]
+        return max([order, *mine], key=lambda one: one.version)
 
     async def edits_in_journal(self, ids: Collection[str]) -> dict[str, str]:
         commits = await self._journal.commits_with_keys({edit_key(edit_id) for edit_id in ids})

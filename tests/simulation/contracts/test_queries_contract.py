@@ -114,6 +114,18 @@ async def test_an_order_that_ended_in_its_first_commit_is_as_that_commit_says(pa
     assert await parts.queries.orders_in_journal([order.id]) == {order.id: cancelled(order)}
 
 
+async def test_an_order_that_ended_in_a_later_commit_is_as_that_commit_says_before_its_document_does(
+    parts: Parts,
+) -> None:
+    order, held = an_order(1), an_order(2)
+    await parts.journal.append(ordering("a", 1, 2, order))
+    await parts.journal.append(commit("b", 1, recorded(3, OrderCancelled(cancelled(order)))))
+    await parts.journal.append(ordering("b", 2, 4, held))
+    assert await parts.queries.orders_in_journal([order.id, held.id]) == {order.id: cancelled(order), held.id: held}
+    await parts.documents.write([document(order)])
+    assert await parts.queries.orders_in_journal([order.id]) == {order.id: cancelled(order)}
+
+
 async def test_an_order_without_an_event_is_not_in_the_journal(parts: Parts) -> None:
     await parts.documents.write([document(an_order())])
     assert await parts.queries.orders_in_journal([an_order().id]) == {}
