@@ -78,6 +78,7 @@ class _Calls:
         self._joins = [one for one in self._operations if one.kind is Kind.JOIN]
         self._orders_seen = orders
         self._tickets_seen = tickets
+        self._offered = {order.person for order in orders if order.is_offer}
         # Nothing is offered unless somebody joined.
         versions = range(MOST_VERSIONS * len(operations)) if self._joins else ()
         self._offer_ids = {offer_id(ticket_id, version) for version in versions}
@@ -151,7 +152,10 @@ class _Calls:
         yield Call(*during, is_told, str(operation), only_looks=True, last_version=operation.answer["version"])
 
     def _joined(self, operation: Operation) -> Iterator[Call[Ticket]]:
-        """Somebody who is told their place in line, or is refused, also after a first try whose answer was lost."""
+        """Somebody who is told their place in line, or is refused, also after a first try whose answer was lost.
+
+        They may have been offered the ticket meanwhile and let it pass: then they are in line anew.
+        """
 
         def takes_effect(ticket: Ticket) -> Iterator[Ticket]:
             if not self._is_past(ticket, operation):
@@ -164,8 +168,10 @@ class _Calls:
                     yield after
 
         is_in_line, during = operation.status in (OK, CREATED), (operation.invoked, operation.answered)
-        if is_in_line or _may_be_sent_again(operation):
-            yield Call(*during, takes_effect, required=is_in_line)
+        if is_in_line:
+            yield Call(*during, takes_effect)
+        if _may_be_sent_again(operation) and (not is_in_line or operation.person in self._offered):
+            yield Call(*during, takes_effect, required=False)
         yield Call(*during, is_told, str(operation), only_looks=True) if is_in_line else self._asked(operation)
 
     def _accepted_at_first(self, operation: Operation) -> Call[Ticket]:

@@ -28,9 +28,11 @@ def released(**options: float | None) -> Told:
     return told
 
 
-def offered_to(told: Told, buyer: str, during: tuple[float, float] = (10, 11), ends: float = 610) -> Told:
+def offered_to(
+    told: Told, buyer: str, during: tuple[float, float] = (10, 11), ends: float = 610, offer: str = OFFER
+) -> Told:
     """The buyer finds the offer among their orders."""
-    told.listed(buyer, during, told.order(OFFER, ends=ends, created=8.5, offer=True))
+    told.listed(buyer, during, told.order(offer, ends=ends, created=during[0] - 1.5, offer=True))
     return told
 
 
@@ -246,3 +248,17 @@ def test_people_whose_joining_may_have_taken_effect_at_first_do_not_make_many_si
         told.refused(Kind.RESERVE, f"other-{number}", (5.6, 10 + number / 10), RESERVED)
     told.read((5.7, 11), 20, "reserved", "order-2", 7)
     assert violations(told.history(), most_work=1_000) == []
+
+
+@pytest.mark.parametrize("answered", [14.0, 4.4])
+def test_a_join_is_sent_again_only_after_half_a_second_and_counts_anew_after_an_offer_that_passed(
+    answered: float,
+) -> None:
+    told = Told(window=900.0)
+    told.held("bea", (2, 3), "order-1")
+    told.joined("ann", (4, answered), 1)
+    told.cancelled("bea", (5, 6), "order-1")
+    offered_to(told, "ann", (7, 8), ends=9, offer=offer_id(TICKET, 5))
+    told.held("dan", (10, 11), "order-2")
+    told.read((15, 16), 20, "reserved", "order-2", 8)
+    assert rules(told.history()) == ([] if answered == 14.0 else UNEXPLAINED)
