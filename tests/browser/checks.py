@@ -26,6 +26,8 @@ window.shifted = 0;
 new PerformanceObserver((list) => { for (const entry of list.getEntries()) window.shifted += entry.value; })
   .observe({ type: "layout-shift", buffered: true });
 """
+# A violation is said by an event, which may come after the page is loaded.
+_WHEN_IDLE = "new Promise((done) => requestIdleCallback(() => done(), { timeout: 2_000 }))"
 
 
 @dataclass
@@ -38,8 +40,9 @@ class Observed:
     foreign: list[str] = field(default_factory=list)
     responses: list[Response] = field(default_factory=list)
 
-    def faults(self) -> list[str]:
-        """Return errors of the console, violations of the policy, and requests to other hosts."""
+    async def faults(self, page: Page) -> list[str]:
+        """Return errors of the console, violations of the policy, and requests to others, once the page is idle."""
+        await page.evaluate(_WHEN_IDLE)
         return [*self.complaints, *(f"asked for {url}" for url in self.foreign)]
 
     async def sizes(self) -> dict[str, int]:
@@ -92,13 +95,17 @@ async def watch(context: BrowserContext, origin: str, also: tuple[str, ...] = ()
     return observed
 
 
-async def accessibility_faults(page: Page, axe: str) -> list[str]:
-    """Return what axe-core finds on the page as it is shown now."""
+async def accessibility_faults(page: Page, axe: str, *, only_colors: bool = False) -> list[str]:
+    """Return what axe-core finds on the page as it is shown now, or what its rules of colors find."""
     if not await page.evaluate("() => 'axe' in window"):
         await page.evaluate(axe)
     found = await page.evaluate(
-        "(tags) => axe.run(document, {runOnly: tags, resultTypes: ['violations']}).then((result) => result.violations)",
-        AXE_TAGS,
+        """([tags, onlyColors]) => {
+          const ofColors = axe.getRules(tags).filter((rule) => rule.tags.includes("cat.color"));
+          const runOnly = onlyColors ? ofColors.map((rule) => rule.ruleId) : tags;
+          return axe.run(document, { runOnly, resultTypes: ["violations"] }).then((result) => result.violations);
+        }""",
+        [AXE_TAGS, only_colors],
     )
     return [
         f"{violation['id']}: {violation['help']}: {', '.join(str(node['target']) for node in violation['nodes'])}"
