@@ -25,6 +25,9 @@ _FOLDERS = {"cluster": {"cluster", "operations", "load", "browser"}, "browser": 
 
 def pytest_configure() -> None:
     _share_the_ports()
+    # Tracebacks in colors, with the variables of each frame, take half of the time of tests in which much goes wrong.
+    renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
     # What a shell starts in the background ignores Ctrl-C, and so would the commands that tests end with it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # A developer's own settings are not those of the tests.
