@@ -34,6 +34,7 @@ from tests.browser.pages import (
 )
 from tests.browser.scene import Scene
 
+SMALLEST: ViewportSize = {"width": 320, "height": 700}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 DESK: ViewportSize = {"width": 1280, "height": 900}
 # The folder for pictures of all pages, which take a sixth of the time: `make browser` wants them.
@@ -86,7 +87,7 @@ class _AnyId(dict[str, str]):
 
 
 @every_page
-async def test_page_is_accessible_in_light_and_dark_on_phones_and_desks(
+async def test_page_is_accessible_in_light_and_dark_on_phones_and_desks_and_fits_with_large_text(
     browser: Browser, scene: Scene, axe: str, row: Row
 ) -> None:
     faults = []
@@ -101,6 +102,11 @@ async def test_page_is_accessible_in_light_and_dark_on_phones_and_desks(
                 if PICTURES:
                     picture = Path(PICTURES, f"{row.state.replace(' ', '-')}-{width}-{scheme}.png")
                     await page.screenshot(path=picture, full_page=True)
+        await page.set_viewport_size(SMALLEST)
+        faults += [f"smallest: {fault}" for fault in await width_faults(page)]
+        await page.set_viewport_size(DESK)
+        await enlarge_text(page)
+        faults += [f"large text: {fault}" for fault in await width_faults(page)]
     assert not faults
 
 
@@ -113,15 +119,6 @@ async def test_page_keeps_to_its_budget_complains_of_nothing_and_asks_nobody_els
         over = [] if row.press else await budget_faults(page, observed)
         assert (await observed.faults(page), over) == ([], [])
         assert not await structure_faults(page)
-
-
-@every_page
-async def test_page_fits_small_screens_and_large_text(browser: Browser, scene: Scene, row: Row) -> None:
-    async with shown(browser, scene, row, viewport={"width": 320, "height": 700}) as (page, _):
-        narrow = await width_faults(page)
-        await page.set_viewport_size(DESK)
-        await enlarge_text(page)
-        assert (narrow, await width_faults(page)) == ([], [])
 
 
 async def test_markup_of_every_page_is_valid(browser: Browser, scene: Scene, vnu: list[str], tmp_path: Path) -> None:

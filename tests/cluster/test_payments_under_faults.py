@@ -19,7 +19,7 @@ SETTINGS = {"reservation_seconds": 60, "payment_grace_seconds": 5, "max_holds_pe
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(1_500)]
 
 # `make chaos` makes two thousand.
-PURCHASES = int(os.environ.get("PURCHASES", "500"))
+PURCHASES = int(os.environ.get("PURCHASES", "250"))
 FAULTS = 0.05
 BUYERS = 64
 # Often enough that purchases meet it in every step, rarely enough that there is time to make some.

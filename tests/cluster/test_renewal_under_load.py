@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 FILE = "holdfast.env"
 TRADERS = 4
 REPLICAS = 2
-MANY_TRADERS = 16
+MANY_TRADERS = 8
 TRADED = {("list", 201), ("reserve", 201), ("read", 200), ("pay", 201)}
 RENEWED = ["tickets-0", "payments-0", "orders-0", "supervisor"]
 

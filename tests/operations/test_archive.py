@@ -27,11 +27,11 @@ from actors.storage.rebuild import Rebuild
 from cli.journal import tail
 from tests.operations.archiving import DAY_MS, archived, everything_in, files_in, stubs, withdrawn
 from tests.operations.test_rebuild import ALL, raw
-from tests.support.buying import DECLINED, VISA, an_order
+from tests.support.buying import DECLINED, VISA, an_order, charge_of
 from tests.support.command_line import run
 from tests.support.examples import DETAILS
 from tests.support.local_market import LocalMarket
-from tests.support.refunding import PENDING_REFUND, a_failed_refund, a_sale, charge_of, is_given_back, refund_of
+from tests.support.refunding import PENDING_REFUND, a_failed_refund, a_sale, is_given_back, refund_of
 from tests.support.trading import a_ticket, as_it_is, asked, expect, held, listed
 
 

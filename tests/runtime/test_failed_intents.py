@@ -28,6 +28,7 @@ from tests.support.buying import (
     Interrupted,
     an_order,
     changed_at_stripe,
+    charge_of,
     confirmed_in_a_browser,
     intents_of,
     money,
@@ -55,11 +56,6 @@ async def asked_by_the_bank(market: LocalMarket) -> tuple[Order, str]:
 async def the_bank_says_no(market: LocalMarket, secret: str) -> None:
     assert market.account.sandbox is not None
     await market.account.sandbox.authenticate(secret, succeeds=False)
-
-
-async def charge_of(market: LocalMarket, order: Order) -> Charge:
-    (charge,) = await market.connections.queries.charges_of(order.id)
-    return charge
 
 
 async def test_an_intent_whose_authentication_failed_cannot_be_paid_in_the_browser(market: LocalMarket) -> None:

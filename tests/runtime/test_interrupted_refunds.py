@@ -14,6 +14,7 @@ from tests.support.buying import (
     ActorDiedError,
     Interrupted,
     an_order,
+    charge_of,
     money,
     order_now,
     pay_until_it_dies,
@@ -22,7 +23,7 @@ from tests.support.buying import (
     through,
 )
 from tests.support.local_market import LocalMarket
-from tests.support.refunding import TAKEN, a_sale, charge_of, is_given_back, refund_of, stands
+from tests.support.refunding import TAKEN, a_sale, is_given_back, refund_of, stands
 from tests.support.trading import as_it_is, expect
 
 AFTER_THE_WISH = [

@@ -20,6 +20,7 @@ from tests.support.buying import (
     WANTS_ACTION,
     Interrupted,
     an_order,
+    charge_of,
     money,
     order_now,
     purchases,
@@ -172,7 +173,7 @@ async def test_money_captured_for_a_closed_order_is_refunded(market: LocalMarket
     await market.ask_ticket(CancelSale(order.ticket_id, order.id, CancelReason.REFUNDED))
     assert await market.pay(Pay(order.id, VISA)) == OrderClosed()
     assert await money(market, order) == {"succeeded": 1, "taken": PRICE, "given back": PRICE}
-    (charge,) = await market.connections.queries.charges_of(order.id)
+    charge = await charge_of(market, order)
     assert charge.status is ChargeStatus.REFUNDED
 
 

@@ -9,11 +9,11 @@ from actors.domain.ticket import TicketAnswer
 from actors.domain.ticket_commands import CancelOrder, SuspendTicket
 from actors.domain.ticket_events import OrderCancelled, TicketWithdrawn
 from actors.domain.ticket_values import CancelReason, RefundStatus, TicketStatus
-from tests.support.buying import an_order, money
+from tests.support.buying import an_order, charge_of, money
 from tests.support.examples import new_id
 from tests.support.journal_checks import records
 from tests.support.local_market import LocalMarket
-from tests.support.refunding import DISPUTED, a_failed_refund, a_sale, charge_of, later, refund_of, refunds_at_stripe
+from tests.support.refunding import DISPUTED, a_failed_refund, a_sale, later, refund_of, refunds_at_stripe
 from tests.support.trading import as_it_is, expect
 
 

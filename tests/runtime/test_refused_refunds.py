@@ -10,14 +10,13 @@ from actors.domain.purchase_commands import Pay, ResumePurchase
 from actors.domain.refusals import OrderClosed, RefundRefused
 from actors.domain.ticket_values import CancelReason, Order
 from actors.stripe.sandbox.payment_intent import PaymentIntent
-from tests.support.buying import VISA, changed_at_stripe, intents_of, money, order_now, recovered
+from tests.support.buying import VISA, changed_at_stripe, charge_of, intents_of, money, order_now, recovered
 from tests.support.local_market import LocalMarket
 from tests.support.refunding import (
     DISPUTED,
     FAILING_REFUND,
     TAKEN,
     a_sale,
-    charge_of,
     is_given_back,
     later,
     refund_of,

@@ -26,6 +26,7 @@ from tests.support.buying import (
     ActorDiedError,
     a_charge,
     an_order,
+    charge_of,
     money,
     order_now,
     pay_until_it_dies,
@@ -177,7 +178,7 @@ async def go_on(market: LocalMarket, order: Order, step: ChargeStep) -> None:
 async def agree(market: LocalMarket, order: Order, step: ChargeStep) -> None:
     """Fails unless order, charge, ticket and Stripe tell the same story."""
     now = await order_now(market, order)
-    (charge,) = await market.connections.queries.charges_of(order.id)
+    charge = await charge_of(market, order)
     ticket = await as_it_is(market, order.ticket_id)
     match step:
         case ChargeStep.VOID:
@@ -275,7 +276,7 @@ async def test_a_stripe_call_without_an_answer_is_retried_with_the_same_idempote
     through(market, stripe)
     await go_on(market, order, step)
     assert stripe.keys(step) == [f"charge:{charge_id(order.id, 1)}:{step}:1"] * 3
-    (charge,) = await market.connections.queries.charges_of(order.id)
+    charge = await charge_of(market, order)
     assert charge.tries == ()
 
 
@@ -292,7 +293,7 @@ async def test_after_a_5xx_the_next_idempotency_key_is_in_the_journal_before_it_
         await recovered(market)
     assert stripe.keys(step) == [f"charge:{charge_id(order.id, 1)}:{step}:{number}" for number in (1, 2, 3)]
     assert [call.tries for call in stripe.calls if call.step == step] == [0, 1, 2]
-    (charge,) = await market.connections.queries.charges_of(order.id)
+    charge = await charge_of(market, order)
     assert charge.tries == (step, step)
 
 

@@ -14,7 +14,7 @@ from actors.payments.charge_workflow import ChargeWorkflow
 from actors.stripe import errors
 from actors.stripe.client import Stripe
 from actors.stripe.resources import Intent
-from tests.support.buying import VISA, WANTS_ACTION, an_order, money, order_now, recovered, through
+from tests.support.buying import VISA, WANTS_ACTION, an_order, charge_of, money, order_now, recovered, through
 from tests.support.local_market import LocalMarket
 from tests.support.trading import as_it_is, expect
 
@@ -58,12 +58,6 @@ def refuses(market: LocalMarket, step: str, refusal: Refusal, times: int = 1_000
     stripe = Refusing(market, step, refusal, times)
     through(market, stripe)
     return stripe
-
-
-async def charge_of(market: LocalMarket, order: Order) -> Charge:
-    await market.writes_everything()
-    (charge,) = await market.connections.queries.charges_of(order.id)
-    return charge
 
 
 async def stands(market: LocalMarket, order: Order) -> tuple[OrderStatus, CancelReason | None, TicketStatus]:

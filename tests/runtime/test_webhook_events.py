@@ -18,7 +18,7 @@ from actors.stripe.sandbox.sandbox import SETTLE_SECONDS
 from actors.stripe.webhooks import WebhookEvent, read_event, sign
 from config.settings import Settings
 from holdfast.cancellation import cancel_until_ended
-from tests.support.buying import DECLINED, VISA, WANTS_ACTION, an_order, money, order_now, recovered
+from tests.support.buying import DECLINED, VISA, WANTS_ACTION, an_order, charge_of, money, order_now, recovered
 from tests.support.eventually import eventually
 from tests.support.examples import NOW, new_id
 from tests.support.local_market import LocalMarket, local_market
@@ -79,7 +79,7 @@ async def a_sale(market: LocalMarket, method: str = VISA) -> Order:
 
 async def refunded_by_hand(market: LocalMarket, order: Order) -> None:
     """Somebody gave the money back in Stripe's dashboard."""
-    (charge,) = await market.connections.queries.charges_of(order.id)
+    charge = await charge_of(market, order)
     assert charge.stripe_id is not None
     await market.stripe.refund(charge.stripe_id, amount=charge.amount, idempotency_key=new_id())
 
@@ -227,7 +227,7 @@ async def test_a_webhook_event_of_a_dispute_is_recorded_at_the_charge_of_its_int
     event = await received(market, "charge.dispute.created")
     assert event.order_id is None
     await handler_of(market).handle([event])
-    (charge,) = await market.connections.queries.charges_of(order.id)
+    charge = await charge_of(market, order)
     assert (charge.disputed, charge.status) == ("needs_response", ChargeStatus.COMPLETED)
     assert (await order_now(market, order)).status is OrderStatus.COMPLETE
     assert await unhandled(market) == []

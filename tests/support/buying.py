@@ -61,6 +61,13 @@ async def intents_of(market: LocalMarket, order: Order) -> list[PaymentIntent]:
     return [intent for intent in await all_intents(market) if intent.metadata["orderId"] == order.id]
 
 
+async def charge_of(market: LocalMarket, order: Order) -> Charge:
+    """The one charge of an order, once all documents are written."""
+    await market.writes_everything()
+    (charge,) = await market.connections.queries.charges_of(order.id)
+    return charge
+
+
 async def all_intents(market: LocalMarket) -> list[PaymentIntent]:
     """All that the ledger has."""
     ledger = MongoLedger(market.connections.database)

@@ -3,11 +3,11 @@
 import time
 
 from actors.domain.answers import PaymentAnswer
-from actors.domain.charge_values import Charge, ChargeStatus
+from actors.domain.charge_values import ChargeStatus
 from actors.domain.purchase_commands import Pay, RefundOrder, ResumePurchase
 from actors.domain.ticket_values import CancelReason, Order, OrderStatus, TicketStatus
 from actors.stripe.sandbox.sandbox import SETTLE_SECONDS
-from tests.support.buying import VISA, an_order, intents_of, money, order_now
+from tests.support.buying import VISA, an_order, charge_of, intents_of, money, order_now
 from tests.support.local_market import LocalMarket
 from tests.support.trading import as_it_is, expect
 
@@ -27,11 +27,6 @@ async def a_sale(market: LocalMarket, method: str = VISA) -> Order:
 
 def refund_of(order: Order) -> RefundOrder:
     return RefundOrder(order.id, order.seller_id)
-
-
-async def charge_of(market: LocalMarket, order: Order) -> Charge:
-    (charge,) = await market.connections.queries.charges_of(order.id)
-    return charge
 
 
 async def refunds_at_stripe(market: LocalMarket, order: Order) -> list[str]:
