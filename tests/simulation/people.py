@@ -157,7 +157,13 @@ class People:
         """Somebody buys, or takes what is offered to them."""
         settings = self.market.settings
         reserve = Reserve(
-            ticket_id, order_id, buyer, settings.reservation_window_ms, expected, settings.max_holds_per_buyer
+            ticket_id,
+            order_id,
+            buyer,
+            settings.reservation_window_ms,
+            expected,
+            settings.max_holds_per_buyer,
+            request=f"{buyer}, {expected}",
         )
         answer = await self.ask_ticket(reserve)
         if isinstance(answer, TicketAnswer) and answer.order is not None:
@@ -237,10 +243,16 @@ class People:
 
     async def ask_ticket(self, command: TicketCommand) -> TicketAnswer | Refusal | None:
         """The answer of a ticket, compared with what is true; None when there was none."""
-        asked = self.replies.asked(command.ticket_id)
-        answer = await self._until_heard(command, lambda api: api.actors.ask_ticket(command))
+        asked, is_repeat = self.replies.asked(command.ticket_id), False
+
+        def ask(api: Api) -> Awaitable[TicketAnswer | Refusal]:
+            nonlocal is_repeat
+            is_repeat = self.replies.took_effect(command)
+            return api.actors.ask_ticket(command)
+
+        answer = await self._until_heard(command, ask)
         if answer is not None:
-            self.replies.ticket(command, asked, answer)
+            self.replies.ticket(command, asked, answer, is_repeat=is_repeat)
         return answer
 
     async def _until_heard(self, what: object, route: Callable[[Api], Awaitable[T]]) -> T | None:

@@ -8,7 +8,14 @@ from actors.domain import unpaid_holds
 from actors.domain.answers import PaymentAnswer
 from actors.domain.charge_values import ChargeStatus
 from actors.domain.decision import NO_CONTEXT, DecisionContext
-from actors.domain.refusals import Overloaded, Refusal, TooManyHolds, TooManyUnpaidHolds, Unavailable
+from actors.domain.refusals import (
+    Overloaded,
+    Refusal,
+    RequestMismatch,
+    TooManyHolds,
+    TooManyUnpaidHolds,
+    Unavailable,
+)
 from actors.domain.ticket import Ticket, TicketAnswer, evolve
 from actors.domain.ticket_commands import CreateTicket, EditTicket, ReadTicket, Reserve, TicketCommand
 from actors.domain.ticket_values import Order, OrderStatus
@@ -47,9 +54,17 @@ class Replies:
         """To be called in the instant of the question."""
         return Asked(self._now, len(self._history.tickets.get(ticket_id, ())))
 
-    def ticket(self, command: TicketCommand, asked: Asked, answer: TicketAnswer | Refusal) -> None:
-        """To be called in the instant of the answer."""
+    def took_effect(self, command: TicketCommand) -> bool:
+        """Whether the order of a reservation is there, so that asking for it is a repeat."""
+        return isinstance(command, Reserve) and command.order_id in self._history.orders
+
+    def ticket(
+        self, command: TicketCommand, asked: Asked, answer: TicketAnswer | Refusal, *, is_repeat: bool = False
+    ) -> None:
+        """To be called in the instant of the answer. Who repeats a reservation is told of its order."""
         self._invariants.checks["replies"] += 1
+        if is_repeat and not isinstance(answer, (TicketAnswer, RequestMismatch, *NO_ANSWER)):
+            self._break(command, answer, "is told to somebody whose reservation took effect before")
         if isinstance(answer, Refusal):
             if not isinstance(answer, NO_ANSWER) and not self._was_true(command, asked, answer):
                 self._break(command, answer, "was true at no moment")

@@ -126,6 +126,11 @@ def without_order_keys(_: SimulatedMarket) -> AbstractContextManager[Any]:
     return patch.object(TicketEntity, "unique_keys", lambda _self, _event: ())
 
 
+def without_keys_looked_up(_: SimulatedMarket) -> AbstractContextManager[Any]:
+    """A repeat with the client's key is refused like somebody else's wish."""
+    return patch.object(TicketEntity, "may_be_repeated", lambda _self, _command: False)
+
+
 def without_keys_of_later_attempts(_: SimulatedMarket) -> AbstractContextManager[Any]:
     """Only the first attempt to pay an order claims the key that its client named."""
     claims = ChargeEntity.unique_keys
@@ -328,6 +333,7 @@ CONTROLS = (
     Control("unique key fence", without_unique_keys, COPIES, 10),
     Control("fenced refusals", without_fenced_refusals, COPIES, 10),
     Control("the order's own key", without_order_keys, REPEATS, 20, commands=400, first=1),
+    Control("a key that is looked up before a refusal", without_keys_looked_up, LOST, 40, first=3),
     Control("keys compared within a turn", without_keys_compared_within_a_turn, CALM, 20, first=1),
     Control("a payment's key at every attempt", without_keys_of_later_attempts, CALM, 20, commands=400, first=10),
     Control("idempotency keys", without_idempotency_keys, LOST, 40, commands=250, first=3),
