@@ -32,11 +32,11 @@ help:  ## Show what can be made
 run: $(INSTALLED)  ## Start a market with everything it needs; Ctrl-C stops it
 	@exec $(BIN)/holdfast up
 
-# Those that start a browser or a whole market share the machine with one other, all others share it by four, as they wait
+# Those that start a browser or a whole market share the machine with one other, all others share it by three, as they wait
 # for much, and the last have it to themselves. Exit status 5: nothing to run.
 test: export HOLDFAST_TEST_DATABASE := $(DATABASE)
 test: $(INSTALLED) $(BROWSER_TOOLS)  ## Run the tests, all but those of make peers and make chaos; DATABASE=fast or a URL: on that database
-	$(BIN)/pytest -n 4 --dist loadfile -m 'not cluster and not browser and not peer' $(ON_A_DATABASE) $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/pytest -n 3 --dist loadfile -m 'not cluster and not browser and not peer' $(ON_A_DATABASE) $(ARGS) || [ $$? -eq 5 ]
 	$(BIN)/pytest -n 2 --dist worksteal -m 'browser and not cluster' $(or $(ON_A_DATABASE),tests/browser) $(ARGS) || [ $$? -eq 5 ]
 	$(BIN)/pytest -n 2 --dist loadfile -m 'cluster and not alone and $(THAT_MAY_RUN)' $(WITH_MARKETS) $(ARGS) || [ $$? -eq 5 ]
 	$(BIN)/pytest -m 'alone and $(THAT_MAY_RUN)' $(WITH_MARKETS) $(ARGS) || [ $$? -eq 5 ]

@@ -117,7 +117,8 @@ async def test_buying_goes_on_while_redis_is_away_and_its_events_follow(
         await market.connections.redis.connection_pool.disconnect(inuse_connections=False)
         await market.connections.epoch_keeper(settings).round()
         found = await published(market, ticket_id, count + 3)
-    assert [event.version for event in found] == list(range(1, count + 4))
+    # A new epoch has all of them, and then the actor may publish what it still had.
+    assert list(dict.fromkeys(event.version for event in found)) == list(range(1, count + 4))
 
 
 @pytest.mark.parametrize(("size", "most_bytes"), [(10_000, 20_000_000), (100, 2_000_000)])
