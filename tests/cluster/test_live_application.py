@@ -14,7 +14,7 @@ from bson import ObjectId
 from benchmarks.support.running_market import running_market
 from benchmarks.support.session_cookies import cookie_for
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.long]
 
 # Serve would wait for ten more, and HAProxy for five more.
 MOST_SECONDS = 5.0

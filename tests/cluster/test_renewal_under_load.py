@@ -94,6 +94,7 @@ async def scale(market: RunningMarket, *words: str) -> dict[str, Any]:
     return dict(json.loads(said))
 
 
+@pytest.mark.long  # `reload`, below, renews them as well
 async def test_all_actors_are_renewed_with_new_settings_under_load_without_a_failed_request(
     market: RunningMarket, people: People
 ) -> None:

@@ -13,7 +13,7 @@ from tests.simulation.sabotage import CONTROLS, Control
 from tests.simulation.simulation import Outcome
 from tests.simulation.workers import EndlessError, Task, at_most, run, workers
 
-SEEDS = 40
+SEEDS = 24
 FEWEST_STEPS = 2_000
 AT_ONCE = 2
 # That no seed draws.
