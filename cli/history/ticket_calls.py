@@ -15,6 +15,7 @@ How strict it is:
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import partial
 
 from cli.history.happenings import Happens, UnseenOfferEnds, earliest, is_told_elsewhere, nameless
 from cli.history.operations import NEVER, History, Kind, Operation
@@ -78,12 +79,12 @@ class _Calls:
         self._joins = [one for one in self._operations if one.kind is Kind.JOIN]
         self._orders_seen = orders
         self._tickets_seen = tickets
-        self._offered = {order.person for order in orders if order.is_offer}
         # Nothing is offered unless somebody joined.
         versions = range(MOST_VERSIONS * len(operations)) if self._joins else ()
         self._offer_ids = {offer_id(ticket_id, version) for version in versions}
         self._began = {order_id: self._beginning(order_id) for order_id in self._order_ids()}
         self._ends = self._ends_told()
+        self._offers = {(order.person, self._ends[order.order, True]) for order in orders if order.is_offer}
 
     def all(self) -> Iterator[Call[Ticket]]:
         for operation in self._operations:
@@ -154,13 +155,9 @@ class _Calls:
     def _joined(self, operation: Operation) -> Iterator[Call[Ticket]]:
         """Somebody who is told their place in line, or is refused, also after a first try whose answer was lost.
 
-        They may have been offered the ticket meanwhile and let it pass: then they are in line anew.
+        They may have been offered the ticket meanwhile and let it pass: then they are in line anew. Nobody comes in
+        ahead of somebody who waits, so the place that is told was no lower before.
         """
-
-        def takes_effect(ticket: Ticket) -> Iterator[Ticket]:
-            if not self._is_past(ticket, operation):
-                (join,) = self._requests(operation)
-                yield from {after for after, answer in respond(ticket, join) if answer.status in (OK, CREATED)}
 
         def is_told(ticket: Ticket) -> Iterator[Ticket]:
             for after, answer in respond(ticket, ReadAfterJoin(operation.person)):
@@ -169,10 +166,25 @@ class _Calls:
 
         is_in_line, during = operation.status in (OK, CREATED), (operation.invoked, operation.answered)
         if is_in_line:
-            yield Call(*during, takes_effect)
-        if _may_be_sent_again(operation) and (not is_in_line or operation.person in self._offered):
-            yield Call(*during, takes_effect, required=False)
+            yield Call(*during, partial(self._in_line, operation, ahead=operation.answer["place"] - 1))
+        if _may_be_sent_again(operation) and (not is_in_line or self._was_offered_during(operation)):
+            yield Call(*during, partial(self._in_line, operation), required=False)
         yield Call(*during, is_told, str(operation), only_looks=True) if is_in_line else self._asked(operation)
+
+    def _in_line(self, operation: Operation, ticket: Ticket, ahead: int = 0) -> Iterator[Ticket]:
+        """The ticket once the person has joined the line, with so many others ahead of them at least."""
+        if self._is_past(ticket, operation):
+            return
+        (join,) = self._requests(operation)
+        for after in {after for after, answer in respond(ticket, join) if answer.status in (OK, CREATED)}:
+            if operation.person not in [person for person, _ in after.line[:ahead]]:
+                yield after
+
+    def _was_offered_during(self, operation: Operation) -> bool:
+        """Whether the person was offered the ticket while they asked for something."""
+        first, last = operation.invoked - CLOCK_SECONDS, operation.answered + CLOCK_SECONDS
+        ends = [end for person, end in self._offers if person == operation.person]
+        return any(first <= end - self._history.offer_seconds <= last for end in ends)
 
     def _accepted_at_first(self, operation: Operation) -> Call[Ticket]:
         """An offer that the first try accepted: what it held may be over when it is sent again, and answered."""

@@ -254,7 +254,7 @@ def test_people_whose_joining_may_have_taken_effect_at_first_do_not_make_many_si
 def test_a_join_is_sent_again_only_after_half_a_second_and_counts_anew_after_an_offer_that_passed(
     answered: float,
 ) -> None:
-    told = Told(window=900.0)
+    told = Told(window=900.0, offer_window=3.5)
     told.held("bea", (2, 3), "order-1")
     told.joined("ann", (4, answered), 1)
     told.cancelled("bea", (5, 6), "order-1")
@@ -262,3 +262,14 @@ def test_a_join_is_sent_again_only_after_half_a_second_and_counts_anew_after_an_
     told.held("dan", (10, 11), "order-2")
     told.read((15, 16), 20, "reserved", "order-2", 8)
     assert rules(told.history()) == ([] if answered == 14.0 else UNEXPLAINED)
+
+
+def test_many_who_join_at_once_are_put_in_the_order_of_the_places_that_they_were_told() -> None:
+    told = Told(window=900.0)
+    told.held("bea", (2, 3), "order-1")
+    for place in range(12, 0, -1):
+        told.joined(f"person {place}", (4, 9), place)
+    told.read((10, 11), 20, "reserved", "order-1", 14)
+    assert rules(told.history()) == []
+    told.joined("ann", (4, 9), 3)
+    assert rules(told.history()) == UNEXPLAINED
