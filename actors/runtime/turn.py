@@ -97,10 +97,9 @@ class Decider(Generic[State, Command]):
             envelope.span.set_attribute("holdfast.events", [type(record.event).__name__ for record in records])
         if not records and not (entity.is_read(command) and turn.share.is_exclusive(entity_id)):
             turn.unwritten.add(entity_id)
-        may_be_again = envelope.redelivered or entity.may_be_repeated(command)
-        if decided.refusal is not None and may_be_again and not envelope.conflicts:
-            key = entity.unique_key_of(command)
-            if key is not None:
+        if decided.refusal is not None and not envelope.conflicts:
+            may_be_again = envelope.redelivered or entity.may_be_repeated(command)
+            if may_be_again and (key := entity.unique_key_of(command)) is not None:
                 turn.refused[envelope] = key
 
     def _apply_due(self, turn: Turn[State], entity_id: str, now: Instant, commit: str) -> None:
