@@ -11,6 +11,7 @@ How strict it is:
 - What happens by itself takes effect at any time from when it may: a hold ends when its time is over, not earlier, and
   nothing is decided as if it still held later than that. A payment starts, sells or fails from when it was asked for.
 - A hold that ends is offered in the same step to the first in line. What nobody was told of ends as well.
+- Who joins a line is in it once; twice if the market may have asked again after an offer to them was made and passed.
 """
 
 from collections.abc import Iterator, Sequence
