@@ -179,9 +179,10 @@ def test_a_fault_plan_with_an_invalid_probability_is_refused(fields: dict[str, f
 
 async def test_a_webhook_is_delivered_twice(ledger: Ledger, clock: Clock) -> None:
     sandbox = Sandbox(ledger, now=clock, event_types={TAKEN})
-    await ledger.set_faults(FaultPlan(duplicate_webhook=1))
+    # Before the delivery begins: it reads the plan when it first looks for events.
+    await Wire(SandboxHTTPClient(sandbox)).captured()
+    await switch(ledger, clock, FaultPlan(duplicate_webhook=1))
     async with serving(Webhook()) as webhook, delivering(delivery_to(webhook, sandbox)):
-        await Wire(SandboxHTTPClient(sandbox)).captured()
         await until(lambda: webhook.types == [TAKEN, TAKEN])
     assert len({event["id"] for event in webhook.events}) == 1
 
