@@ -1,5 +1,6 @@
 """What kind of server the database is, is asked once, and decides how it is asked for the rest."""
 
+import asyncio
 import re
 import shutil
 import subprocess
@@ -48,6 +49,23 @@ async def test_mongod_is_asked_as_mongodb_is() -> None:
         assert isinstance(known.catalogue(database, Orders(database)), MongoCatalogue)
         await ensure_indexes(database["things"], IndexModel("a"))
     assert [next(iter(command)) for command in server.asked] == ["createIndexes"]
+
+
+async def test_a_database_that_says_nothing_for_a_while_costs_no_command_that_is_under_way() -> None:
+    server = FakeMongod()
+    patience_seconds = 20
+    async with (
+        server.running(),
+        connect(f"{server.url}?heartbeatFrequencyMS=500", patience_ms=patience_seconds * 1_000) as client,
+    ):
+        things = database_of(client)["things"]
+        await things.insert_one({"_id": 1})
+        server.free.clear()
+        under_way = asyncio.create_task(things.insert_one({"_id": 2}))
+        # The next sign of life is asked for within half a second, and comes too late for a tenth of the patience.
+        await asyncio.wait([under_way], timeout=patience_seconds / 10 + 1)
+        server.free.set()
+        assert (await under_way).acknowledged
 
 
 async def test_list_is_asked_of_mongod_in_one_query_that_ends_in_two_seconds() -> None:
