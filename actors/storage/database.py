@@ -86,8 +86,8 @@ def connect(url: str, *, patience_ms: int = 10_000) -> AsyncMongoClient[Document
         retryWrites=False,
         retryReads=False,
         serverSelectionTimeoutMS=1_000,
-        # Also how long the driver waits for a sign of life before it takes all that is under way for lost. With a tenth,
-        # people got 503 while a busy machine started processes.
+        # Also how long the driver waits for a sign of life before it takes all that is under way for lost. With a tenth
+        # of the patience, people got 503 while a busy machine started processes.
         connectTimeoutMS=patience_ms * 3 // 10,
         socketTimeoutMS=patience_ms,
         # Servers and firewalls close connections that were idle for some minutes, and the next command would fail.
