@@ -26,8 +26,8 @@ window.shifted = 0;
 new PerformanceObserver((list) => { for (const entry of list.getEntries()) window.shifted += entry.value; })
   .observe({ type: "layout-shift", buffered: true });
 """
-# A violation is said by an event, which may come after the page is loaded.
-_WHEN_IDLE = "new Promise((done) => requestIdleCallback(() => done(), { timeout: 2_000 }))"
+# A violation is said by an event, which may come after the page is loaded: it is there once the next frame is drawn.
+_WHEN_DRAWN = "new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
 
 
 @dataclass
@@ -41,8 +41,8 @@ class Observed:
     responses: list[Response] = field(default_factory=list)
 
     async def faults(self, page: Page) -> list[str]:
-        """Return errors of the console, violations of the policy, and requests to others, once the page is idle."""
-        await page.evaluate(_WHEN_IDLE)
+        """Return errors of the console, violations of the policy, and requests to others, once the page is drawn."""
+        await page.evaluate(_WHEN_DRAWN)
         return [*self.complaints, *(f"asked for {url}" for url in self.foreign)]
 
     async def sizes(self) -> dict[str, int]:

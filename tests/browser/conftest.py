@@ -1,8 +1,8 @@
-"""One Chromium and two markets for all tests of pages: one as markets are, and one whose holds end after seconds."""
+"""One browser and two markets for all tests of pages: one as markets are, and one whose holds end after seconds."""
 
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
@@ -22,12 +22,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    """The system's Chromium. It keeps pages for Back as people's browsers do, which Playwright's default forbids."""
-    path = shutil.which("chromium")
+@asynccontextmanager
+async def _launched(*programs: str) -> AsyncIterator[Browser]:
+    """The first of these browsers that the system has. Playwright's default forbids to keep pages for Back."""
+    path = next(filter(None, map(shutil.which, programs)), None)
     if path is None:
-        pytest.skip("there is no Chromium here: apt-get install chromium")
+        pytest.skip(f"there is no browser here: apt-get install {programs[0]}")
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(
             executable_path=path,
@@ -36,6 +36,20 @@ async def browser() -> AsyncIterator[Browser]:
         )
         yield chromium
         await chromium.close()
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Chromium without windows, which takes half of the processor time: around each page Chromium draws its toolbar."""
+    async with _launched("chromium-headless-shell", "chromium") as chromium:
+        yield chromium
+
+
+@pytest.fixture(scope="session")
+async def browser_that_keeps_pages() -> AsyncIterator[Browser]:
+    """Chromium, which keeps pages for Back as people's browsers do. Without windows it does not."""
+    async with _launched("chromium") as chromium:
+        yield chromium
 
 
 @pytest.fixture(scope="session")
@@ -88,9 +102,8 @@ async def scene(market: Market, card_market: Market) -> Scene:
     return await set_the_scene(market, card_market)
 
 
-@pytest.fixture
-async def opens(browser: Browser, market: Market) -> AsyncIterator[Opens]:
-    """Opens an address in a window of the person's own: `await opens("/", person, locale="de-DE")`."""
+@asynccontextmanager
+async def _windows(browser: Browser, market: Market) -> AsyncIterator[Opens]:
     async with AsyncExitStack() as windows:
 
         async def opened(address: str, person: Person | None = None, *, at: Market = market, **options: object) -> Page:
@@ -101,3 +114,17 @@ async def opens(browser: Browser, market: Market) -> AsyncIterator[Opens]:
             return page
 
         yield opened
+
+
+@pytest.fixture
+async def opens(browser: Browser, market: Market) -> AsyncIterator[Opens]:
+    """Opens an address in a window of the person's own: `await opens("/", person, locale="de-DE")`."""
+    async with _windows(browser, market) as opens:
+        yield opens
+
+
+@pytest.fixture
+async def opens_and_keeps(browser_that_keeps_pages: Browser, market: Market) -> AsyncIterator[Opens]:
+    """As `opens`, for tests that go back."""
+    async with _windows(browser_that_keeps_pages, market) as opens:
+        yield opens

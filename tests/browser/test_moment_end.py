@@ -56,10 +56,10 @@ async def takes_clock(page: Page, now: datetime) -> None:
 
 @pytest.mark.parametrize("wrong", [HOUR, -HOUR], ids=["an hour ahead", "an hour behind"])
 async def test_countdown_agrees_with_the_server_when_the_clock_of_the_browser_is_wrong(
-    market: Market, browser: Browser, wrong: timedelta
+    market: Market, browser_that_keeps_pages: Browser, wrong: timedelta
 ) -> None:
     _, buyer, ticket, order = await market.held()
-    context = await market.context(browser, buyer)
+    context = await market.context(browser_that_keeps_pages, buyer)
     try:
         await context.add_init_script(WRONG_CLOCK % (wrong.total_seconds() * 1_000))
         page = await context.new_page()

@@ -78,10 +78,12 @@ async def test_tab_whose_order_was_let_go_in_the_other_reads_that_it_ended(marke
     assert await charges_of(buyer, order["id"]) == []
 
 
-async def test_way_back_after_the_purchase_never_shows_the_card_form_again(market: Market, opens: Opens) -> None:
+async def test_way_back_after_the_purchase_never_shows_the_card_form_again(
+    market: Market, opens_and_keeps: Opens
+) -> None:
     seller, buyer = await market.member(), await market.member()
     ticket = await seller.lists(title="Hamlet", price=12.5)
-    page = await opens(f"/tickets/{ticket['id']}", buyer)
+    page = await opens_and_keeps(f"/tickets/{ticket['id']}", buyer)
     heading = page.get_by_role("heading", level=1)
     pay = page.get_by_role("button", name="Pay $12.50")
     await page.get_by_role("button", name="Buy for $12.50").click()

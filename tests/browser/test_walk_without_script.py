@@ -67,9 +67,11 @@ async def test_ticket_is_listed_edited_found_bought_and_refunded_without_script(
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["with script", "without"])
-async def test_reload_and_back_after_a_form_make_nothing_twice(market: Market, opens: Opens, *, script: bool) -> None:
+async def test_reload_and_back_after_a_form_make_nothing_twice(
+    market: Market, opens_and_keeps: Opens, *, script: bool
+) -> None:
     seller = await market.member()
-    page = await opens("/sell", seller, java_script_enabled=script)
+    page = await opens_and_keeps("/sell", seller, java_script_enabled=script)
     await page.get_by_label("Title").fill("Once")
     await page.get_by_label("Price in USD").fill("10")
     await page.get_by_role("button", name="List the ticket").click()
@@ -86,9 +88,9 @@ async def test_reload_and_back_after_a_form_make_nothing_twice(market: Market, o
 
 
 async def test_listing_sent_again_from_a_form_that_was_fetched_anew_makes_nothing_twice(
-    market: Market, opens: Opens
+    market: Market, opens_and_keeps: Opens
 ) -> None:
-    page = await opens("/sell", await market.member())
+    page = await opens_and_keeps("/sell", await market.member())
     await _lists_one_called(page, "Once more")
     await page.go_back(wait_until="commit")
     await expect(page).to_have_url(re.compile("/sell$"))
