@@ -18,7 +18,7 @@ from tests.support.eventually import eventually
 
 TRADERS = 4
 # Nodes that share one machine start actors on what those who trade leave of it.
-THINK_SECONDS = 0.05
+THINK_SECONDS = 0.2
 # As many answers are good before anything happens, and again after it.
 MANY = 24
 COMMAND_SECONDS = PATIENCE_SECONDS = 120

@@ -24,6 +24,8 @@ SECONDS = 120
 ROOT = Path(__file__).parents[2]
 FILE = "holdfast.env"
 TRADERS = 4
+# Without it those who trade take what new processes need to start.
+THINK_SECONDS = 0.1
 REPLICAS = 2
 MANY_TRADERS = 8
 TRADED = {("list", 201), ("reserve", 201), ("read", 200), ("pay", 201)}
@@ -67,6 +69,7 @@ async def renew(market: RunningMarket, *words: str) -> str:
 async def trade(seller: Person, buyer: Person, statuses: Counter[tuple[str, int]], done: asyncio.Event) -> None:
     """Sell and buy without end, and count what is answered."""
     while not done.is_set():
+        await asyncio.sleep(THINK_SECONDS)
         listed = await seller.posts_ticket()
         statuses["list", listed.status_code] += 1
         if listed.status_code != 201:
