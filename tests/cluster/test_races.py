@@ -14,8 +14,10 @@ from tests.support.event_streams import published_events
 
 PLACEMENTS = pytest.mark.parametrize(
     "market",
-    [{"ticket_placement": "shared", "ticket_actors": 2}, {"ticket_placement": "dedicated"}],
-    ids=["shared", "dedicated"],
+    [
+        pytest.param({"ticket_placement": "shared", "ticket_actors": 2}, id="shared"),
+        pytest.param({"ticket_placement": "dedicated"}, id="dedicated", marks=pytest.mark.long),
+    ],
     indirect=True,
     scope="module",
 )

@@ -169,6 +169,7 @@ async def sign_up(market: RunningMarket, statuses: Counter[tuple[str, int]], don
                 statuses["read self", 401 if is_unknown else answer.status_code] += 1
 
 
+@pytest.mark.long
 async def test_actors_and_replicas_come_and_go_under_load_without_a_failed_request_also_when_actors_are_killed(
     market: RunningMarket, people: People
 ) -> None:
@@ -212,6 +213,7 @@ async def is_leaving(market: RunningMarket) -> bool:
     return bool(json.loads(said)[-1]["data"]["reason"].startswith("scale --ticket-actors 2"))
 
 
+@pytest.mark.long  # on the members that the test before it left
 async def test_of_two_operators_at_the_same_time_one_is_refused_with_the_version_in_force(
     market: RunningMarket,
 ) -> None:
