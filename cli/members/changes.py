@@ -3,9 +3,10 @@
 import asyncio
 import getpass
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from itertools import repeat
 
 from bson import ObjectId
 
@@ -15,6 +16,7 @@ from actors.cluster.members import LEAVES_SECONDS, Members
 from actors.cluster.membership import KINDS, Membership, owner, resized
 from actors.domain.membership import Hosts
 from actors.runtime.ports import HostUnreachableError
+from actors.runtime.retry import retry
 from actors.storage.clock import database_clock
 from actors.storage.database import Database, connect, database_of
 from actors.storage.journal import MongoJournal
@@ -27,7 +29,7 @@ from config.settings import Settings
 _SAMPLE = 2_000
 # Of the database's time, to load a ticket into the memory of its new actor (docs/performance.md).
 _LOADING_MS = 0.7
-# A leaver that does not end by itself is ended after a minute (see supervision/scaling.py).
+# A leaver that does not end by itself is ended after a minute (see supervision/scaling.py). Who begins has as long.
 PATIENCE_SECONDS = 90.0
 
 Tell = Callable[[str], None]
@@ -118,10 +120,7 @@ async def carry_out(market: Market, directory: ActorDirectory, steps: Plan, reas
     """
 
     async def start(name: str) -> None:
-        try:
-            await directory.start(name)
-        except HostUnreachableError as error:
-            raise NotChangedError(f"{name} did not start: is there a node with room for it? See its log") from error
+        await start_actor(directory.start, name)
         tell(f"{name} has started")
 
     known = await market.members.refresh()
@@ -134,6 +133,18 @@ async def carry_out(market: Market, directory: ActorDirectory, steps: Plan, reas
         tell(f"version {made.version}: {_sizes(made.hosts)} (step {number} of {len(steps.steps)})")
         known = await market.members.refresh()
     return known.membership
+
+
+async def start_actor(start: Callable[[str], Awaitable[None]], name: str) -> None:
+    """Return when the actor has started. One that dies meanwhile is started again by Ray, and waited for.
+
+    Raises NotChangedError.
+    """
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await retry(lambda: start(name), HostUnreachableError, repeat(EVERY_SECONDS))
+    except TimeoutError as error:
+        raise NotChangedError(f"{name} did not start: is there a node with room for it? See its log") from error
 
 
 def _sizes(hosts: Hosts) -> str:

@@ -7,8 +7,10 @@ from typer.testing import CliRunner
 
 from actors.cluster.membership import MOST_PINNED, all_names, of_settings, resized
 from actors.domain.membership import Hosts
+from actors.runtime.ports import HostUnreachableError
 from cli.main import app
-from cli.members.changes import NotChangedError, steps_to, without_pin
+from cli.members import changes
+from cli.members.changes import NotChangedError, start_actor, steps_to, without_pin
 from config.settings import Settings
 
 ONE = of_settings(Settings())
@@ -40,6 +42,33 @@ def test_each_step_has_at_most_twice_as_many_actors_or_half(before: int, after: 
 def test_kinds_of_actors_change_in_the_same_steps() -> None:
     end = resized(ONE, {"tickets": 4, "orders": 2})
     assert [len(all_names(hosts)) for hosts in steps_to(ONE, end)] == [2 + 2 + 1, 4 + 2 + 1]
+
+
+class FakeStarts:
+    """Actors that die so many times while they start."""
+
+    def __init__(self, deaths: int) -> None:
+        self.deaths = deaths
+        self.tries = 0
+
+    async def start(self, name: str) -> None:
+        self.tries += 1
+        if self.tries <= self.deaths:
+            raise HostUnreachableError(name)
+
+
+async def test_an_actor_that_dies_while_it_starts_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "EVERY_SECONDS", 0)
+    starts = FakeStarts(deaths=2)
+    await start_actor(starts.start, "tickets-1")
+    assert starts.tries == 3
+
+
+async def test_an_actor_that_never_starts_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(changes, "PATIENCE_SECONDS", 0.1)
+    with pytest.raises(NotChangedError, match="tickets-1 did not start"):
+        await start_actor(FakeStarts(deaths=1_000).start, "tickets-1")
 
 
 def test_a_ticket_that_is_not_pinned_cannot_be_unpinned() -> None:
