@@ -12,7 +12,7 @@ from actors.storage.database import connect, database_of
 from actors.storage.schema import UnusableDataError, check_schema
 from cli import failed_refunds
 from cli.command_line import fail, load_settings
-from cli.running_market import NotRunningError, with_database
+from cli.running_market import PATIENCE_MS, NotRunningError, with_database
 from config.settings import Settings
 from serve_app.accounts import roles
 from serve_app.accounts.roles import NoSuchUserError, UnverifiedError
@@ -57,7 +57,7 @@ def _change_role(email: str, *, is_admin: bool, unverified: bool = False) -> Non
 
 
 async def _set_role(settings: Settings, email: str, *, is_admin: bool, unverified: bool) -> bool:
-    async with connect(str(settings.mongodb_url)) as client:
+    async with connect(str(settings.mongodb_url), patience_ms=PATIENCE_MS) as client:
         database = database_of(client)
         await check_schema(database)
         return await roles.set_role(database, wall_clock, email, is_admin=is_admin, unverified=unverified)

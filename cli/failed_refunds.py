@@ -20,7 +20,7 @@ from actors.storage.failed_refunds import FailedRefund, FailedRefunds
 from actors.storage.journal import MongoJournal
 from actors.storage.schema import UnusableDataError, check_schema
 from cli.command_line import fail, load_settings
-from cli.running_market import NotRunningError, attached, with_database
+from cli.running_market import PATIENCE_MS, NotRunningError, attached, with_database
 from config.settings import Settings
 from serve_app.http.paging import LARGEST_LIMIT
 from serve_app.http.timestamps import iso
@@ -68,7 +68,7 @@ def listed(settings: Settings) -> list[FailedRefund]:
 
 
 async def _listed(settings: Settings) -> list[FailedRefund]:
-    async with connect(str(settings.mongodb_url)) as client:
+    async with connect(str(settings.mongodb_url), patience_ms=PATIENCE_MS) as client:
         database = database_of(client)
         await check_schema(database)
         refunds = FailedRefunds(database)
@@ -115,7 +115,7 @@ def resolve(settings: Settings, order_id: str) -> None:
 async def _resolved(settings: Settings, order_id: str) -> PaymentAnswer | Refusal:
     from actors.processes import on_ray  # noqa: PLC0415 - imports Ray, which reads its settings then
 
-    async with connect(str(with_database(settings).mongodb_url)) as client:
+    async with connect(str(with_database(settings).mongodb_url), patience_ms=PATIENCE_MS) as client:
         members = Members(MongoJournal(database_of(client)))
         await members.refresh()
         return await on_ray.client(settings, members, _WallClock()).refund(ResolveRefund(order_id, OPERATOR))

@@ -17,6 +17,8 @@ REDIS_FILE = "redis.address"
 # What Ray calls the cluster that this machine is a node of.
 THIS_CLUSTER = "auto"
 _CONNECT_SECONDS = 1.0
+# Of a command with the database, longer than that of a request: nobody else waits for it.
+PATIENCE_MS = 60_000
 
 
 class NotRunningError(Exception):

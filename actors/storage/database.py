@@ -22,6 +22,7 @@ from actors.storage.server import server_of
 Database = AsyncDatabase[Document]
 DUPLICATE_KEY = 11000
 LONGEST_IDLE_MS = 120_000
+LONGEST_SELECTION_MS = 3_000
 # MongoDB's WriteConflict, and the "deadlock detected" of DocumentDB on PostgreSQL: the server ended the statement so
 # that another could go on, and nothing of it was written.
 CONTENTION = {112, 16_908_292}
@@ -85,7 +86,8 @@ def connect(url: str, *, patience_ms: int = 10_000) -> AsyncMongoClient[Document
         maxStalenessSeconds=-1,
         retryWrites=False,
         retryReads=False,
-        serverSelectionTimeoutMS=1_000,
+        # Also how long the first connection may take, to a server that others keep busy.
+        serverSelectionTimeoutMS=min(patience_ms // 10, LONGEST_SELECTION_MS),
         # Also how long the driver waits for a sign of life before it takes all that is under way for lost. With a tenth
         # of the patience, people got 503 while a busy machine started processes.
         connectTimeoutMS=patience_ms * 3 // 10,

@@ -15,7 +15,7 @@ from actors.storage.database import Database, connect, database_of
 from actors.storage.entities import MongoEntities
 from actors.storage.journal import MongoJournal
 from actors.storage.schema import check_schema
-from cli.running_market import with_database
+from cli.running_market import PATIENCE_MS, with_database
 from config.settings import Settings
 from serve_app.http.timestamps import iso
 
@@ -112,7 +112,7 @@ async def gaps(settings: Settings, on_read: Callable[[int, int], None]) -> list[
 
 @asynccontextmanager
 async def _database(settings: Settings) -> AsyncIterator[Database]:
-    async with connect(str(with_database(settings).mongodb_url)) as client:
+    async with connect(str(with_database(settings).mongodb_url), patience_ms=PATIENCE_MS) as client:
         database = database_of(client)
         await check_schema(database)
         yield database

@@ -17,7 +17,7 @@ from actors.storage.database import connect, database_of, reaching_the_database
 from actors.storage.journal import MongoJournal
 from actors.storage.user_flags import MongoChangedUsers
 from cli.market_redis import open_redis
-from cli.running_market import with_database
+from cli.running_market import PATIENCE_MS, with_database
 from config.settings import Settings
 from holdfast import events
 from holdfast.events.event import Event
@@ -77,7 +77,7 @@ async def _history(
     if since is None:
         yield None  # what comes now needs no database
         return
-    async with connect(str(with_database(settings).mongodb_url)) as client:
+    async with connect(str(with_database(settings).mongodb_url), patience_ms=PATIENCE_MS) as client:
         database = database_of(client)
         with reaching_the_database():
             await database.command("ping")

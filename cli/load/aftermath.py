@@ -10,6 +10,7 @@ from actors.storage.schema import UnusableDataError
 from actors.stripe.errors import StripeFailure
 from cli import verify
 from cli.load.report.schema import ScaleEventView, VerificationView
+from cli.running_market import PATIENCE_MS
 from config.settings import Settings
 
 # The entity whose versions are the changes of the market's members; a market that was never scaled has none.
@@ -47,7 +48,7 @@ def scale_events(settings: Settings, began_at: float) -> list[ScaleEventView]:
 async def _scale_events(settings: Settings, began_at: float) -> list[ScaleEventView]:
     found: list[ScaleEventView] = []
     version = 0
-    async with connect(str(settings.mongodb_url)) as client:
+    async with connect(str(settings.mongodb_url), patience_ms=PATIENCE_MS) as client:
         journal = MongoJournal(database_of(client))
         while page := await journal.history(MEMBERSHIP, version):
             since = ((record.at / 1_000 - began_at, record.version) for record in page)

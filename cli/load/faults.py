@@ -10,6 +10,7 @@ from actors.storage.sandbox_ledger import MongoLedger
 from actors.stripe.sandbox import FaultPlan, LedgerUnavailable
 from cli.load.errors import LoadError
 from cli.load.http_sessions import PATIENCE_SECONDS, PAUSE_SECONDS
+from cli.running_market import PATIENCE_MS
 from config.settings import Settings
 
 
@@ -25,7 +26,7 @@ async def sandbox_faults(settings: Settings, each: float, seed: int) -> AsyncIte
         lost_answer=each, delay=each, conflict=each, rate_limit=each, server_error=each, connection_reset=each,
         duplicate_webhook=each, reorder_webhook=each, seed=seed,
     )  # fmt: skip
-    async with connect(str(settings.mongodb_url)) as client:
+    async with connect(str(settings.mongodb_url), patience_ms=PATIENCE_MS) as client:
         ledger = MongoLedger(database_of(client))
         await _set_faults(ledger, faults)
         try:

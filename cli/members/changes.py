@@ -22,7 +22,7 @@ from actors.storage.database import Database, connect, database_of
 from actors.storage.journal import MongoJournal
 from actors.supervision.liveness import EVERY_SECONDS
 from actors.supervision.scaling import OutdatedError, Scaling
-from cli.running_market import with_database
+from cli.running_market import PATIENCE_MS, with_database
 from config.settings import Settings
 
 # How many ids tell which share moves: within a percent or two.
@@ -73,7 +73,7 @@ class Market:
 @asynccontextmanager
 async def market_of(settings: Settings) -> AsyncIterator[Market]:
     """Connect to the market's database. Raises NotRunningError and StoreUnavailableError."""
-    async with connect(str(with_database(settings).mongodb_url)) as client:
+    async with connect(str(with_database(settings).mongodb_url), patience_ms=PATIENCE_MS) as client:
         database = database_of(client)
         clock, journal = database_clock(database), MongoJournal(database)
         await clock.refresh()

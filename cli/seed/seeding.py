@@ -20,7 +20,7 @@ from actors.storage.clock import database_clock
 from actors.storage.database import Database, connect, database_of
 from actors.storage.journal import MongoJournal
 from actors.storage.users import User, Users
-from cli.running_market import attached, with_database
+from cli.running_market import PATIENCE_MS, attached, with_database
 from cli.seed.plausible import plausible_ticket
 from config.settings import Settings
 from serve_app.accounts.password_hashes import Argon2Cost, Passwords
@@ -76,7 +76,7 @@ def run(settings: Settings, plan: Plan) -> Seeded:
 async def _seed(settings: Settings, plan: Plan) -> Seeded:
     from actors.processes import on_ray  # noqa: PLC0415 - Ray reads its settings when it is imported
 
-    async with connect(str(settings.mongodb_url)) as client:
+    async with connect(str(settings.mongodb_url), patience_ms=PATIENCE_MS) as client:
         database = database_of(client)
         clock = database_clock(database)
         await clock.refresh()

@@ -33,7 +33,7 @@ SECONDS = 24
 TICKETS = 8
 BUYERS = 12
 ACTORS = ("TicketActor", "OrderActor", "PaymentActor")
-# After so many seconds there are so many ticket actors.
+# After so many seconds somebody asks for so many ticket actors, if the change before is over.
 CHANGES = ((4.0, 3), (11.0, 1))
 BETWEEN_KILLS_SECONDS = (2.0, 5.0)
 LONGEST_LOAD_SECONDS = 150
@@ -62,7 +62,7 @@ class Recorded:
 def recorded(market: RunningMarket, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     """A contended load, with an actor killed every few seconds, while ticket actors come and go.
 
-    It ends as soon as it has enough of everything, and not before SECONDS.
+    It ends as soon as it has enough of everything and all changes are made, and not before SECONDS.
     """
     folder = tmp_path_factory.mktemp("history")
     chance = random.Random(11)  # noqa: S311 - whom to kill is no secret
@@ -82,13 +82,13 @@ def recorded(market: RunningMarket, tmp_path_factory: pytest.TempPathFactory) ->
         next_kill = next_look = began + BETWEEN_KILLS_SECONDS[0]
         while load.poll() is None:
             if time.monotonic() >= max(next_look, began + SECONDS):
-                if not missing(_so_far(file)):
+                if not changes and _are_over(scaling) and not missing(_so_far(file)):
                     break
                 next_look = time.monotonic() + 1
             if time.monotonic() >= next_kill and (title := kill_one(market, chance, *ACTORS)) is not None:
                 killed[title.removeprefix("ray::").partition(".")[0]] += 1
                 next_kill = time.monotonic() + chance.uniform(*BETWEEN_KILLS_SECONDS)
-            if changes and time.monotonic() - began >= changes[0][0]:
+            if changes and _are_over(scaling) and time.monotonic() - began >= changes[0][0]:
                 number = changes.pop(0)[1]
                 words = ["scale", "--ticket-actors", str(number), "--at-once", "--no-wait"]
                 scaling.append(subprocess.Popen([HOLDFAST, *words], env=market.environment))
@@ -101,6 +101,10 @@ def recorded(market: RunningMarket, tmp_path_factory: pytest.TempPathFactory) ->
     assert [command.wait(COMMAND_SECONDS) for command in scaling] == [0] * len(CHANGES)
     assert load.returncode == 0, output.read_text()
     return Recorded(read_history(file), killed)
+
+
+def _are_over(commands: list[subprocess.Popen[bytes]]) -> bool:
+    return all(command.poll() is not None for command in commands)
 
 
 def missing(history: History) -> dict[Kind | tuple[Kind, int | None], int]:

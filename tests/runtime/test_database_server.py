@@ -18,6 +18,7 @@ from actors.storage.embedded.catalogue import EmbeddedCatalogue
 from actors.storage.embedded.server import EmbeddedServer
 from actors.storage.orders import Orders
 from actors.storage.server import MongoServer, server_of
+from cli.running_market import PATIENCE_MS
 from tests.support.commands import Commands
 from tests.support.fake_mongod import FakeMongod, speaking_to
 
@@ -64,6 +65,17 @@ async def test_a_database_that_says_nothing_for_a_while_costs_no_command_that_is
         under_way = asyncio.create_task(things.insert_one({"_id": 2}))
         # The next sign of life is asked for within half a second, and comes too late for a tenth of the patience.
         await asyncio.wait([under_way], timeout=patience_seconds / 10 + 1)
+        server.free.set()
+        assert (await under_way).acknowledged
+
+
+async def test_a_command_waits_three_seconds_for_the_first_answer_of_a_database() -> None:
+    server = FakeMongod()
+    async with server.running(), connect(server.url, patience_ms=PATIENCE_MS) as client:
+        server.free.clear()
+        under_way = asyncio.create_task(database_of(client)["things"].insert_one({"_id": 1}))
+        # A request is given up after one second without a server.
+        await asyncio.wait([under_way], timeout=1.5)
         server.free.set()
         assert (await under_way).acknowledged
 

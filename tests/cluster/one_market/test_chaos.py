@@ -53,6 +53,7 @@ async def test_tickets_of_a_stopped_actor_are_reserved_again_within_fifteen_seco
     assert 3 < hit.served_after <= 15
 
 
+@pytest.mark.alone
 @pytest.mark.own_database
 async def test_a_database_that_was_away_means_clear_refusals_and_service_two_seconds_after_its_return(
     market: RunningMarket, probe: Probe
