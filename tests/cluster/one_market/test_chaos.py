@@ -12,7 +12,7 @@ from tests.chaos.outcome import Hit, Outcome
 from tests.chaos.probe import Probe, probing
 from tests.chaos.records import Answer
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.alone]
 
 KILLS = 3
 # A strike may take longer than promised where other programs use this machine; the promise is that of the median.
@@ -36,7 +36,6 @@ async def struck(market: RunningMarket, probe: Probe, name: str) -> tuple[Hit, l
     return hit, answers
 
 
-@pytest.mark.alone
 async def test_tickets_of_a_killed_actor_are_reserved_again_within_three_seconds(
     market: RunningMarket, probe: Probe
 ) -> None:
@@ -53,7 +52,6 @@ async def test_tickets_of_a_stopped_actor_are_reserved_again_within_fifteen_seco
     assert 3 < hit.served_after <= 15
 
 
-@pytest.mark.alone
 @pytest.mark.own_database
 async def test_a_database_that_was_away_means_clear_refusals_and_service_two_seconds_after_its_return(
     market: RunningMarket, probe: Probe
