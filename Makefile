@@ -60,7 +60,7 @@ peers: $(INSTALLED) $(PEERS)  ## Run the payments against localstripe, a Stripe 
 fast-database:  ## Build the fast database of `make bench` with cargo, some 6 minutes once
 	@command -v mongod || $(MAKE) --no-print-directory $(FAST_DATABASE)
 
-chaos: $(INSTALLED)  ## Kill and stop everything under load, some 25 minutes; NEMESES=TicketActor,database chooses
+chaos: $(INSTALLED)  ## Kill and stop everything under load for half an hour, then run the tests marked long; NEMESES=TicketActor,database chooses
 	@NEMESES='$(NEMESES)' DURATION='$(DURATION)' $(BIN)/python -m tests.chaos
 	EVERY_CONTROL=1 $(BIN)/pytest tests/chaos/test_broken_markets.py
 	PURCHASES=2000 $(BIN)/pytest tests/cluster/test_payments_under_faults.py

@@ -7,6 +7,7 @@ seconds calls between actors get lost.
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -86,6 +87,8 @@ async def everything(console: Console, progress: Progress, file: Path) -> list[O
                 if contention.NAME in others:
                     await note(contention.NAME, contention.under_contention(market))
                     progress.advance(task)
+            if not all(outcome.is_as_promised for outcome in outcomes):
+                console.print(f"what the market logged is in {keep_logs(market, file)}")
         if lost_calls.NAME in others:
             (Path(folder) / "lossy").mkdir()
             seconds = float(os.environ.get("DURATION") or SECONDS)
@@ -95,6 +98,14 @@ async def everything(console: Console, progress: Progress, file: Path) -> list[O
             await note(second_raylet.NAME, lose_the_second_raylet())
             progress.advance(task)
     return outcomes
+
+
+def keep_logs(market: RunningMarket, file: Path) -> Path:
+    """Copy what a market logged to beside the report, and return where it is: it tells why a promise was broken."""
+    kept = file.with_suffix(".logs")
+    shutil.copytree(market.folder / "logs", kept, ignore_dangling_symlinks=True)
+    shutil.copy(market.folder / "up.log", kept)
+    return kept
 
 
 def main() -> int:
