@@ -22,7 +22,8 @@ from actors.storage.server import server_of
 Database = AsyncDatabase[Document]
 DUPLICATE_KEY = 11000
 LONGEST_IDLE_MS = 120_000
-LONGEST_SELECTION_MS = 3_000
+# How long somebody who waits for an answer waits for the database; commands and upgrades are more patient.
+REQUEST_PATIENCE_MS = 10_000
 # MongoDB's WriteConflict, and the "deadlock detected" of DocumentDB on PostgreSQL: the server ended the statement so
 # that another could go on, and nothing of it was written.
 CONTENTION = {112, 16_908_292}
@@ -67,7 +68,7 @@ INDEXES = {
 }
 
 
-def connect(url: str, *, patience_ms: int = 10_000) -> AsyncMongoClient[Document]:
+def connect(url: str, *, patience_ms: int = REQUEST_PATIENCE_MS) -> AsyncMongoClient[Document]:
     """A client that acknowledges writes once they are on disk, and that waits so long for an answer.
 
     What a URL says of reading and writing does not count: reads are the primary's, of what no election takes back, and
@@ -87,7 +88,7 @@ def connect(url: str, *, patience_ms: int = 10_000) -> AsyncMongoClient[Document
         retryWrites=False,
         retryReads=False,
         # Also how long the first connection may take, to a server that others keep busy.
-        serverSelectionTimeoutMS=min(patience_ms // 10, LONGEST_SELECTION_MS),
+        serverSelectionTimeoutMS=1_000 if patience_ms <= REQUEST_PATIENCE_MS else 3_000,
         # Also how long the driver waits for a sign of life before it takes all that is under way for lost. With a tenth
         # of the patience, people got 503 while a busy machine started processes.
         connectTimeoutMS=patience_ms * 3 // 10,
