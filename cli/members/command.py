@@ -55,7 +55,8 @@ def scale(  # noqa: PLR0913 - options
 ) -> None:
     """Have more or fewer actors and API replicas of a running market, without a failed request.
 
-    Actors in steps of twice or half as many, seven seconds apart. Exits with 1 when somebody else changed them first.
+    Actors in steps of twice or half as many, seven seconds apart. Exits with 1 when somebody else changed them first,
+    or one does not start within ninety seconds.
     """
     sizes = {names.TICKETS: ticket_actors, names.ORDERS: order_actors, names.PAYMENTS: payment_actors}
     given = {kind: size for kind, size in sizes.items() if size is not None}
